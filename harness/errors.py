@@ -1,0 +1,65 @@
+"""The errors that users meet: one small tree, split by who has to act. Anything else that escapes is a bug of ours.
+
+Every error carries what is wrong and, in `hint`, what to do next; the command line prints both and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+
+class BrownoutError(Exception):
+    """Base of all errors shown to a user."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  -> {self.hint}" if self.hint else self.message
+
+
+class UsageError(BrownoutError):
+    """The command, the experiment file or a name in it is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class FileError(UsageError):
+    """A file is wrong at a known place: `path:line:column: problem`."""
+
+    def __init__(self, path: str, line: int, column: int, problem: str, *, hint: str = "") -> None:
+        super().__init__(f"{path}:{line}:{column}: {problem}", hint=hint)
+        self.path, self.line, self.column, self.problem = path, line, column, problem
+
+
+class AbilityMissing(UsageError):
+    """The chosen world cannot do what a fault needs; `worlds` can."""
+
+    def __init__(self, fault: str, ability: str, world: str, worlds: tuple[str, ...]) -> None:
+        able = ", ".join(worlds) or "no world"
+        super().__init__(f"fault {fault} needs {ability}, which world {world} lacks", hint=f"worlds that have it: {able}")
+        self.fault, self.ability, self.world, self.worlds = fault, ability, world, worlds
+
+
+class WorldError(BrownoutError):
+    """A world could not start, stop or do as told; the harness is at fault or its surroundings are."""
+
+
+class StackGone(WorldError):
+    """The stack to attach to does not run any more; whatever was held on it went with it."""
+
+
+class LeftUnsafe(BrownoutError):
+    """A fault could not be reverted."""
+
+    exit_code = 5
+
+
+class Defended(Exception):
+    """The system refused the act, as a repaired one should; not an error of the harness. `reason` is the system's own."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

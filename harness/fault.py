@@ -1,0 +1,102 @@
+"""What a fault is: frozen data plus four verbs. The life cycle around the verbs lives in harness.lifecycle.
+
+A fault file defines one pydantic model deriving from `Fault` and is found through the entry-point group
+`brownout.faults`. Operator's steps (a roll-out, a failover, a configuration change) are written the same way, because
+they change the stack and must be undone like anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+from harness.errors import UsageError, WorldError
+from harness.experiment import parse_duration_s
+from harness.suggest import did_you_mean
+from harness.world import Carrier, World
+from identity.core.messages import CallFailed, Request
+
+# Seconds, written as "300ms" or "5m" in files; dumped as text again, so that the ledger's parameters make the same fault.
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration_s, json_schema_input_type=str),
+    PlainSerializer(lambda duration_s: f"{1000 * duration_s:.3f}ms", return_type=str, when_used="json"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What an independent look saw: `bitten`, `absent` (no effect) or `unclear`, with the evidence in words and numbers."""
+
+    state: Literal["bitten", "absent", "unclear"]
+    evidence: str
+    detail: Mapping[str, Any] | None = None
+
+
+class Fault(BaseModel):
+    """Base of all faults.
+
+    `needs` are the abilities that a world must have. `apply` and `revert` are given the id under which carriers keep
+    the hold; both must be safe to run twice. `observe` asks the world afresh, never the fault's own memory.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: ClassVar[str]
+    family: ClassVar[Literal["link", "node", "credential", "deployment", "data", "clock", "load"]]
+    needs: ClassVar[frozenset[str]] = frozenset({"control"})
+
+    def describe(self) -> str:
+        """One line for people: what it does to what."""
+        raise NotImplementedError
+
+    def settles_s(self, world: World) -> float:
+        """Emulated seconds that its effect may take to show or to go, above the time that a look takes."""
+        return 0.0
+
+    def carriers(self, world: World) -> tuple[Carrier, ...]:
+        """Everything it will hold; raises UsageError for a target that the stack does not have."""
+        raise NotImplementedError
+
+    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+        """The hold that it puts on `carrier`."""
+        raise NotImplementedError
+
+    async def apply(self, world: World, fault_id: str) -> None:
+        """Puts the fault in place. Raises Defended when the system refuses it, WorldError when it cannot be done."""
+        for carrier in self.carriers(world):
+            await world.hold(carrier, fault_id, self.state(world, carrier))
+
+    async def revert(self, world: World, fault_id: str) -> None:
+        """Takes the fault away, whether or not `apply` got anywhere; raises WorldError."""
+        for carrier in reversed(self.carriers(world)):
+            await world.release(carrier, fault_id)
+
+    async def observe(self, world: World) -> Observation:
+        """Whether the fault's effect is there now."""
+        raise NotImplementedError
+
+
+def unknown_name(what: str, name: str, options: Iterable[str]) -> UsageError:
+    """The error for a target that the stack does not have, with the nearest one that it has."""
+    return UsageError(f"this stack has no {what} {name!r}", hint=did_you_mean(name, options))
+
+
+async def node_state(world: World, node: str) -> Mapping[str, Any]:
+    """What a node's control plane says of it (`GET /admin/state`, docs/design.md); raises WorldError."""
+    response = await world.control(node, Request("GET", "/admin/state"))
+    if not response.ok or response.body is None:
+        raise WorldError(f"{node} answered {response.status} when asked for its state")
+    return response.body
+
+
+async def client_status(world: World, node: str, path: str) -> int | None:
+    """The status that a client gets for `GET path` from `node`, None when there is no answer."""
+    headers = {"metadata": "true", "user-agent": "brownout-probe"}
+    try:
+        return (await world.client(node, Request("GET", path, headers=headers), timeout_s=2.0)).status
+    except CallFailed:
+        return None

@@ -1,0 +1,138 @@
+"""The recorded history: what happened, as lines of JSON, written as the run goes. Checks and reports read only this.
+
+A run folder holds `events.jsonl` (this module's Event: phases, faults, steps, probes, alerts, notes) and one or more
+`requests*.jsonl` (RequestRecord: one line per request of the load). A torn last line, left by a kill, is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import orjson
+
+Outcome = Literal["happened", "refused", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request of the load. Times are emulated epoch seconds; `latency_ms` is network time from the intended send.
+
+    `outcome`: `happened` (the answer says that it was done), `refused` (an answer says that it was not), `unknown` (no
+    answer). `trail` names who served it, hop by hop: `node;build;key id;key kind;cache`, hops joined by `>`.
+    """
+
+    id: str
+    cohort: str
+    operation: str
+    region: str
+    home: str
+    machine: str
+    intended_s: float
+    sent_s: float
+    done_s: float
+    latency_ms: float
+    status: int
+    outcome: Outcome
+    error: str = ""
+    trail: str = ""
+    front_end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened at emulated time `at_s`.
+
+    `kind` is one of `run`, `phase`, `act` (a fault or operator's step going through its life cycle), `probe`, `canary`,
+    `load`, `gate`, `note`; `what` the word of that kind (`intended`, `applied`, `bitten`, `released`, `healed`, ...);
+    `subject` whom it concerns; `detail` the rest.
+    """
+
+    at_s: float
+    kind: str
+    what: str
+    subject: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+_REQUEST_FIELDS = tuple(f.name for f in fields(RequestRecord))
+_EVENT_FIELDS = tuple(f.name for f in fields(Event))
+
+
+def to_line(record: RequestRecord | Event) -> str:
+    """The record as one line of JSON with a fixed key order (so equal histories are equal bytes)."""
+    names = _REQUEST_FIELDS if isinstance(record, RequestRecord) else _EVENT_FIELDS
+    plain = {name: getattr(record, name) for name in names}
+    return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+class Recorder:
+    """Writes a run's history as it goes."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._events: IO[str] = (folder / "events.jsonl").open("a", encoding="utf-8", buffering=1)
+        self._requests: IO[str] = (folder / "requests.jsonl").open("a", encoding="utf-8")
+
+    def event(self, event: Event) -> None:
+        self._events.write(to_line(event))
+
+    def request(self, record: RequestRecord) -> None:
+        self._requests.write(to_line(record))
+
+    def flush(self) -> None:
+        self._events.flush()
+        self._requests.flush()
+
+    def close(self) -> None:
+        self._events.close()
+        self._requests.close()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A run's whole record, requests ordered by intended time, events by the time they were recorded."""
+
+    events: tuple[Event, ...]
+    requests: tuple[RequestRecord, ...]
+
+    def select(
+        self,
+        *,
+        cohorts: Iterable[str] = (),
+        operations: Iterable[str] = (),
+        start_s: float = float("-inf"),
+        end_s: float = float("inf"),
+    ) -> tuple[RequestRecord, ...]:
+        """Requests intended in [start_s, end_s) of these cohorts and operations (empty means all)."""
+        wanted_cohorts, wanted_operations = frozenset(cohorts), frozenset(operations)
+        return tuple(
+            r
+            for r in self.requests
+            if start_s <= r.intended_s < end_s
+            and (not wanted_cohorts or r.cohort in wanted_cohorts)
+            and (not wanted_operations or r.operation in wanted_operations)
+        )
+
+
+def read_history(folder: Path) -> History:
+    """The history of a run folder, finished or killed; raises FileNotFoundError when there is none."""
+    events = tuple(Event(**raw) for raw in _read_lines(folder / "events.jsonl"))
+    logs = sorted(folder.glob("requests*.jsonl"))
+    requests = [_request(raw) for log in logs for raw in _read_lines(log)]
+    requests.sort(key=lambda r: (r.intended_s, r.id))
+    return History(events, tuple(requests))
+
+
+def _request(raw: Mapping[str, Any]) -> RequestRecord:
+    return RequestRecord(**{name: raw[name] for name in _REQUEST_FIELDS if name in raw})
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield orjson.loads(line)

@@ -1,0 +1,123 @@
+"""The world protocol: where a stack runs, and the few ways in which anything may touch it.
+
+Three carriers can be put into a faulty state, each named by text:
+
+- `link:SOURCE->TARGET`   states `{"effect": "refuse" | "stall" | "slow", ...}`
+- `node:NAME`             states `{"effect": "down" | "paused"}`
+- `control:NAME`          states `{"switch": ..., "value": ...}`, kept by the node itself (see identity.core.holds)
+
+Laws. A carrier keeps its *set* of holds by fault id and its state is computed from the whole set, so releasing one never
+lifts another. `hold` with an id that it already has replaces that hold. `release` of an id that it does not have is
+success. An empty set is the baseline. Hence every undo is `release`, which may run twice, in any order, from any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from identity.core.messages import Request, Response
+from identity.core.topology import StackSpec
+
+if TYPE_CHECKING:
+    from harness.load.plan import LoadPlan
+
+CarrierKind = Literal["link", "node", "control"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Carrier:
+    """A thing that can be put into a faulty state."""
+
+    kind: CarrierKind
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Carrier:
+        """`kind:name`; raises ValueError."""
+        kind, colon, name = text.partition(":")
+        if not colon or kind not in ("link", "node", "control") or not name:
+            raise ValueError(f"{text!r} is not a carrier (link:, node: or control: and a name)")
+        return cls(kind, name)  # type: ignore[arg-type]  # narrowed by the test above
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What an independent look at one link saw: `ok`, `refused`, `reset` or `timeout`, and how long it took."""
+
+    outcome: Literal["ok", "refused", "reset", "timeout"]
+    latency_ms: float
+
+
+class LoadHandle(Protocol):
+    """Load under way."""
+
+    async def stop(self) -> None:
+        """Stops issuing, waits for what is under way, and leaves complete request logs behind."""
+        ...
+
+    def gauges(self) -> Mapping[str, float]:
+        """`planned`, `issued`, `lag_p99_ms`, `cpu_share` so far: the generator's own health, for the gates."""
+        ...
+
+    def problems(self) -> tuple[str, ...]:
+        """Anything that makes its records untrustworthy (a worker lost, a log torn), each a sentence."""
+        ...
+
+
+class World(Protocol):
+    """Where a stack runs. All methods are coroutines that work on the world's own clock."""
+
+    name: str
+    abilities: frozenset[str]
+    rate: float
+    spec: StackSpec
+
+    def now(self) -> float:
+        """Emulated epoch seconds."""
+        ...
+
+    async def sleep_until(self, at_s: float) -> None:
+        """Waits until emulated time `at_s` (returns at once when it is past)."""
+        ...
+
+    async def start(self) -> None:
+        """Brings the whole stack up and returns when every node answers; raises WorldError, leaving nothing behind."""
+        ...
+
+    async def stop(self) -> None:
+        """Takes everything down that `start` brought up. May run twice."""
+        ...
+
+    async def hold(self, carrier: Carrier, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Adds a hold, verifies by reading back, and returns what the carrier reports. Raises WorldError or Defended."""
+        ...
+
+    async def release(self, carrier: Carrier, fault_id: str) -> None:
+        """Removes a hold, verified by reading back; raises WorldError."""
+        ...
+
+    async def read(self, carrier: Carrier) -> Mapping[str, Any]:
+        """The carrier's state as it is: at least `{"holds": {fault_id: state}}`; raises WorldError."""
+        ...
+
+    async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
+        """One independent request over `link`, from the source's side, to the target's health page."""
+        ...
+
+    async def control(self, node: str, request: Request) -> Response:
+        """One authenticated request to a node's control plane, beside the links; raises WorldError if there is no answer."""
+        ...
+
+    async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
+        """One request as a client sends it, over the link `client->node`; raises identity's CallFailed."""
+        ...
+
+    async def start_load(self, plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> LoadHandle:
+        """Starts the plan's arrivals; every request ends as a line of a `requests*.jsonl` in `folder`."""
+        ...

@@ -1,0 +1,1 @@
+"""The worlds: where a stack runs."""

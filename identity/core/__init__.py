@@ -1,0 +1,1 @@
+"""The emulated identity service without any input or output of its own."""

@@ -1,0 +1,81 @@
+"""ARM's shapes: resource paths, identity and machine resources, asynchronous operations (reference azure-wire section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+UAI_TYPE = "microsoft.managedidentity/userassignedidentities"
+VM_TYPE = "microsoft.compute/virtualmachines"
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPath:
+    """A resource path taken apart, lower-cased for comparison (ARM compares case-insensitively).
+
+    `kind` is `provider/type`; `name` is empty for a list; `group` is empty for a list of the whole subscription.
+    """
+
+    subscription: str
+    group: str
+    kind: str
+    name: str
+    spelled: str
+
+    @property
+    def resource_id(self) -> str:
+        return self.spelled
+
+
+def parse_path(path: str) -> ArmPath | None:
+    """The parts of `/subscriptions/S[/resourceGroups/G]/providers/P/T[/NAME]`; None for any other path."""
+    parts = [part for part in path.split("/") if part]
+    lower = [part.lower() for part in parts]
+    if len(parts) < 5 or lower[0] != "subscriptions":
+        return None
+    grouped = len(parts) >= 7 and lower[2] == "resourcegroups"
+    rest = lower[4:] if grouped else lower[2:]
+    if len(rest) not in (3, 4) or rest[0] != "providers":
+        return None
+    name = parts[-1] if len(rest) == 4 else ""
+    return ArmPath(lower[1], lower[3] if grouped else "", f"{rest[1]}/{rest[2]}", name, path)
+
+
+def identity_resource(record: Mapping[str, Any], tenant_id: str, location: str) -> dict[str, Any]:
+    """A user-assigned identity as ARM shows it."""
+    return {
+        "id": record["resource_id"],
+        "name": record["name"],
+        "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "location": location,
+        "tags": record.get("tags", {}),
+        "properties": {
+            "tenantId": tenant_id,
+            "principalId": record["object_id"],
+            "clientId": record["client_id"],
+            "isolationScope": "None",
+        },
+    }
+
+
+def machine_resource(arm_id: str, name: str, location: str, identities: Any, tenant_id: str) -> dict[str, Any]:
+    """A virtual machine as ARM shows it, with its identity block."""
+    system = [item for item in identities if item["kind"] == "system"]
+    user = [item for item in identities if item["kind"] == "user"]
+    kinds = ["SystemAssigned"] * bool(system) + ["UserAssigned"] * bool(user)
+    block: dict[str, Any] = {"type": ", ".join(kinds) or "None"}
+    if system:
+        block |= {"principalId": system[0]["object_id"], "tenantId": tenant_id}
+    if user:
+        block["userAssignedIdentities"] = {
+            item["resource_id"]: {"principalId": item["object_id"], "clientId": item["client_id"]} for item in user
+        }
+    return {
+        "id": arm_id,
+        "name": name,
+        "type": "Microsoft.Compute/virtualMachines",
+        "location": location,
+        "identity": block,
+        "properties": {"provisioningState": "Succeeded"},
+    }

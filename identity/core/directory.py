@@ -1,0 +1,238 @@
+"""The directory: the control plane in the home region. It knows every identity, keeps the secrets, and publishes.
+
+A whole snapshot goes to every region at a constant rate, whether or not anything changed, so that a busy day and a quiet
+one load the data plane alike. The key manager lives here: `switch-keys` makes a region's store key a managed one and rolls
+it at once; with the readiness gate on it first asks every node that reads that store whether it could follow (claim C25).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from identity.core.keys import MANAGED
+from identity.core.messages import CallFailed, Request, Response
+from identity.core.node import PASSIVE, Node, Refused, Switch, Value, error
+from identity.core.ports import Ports
+from identity.core.settings import BUILDS
+from identity.core.topology import DIRECTORY, MANAGEMENT, TOKEN, VAULT, NodeName, NodeSpec
+
+USER_TOKEN_AUDIENCE = "https://management.azure.com"
+
+
+class Directory(Node):
+    """The one directory of a stack."""
+
+    role = DIRECTORY
+
+    def __init__(self, spec: NodeSpec, ports: Ports) -> None:
+        super().__init__(spec, ports)
+        self.version = 1
+        self.identities: dict[str, dict[str, Any]] = {}
+        self.signing: dict[str, str] = {}
+        self.managed_keys: dict[str, dict[str, Any]] = {}
+        self.switches = {
+            "switch-keys": Switch(self._switch_keys, self._switch_back),
+            "pause-replication": PASSIVE,
+            "push-keys": Switch(self._push_keys, self._pushed),
+            "freeze": PASSIVE,
+        }
+
+    async def start(self) -> None:
+        for spec in self.stack.identities:
+            self.identities[spec.object_id] = asdict(spec) | {"deleted": False, "version": 1}
+        await super().start()
+        if not self.signing:
+            key_id = f"signing-{self.stack.seed}-1"
+            self.signing = {"key_id": key_id, "private": self.ports.signer.generate(key_id)}
+            await self.ports.persist("signing:current", self.signing)
+        self.key_set = {self.signing["key_id"]: self.ports.signer.public(self.signing["key_id"], self.signing["private"])}
+
+    def take_up(self, kind: str, name: str, record: Value) -> None:
+        if kind == "identity":
+            self.identities[name] = dict(record)
+            self.version = max(self.version, int(record["version"]))
+        elif kind == "signing":
+            self.signing = {str(key): str(value) for key, value in record.items()}
+        elif kind == "managed":
+            self.managed_keys[name] = dict(record)
+
+    def state(self) -> Value:
+        return {
+            "version": self.version,
+            "identities": sum(1 for known in self.identities.values() if not known["deleted"]),
+            "managed_keys": {region: key["key_id"] for region, key in self.managed_keys.items()},
+            "signing_key_id": self.signing.get("key_id", ""),
+        }
+
+    def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return (self._publish_for_ever(),)
+
+    async def _publish_for_ever(self) -> None:
+        while True:
+            await self.publish(self._readers())
+            await self.ports.sleep(self.settings.publish_interval_s)
+
+    def _readers(self) -> tuple[str, ...]:
+        wanted = (TOKEN, MANAGEMENT, VAULT)
+        return tuple(name for name in self.stack.nodes() if NodeName.parse(name).role in wanted)
+
+    def _paused(self) -> frozenset[str]:
+        return frozenset(region for value in self.held("pause-replication") for region in value["regions"])
+
+    async def publish(self, nodes: Iterable[str]) -> dict[str, bool]:
+        """Sends the snapshot to each node whose region is not paused; which of them took it."""
+        paused = self._paused()
+        taken = {}
+        for node in nodes:
+            parsed = NodeName.parse(node)
+            if parsed.region not in paused:
+                taken[node] = await self._publish_to(node, parsed.role)
+        return taken
+
+    async def _publish_to(self, node: str, role: str) -> bool:
+        request = self.internal("PUT", "/snapshot", self.snapshot(role))
+        try:
+            return (await self.ports.call(node, request, timeout_s=self.settings.call_timeout_ms / 1000)).ok
+        except CallFailed:
+            return False  # the next round tries again; a replica that lags is seen by its version
+
+    def snapshot(self, role: str) -> dict[str, Any]:
+        """What a role is sent: everybody the identities and public keys, token nodes the signing key, readers store keys."""
+        common: dict[str, Any] = {"version": self.version, "identities": self.identities, "key_set": self.key_set}
+        if role == TOKEN:
+            common["signing"] = self.signing
+        if role in (TOKEN, MANAGEMENT):
+            common["store_keys"] = self.managed_keys
+        return common
+
+    async def serve(self, request: Request) -> Response:
+        if not self.is_internal(request):
+            return error(401, "Unauthorized", "the directory answers this stack's nodes only")
+        if request.path == "/snapshot/keys":
+            return Response(200, {"store_keys": self.managed_keys})
+        if request.path == "/resources" and request.method == "GET":
+            return self._by_resource(request.query.get("id", "").lower())
+        if request.path.startswith("/principals/"):
+            return await self._principal(request, request.path.removeprefix("/principals/"))
+        return error(404, "NotFound", request.path)
+
+    def _by_resource(self, resource_id: str) -> Response:
+        for known in self.identities.values():
+            if known["resource_id"].lower() == resource_id and not known["deleted"]:
+                return Response(200, known)
+        return error(404, "ResourceNotFound", resource_id)
+
+    async def _principal(self, request: Request, object_id: str) -> Response:
+        known = self.identities.get(object_id, {})
+        if request.method == "PUT":
+            return await self._save(object_id, {**known, **(request.body or {}), "deleted": False})
+        if request.method == "DELETE" and known:
+            return await self._save(object_id, {**known, "deleted": True})
+        return Response(204)
+
+    async def _save(self, object_id: str, record: dict[str, Any]) -> Response:
+        record["version"] = self.version + 1
+        await self.ports.persist(f"identity:{object_id}", record)
+        self.version += 1
+        self.identities[object_id] = record
+        return Response(200, record)
+
+    async def control(self, request: Request) -> Response:
+        if request.path == "/admin/user-token" and request.method == "POST":
+            return Response(200, {"access_token": self._user_token(float((request.body or {}).get("lifetime_s", 3600)))})
+        return await super().control(request)
+
+    def _user_token(self, lifetime_s: float) -> str:
+        """A token of the stack's operator for ARM (people do not sign in through managed identities)."""
+        now = int(self.ports.now())
+        made = {
+            "aud": USER_TOKEN_AUDIENCE,
+            "iss": f"https://sts.windows.net/{self.stack.tenant_id}/",
+            "iat": now,
+            "nbf": now - 300,
+            "exp": now + int(lifetime_s),
+            "oid": "operator",
+            "tid": self.stack.tenant_id,
+        }
+        return self.ports.signer.sign(self.signing["key_id"], self.signing["private"], made)
+
+    async def _switch_keys(self, fault_id: str, value: Value) -> Value:
+        region = self._known_region(value)
+        if self.held("freeze"):
+            raise Refused("all changes are frozen")
+        if self.settings.readiness_gate:
+            await self._require_readiness(region)
+        secret, key_id = self.ports.new_id(), f"managed-{region}-{len(self.managed_keys) + 1}"
+        roll = {
+            "key_id": key_id,
+            "secret": secret,
+            "overlap_s": value.get("overlap_s", self.settings.key_overlap_s),
+        }
+        await self._tell_store(
+            region, self.internal("PUT", f"/admin/holds/{fault_id}", {"switch": "roll-key", "value": roll})
+        )
+        self.managed_keys[region] = {"region": region, "key_id": key_id, "kind": MANAGED, "secret": secret}
+        await self.ports.persist(f"managed:{region}", self.managed_keys[region])
+        await self._renumber()
+        taken = await self.publish(self._readers())
+        return {"key_id": key_id, "published": taken}
+
+    async def _renumber(self) -> None:
+        """A change of keys is a change of the snapshot, so replicas can tell the newer one."""
+        self.version += 1
+
+    async def _switch_back(self, fault_id: str, value: Value) -> None:
+        region = self._known_region(value)
+        await self._tell_store(region, self.internal("DELETE", f"/admin/holds/{fault_id}"))
+        self.managed_keys.pop(region, None)
+        await self.ports.persist(f"managed:{region}", None)
+        await self._renumber()
+        await self.publish(self._readers())
+
+    async def _tell_store(self, region: str, request: Request) -> Response:
+        try:
+            answer = await self.ports.call(f"{region}.store", request, timeout_s=self.settings.call_timeout_ms / 1000)
+        except CallFailed as failed:
+            raise ValueError(f"the store of {region} did not answer: {failed.failure}") from failed
+        if not answer.ok:
+            raise ValueError(f"the store of {region} answered {answer.status}: {answer.body}")
+        return answer
+
+    def _known_region(self, value: Value) -> str:
+        region = str(value["region"])
+        if region not in self.stack.regions:
+            raise ValueError(f"no region {region!r}")
+        return region
+
+    async def _require_readiness(self, region: str) -> None:
+        """Raises Refused unless every node that reads the region's store could use a managed key."""
+        unready: dict[str, str] = {}
+        for node in self._readers():
+            parsed = NodeName.parse(node)
+            if parsed.role != VAULT:
+                why = await self._unready(node)
+                if why:
+                    unready.setdefault(parsed.region, why)
+        if unready:
+            listed = "; ".join(f"{name}: {why}" for name, why in sorted(unready.items()))
+            raise Refused(f"the store key of {region} must not roll over yet, regions are not ready ({listed})")
+
+    async def _unready(self, node: str) -> str:
+        try:
+            answer = await self.ports.call(node, self.internal("GET", "/admin/state"), timeout_s=1.0)
+        except CallFailed as failed:
+            return f"{node} did not answer ({failed.failure})"
+        state: Mapping[str, Any] = answer.body or {}
+        build = BUILDS[str(state["build"])]
+        forced = bool(state["config"].get("force_managed_key")) and build.accepts_managed_key
+        return "" if build.uses_managed_keys or forced else f"{node} runs build {state['build']}, manual key"
+
+    async def _push_keys(self, fault_id: str, value: Value) -> Value:
+        self._known_region(value)
+        await self._renumber()
+        return {"published": await self.publish(self._readers())}
+
+    async def _pushed(self, fault_id: str, value: Value) -> None:
+        """A push leaves nothing behind that could be taken back."""

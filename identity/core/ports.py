@@ -1,0 +1,66 @@
+"""All that a node may do to the world outside it.
+
+Law: the core awaits nothing else. The simulation and the socket servers each implement these ports once, and that is
+why the same node runs on a virtual clock in one process and on sockets in many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from identity.core.messages import Request, Response
+
+
+class BadToken(Exception):
+    """A token that a verifier must refuse; the text says why in the words of the real service."""
+
+
+class Signer(Protocol):
+    """Makes and checks signatures. Real cryptography in the servers, a deterministic stand-in in the simulation."""
+
+    def generate(self, key_id: str) -> str:
+        """A new private key as text (PEM in the servers) for `key_id`."""
+        ...
+
+    def public(self, key_id: str, private: str) -> Mapping[str, Any]:
+        """The public half as a JSON Web Key with `kid`, `use`, `alg`."""
+        ...
+
+    def sign(self, key_id: str, private: str, claims: Mapping[str, Any]) -> str:
+        """A compact JWT over `claims` whose header names `key_id`."""
+        ...
+
+    def verify(self, token: str, key_set: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        """The claims of `token` if a key of `key_set` (by `kid`) signed it; raises BadToken. Times are not checked."""
+        ...
+
+
+class Ports(Protocol):
+    """One node's view of the world."""
+
+    signer: Signer
+
+    def now(self) -> float:
+        """Emulated epoch seconds by this node's own clock (epoch, rate and skew included)."""
+        ...
+
+    def new_id(self) -> str:
+        """A fresh UUID as text."""
+        ...
+
+    async def call(self, target: str, request: Request, *, timeout_s: float) -> Response:
+        """Sends to node `target` over the link from here to there; raises CallFailed. `timeout_s` is network time."""
+        ...
+
+    async def sleep(self, duration_s: float) -> None:
+        """Waits emulated seconds."""
+        ...
+
+    async def persist(self, key: str, record: Mapping[str, Any] | None) -> None:
+        """Makes `record` durable under `key` (None deletes it); returns only once it would survive a kill."""
+        ...
+
+    def restore(self) -> Mapping[str, Mapping[str, Any]]:
+        """Everything persisted by earlier lives of this node, by key."""
+        ...

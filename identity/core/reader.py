@@ -1,0 +1,63 @@
+"""What token and management nodes share: a build, a replica, and a store client that follows both."""
+
+from __future__ import annotations
+
+from identity.core.messages import CallFailed, Request, Response
+from identity.core.node import Node, Value
+from identity.core.ports import Ports
+from identity.core.replica import Replica
+from identity.core.store_client import StoreClient
+from identity.core.topology import DIRECTORY, NodeSpec
+from identity.core.trail import Hop, of
+
+
+class Reader(Node):
+    """A node that signs requests to stores."""
+
+    takes_builds = True
+
+    def __init__(self, spec: NodeSpec, ports: Ports) -> None:
+        super().__init__(spec, ports)
+        self.ready = False
+        self.replica = Replica()
+        self.store = StoreClient(self.stack, ports, timeout_ms=self.settings.call_timeout_ms)
+
+    @property
+    def forced(self) -> bool:
+        return bool(self.config.get("force_managed_key"))
+
+    def state(self) -> Value:
+        keys = self.store.report(self.features, forced=self.forced)
+        return {"store_keys": keys, "config": self.config, "replica_version": self.replica.version}
+
+    def take_snapshot(self, request: Request) -> Response:
+        """The answer to the directory's `PUT /snapshot`."""
+        response = self.replica.serve(request)
+        self.store.learn(self.replica.store_keys)
+        self.ready = self.ready or response.ok
+        return response
+
+    async def ask_store(self, region: str, request: Request) -> tuple[Response, Hop, str]:
+        """The store's answer, our hop for the trail (with the key that was used) and the store's own trail.
+
+        An answer that did not come is one of status 504 (`timeout`) or 502 with the failure as its code.
+        """
+        try:
+            response, key = await self.store.send(
+                region, request, self.features, forced=self.forced, renew=self._renew_keys
+            )
+        except CallFailed as failed:
+            status = 504 if failed.failure == "timeout" else 502
+            return Response(status, {"error": {"code": failed.failure, "message": str(failed)}}), self.hop(), ""
+        return response, Hop(self.name, self.build, key.key_id, key.kind), of(response)
+
+    async def _renew_keys(self) -> None:
+        directory = f"{self.stack.home_region}.{DIRECTORY}"
+        try:
+            answer = await self.ports.call(
+                directory, self.internal("GET", "/snapshot/keys"), timeout_s=self.settings.call_timeout_ms / 1000
+            )
+        except CallFailed:
+            return  # the keys that we have stay; the store's refusal is the answer
+        if answer.ok and answer.body is not None:
+            self.store.learn(answer.body["store_keys"])

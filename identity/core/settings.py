@@ -1,0 +1,105 @@
+"""Settings of a stack and the builds that its nodes can run.
+
+A build is a feature table, not other code; a posture is a set of settings. Nothing here is an outcome rate: failures
+emerge from keys, caches and who asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What a build can do with store keys.
+
+    `uses_managed_keys`: takes over a managed key by itself. `accepts_managed_key`: can be told to by configuration (the
+    pinned build of July 2024 could: claim C20).
+    """
+
+    uses_managed_keys: bool
+    accepts_managed_key: bool
+
+
+BUILDS: Mapping[str, Build] = {
+    "0.9": Build(uses_managed_keys=False, accepts_managed_key=False),
+    "1.0": Build(uses_managed_keys=False, accepts_managed_key=True),
+    "2.0": Build(uses_managed_keys=True, accepts_managed_key=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of a stack with its default. Times are emulated unless they end in `_ms` (network time)."""
+
+    token_lifetime_s: float = 86399.0  # 24 h as IMDS hands it out (reference azure-wire 1.2)
+    token_alg: str = "ES256"
+    host_refresh_fraction: float = 0.5  # host asks for a new token after this share of a token's life; 1.0 = at expiry
+    host_refresh_backoff_s: float = 60.0  # after a failed early refresh the cached token is served this long unasked
+    host_cache: bool = True
+    instance_cache: bool = True
+    instance_refresh_fraction: float = 0.5
+    expiry_margin_s: float = 300.0  # a token this near its end is not served from a cache
+    ambiguous_text: str = "2024"  # which year's words for several identities and no selector (claim D3)
+    extra_resources: tuple[str, ...] = ()
+    builds: Mapping[str, str] = field(default_factory=dict)  # region -> build at start; "1.0" where not named
+    pins: Mapping[str, str] = field(default_factory=dict)  # region -> build that the deployer must not move
+    force_managed_key: tuple[str, ...] = ()  # regions whose nodes start with that configuration
+    deployer_detects_pins: bool = False
+    readiness_gate: bool = False
+    key_overlap_s: float = 0.0
+    store_access: str = "key"  # or "managed-identity": the circular dependency of claim C10
+    publish_interval_s: float = 60.0
+    config_delay_s: float = 2.0
+    call_timeout_ms: float = 1000.0
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Settings:
+        """Settings with `raw` over the defaults; raises ValueError that names the setting and what was meant."""
+        known = {f.name: f for f in fields(cls)}
+        for name, value in raw.items():
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                raise ValueError(f"no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+            _check_type(name, value, getattr(_DEFAULTS, name))
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in raw.items()}
+        made = cls(**values)
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        for region, build in (*self.builds.items(), *self.pins.items()):
+            if build not in BUILDS:
+                raise ValueError(f"no build {build!r} (region {region}); builds are {', '.join(BUILDS)}")
+        for name in ("host_refresh_fraction", "instance_refresh_fraction"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share of a token's life, above 0 and up to 1")
+        choices = (
+            ("token_alg", ("ES256", "RS256")),
+            ("ambiguous_text", ("2020", "2024")),
+            ("store_access", ("key", "managed-identity")),
+        )
+        for name, allowed in choices:
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    kind = type(default)
+    if kind is float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise ValueError(f"{name} is a number that is not negative, not {value!r}")
+    elif kind is tuple:
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise ValueError(f"{name} is a list of names, not {value!r}")
+    elif kind is dict:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{name} is a table, not {value!r}")
+    elif not isinstance(value, kind):
+        raise ValueError(f"{name} is {kind.__name__}, not {value!r}")
+
+
+_DEFAULTS = Settings()

@@ -1,0 +1,72 @@
+"""How a node reads and writes stores: with the key that its build and its configuration know.
+
+The client keeps a manual key per region (installed) and takes managed keys from the directory's snapshots. `choices`
+is the whole policy; everything else follows from which key the store accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from identity.core.keys import StoreKey, manual_key, signed
+from identity.core.messages import Request, Response
+from identity.core.node import error
+from identity.core.ports import Ports
+from identity.core.settings import Build
+from identity.core.topology import STORE, StackSpec
+
+
+class StoreClient:
+    """One node's access to every region's store."""
+
+    def __init__(self, stack: StackSpec, ports: Ports, *, timeout_ms: float) -> None:
+        self._ports = ports
+        self._timeout_s = timeout_ms / 1000
+        self._manual = {region: manual_key(region, secret) for region, secret in stack.store_keys.items()}
+        self._managed: dict[str, StoreKey] = {}
+        self._preferred: dict[str, str] = {}
+
+    def learn(self, managed: Mapping[str, Mapping[str, Any]]) -> None:
+        """Takes the managed keys of a snapshot; a key that is no longer published is forgotten."""
+        self._managed = {region: StoreKey(**record) for region, record in managed.items()}
+
+    def choices(self, region: str, build: Build, *, forced: bool) -> tuple[StoreKey, ...]:
+        """The keys that a node would try for a region's store, in order."""
+        manual, managed = self._manual[region], self._managed.get(region)
+        if managed is None:
+            return (manual,)
+        if build.uses_managed_keys:
+            keys = (managed, manual)
+            return keys if self._preferred.get(region, managed.kind) == managed.kind else keys[::-1]
+        if forced and build.accepts_managed_key:
+            return (managed,)
+        return (manual,)
+
+    def report(self, build: Build, *, forced: bool) -> dict[str, dict[str, str]]:
+        """Per region the id and kind of the key that would be used now (the telemetry of claim C24)."""
+        first = {region: self.choices(region, build, forced=forced)[0] for region in self._manual}
+        return {region: {"key_id": key.key_id, "kind": key.kind} for region, key in first.items()}
+
+    async def send(
+        self, region: str, request: Request, build: Build, *, forced: bool, renew: Callable[[], Awaitable[None]]
+    ) -> tuple[Response, StoreKey]:
+        """The store's answer and the key that was used last; raises CallFailed.
+
+        A build that manages keys asks the directory for newer ones (`renew`) when none that it has is accepted.
+        """
+        response, key = await self._try(region, request, self.choices(region, build, forced=forced))
+        if response.status == 403 and build.uses_managed_keys:
+            await renew()
+            response, key = await self._try(region, request, self.choices(region, build, forced=forced))
+        return response, key
+
+    async def _try(self, region: str, request: Request, keys: tuple[StoreKey, ...]) -> tuple[Response, StoreKey]:
+        response, key = error(500, "NoKey", "no key"), keys[0]
+        for key in keys:
+            date = f"{self._ports.now():.3f}"
+            response = await self._ports.call(f"{region}.{STORE}", signed(request, key, date), timeout_s=self._timeout_s)
+            if response.status != 403:
+                self._preferred[region] = key.kind
+                break
+        return response, key

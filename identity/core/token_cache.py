@@ -1,0 +1,71 @@
+"""A cache of tokens with an early refresh: the rule that keeps warm machines running through an outage.
+
+A token is served as it is until its refresh point (a share of its life). From then on the holder asks for a new one, but
+while that fails it goes on serving the old one until a margin before its end. IMDS' own rule is not public, so both
+numbers are settings (reference azure-wire 5, "tensions").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Freshness = Literal["none", "fresh", "due", "ending"]
+
+
+@dataclass(frozen=True, slots=True)
+class CachedToken:
+    """A token with its life in emulated epoch seconds."""
+
+    token: str
+    client_id: str
+    issued_s: float
+    expires_s: float
+
+    def to_body(self) -> dict[str, str | float]:
+        """The token as token nodes hand it to hosts."""
+        return {
+            "token": self.token,
+            "client_id": self.client_id,
+            "issued_s": self.issued_s,
+            "expires_s": self.expires_s,
+        }
+
+
+class TokenCache:
+    """Tokens by key."""
+
+    def __init__(self, *, refresh_fraction: float, margin_s: float, backoff_s: float = 0.0) -> None:
+        self._refresh_fraction, self._margin_s, self._backoff_s = refresh_fraction, margin_s, backoff_s
+        self._tokens: dict[tuple[str, ...], CachedToken] = {}
+        self._asked_s: dict[tuple[str, ...], float] = {}
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def get(self, key: tuple[str, ...]) -> CachedToken | None:
+        return self._tokens.get(key)
+
+    def put(self, key: tuple[str, ...], token: CachedToken) -> None:
+        self._tokens[key] = token
+        self._asked_s.pop(key, None)
+
+    def clear(self) -> None:
+        self._tokens.clear()
+        self._asked_s.clear()
+
+    def freshness(self, key: tuple[str, ...], now_s: float) -> Freshness:
+        """`fresh`: serve it; `due`: try for a new one, serve it if that fails; `ending` or `none`: it cannot be served."""
+        found = self._tokens.get(key)
+        if found is None:
+            return "none"
+        if now_s >= found.expires_s - self._margin_s:
+            return "ending"
+        refresh_s = found.issued_s + self._refresh_fraction * (found.expires_s - found.issued_s)
+        if now_s < refresh_s or now_s < self._asked_s.get(key, float("-inf")) + self._backoff_s:
+            return "fresh"
+        return "due"
+
+    def failed(self, key: tuple[str, ...], now_s: float) -> None:
+        """Notes that a refresh was tried and failed, so that the next one waits for the backoff."""
+        self._asked_s[key] = now_s

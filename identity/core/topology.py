@@ -1,0 +1,213 @@
+"""Names: regions, zones, roles, nodes, links, and the specification from which every world builds the same stack.
+
+A node's name is `region.role` or, for token nodes, `region.token.zone`: `sydney.store`, `melbourne.token.z2`.
+A link is a directed path and is named `source->target`, where the source is `region.role` (or `client`) and the target
+a node: `melbourne.token->sydney.store`, `client->sydney.host`. A link pattern leaves parts away: `melbourne->sydney`
+matches every link from a role of Melbourne to a node of Sydney.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CLIENT = "client"
+DIRECTORY, STORE, TOKEN, HOST, MANAGEMENT, DEPLOYER, VAULT = (
+    "directory",
+    "store",
+    "token",
+    "host",
+    "management",
+    "deployer",
+    "vault",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One region with the names that the two vendors give it and the region that clients fail over to."""
+
+    name: str
+    azure_name: str
+    aws_name: str
+    pair: str
+
+
+REGIONS: Mapping[str, Region] = {
+    region.name: region
+    for region in (
+        Region("sydney", "australiaeast", "ap-southeast-2", pair="melbourne"),
+        Region("melbourne", "australiasoutheast", "ap-southeast-4", pair="sydney"),
+    )
+}
+
+# Who calls whom: source role, target role, whether the call may leave the source's region.
+CALLS: tuple[tuple[str, str, bool], ...] = (
+    (HOST, TOKEN, True),
+    (TOKEN, STORE, True),
+    (TOKEN, DIRECTORY, True),
+    (MANAGEMENT, STORE, True),
+    (MANAGEMENT, DIRECTORY, True),
+    (MANAGEMENT, HOST, False),
+    (DIRECTORY, STORE, True),
+    (DIRECTORY, TOKEN, True),
+    (DIRECTORY, MANAGEMENT, True),
+    (DIRECTORY, VAULT, True),
+    (DEPLOYER, TOKEN, True),
+    (DEPLOYER, MANAGEMENT, True),
+    (DEPLOYER, DIRECTORY, True),
+)
+CLIENT_FACING: tuple[str, ...] = (HOST, MANAGEMENT, VAULT, TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeName:
+    """A node's name taken apart."""
+
+    region: str
+    role: str
+    zone: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> NodeName:
+        """`region.role[.zone]`; raises ValueError for anything else."""
+        parts = text.split(".")
+        if len(parts) not in (2, 3) or not all(parts):
+            raise ValueError(f"{text!r} is not a node name (region.role or region.role.zone)")
+        return cls(*parts)
+
+    def __str__(self) -> str:
+        return ".".join(part for part in (self.region, self.role, self.zone) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A directed path from a role of a region (or `client`) to one node."""
+
+    source: str
+    target: str
+
+    @classmethod
+    def parse(cls, text: str) -> Link:
+        source, arrow, target = text.partition("->")
+        if not arrow or not source or not target:
+            raise ValueError(f"{text!r} is not a link (source->target)")
+        return cls(source, target)
+
+    def __str__(self) -> str:
+        return f"{self.source}->{self.target}"
+
+    def matches(self, pattern: str) -> bool:
+        """True when `pattern` names this link or leaves trailing parts of either end away."""
+        wanted = Link.parse(pattern)
+        return _is_prefix(wanted.source, self.source) and _is_prefix(wanted.target, self.target)
+
+
+def _is_prefix(wanted: str, actual: str) -> bool:
+    return wanted == "*" or actual == wanted or actual.startswith(wanted + ".")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySpec:
+    """An identity that exists when the stack comes up. `kind` is `system` or `user`."""
+
+    name: str
+    kind: str
+    home_region: str
+    object_id: str
+    client_id: str
+    resource_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """An emulated machine, or with `scale_set` every machine called `name_<digits>`.
+
+    `identities` are names of IdentitySpec; `resource_id` is the ARM id of the machine or of its scale set.
+    """
+
+    name: str
+    region: str
+    zone: str
+    resource_id: str
+    identities: tuple[str, ...]
+    scale_set: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """What one node is told when it starts: its name, the stack, its build and its settings."""
+
+    name: str
+    stack: StackSpec
+
+    @property
+    def parsed(self) -> NodeName:
+        return NodeName.parse(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class StackSpec:
+    """A whole stack as data: the same in every world, serialisable, decided by the seed alone.
+
+    `settings` is the flat table of `identity.core.settings`; `store_keys` holds each region's first, manual key secret;
+    `control_token` opens the control plane of every node of this stack and is made for the run.
+    """
+
+    seed: int
+    tenant_id: str
+    subscription_id: str
+    home_region: str
+    regions: tuple[str, ...]
+    zones: tuple[str, ...]
+    identities: tuple[IdentitySpec, ...]
+    machines: tuple[MachineSpec, ...]
+    settings: Mapping[str, Any]
+    store_keys: Mapping[str, str]
+    control_token: str
+    public_urls: Mapping[str, str] = field(default_factory=dict)
+
+    def nodes(self) -> tuple[str, ...]:
+        """Every node's name, in the order in which they start."""
+        home = (f"{self.home_region}.{DIRECTORY}", f"{self.home_region}.{DEPLOYER}")
+        regional = tuple(name for region in self.regions for name in self._nodes_of(region))
+        return home + regional
+
+    def _nodes_of(self, region: str) -> tuple[str, ...]:
+        tokens = tuple(f"{region}.{TOKEN}.{zone}" for zone in self.zones)
+        return (f"{region}.{STORE}", *tokens, f"{region}.{HOST}", f"{region}.{MANAGEMENT}", f"{region}.{VAULT}")
+
+    def token_nodes(self, region: str) -> tuple[str, ...]:
+        return tuple(f"{region}.{TOKEN}.{zone}" for zone in self.zones)
+
+    def links(self) -> tuple[Link, ...]:
+        """Every link of the stack: clients to what faces them, then node to node."""
+        found = [Link(CLIENT, name) for name in self.nodes() if NodeName.parse(name).role in CLIENT_FACING]
+        for source_role, target_role, leaves_region in CALLS:
+            for source_region in self._regions_of(source_role):
+                for target in self.nodes():
+                    parsed = NodeName.parse(target)
+                    if parsed.role == target_role and (leaves_region or parsed.region == source_region):
+                        found.append(Link(f"{source_region}.{source_role}", target))
+        return tuple(found)
+
+    def _regions_of(self, role: str) -> tuple[str, ...]:
+        return (self.home_region,) if role in (DIRECTORY, DEPLOYER) else self.regions
+
+    def identity(self, name: str) -> IdentitySpec:
+        """The identity of that name; raises KeyError."""
+        return next(found for found in self.identities if found.name == name) if self._has(name) else _missing(name)
+
+    def _has(self, name: str) -> bool:
+        return any(found.name == name for found in self.identities)
+
+
+def _missing(name: str) -> IdentitySpec:
+    raise KeyError(name)
+
+
+def link_between(source_node: str, target_node: str) -> Link:
+    """The link that a call from one node to another travels on (the source's zone does not matter)."""
+    source = NodeName.parse(source_node)
+    return Link(f"{source.region}.{source.role}", target_node)

@@ -1,0 +1,42 @@
+"""Who served an answer: one header that grows by a hop at every node that it passes.
+
+`x-brownout-trail: node;build;key id;key kind;cache>...`, the outermost node first. Empty parts mean "does not apply".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from identity.core.messages import Response
+
+HEADER = "x-brownout-trail"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One node's part in an answer. `cache` is `hit`, `miss`, `stale` (kept past its refresh point) or empty."""
+
+    node: str
+    build: str = ""
+    key_id: str = ""
+    key_kind: str = ""
+    cache: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.node};{self.build};{self.key_id};{self.key_kind};{self.cache}"
+
+
+def of(response: Response) -> str:
+    """The trail of an answer, "" if it has none."""
+    return response.headers.get(HEADER, "")
+
+
+def with_hop(response: Response, hop: Hop, inner: str = "") -> Response:
+    """The same answer with `hop` in front of `inner` (the trail of the answer that it was made from)."""
+    trail = f"{hop}>{inner}" if inner else str(hop)
+    return Response(response.status, response.body, {**response.headers, HEADER: trail})
+
+
+def parse(text: str) -> tuple[Hop, ...]:
+    """The hops of a trail, outermost first; an empty trail has none."""
+    return tuple(Hop(*part.split(";")) for part in text.split(">")) if text else ()

@@ -1,0 +1,197 @@
+"""The open-loop engine: one absolute schedule, one greenlet per arrival, one line per arrival.
+
+The schedule never waits for an answer, so a service that stalls meets every arrival that the plan holds for that
+time, and latency counts from the intended moment. What cannot be sent in time because the generator itself was held
+up is written down as late. Arrivals are shared between workers by their index, so any number of workers issue each
+arrival exactly once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import gevent
+from gevent.event import Event
+
+from harness.history import to_line
+from harness.load.clients import Answer, ClientState, Script, script, to_record
+from harness.load.clock import EmulatedClock
+from harness.load.heartbeat import Heartbeat, State
+from harness.load.plan import Arrival, LoadPlan, arrivals
+from identity.core.messages import CallFailed, Request, Response
+from suites.load.meter import LineFile, Meter
+
+LATE = "late"
+GENERATOR_FAULT = "generator-fault"
+_BURST = 50
+_PATIENCE_S = 1.0
+
+Report = Callable[[Arrival, Answer, float], None]
+Sender = Callable[[str, Request, float], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which arrivals are this worker's: every index that leaves remainder `worker` when divided by `workers`."""
+
+    worker: int = 0
+    workers: int = 1
+
+
+class Engine:
+    """Issues one worker's share of a plan and records what became of it.
+
+    `send(node, request, timeout_s)` is the transport; `report(arrival, answer, latency_ms)` is told of every end.
+    """
+
+    def __init__(self, plan: LoadPlan, folder: Path, share: Share, send: Sender, report: Report) -> None:
+        self._plan, self._share, self._send, self._report = plan, share, send, report
+        self._clock = EmulatedClock.of(plan.clock)
+        self._deadline_s = plan.deadline_ms / 1000
+        self._clients = ClientState()
+        self._log = LineFile(folder / f"requests-{share.worker}.jsonl")
+        self._beats = LineFile(folder / f"load-{share.worker}.jsonl")
+        self._meter = Meter()
+        self._schedule = islice(arrivals(plan), share.worker, None, share.workers)
+        self._next = next(self._schedule, None)
+        self._issuing = False
+        self._stopping = Event()
+        self._pending: set[gevent.Greenlet] = set()
+        self._state: State = "starting"
+
+    def run(self) -> None:
+        """Issues arrivals as they fall due until the plan or the load ends; killed and run again, it goes on from there.
+
+        A concurrent second caller issues nothing and returns at once.
+        """
+        if self._issuing:
+            return
+        self._issuing, self._state = True, "running"
+        try:
+            self._issue_all()
+        finally:
+            self._issuing = False
+            if self._next is None:
+                self._state = "finished"
+            elif not self._stopping.is_set():
+                self._state = "paused"
+
+    def drain(self) -> None:
+        """Stops issuing, waits until everything sent has ended (at most the deadline), and writes the last lines."""
+        self._stopping.set()
+        gevent.joinall(list(self._pending), timeout=self._deadline_s + _PATIENCE_S)
+        self._state = "stopped"
+        self.flush()
+        self.beat()
+
+    def flush(self) -> None:
+        self._log.flush()
+
+    def beat(self) -> None:
+        """Writes a heartbeat; while nobody runs the schedule, also writes down what can no longer be sent in time."""
+        if not self._issuing and not self._stopping.is_set():
+            self._expire()
+        self._beats.add(self._heartbeat().to_line())
+        self._beats.flush()
+
+    def _issue_all(self) -> None:
+        burst = 0
+        while self._next is not None and not self._stopping.is_set():
+            wait_s = self._due_s(self._next) - time.monotonic()
+            if wait_s > 0:
+                self._stopping.wait(timeout=wait_s)
+                continue
+            self._begin(self._take())
+            burst += 1
+            if burst % _BURST == 0:  # a backlog must not keep those that were begun from being sent
+                gevent.sleep(0)
+
+    def _expire(self) -> None:
+        lost_s = time.monotonic() - self._deadline_s
+        while self._next is not None and self._due_s(self._next) <= lost_s:
+            self._begin(self._take())
+
+    def _due_s(self, arrival: Arrival) -> float:
+        return self._clock.monotonic_at(arrival.at_s)
+
+    def _take(self) -> Arrival:
+        arrival = self._next
+        assert arrival is not None, "callers look before they take"
+        self._next = next(self._schedule, None)
+        self._meter.planned += 1
+        return arrival
+
+    def _begin(self, arrival: Arrival) -> None:
+        greenlet = gevent.spawn(self._serve, arrival)
+        self._pending.add(greenlet)
+        greenlet.rawlink(self._pending.discard)
+
+    def _serve(self, arrival: Arrival) -> None:
+        due_s, sent_s = self._due_s(arrival), time.monotonic()
+        self._meter.lag(sent_s - due_s)
+        if sent_s - due_s >= self._deadline_s:
+            self._meter.late += 1
+            answer = Answer(0, "unknown", LATE)
+        else:
+            answer = self._answer(arrival, sent_s, due_s + self._deadline_s)
+        done_s = time.monotonic()
+        latency_ms = (done_s - due_s) * 1000
+        record = to_record(
+            arrival,
+            answer,
+            sent_s=self._clock.emulated_at(sent_s),
+            done_s=self._clock.emulated_at(done_s),
+            latency_ms=latency_ms,
+        )
+        self._log.add(to_line(record))
+        self._meter.recorded += 1
+        self._report(arrival, answer, latency_ms)
+
+    def _answer(self, arrival: Arrival, sent_s: float, deadline_s: float) -> Answer:
+        self._meter.issued += 1
+        try:
+            model = script(self._plan, arrival, self._clients, self._clock.emulated_at(sent_s))
+            return drive(model, lambda node, request: self._send(node, request, deadline_s - time.monotonic()))
+        except Exception as failed:  # an arrival without a line would be a request that nobody counts
+            self._meter.issued -= 1
+            self._meter.fault(f"{arrival.id}: {type(failed).__name__}: {failed}")
+            logging.getLogger(__name__).exception("arrival %s failed inside the generator", arrival.id)
+            return Answer(0, "unknown", GENERATOR_FAULT)
+
+    def _heartbeat(self) -> Heartbeat:
+        meter, now_s = self._meter, time.monotonic()
+        return Heartbeat(
+            worker=self._share.worker,
+            at_s=self._clock.emulated_at(now_s),
+            monotonic_s=now_s,
+            state=self._state,
+            planned=meter.planned,
+            issued=meter.issued,
+            recorded=meter.recorded,
+            late=meter.late,
+            faults=meter.faults,
+            lag_p99_ms=meter.lag_p99_ms(),
+            cpu_s=time.process_time(),
+            first_fault=meter.first_fault,
+        )
+
+
+def drive(model: Script, send: Callable[[str, Request], Response]) -> Answer:
+    """Runs a client model to its end over `send`; a CallFailed goes back into the model, anything else escapes."""
+    try:
+        wanted = next(model)
+        while True:
+            try:
+                response = send(wanted.node, wanted.request)
+            except CallFailed as failed:
+                wanted = model.throw(failed)
+            else:
+                wanted = model.send(response)
+    except StopIteration as ended:
+        answer: Answer = ended.value
+        return answer

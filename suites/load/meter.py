@@ -1,0 +1,56 @@
+"""What the generator counts about itself, and where its lines go."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+_BUCKETS_PER_MS = 10
+
+
+class LineFile:
+    """Appends whole lines; what was not flushed yet is all that a kill can lose."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._waiting: list[str] = []
+
+    def add(self, line: str) -> None:
+        self._waiting.append(line)
+
+    def flush(self) -> None:
+        """Writes what is waiting; raises OSError when the disk does not take it."""
+        if not self._waiting:
+            return
+        data = "".join(self._waiting).encode()
+        self._waiting.clear()
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+
+class Meter:
+    """Counters of one worker; see harness.load.heartbeat for what they promise."""
+
+    def __init__(self) -> None:
+        self.planned = self.issued = self.recorded = self.late = self.faults = 0
+        self.first_fault = ""
+        self._lags: Counter[int] = Counter()
+
+    def lag(self, lag_s: float) -> None:
+        """Counts the delay between intended and actual sending of one arrival."""
+        self._lags[max(0, round(lag_s * 1000 * _BUCKETS_PER_MS))] += 1
+
+    def lag_p99_ms(self) -> float:
+        """The smallest lag that 99 % of the arrivals do not exceed, to a tenth of a millisecond; 0 before the first."""
+        allowed = self._lags.total() // 100
+        for bucket in sorted(self._lags, reverse=True):
+            allowed -= self._lags[bucket]
+            if allowed < 0:
+                return bucket / _BUCKETS_PER_MS
+        return 0.0
+
+    def fault(self, text: str) -> None:
+        self.faults += 1
+        self.first_fault = self.first_fault or text
