@@ -85,10 +85,12 @@ class Kernel:
     def at(self, instant_ns: int, callback: Callable[[], None]) -> None:
         """Calls back at an instant, or now if that is past."""
         self._sequence += 1
-        heapq.heappush(self._heap, (max(instant_ns, self.now_ns), self._sequence, callback))
+        heapq.heappush(self._heap, (instant_ns if instant_ns > self.now_ns else self.now_ns, self._sequence, callback))
 
     def soon(self, callback: Callable[[], None]) -> None:
-        self.at(self.now_ns, callback)
+        """Calls back at this instant, after what was already scheduled for it."""
+        self._sequence += 1
+        heapq.heappush(self._heap, (self.now_ns, self._sequence, callback))
 
     def after(self, delay_s: float, callback: Callable[[], None]) -> None:
         self.at(self.now_ns + max(0, round(delay_s * NS_PER_S)), callback)

@@ -23,6 +23,7 @@ from harness.slo.phases import phase_windows
 from harness.world import LoadHandle, World
 from identity.core.messages import Request
 
+READY_LOOKS, READY_WAIT_S = 100, 0.05  # network time
 USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
 Notice = Callable[[Event], None]
 
@@ -67,6 +68,7 @@ class Conductor:
         self._event("run", "started")
         try:
             await self.world.start()
+            await self._await_ready()
             await self._run()
         except BrownoutError as error:
             self._event("run", "aborted", detail={"reason": error.message, "hint": error.hint})
@@ -110,6 +112,20 @@ class Conductor:
             self._gate("clean-teardown", passed=False, reason=error.message, severity="harness-error")
 
     # before the load
+
+    async def _await_ready(self) -> None:
+        """Returns once every node has what it needs to serve; raises WorldError when one never gets it."""
+        waiting = list(self.world.spec.nodes())
+        for _ in range(READY_LOOKS):
+            waiting = [node for node in waiting if not await self._is_ready(node)]
+            if not waiting:
+                return
+            await self.world.sleep_until(self.world.now() + READY_WAIT_S * self.world.rate)
+        raise WorldError(f"these nodes never got ready: {', '.join(waiting)}", hint="their logs are in the stack's folder")
+
+    async def _is_ready(self, node: str) -> bool:
+        answer = await self.world.control(node, Request("GET", "/healthz"))
+        return answer.ok and bool((answer.body or {}).get("ready"))
 
     async def _user_token(self) -> str:
         directory = f"{self.world.spec.home_region}.directory"

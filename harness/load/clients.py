@@ -111,9 +111,17 @@ def token_model(plan: LoadPlan, arrival: Arrival, state: ClientState, now_s: flo
     """One machine asks its IMDS for a token, as a fresh process on it does (tokens are kept in memory only)."""
     response = yield Send(f"{arrival.region}.host", token_request(arrival.machine, arrival.resource))
     answer = _answer(response)
-    if answer.outcome == "happened" and not (response.body or {}).get("access_token"):
-        return Answer(answer.status, "refused", "no-token-in-answer", answer.trail)
-    return answer
+    return answer if answer.outcome != "happened" or _has_token(response) else _without_token(answer)
+
+
+def _has_token(response: Response) -> bool:
+    body = response.body or {}
+    return bool(body.get("access_token")) and "expires_in" in body
+
+
+def _without_token(answer: Answer) -> Answer:
+    """A 200 that no client can use counts as refused."""
+    return Answer(answer.status, "refused", "no-token-in-answer", answer.trail)
 
 
 def resource_model(plan: LoadPlan, arrival: Arrival, state: ClientState, now_s: float) -> Script:
@@ -126,6 +134,8 @@ def resource_model(plan: LoadPlan, arrival: Arrival, state: ClientState, now_s: 
         answer = _answer(response)
         if answer.outcome != "happened":
             return answer
+        if not _has_token(response):
+            return _without_token(answer)
         body = response.body or {}
         token, trail = str(body["access_token"]), answer.trail
         state.tokens[key] = (token, now_s + float(body["expires_in"]) / 2)

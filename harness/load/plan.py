@@ -11,11 +11,12 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from harness.draw import draw
+from harness.draw import Draws
 
 Model = Literal["token", "management", "resource", "provision"]
 
@@ -42,10 +43,9 @@ class Cohort(BaseModel):
     front_ends: Mapping[str, NonNegativeFloat] = Field(default_factory=dict)
 
 
-class Arrival(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Arrival:
     """One client turning up: who, when, where, and what it wants."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     at_s: float
@@ -98,28 +98,28 @@ def operations_of(cohort: Cohort) -> tuple[str, ...]:
 
 def _cohort_arrivals(plan: LoadPlan, cohort: Cohort) -> Iterator[Arrival]:
     count = planned_count(plan, cohort)
-    gaps = [-math.log(1.0 - draw(plan.seed, "gap", cohort.name, i)) for i in range(count + 1)]
+    chances = {what: Draws(plan.seed, what, cohort.name) for what in ("gap", "machine", "operation", "home", "front-end")}
+    gaps = [-math.log(1.0 - chances["gap"].at(i)) for i in range(count + 1)]
     scale = (plan.end_s - plan.start_s) / math.fsum(gaps) if gaps else 0.0
     elapsed = 0.0
     for index in range(count):
         elapsed += gaps[index]
-        yield _arrival(plan, cohort, index, plan.start_s + elapsed * scale)
+        yield _arrival(cohort, index, plan.start_s + elapsed * scale, chances)
 
 
-def _arrival(plan: LoadPlan, cohort: Cohort, index: int, at_s: float) -> Arrival:
-    seed = plan.seed
-    machine = _pick_even(cohort.machines, draw(seed, "machine", cohort.name, index))
-    return Arrival.model_construct(
+def _arrival(cohort: Cohort, index: int, at_s: float, chances: Mapping[str, Draws]) -> Arrival:
+    machine = _pick_even(cohort.machines, chances["machine"].at(index))
+    return Arrival(
         id=f"{cohort.name}-{index:06d}",
         at_s=at_s,
         cohort=cohort.name,
         model=cohort.model,
         region=cohort.region,
         machine=f"{machine}_{index}" if cohort.fresh else machine,
-        operation=_pick(cohort.mix, draw(seed, "operation", cohort.name, index)) or _DEFAULT_OPERATION[cohort.model],
-        home=_pick(cohort.homes, draw(seed, "home", cohort.name, index)) or cohort.region,
+        operation=_pick(cohort.mix, chances["operation"].at(index)) or _DEFAULT_OPERATION[cohort.model],
+        home=_pick(cohort.homes, chances["home"].at(index)) or cohort.region,
         resource=cohort.resource,
-        front_end=_pick(cohort.front_ends, draw(seed, "front-end", cohort.name, index)) or "arm",
+        front_end=_pick(cohort.front_ends, chances["front-end"].at(index)) or "arm",
     )
 
 

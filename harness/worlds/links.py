@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.draw import draw
+from harness.draw import Draws
 from harness.errors import WorldError
 from harness.kernel import Future, Kernel
 
@@ -24,7 +24,8 @@ class SimulatedLink:
     """One link of the simulation."""
 
     def __init__(self, kernel: Kernel, name: str, seed: int, *, crosses: bool) -> None:
-        self._kernel, self.name, self._seed = kernel, name, seed
+        self._kernel, self.name = kernel, name
+        self._draws = Draws(seed, "latency", name)
         self._base_ms = CROSS_REGION_MS if crosses else LATENCY_MS
         self._messages = 0
         self._moving: Future[None] | None = None
@@ -32,7 +33,7 @@ class SimulatedLink:
 
     @property
     def refuses(self) -> bool:
-        return any(state["effect"] == "refuse" for state in self.holds.values())
+        return bool(self.holds) and any(state["effect"] == "refuse" for state in self.holds.values())
 
     def hold(self, fault_id: str, state: Mapping[str, Any]) -> None:
         """Adds a hold; raises WorldError for an effect or a direction that links do not have."""
@@ -53,7 +54,7 @@ class SimulatedLink:
         return [s for s in self.holds.values() if s["effect"] == effect and s.get("direction", "both") in wanted]
 
     def _stalled(self, direction: str) -> bool:
-        return bool(self._of("stall", direction))
+        return bool(self.holds) and bool(self._of("stall", direction))
 
     async def carry(self, direction: str) -> None:
         """Takes as long as one message in this direction takes, for ever if need be."""
@@ -64,7 +65,9 @@ class SimulatedLink:
 
     def _delay_ms(self, direction: str) -> float:
         self._messages += 1
-        chance = draw(self._seed, "latency", self.name, self._messages)
+        chance = self._draws.at(self._messages)
+        if not self.holds:
+            return self._base_ms + JITTER_MS * chance
         slow = sum(
             float(state.get("latency_ms", 0.0)) + float(state.get("jitter_ms", 0.0)) * (2 * chance - 1)
             for state in self._of("slow", direction)

@@ -221,7 +221,8 @@ class SimulationWorld:
         self, link: SimulatedLink, simulated: SimulatedNode, request: Request, answer: Future[Response]
     ) -> None:
         await link.carry(UPSTREAM)
-        await simulated.running()
+        if simulated.holds:
+            await simulated.running()
         node, life = simulated.node, simulated.life
         if node is None:
             answer.fail(CallFailed("reset", simulated.name))
@@ -230,7 +231,8 @@ class SimulationWorld:
         if simulated.node is None or simulated.life != life:
             answer.fail(CallFailed("reset", simulated.name))
             return
-        await simulated.running()
+        if simulated.holds:
+            await simulated.running()
         await link.carry(DOWNSTREAM)
         if link.refuses:
             answer.fail(CallFailed("reset", simulated.name))

@@ -1,0 +1,31 @@
+# Every path here is relative, so that a checkout whose path has spaces works.
+VENV_BIN := .venv/bin
+EXPERIMENT := suites/experiments/ftvr-l9z.yaml
+.DEFAULT_GOAL := help
+.PHONY: help setup gameday test lint bench clean
+
+help: ## Show these lines
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make .venv from the lock and get Toxiproxy (does nothing when it is all there)
+	@python="$$(scripts/find-python.sh)" && "$$python" scripts/setup.py
+
+gameday: setup ## Replay the outage under load (about two minutes), then the repaired service for contrast
+	@$(VENV_BIN)/brownout run $(EXPERIMENT) --world processes --expect breach
+	@$(VENV_BIN)/brownout run $(EXPERIMENT) --world simulation --posture repaired --expect pass
+
+test: setup ## Run all tests that need no Docker
+	@$(VENV_BIN)/python -m pytest -n 2 --dist loadgroup -m "not docker"
+
+lint: setup ## Check style, types and import rules
+	@$(VENV_BIN)/ruff check .
+	@$(VENV_BIN)/ruff format --check .
+	@$(VENV_BIN)/mypy
+	@$(VENV_BIN)/lint-imports
+
+bench: setup ## Measure, and print JSON
+	@$(VENV_BIN)/python -m benchmarks
+
+clean: ## Remove the environment, caches and runs of this checkout
+	@rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache allure-results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

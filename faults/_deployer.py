@@ -1,0 +1,22 @@
+"""What acts of the deployer share."""
+
+from __future__ import annotations
+
+from faults._switches import SwitchFault
+from faults._targets import DEPLOYER, home
+from harness.fault import node_state
+from harness.world import World
+
+
+class DeployerFault(SwitchFault):
+    """One switch on the deployer, which may refuse it (a freeze): Defended."""
+
+    family = "deployment"
+
+    def holder(self, world: World) -> str:
+        return home(world, DEPLOYER)
+
+
+async def builds_of(world: World, nodes: tuple[str, ...]) -> dict[str, str]:
+    """The build that each node itself says it runs, whatever the deployer reports; raises WorldError."""
+    return {node: str((await node_state(world, node))["build"]) for node in nodes}

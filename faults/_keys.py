@@ -1,0 +1,55 @@
+"""How a store's key ring is read: which keys it refuses now or will refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from faults._targets import STORE
+from harness.fault import Observation, node_state
+from harness.world import World
+
+Key = Mapping[str, Any]
+
+
+async def key_ring(world: World, region: str) -> tuple[Key, ...]:
+    """`{"key_id", "kind", "valid", "valid_until_s"}` for each key of a region's store, oldest first; raises WorldError."""
+    return tuple((await node_state(world, f"{region}.{STORE}"))["keys"])
+
+
+async def ended_by_order(world: World, region: str) -> frozenset[str]:
+    """Ids of the keys that a roll-over or an invalidation on the store ends, whatever else makes them valid again."""
+    ended: set[str] = set()
+    for hold in (await node_state(world, f"{region}.{STORE}"))["holds"].values():
+        if hold["switch"] == "roll-key":
+            ended |= set(hold["value"]["revokes"])
+        elif hold["switch"] == "invalidate-key":
+            ended.add(hold["value"]["resolved"])
+    return frozenset(ended)
+
+
+def is_ended(key: Key) -> bool:
+    """True for a key that is refused, or will be from a known time on."""
+    return not key["valid"] or key["valid_until_s"] is not None
+
+
+def ring_text(keys: Iterable[Key]) -> str:
+    """The ring in words, for evidence."""
+    return ", ".join(f"{key['key_id']} {_validity(key)}" for key in keys) or "no keys"
+
+
+def _validity(key: Key) -> str:
+    if not key["valid"]:
+        return "refused"
+    return "valid" if key["valid_until_s"] is None else f"valid until {key['valid_until_s']:.0f}"
+
+
+def superseded(region: str, keys: tuple[Key, ...]) -> Observation:
+    """`bitten` when a newer managed key is valid and an older key has ended or will; `absent` when every key stays valid."""
+    ended = [key for key in keys if is_ended(key)]
+    newest = keys[-1]
+    text = f"key ring of {region}: {ring_text(keys)}"
+    if not ended:
+        return Observation("absent", text)
+    rolled = newest["kind"] == "managed" and newest["valid"] and newest not in ended
+    return Observation("bitten" if rolled else "unclear", text)

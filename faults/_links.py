@@ -1,0 +1,49 @@
+"""What link faults share: a pattern of links, the effect put on each, and a probe of each to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from faults._looks import everywhere
+from faults._targets import matching_links
+from harness.fault import Fault, Observation
+from harness.world import Carrier, ProbeResult, World
+
+Direction = Literal["both", "upstream", "downstream"]
+
+
+class LinkFault(Fault):
+    """One effect on every link that `link` matches."""
+
+    family = "link"
+    effect: ClassVar[Literal["refuse", "stall", "slow"]]
+
+    link: str = Field(
+        pattern=r"^[\w.*-]+->[\w.*-]+$", description='source->target; "melbourne->sydney" matches every link between them'
+    )
+
+    def carriers(self, world: World) -> tuple[Carrier, ...]:
+        return tuple(Carrier("link", link) for link in matching_links(world, self.link))
+
+    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+        return {"effect": self.effect}
+
+    def probe_timeout_ms(self) -> float:
+        """How long a probe waits; what a healthy link does in a few milliseconds must fit easily."""
+        return 250.0
+
+    def shows(self, result: ProbeResult) -> bool:
+        """Whether a probe's result is this effect."""
+        raise NotImplementedError
+
+    async def look(self, world: World, link: str) -> tuple[bool, str]:
+        """One look at one link: whether the effect shows, and what was seen."""
+        result = await world.probe(link, timeout_ms=self.probe_timeout_ms())
+        return self.shows(result), f"{result.outcome} in {result.latency_ms:.1f} ms"
+
+    async def observe(self, world: World) -> Observation:
+        looks = {carrier.name: await self.look(world, carrier.name) for carrier in self.carriers(world)}
+        return everywhere(f"links that {self.effect}", looks)

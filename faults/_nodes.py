@@ -1,0 +1,74 @@
+"""What node faults share: a set of nodes, the effect put on each, and a look at each from two sides.
+
+A node counts as down or paused when a healthy link to it fails in the way of that effect. A link that somebody broke says
+nothing about the node behind it: there the node's control plane is asked as well, which takes long when it is silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from faults._looks import everywhere
+from faults._targets import link_to
+from harness.errors import WorldError
+from harness.fault import Fault, Observation, node_state
+from harness.world import Carrier, World
+
+PROBE_TIMEOUT_MS = 500.0
+
+
+class NodeFault(Fault):
+    """One effect on every node of a set."""
+
+    family = "node"
+    effect: ClassVar[Literal["down", "paused"]]
+    signs: ClassVar[frozenset[str]]  # outcomes of a probe that mean this effect
+
+    def nodes(self, world: World) -> tuple[str, ...]:
+        """The nodes concerned; raises UsageError."""
+        raise NotImplementedError
+
+    def carriers(self, world: World) -> tuple[Carrier, ...]:
+        return tuple(Carrier("node", node) for node in self.nodes(world))
+
+    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+        return {"effect": self.effect}
+
+    async def observe(self, world: World) -> Observation:
+        looks = {node: await self._look(world, node) for node in self.nodes(world)}
+        return everywhere(f"nodes {self.effect}", looks)
+
+    async def _look(self, world: World, node: str) -> tuple[bool, str]:
+        link = link_to(world, node)
+        if link is None:
+            silent = not await _answers_beside_links(world, node)
+            return silent, "silent (no link ends here)" if silent else "answers"
+        outcome = (await world.probe(link, timeout_ms=PROBE_TIMEOUT_MS)).outcome
+        if outcome == "ok":
+            return False, "answers"
+        if await _is_faulty(world, link) and await _answers_beside_links(world, node):
+            return False, f"answers beside its links ({outcome} over {link})"
+        return outcome in self.signs, f"silent, {outcome} over {link}"
+
+
+async def _is_faulty(world: World, link: str) -> bool:
+    """Whether somebody put the link into a faulty state, so that it says nothing about the node behind it."""
+    reading = await world.read(Carrier("link", link))
+    return bool(reading["holds"] or reading.get("foreign"))
+
+
+async def _answers_beside_links(world: World, node: str) -> bool:
+    try:
+        await node_state(world, node)
+    except WorldError:
+        return False
+    return True
+
+
+class KillFault(NodeFault):
+    """The processes are killed (SIGKILL) and stay away; the revert starts them again from what they had made durable."""
+
+    effect = "down"
+    needs = frozenset({"node:down"})
+    signs = frozenset({"refused", "reset"})

@@ -1,0 +1,24 @@
+"""What failovers share: the host of a region sends its machines' requests to other token nodes."""
+
+from __future__ import annotations
+
+from faults._switches import SwitchFault
+from faults._targets import HOST, in_region
+from harness.fault import node_state
+from harness.world import World
+
+
+class RouteFault(SwitchFault):
+    """A change of one host's routing; the revert routes as before."""
+
+    family = "load"
+
+    region: str
+
+    def holder(self, world: World) -> str:
+        return in_region(world, self.region, HOST)
+
+    async def first_choices(self, world: World) -> dict[str, str]:
+        """The token node that the machines of each zone use first; raises WorldError."""
+        routes = (await node_state(world, self.holder(world)))["routes"]
+        return {zone: nodes[0] for zone, nodes in routes.items()}

@@ -1,0 +1,37 @@
+"""What faults on a node's control plane share: one switch, thrown on one node (docs/design.md lists them all)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from harness.fault import Fault, node_state
+from harness.world import Carrier, World
+
+
+class SwitchFault(Fault):
+    """One switch on one node. Files add which node, which value, and how its effect is seen."""
+
+    switch: ClassVar[str]
+
+    def holder(self, world: World) -> str:
+        """The node whose switch it is; raises UsageError."""
+        raise NotImplementedError
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        """The switch's value; raises UsageError."""
+        raise NotImplementedError
+
+    def carriers(self, world: World) -> tuple[Carrier, ...]:
+        self.value(world)  # names in the value are checked before anything is touched, like the node's
+        return (Carrier("control", self.holder(world)),)
+
+    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+        return {"switch": self.switch, "value": dict(self.value(world))}
+
+    async def standing(self, world: World) -> Mapping[str, Any] | None:
+        """The value of a hold like ours as the node itself reports it, with what it added to it; None when there is none."""
+        wanted = self.value(world)
+        holds = (await node_state(world, self.holder(world)))["holds"].values()
+        values = (dict(hold["value"]) for hold in holds if hold["switch"] == self.switch)
+        return next((value for value in values if {**value, **wanted} == value), None)

@@ -1,0 +1,35 @@
+"""build-pin: the deployer holds a region on one build; later roll-outs pass it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from faults._deployer import DeployerFault, builds_of
+from faults._targets import key_readers, known_region
+from harness.fault import Observation, node_state
+from harness.world import World
+
+
+class BuildPin(DeployerFault):
+    """A pin, as an operator sets one in an incident and forgets."""
+
+    kind = "build-pin"
+    switch = "pin"
+
+    region: str
+    build: str
+
+    def describe(self) -> str:
+        return f"{self.region} is pinned to build {self.build}"
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        return {"region": known_region(world, self.region), "build": self.build}
+
+    async def observe(self, world: World) -> Observation:
+        pin = (await node_state(world, self.holder(world)))["regions"][self.region]["pin"]
+        builds = sorted(set((await builds_of(world, key_readers(world, (self.region,)))).values()))
+        evidence = f"{self.region} is pinned to {pin or 'nothing'} and runs {', '.join(builds)}"
+        if pin != self.build:
+            return Observation("absent", evidence)
+        return Observation("bitten" if builds == [self.build] else "unclear", evidence)

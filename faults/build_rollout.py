@@ -1,0 +1,52 @@
+"""build-rollout: the deployer rolls a build out. What counts is what the nodes run, not what the deployer reports.
+
+In July 2024 the roll-out reported success for regions that were pinned and never changed; here that is `absent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from faults._deployer import DeployerFault, builds_of
+from faults._targets import key_readers, known_regions
+from harness.fault import Observation, node_state
+from harness.world import World
+
+
+class BuildRollout(DeployerFault):
+    """A build goes out to some regions or all; the revert rolls back to what they came with."""
+
+    kind = "build-rollout"
+    switch = "roll-out"
+
+    build: str
+    regions: tuple[str, ...] = Field((), description="none means all")
+
+    def describe(self) -> str:
+        return f"build {self.build} is rolled out to {', '.join(self.regions) or 'all regions'}"
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        return {"build": self.build, "regions": list(known_regions(world, self.regions))}
+
+    async def observe(self, world: World) -> Observation:
+        """Bitten when all nodes of a region that is not pinned elsewhere run the build; absent when no node does."""
+        regions = known_regions(world, self.regions)
+        reported = (await node_state(world, self.holder(world)))["regions"]
+        builds = {region: await builds_of(world, key_readers(world, (region,))) for region in regions}
+        counts = {region: list(nodes.values()).count(self.build) for region, nodes in builds.items()}
+        evidence = f"build {self.build} runs on " + "; ".join(
+            f"{counts[region]} of {len(builds[region])} nodes of {region}{_pinned(reported[region], self.build)}"
+            for region in regions
+        )
+        if not any(counts.values()):
+            return Observation("absent", evidence, builds)
+        awaited = [region for region in regions if reported[region]["pin"] in (None, self.build)]
+        complete = bool(awaited) and all(counts[region] == len(builds[region]) for region in awaited)
+        return Observation("bitten" if complete else "unclear", evidence, builds)
+
+
+def _pinned(region: Mapping[str, Any], build: str) -> str:
+    return f" (pinned to {region['pin']})" if region["pin"] not in (None, build) else ""

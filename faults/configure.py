@@ -1,0 +1,39 @@
+"""configure: the deployer changes the configuration of every node that holds store keys, region by region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from faults._deployer import DeployerFault
+from faults._looks import everywhere
+from faults._targets import key_readers, known_regions
+from harness.fault import Observation, node_state
+from harness.world import World
+
+
+class Configure(DeployerFault):
+    """A configuration change without a new build; the revert puts back what it was."""
+
+    kind = "configure"
+    switch = "configure"
+
+    regions: tuple[str, ...] = Field((), description="none means all")
+    set: Mapping[str, bool] = Field(min_length=1, description="such as {force_managed_key: true}")
+
+    def describe(self) -> str:
+        changes = ", ".join(f"{name}={str(value).lower()}" for name, value in self.set.items())
+        return f"{', '.join(self.regions) or 'all regions'}: {changes}"
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        return {"regions": list(known_regions(world, self.regions)), "set": dict(self.set)}
+
+    async def observe(self, world: World) -> Observation:
+        looks = {}
+        for node in key_readers(world, known_regions(world, self.regions)):
+            config = (await node_state(world, node))["config"]
+            seen = {name: config.get(name) for name in self.set}
+            looks[node] = (seen == dict(self.set), ", ".join(f"{name}={value}" for name, value in seen.items()))
+        return everywhere("nodes with the new configuration", looks)

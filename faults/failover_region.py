@@ -1,0 +1,35 @@
+"""failover-region: the machines of a region use another region's token nodes; a mitigation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from faults._looks import everywhere
+from faults._routes import RouteFault
+from faults._targets import known_region
+from harness.errors import UsageError
+from harness.fault import Observation
+from harness.world import World
+
+
+class FailoverRegion(RouteFault):
+    """A region's clients move to another. Its identities' metadata stays in their home region's store."""
+
+    kind = "failover-region"
+    switch = "route-region"
+
+    to: str
+
+    def describe(self) -> str:
+        return f"clients of {self.region} are failed over to {self.to}"
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        if self.region == self.to:
+            raise UsageError(f"{self.region} cannot be failed over to itself", hint="name another region in `to`")
+        return {"to": known_region(world, self.to)}
+
+    async def observe(self, world: World) -> Observation:
+        first = await self.first_choices(world)
+        looks = {zone: (node.startswith(f"{self.to}."), f"uses {node}") for zone, node in first.items()}
+        return everywhere(f"zones of {self.region} served by {self.to}", looks)

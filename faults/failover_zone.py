@@ -1,0 +1,35 @@
+"""failover-zone: the machines of one zone use another zone's token nodes; a mitigation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from faults._routes import RouteFault
+from faults._targets import known_zone
+from harness.errors import UsageError
+from harness.fault import Observation
+from harness.world import World
+
+
+class FailoverZone(RouteFault):
+    """One zone's traffic moves to another."""
+
+    kind = "failover-zone"
+    switch = "route-zone"
+
+    zone: str
+    to: str
+
+    def describe(self) -> str:
+        return f"zone {self.zone} of {self.region} is failed over to {self.to}"
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        if self.zone == self.to:
+            raise UsageError(f"zone {self.zone} cannot be failed over to itself", hint="name another zone in `to`")
+        return {"zone": known_zone(world, self.zone), "to": known_zone(world, self.to)}
+
+    async def observe(self, world: World) -> Observation:
+        first = (await self.first_choices(world))[self.zone]
+        moved = first.endswith(f".{self.to}")
+        return Observation("bitten" if moved else "absent", f"machines of {self.region} {self.zone} use {first}")

@@ -1,0 +1,38 @@
+"""freeze: the deployer and the directory refuse every other change until it ends.
+
+The deployer throws a switch on the directory under the same id, so both are carriers: neither is left frozen alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from faults._deployer import DeployerFault
+from faults._targets import DIRECTORY, home
+from harness.fault import Observation, node_state
+from harness.world import Carrier, World
+
+
+class Freeze(DeployerFault):
+    """No roll-out, no configuration, no key switch: what an incident commander orders first."""
+
+    kind = "freeze"
+    switch = "freeze"
+
+    def describe(self) -> str:
+        return "all changes are frozen"
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        return {}
+
+    def carriers(self, world: World) -> tuple[Carrier, ...]:
+        return (*super().carriers(world), Carrier("control", home(world, DIRECTORY)))
+
+    async def apply(self, world: World, fault_id: str) -> None:
+        deployer = Carrier("control", self.holder(world))
+        await world.hold(deployer, fault_id, self.state(world, deployer))
+
+    async def observe(self, world: World) -> Observation:
+        frozen = bool((await node_state(world, self.holder(world)))["frozen"])
+        return Observation("bitten" if frozen else "absent", f"the deployer is {'frozen' if frozen else 'not frozen'}")

@@ -1,0 +1,67 @@
+"""imds-answer: a region's IMDS gives one fixed answer (429, 410, 500 ...) to its machines, always or so many times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from faults._switches import SwitchFault
+from faults._targets import HOST, in_region
+from harness.errors import UsageError
+from harness.fault import Duration, Observation, client_status, unknown_name
+from harness.world import World
+
+
+class ImdsAnswer(SwitchFault):
+    """What machines are told instead of what they asked for."""
+
+    kind = "imds-answer"
+    family = "load"
+    switch = "answer"
+
+    region: str
+    status: int = Field(ge=100, le=599)
+    machine: str | None = Field(None, description="only this machine; none means all of the region")
+    body: Mapping[str, Any] | None = None
+    retry_after: Duration | None = Field(None, ge=0, description="sent as Retry-After")
+    times: int | None = Field(None, ge=1, description="the next so many requests; none means all")
+
+    def describe(self) -> str:
+        who = self.machine or f"machines of {self.region}"
+        often = f" for the next {self.times} requests" if self.times else ""
+        return f"IMDS answers {self.status} to {who}{often}"
+
+    def holder(self, world: World) -> str:
+        return in_region(world, self.region, HOST)
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        if self.machine is not None:
+            self._target(world)
+        optional = {"machine": self.machine, "body": self.body, "retry_after_s": self.retry_after, "times": self.times}
+        return {"status": self.status} | {name: value for name, value in optional.items() if value is not None}
+
+    def _target(self, world: World) -> str:
+        """The machine that is asked for a look: the one named, or the region's first."""
+        known = {m.name: m.scale_set for m in world.spec.machines if m.region == self.region}
+        if not known:
+            raise UsageError(f"{self.region} has no machines, so nobody would get this answer")
+        name = self.machine or next(iter(known))
+        base, _, number = name.rpartition("_")
+        if name in known:
+            return f"{name}_0" if known[name] else name
+        if known.get(base) and number.isdigit():
+            return name
+        raise unknown_name("machine", name, known)
+
+    async def observe(self, world: World) -> Observation:
+        """Asks as a machine does. Counted answers are not used up by looking: there the host's own word has to do."""
+        if self.times is not None:
+            held = await self.standing(world) is not None
+            return Observation("bitten" if held else "absent", f"the host {'has' if held else 'has no'} such order")
+        machine = self._target(world)
+        status = await client_status(world, self.holder(world), f"/{machine}/metadata/instance")
+        if status is None:
+            return Observation("unclear", f"IMDS of {machine} does not answer")
+        return Observation("bitten" if status == self.status else "absent", f"IMDS of {machine} answers {status}")

@@ -1,0 +1,40 @@
+"""key-invalidate: a region's store refuses one of its keys from now on, with nothing in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from faults._keys import key_ring, ring_text
+from faults._switches import SwitchFault
+from faults._targets import STORE, in_region
+from harness.fault import Observation
+from harness.world import World
+
+
+class KeyInvalidate(SwitchFault):
+    """A key is withdrawn; the revert makes it valid again."""
+
+    kind = "key-invalidate"
+    family = "credential"
+    switch = "invalidate-key"
+
+    region: str
+    key_id: str = Field("current", description='an id, "manual" or "managed" (the newest of the kind), or "current"')
+
+    def describe(self) -> str:
+        return f"the store of {self.region} refuses its {self.key_id} key"
+
+    def holder(self, world: World) -> str:
+        return in_region(world, self.region, STORE)
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        return {"key_id": self.key_id}
+
+    async def observe(self, world: World) -> Observation:
+        keys = await key_ring(world, self.region)
+        named = [key for key in keys if self.key_id in ("current", key["key_id"], key["kind"])][-1:]
+        refused = any(not key["valid"] for key in named)
+        return Observation("bitten" if refused else "absent", f"key ring of {self.region}: {ring_text(keys)}")

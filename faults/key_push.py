@@ -1,0 +1,44 @@
+"""key-push: the directory publishes a region's managed key to every node again; a mitigation.
+
+It bites when every node that reads the region's store then signs with a managed key. A node whose build cannot use one
+takes the key and goes on as before: that is what was seen in July 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from faults._looks import everywhere
+from faults._switches import SwitchFault
+from faults._targets import DIRECTORY, home, key_readers, known_region
+from harness.fault import Observation, node_state
+from harness.world import World
+
+
+class KeyPush(SwitchFault):
+    """Nothing remains to be undone but the order itself."""
+
+    kind = "key-push"
+    family = "credential"
+    switch = "push-keys"
+
+    region: str
+
+    def describe(self) -> str:
+        return f"the managed key of {self.region} is pushed to every node again"
+
+    def holder(self, world: World) -> str:
+        return home(world, DIRECTORY)
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        return {"region": known_region(world, self.region)}
+
+    async def observe(self, world: World) -> Observation:
+        if await self.standing(world) is None:
+            return Observation("absent", f"no push for {self.region} stands")
+        looks = {}
+        for node in key_readers(world, world.spec.regions):
+            key = (await node_state(world, node))["store_keys"][self.region]
+            looks[node] = (key["kind"] == "managed", f"signs with {key['key_id']}")
+        return everywhere(f"nodes with the managed key of {self.region}", looks)

@@ -1,0 +1,44 @@
+"""key-rollover: a region's store makes a new managed key by itself; the old key ends at once or after an overlap.
+
+Nobody else is told: the directory goes on publishing what it knew. For the key manager's orderly way see key-switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from faults._keys import key_ring, superseded
+from faults._switches import SwitchFault
+from faults._targets import STORE, in_region
+from harness.fault import Duration, Observation
+from harness.world import World
+
+
+class KeyRollover(SwitchFault):
+    """The store of a region rolls its key; the revert makes the old key valid again."""
+
+    kind = "key-rollover"
+    family = "credential"
+    switch = "roll-key"
+
+    region: str
+    overlap: Duration = Field(0.0, ge=0, description="how long the old key stays valid")
+
+    def describe(self) -> str:
+        return f"the store of {self.region} rolls its key, the old one ends {_when(self.overlap)}"
+
+    def holder(self, world: World) -> str:
+        return in_region(world, self.region, STORE)
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        return {"overlap_s": self.overlap}
+
+    async def observe(self, world: World) -> Observation:
+        return superseded(self.region, await key_ring(world, self.region))
+
+
+def _when(overlap_s: float) -> str:
+    return f"after {overlap_s:g} s" if overlap_s else "at once"

@@ -1,0 +1,55 @@
+"""key-switch: the key manager takes over the store key of a region and rolls it, as on 00:55 UTC of 16 July 2024.
+
+The directory throws a switch on the store under the same id, so both are carriers: whatever is left of a half-done switch
+is released on both. A system with a readiness gate refuses it (Defended).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from faults._keys import key_ring, superseded
+from faults._switches import SwitchFault
+from faults._targets import DIRECTORY, STORE, home, in_region, known_region
+from harness.fault import Duration, Observation, node_state
+from harness.world import Carrier, World
+
+
+class KeySwitch(SwitchFault):
+    """A region's store key becomes a managed one; who cannot use managed keys is locked out when the old one ends."""
+
+    kind = "key-switch"
+    family = "credential"
+    switch = "switch-keys"
+
+    region: str
+    overlap: Duration | None = Field(None, ge=0, description="how long the old key stays valid; else the stack's setting")
+
+    def describe(self) -> str:
+        return f"the key manager takes over the store key of {self.region}"
+
+    def holder(self, world: World) -> str:
+        return home(world, DIRECTORY)
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        overlap = {} if self.overlap is None else {"overlap_s": self.overlap}
+        return {"region": known_region(world, self.region), **overlap}
+
+    def carriers(self, world: World) -> tuple[Carrier, ...]:
+        return (*super().carriers(world), Carrier("control", in_region(world, self.region, STORE)))
+
+    async def apply(self, world: World, fault_id: str) -> None:
+        directory = Carrier("control", self.holder(world))
+        await world.hold(directory, fault_id, self.state(world, directory))
+
+    async def observe(self, world: World) -> Observation:
+        ring = superseded(self.region, await key_ring(world, self.region))
+        managed = (await node_state(world, self.holder(world)))["managed_keys"]
+        taken_over = self.region in managed
+        evidence = f"{ring.evidence}; the key manager has {'taken it over' if taken_over else 'not taken it over'}"
+        if (ring.state == "bitten") is taken_over:
+            return Observation(ring.state, evidence)
+        return Observation("unclear", evidence)

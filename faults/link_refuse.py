@@ -1,0 +1,20 @@
+"""link-refuse: connections over the links are refused at once, and open ones are closed."""
+
+from __future__ import annotations
+
+from faults._links import LinkFault
+from harness.world import ProbeResult
+
+
+class LinkRefuse(LinkFault):
+    """Nobody listens at the other end any more; callers learn it immediately."""
+
+    kind = "link-refuse"
+    effect = "refuse"
+    needs = frozenset({"link:refuse"})
+
+    def describe(self) -> str:
+        return f"links {self.link} refuse connections"
+
+    def shows(self, result: ProbeResult) -> bool:
+        return result.outcome == "refused"

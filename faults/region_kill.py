@@ -1,0 +1,21 @@
+"""region-kill: all nodes of a region die; in the home region that takes the directory and the deployer with it."""
+
+from __future__ import annotations
+
+from faults._nodes import KillFault
+from faults._targets import known_region, matching_nodes
+from harness.world import World
+
+
+class RegionKill(KillFault):
+    """A whole region is lost."""
+
+    kind = "region-kill"
+
+    region: str
+
+    def describe(self) -> str:
+        return f"region {self.region} is lost"
+
+    def nodes(self, world: World) -> tuple[str, ...]:
+        return matching_nodes(world, known_region(world, self.region))

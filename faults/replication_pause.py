@@ -1,0 +1,59 @@
+"""replication-pause: the directory sends no snapshots to some regions, whose replicas then fall behind.
+
+The bite is a replica that lags. With nothing new to replicate there is nothing to see, and the look says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from faults._looks import everywhere
+from faults._switches import SwitchFault
+from faults._targets import DIRECTORY, VAULT, home, key_readers, known_regions
+from harness.fault import Observation, node_state
+from harness.world import World
+
+PUBLISH_INTERVAL_S = 60.0  # the stack's default, where its settings do not say
+
+
+class ReplicationPause(SwitchFault):
+    """Stale regions: new identities are unknown there, deleted ones live on."""
+
+    kind = "replication-pause"
+    family = "data"
+    switch = "pause-replication"
+
+    regions: tuple[str, ...] = Field(min_length=1)
+
+    def describe(self) -> str:
+        return f"nothing is replicated to {', '.join(self.regions)}"
+
+    def settles_s(self, world: World) -> float:
+        return 2 * float(world.spec.settings.get("publish_interval_s", PUBLISH_INTERVAL_S))
+
+    def holder(self, world: World) -> str:
+        return home(world, DIRECTORY)
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        return {"regions": list(known_regions(world, self.regions))}
+
+    async def observe(self, world: World) -> Observation:
+        """Bitten: paused and every replica behind. Absent: not paused and none behind. A lag alone proves neither."""
+        version = int((await node_state(world, self.holder(world)))["version"])
+        looks = {}
+        for node in self._replicas(world):
+            replica = int((await node_state(world, node))["replica_version"])
+            looks[node] = (replica < version, f"version {replica} of {version}")
+        behind = everywhere("replicas behind", looks)
+        paused = await self.standing(world) is not None
+        if (behind.state == "bitten" and paused) or (behind.state == "absent" and not paused):
+            return behind
+        reason = "paused, and nothing new to replicate yet" if paused else "not paused, replicas catch up"
+        return Observation("unclear", f"{reason}; {behind.evidence}", behind.detail)
+
+    def _replicas(self, world: World) -> tuple[str, ...]:
+        regions = known_regions(world, self.regions)
+        return (*key_readers(world, regions), *(f"{region}.{VAULT}" for region in regions))

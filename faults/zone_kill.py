@@ -1,0 +1,23 @@
+"""zone-kill: every node that lives in one zone of a region dies (nodes without a zone are spread over all of them)."""
+
+from __future__ import annotations
+
+from faults._nodes import KillFault
+from faults._targets import known_region, known_zone
+from harness.world import World
+
+
+class ZoneKill(KillFault):
+    """A data centre is lost."""
+
+    kind = "zone-kill"
+
+    region: str
+    zone: str
+
+    def describe(self) -> str:
+        return f"zone {self.zone} of {self.region} is lost"
+
+    def nodes(self, world: World) -> tuple[str, ...]:
+        region, zone = known_region(world, self.region), known_zone(world, self.zone)
+        return tuple(node for node in world.spec.token_nodes(region) if node.endswith(f".{zone}"))

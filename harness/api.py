@@ -1,0 +1,218 @@
+"""Runs an experiment in a world and concludes it: what the command line, the pytest plugin and scripts call.
+
+`run` is synchronous, returns an Outcome whose folder holds the whole record, and raises BrownoutError when the harness
+itself could not go on (the folder then still holds what happened).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from harness import registry
+from harness.conclude import conclude, write_result
+from harness.errors import AbilityMissing, UsageError
+from harness.experiment import Experiment, Posture
+from harness.history import History, Recorder, read_history
+from harness.ledger import Ledger
+from harness.lifecycle import LifeCycle, Notice
+from harness.plan import derive, posture_of, stack_of
+from harness.progress import ProgressSink
+from harness.registry import Controls
+from harness.result import Result
+from harness.runner import Conductor, RunState, new_run_folder
+from harness.worlds.simulation import ABILITIES, SimulationWorld
+
+WORLDS: Mapping[str, frozenset[str]] = {"simulation": ABILITIES, "processes": ABILITIES}
+SIMULATED_STACK = "simulation"
+WARM_UP_ROOM_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run an experiment. `expect` and `posture` may be empty; `out` is the folder in which run folders are made."""
+
+    world: str = "simulation"
+    posture: str = ""
+    seed: int = 1
+    out: Path = field(default_factory=lambda: Path("runs"))
+    expect: str = ""
+    command: str = ""
+    dashboard_port: int | None = None
+    canaries: bool = True
+    controls: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run that ended: its result, and the folder with its record."""
+
+    result: Result
+    folder: Path
+    interrupted: bool = False
+
+    def history(self) -> History:
+        return read_history(self.folder)
+
+
+def run(experiment: Experiment, options: Options, *, sink: ProgressSink | None = None, source: str = "") -> Outcome:
+    """Carries the experiment out; raises UsageError before anything is started, BrownoutError when the harness failed."""
+    posture_name, posture = posture_of(experiment, options.posture)
+    check_abilities(experiment, options.world)
+    stack_of(experiment, posture, seed=options.seed)  # what is wrong with the settings is said before anything starts
+    folder = new_run_folder(options.out, f"{experiment.name}-{options.world}-{posture_name}-{options.seed}")
+    _write_run_file(folder, experiment, options, posture_name, source)
+    completed = True
+    with _Controls(experiment, options, folder) as controls:
+        if options.world == "simulation":
+            controls.start()
+            _simulate(experiment, posture, options.seed, folder)
+        else:
+            from harness.processes_run import run_processes  # it brings asyncio, HTTP and cryptography with it
+
+            completed = run_processes(
+                experiment,
+                posture,
+                seed=options.seed,
+                folder=folder,
+                sink=sink,
+                canaries=options.canaries,
+                dashboard_port=options.dashboard_port,
+            )
+        result = _conclude(experiment, options, folder, controls.results() if completed else {})
+    return Outcome(result, folder, interrupted=not completed)
+
+
+def check_abilities(experiment: Experiment, world: str) -> None:
+    """Raises UsageError for an unknown world and AbilityMissing for a fault that the world cannot carry out."""
+    if world not in WORLDS:
+        raise UsageError(f"there is no world {world!r}", hint=f"worlds: {', '.join(WORLDS)}")
+    for step in experiment.schedule:
+        fault = registry.fault(step.fault, step.with_)
+        for ability in sorted(fault.needs - WORLDS[world]):
+            able = tuple(name for name, abilities in WORLDS.items() if ability in abilities)
+            raise AbilityMissing(step.fault, ability, world, able)
+
+
+def _simulate(experiment: Experiment, posture: Posture, seed: int, folder: Path) -> None:
+    """One run on the virtual clock; its record is in `folder` afterwards."""
+    recorder = Recorder(folder)
+    epoch_s = experiment.timeline.epoch_s() + experiment.timeline.warm_up - WARM_UP_ROOM_S
+    world = SimulationWorld(stack_of(experiment, posture, seed=seed), epoch_s=epoch_s, recorder=recorder)
+    ledger = Ledger(":memory:")
+    ledger.add_stack(SIMULATED_STACK, folder=folder, world="simulation", run_owned=True)
+
+    def lifecycle(notice: Notice) -> LifeCycle:
+        return LifeCycle(world, ledger, SIMULATED_STACK, notice, monotonic=world.now)
+
+    conductor = Conductor(world, experiment, posture, recorder, registry.fault, lifecycle, RunState())
+    try:
+        world.run(conductor.conduct())
+    finally:
+        world.kernel.close()
+        ledger.close()
+        recorder.close()
+
+
+def _conclude(experiment: Experiment, options: Options, folder: Path, controls: Controls) -> Result:
+    claims = registry.claims(experiment.claims) if experiment.claims and controls else None
+    result = conclude(folder, claims=claims, controls=controls)
+    write_result(folder, result)
+    return result
+
+
+class _Controls:
+    """The control runs of an experiment, simulated beside the run itself where this process may be forked.
+
+    They are part of the experiment's own posture only: another posture is compared by running it.
+    """
+
+    def __init__(self, experiment: Experiment, options: Options, folder: Path) -> None:
+        wanted = options.controls and (options.posture or experiment.posture) == experiment.posture
+        self._jobs = [(experiment, name, options.seed, folder) for name in experiment.controls] if wanted else []
+        self._pool: ProcessPoolExecutor | None = None
+        self._started: dict[str, Future[None]] = {}
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def start(self) -> None:
+        """Begins them in processes of their own, when that is safe: a process with threads must not be forked."""
+        if self._jobs and threading.active_count() == 1:
+            self._pool = ProcessPoolExecutor(mp_context=get_context("fork"), max_workers=min(2, os.cpu_count() or 1))
+            self._started = {job[1]: self._pool.submit(_control, *job) for job in self._jobs}
+
+    def results(self) -> Controls:
+        """Every control's history and result; raises what a control run raised."""
+        for job in self._jobs:
+            if job[1] in self._started:
+                self._started[job[1]].result()
+            else:
+                _control(*job)
+        folders = {job[1]: self._folder / "controls" / job[1] for job in self._jobs}
+        return {name: (read_history(own), conclude(own)) for name, own in folders.items()}
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def _control(experiment: Experiment, name: str, seed: int, folder: Path) -> None:
+    """Simulates one control and leaves its record under `controls/` of the run folder."""
+    control = experiment.controls[name]
+    derived = derive(experiment, control)
+    own = folder / "controls" / name
+    own.mkdir(parents=True)
+    quiet = Options(posture=control.posture, seed=seed, controls=False)
+    _write_run_file(own, derived, quiet, control.posture, "")
+    _simulate(derived, experiment.postures[control.posture], seed, own)
+    write_result(own, conclude(own))
+
+
+def _write_run_file(folder: Path, experiment: Experiment, options: Options, posture: str, source: str) -> None:
+    """`run.json`: everything about the run that its history does not say, written before anything starts."""
+    record = {
+        "experiment": experiment.model_dump(mode="json", by_alias=True),
+        "source": source,
+        "world": options.world,
+        "posture": posture,
+        "seed": options.seed,
+        "versions": versions(),
+        "clock_rate": experiment.timeline.rates.get(options.world, 1.0),
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": options.command or _command(experiment, options, posture),
+        "expected": options.expect,
+        "parameters": {**experiment.settings, **experiment.postures[posture].settings},
+    }
+    (folder / "run.json").write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
+
+
+def _command(experiment: Experiment, options: Options, posture: str) -> str:
+    words = ("brownout", "run", experiment.name, "--world", options.world, "--posture", posture, "--seed", str(options.seed))
+    return shlex.join(words)
+
+
+def versions() -> dict[str, str]:
+    """What this run was made with."""
+    return {
+        "brownout": version("brownout"),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "implementation": sys.implementation.name,
+    }
+
+

@@ -1,0 +1,73 @@
+"""Commands that start nothing: validate, schema, report, doctor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from harness.cli.main import command, heal_first
+
+
+@command(name="validate")
+@click.argument("file", type=click.Path(path_type=Path))
+def validate_command(file: Path) -> int:
+    """Check an experiment FILE; every problem with its line and column."""
+    from harness.experiment_file import find, validate
+
+    path = find(str(file))
+    problems = validate(path)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        return 2
+    click.echo(f"{path}: no problem found")
+    return 0
+
+
+@command(name="schema")
+def schema_command() -> int:
+    """Print the JSON Schema of experiment files, for editors."""
+    from harness.experiment_file import schema_text
+
+    click.echo(schema_text())
+    return 0
+
+
+@command(name="report")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object to stdout.")
+@click.option("--markdown", is_flag=True, help="Print the result as Markdown, as for a job's summary.")
+@click.option("--junit", is_flag=True, help="Print the result as JUnit XML.")
+def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) -> int:
+    """Conclude RUN_DIR again, of a finished or a killed run, and write its report."""
+    from harness import registry
+    from harness.conclude import conclude, write_result
+
+    heal_first()
+    result = conclude(run_dir)
+    write_result(run_dir, result)
+    report = registry.load_entry("brownout.reports", "html")(run_dir)
+    if as_json:
+        click.echo(result.model_dump_json(by_alias=True))
+    elif markdown or junit:
+        click.echo(registry.load_entry("brownout.reports", "markdown" if markdown else "junit")(result))
+    else:
+        registry.load_entry("brownout.reports", "summary")(result, report, sys.stdout)
+    return 0
+
+
+@command(name="doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as one JSON object.")
+def doctor_command(as_json: bool) -> int:
+    """Look for whatever would keep a run from working, and say how to mend it."""
+    from harness.doctor import checks, ledger_leftovers, render
+
+    found = checks(leftovers=ledger_leftovers)
+    if as_json:
+        click.echo(json.dumps({"checks": [{"name": c.name, "ok": c.ok, "detail": c.detail, "fix": c.fix} for c in found]}))
+    else:
+        click.echo(render(found))
+    return 0 if all(check.ok for check in found) else 4

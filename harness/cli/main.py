@@ -1,0 +1,89 @@
+"""The command line's frame: the group, how errors end, and what every command does first (heal leftovers)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
+import click
+
+from harness import __version__
+from harness.errors import BrownoutError
+
+P = ParamSpec("P")
+ABORTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="brownout")
+def main() -> None:
+    """Breaks an emulated cloud identity service the way real ones broke, and says whether what depends on it survived."""
+
+
+def command(**settings: Any) -> Callable[[Callable[P, int | None]], click.Command]:
+    """A subcommand whose function returns an exit code; BrownoutErrors end it with their message, hint and code."""
+
+    def decorate(function: Callable[P, int | None]) -> click.Command:
+        @wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                code = function(*args, **kwargs) or 0
+                sys.stdout.flush()
+            except BrownoutError as error:
+                fail(error)
+            except KeyboardInterrupt:
+                click.echo("interrupted", err=True)
+                sys.exit(ABORTED)
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone away
+                sys.exit(0)
+            sys.exit(code)
+
+        return main.command(**settings)(guarded)
+
+    return decorate
+
+
+def fail(error: BrownoutError) -> None:
+    """Prints an error and its hint to stderr and exits with its code."""
+    click.echo(f"brownout: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  -> {error.hint}", err=True)
+    sys.exit(error.exit_code)
+
+
+def heal_first() -> None:
+    """Heals what an earlier run left behind, says what that was, and raises LeftUnsafe when it could not be undone."""
+    for line in heal_leftovers_now():
+        click.echo(line, err=True)
+
+
+def heal_leftovers_now() -> tuple[str, ...]:
+    """Heals leftovers and returns a line for each stack that needed it; raises LeftUnsafe."""
+    from harness.state import ledger_path
+
+    if not ledger_path().exists():
+        return ()
+    import asyncio
+
+    from harness import registry
+    from harness.healing import attach_world, heal_leftovers
+    from harness.ledger import Ledger
+
+    with Ledger(ledger_path()) as ledger:
+        healed = asyncio.run(heal_leftovers(ledger, attach_world, registry.fault))
+    return tuple(_told(found) for found in healed)
+
+
+def _told(found: Any) -> str:
+    if found.gone:
+        return f"leftover: stack {found.stack} is gone, and its faults with it"
+    if found.taken_down:
+        return f"leftover: stack {found.stack} of a run that died was taken down"
+    return f"leftover: healed on stack {found.stack}: {', '.join(found.healed + found.swept) or 'nothing was in place'}"
+
+
+from harness.cli import files, run, stacks  # noqa: E402, F401 - they add their commands to the group above

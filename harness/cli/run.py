@@ -1,0 +1,136 @@
+"""`brownout run`: one experiment, from the file to the verdict, the report and the exit code."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.main import ABORTED, command, heal_first
+from harness.experiment import VERDICTS
+
+if TYPE_CHECKING:
+    from harness.api import Outcome
+    from harness.experiment import Experiment
+
+
+@command(name="run")
+@click.argument("experiment")
+@click.option("--world", type=click.Choice(["simulation", "processes"]), default="processes", show_default=True)
+@click.option("--posture", default="", help="A posture of the experiment; its own when not given.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Decides load, targets and ages.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--expect", type=click.Choice(VERDICTS), default=None, help="Exit 0 when this verdict comes out.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object to stdout.")
+@click.option("--dry-run", is_flag=True, help="Check everything and print the timeline; start nothing.")
+@click.option("--dashboard", is_flag=True, help="Open Locust's web UI on loopback during the run (processes only).")
+@click.option("--dashboard-port", type=click.IntRange(1, 65535), default=8089, show_default=True)
+@click.option("--no-canaries", is_flag=True, help="Do not run the real SDKs beside the load.")
+@click.option("--no-controls", is_flag=True, help="Do not simulate the control runs that claims are compared with.")
+def run_command(
+    experiment: str,
+    world: str,
+    posture: str,
+    seed: int,
+    out: Path,
+    expect: str | None,
+    as_json: bool,
+    dry_run: bool,
+    dashboard: bool,
+    dashboard_port: int,
+    no_canaries: bool,
+    no_controls: bool,
+) -> int:
+    """Run EXPERIMENT, a file or the name of an installed experiment, and judge it.
+
+    Exit codes: 0 pass, 1 SLO breached, 2 bad usage or file, 3 inconclusive, 4 harness error, 5 left unsafe,
+    130 interrupted and healed. With --expect 0 when that verdict came out, 1 when pass or breach came out instead.
+    """
+    from harness.api import Options, check_abilities, run
+    from harness.errors import UsageError
+    from harness.experiment_file import find, load
+    from harness.plan import posture_of, stack_of
+
+    path = find(experiment)
+    loaded = load(path)
+    if dashboard and world != "processes":
+        raise UsageError("--dashboard needs Locust, which the simulation does not use", hint="add --world processes")
+    _, chosen = posture_of(loaded, posture)
+    check_abilities(loaded, world)
+    stack_of(loaded, chosen, seed=seed)
+    if dry_run:
+        click.echo(_timeline(loaded, world))
+        return 0
+    heal_first()
+    options = Options(
+        world=world,
+        posture=posture,
+        seed=seed,
+        out=out,
+        expect=expect or "",
+        command=_repeat(sys.argv),
+        dashboard_port=dashboard_port if dashboard else None,
+        canaries=not no_canaries,
+        controls=not no_controls,
+    )
+    if dashboard:
+        click.echo(f"Locust's dashboard: http://127.0.0.1:{dashboard_port}/", err=True)
+    return _finish(run(loaded, options, sink=_progress(world), source=path.name), as_json=as_json)
+
+
+def _repeat(arguments: list[str]) -> str:
+    """The command that repeats this run."""
+    return shlex.join(["brownout", *arguments[1:]])
+
+
+def _progress(world: str) -> object:
+    from harness import registry
+
+    return registry.load_entry("brownout.reports", "progress")(sys.stderr) if world != "simulation" else None
+
+
+def _finish(outcome: Outcome, *, as_json: bool) -> int:
+    """Writes the report, tells the outcome and returns the exit code."""
+    from harness import registry
+
+    report = registry.load_entry("brownout.reports", "html")(outcome.folder)
+    if as_json:
+        click.echo(outcome.result.model_dump_json(by_alias=True))
+    else:
+        registry.load_entry("brownout.reports", "summary")(outcome.result, report, sys.stdout)
+    return ABORTED if outcome.interrupted and outcome.result.exit_code != 5 else outcome.result.exit_code
+
+
+def _timeline(experiment: Experiment, world: str) -> str:
+    """What the run would do, a line per moment."""
+    from datetime import UTC, datetime
+
+    from harness import registry
+    from harness.load.plan import Cohort
+    from harness.plan import moments
+
+    def clock(at_s: float) -> str:
+        return datetime.fromtimestamp(at_s, UTC).strftime("%H:%M:%S")
+
+    def rate_text(cohort: Cohort) -> str:
+        return f"  {cohort.name}: {cohort.rate_per_s:g} per emulated second"
+
+    line = experiment.timeline
+    rate = line.rates.get(world, 1.0)
+    real_s = (line.end - min(line.warm_up, line.baseline)) / (rate if world != "simulation" else float("inf"))
+    lines = [f"{experiment.title}", f"world {world}, clock rate {rate:g}, about {real_s:.0f} s of real time for the timeline"]
+    for moment in moments(experiment):
+        what = moment.name
+        if moment.step is not None:
+            described = registry.fault(moment.step.fault, moment.step.with_).describe()
+            verb = "apply" if moment.kind == "apply" else "revert"
+            what = f"{verb} {moment.name} [{moment.step.role}]: {described}"
+        else:
+            what = f"phase {moment.name}"
+        lines.append(f"{clock(moment.at_s)}  {what}")
+    lines.append(f"{clock(line.epoch_s() + line.end)}  end; everything is reverted")
+    lines += ["load:", *(rate_text(cohort) for cohort in experiment.load.cohorts)]
+    return "\n".join(lines)

@@ -1,0 +1,186 @@
+"""Healing what somebody else left behind: every command does it first, the guardian does it when an owner is gone.
+
+The order is always the same: raise the stack's epoch (from then on its old owner can only undo), revert every open fault,
+and, once that owner is dead, sweep its carriers for a hold that it still put in place after the ledger had closed the row.
+A failed undo is never dropped: the row stays `stuck`, the command ends as left unsafe, and the next one tries again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.errors import LeftUnsafe, StackGone, WorldError
+from harness.lease import read_lease
+from harness.ledger import CLOSED, Ledger, StackRecord
+from harness.lifecycle import LifeCycle, Make, Notice, Reverted
+from harness.world import World
+
+GRACE_S = 600.0
+
+
+class Attached(World, Protocol):
+    """A world over a stack that another process brought up."""
+
+    def alive(self) -> bool:
+        """False when what kept the stack together is dead; `stop` then takes away what outlived it."""
+        ...
+
+
+Attach = Callable[[StackRecord], Awaitable[World]]
+Note = Callable[[str], None]
+log = logging.getLogger("healing")
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """What healing one stack came to: fault ids by how they ended; `problem` is empty when nothing is left.
+
+    `gone`: the stack did not exist any more. `swept`: `carrier: id` of late holds that were found and released.
+    """
+
+    stack: str
+    healed: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
+    swept: tuple[str, ...] = ()
+    gone: bool = False
+    taken_down: bool = False
+    problem: str = ""
+
+    @property
+    def whole(self) -> bool:
+        return not self.stuck and not self.problem
+
+
+async def attach_world(stack: StackRecord) -> World:
+    """The stack's world, by the entry in its row (`module:Class`, with a class method `attach(folder) -> Attached`).
+
+    Raises StackGone when the stack does not run any more (what is left of a broken one is taken away first), WorldError
+    when it cannot be reached.
+    """
+    if not stack.folder.is_dir():
+        raise StackGone(f"stack {stack.id} has no folder any more")
+    world: Attached = load_entry(stack.world).attach(stack.folder)
+    if not world.alive():
+        await world.stop()
+        raise StackGone(f"stack {stack.id} is dead")
+    return world
+
+
+def load_entry(entry: str) -> Any:
+    """The object that `module:name` names; raises WorldError."""
+    module, _, name = entry.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise WorldError(f"{entry!r} cannot be loaded: {error}") from error
+
+
+async def heal_leftovers(ledger: Ledger, attach: Attach, make: Make, *, grace_s: float = GRACE_S) -> tuple[Healed, ...]:
+    """What every command does first: heals each stack whose owner is dead or whose lease is not kept any more.
+
+    Stacks that are gone are closed; a run's stack is taken down `grace_s` after its owner was first found dead. Returns
+    one entry per stack that needed anything. Every stack is tried before LeftUnsafe is raised for what could not be undone.
+    """
+    told = [await _heal_leftover(ledger, stack, attach, make, grace_s) for stack in ledger.stacks()]
+    healed = tuple(found for found in told if found is not None)
+    unsafe = [f"stack {found.stack}: {', '.join(found.stuck)} {found.problem}" for found in healed if not found.whole]
+    if unsafe:
+        raise LeftUnsafe(
+            "faults of an earlier run could not be reverted: " + "; ".join(unsafe),
+            hint="`brownout heal` tries again; `brownout down` takes the stack away and its faults with it",
+        )
+    return healed
+
+
+async def _heal_leftover(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, grace_s: float) -> Healed | None:
+    """Heals one stack; None when it needs nothing."""
+    lease, alive = read_lease(stack.folder), stack.owner.alive()
+    kept = lease is None or not (lease.lapsed() or lease.released)
+    if alive and kept:
+        return None
+    orphaned_for_s = 0.0 if alive else time.time() - ledger.mark_orphaned(stack.id)
+    if stack.run_owned and orphaned_for_s > grace_s:
+        return await take_down(ledger, stack, attach, make)
+    unswept = not alive and not stack.swept and bool(ledger.faults(stack.id))
+    if not stack.folder.is_dir() or ledger.open_faults(stack.id) or unswept:
+        return await heal_stack(ledger, stack, attach, make)
+    return None
+
+
+async def heal_stack(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, *, note: Note = log.info) -> Healed:
+    """Fences the stack's owner off and reverts everything that is open on it. May run twice, and beside another undo.
+
+    Raises no WorldError: what could not be undone is `stuck`, and why is in `problem`.
+    """
+    ledger.take_over(stack.id)
+    try:
+        world = await attach(stack)
+    except StackGone as gone:
+        note(f"{stack.id}: {gone.message}; its faults went with it")
+        faults = tuple(fault.id for fault in ledger.open_faults(stack.id))
+        ledger.close_stack(stack.id)
+        return Healed(stack.id, healed=faults, gone=True)
+    except WorldError as error:
+        return _all_stuck(ledger, stack, error.message)
+    life = LifeCycle(world, ledger, stack.id, teller(note), make=make)
+    ended = await life.revert_all()
+    swept, problem = await _sweep(ledger, stack, life)
+    return _healed(stack.id, ended, swept, problem)
+
+
+async def take_down(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, *, note: Note = log.info) -> Healed:
+    """Reverts what is open, then stops the whole stack and closes its rows. Raises no WorldError, as heal_stack."""
+    healed = await heal_stack(ledger, stack, attach, make, note=note)
+    if healed.gone:
+        return healed
+    try:
+        await (await attach(stack)).stop()
+    except StackGone:
+        note(f"{stack.id}: it went away by itself")
+    except WorldError as error:
+        return Healed(stack.id, healed.healed, healed.stuck, problem=f"it cannot be taken down: {error.message}")
+    ledger.close_stack(stack.id)
+    note(f"{stack.id}: taken down, its owner is dead")
+    return Healed(stack.id, healed=(*healed.healed, *healed.stuck), swept=healed.swept, taken_down=True)
+
+
+async def _sweep(ledger: Ledger, stack: StackRecord, life: LifeCycle) -> tuple[tuple[str, ...], str]:
+    """Sweeps once the owner is dead: one that lives may still be in the middle of an apply."""
+    if stack.owner.alive():
+        return (), ""
+    try:
+        swept = await life.sweep()
+    except WorldError as error:
+        return (), f"the sweep failed: {error.message}"
+    ledger.mark_swept(stack.id)
+    return swept, ""
+
+
+def _all_stuck(ledger: Ledger, stack: StackRecord, problem: str) -> Healed:
+    faults = tuple(fault.id for fault in reversed(ledger.open_faults(stack.id)))
+    for fault in faults:
+        ledger.advance(fault, "reverting")
+        ledger.advance(fault, "stuck", evidence=problem)
+    return Healed(stack.id, stuck=faults, problem=problem)
+
+
+def _healed(stack_id: str, ended: Sequence[Reverted], swept: tuple[str, ...], problem: str) -> Healed:
+    done = tuple(end.fault_id for end in ended if end.state in CLOSED)
+    left = tuple(end for end in ended if end.state not in CLOSED)
+    reasons = "; ".join(filter(None, (*(end.evidence for end in left), problem)))
+    return Healed(stack_id, done, tuple(end.fault_id for end in left), swept, problem=reasons)
+
+
+def teller(note: Note) -> Notice:
+    """A life cycle's notices as lines of text."""
+
+    def tell(what: str, step: str, detail: Mapping[str, Any]) -> None:
+        evidence = f" ({detail['evidence']})" if detail.get("evidence") else ""
+        note(f"{detail['fault_id']}: {what}{evidence}")
+
+    return tell

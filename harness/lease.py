@@ -1,0 +1,152 @@
+"""Is the owner of a stack alive? A process's identity that survives reuse of its pid, and the lease that it renews.
+
+The lease is a small file in the stack's folder. Its time is the machine's monotonic clock, which every process of one
+boot shares; a lease of another boot has lapsed. Renewal by a thread proves that the process lives, not that it makes
+progress: against a runner that hangs, every fault has a deadline of its own in the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+LEASE_FILE = "lease.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One process: its pid and when it started, as text that a later process of the same pid cannot have."""
+
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> Owner:
+        """The process of that pid as it is now; `started` is empty when there is none."""
+        return cls(pid, _started(pid))
+
+    @classmethod
+    def me(cls) -> Owner:
+        return cls.of(os.getpid())
+
+    def alive(self) -> bool:
+        """True while that very process runs (one that was killed and not yet reaped does not)."""
+        return bool(self.started) and _started(self.pid) == self.started
+
+
+def _started(pid: int) -> str:
+    if not Path("/proc/self/stat").exists():
+        return _started_by_ps(pid)
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    state, *rest = stat.rpartition(")")[2].split()  # the name before it may hold spaces and brackets
+    return "" if state in ("Z", "X") else f"{boot_id()}:{rest[18]}"
+
+
+def _started_by_ps(pid: int) -> str:
+    found = subprocess.run(
+        ("ps", "-o", "stat=,lstart=", "-p", str(pid)), capture_output=True, text=True, check=False, timeout=5
+    ).stdout.strip()
+    return "" if found.startswith("Z") else found.partition(" ")[2].strip()
+
+
+def boot_id() -> str:
+    """Tells one boot of the machine from the next; empty where the machine does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """A lease as read: renewed at `renewed_s` (monotonic) for `ttl_s`; `released` when its owner ended it in order."""
+
+    renewed_s: float
+    ttl_s: float
+    boot: str
+    released: bool = False
+
+    def lapsed(self, monotonic_s: float | None = None) -> bool:
+        """True when it was not renewed in time. A released lease cannot lapse any more."""
+        now_s = time.monotonic() if monotonic_s is None else monotonic_s
+        return not self.released and (self.boot != boot_id() or now_s - self.renewed_s > self.ttl_s)
+
+
+def read_lease(folder: Path) -> LeaseState | None:
+    """The lease of the stack in `folder`, None when there never was one."""
+    try:
+        return LeaseState(**json.loads((folder / LEASE_FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+class Lease:
+    """The owner's side: `renew` now and then, `release` once at the end."""
+
+    def __init__(self, folder: Path, ttl_s: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.folder, self.ttl_s, self._monotonic = folder, ttl_s, monotonic
+
+    def renew(self) -> None:
+        self._write(released=False)
+
+    def release(self) -> None:
+        """Ends the lease in order: the guardian reverts what is still open and leaves."""
+        self._write(released=True)
+
+    def _write(self, *, released: bool) -> None:
+        state = LeaseState(self._monotonic(), self.ttl_s, boot_id(), released)
+        # a name of its own per process: a late renewal must never tear the file that another process is writing
+        fresh = self.folder / f"{LEASE_FILE}.{os.getpid()}"
+        fresh.write_text(json.dumps(asdict(state)), encoding="utf-8")
+        fresh.replace(self.folder / LEASE_FILE)
+
+
+class LeaseKeeper:
+    """Renews a lease every third of its life from a thread; a context manager that releases at the end.
+
+    `problem` is empty, or says why renewing failed (the guardian will then revert everything).
+    """
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.problem = ""
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def start(self) -> None:
+        """Writes the lease before it returns, then keeps it."""
+        self.lease.renew()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops renewing and releases. May run twice."""
+        self._done.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self.lease.folder.exists():
+            self.lease.release()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _keep(self) -> None:
+        while not self._done.wait(self.lease.ttl_s / 3):
+            try:
+                self.lease.renew()
+                self.problem = ""
+            except OSError as error:
+                self.problem = f"the lease could not be renewed: {error}"

@@ -1,0 +1,120 @@
+"""Child processes of the load: each in a process group of its own, each dying with its parent, none outliving `stop`.
+
+A child of its own group is not hit by the terminal's Ctrl-C, so the harness decides when the load ends. Should the
+harness be killed outright, the kernel kills the child (`die_with_parent`, called by the child itself as the first
+thing it does).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import harness
+
+PARENT_VARIABLE = "BROWNOUT_PARENT"
+_PR_SET_PDEATHSIG = 1
+_POLL_S = 0.02
+
+
+def die_with_parent() -> None:
+    """Has the kernel kill this process when its parent dies (Linux); exits at once when that has already happened.
+
+    The parent's process id comes from the environment, because a parent that died before this call was made would
+    otherwise go unnoticed. Without that variable the process was started by hand and nothing is done.
+    """
+    expected = os.environ.get(PARENT_VARIABLE, "")
+    if not expected:
+        return
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != int(expected):
+        os._exit(1)
+
+
+class Child:
+    """A Python process in its own group, whose output goes to `log`."""
+
+    def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", *arguments],
+                env=_environment(environment),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative for the signal that ended it."""
+        return self._process.poll()
+
+    def last_lines(self, count: int = 8) -> str:
+        """The end of what it printed."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return ""
+        return "\n".join(lines[-count:])
+
+    async def stop(self, steps: Sequence[tuple[signal.Signals, float]]) -> signal.Signals | None:
+        """Sends each signal and waits its seconds until the child has ended; then kills the whole group.
+
+        Returns the signal that it took, SIGKILL when none of `steps` did, None when it had ended by itself.
+        """
+        taken: signal.Signals | None = None
+        for number, patience_s in (*steps, (signal.SIGKILL, 5.0)):
+            if self.exit_code is not None:
+                break
+            taken = number
+            self._signal(number)
+            await self._wait(patience_s)
+        self.kill()
+        return taken
+
+    async def _wait(self, patience_s: float) -> None:
+        deadline_s = time.monotonic() + patience_s
+        while self.exit_code is None and time.monotonic() < deadline_s:  # noqa: ASYNC110 - a process sets no Event
+            await asyncio.sleep(_POLL_S)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if number is signal.SIGKILL:
+            self.kill()
+        else:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kills the whole group at once and reaps the child; nothing when it has ended.
+
+        A child that has been reaped no longer owns its group's number, so that number is not used again.
+        """
+        if self._process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Ours without a user's LOCUST_* settings and proxies, which would bend the load, and with `harness` importable."""
+    kept = {name: value for name, value in os.environ.items() if not _bends_load(name)}
+    root = str(Path(harness.__file__).parents[1])
+    paths = [root, *filter(None, [kept.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths), PARENT_VARIABLE: str(os.getpid()), **extra}
+
+
+def _bends_load(name: str) -> bool:
+    return name.upper().startswith("LOCUST_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy")

@@ -1,0 +1,91 @@
+"""Following logs that another process is still writing: whole lines only, each handed out once.
+
+A line without its newline is left for later, because its writer may be in the middle of it or may have been killed
+there. A whole line that does not parse is counted and left out; the count belongs in a run's list of problems.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from harness.history import RequestRecord
+
+_FIELDS = frozenset(field.name for field in fields(RequestRecord))
+
+
+class LinesTail:
+    """The objects of one file of JSON lines, which need not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.unreadable = 0
+        self._offset = 0
+        self._partial = b""
+
+    @property
+    def torn(self) -> bool:
+        """True when the last read ended inside a line."""
+        return bool(self._partial)
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """The lines completed since the last call, in order."""
+        *whole, self._partial = (self._partial + self._new_bytes()).split(b"\n")
+        for line in whole:
+            parsed = _parse(line)
+            if parsed is None:
+                self.unreadable += 1
+            else:
+                yield parsed
+
+    def _new_bytes(self) -> bytes:
+        try:
+            with self.path.open("rb") as log:
+                log.seek(self._offset)
+                new = log.read()
+        except FileNotFoundError:
+            return b""
+        self._offset += len(new)
+        return new
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+class LogTail:
+    """The request records of a folder's `requests*.jsonl` while they are being written, new files included."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._tails: dict[Path, LinesTail] = {}
+        self._misshapen = 0
+
+    def read(self) -> Iterator[RequestRecord]:
+        """Every record completed since the last call; within one file in the order in which requests ended."""
+        for path in sorted(self.folder.glob("requests*.jsonl")):
+            for raw in self._tails.setdefault(path, LinesTail(path)).read():
+                yield from self._record(raw)
+
+    def _record(self, raw: dict[str, Any]) -> Iterator[RequestRecord]:
+        try:
+            yield RequestRecord(**{name: value for name, value in raw.items() if name in _FIELDS})
+        except TypeError:
+            self._misshapen += 1
+
+    @property
+    def unreadable(self) -> int:
+        """Whole lines that were no request record."""
+        return self._misshapen + sum(tail.unreadable for tail in self._tails.values())
+
+    @property
+    def torn(self) -> bool:
+        """True when a log ended inside a line at the last read."""
+        return any(tail.torn for tail in self._tails.values())

@@ -1,0 +1,43 @@
+"""A look at one link that shares nothing with the stack's own clients: one fresh connection, one request, four outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Literal
+
+from harness.world import ProbeResult
+from identity.server.spec_file import split_address
+
+Outcome = Literal["ok", "refused", "reset", "timeout"]
+
+
+async def probe_address(address: str, *, timeout_ms: float) -> ProbeResult:
+    """Asks `host:port` for its health page; `ok` is any HTTP answer at all, for it shows that the link carries."""
+    started_s = time.perf_counter()
+    outcome: Outcome
+    try:
+        async with asyncio.timeout(timeout_ms / 1000):
+            outcome = await _exchange(*split_address(address))
+    except TimeoutError:
+        outcome = "timeout"
+    return ProbeResult(outcome, (time.perf_counter() - started_s) * 1000)
+
+
+async def _exchange(host: str, port: int) -> Outcome:
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return "refused"
+    try:
+        writer.write(f"GET /healthz HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n".encode())
+        await writer.drain()
+        status_line = await reader.readline()
+    except OSError:
+        return "reset"
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+    return "ok" if status_line.startswith(b"HTTP/") and status_line.endswith(b"\n") else "reset"

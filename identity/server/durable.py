@@ -1,0 +1,73 @@
+"""What a node keeps across its death: one SQLite file per node, opened on the first write.
+
+A write returns once the transaction is on disk (write-ahead log, synchronous=FULL), so a SIGKILL that follows it loses
+nothing. Writes go through one thread: they keep their order and a slow disk does not stop the node from answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+CREATE = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID"
+WRITE = "INSERT INTO records (key, record) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record = excluded.record"
+
+
+class DurableRecords:
+    """Records by key in the file `path`, which need not exist. One instance per file and process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    def read_all(self) -> Mapping[str, Mapping[str, Any]]:
+        """Everything that earlier lives wrote, in order of key; raises sqlite3.DatabaseError for a damaged file."""
+        if not self._path.exists():
+            return {}
+        with closing(sqlite3.connect(self._path)) as connection:
+            connection.execute(CREATE)
+            rows = connection.execute("SELECT key, record FROM records ORDER BY key").fetchall()
+        return {key: orjson.loads(record) for key, record in rows}
+
+    async def write(self, key: str, record: Mapping[str, Any] | None) -> None:
+        """Makes `record` durable under `key` (None deletes it); raises sqlite3.Error."""
+        if self._writer is None:
+            self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="durable")
+        encoded = None if record is None else orjson.dumps(dict(record), default=dict)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._write, key, encoded)
+
+    def close(self) -> None:
+        """Waits for writes under way and lets the file go."""
+        if self._writer is not None:
+            self._writer.submit(self._disconnect).result()
+            self._writer.shutdown()
+            self._writer = None
+
+    def _write(self, key: str, encoded: bytes | None) -> None:
+        if self._connection is None:
+            self._connection = self._connect()
+        with self._connection:
+            if encoded is None:
+                self._connection.execute("DELETE FROM records WHERE key = ?", (key,))
+            else:
+                self._connection.execute(WRITE, (key, encoded))
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(CREATE)
+        return connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

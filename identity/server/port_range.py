@@ -1,0 +1,88 @@
+"""Ports for a stack: below the range that the kernel hands out by itself, so that nothing takes one between two lives
+of a node.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+FIRST_PORT, LAST_PORT = 21000, 31999
+HOST = "127.0.0.1"
+_STRIDE = 211  # spreads processes with neighbouring pids over the range
+
+
+class NoPortError(Exception):
+    """Not one port of the range is free; the text is for people."""
+
+
+def reserve(count: int) -> tuple[socket.socket, ...]:
+    """`count` sockets bound to free ports, exclusively: nobody else can bind these until they are closed.
+
+    Raises NoPortError, with nothing left bound.
+    """
+    reserved: list[socket.socket] = []
+    for port in _candidates():
+        if len(reserved) == count:
+            break
+        bound = _bound(port, reuse=False)
+        if bound is not None:
+            reserved.append(bound)
+    if len(reserved) < count:
+        for bound in reserved:
+            bound.close()
+        raise NoPortError(f"only {len(reserved)} of {count} ports are free on {HOST} from {FIRST_PORT} to {LAST_PORT}")
+    return tuple(reserved)
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Ports that are free now, for a program that binds its own; raises NoPortError."""
+    reserved = reserve(count)
+    ports = tuple(port_of(bound) for bound in reserved)
+    for bound in reserved:
+        bound.close()
+    return ports
+
+
+def rebind(port: int) -> socket.socket:
+    """A socket bound to a port of the stack's own, whose former connections may linger; raises NoPortError."""
+    bound = _bound(port, reuse=True)
+    if bound is None:
+        raise NoPortError(f"port {port} was taken by another process while its node was down")
+    return bound
+
+
+def port_of(bound: socket.socket) -> int:
+    return int(bound.getsockname()[1])
+
+
+def refuses(port: int) -> bool:
+    """True when a connection to the port is refused: no process listens on it."""
+    with socket.socket() as attempt:
+        attempt.settimeout(1.0)
+        try:
+            attempt.connect((HOST, port))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False
+
+
+def _candidates() -> Iterator[int]:
+    span = LAST_PORT - FIRST_PORT + 1
+    start = os.getpid() * _STRIDE
+    return (FIRST_PORT + (start + step) % span for step in range(span))
+
+
+def _bound(port: int, *, reuse: bool) -> socket.socket | None:
+    bound = socket.socket()
+    # Without SO_REUSEADDR a bind fails where anybody else has the port, even by a socket that does not listen yet.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
+    try:
+        bound.bind((HOST, port))
+    except OSError:
+        bound.close()
+        return None
+    return bound

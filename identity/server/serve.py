@@ -1,0 +1,100 @@
+"""One node as one process: its ports, its HTTP server, its work in the background.
+
+The process ends, with a traceback in its log, when the node cannot start or its background work ends: a node that only
+half works would make a fault of the harness look like one of the service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from identity.core.nodes import build_node
+from identity.core.settings import Settings
+from identity.core.topology import NodeSpec
+from identity.server.asgi import Application, application
+from identity.server.durable import DurableRecords
+from identity.server.ports import SocketPorts
+from identity.server.signing import Algorithm, JwtSigner
+from identity.server.spec_file import ServedStack
+
+READY = b"r"
+KEEP_ALIVE_S = 75  # longer than clients keep an idle connection, so that a request rarely meets a closing one
+
+
+class BackgroundEndedError(Exception):
+    """Work that goes on for as long as the node runs has ended."""
+
+
+class _Server(uvicorn.Server):
+    """Calls `on_ready` once it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def run_node(served: ServedStack, name: str, folder: Path, listener: socket.socket, starting: socket.socket) -> None:
+    """Serves node `name` on the bound `listener` until the process is ended; state is kept in `folder`.
+
+    One byte goes out on `starting` once connections are accepted; work in the background waits for the one that comes
+    back, so that no node calls another that is not there yet.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    uvloop.run(_run(served, name, folder, listener, starting))
+
+
+async def _run(served: ServedStack, name: str, folder: Path, listener: socket.socket, starting: socket.socket) -> None:
+    ports = SocketPorts(
+        clock=served.clock,
+        skew_s=served.skews_s.get(name, 0.0),
+        addresses=served.addresses_for(name),
+        signer=JwtSigner(_algorithm(served)),
+        records=DurableRecords(folder / f"{name}.sqlite"),
+    )
+    node = build_node(NodeSpec(name, served.stack), ports)
+    await node.start()
+    server = _Server(_config(application(node)), lambda: starting.sendall(READY))
+    serving = asyncio.create_task(server.serve([listener]))
+    await _told_to_go(starting)
+    work = [asyncio.create_task(coroutine) for coroutine in node.background()]
+    done, _ = await asyncio.wait((serving, *work), return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    if serving not in done:
+        raise BackgroundEndedError(f"{name}: {done.pop().get_coro()} ended")
+
+
+async def _told_to_go(starting: socket.socket) -> None:
+    starting.setblocking(False)
+    await asyncio.get_running_loop().sock_recv(starting, 1)
+    starting.close()
+
+
+def _algorithm(served: ServedStack) -> Algorithm:
+    algorithms: dict[str, Algorithm] = {"ES256": "ES256", "RS256": "RS256"}
+    return algorithms[Settings.of(served.stack.settings).token_alg]
+
+
+def _config(app: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        backlog=1024,
+    )

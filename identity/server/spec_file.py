@@ -1,0 +1,92 @@
+"""What a stack's processes are told, as one file that only its owner can read (it holds the run's secrets)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from identity.core.topology import IdentitySpec, MachineSpec, StackSpec, link_between
+from identity.server.clock import Clock
+
+OWNER_ONLY = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A helper process that lives and dies with the stack, such as the proxy server."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedStack:
+    """A stack and where it is served.
+
+    `links` maps each link (`melbourne.token->sydney.store`) to the `host:port` of its proxy; `skews_s` how far a node's
+    clock is ahead, in emulated seconds.
+    """
+
+    stack: StackSpec
+    clock: Clock
+    links: Mapping[str, str] = field(default_factory=dict)
+    companions: tuple[Companion, ...] = ()
+    skews_s: Mapping[str, float] = field(default_factory=dict)
+
+    def addresses_for(self, node: str) -> Mapping[str, str]:
+        """Where `node` reaches each node that it may call: link addresses and nothing else."""
+        found = {target: self.links.get(str(link_between(node, target))) for target in self.stack.nodes()}
+        return {target: address for target, address in found.items() if address is not None}
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `host:port`."""
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replaces `path` as a whole by a file of mode 0600, so that no reader ever sees half of it."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def write_served(path: Path, served: ServedStack) -> None:
+    """Writes the file (mode 0600)."""
+    write_private(path, orjson.dumps(asdict(served), option=orjson.OPT_INDENT_2))
+
+
+def read_served(path: Path) -> ServedStack:
+    """Reads what `write_served` wrote; raises OSError, or ValueError that names the file."""
+    raw = orjson.loads(path.read_bytes())
+    try:
+        companions = tuple(Companion(row["name"], tuple(row["argv"]), row["environment"]) for row in raw["companions"])
+        stack, clock = stack_from(raw["stack"]), Clock(**raw["clock"])
+        return ServedStack(stack, clock, raw["links"], companions, raw["skews_s"])
+    except (KeyError, TypeError) as wrong:
+        raise ValueError(f"{path} is not a stack's specification: {type(wrong).__name__}: {wrong}") from wrong
+
+
+def stack_from(raw: Mapping[str, Any]) -> StackSpec:
+    """A StackSpec from plain data as JSON gives it; raises KeyError or TypeError for anything else."""
+    plain = StackSpec(**raw)
+    machines = (MachineSpec(**{**row, "identities": tuple(row["identities"])}) for row in raw["machines"])
+    return replace(
+        plain,
+        regions=tuple(plain.regions),
+        zones=tuple(plain.zones),
+        identities=tuple(IdentitySpec(**row) for row in raw["identities"]),
+        machines=tuple(machines),
+    )

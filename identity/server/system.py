@@ -1,0 +1,116 @@
+"""What Linux knows about processes, and the two things that only it can arrange. Nothing here trusts a bare pid.
+
+A process is named by its pid *and* its start time (clock ticks since boot), because a pid alone may by now be another's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_NAME = 15
+LISTENING = "0A"  # net/tcp_states.h
+POLL_S = 0.002  # the kernel sends no event for what is awaited here
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """One process for ever: `start_ticks` tells it from a later one with the same pid."""
+
+    pid: int
+    start_ticks: int
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId | None:
+        """The process that has this pid now, None when there is none or it is a zombie."""
+        fields = _stat(PROC / str(pid))
+        return None if fields is None or fields[0] == "Z" else cls(pid, int(fields[19]))
+
+    def alive(self) -> bool:
+        return ProcessId.of(self.pid) == self
+
+    def kill(self, wanted_signal: int = signal.SIGKILL) -> None:
+        """Sends the signal if it is still this process; one that has ended is fine."""
+        if self.alive():
+            try:
+                os.kill(self.pid, wanted_signal)
+            except ProcessLookupError:
+                return
+
+
+def _stat(process: Path) -> list[str] | None:
+    """The fields of `stat` from the state on (its name, in brackets, may hold anything), None for no such process."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def stopped(pid: int) -> bool:
+    """True when every thread of the process is stopped (state T)."""
+    try:
+        threads = list((PROC / str(pid) / "task").iterdir())
+    except FileNotFoundError:
+        return False
+    states = [fields[0] for fields in map(_stat, threads) if fields is not None]
+    return bool(states) and all(state == "T" for state in states)
+
+
+def children(pid: int) -> tuple[ProcessId, ...]:
+    """The living children of a process, whichever of its threads had them."""
+    found: list[ProcessId] = []
+    for listing in (PROC / str(pid) / "task").glob("*/children"):
+        try:
+            pids = listing.read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found += [child for child in map(ProcessId.of, map(int, pids)) if child is not None]
+    return tuple(found)
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that is the process's share (PSS: pages held by several are divided among them); 0 when it is gone."""
+    try:
+        rollup = (PROC / str(pid) / "smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def listens(pid: int, port: int) -> bool:
+    """True when this very process has the listening socket of 127.0.0.1:`port`, so that nobody else is taken for it."""
+    wanted = f"0100007F:{port:04X}"
+    rows = (line.split() for line in (PROC / "net" / "tcp").read_text().splitlines()[1:])
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] == wanted and row[3] == LISTENING}
+    try:
+        return any(str(handle.readlink()) in sockets for handle in (PROC / str(pid) / "fd").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def await_true(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Polls until `condition` holds; False when it did not within `timeout_s`."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() >= deadline_s:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def die_with_parent(parent_pid: int, name: str = "") -> None:
+    """Has the kernel kill this process when its parent ends, however that ends; `name` is shown by `ps` and `top`."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if name:
+        libc.prctl(PR_SET_NAME, name.encode()[:15])
+    if os.getppid() != parent_pid:  # it ended before the kernel was told
+        os.kill(os.getpid(), signal.SIGKILL)

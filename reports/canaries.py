@@ -1,0 +1,114 @@
+"""What real, unmodified client libraries met beside the load: counts by phase from the result, a strip over time from the logs.
+
+Canaries are few and slow, so they illustrate and never decide a verdict; the section says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.result import Result
+from reports.markup import Column, Html, el, table
+from reports.sections import section
+from reports.units import clock, count, duration
+
+_LEFT, _WIDTH = 6, 408
+_NOTE = (
+    "The real azure-identity, beside the load, on a machine that has long been there (warm) and on ones just created (new). "
+    "Attempts take real time, the library’s own retries included; they illustrate the verdict and do not decide it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a canary to get a token, from its log. `took_s` is real time."""
+
+    at_s: float
+    client: str
+    machine: str
+    state: str
+    took_s: float
+    error: str
+
+    @classmethod
+    def of(cls, line: Mapping[str, Any]) -> Attempt:
+        """From a line of `canary-*.jsonl`; raises KeyError for a line that is not an attempt."""
+        state = "unfinished" if line.get("unfinished") else "good" if line["ok"] else "failed"
+        machine = "new" if line.get("fresh") else "warm"
+        return cls(line["started_s"], line["client"], machine, state, line.get("wall_s", 0.0), str(line.get("error", "")))
+
+
+def read_attempts(folder: Path) -> tuple[Attempt, ...]:
+    """Every attempt logged in a run folder, by time; a torn last line is left out."""
+    lines = (line for log in folder.glob("canary-*.jsonl") for line in log.read_text(encoding="utf-8").splitlines(True))
+    attempts = (Attempt.of(json.loads(line)) for line in lines if line.endswith("\n"))
+    return tuple(sorted(attempts, key=lambda attempt: (attempt.at_s, attempt.client)))
+
+
+def canaries(result: Result, attempts: Sequence[Attempt]) -> Html | None:
+    """The section; None where no canary ran."""
+    if not result.canaries and not attempts:
+        return None
+    strips = _strips_table(attempts) if attempts else None
+    phases = _phases_table(result) if result.canaries else None
+    return section("canaries", "Canaries: real client libraries", el("p", _NOTE, class_="note"), strips, phases)
+
+
+def _strips_table(attempts: Sequence[Attempt]) -> Html:
+    span = f"{clock(attempts[0].at_s)} – {clock(attempts[-1].at_s)}"
+    columns = (
+        Column("Client and machine"),
+        Column("Attempts", "number"),
+        Column("Good", "number"),
+        Column("Longest", "number"),
+        Column(f"Over time, {span}"),
+    )
+    kinds = sorted({(attempt.client, attempt.machine) for attempt in attempts})
+    rows = [_strip_row(kind, [a for a in attempts if (a.client, a.machine) == kind], attempts) for kind in kinds]
+    return table("Canaries over time", columns, rows)
+
+
+def _strip_row(kind: tuple[str, str], mine: Sequence[Attempt], everyone: Sequence[Attempt]) -> Sequence[object]:
+    good = sum(attempt.state == "good" for attempt in mine)
+    start_s, span_s = everyone[0].at_s, max(everyone[-1].at_s - everyone[0].at_s, 1e-9)
+    label = f"{good} of {len(mine)} attempts good"
+    size: dict[str, str | int] = {"viewBox": "0 0 420 20", "width": 420, "height": 20}
+    strip = el("svg", *_dots(mine, start_s, span_s), **size, class_="strip", role="img", aria_label=label)
+    return " · ".join(kind), count(len(mine)), count(good), duration(max(a.took_s for a in mine)), strip
+
+
+def _dots(attempts: Sequence[Attempt], start_s: float, span_s: float) -> Iterator[Html]:
+    """A dot for each good attempt, a cross for a failed one, a ring for one that the end of the run cut short."""
+    for attempt in attempts:
+        x = round(_LEFT + _WIDTH * (attempt.at_s - start_s) / span_s, 1)
+        title = el("title", f"{clock(attempt.at_s)} {attempt.state} after {duration(attempt.took_s)} {attempt.error}")
+        if attempt.state == "failed":
+            yield el("path", title, d=f"M{x - 4:.1f} 6l8 8M{x + 4:.1f} 6l-8 8", class_="bad")
+        else:
+            yield el("circle", title, cx=x, cy=10, r=3.5, class_="good" if attempt.state == "good" else "ring")
+
+
+def _phases_table(result: Result) -> Html:
+    columns = (
+        Column("Client"),
+        Column("Machine"),
+        Column("Phase"),
+        Column("Attempts", "number"),
+        Column("Failed", "number"),
+        Column("Unfinished", "number"),
+        Column("Longest", "number"),
+        Column("Errors", "prose wide"),
+    )
+    content = table("Canaries by client, machine and phase", columns, [_phase_row(row) for row in result.canaries])
+    return el("details", el("summary", "Phase by phase"), content)
+
+
+def _phase_row(row: Mapping[str, Any]) -> Sequence[object]:
+    errors = ", ".join(f"{name} ×{number}" for name, number in row.get("errors", {}).items())
+    counts = (row.get(name, 0) for name in ("attempts", "failed", "unfinished"))
+    names = (row.get(name, "") for name in ("client", "machine", "phase"))
+    return *names, *counts, duration(row.get("longest_s")), errors or "–"

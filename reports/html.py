@@ -1,0 +1,179 @@
+"""`report.html`: the whole run as one file that opens anywhere, also without a network.
+
+The page forbids itself any request (its Content-Security-Policy allows inline parts only), and every text of the record
+goes through `reports.markup`, so that names in an experiment cannot become markup. Where scripts do not run, and on
+paper, a static picture stands in for the charts.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.history import History, read_history
+from harness.result import Result
+from reports import charts, details, palette, sections
+from reports.buckets import Timeline, timeline
+from reports.canaries import canaries, read_attempts
+from reports.lanes import lane_names
+from reports.markup import Html, el, join
+from reports.svg import availability_svg
+from reports.units import duration
+
+_PAGE = Path(__file__).parent / "page"
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+_PANELS = (
+    ("chart-lanes", "What was done, and what came of it", ""),
+    ("chart-availability", "Availability", "share of requests that happened, per cohort"),
+    ("chart-latency", "Latency", "milliseconds of network time from the intended send, p50 thick, p99 thin, log scale"),
+    ("chart-rate", "Requests", "per emulated minute, by outcome"),
+)
+
+
+def write(folder: Path) -> Path:
+    """Writes `report.html` into a run folder from its `result.json` and history; raises UsageError without the former."""
+    try:
+        result = Result.model_validate_json((folder / "result.json").read_bytes())
+    except FileNotFoundError:
+        raise UsageError(f"{folder} has no result.json", hint="is it the folder of a run?") from None
+    path = folder / "report.html"
+    path.write_text(page(result, history_of(folder), folder), encoding="utf-8")
+    return path
+
+
+def history_of(folder: Path) -> History:
+    """The folder's history, empty where nothing was recorded."""
+    try:
+        return read_history(folder)
+    except FileNotFoundError:
+        return History((), ())
+
+
+def page(result: Result, history: History, folder: Path) -> str:
+    """The report's text."""
+    lines = timeline(result, history.requests)
+    built = charts.build(result, lines) if lines is not None else None
+    parts = (
+        sections.banner(result),
+        sections.key_numbers(result),
+        sections.objectives(result),
+        _timeline(result, history, lines),
+        sections.steps(result),
+        sections.fidelity(result),
+        details.phases(result),
+        canaries(result, read_attempts(folder)),
+        details.gates(result),
+        details.event_log(history.events),
+        details.repeat(result, folder),
+    )
+    body = el(
+        "body",
+        el("a", "Skip to the objectives", href="#objectives", class_="skip"),
+        el("main", *(part for part in parts if part is not None)),
+        el("footer", "Made by Brownout from the run's own record."),
+        _scripts(built),
+    )
+    title = f"{palette.VERDICT_WORDS.get(result.verdict, result.verdict)}: {result.title}"
+    return f"<!doctype html>\n{el('html', _head(title), body, lang='en', class_='no-script')}\n"
+
+
+def _head(title: str) -> Html:
+    return el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("meta", name="referrer", content="no-referrer"),
+        el("title", title),
+        el("style", Html(stylesheet())),
+        el("script", Html("document.documentElement.className = 'script'")),
+    )
+
+
+def stylesheet() -> str:
+    """The page's rules with the palette in front, dark where the reader's system is."""
+    light, dark = palette.variables(palette.LIGHT), palette.variables(palette.DARK)
+    screen = f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    return screen + (_PAGE / "report.css").read_text(encoding="utf-8")
+
+
+def _timeline(result: Result, history: History, lines: Timeline | None) -> Html:
+    if lines is None:
+        return sections.section("timeline", "Timeline", el("p", "No requests were recorded.", class_="note"))
+    static = el("figure", Html(availability_svg(result, history)), class_="static")
+    notice = el("noscript", el("p", "Scripts are off here, so this is a still picture.", class_="note"))
+    return sections.section(
+        "timeline", "Timeline",
+        el("p", _how_to_read(lines), class_="note script-only"),
+        el("div", _toolbar(result), _legend(lines), class_="chart-tools script-only"),
+        el("div", *(_panel(result, lines, *panel) for panel in _PANELS), class_="charts script-only"),
+        notice, static,
+    )  # fmt: skip
+
+
+def _how_to_read(lines: Timeline) -> str:
+    return (
+        f"Emulated UTC time; each point is {duration(lines.width_s)}. Shaded: a fault is held; darker: requests are failing. "
+        "Dashed and numbered: the steps. Solid lines: detected, mitigated, recovered. "
+        "Drag to zoom, double-click or “Whole run” to go back, Ctrl and wheel to zoom."
+    )
+
+
+def _toolbar(result: Result) -> Html:
+    buttons = [("whole", "Whole run")]
+    if result.times.impact_start_s is not None:
+        buttons.append(("impact", "Impact"))
+    buttons += [("in", "Zoom in"), ("out", "Zoom out"), ("earlier", "Earlier"), ("later", "Later")]
+    made = (el("button", words, type="button", data_zoom=name) for name, words in buttons)
+    return el("div", *made, role="group", aria_label="Zoom", class_="zoom")
+
+
+def _legend(lines: Timeline) -> Html:
+    chips = (
+        el("button", _key(style), el("span", name), type="button", data_cohort=index, aria_pressed="true", class_="chip")
+        for index, (name, style) in enumerate(charts.cohort_names(lines))
+    )
+    return el("div", *chips, role="group", aria_label="Show or hide a cohort", class_="legend")
+
+
+def _key(style: palette.CohortStyle) -> Html:
+    dash = " ".join(map(str, style.dash)) or None
+    line = el("line", x1=1, x2=27, y1=5, y2=5, stroke_width=2.4, stroke_dasharray=dash, style=f"stroke:var(--{style.colour})")
+    return el("svg", line, viewBox="0 0 28 10", width=28, height=10, aria_hidden="true")
+
+
+def _panel(result: Result, lines: Timeline, id_: str, title: str, what: str) -> Html:
+    label = f"{title}: {lane_names(result, lines)}" if id_ == "chart-lanes" else f"{title}, {what}"
+    keys = _outcome_keys() if id_ == "chart-rate" else None
+    caption = el("figcaption", el("b", title), " ", el("span", what), keys)
+    return el("figure", caption, el("div", id=id_, class_="chart", role="img", aria_label=label))
+
+
+def _outcome_keys() -> Html:
+    return el("span", *(el("span", el("i", class_=word), word) for word in ("happened", "refused", "unknown")), class_="keys")
+
+
+def _scripts(built: charts.Charts | None) -> Html:
+    """BokehJS only where there is something to draw; the page's own script always."""
+    own = el("script", Html((_PAGE / "report.js").read_text(encoding="utf-8")))
+    if built is None:
+        return own
+    data = {"document": built.document, "elements": built.elements, "start": built.start_ms, "end": built.end_ms,
+            "impact": built.impact_ms}  # fmt: skip
+    return join(
+        [
+            el("script", embedded_json(data), type="application/json", id="chart-data"),
+            el("script", Html(charts.bokeh_javascript())),
+            own,
+        ]
+    )
+
+
+def embedded_json(data: object) -> Html:
+    """JSON that may stand inside a script element: no `<` is left in it."""
+    return Html(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))

@@ -1,0 +1,173 @@
+"""The top chart: what was done to the stack and what came of it, in order of time, a row each, named beside its bar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bokeh.core.properties import value
+from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models.annotations import Span
+
+from harness.result import Result, StepResult
+from reports import story
+from reports.buckets import Timeline
+from reports.canvas import FONT, add_hint, new_figure
+from reports.units import clock
+
+_ROLE_COLOURS = {"fault": "bad", "mitigation": "act", "operation": "soft"}
+_ROW_PX = 22
+_NARROWEST_NAMED_PHASE = 0.03
+_PX_A_LETTER = 6.4
+_LONG_ENOUGH_TO_WRITE_ON = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One row: a bar from start to end, or a point where both are equal."""
+
+    label: str
+    hint: str
+    start_s: float
+    end_s: float
+    colour: str
+
+
+def lanes(result: Result, lines: Timeline) -> tuple[Lane, ...]:
+    """All rows under that of the phases, by the time at which they start."""
+    found = [*_step_lanes(result, lines), *_outcome_lanes(result, lines)]
+    return tuple(sorted(found, key=lambda lane: lane.start_s))
+
+
+def _step_lanes(result: Result, lines: Timeline) -> Iterator[Lane]:
+    for number, step in enumerate(result.steps, 1):
+        span = story.step_span(step, lines.end_s)
+        colour = _ROLE_COLOURS.get(step.role, "soft")
+        if span is not None:
+            yield Lane(f"{number} {step.name}", _hint(step), span.start_s, span.end_s, colour)
+        elif step.state == "defended":
+            yield Lane(f"{number} {step.name}: refused by the system", _hint(step), step.at_s, step.at_s, "good")
+
+
+def _hint(step: StepResult) -> str:
+    return f"{step.role}, {clock(step.applied_s or step.at_s)}: {step.describe}"
+
+
+def _outcome_lanes(result: Result, lines: Timeline) -> Iterator[Lane]:
+    failing = story.impact(result, lines.end_s)
+    if failing is not None:
+        until = clock(result.times.impact_end_s)
+        yield Lane(
+            failing.label, f"requests failing, {clock(failing.start_s)} – {until}", failing.start_s, failing.end_s, "bad"
+        )
+    for moment in story.moments(result):
+        colour = "good" if moment.kind == "recover" else "ink"
+        yield Lane(moment.label, f"{moment.label}, {clock(moment.at_s, seconds=True)}", moment.at_s, moment.at_s, colour)
+
+
+def lanes_figure(result: Result, lines: Timeline, time_range: Range1d, cursor: Span) -> Any:
+    """The chart: the phases in the first row, then a row per lane."""
+    rows = lanes(result, lines)
+    fig = new_figure(time_range, cursor, 36 + _ROW_PX * (len(rows) + 1), y_range=Range1d(start=len(rows) + 0.6, end=-0.6))
+    fig.yaxis.visible = False
+    fig.ygrid.visible = False
+    _phase_row(fig, result, lines)
+    numbered = list(enumerate(rows, 1))
+    for colour in sorted({lane.colour for lane in rows}):
+        same = [(y, lane) for y, lane in numbered if lane.colour == colour]
+        _bars(fig, [(y, lane) for y, lane in same if lane.end_s > lane.start_s], colour)
+        _points(fig, [(y, lane) for y, lane in same if lane.end_s <= lane.start_s], colour)
+    _labels(fig, numbered, lines)
+    return fig
+
+
+def _phase_row(fig: Any, result: Result, lines: Timeline) -> None:
+    """Phases side by side; the name only where it has room."""
+    span_s = lines.end_s - lines.start_s
+    for index, phase in enumerate(story.phases(result)):
+        source = _phase_source(phase, lines)
+        alpha = (0.16, 0.32)[index % 2]
+        bar = fig.hbar(y="y", left="left", right="right", height=0.8, source=source, line_width=1, fill_alpha=alpha)
+        bar.glyph.tags = ["fill_color=soft", "line_color=paper"]
+        add_hint(fig, bar)
+        if phase.end_s - phase.start_s >= _NARROWEST_NAMED_PHASE * span_s:
+            name = fig.text("mid", "y", "name", source=source, text_align="center", text_baseline="middle",
+                            text_font=value(FONT), text_font_size="11px")  # fmt: skip
+            name.glyph.tags = ["text_color=ink"]
+            share = (phase.end_s - phase.start_s) / span_s
+            name.tags = [f"needs-px:{round((_PX_A_LETTER * len(phase.label) + 8) / share)}"]
+
+
+def _phase_source(phase: story.Band, lines: Timeline) -> ColumnDataSource:
+    start_s, end_s = max(phase.start_s, lines.start_s), min(phase.end_s, lines.end_s)
+    hint = f"phase {phase.label}, {clock(phase.start_s)} – {clock(phase.end_s)}"
+    columns = {
+        "left": start_s * 1000,
+        "right": end_s * 1000,
+        "mid": (start_s + end_s) * 500,
+        "y": 0,
+        "name": phase.label,
+        "hint": hint,
+    }
+    return ColumnDataSource({name: [content] for name, content in columns.items()})
+
+
+def _source(rows: Sequence[tuple[int, Lane]]) -> ColumnDataSource:
+    return ColumnDataSource(
+        {
+            "left": [lane.start_s * 1000 for _, lane in rows],
+            "right": [lane.end_s * 1000 for _, lane in rows],
+            "y": [y for y, _ in rows],
+            "hint": [lane.hint for _, lane in rows],
+            "label": [lane.label for _, lane in rows],
+        }
+    )
+
+
+def _bars(fig: Any, rows: Sequence[tuple[int, Lane]], colour: str) -> None:
+    if rows:
+        bars = fig.hbar(y="y", left="left", right="right", height=0.66, source=_source(rows), fill_alpha=0.22, line_width=1)
+        bars.glyph.tags = [f"fill_color={colour}", f"line_color={colour}"]
+        add_hint(fig, bars)
+
+
+def _points(fig: Any, rows: Sequence[tuple[int, Lane]], colour: str) -> None:
+    if rows:
+        points = fig.scatter("left", "y", marker="diamond", size=11, source=_source(rows), line_width=1)
+        points.glyph.tags = [f"fill_color={colour}", f"line_color={colour}"]
+        add_hint(fig, points)
+
+
+def _labels(fig: Any, rows: Sequence[tuple[int, Lane]], lines: Timeline) -> None:
+    """Each name on its bar; beside it where the bar is short, on the side that has more room."""
+    for name, align, offset in (("left", "left", 8), ("right", "left", 8), ("left", "right", -8)):
+        side = [(y, lane) for y, lane in rows if _label_place(lane, lines) == (name, align)]
+        if side:
+            names = fig.text(
+                name,
+                "y",
+                "label",
+                source=_source(side),
+                text_align=align,
+                x_offset=offset,
+                text_baseline="middle",
+                text_font=value(FONT),
+                text_font_size="12px",
+            )
+            names.glyph.tags = ["text_color=ink"]
+
+
+def _label_place(lane: Lane, lines: Timeline) -> tuple[str, str]:
+    """Which end of the bar the name is tied to, and how it is aligned there."""
+    span_s = lines.end_s - lines.start_s
+    long = lane.end_s - lane.start_s > _LONG_ENOUGH_TO_WRITE_ON * span_s
+    early = lane.start_s <= (lines.start_s + lines.end_s) / 2
+    if early:
+        return ("left" if long else "right"), "left"
+    return ("left", "left") if long else ("left", "right")
+
+
+def lane_names(result: Result, lines: Timeline) -> str:
+    """The rows in words, for readers that do not see the picture."""
+    return "; ".join(lane.hint for lane in lanes(result, lines))

@@ -1,0 +1,75 @@
+"""What every picture of a run marks on its time axis: phases, faults, steps, and the moments that answer times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.result import Result, StepResult
+from reports.units import duration
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A stretch of emulated time with a name."""
+
+    label: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in emulated time. `kind` is `detect`, `mitigate` or `recover`."""
+
+    kind: str
+    label: str
+    at_s: float
+
+
+def phases(result: Result) -> tuple[Band, ...]:
+    return tuple(Band(p.name, p.start_s, p.end_s) for p in result.phases if p.end_s > p.start_s)
+
+
+def step_span(step: StepResult, end_s: float) -> Band | None:
+    """From when the step took hold until it was released (or the run ended); None when it never did."""
+    if step.applied_s is None:
+        return None
+    return Band(step.name, step.applied_s, max(step.applied_s, min(end_s, step.released_s or end_s)))
+
+
+def faults(result: Result, end_s: float) -> tuple[Band, ...]:
+    """Every stretch in which a fault (not an operator's act) was held."""
+    spans = (step_span(step, end_s) for step in result.steps if step.role == "fault")
+    return tuple(span for span in spans if span is not None and span.end_s > span.start_s)
+
+
+def impact(result: Result, end_s: float) -> Band | None:
+    """The stretch in which requests were failing; None when none was seen."""
+    start_s = result.times.impact_start_s
+    if start_s is None:
+        return None
+    stop_s = result.times.impact_end_s
+    length = duration((stop_s or end_s) - start_s)
+    return Band(f"impact, {length}" if stop_s else f"impact, {length} and not over", start_s, stop_s or end_s)
+
+
+def moments(result: Result) -> tuple[Moment, ...]:
+    """Detected, mitigated, recovered: those that happened, in that order."""
+    times, found = result.times, []
+    start_s = times.impact_start_s
+    if start_s is None:
+        return ()
+    if times.detect is not None:
+        found.append(Moment("detect", f"detected after {duration(times.detect)}", start_s + times.detect))
+    if times.mitigate is not None:
+        mitigated_s = start_s + times.mitigate
+        found.append(Moment("mitigate", f"mitigated after {duration(times.mitigate)}", mitigated_s))
+        if times.recover is not None:
+            later = f"{duration(times.recover)} later" if times.recover else "at once"
+            found.append(Moment("recover", f"recovered {later}", mitigated_s + times.recover))
+    return tuple(found)
+
+
+def effect_word(step: StepResult) -> str:
+    """The effect without the figures that stand beside it anyway."""
+    return step.effect if step.before is None else step.effect.partition(":")[0]

@@ -1,0 +1,221 @@
+"""Rules of the code's shape that import contracts cannot say, as functions from a checkout to the list of its breaches.
+
+A breach is a line `path:line: what`. Every rule is tested on the project and on a copy with a breach planted in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+PACKAGES = ("harness", "faults", "identity", "reports", "suites")
+LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 400, 60, 8
+CORE_BANNED = frozenset({"socket", "asyncio", "threading", "time", "random", "uuid", "secrets", "os"})
+FAULTS_MAY_IMPORT = ("faults", "harness.fault", "harness.world", "harness.errors", "pydantic")
+
+# Calls by which time, chance or the machine gets into a core that has neither: last two names of the called expression.
+_BANNED_CALLS = frozenset(
+    {
+        "datetime.now",
+        "datetime.utcnow",
+        "datetime.today",
+        "date.today",
+        "uuid.uuid1",
+        "uuid.uuid4",
+        "os.urandom",
+        "os.getpid",
+    }
+)
+_BANNED_MODULES = frozenset({"time", "random", "secrets"})
+_BANNED_NAMES = frozenset({"uuid1", "uuid4", "urandom", "hash", "id"})
+_SET_MAKERS = frozenset({"set", "frozenset"})
+_SET_ANNOTATIONS = frozenset({"set", "frozenset", "AbstractSet", "MutableSet"})
+_ORDER_BLIND = frozenset({"sorted", "any", "all", "sum", "min", "max", "len", "set", "frozenset"})
+_ORDER_TAKERS = frozenset({"list", "tuple", "enumerate", "iter", "next", "zip", "map", "dict", "join"})
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def sources(root: Path, *folders: str) -> Iterator[tuple[Path, ast.Module]]:
+    """Every Python file below the folders, ordered, with its tree."""
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*.py")):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def long_files(root: Path) -> list[str]:
+    """Files of more than 400 lines."""
+    counted = ((path, len(path.read_text(encoding="utf-8").splitlines())) for path, _ in sources(root, *PACKAGES))
+    return [f"{path.relative_to(root)}:{count}: file too long" for path, count in counted if count > LONGEST_FILE]
+
+
+def long_functions(root: Path) -> list[str]:
+    """Functions of more than 60 lines."""
+    return [
+        f"{path.relative_to(root)}:{function.lineno}: {function.name} has {_length(function)} lines"
+        for path, tree in sources(root, *PACKAGES)
+        for function in _functions(tree)
+        if _length(function) > LONGEST_FUNCTION
+    ]
+
+
+def median_function_length(root: Path) -> float:
+    """Lines of the median function."""
+    return median(_length(function) for _, tree in sources(root, *PACKAGES) for function in _functions(tree))
+
+
+def core_imports(root: Path) -> list[str]:
+    """Imports of the core that are neither of the core itself nor of the allowed part of the standard library."""
+    allowed = sys.stdlib_module_names - CORE_BANNED
+    return [
+        f"{path.relative_to(root)}:{line}: core imports {name}"
+        for path, tree in sources(root, "identity/core")
+        for name, line in _imports(tree)
+        if not _is_within(name, "identity.core") and name.partition(".")[0] not in allowed
+    ]
+
+
+def fault_imports(root: Path) -> list[str]:
+    """Imports of faults beyond the world protocol, pydantic and the standard library."""
+    return [
+        f"{path.relative_to(root)}:{line}: a fault imports {name}"
+        for path, tree in sources(root, "faults")
+        for name, line in _imports(tree)
+        if not any(_is_within(name, allowed) for allowed in FAULTS_MAY_IMPORT)
+        and name.partition(".")[0] not in sys.stdlib_module_names
+    ]
+
+
+def core_calls(root: Path) -> list[str]:
+    """Calls in the core that read a clock, roll dice, or depend on the process (`hash` of text, `id`)."""
+    return [
+        f"{path.relative_to(root)}:{call.lineno}: core calls {_dotted(call.func)}"
+        for path, tree in sources(root, "identity/core")
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and _is_banned(_dotted(call.func))
+    ]
+
+
+def set_iterations(root: Path) -> list[str]:
+    """Places in the core where the order of a set, which differs between processes, could get out."""
+    return [
+        f"{path.relative_to(root)}:{line}: order of a set gets out"
+        for path, tree in sources(root, "identity/core")
+        for line in _set_order_leaks(tree)
+    ]
+
+
+def undocumented_tests(root: Path) -> list[str]:
+    """Test functions without a docstring whose first paragraph is a sentence."""
+    return [
+        f"{path.relative_to(root)}:{function.lineno}: {function.name} does not say what must hold"
+        for path, tree in sources(root, "tests", "suites")
+        if path.name.startswith("test_")
+        for function in _functions(tree)
+        if function.name.startswith("test_") and not _is_sentence(ast.get_docstring(function))
+    ]
+
+
+def _functions(tree: ast.AST) -> Iterator[Function]:
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def _length(function: Function) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Each imported module by full name with its line; `from package import name` counts as package.name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield from ((f"{module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def _is_within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def _dotted(node: ast.expr) -> str:
+    """`a.b.c` for names and attributes, the trailing part of it for anything else."""
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}".lstrip(".")
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_banned(called: str) -> bool:
+    parts = called.split(".")
+    return called in _BANNED_NAMES or ".".join(parts[-2:]) in _BANNED_CALLS or (len(parts) == 2 and parts[0] in _BANNED_MODULES)
+
+
+def _is_sentence(docstring: str | None) -> bool:
+    if not docstring:
+        return False
+    first = docstring.strip().split("\n\n")[0]
+    return first.endswith((".", "?", "!")) and len(first.split()) >= 3
+
+
+def _set_order_leaks(tree: ast.Module) -> Iterator[int]:
+    """Lines where a set is walked through, unless what walks it is blind to order (sorted, any, all, sum, ...)."""
+    names = _names_of_sets(tree)
+    blind = {
+        id(argument)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and _dotted(call.func) in _ORDER_BLIND
+        for argument in call.args
+    }
+    for node in ast.walk(tree):
+        if id(node) in blind or isinstance(node, ast.SetComp):
+            continue
+        if any(_is_set(walked, names) for walked in _walked(node)):
+            yield getattr(node, "lineno", 0)
+
+
+def _walked(node: ast.AST) -> list[ast.expr]:
+    """The expressions whose elements `node` takes in their order."""
+    if isinstance(node, ast.For | ast.AsyncFor):
+        return [node.iter]
+    if isinstance(node, ast.ListComp | ast.DictComp | ast.GeneratorExp):
+        return [generator.iter for generator in node.generators]
+    if isinstance(node, ast.Call) and _dotted(node.func).rpartition(".")[2] in _ORDER_TAKERS:
+        return list(node.args)
+    if isinstance(node, ast.Starred):
+        return [node.value]
+    return []
+
+
+def _is_set(node: ast.expr, names: frozenset[str]) -> bool:
+    if isinstance(node, ast.Set | ast.SetComp):
+        return True
+    if isinstance(node, ast.Call):
+        return _dotted(node.func) in _SET_MAKERS
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr | ast.BitXor | ast.Sub):
+        return any(_is_set(side, names) or _is_keys(side) for side in (node.left, node.right))
+    return _dotted(node).rpartition(".")[2] in names
+
+
+def _is_keys(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("keys", "items")
+
+
+def _names_of_sets(tree: ast.Module) -> frozenset[str]:
+    """Names that this file annotates as sets or assigns sets to, wherever they stand (attributes by last name)."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) and _is_set_annotation(node.annotation):
+            names.add(_dotted(node.target).rpartition(".")[2])
+        elif isinstance(node, ast.arg) and node.annotation is not None and _is_set_annotation(node.annotation):
+            names.add(node.arg)
+        elif isinstance(node, ast.Assign) and _is_set(node.value, frozenset()):
+            names.update(_dotted(target).rpartition(".")[2] for target in node.targets)
+    return frozenset(names - {""})
+
+
+def _is_set_annotation(annotation: ast.expr) -> bool:
+    outer = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+    return _dotted(outer) in _SET_ANNOTATIONS

@@ -1,0 +1,72 @@
+"""The import contracts hold, and each of them is broken by the import that it is there to stop."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("harness", "faults", "identity", "reports", "suites")
+
+
+def lint(checkout: Path) -> subprocess.CompletedProcess[str]:
+    """Checks the contracts of one checkout, in a process of its own because modules are found by import."""
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's packages and contracts, to be broken one file at a time."""
+    checkout = tmp_path_factory.mktemp("imports") / "checkout"
+    checkout.mkdir()
+    shutil.copy(ROOT / ".importlinter", checkout)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return checkout
+
+
+def test_the_project_keeps_all_contracts(copy: Path) -> None:
+    """Nobody imports what the rooms of the project forbid."""
+    ended = lint(copy)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "0 broken" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("package", "line", "contract"),
+    [
+        ("identity.core", "import socket", "The service's core gets"),
+        ("identity.core", "import os", "The service's core gets"),
+        ("identity.core", "import identity.server.port_range", "The service's core gets"),
+        ("identity.server", "import harness.errors", "The service does not know"),
+        ("harness", "import faults", "The harness finds faults"),
+        ("harness", "import suites.load", "The harness finds faults"),
+        ("harness.worlds", "import reports.html", "The harness finds faults"),
+        ("faults", "import harness.worlds.toxiproxy_holds", "Faults know the world protocol"),
+        ("faults", "import identity.core.topology", "Faults know the world protocol"),
+        ("reports", "import harness.world", "Reports read the record"),
+        ("reports", "import harness.worlds.toxiproxy", "Reports read the record"),
+        ("harness.worlds", "import toxiproxy", "Toxiproxy's client"),
+        ("harness.load", "import locust", "Locust is known"),
+        ("suites.incidents", "import locust", "Locust is known"),
+        ("harness", "import allure", "Allure is known"),
+        ("suites.incidents", "import hypothesis", "Hypothesis is known"),
+        ("harness", "import bokeh", "Bokeh is known"),
+    ],
+)
+def test_a_planted_import_breaks_its_contract(copy: Path, package: str, line: str, contract: str) -> None:
+    """One forbidden import in a new file breaks the contract that is about it."""
+    planted = copy / package.replace(".", "/") / "planted.py"
+    planted.write_text(f"{line}\n")
+    try:
+        ended = lint(copy)
+    finally:
+        planted.unlink()
+    assert ended.returncode != 0
+    broken = [text for text in ended.stdout.splitlines() if " BROKEN" in text]
+    assert any(text.startswith(contract) for text in broken), ended.stdout

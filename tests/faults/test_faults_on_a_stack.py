@@ -1,0 +1,372 @@
+"""Every fault on a simulated stack: it bites, what it says of itself is true, and its revert leaves the stack as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from fault_cases import CASES, IDS, SITUATIONAL, Trial, on_stack
+
+from faults.build_pin import BuildPin
+from faults.build_rollout import BuildRollout
+from faults.configure import Configure
+from faults.failover_region import FailoverRegion
+from faults.freeze import Freeze
+from faults.imds_answer import ImdsAnswer
+from faults.key_accept import KeyAccept
+from faults.key_invalidate import KeyInvalidate
+from faults.key_push import KeyPush
+from faults.key_rollover import KeyRollover
+from faults.key_switch import KeySwitch
+from faults.link_refuse import LinkRefuse
+from faults.link_stall import LinkStall
+from faults.node_kill import NodeKill
+from faults.node_pause import NodePause
+from faults.replication_pause import ReplicationPause
+from harness.errors import WorldError
+from harness.fault import Fault, Observation, client_status
+from harness.world import Carrier
+from identity.core.messages import Request
+
+
+async def whole_state(trial: Trial) -> dict[str, Any]:
+    """Holds of every carrier, and what every node says of itself apart from the time and counters.
+
+    Taken after a round of publishing: a node that was killed knows nothing of its own until then.
+    """
+    world = trial.world
+    await world.sleep_until(world.now() + 61)
+    carriers = [Carrier("link", str(link)) for link in world.spec.links()]
+    carriers += [Carrier("node", node) for node in world.spec.nodes()]
+    found: dict[str, Any] = {str(carrier): (await world.read(carrier))["holds"] for carrier in carriers}
+    moving = {"now_s", "version", "replica_version", "imds_requests", "cached"}
+    for node in world.spec.nodes():
+        try:
+            state = await world.read(Carrier("control", node))
+        except WorldError:
+            state = {"silent": True}
+        found[node] = {key: value for key, value in state.items() if key not in moving}
+    return found
+
+
+@pytest.mark.parametrize(("kind", "params"), [*CASES, *SITUATIONAL])
+def test_a_fault_leaves_the_stack_as_it_was(kind: type[Fault], params: Mapping[str, Any]) -> None:
+    """After the revert every carrier and every node is as before, and the heal was proven."""
+
+    async def story(trial: Trial) -> None:
+        before = await whole_state(trial)
+        applied = await trial.life.apply("step", kind.model_validate(dict(params)), patience_s=1)
+        assert await whole_state(trial) != before
+        assert (await trial.life.revert(applied.fault_id)).state == "healed"
+        assert await whole_state(trial) == before
+
+    on_stack(story)
+
+
+@pytest.mark.parametrize(("kind", "params"), CASES, ids=IDS)
+def test_a_fault_is_seen_only_while_it_is_there(kind: type[Fault], params: Mapping[str, Any]) -> None:
+    """A look says absent before, bitten while it is held, and absent after."""
+
+    async def story(trial: Trial) -> list[str]:
+        fault = kind.model_validate(dict(params))
+        states = [(await fault.observe(trial.world)).state]
+        await fault.apply(trial.world, "f-1")
+        states.append((await fault.observe(trial.world)).state)
+        await fault.revert(trial.world, "f-1")
+        states.append((await fault.observe(trial.world)).state)
+        return states
+
+    assert on_stack(story) == ["absent", "bitten", "absent"]
+
+
+@pytest.mark.parametrize(("kind", "params"), [*CASES, *SITUATIONAL])
+def test_verbs_may_run_twice(kind: type[Fault], params: Mapping[str, Any]) -> None:
+    """Applying twice is applying once; reverting twice, or what was never applied, changes nothing."""
+
+    async def story(trial: Trial) -> None:
+        fault = kind.model_validate(dict(params))
+        before = await whole_state(trial)
+        await fault.revert(trial.world, "f-1")
+        await fault.apply(trial.world, "f-1")
+        once = await whole_state(trial)
+        await fault.apply(trial.world, "f-1")
+        assert await whole_state(trial) == once
+        await fault.revert(trial.world, "f-1")
+        await fault.revert(trial.world, "f-1")
+        assert await whole_state(trial) == before
+
+    on_stack(story)
+
+
+def look_during(*faults: Fault, **settings: Any) -> Observation:
+    """What the last fault's look says with all of them applied, in order."""
+
+    async def story(trial: Trial) -> Observation:
+        for number, fault in enumerate(faults):
+            await fault.apply(trial.world, f"f-{number}")
+        return await faults[-1].observe(trial.world)
+
+    return on_stack(story, **settings)
+
+
+def test_a_rollout_that_changes_nothing_is_absent() -> None:
+    """With every region pinned the deployer reports success and no node changes: absent, and the evidence says why."""
+    seen = look_during(BuildRollout(build="2.0"), pins={"sydney": "1.0", "melbourne": "1.0"})
+    assert seen.state == "absent"
+    assert "0 of 4 nodes of sydney (pinned to 1.0)" in seen.evidence
+
+
+def test_a_rollout_bites_where_it_may() -> None:
+    """With one region pinned the other changes; that is a bite, and the pin is named."""
+    pin = BuildPin(region="melbourne", build="1.0")
+    seen = look_during(pin, BuildRollout(build="2.0"))
+    assert seen.state == "bitten"
+    assert "0 of 4 nodes of melbourne (pinned to 1.0)" in seen.evidence
+
+
+def test_a_pin_on_the_build_that_runs_is_still_a_pin() -> None:
+    """A pin is seen by the deployer's own word together with what the nodes run."""
+    assert look_during(BuildPin(region="sydney", build="1.0")).state == "bitten"
+
+
+def test_a_frozen_deployer_defends_itself() -> None:
+    """Under a freeze a roll-out, a configuration change and a key switch end as defended, with the system's words."""
+
+    async def story(trial: Trial) -> None:
+        await trial.life.apply("freeze", Freeze())
+        for fault in (
+            BuildRollout(build="2.0"),
+            Configure(set={"force_managed_key": True}),
+            KeySwitch(region="sydney"),
+        ):
+            applied = await trial.life.apply("step", fault)
+            assert (applied.state, applied.evidence) == ("defended", "all changes are frozen")
+        assert {end.state for end in await trial.life.revert_all()} == {"healed"}
+
+    on_stack(story)
+
+
+def test_the_readiness_gate_defends() -> None:
+    """A repaired key manager refuses the switch while nodes could not follow, and nothing changes."""
+
+    async def story(trial: Trial) -> None:
+        before = await whole_state(trial)
+        applied = await trial.life.apply("switch", KeySwitch(region="sydney"))
+        assert applied.state == "defended"
+        assert "not ready" in applied.evidence
+        assert await whole_state(trial) == before
+
+    on_stack(story, readiness_gate=True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "first", "second", "left"),
+    [
+        (KeySwitch(region="sydney"), "sydney.directory", "sydney.store", {"switch": "roll-key", "value": {}}),
+        (Freeze(), "sydney.deployer", "sydney.directory", {"switch": "freeze", "value": {}}),
+    ],
+)
+def test_a_half_done_act_is_undone_on_both_nodes(fault: Fault, first: str, second: str, left: Mapping[str, Any]) -> None:
+    """What one node did to another under the fault's id is released there too when the first has forgotten it."""
+
+    async def story(trial: Trial) -> None:
+        before = await whole_state(trial)
+        applied = await trial.life.apply("step", fault)
+        await trial.world.release(Carrier("control", first), applied.fault_id)
+        await trial.world.hold(Carrier("control", second), applied.fault_id, left)
+        assert (await trial.life.revert(applied.fault_id)).state == "healed"
+        assert await whole_state(trial) == before
+
+    on_stack(story)
+
+
+def test_a_rollover_behind_the_managers_back_is_no_key_switch() -> None:
+    """A store that rolled its key by itself does not look like the key manager's switch."""
+
+    async def story(trial: Trial) -> str:
+        await KeyRollover(region="sydney").apply(trial.world, "f-1")
+        return (await KeySwitch(region="sydney").observe(trial.world)).state
+
+    assert on_stack(story) == "unclear"
+
+
+def test_accepting_a_key_bites_where_it_was_refused() -> None:
+    """Accepting the old key after a roll-over makes it valid again; releasing the order ends that again."""
+
+    async def story(trial: Trial) -> None:
+        await trial.life.apply("switch", KeySwitch(region="sydney"))
+        accepted = await trial.life.apply("accept", KeyAccept(region="sydney", key_id="manual"))
+        assert accepted.state == "bitten"
+        await trial.life.revert(accepted.fault_id)
+        ring = await KeySwitch(region="sydney").observe(trial.world)
+        assert "manual-sydney-1 refused" in ring.evidence
+
+    on_stack(story)
+
+
+@pytest.mark.parametrize("key_id", ["manual", "managed"])
+def test_accepting_a_valid_key_proves_nothing(key_id: str) -> None:
+    """Accepting a key that is valid anyway is not claimed as a bite."""
+
+    async def story(trial: Trial) -> None:
+        if key_id == "managed":
+            await trial.life.apply("switch", KeySwitch(region="sydney"))
+        applied = await trial.life.apply("accept", KeyAccept(region="sydney", key_id=key_id), patience_s=0)
+        assert applied.state == "applied"
+        assert "valid anyway" in applied.evidence
+
+    on_stack(story)
+
+
+def test_an_accepted_key_whose_rollover_ended_first_still_heals() -> None:
+    """When the roll-over is taken away before the acceptance, both end healed, though the key stays valid."""
+
+    async def story(trial: Trial) -> set[str]:
+        rolled = await trial.life.apply("roll", KeyRollover(region="sydney"))
+        accepted = await trial.life.apply("accept", KeyAccept(region="sydney", key_id="manual"))
+        await trial.life.revert(rolled.fault_id)
+        await trial.life.revert(accepted.fault_id)
+        await trial.life.revert_all()
+        return {fault.state for fault in trial.ledger.faults("s")}
+
+    assert on_stack(story) == {"healed"}
+
+
+@pytest.mark.parametrize(("build", "state"), [("2.0", "bitten"), ("1.0", "absent")])
+def test_a_push_helps_only_builds_that_can_use_the_key(build: str, state: str) -> None:
+    """After a switch, pushed keys are used by build 2.0 and taken without effect by build 1.0."""
+    builds = {"sydney": build, "melbourne": build}
+    seen = look_during(KeySwitch(region="sydney"), KeyPush(region="sydney"), builds=builds)
+    assert seen.state == state
+
+
+async def create_identity(trial: Trial) -> None:
+    """Something new to replicate."""
+    body = {"object_id": "new", "resource_id": "/new", "home_region": "sydney"}
+    await trial.world.control("sydney.directory", Request("PUT", "/principals/new", body=body))
+
+
+def test_a_replication_pause_bites_when_there_is_something_to_replicate() -> None:
+    """Without changes the look is unclear; after one the paused region lags; after the revert it catches up."""
+
+    async def story(trial: Trial) -> None:
+        applied = await trial.life.apply("pause", ReplicationPause(regions=("melbourne",)), patience_s=0)
+        assert applied.state == "applied"
+        assert "nothing new to replicate" in applied.evidence
+        await create_identity(trial)
+        await trial.world.sleep_until(trial.world.now() + 130)
+        assert (await ReplicationPause(regions=("sydney",)).observe(trial.world)).state == "absent"
+        assert (await trial.life.revert(applied.fault_id)).state == "healed"
+        assert "bitten" in trial.told
+
+    on_stack(story)
+
+
+def test_a_lag_without_a_pause_is_no_bite() -> None:
+    """Replicas that lag because the directory cannot reach them do not prove a pause."""
+
+    async def story(trial: Trial) -> Observation:
+        await LinkRefuse(link="sydney.directory->melbourne").apply(trial.world, "f-1")
+        await create_identity(trial)
+        await trial.world.sleep_until(trial.world.now() + 130)
+        return await ReplicationPause(regions=("melbourne",)).observe(trial.world)
+
+    seen = on_stack(story)
+    assert seen.state == "unclear"
+    assert "5 of 5" in seen.evidence
+
+
+def test_a_broken_link_is_not_a_dead_node() -> None:
+    """Behind broken links a dead node is dead, and one that answers beside them is neither down nor paused."""
+    refuse = LinkRefuse(link="*->sydney.store")
+    assert look_during(refuse, NodeKill(node="sydney.store")).state == "bitten"
+    for link_fault, node_fault in (
+        (refuse, NodeKill(node="sydney.store")),
+        (LinkStall(link="*->sydney.store"), NodePause(node="sydney.store")),
+    ):
+
+        async def story(trial: Trial, link: Fault = link_fault, node: Fault = node_fault) -> Observation:
+            await link.apply(trial.world, "f-1")
+            return await node.observe(trial.world)
+
+        seen = on_stack(story)
+        assert seen.state == "absent"
+        assert "beside its links" in seen.evidence
+
+
+def test_a_dead_node_is_not_a_paused_one() -> None:
+    """Down and paused are told apart by how the link to the node fails."""
+
+    async def story(trial: Trial) -> tuple[str, str]:
+        await NodeKill(node="sydney.store").apply(trial.world, "f-1")
+        paused = (await NodePause(node="sydney.store").observe(trial.world)).state
+        return paused, (await NodeKill(node="sydney.store").observe(trial.world)).state
+
+    assert on_stack(story) == ("absent", "bitten")
+
+
+def test_some_of_many_is_unclear() -> None:
+    """When only some of the links or nodes show the effect, the look does not claim it, and counts."""
+
+    async def story(trial: Trial) -> Observation:
+        await LinkRefuse(link="client->sydney.host").apply(trial.world, "f-1")
+        return await LinkRefuse(link="client->sydney").observe(trial.world)
+
+    seen = on_stack(story)
+    assert seen.state == "unclear"
+    assert "1 of 6" in seen.evidence
+
+
+def test_counted_answers_are_not_used_up_by_looking() -> None:
+    """After any number of looks a machine still gets as many of the answers as were ordered."""
+
+    async def story(trial: Trial) -> list[int | None]:
+        fault = ImdsAnswer(region="sydney", status=429, times=2)
+        await fault.apply(trial.world, "f-1")
+        for _ in range(5):
+            assert (await fault.observe(trial.world)).state == "bitten"
+        path = "/web-1/metadata/instance"
+        return [await client_status(trial.world, "sydney.host", path) for _ in range(3)]
+
+    assert on_stack(story) == [429, 429, 200]
+
+
+def test_imds_behind_a_broken_link_is_unclear() -> None:
+    """When the machine gets no answer at all, that is not the answer that was ordered."""
+
+    async def story(trial: Trial) -> str:
+        await LinkRefuse(link="client->sydney.host").apply(trial.world, "f-1")
+        return (await ImdsAnswer(region="sydney", status=429).observe(trial.world)).state
+
+    assert on_stack(story) == "unclear"
+
+
+def test_overlapping_key_faults_come_apart_in_any_order() -> None:
+    """A key that two faults end stays ended until both are gone."""
+
+    async def story(trial: Trial) -> None:
+        before = await whole_state(trial)
+        rolled = await trial.life.apply("roll", KeyRollover(region="sydney"))
+        ended = await trial.life.apply("end", KeyInvalidate(region="sydney", key_id="manual"), patience_s=0)
+        await trial.life.revert(rolled.fault_id)
+        assert (await KeyInvalidate(region="sydney", key_id="manual").observe(trial.world)).state == "bitten"
+        await trial.life.revert(ended.fault_id)
+        assert {end.state for end in await trial.life.revert_all()} <= {"healed"}
+        assert {fault.state for fault in trial.ledger.faults("s")} == {"healed"}
+        assert await whole_state(trial) == before
+
+    on_stack(story)
+
+
+def test_the_newest_failover_wins_and_leaves_the_older() -> None:
+    """Two failovers of a region overlap; taking the second away leaves the first in place."""
+
+    async def story(trial: Trial) -> None:
+        failover = FailoverRegion(region="sydney", to="melbourne")
+        await failover.apply(trial.world, "f-1")
+        await failover.apply(trial.world, "f-2")
+        await failover.revert(trial.world, "f-2")
+        assert (await failover.observe(trial.world)).state == "bitten"
+
+    on_stack(story)
