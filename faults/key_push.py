@@ -17,11 +17,12 @@ from harness.world import World
 
 
 class KeyPush(SwitchFault):
-    """Nothing remains to be undone but the order itself."""
+    """What was published stays known, so nothing remains to be undone but the order itself."""
 
     kind = "key-push"
     family = "credential"
     switch = "push-keys"
+    lasting = True
 
     region: str
 
@@ -35,8 +36,6 @@ class KeyPush(SwitchFault):
         return {"region": known_region(world, self.region)}
 
     async def observe(self, world: World) -> Observation:
-        if await self.standing(world) is None:
-            return Observation("absent", f"no push for {self.region} stands")
         looks = {}
         for node in key_readers(world, world.spec.regions):
             key = (await node_state(world, node))["store_keys"][self.region]

@@ -193,9 +193,9 @@ def _controls(experiment: Experiment) -> Iterator[Problem]:
         path: Path = ("controls", name)
         if control.posture not in experiment.postures:
             yield _unknown((*path, "posture"), "posture", control.posture, experiment.postures)
-        for index, step in enumerate(control.drop):
-            if step not in names:
-                yield _unknown((*path, "drop", index), "step", step, names)
+        for index, dropped in enumerate(control.drop):
+            if dropped not in names:
+                yield _unknown((*path, "drop", index), "step", dropped, names)
         for index, step in enumerate(control.add):
             if step.name in names and step.name not in control.drop:
                 text = f"there is already a step called {step.name!r}"

@@ -39,8 +39,9 @@ class Observation:
 class Fault(BaseModel):
     """Base of all faults.
 
-    `needs` are the abilities that a world must have. `apply` and `revert` are given the id under which carriers keep
-    the hold; both must be safe to run twice. `observe` asks the world afresh, never the fault's own memory.
+    `needs` are the abilities that a world must have. `lasting` says that the effect stays when the act is undone (a key that
+    was pushed stays known), so that only the order itself must be gone. `apply` and `revert` are given the id under which
+    carriers keep the hold; both must be safe to run twice. `observe` asks the world afresh, never the fault's own memory.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +49,7 @@ class Fault(BaseModel):
     kind: ClassVar[str]
     family: ClassVar[Literal["link", "node", "credential", "deployment", "data", "clock", "load"]]
     needs: ClassVar[frozenset[str]] = frozenset({"control"})
+    lasting: ClassVar[bool] = False
 
     def describe(self) -> str:
         """One line for people: what it does to what."""

@@ -4,9 +4,10 @@ Law: this file awaits nothing but the world's methods and a fault's verbs (which
 life cycle runs under asyncio and on the simulation's own kernel. Waits are on the world's clock.
 
 Proof, both ways. A bite is proven when the fault's own look says `bitten` after applying and did not say so before. A heal
-is proven when no carrier holds the fault's id any more and the look says `absent`. Three things make the second look
-undecidable and are allowed for: it looked bitten before we came; a foreign hold sits on the carrier (reported, left alone);
-another fault of ours is still in place. In the last case the fault stays `reverted` and is confirmed once that one is gone.
+is proven when no carrier holds the fault's id any more and the look says `absent`. Some things make the second look
+undecidable and are allowed for: the effect is lasting by nature; it looked bitten before we came; a foreign hold sits on the
+carrier (reported, left alone); another fault of ours is still in place. In the last case the fault stays `reverted` and is
+confirmed once that one is gone.
 
 Undo never depends on a fault's code: the ledger knows the carriers, and whatever a fault's own `revert` left is released.
 """
@@ -280,7 +281,7 @@ class LifeCycle:
         residue = [carrier for carrier, reading in readings.items() if record.id in reading["holds"]]
         if residue:
             return _Look("not-yet", f"still held on {', '.join(residue)}")
-        if fault is None or _looked_bitten_before(record):
+        if fault is None or fault.lasting or _looked_bitten_before(record):
             return _Look("healed", "no carrier holds it any more; a look cannot tell more")
         seen = await self._look(fault)
         if seen.state == "absent":

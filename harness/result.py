@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.experiment import Verdict
 
-SCHEMA = "brownout/result/v1"
+SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
 EXIT_CODES: Mapping[str, int] = {"pass": 0, "breach": 1, "inconclusive": 3, "harness-error": 4, "unsafe": 5}
 
 

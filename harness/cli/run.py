@@ -15,6 +15,7 @@ from harness.experiment import VERDICTS
 if TYPE_CHECKING:
     from harness.api import Outcome
     from harness.experiment import Experiment
+    from harness.progress import ProgressSink
 
 
 @command(name="run")
@@ -86,10 +87,13 @@ def _repeat(arguments: list[str]) -> str:
     return shlex.join(["brownout", *arguments[1:]])
 
 
-def _progress(world: str) -> object:
+def _progress(world: str) -> ProgressSink | None:
     from harness import registry
 
-    return registry.load_entry("brownout.reports", "progress")(sys.stderr) if world != "simulation" else None
+    if world == "simulation":
+        return None
+    sink: ProgressSink = registry.load_entry("brownout.reports", "progress")(sys.stderr)
+    return sink
 
 
 def _finish(outcome: Outcome, *, as_json: bool) -> int:

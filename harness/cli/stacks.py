@@ -58,9 +58,11 @@ def _status_text(stack: dict[str, Any]) -> str:
     lines = [f"stack {stack['stack']} ({stack['world']}), {stack['folder']}"]
     for node in stack["nodes"]:
         keys = ", ".join(f"{region} {key['key_id']}" for region, key in node.get("store_keys", {}).items())
-        more = f"  build {node['build']}" if node.get("build") else ""
-        lines.append(f"  {node['node']:<22} {node['state']:<10} pid {node['pid']}{more}{'  keys: ' + keys if keys else ''}")
-    lines += [f"  fault {fault['id']}: {fault['kind']} ({fault['state']})" for fault in stack["faults"]] or ["  no fault in place"]
+        more = f"  build {node['build']}  keys: {keys}" if keys else ""
+        lines.append(f"  {node['node']:<22} {node['state']:<10} pid {node['pid']}{more}")
+    lines += [f"  fault {fault['id']}: {fault['kind']} ({fault['state']})" for fault in stack["faults"]] or [
+        "  no fault in place"
+    ]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import WorldError
 from identity.server import system
@@ -41,10 +42,12 @@ def spawn(command: Sequence[str], *, api_url: str, log: Path, environment: Mappi
     Raises WorldError. Not a Popen object: those complain when their process outlives them, as this one shall.
     """
     sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    plumbing = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+    plumbing: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     plumbing += [(os.POSIX_SPAWN_DUP2, sink, 1), (os.POSIX_SPAWN_DUP2, sink, 2)]
     try:
-        pid = os.posix_spawn(command[0], command, environment, file_actions=plumbing, setsid=True, setsigdef=[signal.SIGPIPE])
+        pid = os.posix_spawn(
+            command[0], list(command), environment, file_actions=plumbing, setsid=True, setsigdef=[signal.SIGPIPE]
+        )
     except OSError as failed:
         problem = f"{Path(command[0]).name} cannot be started: {failed.strerror}"
         raise WorldError(problem, hint="`brownout doctor` tells what is missing") from failed

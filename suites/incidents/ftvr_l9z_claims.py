@@ -87,7 +87,7 @@ def _impact_window(seen: Evidence) -> Finding:
 
 def _scope(seen: Evidence) -> Finding:
     ours, theirs = seen.outage(["newly-scaled", "pair-visitors"]), seen.outage(["pair-newly-scaled"])
-    measured = f"without a cached token: {ours.bad} of {ours.total} of Sydney's identities fail, {theirs.bad} of {theirs.total} of Melbourne's"
+    measured = f"{ours.bad} of {ours.total} with Sydney's identities fail, {theirs.bad} of {theirs.total} with Melbourne's"
     return Finding(measured, _status(ours.all_bad and theirs.none_bad), "token requests of machines without a cached token")
 
 
@@ -99,7 +99,7 @@ def _token_share(seen: Evidence) -> Finding:
 
 def _warm(seen: Evidence) -> Finding:
     found, late = seen.outage(["warm-machines"]), seen.of("refresh-at-expiry").outage(["warm-machines"])
-    how = f"because hosts refresh at half of a token's life; refreshing at its end only, {share_text(late)} of the same requests fail"
+    how = f"hosts refresh at half of a token's life; if they did at its end, {share_text(late)} of these requests would fail"
     return Finding(f"{found.bad} of {found.total} failed", _status(found.none_bad and late.bad > 0), how, interval_text(found))
 
 
@@ -160,14 +160,17 @@ def _at_once(seen: Evidence) -> Finding:
     control = seen.of("long-overlap").outage(["newly-scaled", "management-callers", "pair-visitors"])
     if first is None:
         return Finding("no impact", "differs")
-    measured = f"first failure {first - seen.fault_s:.0f} s after the switch; with an overlap of 24 h {control.bad} of {control.total} failed"
-    return Finding(measured, _status(first - seen.fault_s <= 120 and control.none_bad), "control long-overlap")
+    delay_s = first - seen.fault_s
+    measured = f"first failure after {delay_s:.0f} s; with an overlap of 24 h {control.bad} of {control.total} failed"
+    return Finding(measured, _status(delay_s <= 120 and control.none_bad), "control long-overlap")
 
 
 def _pair(seen: Evidence) -> Finding:
     here = seen.during("fail-over-region", ["newly-scaled"])
     there = seen.of("only-sydney-pinned").during("fail-over-region", ["newly-scaled"])
-    measured = f"failed over to the pair {here.bad} of {here.total} fail; had only Sydney been pinned {there.bad} of {there.total}"
+    measured = (
+        f"failed over to the pair {here.bad} of {here.total} fail; had only Sydney been pinned {there.bad} of {there.total}"
+    )
     return Finding(measured, _status(here.all_bad and there.none_bad), "control only-sydney-pinned")
 
 
@@ -189,7 +192,7 @@ def _wrong_keys(seen: Evidence) -> Finding:
     push, accept = (seen.after_step(name, 3000, ["newly-scaled"]) for name in ("push-new-key", "accept-new-key"))
     old = seen.of("old-key-restored").after_step("restore-old-key", 3000, ["newly-scaled"])
     measured = f"after pushing {push.bad} of {push.total} fail, after accepting {accept.bad} of {accept.total}"
-    how = f"not tried then: making the old key valid again leaves {old.bad} of {old.total} failing (control old-key-restored)"
+    how = f"not tried then: with the old key valid again {old.bad} of {old.total} fail (control old-key-restored)"
     return Finding(measured, _status(push.all_bad and accept.all_bad and old.none_bad), how)
 
 
@@ -242,12 +245,12 @@ def _off_peak(seen: Evidence) -> Finding:
 
 def _left_the_region(seen: Evidence) -> Finding:
     left, stayed = seen.outage(["pair-newly-scaled"]), seen.outage(["pair-visitors"])
-    measured = f"with an identity of its own there {left.bad} of {left.total} failed, with Sydney's {stayed.bad} of {stayed.total}"
+    measured = f"with an identity there {left.bad} of {left.total} failed, with Sydney's {stayed.bad} of {stayed.total}"
     return Finding(measured, _status(left.none_bad and stayed.all_bad), "machines scaled out in Melbourne")
 
 
 def _not_testable(why: str) -> Callable[[Evidence], Finding]:
-    return lambda seen: Finding("-", "not-testable", why)
+    return lambda _: Finding("-", "not-testable", why)
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -258,7 +261,12 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("C5", "Management calls that failed", "around 50 %", _management_share),
     Claim("C6", "ARM and the portal alike", "both named together", _front_ends),
     Claim("C7", "Creating a resource with a system-assigned identity fails", "would have failed", _provisioning),
-    Claim("C8", "Service Fabric, Stack HCI, Databricks, AKS vary", "varying degrees", _not_testable("only IMDS is emulated so far")),
+    Claim(
+        "C8",
+        "Service Fabric, Stack HCI, Databricks, AKS vary",
+        "varying degrees",
+        _not_testable("only IMDS is emulated so far"),
+    ),
     Claim("C9", "Existing resources go on, new or scaled ones fail", "new or newly scaled fail", _new_against_old),
     Claim("C10", "Managed identity cannot use itself for its storage", "circular dependency", _circle),
     Claim("C11", "The same change had worked in earlier regions", "successfully applied", _elsewhere),
@@ -267,7 +275,12 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("C14", "The switch rolled the key at once", "immediately", _at_once),
     Claim("C15", "The pair used the old key too", "neither region", _pair),
     Claim("C16", "Detected by several monitors", "within 3 min", _detection),
-    Claim("C17", "Cause known at once, 5.5 h to the fix", "5.5 h", _not_testable("how long people take to find a pin is not simulated")),
+    Claim(
+        "C17",
+        "Cause known at once, 5.5 h to the fix",
+        "5.5 h",
+        _not_testable("how long people take to find a pin is not simulated"),
+    ),
     Claim("C18", "Failing over a zone does not help", "all zones impacted", _zone),
     Claim("C19", "Pushing or accepting the new key does not help", "not effective", _wrong_keys),
     Claim("C20", "A configuration change to the old build resolves it", "resolved the issue", _configuration),

@@ -233,12 +233,36 @@ def test_an_accepted_key_whose_rollover_ended_first_still_heals() -> None:
     assert on_stack(story) == {"healed"}
 
 
-@pytest.mark.parametrize(("build", "state"), [("2.0", "bitten"), ("1.0", "absent")])
+async def with_managed_keys_unpublished(trial: Trial) -> None:
+    """Sydney's key is switched while the directory reaches no reader in Melbourne."""
+    cut = await trial.life.apply("cut", LinkRefuse(link="sydney.directory->melbourne"))
+    await trial.life.apply("switch", KeySwitch(region="sydney"))
+    await trial.life.revert(cut.fault_id)
+
+
+@pytest.mark.parametrize(("build", "state"), [("2.0", "bitten"), ("1.0", "applied")])
 def test_a_push_helps_only_builds_that_can_use_the_key(build: str, state: str) -> None:
-    """After a switch, pushed keys are used by build 2.0 and taken without effect by build 1.0."""
-    builds = {"sydney": build, "melbourne": build}
-    seen = look_during(KeySwitch(region="sydney"), KeyPush(region="sydney"), builds=builds)
-    assert seen.state == state
+    """Readers that missed a switch use the pushed key with build 2.0, and take it without effect with build 1.0."""
+
+    async def story(trial: Trial) -> None:
+        await with_managed_keys_unpublished(trial)
+        pushed = await trial.life.apply("push", KeyPush(region="sydney"), patience_s=0)
+        assert pushed.state == state
+        await trial.life.revert(pushed.fault_id)
+        assert {end.state for end in await trial.life.revert_all()} == {"healed"}
+        assert {fault.state for fault in trial.ledger.faults("s")} == {"healed"}
+
+    on_stack(story, builds={"sydney": build, "melbourne": build})
+
+
+def test_a_push_to_nodes_that_have_the_key_proves_nothing() -> None:
+    """When every reader signs with the managed key already, pushing it is no bite."""
+
+    async def story(trial: Trial) -> str:
+        await trial.life.apply("switch", KeySwitch(region="sydney"))
+        return (await trial.life.apply("push", KeyPush(region="sydney"))).evidence
+
+    assert "looked the same before" in on_stack(story, builds={"sydney": "2.0", "melbourne": "2.0"})
 
 
 async def create_identity(trial: Trial) -> None:
