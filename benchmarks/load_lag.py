@@ -1,110 +1,175 @@
-"""The load generator's own lag (sent - intended) at 200, 500 and 1,000 requests per second, as JSON.
+"""The load generator's own lag (sent - intended) at 200, 500 and 1,000 requests per second.
 
-`python benchmarks/load_lag.py [SECONDS]`. The service is one process that answers at once, so what is measured is the
-generator, with Locust, its statistics and the request log in it, sharing the machine with that service.
+The service is one process that answers at once, so what is measured is the generator, with Locust, its statistics and the
+request log in it, sharing the machine with that service.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from benchmarks.report import Benchmark, Figures, Part, Row, Spread, percentile, text
+from benchmarks.stands import ROOT
 from harness.history import RequestRecord
 from harness.load import driver
 from harness.load.plan import Cohort, LoadPlan
 from harness.load.tail import LogTail
 
-RATES_PER_S = (200, 500, 1000)
-LEAD_S = 6.0
-BODY = json.dumps({"access_token": "x" * 700, "expires_in": "86399", "resource": "https://vault.azure.net"}).encode()
+START_WITHIN_S = 20.0
 
 
-async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answers every request with a token."""
-    if scope["type"] == "http":
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": BODY})
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`lead_s` is for Locust to come up before the first arrival."""
+
+    rates_per_s: tuple[int, ...] = (200, 500, 1000)
+    rounds: int = 3
+    length_s: float = 6.0
+    lead_s: float = 5.0
 
 
-def free_port() -> int:
+class RateFigures(Part):
+    """One rate. `generator_cpu_share` is of one core; `problems` are what the load handle complained of."""
+
+    rate_per_s: int
+    requests_per_round: Spread
+    issued_share: Spread
+    happened_share: Spread
+    lag_p50_ms: Spread
+    lag_p99_ms: Spread
+    lag_max_ms: Spread
+    latency_p50_ms: Spread
+    latency_p99_ms: Spread
+    generator_cpu_share: Spread
+    problems: tuple[str, ...]
+
+
+class LoadLag(Figures):
+    length_s: float
+    rates: tuple[RateFigures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    records: Sequence[RequestRecord]
+    issued_share: float
+    cpu_share: float
+    problems: tuple[str, ...]
+
+    def lags_ms(self) -> list[float]:
+        return [1000 * (record.sent_s - record.intended_s) for record in self.records]
+
+    def latencies_ms(self) -> list[float]:
+        return [record.latency_ms for record in self.records]
+
+    def happened_share(self) -> float:
+        return sum(record.outcome == "happened" for record in self.records) / len(self.records)
+
+
+def measure(settings: Settings) -> LoadLag:
+    with _service() as port:
+        rates = tuple(_rate(rate, settings, port) for rate in settings.rates_per_s)
+    return LoadLag(length_s=settings.length_s, rates=rates)
+
+
+@contextmanager
+def _service() -> Iterator[int]:
+    """The port of a service that answers at once, for as long as the block lasts."""
+    port = _free_port()
+    options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--no-access-log"]
+    service = subprocess.Popen([sys.executable, "-m", "uvicorn", "benchmarks.answering:application", *options], cwd=ROOT)
+    try:
+        _await_answer(service, port)
+        yield port
+    finally:
+        service.kill()
+        service.wait()
+
+
+def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
-def start_service(port: int) -> subprocess.Popen[bytes]:
-    arguments = ["-m", "uvicorn", "--app-dir", str(Path(__file__).parent), "load_lag:application"]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--no-access-log"]
-    service = subprocess.Popen([sys.executable, *arguments, *options])
-    deadline_s = time.monotonic() + 20
+def _await_answer(service: subprocess.Popen[bytes], port: int) -> None:
+    deadline_s = time.monotonic() + START_WITHIN_S
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
             if time.monotonic() > deadline_s or service.poll() is not None:
-                service.kill()
                 raise
             time.sleep(0.05)
         else:
-            return service
+            return
 
 
-async def measure(rate_per_s: int, length_s: float, port: int, folder: Path) -> dict[str, Any]:
+def _rate(rate_per_s: int, settings: Settings, port: int) -> RateFigures:
+    rounds = [asyncio.run(_round(rate_per_s, settings, port)) for _ in range(settings.rounds)]
+    lags_ms = [each.lags_ms() for each in rounds]
+    latencies_ms = [each.latencies_ms() for each in rounds]
+    return RateFigures(
+        rate_per_s=rate_per_s,
+        requests_per_round=Spread.of(len(each.records) for each in rounds),
+        issued_share=Spread.of(each.issued_share for each in rounds),
+        happened_share=Spread.of(each.happened_share() for each in rounds),
+        lag_p50_ms=Spread.of(percentile(lags, 0.5) for lags in lags_ms),
+        lag_p99_ms=Spread.of(percentile(lags, 0.99) for lags in lags_ms),
+        lag_max_ms=Spread.of(max(lags) for lags in lags_ms),
+        latency_p50_ms=Spread.of(percentile(latencies, 0.5) for latencies in latencies_ms),
+        latency_p99_ms=Spread.of(percentile(latencies, 0.99) for latencies in latencies_ms),
+        generator_cpu_share=Spread.of(each.cpu_share for each in rounds),
+        problems=tuple(problem for each in rounds for problem in each.problems),
+    )
+
+
+async def _round(rate_per_s: int, settings: Settings, port: int) -> Round:
     plan = LoadPlan(
         seed=1,
-        start_s=LEAD_S,
-        end_s=LEAD_S + length_s,
+        start_s=settings.lead_s,
+        end_s=settings.lead_s + settings.length_s,
         cohorts=(Cohort(name="warm", model="token", region="sydney", rate_per_s=rate_per_s, machines=("vm1", "vm2", "vm3")),),
         urls={"client->sydney.host": f"http://127.0.0.1:{port}"},
         clock={"epoch_s": 0.0, "monotonic_s": time.monotonic(), "rate": 1.0},
     )
-    load = await driver.start(plan, folder)
-    await asyncio.sleep(plan.clock["monotonic_s"] + plan.end_s + 0.2 - time.monotonic())
-    await load.stop()
-    return figures(rate_per_s, list(LogTail(folder).read()), load)
-
-
-def figures(rate_per_s: int, records: Sequence[RequestRecord], load: driver.DrivenLoad) -> dict[str, Any]:
-    lags = sorted((record.sent_s - record.intended_s) * 1000 for record in records)
-    latencies = sorted(record.latency_ms for record in records)
+    with tempfile.TemporaryDirectory(prefix="brownout-bench-") as folder:
+        load = await driver.start(plan, Path(folder))
+        try:
+            await asyncio.sleep(plan.clock["monotonic_s"] + plan.end_s + 0.2 - time.monotonic())
+        finally:
+            await load.stop()
+        records = list(LogTail(Path(folder)).read())
     gauges = load.gauges()
-    return {
-        "rate_per_s": rate_per_s,
-        "requests": len(records),
-        "issued_share": gauges["issued"] / gauges["planned"],
-        "happened_share": sum(record.outcome == "happened" for record in records) / len(records),
-        "lag_ms": {"p50": at(lags, 0.5), "p99": at(lags, 0.99), "max": at(lags, 1.0)},
-        "latency_ms": {"p50": at(latencies, 0.5), "p99": at(latencies, 0.99), "max": at(latencies, 1.0)},
-        "generator_cpu_share": round(gauges["cpu_share"], 3),
-        "problems": load.problems(),
-    }
+    return Round(records, gauges["issued"] / gauges["planned"], gauges["cpu_share"], load.problems())
 
 
-def at(ordered: Sequence[float], quantile: float) -> float:
-    return round(ordered[min(len(ordered) - 1, int(quantile * len(ordered)))], 3)
+def rows(figures: LoadLag) -> tuple[Row, ...]:
+    found = []
+    for rate in figures.rates:
+        found.append(Row(f"generator's lag at {rate.rate_per_s:,} requests per second, p99", text(rate.lag_p99_ms, "ms")))
+        found.append(Row("- p50", text(rate.lag_p50_ms, "ms")))
+        found.append(Row("- arrivals issued", text(rate.issued_share, "of 1")))
+        found.append(Row("- the generator's share of a core", text(rate.generator_cpu_share, "of 1")))
+    return tuple(found)
 
 
-def main(length_s: float) -> None:
-    port = free_port()
-    service = start_service(port)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = [asyncio.run(measure(rate, length_s, port, Path(folder) / str(rate))) for rate in RATES_PER_S]
-    finally:
-        service.kill()
-        service.wait()
-    print(json.dumps({"benchmark": "load_lag", "seconds": length_s, "cpus": os.cpu_count(), "rates": rows}, indent=1))
-
-
-if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0)
+BENCHMARK = Benchmark(
+    name="load_lag",
+    title="The load generator keeps its schedule",
+    about="Open-loop arrivals in one Locust process; lag is sent less intended time, from the request log.",
+    figures=LoadLag,
+    measure=measure,
+    rows=rows,
+    full=Settings(),
+    tiny=Settings(rates_per_s=(50,), rounds=1, length_s=1.0, lead_s=4.0),
+)

@@ -1,7 +1,7 @@
 """Runs an experiment in a world and concludes it: what the command line, the pytest plugin and scripts call.
 
 `run` is synchronous, returns an Outcome whose folder holds the whole record, and raises BrownoutError when the harness
-itself could not go on (the folder then still holds what happened).
+itself could not go on (its `run_folder` then holds what happened, concluded as a harness error).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -24,9 +25,9 @@ import orjson
 
 from harness import registry
 from harness.conclude import conclude, write_result
-from harness.errors import AbilityMissing, UsageError
+from harness.errors import AbilityMissing, BrownoutError, UsageError
 from harness.experiment import Experiment, Posture
-from harness.history import History, Recorder, read_history
+from harness.history import Event, History, Recorder, read_history
 from harness.ledger import Ledger
 from harness.lifecycle import LifeCycle, Notice
 from harness.plan import derive, posture_of, stack_of
@@ -35,6 +36,7 @@ from harness.registry import Controls
 from harness.result import Result
 from harness.runner import Conductor, RunState, new_run_folder
 from harness.worlds.simulation import ABILITIES, SimulationWorld
+from identity.server import system
 
 WORLDS: Mapping[str, frozenset[str]] = {"simulation": ABILITIES, "processes": ABILITIES}
 SIMULATED_STACK = "simulation"
@@ -69,31 +71,62 @@ class Outcome:
 
 
 def run(experiment: Experiment, options: Options, *, sink: ProgressSink | None = None, source: str = "") -> Outcome:
-    """Carries the experiment out; raises UsageError before anything is started, BrownoutError when the harness failed."""
+    """Carries the experiment out; raises UsageError before anything is started, BrownoutError when the harness failed.
+
+    Ctrl-C ends the run early: everything is reverted, and the outcome is `interrupted`.
+    """
     posture_name, posture = posture_of(experiment, options.posture)
     check_abilities(experiment, options.world)
     stack_of(experiment, posture, seed=options.seed)  # what is wrong with the settings is said before anything starts
+    toxiproxy = _find_toxiproxy(options)
     folder = new_run_folder(options.out, f"{experiment.name}-{options.world}-{posture_name}-{options.seed}")
     _write_run_file(folder, experiment, options, posture_name, source)
-    completed = True
-    with _Controls(experiment, options, folder) as controls:
-        if options.world == "simulation":
+    try:
+        with _Controls(experiment, options, folder) as controls:
+            if toxiproxy is None:
+                controls.start()
+                completed = _simulate(experiment, posture, options.seed, folder)
+            else:
+                completed = _run_processes(experiment, posture, options, folder, toxiproxy, sink)
             controls.start()
-            _simulate(experiment, posture, options.seed, folder)
-        else:
-            from harness.processes_run import run_processes  # it brings asyncio, HTTP and cryptography with it
-
-            completed = run_processes(
-                experiment,
-                posture,
-                seed=options.seed,
-                folder=folder,
-                sink=sink,
-                canaries=options.canaries,
-                dashboard_port=options.dashboard_port,
-            )
-        result = _conclude(experiment, options, folder, controls.results() if completed else {})
+            result = _conclude(experiment, options, folder, controls.results() if completed else {})
+    except Exception as error:
+        _conclude_failed(folder, experiment, error)
+        raise
     return Outcome(result, folder, interrupted=not completed)
+
+
+def _find_toxiproxy(options: Options) -> Path | None:
+    """What a run on processes needs of the machine, looked up before it has a folder; None for a simulation."""
+    if options.world == "simulation":
+        return None
+    from harness.load.driver import require_free
+    from harness.tools import toxiproxy_server
+
+    if options.dashboard_port is not None:
+        require_free(options.dashboard_port)
+    return toxiproxy_server(say=lambda line: print(line, file=sys.stderr))  # noqa: T201 - what is used is told
+
+
+def _run_processes(
+    experiment: Experiment, posture: Posture, options: Options, folder: Path, toxiproxy: Path, sink: ProgressSink | None
+) -> bool:
+    """One run on real processes; False when it was interrupted, at whatever point."""
+    from harness.processes_run import run_processes  # it brings asyncio, HTTP and cryptography with it
+
+    try:
+        return run_processes(
+            experiment,
+            posture,
+            seed=options.seed,
+            folder=folder,
+            toxiproxy=toxiproxy,
+            sink=sink,
+            canaries=options.canaries,
+            dashboard_port=options.dashboard_port,
+        )
+    except KeyboardInterrupt:  # before it listened for interrupts, or after
+        return False
 
 
 def check_abilities(experiment: Experiment, world: str) -> None:
@@ -107,8 +140,8 @@ def check_abilities(experiment: Experiment, world: str) -> None:
             raise AbilityMissing(step.fault, ability, world, able)
 
 
-def _simulate(experiment: Experiment, posture: Posture, seed: int, folder: Path) -> None:
-    """One run on the virtual clock; its record is in `folder` afterwards."""
+def _simulate(experiment: Experiment, posture: Posture, seed: int, folder: Path) -> bool:
+    """One run on the virtual clock; its record is in `folder` afterwards. False when it was interrupted."""
     recorder = Recorder(folder)
     epoch_s = experiment.timeline.epoch_s() + experiment.timeline.warm_up - WARM_UP_ROOM_S
     world = SimulationWorld(stack_of(experiment, posture, seed=seed), epoch_s=epoch_s, recorder=recorder)
@@ -121,10 +154,14 @@ def _simulate(experiment: Experiment, posture: Posture, seed: int, folder: Path)
     conductor = Conductor(world, experiment, posture, recorder, registry.fault, lifecycle, RunState())
     try:
         world.run(conductor.conduct())
+    except KeyboardInterrupt:
+        recorder.event(Event(round(world.now(), 6), "run", "interrupted"))
+        return False
     finally:
         world.kernel.close()
         ledger.close()
         recorder.close()
+    return True
 
 
 def _conclude(experiment: Experiment, options: Options, folder: Path, controls: Controls) -> Result:
@@ -132,6 +169,22 @@ def _conclude(experiment: Experiment, options: Options, folder: Path, controls: 
     result = conclude(folder, claims=claims, controls=controls)
     write_result(folder, result)
     return result
+
+
+def _conclude_failed(folder: Path, experiment: Experiment, error: Exception) -> None:
+    """The result of a run that `error` ended; where the run could not say so itself, its record is told here."""
+    result = conclude(folder)
+    if result.verdict not in ("harness-error", "unsafe"):
+        events = read_history(folder).events
+        at_s = events[-1].at_s if events else experiment.timeline.epoch_s()
+        reason = error.message if isinstance(error, BrownoutError) else f"{type(error).__name__}: {error}"
+        recorder = Recorder(folder)
+        recorder.event(Event(at_s, "run", "aborted", detail={"reason": reason}))
+        recorder.close()
+        result = conclude(folder)
+    write_result(folder, result)
+    if isinstance(error, BrownoutError):
+        error.run_folder = folder
 
 
 class _Controls:
@@ -151,9 +204,14 @@ class _Controls:
         return self
 
     def start(self) -> None:
-        """Begins them in processes of their own, when that is safe: a process with threads must not be forked."""
-        if self._jobs and threading.active_count() == 1:
-            self._pool = ProcessPoolExecutor(mp_context=get_context("fork"), max_workers=min(2, os.cpu_count() or 1))
+        """Begins them in processes of their own, when that is safe (a process with threads must not be forked). Runs once."""
+        if self._jobs and self._pool is None and threading.active_count() == 1:
+            self._pool = ProcessPoolExecutor(
+                mp_context=get_context("fork"),
+                max_workers=min(2, os.cpu_count() or 1),
+                initializer=_become_worker,
+                initargs=(os.getpid(),),
+            )
             self._started = {job[1]: self._pool.submit(_control, *job) for job in self._jobs}
 
     def results(self) -> Controls:
@@ -169,6 +227,14 @@ class _Controls:
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+
+def _become_worker(parent_pid: int) -> None:
+    """Ctrl-C is the parent's business, and without the parent there is nothing left to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        system.die_with_parent(parent_pid)
 
 
 def _control(experiment: Experiment, name: str, seed: int, folder: Path) -> None:
@@ -214,5 +280,3 @@ def versions() -> dict[str, str]:
         "platform": f"{platform.system()} {platform.machine()}",
         "implementation": sys.implementation.name,
     }
-
-

@@ -5,9 +5,11 @@ Every error carries what is wrong and, in `hint`, what to do next; the command l
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class BrownoutError(Exception):
-    """Base of all errors shown to a user."""
+    """Base of all errors shown to a user. `run_folder` holds the record of the run that ended with it, if one had begun."""
 
     exit_code = 4
 
@@ -15,6 +17,7 @@ class BrownoutError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.run_folder: Path | None = None
 
     def __str__(self) -> str:
         return f"{self.message}\n  -> {self.hint}" if self.hint else self.message

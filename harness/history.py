@@ -132,7 +132,7 @@ def _request(raw: Mapping[str, Any]) -> RequestRecord:
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:  # as bytes: a kill may have cut a character in two
         for line in lines:
-            if line.endswith("\n"):
+            if line.endswith(b"\n"):
                 yield orjson.loads(line)

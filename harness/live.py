@@ -40,7 +40,10 @@ class LiveView:
     def tick(self) -> None:
         """Reads what is new and shows the status."""
         self._read()
-        self._sink.update(self._status())
+        try:
+            self._sink.update(self._status())
+        except OSError:  # the terminal or pipe is gone; the run goes on without somebody watching
+            self._sink = NoProgress()
         self._state.message = ""
 
     def _read(self) -> None:

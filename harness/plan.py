@@ -12,7 +12,7 @@ from typing import Any, Literal
 from harness.draw import draw
 from harness.errors import UsageError
 from harness.experiment import Control, Experiment, Posture, Step
-from harness.load.plan import Cohort, LoadPlan
+from harness.load.plan import Cohort, LoadPlan, operations_of
 from harness.stack import build_stack
 from harness.suggest import did_you_mean
 from identity.core.settings import Settings
@@ -95,6 +95,12 @@ def _base_names(spec: StackSpec) -> dict[str, tuple[str, ...]]:
 
 def _check_machines(cohort: Cohort, spec: StackSpec) -> None:
     names = _base_names(spec)
+    if cohort.region not in spec.regions:
+        hint = did_you_mean(cohort.region, spec.regions) or f"regions: {', '.join(spec.regions)}"
+        raise UsageError(f"cohort {cohort.name}: no region {cohort.region!r}", hint=hint)
+    if _uses_machines(cohort) and not (cohort.machines or _fitting(cohort, spec)):
+        kind = "scale sets" if cohort.fresh else "machines"
+        raise UsageError(f"cohort {cohort.name}: {cohort.region} has no {kind} for it", hint=f"machines: {', '.join(names)}")
     for machine in cohort.machines:
         if machine not in names:
             hint = did_you_mean(machine, names) or f"machines: {', '.join(names)}"
@@ -104,13 +110,26 @@ def _check_machines(cohort: Cohort, spec: StackSpec) -> None:
             raise UsageError(f"cohort {cohort.name}: fresh machines come from a scale set, {machine!r} is none")
         if not cohort.fresh and found.scale_set:
             raise UsageError(f"cohort {cohort.name}: {machine!r} is a scale set", hint="say `fresh: true`")
-    if cohort.region not in spec.regions:
-        raise UsageError(f"cohort {cohort.name}: no region {cohort.region!r}")
+        if found.region != cohort.region:
+            where = f"{machine!r} is in {found.region} and the cohort calls {cohort.region}"
+            raise UsageError(f"cohort {cohort.name}: {where}", hint="a machine asks its own region's host only")
 
 
 def _with_machines(cohort: Cohort, spec: StackSpec) -> Cohort:
     names = _base_names(spec)
+    if _uses_machines(cohort) and not cohort.machines:
+        return cohort.model_copy(update={"machines": _fitting(cohort, spec)})
     return cohort.model_copy(update={"machines": tuple(one for name in cohort.machines for one in names[name])})
+
+
+def _uses_machines(cohort: Cohort) -> bool:
+    return cohort.model in ("token", "resource") or "assign" in operations_of(cohort)
+
+
+def _fitting(cohort: Cohort, spec: StackSpec) -> tuple[str, ...]:
+    """What a cohort that names no machines uses: all of its region that get a token without naming an identity."""
+    homely = (item for item in spec.machines if item.region == cohort.region and item.scale_set == cohort.fresh)
+    return tuple(item.name for item in homely if len(item.identities) == 1)
 
 
 def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, Any]]]:

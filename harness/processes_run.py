@@ -1,7 +1,7 @@
 """A run in the world `processes`: its stack, its ledger row, lease and guardian, its load and canaries, and Ctrl-C.
 
-The first interrupt ends the schedule: faults are reverted, the record is completed. The second leaves at once; the
-guardian then finds the lease lapsed and reverts what is open.
+The first interrupt ends the schedule: faults are reverted, the record is completed. The second leaves at once; a guardian
+without patience then reverts what is open and takes the stack down. A terminal that is closed and SIGTERM count as Ctrl-C.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import asyncio
 import os
 import secrets
 import signal
-import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness import registry
@@ -22,7 +22,7 @@ from harness.guardian import GuardianHandle, start_guardian
 from harness.history import Event, Recorder
 from harness.lease import Lease, LeaseKeeper
 from harness.ledger import Ledger
-from harness.lifecycle import LifeCycle, Notice
+from harness.lifecycle import LifeCycle
 from harness.live import LiveView, NoProgress
 from harness.load.canaries import Canaries
 from harness.load.plan import LoadPlan
@@ -30,14 +30,14 @@ from harness.plan import stack_of
 from harness.progress import ProgressSink
 from harness.runner import Conductor, RunState
 from harness.state import ledger_path, stack_dir
-from harness.tools import toxiproxy_server
 from harness.worlds.processes import ProcessesWorld
 
 LEASE_TTL_S = 6.0
 TICK_REAL_S = 0.25
-LEAD_REAL_S = 12.0  # for the stack, the caches and the load generator to come up before the baseline
+LEAD_MIN_REAL_S, LEAD_MAX_REAL_S, LEAD_IN_GUARDIANS = 6.0, 40.0, 15.0
 WORLD_ENTRY = "harness.worlds.processes:ProcessesWorld"
 INTERRUPTED = 130
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_processes(
@@ -46,116 +46,132 @@ def run_processes(
     *,
     seed: int,
     folder: Path,
+    toxiproxy: Path,
     sink: ProgressSink | None = None,
     canaries: bool = True,
     dashboard_port: int | None = None,
 ) -> bool:
-    """Carries the experiment out on real processes; its record is in `folder` afterwards.
+    """Carries the experiment out on real processes; its record is in `folder` afterwards. `toxiproxy` is the server's program.
 
     Returns False when the user interrupted it (everything is reverted then). Raises BrownoutError when the harness failed.
     """
     stack_id = f"run-{secrets.token_hex(4)}"
     spec = stack_of(experiment, posture, seed=seed, control_token=secrets.token_urlsafe(24))
-    rate = experiment.timeline.rates.get("processes", 1.0)
-    timeline = experiment.timeline
-    epoch_s = timeline.epoch_s() + min(timeline.warm_up, timeline.baseline - LEAD_REAL_S * rate)
-    binary = toxiproxy_server(say=lambda line: print(line, file=sys.stderr))  # noqa: T201 - what is used is told
-    world = ProcessesWorld(spec, folder=stack_dir(stack_id), epoch_s=epoch_s, rate=rate, toxiproxy_binary=binary)
-    session = _Session(stack_id, world, experiment, posture, folder, sink or NoProgress())
-    with session.protected():
-        asyncio.run(session.conduct(canaries=canaries, dashboard_port=dashboard_port))
+    session = _Session(stack_id, experiment, posture, folder, sink or NoProgress())
+    with session.protected() as guardian_took_s:
+        timeline = experiment.timeline
+        rate = timeline.rates.get("processes", 1.0)
+        epoch_s = timeline.epoch_s() + min(timeline.warm_up, timeline.baseline - _lead_real_s(guardian_took_s) * rate)
+        session.world = ProcessesWorld(spec, folder=stack_dir(stack_id), epoch_s=epoch_s, rate=rate, toxiproxy_binary=toxiproxy)
+        asyncio.run(session.conduct(session.world, canaries=canaries, dashboard_port=dashboard_port))
     return not session.state.stop_requested
+
+
+def _lead_real_s(guardian_took_s: float) -> float:
+    """How long before the baseline the stack's clock starts.
+
+    The clock is set before the stack is up, so what the nodes, their caches and the load generator will need has to be
+    foreseen. They took 6 to 8 times as long as the guardian, a Python process too, has just taken on the same machine.
+    """
+    return min(max(LEAD_MIN_REAL_S, LEAD_IN_GUARDIANS * guardian_took_s), LEAD_MAX_REAL_S)
 
 
 class _Session:
     """One run on one stack of processes."""
 
-    def __init__(
-        self,
-        stack_id: str,
-        world: ProcessesWorld,
-        experiment: Experiment,
-        posture: Posture,
-        folder: Path,
-        sink: ProgressSink,
-    ) -> None:
-        self.stack_id, self.world, self.experiment, self.posture = stack_id, world, experiment, posture
+    def __init__(self, stack_id: str, experiment: Experiment, posture: Posture, folder: Path, sink: ProgressSink) -> None:
+        self.stack_id, self.experiment, self.posture = stack_id, experiment, posture
         self.folder, self.sink, self.state = folder, sink, RunState()
+        self.world: ProcessesWorld | None = None
         self.ledger = Ledger(ledger_path())
         self.recorder = Recorder(folder)
         self._canaries = Canaries()
+        self._keeper = LeaseKeeper(Lease(stack_dir(stack_id), LEASE_TTL_S))
+        self._guardian: GuardianHandle | None = None
 
     @contextmanager
-    def protected(self) -> Iterator[None]:
-        """The stack's row in the ledger, a lease that is kept, and a guardian that watches both."""
-        row = self.ledger.add_stack(self.stack_id, folder=self.world.folder, world=WORLD_ENTRY, run_owned=True)
-        guardian: GuardianHandle | None = None
+    def protected(self) -> Iterator[float]:
+        """The stack's row in the ledger, a lease that is kept, and a guardian that watches both; how long that one took."""
+        self.ledger.add_stack(self.stack_id, folder=stack_dir(self.stack_id), world=WORLD_ENTRY, run_owned=True)
         try:
-            with LeaseKeeper(Lease(row.folder, LEASE_TTL_S)):
-                guardian = start_guardian(self.stack_id, LEASE_TTL_S)
-                guardian.wait_ready()
-                yield
+            with self._keeper:
+                started_s = time.monotonic()
+                self._guardian = start_guardian(self.stack_id, LEASE_TTL_S)
+                self._guardian.wait_ready()
+                yield time.monotonic() - started_s
         finally:
-            self._end(guardian)
+            self._end()
 
-    def _end(self, guardian: GuardianHandle | None) -> None:
-        if guardian is not None:
-            guardian.wait()
-        if not self.world.alive():
-            self.ledger.close_stack(self.stack_id)
-        self.recorder.close()
-        self.ledger.close()
-        self.sink.close()
+    def _unprotected(self) -> str:
+        """Why a kill would have left faults behind; "" when the guardian watches and the lease is kept."""
+        if self._guardian is None or not self._guardian.alive():
+            return "the guardian died during the run"
+        if self._keeper.problem:
+            return f"the lease could not be kept: {self._keeper.problem}"
+        return ""
 
-    async def conduct(self, *, canaries: bool, dashboard_port: int | None) -> None:
-        view = LiveView(self.experiment, self.world, self.state, self.sink, self.folder)
+    def _end(self) -> None:
+        try:
+            if self._guardian is not None:
+                self._guardian.wait()
+        finally:
+            if self.world is None or not self.world.alive():
+                self.ledger.close_stack(self.stack_id)
+            self.recorder.close()
+            self.ledger.close()
+            with suppress(OSError):  # nobody may be watching any more
+                self.sink.close()
+
+    async def conduct(self, world: ProcessesWorld, *, canaries: bool, dashboard_port: int | None) -> None:
+        view = LiveView(self.experiment, world, self.state, self.sink, self.folder)
         conductor = Conductor(
-            self.world,
+            world,
             self.experiment,
             self.posture,
             self.recorder,
             registry.fault,
-            self._lifecycle,
+            lambda notice: LifeCycle(world, self.ledger, self.stack_id, notice, make=registry.fault),
             self.state,
             tick=view.tick,
-            tick_s=TICK_REAL_S * self.world.rate,
-            beside=self._start_canaries if canaries else None,
+            tick_s=TICK_REAL_S * world.rate,
+            beside=(lambda plan: self._start_canaries(plan, world)) if canaries else None,
             dashboard_port=dashboard_port,
+            unprotected=self._unprotected,
         )
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        heard = [number for number in INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+        for number in heard:
             loop.add_signal_handler(number, self._interrupt)
         try:
             await conductor.conduct()
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in heard:
                 loop.remove_signal_handler(number)
 
     def _interrupt(self) -> None:
         if self.state.stop_requested:
-            os.write(2, b"\nleft at once; the guardian reverts what is open\n")
+            with suppress(OSError):
+                os.write(2, b"\nleft at once; a guardian reverts what is open and takes the stack down\n")
+            start_guardian(self.stack_id, LEASE_TTL_S, grace_s=0.0)
             os._exit(INTERRUPTED)
         self.state.stop_requested = True
         self.state.message = "interrupted: reverting every fault (again to leave at once)"
 
-    def _lifecycle(self, notice: Notice) -> LifeCycle:
-        return LifeCycle(self.world, self.ledger, self.stack_id, notice, make=registry.fault)
-
-    async def _start_canaries(self, plan: LoadPlan) -> Callable[[], Awaitable[None]]:
+    async def _start_canaries(self, plan: LoadPlan, world: ProcessesWorld) -> Callable[[], Awaitable[None]]:
         """Real SDKs on one warm machine and on ever new ones of a scale set, where the experiment has both."""
-        machines = _canary_machines(plan, self.world)
+        machines = _canary_machines(plan, world)
         if machines is None:
             return _nothing_beside
         region, warm, scale_set = machines
-        clock = {key: float(value) for key, value in self.world.clock_record().items()}
-        self._canaries.start(self.world.urls()[f"{region}.host"], warm, scale_set, clock, self.folder)
-        return self._stop_canaries
+        clock = {key: float(value) for key, value in world.clock_record().items()}
+        self._canaries.start(world.urls()[f"{region}.host"], warm, scale_set, clock, self.folder)
+        return lambda: self._stop_canaries(world)
 
-    async def _stop_canaries(self) -> None:
+    async def _stop_canaries(self, world: ProcessesWorld) -> None:
         problems = self._canaries.problems()
         await self._canaries.stop()
         for problem in problems:
-            at_s = round(self.world.now(), 6)
+            at_s = round(world.now(), 6)
             self.recorder.event(Event(at_s, "canary", "problem", detail={"text": problem}))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BrownoutError, WorldError
+from harness.errors import BrownoutError, UsageError, WorldError
 from harness.experiment import Experiment, Posture, Step
 from harness.fault import Fault
 from harness.history import Event, Recorder, read_history
@@ -20,7 +20,7 @@ from harness.load.plan import LoadPlan
 from harness.plan import Moment, load_plan, moments, primed_tokens
 from harness.slo.gates import steady_state
 from harness.slo.phases import phase_windows
-from harness.world import LoadHandle, World
+from harness.world import Carrier, LoadHandle, World
 from identity.core.messages import Request
 
 READY_LOOKS, READY_WAIT_S = 100, 0.05  # network time
@@ -45,6 +45,7 @@ class Conductor:
 
     `tick` is called now and then while the run waits (live progress, interruption) and `tick_s` says how often in
     emulated seconds; None waits in one piece. `beside` starts what runs beside the load and returns its end.
+    `unprotected` says what, if anything, kept the run from being healed had it been killed ("" for nothing).
     """
 
     world: World
@@ -58,6 +59,7 @@ class Conductor:
     tick_s: float | None = None
     beside: Callable[[LoadPlan], Awaitable[Callable[[], Awaitable[None]]]] | None = None
     dashboard_port: int | None = None
+    unprotected: Callable[[], str] = lambda: ""
     _faults: dict[str, str] = field(default_factory=dict)
     _skipped: set[str] = field(default_factory=set)
 
@@ -78,6 +80,8 @@ class Conductor:
         self._event("run", "finished" if not self.state.stop_requested else "interrupted")
 
     async def _run(self) -> None:
+        if self.state.stop_requested:
+            return
         cycle = self.lifecycle(self._notice)
         plan = load_plan(self.experiment, self.world.spec, user_token=await self._user_token())
         await self._prime(plan)
@@ -88,9 +92,7 @@ class Conductor:
         finally:
             await self._wind_down(cycle, load, end_beside)
 
-    async def _wind_down(
-        self, cycle: LifeCycle, load: LoadHandle, end_beside: Callable[[], Awaitable[None]] | None
-    ) -> None:
+    async def _wind_down(self, cycle: LifeCycle, load: LoadHandle, end_beside: Callable[[], Awaitable[None]] | None) -> None:
         """Load first, so that its log covers the schedule and nothing else; then every fault is taken away."""
         self.state.phase = "reverting"
         try:
@@ -101,7 +103,31 @@ class Conductor:
             if end_beside is not None:
                 await end_beside()
         finally:
+            problem = self.unprotected()
+            reason = problem or "had the run been killed at any moment, its faults would have been reverted"
+            self._gate("protection", passed=not problem, reason=reason, severity="harness-error")
             await cycle.revert_all()
+            await self._count_nodes()
+
+    async def _count_nodes(self) -> None:
+        """Whatever was lost without our doing would be read as an effect of the faults: it is a gate that failed."""
+        lost = [text for node in self.world.spec.nodes() if (text := await self._loss(Carrier("node", node)))]
+        lost.append(await self._loss(Carrier("link", str(self.world.spec.links()[0]))))  # what carries one carries them all
+        reason = "; ".join(filter(None, lost))
+        self._gate(
+            "stack-whole",
+            passed=not reason,
+            reason=reason or "everything that was started was still there at the end",
+            severity="harness-error",
+        )
+
+    async def _loss(self, carrier: Carrier) -> str:
+        """What happened to the carrier, "" when it is there."""
+        try:
+            reading = await self.world.read(carrier)
+        except WorldError as error:
+            return error.message
+        return f"{carrier.name} ended by itself ({reading.get('exit')})" if reading.get("state") == "dead" else ""
 
     async def _take_down(self) -> None:
         self.state.phase = "stopping"
@@ -202,7 +228,8 @@ class Conductor:
             self._skip(step)
             return
         fault = self.make(step.fault, step.with_)
-        until_s = None if step.until is None else self.experiment.timeline.epoch_s() + step.until
+        timeline = self.experiment.timeline
+        until_s = timeline.epoch_s() + (timeline.end if step.until is None else step.until)
         self._act("planned", step, {"describe": fault.describe()})
         patience = {} if step.bite == "required" else {"patience_s": 0.0}
         try:
@@ -255,12 +282,14 @@ class Conductor:
 
 
 def new_run_folder(base: Path, name: str) -> Path:
-    """A fresh folder under `base` for a run: `name`, or `name-2` and so on when that exists."""
+    """A fresh folder under `base` for a run: `name`, or `name-2` and so on when that exists; raises UsageError."""
     for number in range(1, 10_000):
         folder = base / (name if number == 1 else f"{name}-{number}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be made: {error.strerror}", hint="name another folder with --out") from error
         return folder
-    raise WorldError(f"no free name for a run folder in {base}", hint="clean it up")
+    raise UsageError(f"no free name for a run folder in {base}", hint="clean it up, or name another with --out")

@@ -7,11 +7,13 @@ named but not defined are user-assigned ones of the machine's region, or of `REG
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.draw import draw_id
 from harness.errors import UsageError
+from harness.suggest import did_you_mean
 from identity.core.settings import Settings
 from identity.core.topology import REGIONS, IdentitySpec, MachineSpec, StackSpec
 
@@ -25,7 +27,10 @@ DEFAULT_MACHINES: Mapping[str, Mapping[str, Any]] = {
     "scaleout": {"region": "sydney", "scale_set": True},
     "scaleout-south": {"region": "melbourne", "scale_set": True},
 }
+MOST_MACHINES = 10_000
 _MACHINE_KEYS = frozenset({"region", "zone", "identities", "scale_set", "count"})
+_MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_NOT_MACHINES = frozenset({"admin", "healthz", "machines"})  # paths of a host that are its own
 
 
 def build_stack(
@@ -37,11 +42,7 @@ def build_stack(
     regions: tuple[str, ...] = tuple(REGIONS),
 ) -> StackSpec:
     """The specification; raises UsageError for a setting, region or machine that cannot be."""
-    try:
-        checked = dict(settings or {})
-        Settings.of(checked)
-    except ValueError as wrong:
-        raise UsageError(f"settings: {wrong}") from wrong
+    checked = _checked(settings or {}, regions)
     subscription = draw_id(seed, "subscription")
     maker = _Maker(seed, subscription, regions)
     for name, table in (machines or DEFAULT_MACHINES).items():
@@ -62,6 +63,21 @@ def build_stack(
     )
 
 
+def _checked(settings: Mapping[str, Any], regions: tuple[str, ...]) -> dict[str, Any]:
+    """The settings, once it is clear that they are known and name regions of this stack only; raises UsageError."""
+    try:
+        made = Settings.of(settings)
+    except ValueError as wrong:
+        raise UsageError(f"settings: {wrong}") from wrong
+    named: dict[str, Iterable[str]] = {"builds": made.builds, "pins": made.pins, "force_managed_key": made.force_managed_key}
+    for setting, names in named.items():
+        for name in names:
+            if name not in regions:
+                hint = did_you_mean(name, regions) or f"regions are {', '.join(regions)}"
+                raise UsageError(f"settings: {setting} names a region {name!r} that the stack does not have", hint=hint)
+    return dict(settings)
+
+
 class _Maker:
     """Collects machines and the identities that they name."""
 
@@ -71,13 +87,12 @@ class _Maker:
         self.machines: list[MachineSpec] = []
 
     def add(self, name: str, table: Mapping[str, Any]) -> None:
-        unknown = set(table) - _MACHINE_KEYS
-        if unknown:
-            known = ", ".join(sorted(_MACHINE_KEYS))
-            raise UsageError(f"machines.{name}: no key {sorted(unknown)[0]!r}", hint=f"keys are {known}")
+        _check_machine(name, table)
         region = self._known_region(name, str(table.get("region", "")))
-        count = int(table.get("count", 0))
+        count = table.get("count", 0)
         for number, each in enumerate([f"{name}-{i + 1}" for i in range(count)] or [name]):
+            if any(made.name == each for made in self.machines):
+                raise UsageError(f"machines.{name}: there is a machine {each!r} already", hint="rename one of them")
             self._add_one(each, region, number, table)
 
     def _add_one(self, name: str, region: str, number: int, table: Mapping[str, Any]) -> None:
@@ -116,5 +131,28 @@ class _Maker:
 
     def _identity(self, name: str, kind: str, home: str, arm_id: str) -> str:
         object_id, client_id = (draw_id(self._seed, what, name) for what in ("object", "client"))
-        self.identities.setdefault(name, IdentitySpec(name, kind, home, object_id, client_id, arm_id))
+        made = self.identities.setdefault(name, IdentitySpec(name, kind, home, object_id, client_id, arm_id))
+        if made.home_region != home:
+            hint = f"write {name}@{made.home_region} or {name}@{home} everywhere"
+            raise UsageError(f"identity {name} cannot have its home in both {made.home_region} and {home}", hint=hint)
         return name
+
+
+def _check_machine(name: str, table: Any) -> None:
+    """Raises UsageError for a machine's table that cannot be one, whatever its names mean."""
+    if not _MACHINE_NAME.fullmatch(name) or name in _NOT_MACHINES:
+        hint = "letters, digits and dashes, and none of the host's own words"
+        raise UsageError(f"machines.{name}: that is no name for a machine", hint=hint)
+    if not isinstance(table, Mapping):
+        raise UsageError(f"machines.{name}: keys and values are needed here", hint="such as {region: sydney, count: 3}")
+    unknown = set(table) - _MACHINE_KEYS
+    if unknown:
+        known = ", ".join(sorted(_MACHINE_KEYS))
+        raise UsageError(f"machines.{name}: no key {sorted(unknown)[0]!r}", hint=f"keys are {known}")
+    count, users = table.get("count", 1), table.get("identities")
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_MACHINES:
+        raise UsageError(f"machines.{name}: count is {count!r}", hint=f"a whole number from 1 to {MOST_MACHINES}")
+    if not isinstance(table.get("scale_set", False), bool):
+        raise UsageError(f"machines.{name}: scale_set is {table['scale_set']!r}", hint="true or false")
+    if users is not None and not (isinstance(users, list | tuple) and all(isinstance(one, str) for one in users)):
+        raise UsageError(f"machines.{name}: identities is {users!r}", hint="a list of names; [] for none")

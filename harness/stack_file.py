@@ -140,12 +140,16 @@ def _machines(spec: StackSpec, urls: Mapping[str, str]) -> dict[str, MachineEntr
 
 
 def write_stack_file(path: Path, content: StackFile) -> None:
-    """Writes the file whole, mode 0600."""
+    """Writes the file whole, mode 0600; raises UsageError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content.model_dump_json(by_alias=True, indent=2) + "\n")
-    beside.replace(path)
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content.model_dump_json(by_alias=True, indent=2) + "\n")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint="name another --stack-file") from error
 
 
 def read_stack_file(path: Path) -> StackFile:

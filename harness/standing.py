@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BrownoutError, UsageError, WorldError
+from harness.errors import BrownoutError, StackGone, UsageError, WorldError
 from harness.experiment import Experiment, Posture
 from harness.experiment_file import find, load
 from harness.ledger import Ledger, StackRecord
@@ -27,7 +27,6 @@ from identity.core.messages import Request
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
 USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
-READY_LOOKS, READY_WAIT_S = 200, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,10 @@ def bring_up(*, posture: str, seed: int, rate: float, stack_file: Path) -> Stand
     with Ledger(ledger_path()) as ledger:
         ledger.add_stack(stack_id, folder=world.folder, world=WORLD_ENTRY, run_owned=False)
         try:
-            content, ready_s = asyncio.run(_start(stack_id, world, started_s))
-            write_stack_file(stack_file, content)
+            ready_s = asyncio.run(_start(stack_id, world, started_s, stack_file))
         except BaseException:
-            asyncio.run(world.stop())
-            ledger.close_stack(stack_id)
+            if not world.alive():
+                ledger.close_stack(stack_id)
             raise
     return Standing(stack_id, len(spec.nodes()), ready_s)
 
@@ -71,34 +69,33 @@ def _posture_settings(text: str) -> Mapping[str, Any]:
     return {**experiment.settings, **chosen.settings}
 
 
-async def _start(stack_id: str, world: ProcessesWorld, started_s: float) -> tuple[StackFile, float]:
+async def _start(stack_id: str, world: ProcessesWorld, started_s: float, stack_file: Path) -> float:
+    """Brings the stack up and writes its file; how long the former took. Whatever goes wrong, the stack is down then."""
     await world.start()
-    await _await_ready(world)
     ready_s = time.monotonic() - started_s
+    try:
+        write_stack_file(stack_file, await _content(stack_id, world))
+    except BaseException:
+        await world.stop()
+        raise
+    return ready_s
+
+
+async def _content(stack_id: str, world: ProcessesWorld) -> StackFile:
     request = Request("POST", "/admin/user-token", body={"lifetime_s": USER_TOKEN_LIFETIME_S})
     answer = await world.control(f"{world.spec.home_region}.directory", request)
-    content = make_stack_file(
+    if not answer.ok or answer.body is None:
+        raise WorldError(f"the directory made no user token ({answer.status})")
+    return make_stack_file(
         stack_id,
         world.spec,
         world=world.name,
         urls=world.urls(),
         control=world.control_urls(),
         toxiproxy_url=world.toxiproxy_url(),
-        user_token=str((answer.body or {}).get("access_token", "")),
+        user_token=str(answer.body["access_token"]),
         clock=world.clock_record(),
     )
-    return content, ready_s
-
-
-async def _await_ready(world: ProcessesWorld) -> None:
-    waiting = list(world.spec.nodes())
-    for _ in range(READY_LOOKS):
-        answers = {node: await world.control(node, Request("GET", "/healthz")) for node in waiting}
-        waiting = [node for node, answer in answers.items() if not (answer.body or {}).get("ready")]
-        if not waiting:
-            return
-        await asyncio.sleep(READY_WAIT_S)
-    raise WorldError(f"these nodes never got ready: {', '.join(waiting)}")
 
 
 def stacks() -> tuple[StackRecord, ...]:
@@ -110,13 +107,23 @@ def stacks() -> tuple[StackRecord, ...]:
 
 
 async def describe(row: StackRecord) -> dict[str, Any]:
-    """A stack as it is: its nodes with state, build and key ids, and the faults in place."""
+    """A stack as it is: its nodes with state, build and key ids, and the faults in place. A dead one has no nodes."""
     with Ledger(ledger_path()) as ledger:
         faults = [{"id": f.id, "kind": f.kind, "step": f.step, "state": f.state} for f in ledger.open_faults(row.id)]
-    world = ProcessesWorld.attach(row.folder)
+    nodes = await _nodes(row)
+    state = "up" if nodes else "dead"
+    return {"stack": row.id, "state": state, "folder": str(row.folder), "nodes": nodes, "faults": faults}
+
+
+async def _nodes(row: StackRecord) -> list[dict[str, Any]]:
+    try:
+        world = ProcessesWorld.attach(row.folder)
+    except StackGone:
+        return []
+    if not world.alive():
+        return []
     status = await world.status()
-    nodes = [await _node(world, name, entry) for name, entry in status["nodes"].items()]
-    return {"stack": row.id, "world": world.name, "folder": str(row.folder), "nodes": nodes, "faults": faults}
+    return [await _node(world, name, entry) for name, entry in status["nodes"].items()]
 
 
 async def _node(world: ProcessesWorld, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,11 +136,11 @@ async def _node(world: ProcessesWorld, name: str, entry: Mapping[str, Any]) -> d
 
 
 async def tear_down(row: StackRecord) -> str:
-    """Takes a stack away and closes it in the ledger; a line that says so."""
+    """Takes a stack away and closes it in the ledger; a line that says so. Raises WorldError when something does not end."""
     try:
         await ProcessesWorld.attach(row.folder).stop()
         told = f"stack {row.id} is down"
-    except WorldError as gone:
+    except StackGone as gone:
         told = f"stack {row.id}: {gone.message}"
     with Ledger(ledger_path()) as ledger:
         ledger.close_stack(row.id)

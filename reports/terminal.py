@@ -41,12 +41,19 @@ def summary(result: Result, report: Path | None, stream: TextIO) -> None:
     render_result(result, _console(stream), report)
 
 
+class _Console(Console):
+    """Leaves a reader who went away to its caller; Rich would end the whole process with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(stream: TextIO) -> Console:
     """Colour only where the stream shows it; 100 columns where the width is not known; no symbol may fail to be written."""
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="replace")
     width = None if stream.isatty() else _PLAIN_WIDTH
-    return Console(file=stream, no_color=not _is_live(stream), highlight=False, width=width, emoji=False, markup=False)
+    return _Console(file=stream, no_color=not _is_live(stream), highlight=False, width=width, emoji=False, markup=False)
 
 
 def _is_live(stream: TextIO) -> bool:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -24,13 +28,17 @@ def main() -> None:
 
 
 def command(**settings: Any) -> Callable[[Callable[P, int | None]], click.Command]:
-    """A subcommand whose function returns an exit code; BrownoutErrors end it with their message, hint and code."""
+    """A subcommand whose function returns an exit code; BrownoutErrors end it with their message, hint and code.
+
+    SIGTERM is taken as Ctrl-C, so that what a command began is undone before it ends.
+    """
 
     def decorate(function: Callable[P, int | None]) -> click.Command:
         @wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
             try:
-                code = function(*args, **kwargs) or 0
+                with _sigterm_interrupts():
+                    code = function(*args, **kwargs) or 0
                 sys.stdout.flush()
             except BrownoutError as error:
                 fail(error)
@@ -38,8 +46,11 @@ def command(**settings: Any) -> Callable[[Callable[P, int | None]], click.Comman
                 click.echo("interrupted", err=True)
                 sys.exit(ABORTED)
             except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone away
+                reader_gone()
                 sys.exit(0)
+            except Exception:  # a traceback's own exit code is a breach's, and a bug of ours is none
+                traceback.print_exc()
+                sys.exit(BrownoutError.exit_code)
             sys.exit(code)
 
         return main.command(**settings)(guarded)
@@ -47,11 +58,33 @@ def command(**settings: Any) -> Callable[[Callable[P, int | None]], click.Comman
     return decorate
 
 
-def fail(error: BrownoutError) -> None:
-    """Prints an error and its hint to stderr and exits with its code."""
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def reader_gone() -> None:
+    """Whoever read our output has gone away: what is still to be written goes nowhere, so that nothing fails on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(error: BrownoutError) -> None:
+    """Prints an error and its hint to stderr."""
     click.echo(f"brownout: {error.message}", err=True)
     if error.hint:
         click.echo(f"  -> {error.hint}", err=True)
+
+
+def fail(error: BrownoutError) -> None:
+    """Prints an error and its hint to stderr and exits with its code."""
+    tell(error)
     sys.exit(error.exit_code)
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.main import ABORTED, command, heal_first
+from harness.cli.main import ABORTED, command, heal_first, reader_gone, tell
 from harness.experiment import VERDICTS
 
 if TYPE_CHECKING:
     from harness.api import Outcome
+    from harness.errors import BrownoutError
     from harness.experiment import Experiment
     from harness.progress import ProgressSink
 
@@ -51,7 +52,7 @@ def run_command(
     130 interrupted and healed. With --expect 0 when that verdict came out, 1 when pass or breach came out instead.
     """
     from harness.api import Options, check_abilities, run
-    from harness.errors import UsageError
+    from harness.errors import BrownoutError, UsageError
     from harness.experiment_file import find, load
     from harness.plan import posture_of, stack_of
 
@@ -79,7 +80,11 @@ def run_command(
     )
     if dashboard:
         click.echo(f"Locust's dashboard: http://127.0.0.1:{dashboard_port}/", err=True)
-    return _finish(run(loaded, options, sink=_progress(world), source=path.name), as_json=as_json)
+    try:
+        outcome = run(loaded, options, sink=_progress(world), source=path.name)
+    except BrownoutError as error:
+        return _finish_failed(error, as_json=as_json)
+    return _finish(outcome, as_json=as_json)
 
 
 def _repeat(arguments: list[str]) -> str:
@@ -97,15 +102,37 @@ def _progress(world: str) -> ProgressSink | None:
 
 
 def _finish(outcome: Outcome, *, as_json: bool) -> int:
-    """Writes the report, tells the outcome and returns the exit code."""
+    """Writes the report, tells the outcome and returns the exit code, which stands whether or not somebody reads the rest."""
     from harness import registry
 
     report = registry.load_entry("brownout.reports", "html")(outcome.folder)
-    if as_json:
-        click.echo(outcome.result.model_dump_json(by_alias=True))
-    else:
-        registry.load_entry("brownout.reports", "summary")(outcome.result, report, sys.stdout)
+    try:
+        if as_json:
+            click.echo(outcome.result.model_dump_json(by_alias=True))
+        else:
+            registry.load_entry("brownout.reports", "summary")(outcome.result, report, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        reader_gone()
     return ABORTED if outcome.interrupted and outcome.result.exit_code != 5 else outcome.result.exit_code
+
+
+def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
+    """Tells what kept the run from being carried out and where its record is; returns the exit code."""
+    from harness import registry
+    from harness.run_folder import read_result
+
+    tell(error)
+    if error.run_folder is None:
+        return error.exit_code
+    report = registry.load_entry("brownout.reports", "html")(error.run_folder)
+    click.echo(f"Report: {report}", err=True)
+    result = read_result(error.run_folder)
+    if result is None:
+        return error.exit_code
+    if as_json:
+        click.echo(result.model_dump_json(by_alias=True))
+    return result.exit_code
 
 
 def _timeline(experiment: Experiment, world: str) -> str:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.main import command, heal_first, heal_leftovers_now
+from harness.cli.main import command, heal_first, heal_leftovers_now, tell
 
 if TYPE_CHECKING:
+    from harness.errors import WorldError
     from harness.ledger import StackRecord
 
 
@@ -55,7 +56,9 @@ def status_command(as_json: bool) -> int:
 
 
 def _status_text(stack: dict[str, Any]) -> str:
-    lines = [f"stack {stack['stack']} ({stack['world']}), {stack['folder']}"]
+    lines = [f"stack {stack['stack']}, {stack['folder']}"]
+    if stack["state"] == "dead":
+        return f"{lines[0]}\n  its processes have ended; `brownout down` clears it away"
     for node in stack["nodes"]:
         keys = ", ".join(f"{region} {key['key_id']}" for region, key in node.get("store_keys", {}).items())
         more = f"  build {node['build']}  keys: {keys}" if keys else ""
@@ -91,11 +94,17 @@ def heal_command() -> int:
 @click.option("--all", "everything", is_flag=True, help="Also the stacks of runs that are under way.")
 def down_command(everything: bool) -> int:
     """Take down every stack that was left up, and what killed runs left."""
+    from harness.errors import WorldError
     from harness.standing import stacks, tear_down
 
     rows: list[StackRecord] = [row for row in stacks() if everything or not (row.run_owned and row.owner.alive())]
+    problems: list[WorldError] = []
     for row in rows:
-        click.echo(asyncio.run(tear_down(row)))
+        try:
+            click.echo(asyncio.run(tear_down(row)))
+        except WorldError as error:
+            problems.append(error)
+            tell(error)
     if not rows:
         click.echo("no stack is up")
-    return 0
+    return problems[0].exit_code if problems else 0

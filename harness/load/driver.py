@@ -42,7 +42,7 @@ async def start(plan: LoadPlan, folder: Path, *, dashboard_port: int | None = No
     """
     clock = EmulatedClock.of(plan.clock)
     if dashboard_port is not None:
-        _require_free(dashboard_port)
+        require_free(dashboard_port)
     load = DrivenLoad(plan, clock, folder, _spawn(plan, folder, dashboard_port), dashboard_port)
     try:
         await load.wait_ready(_READY_WITHIN_S)
@@ -256,7 +256,8 @@ def _plan_file(folder: Path) -> Path:
     return folder / "load-plan.json"
 
 
-def _require_free(port: int) -> None:
+def require_free(port: int) -> None:
+    """Raises UsageError when the dashboard could not have this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

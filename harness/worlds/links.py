@@ -1,7 +1,11 @@
 """Simulated links: latency, and what holds on a link do to a message in each direction.
 
-Words as in the other worlds. `refuse`: new calls are refused at once. `stall`: bytes of that direction stop moving; what
-was sent arrives when the stall ends, if anybody still waits. `slow`: that direction takes longer, by latency and jitter.
+The words mean what they mean with the real proxy (harness.worlds.toxiproxy_holds), holds are checked by the same code:
+
+- `refuse`  new calls are refused at once, and calls under way are reset.
+- `stall`   a message that meets the stall is lost; its caller hears nothing. When the last stall of a direction ends,
+            every call that is under way is reset: its stream has a hole in it.
+- `slow`    every message of that direction takes longer, by latency and jitter; several holds add up.
 """
 
 from __future__ import annotations
@@ -10,66 +14,81 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.draw import Draws
-from harness.errors import WorldError
 from harness.kernel import Future, Kernel
+from harness.worlds.toxiproxy_holds import Hold, is_refused
+from identity.core.messages import CallFailed, Response
 
 UPSTREAM, DOWNSTREAM = "upstream", "downstream"
 LATENCY_MS = 0.4
 JITTER_MS = 0.4
 CROSS_REGION_MS = 5.5  # Sydney-Melbourne, one way
-EFFECTS = ("refuse", "stall", "slow")
+
+Answer = Future[Response]
 
 
 class SimulatedLink:
     """One link of the simulation."""
 
-    def __init__(self, kernel: Kernel, name: str, seed: int, *, crosses: bool) -> None:
-        self._kernel, self.name = kernel, name
+    def __init__(self, kernel: Kernel, name: str, target: str, seed: int, *, crosses: bool) -> None:
+        self._kernel, self.name, self._target = kernel, name, target
         self._draws = Draws(seed, "latency", name)
         self._base_ms = CROSS_REGION_MS if crosses else LATENCY_MS
         self._messages = 0
-        self._moving: Future[None] | None = None
-        self.holds: dict[str, Mapping[str, Any]] = {}
+        self._calls: dict[Answer, None] = {}
+        self._holds: dict[str, Hold] = {}
+        self.refuses = False
+        self._stalled: frozenset[str] = frozenset()
 
-    @property
-    def refuses(self) -> bool:
-        return bool(self.holds) and any(state["effect"] == "refuse" for state in self.holds.values())
+    def report(self) -> Mapping[str, Any]:
+        """The link's state: `holds` by fault id, and whether it refuses."""
+        return {"holds": {fault_id: hold.state() for fault_id, hold in self._holds.items()}, "refuses": self.refuses}
 
     def hold(self, fault_id: str, state: Mapping[str, Any]) -> None:
-        """Adds a hold; raises WorldError for an effect or a direction that links do not have."""
-        if state.get("effect") not in EFFECTS:
-            raise WorldError(f"link {self.name}: no effect {state.get('effect')!r}", hint=f"effects: {', '.join(EFFECTS)}")
-        if state.get("direction", "both") not in (UPSTREAM, DOWNSTREAM, "both"):
-            raise WorldError(f"link {self.name}: no direction {state['direction']!r}", hint="upstream, downstream or both")
-        self.holds[fault_id] = dict(state)
+        """Adds a hold; raises WorldError for a state that links cannot have."""
+        self._change({**self._holds, fault_id: Hold.of(state)})
 
     def release(self, fault_id: str) -> None:
-        self.holds.pop(fault_id, None)
-        if self._moving is not None and not self._stalled(UPSTREAM) and not self._stalled(DOWNSTREAM):
-            self._moving.resolve(None)
-            self._moving = None
+        self._change({known: hold for known, hold in self._holds.items() if known != fault_id})
 
-    def _of(self, effect: str, direction: str) -> list[Mapping[str, Any]]:
-        wanted = (direction, "both")
-        return [s for s in self.holds.values() if s["effect"] == effect and s.get("direction", "both") in wanted]
+    def clear(self) -> None:
+        """Back to the baseline, with every call under way cut."""
+        self._change({})
+        self._cut()
 
-    def _stalled(self, direction: str) -> bool:
-        return bool(self.holds) and bool(self._of("stall", direction))
+    def _change(self, holds: dict[str, Hold]) -> None:
+        """Takes a new set of holds, from which everything follows."""
+        stalled = frozenset(stream for hold in holds.values() if hold.effect == "stall" for stream in hold.streams())
+        refuses = is_refused(holds)
+        cut = (refuses and not self.refuses) or bool(self._stalled - stalled)
+        self._holds, self._stalled, self.refuses = holds, stalled, refuses
+        if cut:
+            self._cut()
 
-    async def carry(self, direction: str) -> None:
-        """Takes as long as one message in this direction takes, for ever if need be."""
+    def _cut(self) -> None:
+        calls, self._calls = self._calls, {}
+        for answer in calls:
+            answer.fail(CallFailed("reset", self._target))
+
+    def begin(self, answer: Answer) -> None:
+        """A call sets out; whatever cuts the link fails its answer until `end`."""
+        self._calls[answer] = None
+
+    def end(self, answer: Answer) -> None:
+        self._calls.pop(answer, None)
+
+    async def carry(self, direction: str, answer: Answer) -> bool:
+        """Takes as long as one message of the call takes in this direction; False when it never arrives."""
         await self._kernel.sleep(self._delay_ms(direction) / 1000)
-        while self._stalled(direction):
-            self._moving = self._moving or Future(self._kernel)
-            await self._moving
+        return direction not in self._stalled and answer in self._calls
 
     def _delay_ms(self, direction: str) -> float:
         self._messages += 1
         chance = self._draws.at(self._messages)
-        if not self.holds:
+        if not self._holds:
             return self._base_ms + JITTER_MS * chance
         slow = sum(
-            float(state.get("latency_ms", 0.0)) + float(state.get("jitter_ms", 0.0)) * (2 * chance - 1)
-            for state in self._of("slow", direction)
+            hold.latency_ms + hold.jitter_ms * (2 * chance - 1)
+            for hold in self._holds.values()
+            if hold.effect == "slow" and direction in hold.streams()
         )
-        return self._base_ms + JITTER_MS * chance + max(0.0, slow)
+        return self._base_ms + JITTER_MS * chance + slow

@@ -31,7 +31,8 @@ async def _exchange(host: str, port: int) -> Outcome:
     except OSError:
         return "refused"
     try:
-        writer.write(f"GET /healthz HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n".encode())
+        # Without `connection: close`: a node that hangs up after its answer would show a stalled answer as a reset.
+        writer.write(f"GET /healthz HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n".encode())
         await writer.drain()
         status_line = await reader.readline()
     except OSError:

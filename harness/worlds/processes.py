@@ -30,12 +30,14 @@ from harness.worlds.toxiproxy import Toxiproxy
 from identity.core.messages import CallFailed, Request, Response
 from identity.core.topology import CLIENT, Link, StackSpec
 from identity.server.clock import Clock
+from identity.server.forkserver import LOG_FOLDER
 from identity.server.port_range import HOST
 from identity.server.spec_file import ServedStack, read_served
 
 CONTROL_TIMEOUT_S = 10.0
-HEALTH_TIMEOUT_S = 10.0
-HEALTH_INTERVAL_S = 0.01
+READY_TIMEOUT_S = 10.0
+READY_INTERVAL_S = 0.01
+HEALTH = Request("GET", "/healthz")
 
 
 class ProcessesWorld:
@@ -105,7 +107,7 @@ class ProcessesWorld:
         rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
         try:
             await asyncio.shield(rising)
-            await asyncio.gather(*(self._await_health(node) for node in self.spec.nodes()))
+            await asyncio.gather(*(self._await_ready(node) for node in self.spec.nodes()))
         except BaseException:
             with suppress(WorldError):
                 await rising  # a thread cannot be interrupted; what it brings up is taken down here
@@ -116,20 +118,15 @@ class ProcessesWorld:
         up = bring_up(self.spec, self.folder, epoch_s=self._epoch_s, rate=self.rate, binary=self._binary)
         self._take(*up)
 
-    async def _await_health(self, node: str) -> None:
-        """Returns when the node is ready and, where it keeps a replica, has its first one; raises WorldError."""
+    async def _await_ready(self, node: str) -> None:
+        """Returns when the node says that it is ready, its first replica and all; raises WorldError."""
         try:
-            async with asyncio.timeout(HEALTH_TIMEOUT_S):
-                while not await self._is_whole(node):  # noqa: ASYNC110  # no event tells
-                    await asyncio.sleep(HEALTH_INTERVAL_S)
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                while not ((await self.control(node, HEALTH)).body or {}).get("ready"):  # noqa: ASYNC110  # no event tells
+                    await asyncio.sleep(READY_INTERVAL_S)
         except TimeoutError:
-            raise WorldError(f"{node} is not ready after {HEALTH_TIMEOUT_S:g} s") from None
-
-    async def _is_whole(self, node: str) -> bool:
-        health = await self.control(node, Request("GET", "/healthz"))
-        if not health.ok or not (health.body or {}).get("ready"):
-            return False
-        return bool((await self._switches(node)).get("replica_version", 1) > 0)
+            log = self.folder / LOG_FOLDER / f"{node}.log"
+            raise WorldError(f"{node} is not ready after {READY_TIMEOUT_S:g} s", hint=f"its log is {log}") from None
 
     async def stop(self) -> None:
         """Takes everything down, verified by process; raises WorldError when something does not end. May run twice."""

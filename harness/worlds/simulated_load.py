@@ -47,12 +47,14 @@ class SimulatedLoad:
 
     async def _perform(self, arrival: Arrival) -> None:
         sent_s = self._kernel.now_s()
-        answer = await self._drive(script(self._plan, arrival, self._state, sent_s), sent_s)
-        done_s = self._kernel.now_s()
-        latency_ms = (done_s - arrival.at_s) * 1000
-        self._recorder.request(to_record(arrival, answer, sent_s=sent_s, done_s=done_s, latency_ms=latency_ms))
-        self._under_way -= 1
-        self._check_idle(done=self._stopping)
+        try:
+            answer = await self._drive(script(self._plan, arrival, self._state, sent_s), sent_s)
+            done_s = self._kernel.now_s()
+            latency_ms = (done_s - arrival.at_s) * 1000
+            self._recorder.request(to_record(arrival, answer, sent_s=sent_s, done_s=done_s, latency_ms=latency_ms))
+        finally:  # a client model that fails must not keep `stop` waiting for it
+            self._under_way -= 1
+            self._check_idle(done=self._stopping)
 
     async def _drive(self, steps: Script, sent_s: float) -> Answer:
         deadline_s = sent_s + self._plan.deadline_ms / 1000

@@ -8,6 +8,7 @@ from typing import Any
 
 UAI_TYPE = "microsoft.managedidentity/userassignedidentities"
 VM_TYPE = "microsoft.compute/virtualmachines"
+IDENTITY_KINDS = frozenset({"None", "SystemAssigned", "UserAssigned"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,29 @@ def parse_path(path: str) -> ArmPath | None:
         return None
     name = parts[-1] if len(rest) == 4 else ""
     return ArmPath(lower[1], lower[3] if grouped else "", f"{rest[1]}/{rest[2]}", name, path)
+
+
+def identity_kinds(identity: Mapping[str, Any]) -> frozenset[str]:
+    """The parts of an identity block's type, which comes with or without a space after the comma; empty without one."""
+    return frozenset(part.strip() for part in str(identity.get("type") or "").split(",") if part.strip())
+
+
+def body_problem(body: Mapping[str, Any]) -> str:
+    """What is wrong with the shape of a resource that a client sent, "" for nothing."""
+    identity = body.get("identity") or {}
+    for name, value, shape in (
+        ("location", body.get("location") or "", str),
+        ("tags", body.get("tags") or {}, Mapping),
+        ("identity", identity, Mapping),
+    ):
+        if not isinstance(value, shape):
+            return f"'{name}' cannot be {value!r}"
+    unknown = identity_kinds(identity) - IDENTITY_KINDS
+    if unknown:
+        return f"'{sorted(unknown)[0]}' is no type of identity"
+    if not isinstance(identity.get("userAssignedIdentities") or {}, Mapping):
+        return "'userAssignedIdentities' is not an object"
+    return ""
 
 
 def identity_resource(record: Mapping[str, Any], tenant_id: str, location: str) -> dict[str, Any]:

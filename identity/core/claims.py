@@ -42,11 +42,21 @@ def issuer(tenant_id: str) -> str:
 
 
 def managed_identity_claims(
-    *, tenant_id: str, identity: Mapping[str, Any], machine: str, resource: str, issued_s: float, lifetime_s: float
+    *,
+    tenant_id: str,
+    identity: Mapping[str, Any],
+    machine: str,
+    holder: str,
+    resource: str,
+    issued_s: float,
+    lifetime_s: float,
 ) -> dict[str, Any]:
-    """The claims of a token for `identity`, used from `machine`, for `resource` exactly as it was asked for."""
+    """The claims of a token for `identity`, used from `machine`, for `resource` exactly as it was asked for.
+
+    `machine` is an ARM id and may be a scale set's; `holder` is the one machine that gets the token.
+    """
     issued = int(issued_s)
-    marker = hashlib.sha256(f"{identity['object_id']}{machine}{resource}{issued}".encode()).hexdigest()[:22]
+    marker = hashlib.sha256(f"{identity['object_id']}|{holder}|{resource}|{issued_s}".encode()).hexdigest()[:22]
     claims = {
         "aud": resource,
         "iss": issuer(tenant_id),

@@ -2,18 +2,23 @@
 
 A pinned region is skipped. The deployer of July 2024 reported that as a success and did not show the pin (claims C12, C13);
 with `deployer_detects_pins` it reports the region as pinned and the roll-out as failed (claim C23).
+
+What a node should run is a function of the holds. A node that did not take a change, because it was down, gets it from
+the reconciler later; so releasing a hold comes into force everywhere in the end, whoever was away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from identity.core.messages import CallFailed, Response
-from identity.core.node import Node, Refused, Switch, Value
+from identity.core.node import Node, Refused, Switch, Unreachable, Value
 from identity.core.ports import Ports
-from identity.core.settings import BUILDS
+from identity.core.settings import BUILDS, check_config
 from identity.core.topology import DEPLOYER, MANAGEMENT, TOKEN, NodeName, NodeSpec
+
+RECONCILE_S = 30.0
 
 
 class Deployer(Node):
@@ -24,6 +29,7 @@ class Deployer(Node):
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
         self.builds = {node: self.settings.builds.get(NodeName.parse(node).region, "1.0") for node in self._targets()}
+        self.configs = {node: self._first_config(node) for node in self._targets()}
         self.switches = {
             "pin": Switch(self._pin, self._unpin),
             "roll-out": Switch(self._roll_out, self._roll_back),
@@ -39,6 +45,17 @@ class Deployer(Node):
     def take_up(self, kind: str, name: str, record: Value) -> None:
         if kind == "build":
             self.builds[name] = str(record["build"])
+        elif kind == "config":
+            self.configs[name] = dict(record)
+
+    def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return (self._reconcile_for_ever(),)
+
+    async def _reconcile_for_ever(self) -> None:
+        while True:
+            await self.ports.sleep(RECONCILE_S)
+            await self._settle(self.stack.regions)
+            await self._settle_configs(self.stack.regions)
 
     def pin_of(self, region: str) -> str | None:
         """The build that a region is held on; the newest pin wins over the one it came with."""
@@ -48,6 +65,7 @@ class Deployer(Node):
     def state(self) -> Value:
         regions = {
             region: {
+                "target": self._desired(self._targets((region,))[0]),
                 "pin": self.pin_of(region),
                 "builds": {node: self.builds[node] for node in self._targets((region,))},
             }
@@ -130,23 +148,38 @@ class Deployer(Node):
     async def _configure(self, fault_id: str, value: Value) -> Value:
         self._refuse_if_frozen()
         regions = tuple(self._known(str(region)) for region in value.get("regions") or self.stack.regions)
-        wanted = dict(value["set"])
+        check_config(value["set"])
         await self.ports.sleep(self.settings.config_delay_s)
-        return {"nodes": {node: (await self._tell(node, "/admin/config", wanted)).ok for node in self._targets(regions)}}
+        await self.decide(fault_id, in_force=True)
+        return {"nodes": await self._settle_configs(regions)}
 
-    def _configured(self, fault_id: str, name: str) -> dict[str, Any]:
-        """What a setting is in every region without the hold of that id."""
-        values = {region: region in self.settings.force_managed_key for region in self.stack.regions}
-        for other, hold in self.holds.items():
-            if other != fault_id and hold.switch == "configure" and name in hold.value["set"]:
-                values |= dict.fromkeys(hold.value.get("regions") or self.stack.regions, hold.value["set"][name])
-        return values
+    def _first_config(self, node: str) -> dict[str, bool]:
+        """The configuration that a node comes with."""
+        return {"force_managed_key": NodeName.parse(node).region in self.settings.force_managed_key}
+
+    def _desired_config(self, node: str) -> dict[str, bool]:
+        """What a node came with, then every hold that is in force, in the order in which it was put."""
+        region, config = NodeName.parse(node).region, self._first_config(node)
+        for value in self.held("configure"):
+            if value.get("in_force") and region in (value.get("regions") or self.stack.regions):
+                config |= value["set"]
+        return config
+
+    async def _settle_configs(self, regions: tuple[str, ...]) -> dict[str, bool]:
+        """Gives every node of the regions the configuration that it should have; which of them follow."""
+        return {node: await self._set_config(node, self._desired_config(node)) for node in self._targets(regions)}
+
+    async def _set_config(self, node: str, config: dict[str, bool]) -> bool:
+        if self.configs[node] == config:
+            return True
+        if not (await self._tell(node, "/admin/config", config)).ok:
+            return False
+        self.configs[node] = config
+        await self.ports.persist(f"config:{node}", config)
+        return True
 
     async def _unconfigure(self, fault_id: str, value: Value) -> None:
-        for name in value["set"]:
-            for region, kept in self._configured(fault_id, name).items():
-                for node in self._targets((region,)):
-                    await self._tell(node, "/admin/config", {name: kept})
+        await self._settle_configs(tuple(value.get("regions") or self.stack.regions))
 
     async def _freeze(self, fault_id: str, value: Value) -> Value:
         answer = await self._tell_directory(
@@ -163,7 +196,7 @@ class Deployer(Node):
         try:
             return await self.ports.call(directory, self.internal(method, path, body), timeout_s=timeout_s)
         except CallFailed as failed:
-            raise ValueError(f"the directory did not answer: {failed.failure}") from failed
+            raise Unreachable(f"the directory did not answer: {failed.failure}") from failed
 
 
 def _check_build(build: str) -> None:

@@ -1,8 +1,9 @@
 """The directory: the control plane in the home region. It knows every identity, keeps the secrets, and publishes.
 
 A whole snapshot goes to every region at a constant rate, whether or not anything changed, so that a busy day and a quiet
-one load the data plane alike. The key manager lives here: `switch-keys` makes a region's store key a managed one and rolls
-it at once; with the readiness gate on it first asks every node that reads that store whether it could follow (claim C25).
+one load the data plane alike; a node that did not take it is asked again sooner. The key manager lives here: `switch-keys`
+makes a region's store key a managed one and rolls it at once; with the readiness gate on it first asks every node that
+reads that store whether it could follow (claim C25).
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any
 
 from identity.core.keys import MANAGED
 from identity.core.messages import CallFailed, Request, Response
-from identity.core.node import PASSIVE, Node, Refused, Switch, Value, error
+from identity.core.node import PASSIVE, Node, Refused, Switch, Unreachable, Value, error, nothing_to_undo
 from identity.core.ports import Ports
 from identity.core.settings import BUILDS
 from identity.core.topology import DIRECTORY, MANAGEMENT, TOKEN, VAULT, NodeName, NodeSpec
 
 USER_TOKEN_AUDIENCE = "https://management.azure.com"
+VERSIONS_AHEAD = 1000  # versions are reserved durably in blocks, so that a new life never gives one out again
 
 
 class Directory(Node):
@@ -29,13 +31,13 @@ class Directory(Node):
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
         self.version = 1
+        self._reserved = 0
         self.identities: dict[str, dict[str, Any]] = {}
         self.signing: dict[str, str] = {}
-        self.managed_keys: dict[str, dict[str, Any]] = {}
         self.switches = {
             "switch-keys": Switch(self._switch_keys, self._switch_back),
-            "pause-replication": PASSIVE,
-            "push-keys": Switch(self._push_keys, self._pushed),
+            "pause-replication": Switch(self._pause, nothing_to_undo),
+            "push-keys": Switch(self._push_keys, nothing_to_undo),
             "freeze": PASSIVE,
         }
 
@@ -43,6 +45,8 @@ class Directory(Node):
         for spec in self.stack.identities:
             self.identities[spec.object_id] = asdict(spec) | {"deleted": False, "version": 1}
         await super().start()
+        self.version = max(self.version, self._reserved)
+        await self._reserve()
         if not self.signing:
             key_id = f"signing-{self.stack.seed}-1"
             self.signing = {"key_id": key_id, "private": self.ports.signer.generate(key_id)}
@@ -52,11 +56,25 @@ class Directory(Node):
     def take_up(self, kind: str, name: str, record: Value) -> None:
         if kind == "identity":
             self.identities[name] = dict(record)
-            self.version = max(self.version, int(record["version"]))
         elif kind == "signing":
             self.signing = {str(key): str(value) for key, value in record.items()}
-        elif kind == "managed":
-            self.managed_keys[name] = dict(record)
+        elif kind == "versions":
+            self._reserved = int(record["reserved"])
+
+    @property
+    def managed_keys(self) -> dict[str, dict[str, Any]]:
+        """Per region the key that nodes should use: that of its newest switch that is still held."""
+        switched = (value for value in self.held("switch-keys") if "key_id" in value)
+        return {
+            value["region"]: {name: value[name] for name in ("region", "key_id", "secret")} | {"kind": MANAGED}
+            for value in switched
+        }
+
+    async def _reserve(self) -> None:
+        """Makes sure that the next versions are ours, before any of them is given out."""
+        if self.version + VERSIONS_AHEAD // 2 > self._reserved:
+            self._reserved = self.version + VERSIONS_AHEAD
+            await self.ports.persist("versions:", {"reserved": self._reserved})
 
     def state(self) -> Value:
         return {
@@ -67,12 +85,15 @@ class Directory(Node):
         }
 
     def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return (self._publish_for_ever(),)
+        return tuple(self._publish_for_ever(node) for node in self._readers())
 
-    async def _publish_for_ever(self) -> None:
+    async def _publish_for_ever(self, node: str) -> None:
+        """One node's own round, so that a node that hangs delays nobody else's."""
+        interval_s = self.settings.publish_interval_s
+        soon_s = min(interval_s, max(1.0, interval_s / 20))
         while True:
-            await self.publish(self._readers())
-            await self.ports.sleep(self.settings.publish_interval_s)
+            taken = (await self.publish((node,))).get(node, True)
+            await self.ports.sleep(interval_s if taken else soon_s)
 
     def _readers(self) -> tuple[str, ...]:
         wanted = (TOKEN, MANAGEMENT, VAULT)
@@ -99,7 +120,10 @@ class Directory(Node):
             return False  # the next round tries again; a replica that lags is seen by its version
 
     def snapshot(self, role: str) -> dict[str, Any]:
-        """What a role is sent: everybody the identities and public keys, token nodes the signing key, readers store keys."""
+        """What a role is sent: everybody the identities and public keys, token nodes the signing key, readers store keys.
+
+        A snapshot never changes after it was made: whatever changes here is a new object.
+        """
         common: dict[str, Any] = {"version": self.version, "identities": self.identities, "key_set": self.key_set}
         if role == TOKEN:
             common["signing"] = self.signing
@@ -111,7 +135,7 @@ class Directory(Node):
         if not self.is_internal(request):
             return error(401, "Unauthorized", "the directory answers this stack's nodes only")
         if request.path == "/snapshot/keys":
-            return Response(200, {"store_keys": self.managed_keys})
+            return Response(200, {"store_keys": self.managed_keys, "version": self.version})
         if request.path == "/resources" and request.method == "GET":
             return self._by_resource(request.query.get("id", "").lower())
         if request.path.startswith("/principals/"):
@@ -133,11 +157,12 @@ class Directory(Node):
         return Response(204)
 
     async def _save(self, object_id: str, record: dict[str, Any]) -> Response:
-        record["version"] = self.version + 1
-        await self.ports.persist(f"identity:{object_id}", record)
+        await self._reserve()
+        await self.ports.persist(f"identity:{object_id}", {**record, "version": self.version + 1})
         self.version += 1
-        self.identities[object_id] = record
-        return Response(200, record)
+        made = {**record, "version": self.version}
+        self.identities = {**self.identities, object_id: made}
+        return Response(200, made)
 
     async def control(self, request: Request) -> Response:
         if request.path == "/admin/user-token" and request.method == "POST":
@@ -164,41 +189,36 @@ class Directory(Node):
             raise Refused("all changes are frozen")
         if self.settings.readiness_gate:
             await self._require_readiness(region)
-        secret, key_id = self.ports.new_id(), f"managed-{region}-{len(self.managed_keys) + 1}"
-        roll = {
-            "key_id": key_id,
-            "secret": secret,
-            "overlap_s": value.get("overlap_s", self.settings.key_overlap_s),
-        }
-        await self._tell_store(
+        secret = self.ports.new_id()
+        roll = {"secret": secret, "overlap_s": value.get("overlap_s", self.settings.key_overlap_s)}
+        answer = await self._tell_store(
             region, self.internal("PUT", f"/admin/holds/{fault_id}", {"switch": "roll-key", "value": roll})
         )
-        self.managed_keys[region] = {"region": region, "key_id": key_id, "kind": MANAGED, "secret": secret}
-        await self.ports.persist(f"managed:{region}", self.managed_keys[region])
-        await self._renumber()
-        taken = await self.publish(self._readers())
-        return {"key_id": key_id, "published": taken}
+        key_id = str(answer["hold"]["value"]["made"])
+        await self.decide(fault_id, key_id=key_id, secret=secret)
+        return {"key_id": key_id, "published": await self._publish_now()}
 
-    async def _renumber(self) -> None:
-        """A change of keys is a change of the snapshot, so replicas can tell the newer one."""
+    async def _publish_now(self) -> dict[str, bool]:
+        """A change of keys is a change of the snapshot, so it gets a version of its own; which nodes took it."""
+        await self._reserve()
         self.version += 1
+        return await self.publish(self._readers())
 
     async def _switch_back(self, fault_id: str, value: Value) -> None:
         region = self._known_region(value)
         await self._tell_store(region, self.internal("DELETE", f"/admin/holds/{fault_id}"))
-        self.managed_keys.pop(region, None)
-        await self.ports.persist(f"managed:{region}", None)
-        await self._renumber()
-        await self.publish(self._readers())
+        await self._publish_now()
 
-    async def _tell_store(self, region: str, request: Request) -> Response:
+    async def _tell_store(self, region: str, request: Request) -> Value:
         try:
             answer = await self.ports.call(f"{region}.store", request, timeout_s=self.settings.call_timeout_ms / 1000)
         except CallFailed as failed:
-            raise ValueError(f"the store of {region} did not answer: {failed.failure}") from failed
+            raise Unreachable(f"the store of {region} did not answer: {failed.failure}") from failed
+        if answer.status >= 500:
+            raise Unreachable(f"the store of {region} answered {answer.status}: {answer.body}")
         if not answer.ok:
             raise ValueError(f"the store of {region} answered {answer.status}: {answer.body}")
-        return answer
+        return answer.body or {}
 
     def _known_region(self, value: Value) -> str:
         region = str(value["region"])
@@ -231,8 +251,11 @@ class Directory(Node):
 
     async def _push_keys(self, fault_id: str, value: Value) -> Value:
         self._known_region(value)
-        await self._renumber()
-        return {"published": await self.publish(self._readers())}
+        return {"published": await self._publish_now()}
 
-    async def _pushed(self, fault_id: str, value: Value) -> None:
-        """A push leaves nothing behind that could be taken back."""
+    async def _pause(self, fault_id: str, value: Value) -> Value:
+        """The publisher looks at the holds; here only what could not be meant is refused."""
+        regions = value["regions"]
+        if not isinstance(regions, list | tuple):
+            raise ValueError(f"regions is a list of names, not {regions!r}")
+        return {"regions": [self._known_region({"region": region}) for region in regions]}

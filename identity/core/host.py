@@ -14,12 +14,13 @@ from typing import Any
 
 from identity.core import imds
 from identity.core.messages import CallFailed, Request, Response
-from identity.core.node import PASSIVE, Node, Switch, Value, error, nothing_to_undo
+from identity.core.node import Node, Switch, Value, error, nothing_to_undo
 from identity.core.ports import Ports
 from identity.core.token_cache import CachedToken, TokenCache
 from identity.core.topology import HOST, NodeSpec
 from identity.core.trail import Hop, of, with_hop
 
+SCALE_SET_DIGITS = 9
 UNREACHABLE = Response(503, {"error": "unknown", "error_description": "the managed identity service does not answer"})
 
 
@@ -51,9 +52,9 @@ class Host(Node):
         self.imds_requests: dict[str, int] = {}
         self._answers_left: dict[str, int] = {}
         self.switches = {
-            "route-zone": PASSIVE,
-            "route-region": PASSIVE,
-            "answer": Switch(self._start_answering, nothing_to_undo),
+            "route-zone": Switch(self._route_zone, nothing_to_undo),
+            "route-region": Switch(self._route_region, nothing_to_undo),
+            "answer": Switch(self._start_answering, self._stop_answering),
         }
         for machine in self.stack.machines:
             if machine.region == self.region:
@@ -62,7 +63,9 @@ class Host(Node):
                 (self.scale_sets if machine.scale_set else self.machines)[machine.name] = made
 
     def take_up(self, kind: str, name: str, record: Value) -> None:
-        if kind == "machine":
+        if kind == "machine" and record.get("deleted"):
+            self.machines.pop(name, None)
+        elif kind == "machine":
             self.machines[name] = Machine(**{**record, "identities": tuple(record["identities"])})
 
     def state(self) -> Value:
@@ -75,7 +78,7 @@ class Host(Node):
             return self.machines[name]
         base, _, number = name.rpartition("_")
         found = self.scale_sets.get(base)
-        if found is None or not number.isdigit():
+        if found is None or not (number.isascii() and number.isdigit()) or len(number) > SCALE_SET_DIGITS:
             return None
         zones = self.stack.zones
         return Machine(name, zones[int(number) % len(zones)], found.arm_id, found.identities)
@@ -119,9 +122,11 @@ class Host(Node):
         response = await self._ask(machine, identity, resource, age_s)
         if response.ok and response.body is not None:
             self.cache.put(key, CachedToken(**response.body))
+            if self.cache.freshness(key, now_s) == "due":  # the token node's own cache gave us the one that we had
+                self.cache.asked(key, now_s)
             return _marked(response, "miss")
         if freshness == "due" and cached is not None and response.status >= 500:
-            self.cache.failed(key, now_s)
+            self.cache.asked(key, now_s)
             return _marked(Response(200, cached.to_body(), response.headers), "stale")
         return _marked(response, "miss")
 
@@ -156,22 +161,40 @@ class Host(Node):
         start = zones.index(first) if first in zones else 0
         return [f"{region}.token.{name}" for name in (*zones[start:], *zones[:start])]
 
+    async def _route_zone(self, fault_id: str, value: Value) -> Value:
+        for zone in (value["zone"], value["to"]):
+            if zone not in self.stack.zones:
+                raise ValueError(f"no zone {zone!r}; zones are {', '.join(self.stack.zones)}")
+        return {"first": self._route(str(value["zone"]))[0]}
+
+    async def _route_region(self, fault_id: str, value: Value) -> Value:
+        if value["to"] not in self.stack.regions:
+            raise ValueError(f"no region {value['to']!r}; regions are {', '.join(self.stack.regions)}")
+        return {"first": self._route(self.stack.zones[0])[0]}
+
     async def _start_answering(self, fault_id: str, value: Value) -> Value:
         status = int(value["status"])
-        if not 100 <= status <= 599:
-            raise ValueError(f"status {status} is not an HTTP status")
-        if value.get("times") is not None:
-            self._answers_left[fault_id] = int(value["times"])
+        if not 200 <= status <= 599:
+            raise ValueError(f"status {status} is not the status of an HTTP answer")
+        if not isinstance(value.get("body") or {}, Mapping):
+            raise ValueError("body is a JSON object")
+        for name in ("times", "retry_after_s"):
+            if value.get(name) is not None and float(value[name]) < 0:
+                raise ValueError(f"{name} is not negative")
         return {"status": status}
+
+    async def _stop_answering(self, fault_id: str, value: Value) -> None:
+        self._answers_left.pop(fault_id, None)
 
     def _forced_answer(self, machine: str) -> Response | None:
         for fault_id, hold in self.holds.items():
             if hold.switch != "answer" or hold.value.get("machine") not in (None, machine):
                 continue
             if hold.value.get("times") is not None:
-                if self._answers_left.get(fault_id, 0) <= 0:
+                left = self._answers_left.get(fault_id, int(hold.value["times"]))
+                if left <= 0:
                     continue
-                self._answers_left[fault_id] -= 1
+                self._answers_left[fault_id] = left - 1
             self.imds_requests[machine] = self.imds_requests.get(machine, 0) + 1
             return imds.forced(hold.value)
         return None
@@ -182,7 +205,7 @@ class Host(Node):
             return error(401, "Unauthorized", "machines are changed by the management node")
         if request.method == "DELETE":
             self.machines.pop(name, None)
-            await self.ports.persist(f"machine:{name}", None)
+            await self.ports.persist(f"machine:{name}", {"deleted": True})
             return Response(200, {})
         body = request.body or {}
         zone = str(body.get("zone") or self.stack.zones[0])

@@ -84,7 +84,8 @@ class KeyRing:
         if now_s >= self.valid_until_s(key_id):
             return f"key {key_id} is not valid"
         expected = signature(key.secret, request, request.headers.get("x-ms-date", ""))
-        return "" if hmac.compare_digest(expected, given) else f"the signature does not match key {key_id}"
+        same = hmac.compare_digest(expected.encode(), given.encode())
+        return "" if same else f"the signature does not match key {key_id}"
 
     def of_kind(self, kind: str) -> tuple[str, ...]:
         return tuple(key.key_id for key in self.keys.values() if key.kind == kind)

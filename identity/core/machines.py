@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from identity.core.management import Management
 
 Served = tuple[Response, Hop, str]
+Changed = tuple[dict[str, Any], Response | None, Hop, str]
 
 
 class Machines:
@@ -40,7 +41,9 @@ class Machines:
                 }
 
     def take_up(self, kind: str, name: str, record: Value) -> None:
-        if kind == "machine":
+        if kind == "machine" and record.get("deleted"):
+            self._machines.pop(name, None)
+        elif kind == "machine":
             self._machines[name] = dict(record)
 
     def operation(self, operation_id: str) -> Response:
@@ -82,8 +85,7 @@ class Machines:
             "zone": self._node.stack.zones[0],
             "identities": [],
         }
-        wanted = body.get("identity") or {"type": "None"}
-        changed, failure, hop, inner = await self._with_identities(machine, wanted)
+        changed, failure, hop, inner = await self._with_identities(machine, body.get("identity") or {})
         if failure is None:
             await self._keep(changed)
         shown = Response(200 if known else 201, self._shown(changed), self._operation(path, failure))
@@ -108,47 +110,72 @@ class Machines:
         await self._keep(changed)
         return Response(200, self._shown(changed)), hop, inner
 
-    async def _with_identities(
-        self, machine: Mapping[str, Any], wanted: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], Response | None, Hop, str]:
-        """The machine with its identity block changed, and the first failure if there was one."""
-        identities = [dict(item) for item in machine["identities"]]
-        kinds = str(wanted.get("type", "None"))
-        hop, inner, changed = self._node.hop(), "", {**machine, "identities": identities}
-        if "SystemAssigned" in kinds and not any(item["kind"] == "system" for item in identities):
+    async def _with_identities(self, machine: Mapping[str, Any], wanted: Mapping[str, Any]) -> Changed:
+        """The machine with its identity block changed, and the first failure if there was one.
+
+        `type: None` takes every identity away; a type that leaves one out does not.
+        """
+        if "None" in arm.identity_kinds(wanted):
+            return await self._without_identities(machine)
+        hop, inner, changed = self._node.hop(), "", {**machine, "identities": list(machine["identities"])}
+        made: dict[str, Any] | None = None
+        has_system = any(item["kind"] == "system" for item in machine["identities"])
+        if "SystemAssigned" in arm.identity_kinds(wanted) and not has_system:
             made = self._node.new_identity(machine["arm_id"], machine["name"], "system", self._node.region)
             assigned = {**made, "tags": {}, "assigned": [machine["arm_id"].lower()]}
             response, hop, inner = await self._node.write(assigned)
             if not response.ok:
                 return changed, response, hop, inner
-            identities.append(made)
+            changed["identities"].append(made)
         for resource_id, entry in (wanted.get("userAssignedIdentities") or {}).items():
             response, hop, inner = await self._assign(changed, resource_id, present=entry is not None)
             if not response.ok:
+                if made is not None:
+                    await self._node.erase(made)  # it would belong to a machine that never was
                 return changed, response, hop, inner
         return changed, None, hop, inner
 
+    async def _without_identities(self, machine: Mapping[str, Any]) -> Changed:
+        """The machine with no identities: its own is deleted, those that it shares are no longer assigned to it."""
+        hop, inner, changed = self._node.hop(), "", {**machine, "identities": list(machine["identities"])}
+        for item in machine["identities"]:
+            if item["kind"] == "system":
+                response, hop, inner = await self._node.erase(item)
+            else:
+                response, hop, inner = await self._assign(changed, item["resource_id"], present=False)
+            if not response.ok:
+                return changed, response, hop, inner
+        return {**changed, "identities": []}, None, hop, inner
+
     async def _assign(self, machine: dict[str, Any], resource_id: str, *, present: bool) -> Served:
-        """Writes the assignment to the identity's home store and takes it into the machine's record."""
+        """Writes the assignment to the identity's home store and takes it into the machine's record.
+
+        Taking away what is not there, also because the identity itself is gone, succeeds.
+        """
         known = await self._node.find(resource_id)
-        if known is None:
+        if known is None and present:
             text = f"The linked resource '{resource_id}' was not found."
             return error(400, "FailedIdentityOperation", text), self._node.hop(), ""
-        body = {"machine": machine["arm_id"].lower(), "present": present}
-        request = Request("POST", f"/identities/{known['object_id']}/assign", body=body)
-        response, hop, inner = await self._node.ask_store(known["home_region"], request)
+        response, hop, inner = Response(200), self._node.hop(), ""
+        if known is not None:
+            body = {"machine": machine["arm_id"].lower(), "present": present}
+            request = Request("POST", f"/identities/{known['object_id']}/assign", body=body)
+            response, hop, inner = await self._node.ask_store(known["home_region"], request)
+        if response.status == 404 and not present:
+            response = Response(200)
         if not response.ok:
             from identity.core.management import store_failed
 
             return store_failed(response), hop, inner
-        others = [item for item in machine["identities"] if item["object_id"] != known["object_id"]]
+        wanted = resource_id.lower()
+        others = [item for item in machine["identities"] if item["resource_id"].lower() != wanted or item["kind"] == "system"]
         machine["identities"] = [*others, known] if present else others
         return response, hop, inner
 
     async def _keep(self, machine: Mapping[str, Any]) -> None:
         """Makes the machine durable here and known to the host that runs it."""
         key = machine["arm_id"].lower()
-        await self._node.ports.persist(f"machine:{key}", machine)
+        await self._node.ports.persist(f"machine:{key}", dict(machine))
         self._machines[key] = dict(machine)
         await self._tell_host("PUT", machine)
 
@@ -163,14 +190,11 @@ class Machines:
             return  # the machine's IMDS learns of it with the next change; ARM's record is already durable
 
     async def _delete(self, machine: Mapping[str, Any]) -> Served:
-        hop, inner = self._node.hop(), ""
-        for item in machine["identities"]:
-            if item["kind"] == "system":
-                response, hop, inner = await self._node.erase(item)
-                if not response.ok:
-                    return response, hop, inner
+        _, failure, hop, inner = await self._without_identities(machine)
+        if failure is not None:
+            return failure, hop, inner
         key = machine["arm_id"].lower()
-        await self._node.ports.persist(f"machine:{key}", None)
+        await self._node.ports.persist(f"machine:{key}", {"deleted": True})
         self._machines.pop(key, None)
         await self._tell_host("DELETE", machine)
         return Response(200, {}), hop, inner

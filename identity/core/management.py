@@ -32,31 +32,35 @@ class Management(Reader):
         super().__init__(spec, ports)
         self._known: dict[str, dict[str, Any]] = {}
         self._good_until_s: dict[str, float] = {}
+        self._good_for: Mapping[str, Any] = {}
         self.machines = Machines(self)
 
     def take_up(self, kind: str, name: str, record: Value) -> None:
+        super().take_up(kind, name, record)
+        self.machines.take_up(kind, name, record)
         if kind == "resource":
             self._known[name] = dict(record)
-        else:
-            self.machines.take_up(kind, name, record)
 
     async def serve(self, request: Request) -> Response:
         if request.path == "/snapshot" and request.method == "PUT" and self.is_internal(request):
-            return self.take_snapshot(request)
+            return await self.take_snapshot(request)
         portal = request.path.startswith("/portal/")
         path = request.path.removeprefix("/portal") if portal else request.path
         response, hop, inner = await self._answer(request, path)
         return with_hop(response, hop, inner)
 
     async def _answer(self, request: Request, path: str) -> tuple[Response, Hop, str]:
-        refused = self._unauthorized(request)
+        refused = self._unauthorized(request) or _misshapen(request)
         if refused is not None:
             return refused, self.hop(), ""
         if "/operationstatuses/" in path.lower():
             return self.machines.operation(path.rsplit("/", 1)[1]), self.hop(), ""
         parsed = arm.parse_path(path)
-        if parsed is None or parsed.subscription != self.stack.subscription_id:
+        if parsed is None:
             return error(404, "InvalidResourceType", f"no resource at {path}"), self.hop(), ""
+        if parsed.subscription != self.stack.subscription_id:
+            text = f"The subscription '{parsed.subscription}' could not be found."
+            return error(404, "SubscriptionNotFound", text), self.hop(), ""
         if parsed.kind == arm.UAI_TYPE:
             return await self._identity(request, parsed)
         if parsed.kind == arm.VM_TYPE:
@@ -64,10 +68,14 @@ class Management(Reader):
         return error(404, "InvalidResourceType", f"no resource type {parsed.kind}"), self.hop(), ""
 
     def _unauthorized(self, request: Request) -> Response | None:
-        """ARM's 401 unless a token for ARM, signed by a key of the replica, comes with the request."""
-        _, _, token = request.headers.get("authorization", "").partition(" ")
-        if not token:
+        """ARM's 401 unless a token for ARM, signed by a key of the replica, comes with the request; 503 without a replica."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
             return error(401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
+        if not self.ready:
+            return error(503, "ServiceUnavailable", "the service has not loaded its configuration yet")
+        if self._good_for != self.replica.key_set:
+            self._good_for, self._good_until_s = self.replica.key_set, {}
         now_s = self.ports.now()
         if now_s < self._good_until_s.get(token, 0.0):
             return None
@@ -102,16 +110,17 @@ class Management(Reader):
 
     def _list(self, path: arm.ArmPath) -> Response:
         prefix = f"/subscriptions/{path.subscription}/" + (f"resourcegroups/{path.group}/" if path.group else "")
-        alive = {**{key: dict(item) for key, item in self.replica.identities.items()}, **self._by_object()}
+        own = {record["object_id"]: record for record in self._known.values() if self._is_newer(record)}
         shown = [
             self._shown(item)
-            for item in alive.values()
+            for item in {**self.replica.identities, **own}.values()
             if not item.get("deleted") and item["kind"] == "user" and item["resource_id"].lower().startswith(prefix)
         ]
         return Response(200, {"value": sorted(shown, key=lambda item: str(item["id"]))})
 
-    def _by_object(self) -> dict[str, dict[str, Any]]:
-        return {record["object_id"]: record for record in self._known.values()}
+    def _is_newer(self, record: Mapping[str, Any]) -> bool:
+        """True for a write of our own that the replica does not show yet; afterwards the replica is right."""
+        return int(record["version"]) > self.replica.version
 
     def _shown(self, record: Mapping[str, Any]) -> dict[str, Any]:
         return arm.identity_resource(record, self.stack.tenant_id, REGIONS[record["home_region"]].azure_name)
@@ -120,7 +129,7 @@ class Management(Reader):
         """The identity of that ARM id as ARM knows it: our own writes, the replica, else the directory."""
         wanted = resource_id.lower()
         known = self._known.get(wanted)
-        if known is not None:
+        if known is not None and self._is_newer(known):
             return None if known.get("deleted") else known
         for record in self.replica.identities.values():
             if record["resource_id"].lower() == wanted:
@@ -177,7 +186,7 @@ class Management(Reader):
         told = await self.tell_directory(self.internal("PUT", f"/principals/{record['object_id']}", body))
         if not told.ok:
             return error(503, "ServiceUnavailable", f"the directory did not take the change: {told.status}"), hop, inner
-        await self._remember({**body, "deleted": False})
+        await self._remember({**body, "deleted": False, "version": (told.body or {})["version"]})
         return response, hop, inner
 
     async def _remember(self, record: dict[str, Any]) -> None:
@@ -186,7 +195,7 @@ class Management(Reader):
         self._known[key] = record
 
     async def _delete(self, path: arm.ArmPath, known: Mapping[str, Any] | None) -> tuple[Response, Hop, str]:
-        record = known or self._known.get(path.resource_id.lower()) or self._tombstone(path.resource_id)
+        record = known or self._tombstone(path.resource_id)
         if record is None:
             return Response(204), self.hop(), ""
         return await self.erase(record)
@@ -194,7 +203,7 @@ class Management(Reader):
     def _tombstone(self, resource_id: str) -> Mapping[str, Any] | None:
         wanted = resource_id.lower()
         found = (item for item in self.replica.identities.values() if item["resource_id"].lower() == wanted)
-        return next(found, None)
+        return self._known.get(wanted) or next(found, None)
 
     async def erase(self, record: Mapping[str, Any]) -> tuple[Response, Hop, str]:
         """Deletes an identity in its home store and in the directory; 200, or 204 when it was gone already."""
@@ -205,7 +214,7 @@ class Management(Reader):
         told = await self.tell_directory(self.internal("DELETE", f"/principals/{record['object_id']}"))
         if not told.ok:
             return error(503, "ServiceUnavailable", f"the directory did not take the change: {told.status}"), hop, inner
-        await self._remember({**record, "deleted": True})
+        await self._remember({**record, "deleted": True, "version": (told.body or {"version": 0})["version"]})
         return Response(response.status), hop, inner
 
 
@@ -223,6 +232,11 @@ def store_failed(response: Response) -> Response:
         return response
     text = f"The identity service could not complete the operation: its metadata store answered {response.status}."
     return error(503 if response.status in (502, 504) else 500, "InternalServerError", text)
+
+
+def _misshapen(request: Request) -> Response | None:
+    problem = arm.body_problem(request.body or {})
+    return error(400, "InvalidRequestContent", f"The request content was invalid: {problem}.") if problem else None
 
 
 def _absent(path: arm.ArmPath) -> Response:

@@ -7,12 +7,12 @@ does by registering an engage and a disengage coroutine. Holds are durable: a no
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from identity.core.messages import Request, Response
 from identity.core.ports import Ports
-from identity.core.settings import BUILDS, Build, Settings
+from identity.core.settings import BUILDS, Build, Settings, check_config
 from identity.core.topology import NodeSpec
 from identity.core.trail import Hop, with_hop
 
@@ -25,6 +25,10 @@ class Refused(Exception):
     """The system declines a change for a reason of its own: a gate, a freeze. The answer is 409 and a defence."""
 
 
+class Unreachable(Exception):
+    """Another node that the change needs did not do its part. The answer is 503, and what was held stays held."""
+
+
 @dataclass(frozen=True, slots=True)
 class Switch:
     """How a role carries out one kind of hold. `engage` returns a report; `disengage` gets what the hold was."""
@@ -35,15 +39,25 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
+    """A switch thrown: `value` is what was asked for, `decided` what the node settled on, `order` grows with each hold."""
+
     switch: str
     value: Value
+    decided: Value = field(default_factory=dict)
+    order: int = 0
+
+    @property
+    def whole(self) -> dict[str, Any]:
+        """All that is known of the hold: what was asked for and what was decided."""
+        return {**self.value, **self.decided}
 
     def to_record(self) -> dict[str, Any]:
-        return {"switch": self.switch, "value": dict(self.value)}
+        plain = {"switch": self.switch, "order": self.order}
+        return plain | {"value": dict(self.value), "decided": dict(self.decided)}
 
     def shown(self) -> dict[str, Any]:
         """The hold without secrets, for answers."""
-        return {"switch": self.switch, "value": {key: v for key, v in self.value.items() if key != "secret"}}
+        return {"switch": self.switch, "value": {key: v for key, v in self.whole.items() if key != "secret"}}
 
 
 def error(status: int, code: str, message: str, **headers: str) -> Response:
@@ -80,11 +94,12 @@ class Node:
         for key, record in self.ports.restore().items():
             kind, _, name = key.partition(":")
             if kind == "hold":
-                self.holds[name] = Hold(record["switch"], record["value"])
+                self.holds[name] = Hold(**record)
             elif key == "node":
                 self.build, self.config = record["build"], dict(record["config"])
             else:
                 self.take_up(kind, name, record)
+        self._sort_holds()
 
     def take_up(self, kind: str, name: str, record: Value) -> None:
         """Takes up one durable record of the role's own."""
@@ -125,7 +140,10 @@ class Node:
             return await self._hold_request(request, request.path.removeprefix("/admin/holds/"))
         if self.takes_builds and request.method == "POST" and request.path in ("/admin/build", "/admin/config"):
             return await self._change(request)
-        return await self.control(request)
+        try:
+            return await self.control(request)
+        except (KeyError, ValueError, TypeError) as wrong:
+            return error(400, "BadRequest", f"{request.path}: {type(wrong).__name__}: {wrong}")
 
     async def control(self, request: Request) -> Response:
         """Control requests of the role's own."""
@@ -144,43 +162,73 @@ class Node:
         if request.method == "PUT":
             return await self._engage(fault_id, request.body or {})
         if request.method == "DELETE":
-            await self._disengage(fault_id)
-            return Response(200, {"released": fault_id})
+            return await self._release(fault_id)
         return error(405, "MethodNotAllowed", "holds are put and deleted")
 
+    async def _release(self, fault_id: str) -> Response:
+        try:
+            await self._disengage(fault_id)
+        except Unreachable as silent:
+            return error(503, "Unreachable", str(silent))
+        return Response(200, {"released": fault_id})
+
     async def _engage(self, fault_id: str, body: Value) -> Response:
-        hold = Hold(str(body.get("switch", "")), body.get("value") or {})
+        asked = body.get("value") or {}
+        if not isinstance(asked, Mapping):
+            return error(400, "BadValue", f"a switch's value is an object, not {asked!r}")
+        hold = Hold(str(body.get("switch", "")), asked)
         switch = self.switches.get(hold.switch)
         if switch is None:
             known = ", ".join(sorted(self.switches)) or "none"
             return error(404, "UnknownSwitch", f"{self.role} has no switch {hold.switch!r}; it has {known}")
-        if self._already(fault_id, hold):
-            return Response(200, {"hold": hold.shown(), "report": {"unchanged": True}})
-        await self._disengage(fault_id)
-        self.holds[fault_id] = hold
-        await self.ports.persist(f"hold:{fault_id}", hold.to_record())
-        try:
-            report = await switch.engage(fault_id, hold.value)
-        except Refused as refused:
-            await self._forget(fault_id)
-            return error(409, "Refused", str(refused))
-        except (KeyError, ValueError, TypeError) as wrong:
-            await self._forget(fault_id)
-            return error(400, "BadValue", f"switch {hold.switch}: {type(wrong).__name__}: {wrong}")
-        self.reports[fault_id] = dict(report)
-        return Response(200, {"hold": hold.shown(), "report": dict(report)})
-
-    def _already(self, fault_id: str, hold: Hold) -> bool:
-        """True when that hold is in place (a role may have added to its value what it decided)."""
         kept = self.holds.get(fault_id)
-        return kept is not None and kept.switch == hold.switch and {**kept.value, **hold.value} == dict(kept.value)
+        if kept is not None and (kept.switch, dict(kept.value)) == (hold.switch, dict(hold.value)):
+            return Response(200, {"hold": kept.shown(), "report": {"unchanged": True}})
+        try:
+            await self._disengage(fault_id)
+            report = await self._throw(fault_id, hold, switch)
+        except Refused as refused:
+            return error(409, "Refused", str(refused))
+        except Unreachable as silent:
+            return error(503, "Unreachable", str(silent))
+        except (KeyError, ValueError, TypeError) as wrong:
+            return error(400, "BadValue", f"switch {hold.switch}: {type(wrong).__name__}: {wrong}")
+        return Response(200, {"hold": self.holds[fault_id].shown(), "report": report})
+
+    async def _throw(self, fault_id: str, hold: Hold, switch: Switch) -> dict[str, Any]:
+        """Puts the hold in place and returns the role's report; when the role raises, the hold is gone again."""
+        order = 1 + max((other.order for other in self.holds.values()), default=0)
+        self.holds[fault_id] = replace(hold, order=order)
+        await self.ports.persist(f"hold:{fault_id}", self.holds[fault_id].to_record())
+        try:
+            report = dict(await switch.engage(fault_id, hold.value))
+        except Exception:
+            await self._forget(fault_id)
+            raise
+        self.reports[fault_id] = report
+        return report
+
+    async def decide(self, fault_id: str, **decided: Any) -> None:
+        """Makes durable what a hold means in the end, so that a restart and the release go by the same."""
+        hold = self.holds[fault_id]
+        self.holds[fault_id] = replace(hold, decided={**hold.decided, **decided})
+        await self.ports.persist(f"hold:{fault_id}", self.holds[fault_id].to_record())
+
+    def _sort_holds(self) -> None:
+        self.holds = dict(sorted(self.holds.items(), key=lambda item: item[1].order))
 
     async def _disengage(self, fault_id: str) -> None:
-        hold = self.holds.get(fault_id)
+        """Undoes a hold. It is durable until that is done, and stays in place when the role cannot (Unreachable)."""
+        hold = self.holds.pop(fault_id, None)
         if hold is None:
             return
+        try:
+            await self.switches[hold.switch].disengage(fault_id, hold.whole)
+        except Unreachable:
+            self.holds[fault_id] = hold
+            self._sort_holds()
+            raise
         await self._forget(fault_id)
-        await self.switches[hold.switch].disengage(fault_id, hold.value)
 
     async def _forget(self, fault_id: str) -> None:
         self.holds.pop(fault_id, None)
@@ -189,7 +237,7 @@ class Node:
 
     def held(self, switch: str) -> tuple[Value, ...]:
         """The values of all holds of one switch, oldest first."""
-        return tuple(hold.value for hold in self.holds.values() if hold.switch == switch)
+        return tuple(hold.whole for hold in self.holds.values() if hold.switch == switch)
 
     async def _change(self, request: Request) -> Response:
         body = request.body or {}
@@ -199,9 +247,12 @@ class Node:
                 return error(400, "UnknownBuild", f"no build {build!r}; builds are {', '.join(BUILDS)}")
             self.build = build
         else:
-            self.config |= dict(body)
+            try:
+                self.config = {**self.config, **check_config(body)}
+            except ValueError as wrong:
+                return error(400, "UnknownSetting", str(wrong))
         await self.ports.persist("node", {"build": self.build, "config": self.config})
-        return Response(200, {"node": self.name, "build": self.build, "config": self.config})
+        return Response(200, {"node": self.name, "build": self.build, "config": dict(self.config)})
 
 
 async def nothing_to_undo(fault_id: str, value: Value) -> None:

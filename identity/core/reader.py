@@ -30,12 +30,20 @@ class Reader(Node):
         keys = self.store.report(self.features, forced=self.forced)
         return {"store_keys": keys, "config": self.config, "replica_version": self.replica.version}
 
-    def take_snapshot(self, request: Request) -> Response:
+    def take_up(self, kind: str, name: str, record: Value) -> None:
+        if kind == "replica":
+            self.replica.take(record)
+            self._follow()
+
+    async def take_snapshot(self, request: Request) -> Response:
         """The answer to the directory's `PUT /snapshot`."""
-        response = self.replica.serve(request)
-        self.store.learn(self.replica.store_keys)
-        self.ready = self.ready or response.ok
+        response = await self.replica.serve(request, self.ports)
+        self._follow()
         return response
+
+    def _follow(self) -> None:
+        self.store.learn(self.replica.store_keys, self.replica.version)
+        self.ready = self.replica.version > 0
 
     async def ask_store(self, region: str, request: Request) -> tuple[Response, Hop, str]:
         """The store's answer, our hop for the trail (with the key that was used) and the store's own trail.
@@ -60,4 +68,4 @@ class Reader(Node):
         except CallFailed:
             return  # the keys that we have stay; the store's refusal is the answer
         if answer.ok and answer.body is not None:
-            self.store.learn(answer.body["store_keys"])
+            self.store.learn(answer.body["store_keys"], int(answer.body["version"]))

@@ -1,6 +1,7 @@
 """A node's copy of what the directory publishes: identities, public keys, and for token nodes the signing keys.
 
-Law: a replica never goes backwards. A snapshot older than the one held is dropped, whoever sends it.
+Law: a replica never goes backwards. A snapshot older than the one held is dropped, whoever sends it. The newest one is
+durable, so a node that is killed serves again at once, also while the directory is away, and forgets no deletion.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 from identity.core.messages import Request, Response
 from identity.core.node import error
+from identity.core.ports import Ports
 
 
 class Replica:
@@ -37,8 +39,13 @@ class Replica:
         """True when the replica holds a tombstone of the identity (one it has never heard of is not deleted)."""
         return bool(self.identities.get(object_id, {}).get("deleted"))
 
-    def serve(self, request: Request) -> Response:
-        """The answer to the directory's `PUT /snapshot`."""
-        if request.body is None:
-            return error(400, "BadSnapshot", "a snapshot is a JSON object")
-        return Response(200, {"taken": self.take(request.body), "version": self.version})
+    async def serve(self, request: Request, ports: Ports) -> Response:
+        """The answer to the directory's `PUT /snapshot`; what is newer than before is durable when it is answered."""
+        snapshot = request.body or {}
+        if not {"version", "identities", "key_set"} <= snapshot.keys():
+            return error(400, "BadSnapshot", "a snapshot has a version, identities and a key set")
+        newer = int(snapshot["version"]) > self.version
+        taken = self.take(snapshot)
+        if newer:
+            await ports.persist("replica:", snapshot)
+        return Response(200, {"taken": taken, "version": self.version})

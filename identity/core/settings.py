@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any
 
 
@@ -29,6 +30,19 @@ BUILDS: Mapping[str, Build] = {
     "1.0": Build(uses_managed_keys=False, accepts_managed_key=True),
     "2.0": Build(uses_managed_keys=True, accepts_managed_key=True),
 }
+
+
+NODE_CONFIG = ("force_managed_key",)  # what `POST /admin/config` may set on a node that holds store keys
+
+
+def check_config(wanted: Mapping[str, Any]) -> dict[str, bool]:
+    """The configuration that `wanted` asks for; raises ValueError for a name or value that nodes do not know."""
+    for name, value in wanted.items():
+        if name not in NODE_CONFIG:
+            raise ValueError(f"nodes have no configuration {name!r}; they have {', '.join(NODE_CONFIG)}")
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} is true or false, not {value!r}")
+    return dict(wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +86,11 @@ class Settings:
 
     def _check(self) -> None:
         for region, build in (*self.builds.items(), *self.pins.items()):
-            if build not in BUILDS:
-                raise ValueError(f"no build {build!r} (region {region}); builds are {', '.join(BUILDS)}")
+            if not isinstance(build, str) or build not in BUILDS:
+                raise ValueError(f"no build {build!r} (region {region}); builds are {', '.join(map(repr, BUILDS))}")
+        for name in ("token_lifetime_s", "publish_interval_s", "call_timeout_ms"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is above 0, not {getattr(self, name)!r}")
         for name in ("host_refresh_fraction", "instance_refresh_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share of a token's life, above 0 and up to 1")
@@ -90,7 +107,7 @@ class Settings:
 def _check_type(name: str, value: Any, default: Any) -> None:
     kind = type(default)
     if kind is float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
             raise ValueError(f"{name} is a number that is not negative, not {value!r}")
     elif kind is tuple:
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):

@@ -27,20 +27,42 @@ class Store(Node):
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
         self.records: dict[str, dict[str, Any]] = {}
-        self.ring = KeyRing()
-        first = manual_key(self.region, self.stack.store_keys[self.region])
-        self.ring.keys[first.key_id] = first
+        self.generations = 0
+        self.ring = self._ring()
         self.switches = {
-            "roll-key": Switch(self._roll, self._unroll),
-            "invalidate-key": Switch(self._invalidate, self._validate),
-            "accept-key": Switch(self._accept, self._unaccept),
+            "roll-key": Switch(self._roll, self._rebuild),
+            "invalidate-key": Switch(self._invalidate, self._rebuild),
+            "accept-key": Switch(self._accept, self._rebuild),
         }
 
     async def start(self) -> None:
         self._seed()
         await super().start()
         for fault_id, hold in self.holds.items():
-            self._overlay(fault_id, hold.switch, hold.value)
+            if not hold.decided:  # killed between taking the hold and deciding what it means
+                await self.switches[hold.switch].engage(fault_id, hold.value)
+        self.ring = self._ring()
+
+    def _ring(self) -> KeyRing:
+        """The key ring, a function of the holds alone: the manual key, then what each hold does, in order."""
+        first = manual_key(self.region, self.stack.store_keys[self.region])
+        ring = KeyRing({first.key_id: first})
+        for fault_id, hold in self.holds.items():
+            decided = hold.decided
+            if not decided:
+                continue
+            if hold.switch == "roll-key":
+                made = StoreKey(self.region, decided["made"], MANAGED, decided["secret"])
+                ring.keys[made.key_id] = made
+                ring.revoked[fault_id] = decided["revokes"]
+            elif hold.switch == "invalidate-key":
+                ring.revoked[fault_id] = {decided["resolved"]: decided["at_s"]}
+            else:
+                ring.accepted[fault_id] = decided["resolved"]
+        return ring
+
+    async def _rebuild(self, fault_id: str, value: Value) -> None:
+        self.ring = self._ring()
 
     def _seed(self) -> None:
         for machine_id, identity in assignments(self.stack.machines):
@@ -55,8 +77,8 @@ class Store(Node):
     def take_up(self, kind: str, name: str, record: Value) -> None:
         if kind == "identity":
             self.records[name] = dict(record)
-        elif kind == "key":
-            self.ring.keys[name] = StoreKey(**record)
+        elif kind == "generations":
+            self.generations = int(record["made"])
 
     def state(self) -> Value:
         alive = sum(1 for record in self.records.values() if not record.get("deleted"))
@@ -118,58 +140,33 @@ class Store(Node):
         await self.ports.persist(f"identity:{object_id}", record)
         self.records[object_id] = record
 
-    def _overlay(self, fault_id: str, switch: str, value: Value) -> None:
-        """Puts a hold's effect on the ring; everything that it needs is in the hold's durable value."""
-        if switch == "roll-key":
-            self.ring.revoked[fault_id] = value["revokes"]
-        elif switch == "invalidate-key":
-            self.ring.revoked[fault_id] = {value["resolved"]: value["at_s"]}
-        else:
-            self.ring.accepted[fault_id] = value["resolved"]
-
-    async def _keep(self, fault_id: str, **more: Any) -> None:
-        """Adds what was decided at engage time to the hold, so that a restart decides the same."""
-        hold = self.holds[fault_id]
-        self.holds[fault_id] = type(hold)(hold.switch, {**hold.value, **more})
-        await self.ports.persist(f"hold:{fault_id}", self.holds[fault_id].to_record())
-        self._overlay(fault_id, hold.switch, self.holds[fault_id].value)
+    async def decide(self, fault_id: str, **decided: Any) -> None:
+        await super().decide(fault_id, **decided)
+        self.ring = self._ring()
 
     async def _roll(self, fault_id: str, value: Value) -> Value:
-        generation = len(self.ring.of_kind(MANAGED)) + 1
-        key_id = str(value.get("key_id") or f"managed-{self.region}-{generation}")
-        key = StoreKey(self.region, key_id, MANAGED, str(value.get("secret") or self.ports.new_id()))
-        ends_s = self.ports.now() + float(value.get("overlap_s", self.settings.key_overlap_s))
-        revokes = {old: ends_s for old in self.ring.keys if old != key_id}
-        self.ring.keys[key_id] = key
-        await self.ports.persist(f"key:{key_id}", key.to_record())
-        await self._keep(fault_id, revokes=revokes, made=key_id)
+        overlap_s = float(value.get("overlap_s", self.settings.key_overlap_s))
+        if not 0 <= overlap_s < float("inf"):
+            raise ValueError(f"overlap_s is {overlap_s}")
+        self.generations += 1  # never used again, so that a key id names one secret for ever
+        key_id = f"managed-{self.region}-{self.generations}"
+        await self.ports.persist("generations:", {"made": self.generations})
+        revokes = dict.fromkeys(self.ring.keys, self.ports.now() + overlap_s)
+        secret = str(value.get("secret") or self.ports.new_id())
+        await self.decide(fault_id, revokes=revokes, made=key_id, secret=secret)
         return {"key_id": key_id, "revokes": revokes}
-
-    async def _unroll(self, fault_id: str, value: Value) -> None:
-        self.ring.revoked.pop(fault_id, None)
-        made = value.get("made", "")
-        self.ring.keys.pop(made, None)
-        await self.ports.persist(f"key:{made}", None)
 
     async def _invalidate(self, fault_id: str, value: Value) -> Value:
         key_id = self.ring.resolve(str(value.get("key_id", "current")))
-        await self._keep(fault_id, resolved=key_id, at_s=self.ports.now())
+        await self.decide(fault_id, resolved=key_id, at_s=self.ports.now())
         return {"key_id": key_id}
-
-    async def _validate(self, fault_id: str, value: Value) -> None:
-        self.ring.revoked.pop(fault_id, None)
 
     async def _accept(self, fault_id: str, value: Value) -> Value:
         key_id = self.ring.resolve(str(value["key_id"]))
-        await self._keep(fault_id, resolved=key_id)
+        await self.decide(fault_id, resolved=key_id)
         return {"key_id": key_id}
-
-    async def _unaccept(self, fault_id: str, value: Value) -> None:
-        self.ring.accepted.pop(fault_id, None)
 
 
 def assignments(machines: tuple[Any, ...]) -> tuple[tuple[str, str], ...]:
     """Every (machine's ARM id in lower case, identity name) of a stack's specification."""
     return tuple((machine.resource_id.lower(), name) for machine in machines for name in machine.identities)
-
-

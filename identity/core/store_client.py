@@ -26,10 +26,16 @@ class StoreClient:
         self._manual = {region: manual_key(region, secret) for region, secret in stack.store_keys.items()}
         self._managed: dict[str, StoreKey] = {}
         self._preferred: dict[str, str] = {}
+        self._version = 0
 
-    def learn(self, managed: Mapping[str, Mapping[str, Any]]) -> None:
-        """Takes the managed keys of a snapshot; a key that is no longer published is forgotten."""
-        self._managed = {region: StoreKey(**record) for region, record in managed.items()}
+    def learn(self, managed: Mapping[str, Mapping[str, Any]], version: int) -> None:
+        """Takes the managed keys that the directory had at `version`, unless newer ones are known already.
+
+        A key that is no longer published is forgotten.
+        """
+        if version >= self._version:
+            self._version = version
+            self._managed = {region: StoreKey(**record) for region, record in managed.items()}
 
     def choices(self, region: str, build: Build, *, forced: bool) -> tuple[StoreKey, ...]:
         """The keys that a node would try for a region's store, in order."""

@@ -27,7 +27,7 @@ class TokenNode(Reader):
 
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
-        fraction = self.settings.instance_refresh_fraction if self.settings.instance_cache else 1e-9
+        fraction = self.settings.instance_refresh_fraction
         self.cache = TokenCache(refresh_fraction=fraction, margin_s=self.settings.expiry_margin_s)
         self._bootstrapped = False
         self._own_token_ends_s = 0.0
@@ -39,11 +39,14 @@ class TokenNode(Reader):
             await self.ports.persist("bootstrap:", {"done": True})
 
     def take_up(self, kind: str, name: str, record: Value) -> None:
+        super().take_up(kind, name, record)
         self._bootstrapped = self._bootstrapped or kind == "bootstrap"
 
     async def serve(self, request: Request) -> Response:
         if request.path == "/snapshot" and request.method == "PUT" and self.is_internal(request):
-            return self.take_snapshot(request)
+            return await self.take_snapshot(request)
+        if not self.ready:
+            return with_hop(_unready(), self.hop())
         if request.path == "/token" and request.method == "POST" and self.is_internal(request):
             return await self._token(request.body or {})
         if request.method == "GET":
@@ -53,7 +56,7 @@ class TokenNode(Reader):
     async def _token(self, body: Any) -> Response:
         """A token for `object_id` of `home_region`, used from `machine` (the ARM id it is assigned to)."""
         key = (body["object_id"], body["host_machine"], body["resource"])
-        freshness = self.cache.freshness(key, self.ports.now())
+        freshness = self.cache.freshness(key, self.ports.now()) if self.settings.instance_cache else "none"
         cached = self.cache.get(key)
         if freshness == "fresh" and cached is not None and "issued_s" not in body:
             return with_hop(_as_response(cached), Hop(self.name, self.build, cache="hit"))
@@ -63,7 +66,7 @@ class TokenNode(Reader):
         return with_hop(response, Hop(self.name, self.build, hop.key_id, hop.key_kind, "miss"), inner)
 
     async def _issue(self, key: tuple[str, ...], body: Any) -> tuple[Response, Hop, str]:
-        object_id, _, resource = key
+        object_id, holder, resource = key
         if self.replica.is_deleted(object_id):
             return _not_found(), self.hop(), ""
         if self._locked_out():
@@ -75,16 +78,18 @@ class TokenNode(Reader):
             return _unavailable(str((found.body or {}).get("error", found.status))), hop, inner
         if body["machine"].lower() not in found.body["assigned"]:
             return _not_found(), hop, inner
-        token = self._sign(found.body, body["machine"], resource, float(body.get("issued_s", self.ports.now())))
+        issued_s = float(body.get("issued_s", self.ports.now()))
+        token = self._sign(found.body, body["machine"], holder, resource, issued_s)
         self.cache.put(key, token)
         self._own_token_ends_s = self.ports.now() + self.settings.token_lifetime_s
         return _as_response(token), hop, inner
 
-    def _sign(self, identity: Any, machine: str, resource: str, issued_s: float) -> CachedToken:
+    def _sign(self, identity: Any, machine: str, holder: str, resource: str, issued_s: float) -> CachedToken:
         made = claims.managed_identity_claims(
             tenant_id=self.stack.tenant_id,
             identity=identity,
             machine=machine,
+            holder=holder,
             resource=resource,
             issued_s=issued_s,
             lifetime_s=self.settings.token_lifetime_s,
@@ -130,6 +135,11 @@ def _as_response(token: CachedToken) -> Response:
 
 def _not_found() -> Response:
     return Response(400, {"error": "invalid_request", "error_description": NOT_FOUND})
+
+
+def _unready() -> Response:
+    text = "the identity service has not loaded its configuration yet"
+    return Response(503, {"error": "unknown", "error_description": text})
 
 
 def _unavailable(why: str) -> Response:

@@ -66,6 +66,6 @@ class TokenCache:
             return "fresh"
         return "due"
 
-    def failed(self, key: tuple[str, ...], now_s: float) -> None:
-        """Notes that a refresh was tried and failed, so that the next one waits for the backoff."""
+    def asked(self, key: tuple[str, ...], now_s: float) -> None:
+        """Notes that a refresh was tried and brought nothing newer, so that the next one waits for the backoff."""
         self._asked_s[key] = now_s

@@ -29,11 +29,18 @@ class Vault(Node):
     def state(self) -> Value:
         return {"replica_version": self.replica.version, "key_ids": list(self.replica.key_set)}
 
+    def take_up(self, kind: str, name: str, record: Value) -> None:
+        if kind == "replica":
+            self.replica.take(record)
+            self.ready = True
+
     async def serve(self, request: Request) -> Response:
         if request.path == "/snapshot" and request.method == "PUT" and self.is_internal(request):
-            response = self.replica.serve(request)
-            self.ready = self.ready or response.ok
+            response = await self.replica.serve(request, self.ports)
+            self.ready = self.replica.version > 0
             return response
+        if not self.ready:
+            return with_hop(error(503, "ServiceUnavailable", "the vault has no key set yet"), self.hop())
         return with_hop(self._secret(request), self.hop())
 
     def _secret(self, request: Request) -> Response:

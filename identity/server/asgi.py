@@ -51,15 +51,16 @@ def application(node: Handler) -> Application:
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await node.handle(await _request(scope, receive))
+            messages = _messages(await node.handle(await _request(scope, receive)))
         except BadRequestError as bad:
-            response = _failure(bad.status, bad.code, bad.message)
+            messages = _messages(_failure(bad.status, bad.code, bad.message))
         except ClientGoneError:
             return
         except Exception:
             log.exception("%s %s was not handled", scope["method"], scope["path"])
-            response = _failure(500, "InternalServerError", "The server encountered an internal error.")
-        await _answer(response, send)
+            messages = _messages(_failure(500, "InternalServerError", "The server encountered an internal error."))
+        for message in messages:
+            await send(message)
 
     return serve
 
@@ -119,7 +120,8 @@ def _phrase(status: int) -> str:
         return f"Status {status}"
 
 
-async def _answer(response: Response, send: Send) -> None:
+def _messages(response: Response) -> tuple[Message, Message]:
+    """The answer as ASGI's two messages; raises for a response that cannot be put on the wire."""
     body = response.body
     if body is None and response.status >= 400:
         phrase = _phrase(response.status)
@@ -130,5 +132,5 @@ async def _answer(response: Response, send: Send) -> None:
         headers.append(JSON_TYPE)
     if response.status not in WITHOUT_BODY:
         headers.append((b"content-length", str(len(content)).encode()))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    start = {"type": "http.response.start", "status": response.status, "headers": headers}
+    return start, {"type": "http.response.body", "body": content}

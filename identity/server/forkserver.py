@@ -2,7 +2,7 @@
 
 It starts the companions, binds a port for every node, opens the control socket in SPEC's folder and prints one JSON line:
 `{"ok": true, "ports": {...}, "companions": {NAME: PID}}` or `{"ok": false, "error": ...}`. Then it imports, once, all
-that nodes need, which takes half a second in which its starter can make the links, and obeys the control socket:
+that nodes need, which is most of a start and leaves its starter time to make the links, and obeys the control socket:
 
     launch                        reads SPEC again (now with the links) and starts all nodes
     status                        every node and companion as it is
@@ -132,6 +132,7 @@ class Daemon:
     def _converse(self, connection: socket.socket, companions: Companions) -> None:
         """One request and its answer; raises Stopped where the request ends the stack."""
         connection.settimeout(control.REQUEST_TIMEOUT_S)
+        command = ""
         try:
             asked = control.read_line(connection)
             command = str(asked.get("command"))
@@ -139,7 +140,6 @@ class Daemon:
             control.write_line(connection, answer)
         except (OSError, ValueError) as broken:
             print(f"a request on the control socket broke off: {broken}", file=sys.stderr)  # noqa: T201  # the log
-            return
         if command == "stop" or (command == "launch" and not self._launched):
             raise Stopped
 
@@ -173,7 +173,7 @@ class Daemon:
 
 
 def import_node_code() -> ServeNode:
-    """What a node's process runs. The first call takes half a second and is made by the parent, so that forks need none."""
+    """What a node's process runs. The first call is slow and is made by the parent, so that forks need none."""
     from identity.server.serve import run_node
 
     return run_node

@@ -25,6 +25,7 @@ from identity.server.signing import Algorithm, JwtSigner
 from identity.server.spec_file import ServedStack
 
 READY = b"r"
+END_TIMEOUT_S = 1.0
 KEEP_ALIVE_S = 75  # longer than clients keep an idle connection, so that a request rarely meets a closing one
 
 
@@ -66,13 +67,23 @@ async def _run(served: ServedStack, name: str, folder: Path, listener: socket.so
     await node.start()
     server = _Server(_config(application(node)), lambda: starting.sendall(READY))
     serving = asyncio.create_task(server.serve([listener]))
-    await _told_to_go(starting)
-    work = [asyncio.create_task(coroutine) for coroutine in node.background()]
-    done, _ = await asyncio.wait((serving, *work), return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
-    if serving not in done:
-        raise BackgroundEndedError(f"{name}: {done.pop().get_coro()} ended")
+    try:
+        await _first_ended(serving, asyncio.create_task(_told_to_go(starting)))
+        ended = await _first_ended(serving, *map(asyncio.create_task, node.background()))
+    finally:
+        server.should_exit = server.force_exit = True
+        await asyncio.wait((serving,), timeout=END_TIMEOUT_S)
+        ports.close()
+    if ended is not serving:
+        raise BackgroundEndedError(f"{name}: {ended.get_coro()} ended")
+
+
+async def _first_ended(*tasks: asyncio.Task[None]) -> asyncio.Task[None]:
+    """The first of the tasks to end; raises what it raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    first = done.pop()
+    first.result()
+    return first
 
 
 async def _told_to_go(starting: socket.socket) -> None:
@@ -94,6 +105,7 @@ def _config(app: Application) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         backlog=1024,

@@ -29,9 +29,13 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
-        """The process that has this pid now, None when there is none or it is a zombie."""
+        """The process that has this pid now, None when there is none or it has ended and only waits to be reaped."""
         fields = _stat(PROC / str(pid))
-        return None if fields is None or fields[0] == "Z" else cls(pid, int(fields[19]))
+        if fields is None:
+            return None
+        # A zombie with more threads than one is still ending, its sockets and files still open.
+        ended = fields[0] == "Z" and int(fields[17]) <= 1
+        return None if ended else cls(pid, int(fields[19]))
 
     def alive(self) -> bool:
         return ProcessId.of(self.pid) == self

@@ -147,9 +147,7 @@ def test_a_missing_toxiproxy_is_one_clear_error(tmp_path: Path, run: Run) -> Non
         ("import time; time.sleep(600)", "did not open its port"),
         ("import sys; sys.exit('no such option')", "(?s)Toxiproxy ended at once.*no such option"),
         (
-            "import socket, sys, time\n"
-            "served = socket.create_server((sys.argv[2], int(sys.argv[4])))\n"
-            "time.sleep(600)",
+            "import socket, sys, time\nserved = socket.create_server((sys.argv[2], int(sys.argv[4])))\ntime.sleep(600)",
             "did not answer in time",
         ),
     ],
@@ -164,9 +162,7 @@ def test_a_toxiproxy_that_fails_leaves_nothing_running(tmp_path: Path, run: Run,
     assert not (tmp_path / "stack" / SPEC_NAME).exists()
 
 
-def test_a_node_that_dies_at_start_is_named_with_its_last_words(
-    fresh_world: ProcessesWorld, tmp_path: Path, run: Run
-) -> None:
+def test_a_node_that_dies_at_start_is_named_with_its_last_words(fresh_world: ProcessesWorld, tmp_path: Path, run: Run) -> None:
     """A node that cannot read its own state ends the start with its name and traceback, and everything is taken down."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "melbourne.store.sqlite").write_bytes(b"this is no database at all" * 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -114,9 +115,9 @@ def test_a_node_that_dies_by_itself_is_reported_and_not_restarted(stack: Stack) 
     assert system.await_true(lambda: system.ProcessId.of(pid) is None, 3)
     dead = stack.run(world.status())["nodes"]["sydney.vault"]
     assert (dead["state"], dead["exit"]) == ("dead", "signal SIGKILL")
-    with pytest.raises(WorldError, match="sydney.vault ended by itself"):
+    with pytest.raises(WorldError, match=r"sydney.vault ended by itself"):
         stack.run(world.hold(carrier, "f-x", {"effect": "down"}))
-    with pytest.raises(WorldError, match="sydney.vault ended by itself"):
+    with pytest.raises(WorldError, match=r"sydney.vault ended by itself"):
         stack.run(world.release(carrier, "f-x"))
     assert stack.run(world.restart("sydney.vault"))["state"] == "running"
     assert stack.run(world.probe("client->sydney.vault", timeout_ms=2000)).outcome == "ok"
@@ -139,7 +140,7 @@ def test_a_switch_is_held_read_and_released_on_the_node(stack: Stack) -> None:
     report = stack.run(world.hold(carrier, "f-roll", {"switch": "roll-key", "value": {"overlap_s": 600}}))
     assert report["hold"]["switch"] == "roll-key"
     stack.run(world.hold(node("sydney.store"), "f-kill", {"effect": "down"}))
-    with pytest.raises(WorldError, match="sydney.store does not answer: refused"):
+    with pytest.raises(WorldError, match=r"sydney.store does not answer: refused"):
         stack.run(world.read(carrier))
     stack.run(world.release(node("sydney.store"), "f-kill"))
     assert "f-roll" in stack.run(world.read(carrier))["holds"]
@@ -154,7 +155,9 @@ def test_the_systems_refusal_is_a_defence_and_not_an_error(stack: Stack) -> None
     stack.run(world.hold(carrier, "f-freeze", {"switch": "freeze", "value": {}}))
     try:
         with pytest.raises(Defended):
-            stack.run(world.hold(carrier, "f-roll-out", {"switch": "roll-out", "value": {"build": "2.0", "regions": ["sydney"]}}))
+            stack.run(
+                world.hold(carrier, "f-roll-out", {"switch": "roll-out", "value": {"build": "2.0", "regions": ["sydney"]}})
+            )
         with pytest.raises(WorldError, match="no switch 'nonsense'"):
             stack.run(world.hold(carrier, "f-unknown", {"switch": "nonsense", "value": {}}))
     finally:
@@ -175,9 +178,9 @@ def test_another_process_can_drive_the_stack(stack: Stack) -> None:
 
 def test_unknown_names_are_refused_with_the_known_ones(stack: Stack) -> None:
     """A link or node that the stack does not have is named in the error, with those it has in the hint."""
-    with pytest.raises(WorldError, match="no node 'perth.host'"):
+    with pytest.raises(WorldError, match=r"no node 'perth.host'"):
         stack.run(stack.world.hold(node("perth.host"), "f", {"effect": "down"}))
-    with pytest.raises(WorldError, match="no link 'client->perth.host'") as raised:
+    with pytest.raises(WorldError, match=r"no link 'client->perth.host'") as raised:
         stack.run(stack.world.probe("client->perth.host", timeout_ms=10))
     assert HOST_LINK in raised.value.hint
 
@@ -220,6 +223,30 @@ def test_a_client_learns_how_its_call_failed(stack: Stack) -> None:
         finally:
             stack.run(world.release(carrier, "f-call"))
         assert raised.value.failure == failure
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        (b"\n", b""),
+        (b"[1]\n", b""),
+        (b"not JSON\n", b""),
+        (b'{"command": "explode"}\n', b"unknown command 'explode'"),
+        (b'{"command": "hold", "node": "sydney.host"}\n', b"hold needs 'id'"),
+        (b'{"command": "hold", "node": "sydney.host", "id": "f", "effect": "wet"}\n', b"effect 'wet' is unknown"),
+        (b'{"command": "launch"}\n', b"launched already"),
+    ],
+)
+def test_a_bad_control_request_harms_nobody(stack: Stack, line: bytes, answer: bytes) -> None:
+    """Nonsense on the control socket gets an error or a closed connection, and the stack goes on."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        folder = os.open(stack.world.folder, os.O_PATH)
+        connection.connect(f"/proc/self/fd/{folder}/{SOCKET_NAME}")
+        os.close(folder)
+        connection.settimeout(3)
+        connection.sendall(line)
+        assert answer in connection.recv(65536)
+    assert {row["state"] for row in stack.run(stack.world.status())["nodes"].values()} == {"running"}
 
 
 def test_every_process_is_in_the_daemons_session(stack: Stack) -> None:

@@ -1,0 +1,93 @@
+"""`python -m benchmarks [NAME...]` measures all or some, prints the figures and writes results/NAME.json; see --help."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks import (
+    cached_tokens,
+    experiment_wall,
+    fault_effect,
+    load_lag,
+    sim_rate,
+    stack_ready,
+    toxiproxy_latency,
+)
+from benchmarks.report import RESULTS, Benchmark, Machine, Report, rounded
+from benchmarks.table import PAGE, plain, write_table
+
+TABLE = "table"
+_MODULES = (stack_ready, experiment_wall, sim_rate, fault_effect, toxiproxy_latency, cached_tokens, load_lag)
+BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
+
+
+def main(arguments: Sequence[str], *, results: Path = RESULTS, page: Path = PAGE) -> int:
+    """Returns the exit code: 0, or 1 when a benchmark failed (the others still ran)."""
+    asked = _parse(arguments)
+    if asked.names == [TABLE]:
+        write_table(page, BENCHMARKS, results)
+        return 0
+    failed = []
+    for name in asked.names or BENCHMARKS:
+        try:
+            report = take(BENCHMARKS[name], size=asked.size)
+        except Exception as error:  # whatever a benchmark raised, the others are still worth having
+            failed.append(f"{name} failed: {type(error).__name__}: {error}")
+            continue
+        _tell(report, results)
+    for line in failed:
+        print(line, file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Figures of the project, as JSON.")
+    names = f"{', '.join(BENCHMARKS)}; or `{TABLE}`, which puts the results into docs/benchmarks.md"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all if none is named: {names}")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--long", dest="size", action="store_const", const="long", help="also what takes minutes")
+    sizes.add_argument("--tiny", dest="size", action="store_const", const="tiny", help="too short for figures: does it work?")
+    parser.set_defaults(size="full")
+    asked = parser.parse_args(arguments)
+    unknown = [name for name in asked.names if name not in BENCHMARKS and asked.names != [TABLE]]
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}; there are {names}")
+    return asked
+
+
+def take(benchmark: Benchmark[Any], *, size: str) -> Report:
+    """Measures one benchmark."""
+    settings = {"tiny": benchmark.tiny, "long": benchmark.long or benchmark.full}.get(size, benchmark.full)
+    flag = f" --{size}" if size == "tiny" or (size == "long" and benchmark.long is not None) else ""
+    machine, started_s = Machine.here(), time.perf_counter()
+    print(f"{benchmark.title} ...", file=sys.stderr, flush=True)
+    figures = benchmark.measure(settings)
+    return Report(
+        benchmark=benchmark.name,
+        command=f"python -m benchmarks {benchmark.name}{flag}",
+        machine=machine,
+        settings=asdict(settings),
+        took_s=rounded(time.perf_counter() - started_s),
+        figures=figures,
+    )
+
+
+def _tell(report: Report, results: Path) -> None:
+    """Prints the figures and writes them, except those of a tiny run: they would be taken for real ones."""
+    benchmark = BENCHMARKS[report.benchmark]
+    print(f"{benchmark.title} ({report.took_s:g} s)\n{plain(benchmark.rows(report.figures))}", flush=True)
+    if not report.command.endswith("--tiny"):
+        results.mkdir(exist_ok=True)
+        (results / f"{report.benchmark}.json").write_bytes(report.to_json())
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that stacks are taken down then too
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,35 @@
+"""The fourth outcome of a test: it ran and nothing was proven. Neither passed nor failed, and said so.
+
+pytest knows passed, failed and skipped only, so an inconclusive test is a skip to everything that does not know better
+(JUnit, Allure, other plugins) and has a name of its own where the plugin can give it one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from _pytest.outcomes import Failed, Skipped
+else:  # the same classes by their public names, which type checkers take for variables
+    Failed, Skipped = pytest.fail.Exception, pytest.skip.Exception
+
+Policy = Literal["skip", "fail", "ok"]
+POLICIES: tuple[Policy, ...] = ("skip", "fail", "ok")
+
+
+class Inconclusive(Skipped):
+    """A run that this test rests on proves nothing; the text says why."""
+
+    # Python shows a class of `builtins` by its bare name, and the first word of a skip's reason is that name.
+    __module__ = "builtins"
+
+
+class InconclusiveFailed(Failed):
+    """The same under the policy `fail`, where proving nothing counts as failing."""
+
+    __module__ = "builtins"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"INCONCLUSIVE: {reason}", pytrace=False)

@@ -1,0 +1,233 @@
+"""The pytest plugin: experiments as fixtures, verdicts as test outcomes, and `inconclusive` as an outcome of its own.
+
+Loaded into every pytest of the environment, so importing it costs next to nothing: what runs experiments is imported when
+a test asks for the first one. Each option is `--brownout-X`, else BROWNOUT_X, else `brownout_X` of the ini file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from harness.inconclusive import POLICIES, Inconclusive, InconclusiveFailed
+from harness.pytest_runs import Brownout, Run, Uses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEFAULT_SEED = 1
+WORLDS = ("simulation", "processes")
+GROUP = "brownout-processes"
+SERIOUSNESS = ("pass", "inconclusive", "breach", "harness-error", "unsafe")
+MARKER = "brownout_processes: runs real processes against the clock; one at a time, on one xdist worker with --dist loadgroup"
+_OPTIONS = {
+    "world": f"world of runs that name none: {' or '.join(WORLDS)} (simulation)",
+    "seed": "seed of runs that name none (1)",
+    "out": "folder to keep run folders and their reports in (a temporary one, without reports)",
+    "inconclusive": f"what an inconclusive test counts as: {', '.join(POLICIES)} (skip)",
+}
+_REASON = pytest.StashKey[str]()
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSettings:
+    """The plugin's options, settled."""
+
+    world: str = "simulation"
+    seed: int = DEFAULT_SEED
+    out: Path | None = None
+    inconclusive: str = "skip"
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> PluginSettings:
+        """From the command line, the environment and the ini file, in this order; raises pytest.UsageError."""
+        seed, out = _option(config, "seed"), _option(config, "out")
+        if seed and not seed.isdecimal():
+            raise pytest.UsageError(f"brownout seed {seed!r} is not a whole number from 0 on")
+        return cls(
+            world=_choice("world", _option(config, "world"), WORLDS),
+            seed=int(seed) if seed else DEFAULT_SEED,
+            out=config.invocation_params.dir / Path(out).expanduser() if out else None,
+            inconclusive=_choice("inconclusive", _option(config, "inconclusive"), POLICIES),
+        )
+
+
+class Teller(Protocol):
+    """Tells a test's runs somewhere else (Allure) while that test is still the current one."""
+
+    def tell(self, item: pytest.Item, runs: Iterable[Run]) -> None: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("brownout", "fault injection with verdicts")
+    for name, text in _OPTIONS.items():
+        group.addoption(f"--brownout-{name}", dest=f"brownout_{name}", metavar=name.upper(), default=None, help=text)
+        parser.addini(f"brownout_{name}", text, type="string", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+    tellers = _tellers(config)
+    config.pluginmanager.register(BrownoutPlugin(PluginSettings.of(config), tellers), "brownout-session")
+
+
+def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
+    """The fourth outcome in the progress line and the summary, whatever the policy made of it."""
+    if not hasattr(report, "brownout_inconclusive"):
+        return None
+    return ("failed" if report.failed else "inconclusive"), "?", "INCONCLUSIVE"
+
+
+@pytest.fixture(scope="session")
+def brownout(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Brownout:
+    """Runs experiments and returns Runs; equal runs are made once per session, shared by all xdist workers."""
+    plugin: BrownoutPlugin = pytestconfig.pluginmanager.get_plugin("brownout-session")  # type: ignore[assignment]  # registered above
+    workers = getattr(pytestconfig, "workerinput", None)
+    base = tmp_path_factory.getbasetemp() if workers is None else tmp_path_factory.getbasetemp().parent
+    return Brownout(
+        world=plugin.settings.world,
+        seed=plugin.settings.seed,
+        shared=base / (f"brownout-{workers['testrunuid']}" if workers else "brownout"),
+        out=plugin.settings.out,
+        root=pytestconfig.rootpath,
+        uses=plugin.uses,
+    )
+
+
+class BrownoutPlugin:
+    """What the plugin does around tests. `uses` says which runs the current test rests on."""
+
+    def __init__(self, settings: PluginSettings, tellers: tuple[Teller, ...]) -> None:
+        self.settings, self.uses, self._tellers = settings, Uses(), tellers
+
+    def pytest_report_header(self) -> str:
+        s = self.settings
+        return f"brownout: {version('brownout')}, world {s.world}, seed {s.seed}, inconclusive counts as {s.inconclusive}"
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+        """Keeps tests that race the clock on one worker."""
+        racing = [item for item in items if _races_the_clock(item)] if config.pluginmanager.hasplugin("xdist") else []
+        for item in racing:
+            if item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group(GROUP))
+        value = yield
+        if config.getoption("loadgroup", False):
+            for item in racing:
+                _name_group(item)
+        return value
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        self.uses.begin()
+        item.stash[_REASON] = ""
+        try:
+            return (yield)
+        except BaseException as failed:
+            if isinstance(failed, Inconclusive):
+                self._note(item, failed)
+            self._tell(item)
+            if isinstance(failed, Inconclusive):
+                self._apply_policy(failed)
+            raise  # under `ok` too: there is nothing that the test could go on with, so it stays a skip
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Innermost, so that the test is still the current one for those who are told of its runs."""
+        value: object = None
+        try:
+            value = yield
+            self.uses.check()
+        except Inconclusive as found:
+            self._note(item, found)
+            self._apply_policy(found)
+        finally:
+            self._tell(item)
+        return value
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if call.when in ("setup", "call") and (reason := item.stash.get(_REASON, "")):
+            report.__dict__["brownout_inconclusive"] = reason  # plain text, so that it travels between xdist processes
+        return report
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        found = terminalreporter.getreports("inconclusive")
+        if found:
+            terminalreporter.section("inconclusive: these tests prove nothing either way")
+            for report in found:
+                terminalreporter.line(f"INCONCLUSIVE {report.nodeid} - {report.brownout_inconclusive}")
+
+    def _note(self, item: pytest.Item, found: Inconclusive) -> None:
+        item.stash[_REASON] = str(found)
+        item.user_properties.append(("verdict", "inconclusive"))
+
+    def _apply_policy(self, found: Inconclusive) -> None:
+        """Raises what the policy makes of an inconclusive test; returns under `ok`."""
+        if self.settings.inconclusive == "fail":
+            raise InconclusiveFailed(str(found)) from None
+        if self.settings.inconclusive == "skip":
+            raise found
+
+    def _tell(self, item: pytest.Item) -> None:
+        runs = tuple(self.uses.runs)
+        if not runs:
+            return
+        for run in runs:
+            item.user_properties.append(("brownout_run", f"{run.name}: {run.verdict}"))
+        if not item.stash[_REASON]:
+            item.user_properties.append(("verdict", max((run.verdict for run in runs), key=SERIOUSNESS.index)))
+        for teller in self._tellers:
+            teller.tell(item, runs)
+
+
+def _races_the_clock(item: pytest.Item) -> bool:
+    if item.get_closest_marker("brownout_processes") is not None:
+        return True
+    return item.get_closest_marker("slow") is not None and "brownout" in getattr(item, "fixturenames", ())
+
+
+def _name_group(item: pytest.Item) -> None:
+    """Appends `@group` to the test's id, by which xdist 3.8 groups, where it could not do so itself.
+
+    It writes a field that pytest 9.2 no longer reads, and groups nothing then (pytest-xdist issue 1386).
+    """
+    if "@" in item.nodeid.rpartition("]")[2]:
+        return
+    names = {
+        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in item.iter_markers("xdist_group")
+    }
+    item._id = type(item._id).parse(f"{item.nodeid}@{'_'.join(sorted(names))}")  # noqa: SLF001 - there is no public way
+
+
+def _tellers(config: pytest.Config) -> tuple[Teller, ...]:
+    """Allure, where its plugin is there and told to write."""
+    folder = config.getoption("allure_report_dir", None)
+    if not folder or not config.pluginmanager.hasplugin("allure_pytest"):
+        return ()
+    from harness.pytest_allure import AllureTeller
+
+    teller = AllureTeller(Path(folder), PluginSettings.of(config))
+    config.pluginmanager.register(teller, "brownout-allure")
+    return (teller,)
+
+
+def _option(config: pytest.Config, name: str) -> str:
+    given = config.getoption(f"brownout_{name}")
+    return str(given or os.environ.get(f"BROWNOUT_{name.upper()}") or config.getini(f"brownout_{name}") or "")
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """One of the choices, the default (each has its own) when the value is empty; raises pytest.UsageError."""
+    if value and value not in choices:
+        raise pytest.UsageError(f"brownout {name} {value!r} is none of {', '.join(choices)}")
+    return value or choices[0]

@@ -1,0 +1,171 @@
+"""Writes the fidelity table of an incident's page: what was published beside what runs measured, in both worlds.
+
+    python -m suites.incidents.fidelity                              the simulation's column, from a fresh run
+    python -m suites.incidents.fidelity --world processes RUN_DIR    the processes' column, from a run that you made
+
+The table stands between two markers in the page and is the only part that is touched. Each command renews one column and
+the wording of the claims; the other column is read back from the page. So the page is its own record, and the same code
+with the same seed gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from harness.api import Options, run
+from harness.errors import BrownoutError, UsageError
+from harness.experiment_file import find, load
+from harness.result import ClaimResult, Result
+from harness.run_folder import read_result
+
+EXPERIMENT = "ftvr-l9z"
+SEED = 1
+PAGE = Path(__file__).parents[2] / "docs" / "incidents" / f"{EXPERIMENT}.md"
+BEGIN, END = "<!-- fidelity: begin -->", "<!-- fidelity: end -->"
+HEAD = ("claim", "what was published", "published", "simulation", "status", "processes", "status")
+NOTES_HEAD = "How each was measured (figures of the simulation):"
+NOT_RUN = ("not run", "–")
+_CELL = re.compile(r"(?<!\\)\|")
+_SUMMARY = re.compile(r"^- (simulation|processes): (.*)$", re.MULTILINE)
+
+Column = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The table as data. Columns map a claim's id to its measured text and status; summaries are a line per world."""
+
+    claims: tuple[ClaimResult, ...]
+    columns: Mapping[str, Column]
+    summaries: Mapping[str, str]
+
+
+def simulate() -> Result:
+    """The experiment in the simulation with its own posture, all control runs included."""
+    with tempfile.TemporaryDirectory(prefix="brownout-fidelity-") as folder:
+        options = Options(world="simulation", seed=SEED, out=Path(folder))
+        return run(load(find(EXPERIMENT)), options).result
+
+
+def recorded(folder: Path, world: str) -> Result:
+    """The result of a run folder; raises UsageError unless it is a finished run of this experiment in that world."""
+    result = read_result(folder)
+    if result is None:
+        raise UsageError(f"{folder} has no result.json", hint="name the folder that a run printed")
+    if (result.experiment, result.world) != (EXPERIMENT, world):
+        raise UsageError(f"{folder} is a run of {result.experiment} in {result.world}, not of {EXPERIMENT} in {world}")
+    if not result.claims:
+        raise UsageError(f"{folder} has no claims", hint="they are checked for a finished run of the incident's posture")
+    return result
+
+
+def column_of(result: Result) -> Column:
+    """A result's column, as it stands in the page."""
+    return {claim.id: (_cell(_measured(claim)), claim.status) for claim in result.claims}
+
+
+def _measured(claim: ClaimResult) -> str:
+    return f"{claim.measured}, bounds {claim.interval}" if claim.interval else claim.measured
+
+
+def column_in(page: str, world: str) -> Column:
+    """A world's column as the page has it; empty when the page has none."""
+    at = HEAD.index(world)
+    return {row[0]: (row[at], row[at + 1]) for row in _rows(_between(page))}
+
+
+def renewed(page: str, result: Result) -> str:
+    """The page with the column of the result's world renewed."""
+    inside = _between(page)
+    worlds = ("simulation", "processes")
+    table = Table(
+        claims=result.claims,
+        columns={world: column_in(page, world) for world in worlds} | {result.world: column_of(result)},
+        summaries=dict(_SUMMARY.findall(inside)) | {result.world: _summary(result)},
+    )
+    notes = _notes(result.claims) if result.world == "simulation" else _notes_in(inside)
+    return _with(page, _table_lines(table), notes)
+
+
+def _between(page: str) -> str:
+    """What stands between the markers; raises UsageError."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise UsageError(f"the page needs one line {BEGIN} and one line {END}")
+    return page.partition(BEGIN)[2].partition(END)[0]
+
+
+def _with(page: str, lines: Sequence[str], notes: Sequence[str]) -> str:
+    inside = "\n".join(("", *lines, "", *notes, ""))
+    return page.replace(_between(page), inside)
+
+
+def _rows(text: str) -> Iterable[tuple[str, ...]]:
+    for line in text.splitlines():
+        if line.startswith("| C"):
+            cells = tuple(cell.strip() for cell in _CELL.split(line)[1:-1])
+            if len(cells) == len(HEAD):
+                yield cells
+
+
+def _summary(result: Result) -> str:
+    holds = sum(claim.status == "holds" for claim in result.claims)
+    differs = sum(claim.status == "differs" for claim in result.claims)
+    return (
+        f"seed {result.seed}, clock rate {result.clock_rate:g}, verdict {result.verdict}; "
+        f"of {len(result.claims)} claims {holds} hold and {differs} differ"
+    )
+
+
+def _table_lines(table: Table) -> list[str]:
+    summaries = [f"- {world}: {table.summaries.get(world, 'not run')}" for world in ("simulation", "processes")]
+    head = [f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
+    return [*summaries, "", *head, *(_row(claim, table.columns) for claim in table.claims)]
+
+
+def _row(claim: ClaimResult, columns: Mapping[str, Column]) -> str:
+    measured = [text for world in ("simulation", "processes") for text in columns[world].get(claim.id, NOT_RUN)]
+    return f"| {' | '.join((claim.id, _cell(claim.text), _cell(claim.published), *measured))} |"
+
+
+def _notes(claims: Iterable[ClaimResult]) -> list[str]:
+    return [NOTES_HEAD, "", *(f"- {claim.id}: {_cell(claim.how)}" for claim in claims if claim.how)]
+
+
+def _notes_in(inside: str) -> list[str]:
+    """The notes as the page has them: they are the simulation's, whose figures they name."""
+    found = [line for line in inside.splitlines() if line.startswith("- C")]
+    return [NOTES_HEAD, "", *found] if found else []
+
+
+def _cell(text: str) -> str:
+    """Text that stays in its cell and is shown as it is written."""
+    plain = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+    return " ".join(plain.split())
+
+
+@click.command()
+@click.option("--world", type=click.Choice(["simulation", "processes"]), default="simulation", show_default=True)
+@click.option("--page", type=click.Path(dir_okay=False, path_type=Path), default=PAGE, help="The page to write into.")
+@click.argument("run_dir", required=False, type=click.Path(path_type=Path))
+def main(world: str, page: Path, run_dir: Path | None) -> None:
+    """Renew one column of the fidelity table: from RUN_DIR, or for the simulation from a fresh run when none is named."""
+    try:
+        if run_dir is None and world == "processes":
+            raise UsageError("name the folder of a run", hint=f"brownout run {EXPERIMENT} --world processes")
+        result = simulate() if run_dir is None else recorded(run_dir, world)
+        page.write_text(renewed(page.read_text(encoding="utf-8"), result), encoding="utf-8")
+    except BrownoutError as error:
+        click.echo(f"{error}", err=True)
+        sys.exit(error.exit_code)
+    click.echo(f"{page.name}, {world}: {_summary(result)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Every benchmark works and keeps its schema: each runs here in a setting too short to mean anything."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import BENCHMARKS, main, take
+from benchmarks.cached_tokens import CachedTokens
+from benchmarks.experiment_wall import ExperimentWall
+from benchmarks.fault_effect import EFFECTS, FaultEffect
+from benchmarks.load_lag import LoadLag
+from benchmarks.report import Report, Spread, read_report
+from benchmarks.sim_rate import SimRate
+from benchmarks.stack_ready import HEALTH, REST, STAGES, StackReady
+from benchmarks.table import plain
+from benchmarks.toxiproxy_latency import ToxiproxyLatency
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("benchmarks")]
+
+
+def running_in(folder: Path) -> list[str]:
+    """The command lines of living processes that name the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if str(folder) in command:
+            found.append(command)
+    return found
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which everything temporary of the test is made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+def taken(name: str, own_folder: Path) -> Any:
+    """The figures of a tiny run, after a round trip through its JSON; nothing of the run is left."""
+    home = os.environ.get("BROWNOUT_HOME")
+    benchmark = BENCHMARKS[name]
+    report = take(benchmark, size="tiny")
+    path = own_folder.parent / f"{name}.json"
+    path.write_bytes(report.to_json())
+    again: Report = read_report(path, benchmark.figures)
+    assert again.figures == report.figures
+    assert again.command == f"python -m benchmarks {name} --tiny"
+    assert plain(benchmark.rows(again.figures))
+    assert list(own_folder.iterdir()) == []
+    assert running_in(own_folder) == []
+    assert os.environ.get("BROWNOUT_HOME") == home
+    return again.figures
+
+
+def test_stack_ready_says_where_the_time_goes(own_folder: Path) -> None:
+    """The stages of coming up are all there and add up to the whole, and every process has memory."""
+    figures = taken("stack_ready", own_folder)
+    assert isinstance(figures, StackReady)
+    assert figures.stages.keys() == {*STAGES, HEALTH, REST}
+    assert sum(stage.median for stage in figures.stages.values()) == pytest.approx(figures.ready_s.median, rel=0.01)
+    assert figures.processes == figures.nodes + 2
+    assert 0 < figures.pss_mb.median < figures.rss_mb.median
+    assert {"parent", "toxiproxy", "directory", "token", "host"} <= figures.pss_by_role_mb.keys()
+
+
+def test_sim_rate_counts_what_was_simulated(own_folder: Path) -> None:
+    """A load of two machines every 30 s makes the requests that it should, and all of them happen."""
+    figures = taken("sim_rate", own_folder)
+    assert isinstance(figures, SimRate)
+    idle, loaded = figures.days
+    assert (idle.requests, loaded.requests) == (0, 24)
+    assert loaded.happened_share == 1.0
+    assert loaded.hours_per_s.median > 0
+    assert figures.round_trips_per_s.median > 0
+
+
+def test_fault_effect_times_every_effect(own_folder: Path) -> None:
+    """Each effect is felt and goes away again, in positive time."""
+    figures = taken("fault_effect", own_folder)
+    assert isinstance(figures, FaultEffect)
+    assert figures.effects.keys() == EFFECTS.keys()
+    for times in figures.effects.values():
+        assert min(*times.bite.all_ms, *times.heal.all_ms, *times.ordered.all_ms, *times.lifted.all_ms) > 0
+
+
+def test_cached_tokens_are_served_on_both_paths(own_folder: Path) -> None:
+    """Both paths serve tokens, and Toxiproxy works on one of them only."""
+    figures = taken("cached_tokens", own_folder)
+    assert isinstance(figures, CachedTokens)
+    assert figures.straight.requests_per_s.median > 0
+    assert figures.through_link.requests_per_s.median > 0
+    through, straight = (path.cpu_shares["toxiproxy"].median for path in (figures.through_link, figures.straight))
+    assert through > straight
+
+
+def test_toxiproxy_latency_compares_within_a_round(own_folder: Path) -> None:
+    """The ratio is that of the two medians of its round."""
+    figures = taken("toxiproxy_latency", own_folder)
+    assert isinstance(figures, ToxiproxyLatency)
+    for compared in (figures.kept_connection, figures.fresh_connection):
+        assert compared.ratio.median == pytest.approx(compared.link_p50_ms.median / compared.straight_p50_ms.median, rel=0.01)
+
+
+def test_load_lag_issues_the_plan(own_folder: Path) -> None:
+    """The generator issues all that was planned and has nothing to complain of."""
+    figures = taken("load_lag", own_folder)
+    assert isinstance(figures, LoadLag)
+    (rate,) = figures.rates
+    assert rate.requests_per_round.median == rate.rate_per_s * figures.length_s
+    assert rate.issued_share == Spread.of([1.0])
+    assert rate.problems == ()
+
+
+def test_experiment_wall_runs_the_incident(own_folder: Path) -> None:
+    """The simulated incident ends in the verdict that it should."""
+    figures = taken("experiment_wall", own_folder)
+    assert isinstance(figures, ExperimentWall)
+    assert figures.verdict == "breach"
+    assert figures.simulation_run_s.median > 0
+
+
+def test_a_tiny_run_leaves_the_results_alone(own_folder: Path, tmp_path: Path) -> None:
+    """The command with --tiny succeeds and writes no result, so that nobody takes it for a figure."""
+    results = tmp_path / "results"
+    assert main(["sim_rate", "--tiny"], results=results) == 0
+    assert not results.exists()

@@ -1,0 +1,143 @@
+"""What pytest says of tests that rest on runs: passed, failed with a text that explains, or inconclusive and named so."""
+
+from __future__ import annotations
+
+import pytest
+from plugin_project import Project, counted, junit_properties
+
+TESTS = """
+import pytest
+
+@pytest.fixture(scope="module")
+def undecided(brownout):
+    return brownout.run("few.yaml")
+
+@pytest.fixture
+def decided(undecided):
+    return undecided.expect("pass")
+
+def test_breach_as_expected(brownout):
+    assert brownout.run("breached.yaml").expect("breach").slo("tokens").status == "breached"
+
+def test_wrong_expectation(brownout):
+    brownout.run("breached.yaml").expect("pass")
+
+def test_asks_an_undecided_run(undecided):
+    undecided.slo("tokens")
+
+def test_looks_at_an_undecided_run_only(undecided):
+    assert undecided.result.slos[0].name == "tokens"
+
+def test_setup_needs_a_decided_run(decided):
+    raise AssertionError("never reached")
+
+def test_expects_an_undecided_run(undecided):
+    undecided.expect("breach", "inconclusive")
+
+def test_fails_on_its_own(undecided):
+    assert undecided.folder.name == "another"
+
+def test_without_runs():
+    pass
+
+def test_skips():
+    pytest.skip("not now")
+"""
+COUNTS = {"passed": 3, "failed": 2, "skipped": 1, "inconclusive": 3}
+
+
+def test_inconclusive_is_an_outcome_of_its_own(project: Project) -> None:
+    """Tests on a run that proves nothing count as inconclusive, are listed with the reason, and never as passed."""
+    project.write(TESTS)
+    ended = project.run("-rA", "--junit-xml=junit.xml")
+    assert counted(ended) == COUNTS
+    assert ended.ret == pytest.ExitCode.TESTS_FAILED
+    text = ended.stdout.str()
+    assert "brownout: 0.1.0, world simulation, seed 1, inconclusive counts as skip" in text
+    for test in ("test_asks_an_undecided_run", "test_looks_at_an_undecided_run_only", "test_setup_needs_a_decided_run"):
+        ended.stdout.fnmatch_lines([f"INCONCLUSIVE test_theirs.py::{test} - few in simulation, posture bare, seed 1: *"])
+    ended.stdout.fnmatch_lines(
+        [
+            "E*AssertionError: expected pass, got breach: breached in simulation, posture bare, seed 1",
+            "E*- tokens: * good, at most * %; target 90 %, confidence 95 %",
+            "E*record: */breached-simulation-bare-1",
+            "E*repeat: brownout run breached --world simulation --posture bare --seed 1",
+        ]
+    )
+    assert "harness/pytest_runs.py" not in text  # the failure is shown in the test, not in the plugin
+    _check_junit(project)
+
+
+def _check_junit(project: Project) -> None:
+    properties = junit_properties(project.folder / "junit.xml")
+    told = ("brownout_run", "few in simulation, posture bare, seed 1: inconclusive")
+    for test in ("test_asks_an_undecided_run", "test_looks_at_an_undecided_run_only", "test_setup_needs_a_decided_run"):
+        assert properties[test] == [("verdict", "inconclusive"), told], test
+    assert ("verdict", "breach") in properties["test_wrong_expectation"]
+    assert properties["test_without_runs"] == []
+    assert properties["test_skips"] == []
+
+
+def test_outcomes_survive_xdist(project: Project) -> None:
+    """Two workers give the same counts, and make each run once between them."""
+    project.write(TESTS)
+    ended = project.run("-n", "2", "--brownout-out", "kept", "--junit-xml=junit.xml")
+    assert counted(ended) == COUNTS
+    assert "INCONCLUSIVE test_theirs.py::test_asks_an_undecided_run - few in simulation" in ended.stdout.str()
+    kept = sorted(path.name for path in (project.folder / "kept").iterdir())
+    assert kept == ["breached-simulation-bare-1", "few-simulation-bare-1"]
+    assert (project.folder / "kept" / "breached-simulation-bare-1" / "report.html").exists()
+    _check_junit(project)
+
+
+UNDECIDED = """
+def test_undecided(brownout):
+    brownout.run("few.yaml").expect("pass")
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "counts", "junit"), [("fail", {"failed": 1}, "<failure"), ("ok", {"inconclusive": 1}, "<testcase")]
+)
+def test_the_policy_decides_what_inconclusive_counts_as(
+    project: Project, policy: str, counts: dict[str, int], junit: str
+) -> None:
+    """Under `fail` the session fails, under `ok` other tools see a pass; the outcome keeps its name and its reason."""
+    project.write(UNDECIDED)
+    ended = project.run("-v", "--junit-xml=junit.xml", f"--brownout-inconclusive={policy}")
+    assert counted(ended) == counts
+    assert ended.ret == (1 if policy == "fail" else 0)
+    ended.stdout.fnmatch_lines(["*::test_undecided INCONCLUSIVE*", "*few in simulation, posture bare, seed 1: *"])
+    text = (project.folder / "junit.xml").read_text()
+    assert junit in text
+    assert "<skipped" not in text
+    assert ("verdict", "inconclusive") in junit_properties(project.folder / "junit.xml")["test_undecided"]
+
+
+def test_tests_that_race_the_clock_share_a_worker(project: Project) -> None:
+    """With --dist loadgroup, marked tests run on one worker, and so do slow ones that use the fixture; others spread."""
+    project.write(
+        """
+        import os, pathlib, pytest
+        def note(kind):
+            with open(pathlib.Path(__file__).with_name(kind), "a") as file:
+                file.write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
+        @pytest.mark.brownout_processes
+        @pytest.mark.parametrize("n", range(3))
+        def test_marked(n):
+            note("racing")
+        @pytest.mark.slow
+        @pytest.mark.parametrize("n", range(3))
+        def test_slow(brownout, n):
+            note("racing")
+        @pytest.mark.parametrize("n", range(8))
+        def test_other(n):
+            note("other")
+        """,
+        "markers = slow: takes long",
+    )
+    ended = project.run("-n", "2", "--dist", "loadgroup")
+    assert counted(ended) == {"passed": 14}
+    racing = (project.folder / "racing").read_text().split()
+    assert len(racing) == 6
+    assert len(set(racing)) == 1
