@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, text
-from benchmarks.stands import HOST_NODE, ROOT, address_of, stack_pids, standing_stack
+from benchmarks.stands import HOST_NODE, ROOT, stack_pids, standing_stack
 from benchmarks.token_generator import Burst, Job
+from benchmarks.tokens import address_of
 from harness.worlds.process_stack import TOXIPROXY
 
 GENERATOR = "asyncio connections on uvloop in a process of their own, every answer checked"

@@ -23,7 +23,7 @@ class Settings:
 
     rounds: int = 3
     controls: bool = True
-    commands: tuple[tuple[str, int], ...] = (("simulation", 3),)
+    commands: tuple[tuple[str, int], ...] = (("simulation", 2),)
 
 
 class ExperimentWall(Figures):
@@ -98,5 +98,5 @@ BENCHMARK = Benchmark(
     rows=rows,
     full=Settings(),
     tiny=Settings(rounds=1, controls=False, commands=()),
-    long=Settings(commands=(("simulation", 3), ("processes", 1))),
+    long=Settings(commands=(("simulation", 2), ("processes", 1))),
 )

@@ -33,7 +33,7 @@ class Settings:
 
     rates_per_s: tuple[int, ...] = (200, 500, 1000)
     rounds: int = 3
-    length_s: float = 6.0
+    length_s: float = 4.0
     lead_s: float = 5.0
 
 

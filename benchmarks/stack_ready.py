@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+from benchmarks.costs import memory_bytes
 from benchmarks.report import Benchmark, Figures, Row, Spread, text
-from benchmarks.stands import ROOT, Home, memory_bytes, own_home, stack_pids
+from benchmarks.stands import ROOT, Home, own_home, stack_pids
 from harness.worlds import process_stack
 
 MEGABYTE = 1_000_000
@@ -187,7 +188,7 @@ def rows(figures: StackReady) -> tuple[Row, ...]:
 BENCHMARK = Benchmark(
     name="stack_ready",
     title="A stack of local processes comes up",
-    about="Two regions, every node a process, every link a proxy of one Toxiproxy; both of its clocks at rate 1.",
+    about="Two regions, every node a process, every link a proxy of one Toxiproxy, its clock at rate 1.",
     figures=StackReady,
     measure=measure,
     rows=rows,

@@ -1,4 +1,4 @@
-"""What benchmarks stand on: a state folder of their own, a stack that is up, and what Linux says of processes."""
+"""What benchmarks stand on: a state folder of their own, and a stack that is up."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tokens import token_request
 from harness.stack import build_stack
 from harness.state import tools_dir
 from harness.tools import TOXIPROXY_PROGRAM, toxiproxy_server
 from harness.worlds.processes import ProcessesWorld
-from identity.core.messages import Request, Response
+from identity.core.messages import Response
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 1
-HOST_NODE, MACHINE = "sydney.host", "web-1"
-RESOURCE = "https://vault.azure.net"
-TOKEN_PATH = f"/{MACHINE}/metadata/identity/oauth2/token"
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+HOST_NODE = "sydney.host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,37 +76,8 @@ async def prime(world: ProcessesWorld) -> None:
     assert ";hit" in answers[-1].headers["x-brownout-trail"], answers[-1].headers
 
 
-def token_request() -> Request:
-    """What a machine asks its IMDS."""
-    return Request("GET", TOKEN_PATH, {"api-version": "2018-02-01", "resource": RESOURCE}, {"metadata": "true"})
-
-
-def raw_token_request(address: str) -> bytes:
-    """The same as bytes for a kept connection."""
-    target = f"{TOKEN_PATH}?api-version=2018-02-01&resource={RESOURCE}"
-    return f"GET {target} HTTP/1.1\r\nhost: {address}\r\nmetadata: true\r\n\r\n".encode()
-
-
-def address_of(url: str) -> tuple[str, int]:
-    """Host and port of `http://host:port`."""
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    return host, int(port)
-
-
 async def stack_pids(world: ProcessesWorld) -> Mapping[str, int]:
     """Every process of the stack by name: the parent of all, the nodes, Toxiproxy."""
     status: Mapping[str, Any] = await world.status()
     groups: tuple[Mapping[str, Any], ...] = (status["nodes"], status["companions"])
     return {"parent": status["pid"]} | {name: row["pid"] for group in groups for name, row in group.items()}
-
-
-def memory_bytes(pid: int, kind: str) -> int:
-    """`Pss` (shared pages divided among those who share them) or `Rss` of a process; raises FileNotFoundError."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith(f"{kind}:"))
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time that a process has used so far, all its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S

@@ -16,8 +16,9 @@ from typing import cast
 import uvloop
 from pydantic import BaseModel, ConfigDict
 
+from benchmarks.costs import cpu_s
 from benchmarks.report import percentile
-from benchmarks.stands import cpu_s, raw_token_request
+from benchmarks.tokens import raw_token_request
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _HEAD_END, _GOOD, _FROM_CACHE = b"\r\n\r\n", b"HTTP/1.1 200", b";hit"

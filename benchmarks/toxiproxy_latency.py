@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, percentile, text
-from benchmarks.stands import HOST_NODE, address_of, raw_token_request, standing_stack
+from benchmarks.stands import HOST_NODE, standing_stack
+from benchmarks.tokens import address_of, raw_token_request
 
 Address = tuple[str, int]
 TIMEOUT_S = 5.0

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Self
 
@@ -225,8 +225,12 @@ class _Controls:
         return {name: (read_history(own), conclude(own)) for name, own in folders.items()}
 
     def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        if self._pool is None:
+            return
+        if not all(job.done() for job in self._started.values()):  # interrupted, or failed: nobody wants them any more
+            for worker in active_children():
+                worker.terminate()
+        self._pool.shutdown(cancel_futures=True)
 
 
 def _become_worker(parent_pid: int) -> None:

@@ -34,7 +34,7 @@ from harness.worlds.processes import ProcessesWorld
 
 LEASE_TTL_S = 6.0
 TICK_REAL_S = 0.25
-LEAD_MIN_REAL_S, LEAD_MAX_REAL_S, LEAD_IN_GUARDIANS = 6.0, 40.0, 15.0
+LEAD_MIN_REAL_S, LEAD_MAX_REAL_S, LEAD_IN_GUARDIANS = 6.0, 40.0, 12.0
 WORLD_ENTRY = "harness.worlds.processes:ProcessesWorld"
 INTERRUPTED = 130
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

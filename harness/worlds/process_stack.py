@@ -200,7 +200,7 @@ def _await_toxiproxy(standing: Standing, api_port: int) -> None:
     """Returns when *our* Toxiproxy answers on its port; raises WorldError."""
 
     def listening_or_dead() -> bool:
-        return not _living(standing) or system.listens(standing.companions[0].pid, api_port)
+        return not _living(standing) or api_port in system.listening_ports(standing.companions[0].pid)
 
     if not system.await_true(listening_or_dead, TOXIPROXY_TIMEOUT_S):
         late = f"Toxiproxy did not open its port {api_port} in {TOXIPROXY_TIMEOUT_S:g} s"

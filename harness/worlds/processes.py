@@ -107,7 +107,8 @@ class ProcessesWorld:
         rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
         try:
             await asyncio.shield(rising)
-            await asyncio.gather(*(self._await_ready(node) for node in self.spec.nodes()))
+            for node in self.spec.nodes():  # one after another: asking all at once would take their time to get ready
+                await self._await_ready(node)
         except BaseException:
             with suppress(WorldError):
                 await rising  # a thread cannot be interrupted; what it brings up is taken down here

@@ -45,6 +45,7 @@ class SimulationWorld:
         self._is_up = False
         self._nodes = {name: SimulatedNode(self, name) for name in spec.nodes()}
         self._links = {str(link): self._link(link) for link in spec.links()}
+        self._between: dict[tuple[str, str], SimulatedLink] = {}
 
     def _link(self, link: Link) -> SimulatedLink:
         source, target = link.source.split(".")[0], NodeName.parse(link.target).region
@@ -85,7 +86,10 @@ class SimulationWorld:
 
     async def call(self, source: str, target: str, request: Request, *, timeout_s: float) -> Response:
         """One call from node to node; raises CallFailed."""
-        return await self._travel(self._links[str(link_between(source, target))], target, request, timeout_s)
+        link = self._between.get((source, target))
+        if link is None:
+            link = self._between[source, target] = self._links[str(link_between(source, target))]
+        return await self._travel(link, target, request, timeout_s)
 
     async def _travel(self, link: SimulatedLink, target: str, request: Request, timeout_s: float) -> Response:
         """One call over a link: there, handled, and back; raises CallFailed as a socket would.

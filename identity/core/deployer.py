@@ -18,7 +18,7 @@ from identity.core.ports import Ports
 from identity.core.settings import BUILDS, check_config
 from identity.core.topology import DEPLOYER, MANAGEMENT, TOKEN, NodeName, NodeSpec
 
-RECONCILE_S = 30.0
+RECONCILE_S = 60.0
 
 
 class Deployer(Node):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 CLIENT = "client"
@@ -70,6 +71,7 @@ class NodeName:
     zone: str | None = None
 
     @classmethod
+    @lru_cache(maxsize=1024)  # node names are few and are taken apart at every step
     def parse(cls, text: str) -> NodeName:
         """`region.role[.zone]`; raises ValueError for anything else."""
         parts = text.split(".")

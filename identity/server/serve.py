@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+import uvicorn.lifespan.off  # else each node would load it for itself, by name
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from identity.core.nodes import build_node
 from identity.core.settings import Settings
@@ -100,7 +102,7 @@ def _algorithm(served: ServedStack) -> Algorithm:
 def _config(app: Application) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=HttpToolsProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -16,6 +16,7 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_NAME = 15
 LISTENING = "0A"  # net/tcp_states.h
+LOOPBACK = "0100007F:"  # 127.0.0.1 as /proc/net/tcp spells it
 POLL_S = 0.002  # the kernel sends no event for what is awaited here
 PROC = Path("/proc")
 
@@ -88,15 +89,19 @@ def resident_bytes(pid: int) -> int:
     return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
-def listens(pid: int, port: int) -> bool:
-    """True when this very process has the listening socket of 127.0.0.1:`port`, so that nobody else is taken for it."""
-    wanted = f"0100007F:{port:04X}"
+def listening_ports(pid: int) -> frozenset[int]:
+    """Ports of 127.0.0.1 whose listening socket this very process has open, so that nobody else is taken for it."""
     rows = (line.split() for line in (PROC / "net" / "tcp").read_text().splitlines()[1:])
-    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] == wanted and row[3] == LISTENING}
+    ports = {
+        f"socket:[{row[9]}]": int(row[1].partition(":")[2], 16)
+        for row in rows
+        if row[1].startswith(LOOPBACK) and row[3] == LISTENING
+    }
     try:
-        return any(str(handle.readlink()) in sockets for handle in (PROC / str(pid) / "fd").iterdir())
+        handles = {str(handle.readlink()) for handle in (PROC / str(pid) / "fd").iterdir()}
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return frozenset()
+    return frozenset(port for name, port in ports.items() if name in handles)
 
 
 def await_true(condition: Callable[[], bool], timeout_s: float) -> bool:

@@ -102,8 +102,9 @@ def _between(page: str) -> str:
 
 
 def _with(page: str, lines: Sequence[str], notes: Sequence[str]) -> str:
-    inside = "\n".join(("", *lines, "", *notes, ""))
-    return page.replace(_between(page), inside)
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return "\n".join((f"{before}{BEGIN}", *lines, "", *notes, f"{END}{after}"))
 
 
 def _rows(text: str) -> Iterable[tuple[str, ...]]:

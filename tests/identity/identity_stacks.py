@@ -18,6 +18,7 @@ EPOCH_S = 1_720_742_400.0  # 2024-07-12T00:00:00Z
 VAULT = "https://vault.azure.net"
 ARM = "https://management.azure.com"
 HOUR_S = 3600.0
+QUIET_S = 3600.0  # a publishing interval for stories of days, in which nothing is published
 TOKEN_PATH = "metadata/identity/oauth2/token"
 MACHINES: Mapping[str, Mapping[str, Any]] = {
     "web": {"region": "sydney", "count": 3},
@@ -49,8 +50,8 @@ class Stack:
 
     async def imds(self, machine: str, *, region: str = "sydney", method: str = "GET", **changed: str) -> Response:
         """A token request as real clients send it, with query parameters changed by name ("" takes one away)."""
-        query = {"api-version": "2018-02-01", "resource": VAULT} | {k.replace("_version", "-version"): v for k, v in changed.items()}
-        kept = {name: value for name, value in query.items() if value}
+        query = {"api_version": "2018-02-01", "resource": VAULT} | changed
+        kept = {name.replace("_version", "-version"): value for name, value in query.items() if value}
         request = Request(method, f"/{machine}/{TOKEN_PATH}", kept, {"metadata": "true"})
         return await self.world.client(f"{region}.host", request, timeout_s=5)
 
@@ -61,7 +62,13 @@ class Stack:
         return str(body(answer)["access_token"])
 
     async def arm(
-        self, method: str, path: str, content: Mapping[str, Any] | None = None, *, region: str = "sydney", token: str | None = None
+        self,
+        method: str,
+        path: str,
+        content: Mapping[str, Any] | None = None,
+        *,
+        region: str = "sydney",
+        token: str | None = None,
     ) -> Response:
         """A call to ARM with the operator's token, or another one ("" for none)."""
         bearer = self.user_token if token is None else token
@@ -92,7 +99,8 @@ class Stack:
 
     async def try_hold(self, node: str, fault_id: str, switch: str, value: Any) -> Response:
         """Throws a switch and returns the node's answer, whatever it is."""
-        return await self.world.control(node, Request("PUT", f"/admin/holds/{fault_id}", body={"switch": switch, "value": value}))
+        request = Request("PUT", f"/admin/holds/{fault_id}", body={"switch": switch, "value": value})
+        return await self.world.control(node, request)
 
     async def release(self, node: str, fault_id: str) -> None:
         await self.world.release(Carrier("control", node), fault_id)
@@ -105,7 +113,9 @@ class Stack:
         await self.world.hold(Carrier("node", node), "restart", {"effect": "down"})
         await self.world.release(Carrier("node", node), "restart")
 
-    async def raw(self, node: str, method: str, path: str, token: str = "", content: Mapping[str, Any] | None = None) -> Response:
+    async def raw(
+        self, node: str, method: str, path: str, token: str = "", content: Mapping[str, Any] | None = None
+    ) -> Response:
         """A request straight at a node, with or without a token for its control plane."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return await self.node(node).handle(Request(method, path, {}, headers, content))

@@ -14,6 +14,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# Plugins of this environment that would be loaded for nothing (Locust's with all of gevent); Allure's unless it is wanted.
+WITHOUT = ("-p", "no:locust", "-p", "no:hypothesispytest", "-p", "no:anyio")
+
 # Twenty emulated minutes; for ten of them clients cannot reach their host.
 EXPERIMENT = """
 schema: brownout/experiment/v1
@@ -56,7 +59,8 @@ class Project:
             (self.folder / f"{name}.yaml").write_text(text)
 
     def run(self, *arguments: str | os.PathLike[str]) -> pytest.RunResult:
-        return self.pytester.runpytest_subprocess("-p", "no:locust", *arguments, timeout=60)
+        allure = () if "--alluredir" in arguments else ("-p", "no:allure_pytest")
+        return self.pytester.runpytest_subprocess(*WITHOUT, *allure, *arguments, timeout=60)
 
 
 def counted(ended: pytest.RunResult) -> dict[str, int]:

@@ -78,16 +78,44 @@ def _check_junit(project: Project) -> None:
     assert properties["test_skips"] == []
 
 
+RACING = """
+import os, pathlib
+
+def note(kind):
+    with open(pathlib.Path(__file__).with_name(kind), "a") as file:
+        file.write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
+
+@pytest.mark.brownout_processes
+@pytest.mark.parametrize("n", range(3))
+def test_marked(n):
+    note("racing")
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", range(3))
+def test_slow(brownout, n):
+    note("racing")
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("theirs")
+@pytest.mark.parametrize("n", range(3))
+def test_slow_of_another_group(brownout, n):
+    note("grouped")
+"""
+
+
 def test_outcomes_survive_xdist(project: Project) -> None:
-    """Two workers give the same counts, and make each run once between them."""
-    project.write(TESTS)
-    ended = project.run("-n", "2", "--brownout-out", "kept", "--junit-xml=junit.xml")
-    assert counted(ended) == COUNTS
+    """Two workers give the same counts, make each run once between them, and leave what races the clock to one of them."""
+    project.write(TESTS + RACING, "markers = slow: takes long")
+    ended = project.run("-n", "2", "--dist", "loadgroup", "--junit-xml=junit.xml")
+    assert counted(ended) == {**COUNTS, "passed": COUNTS["passed"] + 9}
     assert "INCONCLUSIVE test_theirs.py::test_asks_an_undecided_run - few in simulation" in ended.stdout.str()
-    kept = sorted(path.name for path in (project.folder / "kept").iterdir())
-    assert kept == ["breached-simulation-bare-1", "few-simulation-bare-1"]
-    assert (project.folder / "kept" / "breached-simulation-bare-1" / "report.html").exists()
+    made = sorted(path.name for path in project.folder.glob("runpytest-0/brownout-*/runs/*"))
+    assert made == ["breached-simulation-bare-1", "few-simulation-bare-1"]
     _check_junit(project)
+    for kind, tests in (("racing", 6), ("grouped", 3)):
+        workers = (project.folder / kind).read_text().split()
+        assert len(workers) == tests
+        assert len(set(workers)) == 1, kind
 
 
 UNDECIDED = """
@@ -112,32 +140,3 @@ def test_the_policy_decides_what_inconclusive_counts_as(
     assert junit in text
     assert "<skipped" not in text
     assert ("verdict", "inconclusive") in junit_properties(project.folder / "junit.xml")["test_undecided"]
-
-
-def test_tests_that_race_the_clock_share_a_worker(project: Project) -> None:
-    """With --dist loadgroup, marked tests run on one worker, and so do slow ones that use the fixture; others spread."""
-    project.write(
-        """
-        import os, pathlib, pytest
-        def note(kind):
-            with open(pathlib.Path(__file__).with_name(kind), "a") as file:
-                file.write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
-        @pytest.mark.brownout_processes
-        @pytest.mark.parametrize("n", range(3))
-        def test_marked(n):
-            note("racing")
-        @pytest.mark.slow
-        @pytest.mark.parametrize("n", range(3))
-        def test_slow(brownout, n):
-            note("racing")
-        @pytest.mark.parametrize("n", range(8))
-        def test_other(n):
-            note("other")
-        """,
-        "markers = slow: takes long",
-    )
-    ended = project.run("-n", "2", "--dist", "loadgroup")
-    assert counted(ended) == {"passed": 14}
-    racing = (project.folder / "racing").read_text().split()
-    assert len(racing) == 6
-    assert len(set(racing)) == 1

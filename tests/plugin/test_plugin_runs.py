@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -46,7 +47,7 @@ def test_a_run_answers_by_name(breached: Run) -> None:
     assert breached.expect("breach") is breached
     assert breached.slo("tokens").status == "breached"
     assert breached.step("cut").state == "healed"
-    assert len(breached.history.requests) == breached.result.slos[0].total + 120
+    assert len(breached.history.requests) == 570
     assert breached.result.seed == 7
 
 
@@ -62,9 +63,8 @@ def test_a_run_answers_by_name(breached: Run) -> None:
 )
 def test_a_wrong_name_is_answered_with_the_right_ones(breached: Run, ask: Callable[[Run], object], hint: str) -> None:
     """What is not there is an error with a suggestion, never an empty answer."""
-    with pytest.raises(UsageError, match="") as raised:
+    with pytest.raises(UsageError, match=re.escape(hint)):
         ask(breached)
-    assert hint in str(raised.value)
 
 
 @pytest.mark.parametrize("ask", [Run.require_conclusive, lambda run: run.expect("pass"), lambda run: run.slo("tokens")])
@@ -202,11 +202,19 @@ def test_two_who_want_the_same_make_it_once(tmp_path: Path) -> None:
     assert len(made) == 1
 
 
+HOLDER = """
+import pathlib, sys, time
+from harness.pytest_share import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
 def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
     """A worker that is killed with the lock in hand does not block the others; one that lives makes them give up in time."""
-    script = "import sys,time,pathlib; from harness.pytest_share import locked\nwith locked(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     path = tmp_path / "lock"
-    holder = subprocess.Popen([sys.executable, "-c", script, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
@@ -277,9 +285,18 @@ def test_a_wrong_option_is_bad_usage(option: str, value: str, complaint: str) ->
             settled(**{f"{place}_brownout_{option}": value})
 
 
+LOADED = """
+import sys
+import pytest
+before = set(sys.modules)
+import harness.pytest_plugin
+print(*set(sys.modules) - before)
+"""
+
+
 def test_the_plugin_weighs_nothing() -> None:
     """Importing it, as every pytest of the environment does, brings in none of what runs experiments."""
-    heavy = ("asyncio", "httpx", "cryptography", "allure", "pydantic", "yaml", "orjson", "sqlite3", "click")
-    script = f"import sys, pytest; before = set(sys.modules); import harness.pytest_plugin; print(sorted(set({heavy}) & (set(sys.modules) - before)))"
-    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    assert ended.stdout.strip() == "[]"
+    ended = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(ended.stdout.split())
+    assert "harness.pytest_runs" in loaded
+    assert not loaded & {"asyncio", "httpx", "cryptography", "allure", "pydantic", "yaml", "orjson", "sqlite3", "click"}

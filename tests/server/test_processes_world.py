@@ -127,9 +127,9 @@ def test_each_listening_socket_is_held_by_one_process(stack: Stack) -> None:
     """No node's listening socket is open in the parent or in another node, so that killing a node closes its port."""
     status = stack.run(stack.world.status())
     pids = {name: row["pid"] for name, row in status["nodes"].items()} | {"parent": status["pid"]}
+    listening = {name: system.listening_ports(pid) for name, pid in pids.items()}
     holders = {
-        name: [other for other, pid in pids.items() if system.listens(pid, row["port"])]
-        for name, row in status["nodes"].items()
+        name: [other for other, ports in listening.items() if row["port"] in ports] for name, row in status["nodes"].items()
     }
     assert holders == {name: [name] for name in status["nodes"]}
 

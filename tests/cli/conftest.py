@@ -1,0 +1,35 @@
+"""A state folder and a working folder for each test that runs the command, with the Toxiproxy that is already built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from brownout_command import Brownout
+
+from harness.tools import toxiproxy_server
+
+
+def make_brownout(folder: Path) -> Brownout:
+    """The real Toxiproxy is first on PATH, so that a state folder of its own does not lead to a build of its own."""
+    programs, work = folder / "bin", folder / "work"
+    programs.mkdir()
+    work.mkdir()
+    (programs / "toxiproxy-server").symlink_to(toxiproxy_server(say=lambda _: None))
+    return Brownout(folder / "home", work, {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"})
+
+
+@pytest.fixture
+def brownout(tmp_path: Path) -> Iterator[Brownout]:
+    command = make_brownout(tmp_path)
+    yield command
+    command.kill_everything()
+
+
+@pytest.fixture(scope="module")
+def shared_brownout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownout]:
+    """One for all tests of a module that share what a single run or stack showed."""
+    command = make_brownout(tmp_path_factory.mktemp("brownout"))
+    yield command
+    command.kill_everything()

@@ -1,0 +1,125 @@
+"""The experiments on the pages are sound, do what the pages say, and together show every key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from docs_pages import DOCS, blocks, section
+
+from harness.api import Options, run
+from harness.experiment import Experiment
+from harness.experiment_file import load
+from harness.result import Result
+from suites.incidents.fidelity import PAGE, column_in, column_of, main, renewed, simulate
+
+EXPERIMENTS = DOCS / "writing-an-experiment.md"
+PRINTED = [block.text for block in blocks(EXPERIMENTS, "yaml") if block.mark == "experiment"]
+FRAGMENTS = [block.text for block in blocks(EXPERIMENTS, "yaml") if block.mark == "fragment"]
+
+
+def loaded(text: str, folder: Path) -> Experiment:
+    path = folder / "printed.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(path)
+
+
+def verdicts(experiment: Experiment, folder: Path) -> dict[str, str]:
+    options = {name: Options(posture=name, out=folder, controls=False) for name in experiment.postures}
+    return {name: run(experiment, option).result.verdict for name, option in options.items()}
+
+
+def test_every_yaml_block_is_checked() -> None:
+    """No block of the page escapes these tests."""
+    assert len(PRINTED) == 2
+    assert len(PRINTED) + len(FRAGMENTS) == len(blocks(EXPERIMENTS, "yaml"))
+
+
+@pytest.mark.parametrize("text", PRINTED, ids=["smallest", "complete"])
+def test_a_printed_experiment_gets_the_verdicts_that_it_expects(text: str, tmp_path: Path) -> None:
+    """Each posture of it comes out as declared, in the simulation."""
+    experiment = loaded(text, tmp_path)
+    assert verdicts(experiment, tmp_path) == {name: posture.expect for name, posture in experiment.postures.items()}
+
+
+@pytest.mark.parametrize("text", FRAGMENTS, ids=["posture", "cohorts", "controls"])
+def test_a_printed_fragment_fits_the_complete_experiment(text: str, tmp_path: Path) -> None:
+    """In place of the keys of the same name it makes a sound experiment."""
+    whole = yaml.safe_load(PRINTED[1]) | yaml.safe_load(text)
+    loaded(yaml.safe_dump(whole, sort_keys=False), tmp_path)
+
+
+def test_a_repaired_posture_is_shown_to_defend(tmp_path: Path) -> None:
+    """The fragment whose system refuses the step passes when it is run."""
+    whole = yaml.safe_load(PRINTED[1]) | yaml.safe_load(FRAGMENTS[0])
+    experiment = loaded(yaml.safe_dump(whole, sort_keys=False), tmp_path)
+    assert verdicts(experiment, tmp_path) == {"repaired": "pass"}
+
+
+def keys(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from keys(inner)
+    elif isinstance(value, list):
+        for item in value:
+            yield from keys(item)
+
+
+def test_the_examples_show_the_keys_of_the_file() -> None:
+    """Each key of the top level is in one of them, but for the two that need an incident of one's own."""
+    shown = {key for text in (*PRINTED, *FRAGMENTS) for key in keys(yaml.safe_load(text))}
+    wanted = {field.alias or name for name, field in Experiment.model_fields.items()}
+    assert wanted - shown == {"claims", "source"}
+
+
+@pytest.fixture(scope="module")
+def incident() -> Result:
+    """The incident in the simulation as the page's own command runs it."""
+    return simulate()
+
+
+def test_the_incidents_page_has_todays_figures(incident: Result) -> None:
+    """The simulation's column is what the code gives with the page's seed; `python -m suites.incidents.fidelity` renews it."""
+    assert column_in(PAGE.read_text(encoding="utf-8"), "simulation") == column_of(incident)
+
+
+def test_the_incidents_page_has_a_run_on_processes(incident: Result) -> None:
+    """The other column is filled, and its statuses are the simulation's: no claim holds in one world only."""
+    processes = column_in(PAGE.read_text(encoding="utf-8"), "processes")
+    assert {claim: status for claim, (_, status) in processes.items()} == {
+        claim: status for claim, (_, status) in column_of(incident).items()
+    }
+
+
+def test_renewing_a_column_leaves_the_rest_as_it_is(incident: Result) -> None:
+    """The same result gives the same page; one of the other world changes that world's column and nothing else."""
+    page = PAGE.read_text(encoding="utf-8")
+    fresh = renewed(page, incident)
+    assert renewed(fresh, incident) == fresh
+    first, *others = incident.claims
+    changed = (first.model_copy(update={"measured": "a | b", "status": "differs"}), *others)
+    elsewhere = renewed(fresh, incident.model_copy(update={"world": "processes", "claims": changed}))
+    assert column_in(elsewhere, "simulation") == column_in(fresh, "simulation")
+    assert column_in(elsewhere, "processes")["C1"] == ("a \\| b", "differs")
+    assert elsewhere.partition("<!-- fidelity: begin -->")[0] == page.partition("<!-- fidelity: begin -->")[0]
+
+
+def test_every_gate_is_explained(incident: Result) -> None:
+    """Each gate that a run has is a row of the table."""
+    text = section(DOCS / "reading-a-verdict.md", "Gates")
+    assert {gate.name for gate in incident.gates} - {line.split("`")[1] for line in text.splitlines() if "`" in line} == set()
+
+
+@pytest.mark.parametrize("arguments", [["--world", "processes"], ["nowhere"], ["--page", "README.md", "nowhere"]])
+def test_the_fidelity_command_refuses_what_it_cannot_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a run folder that fits it ends as bad usage and leaves the page alone."""
+    before = PAGE.read_bytes()
+    with pytest.raises(SystemExit) as ended:
+        main.main(arguments)
+    assert ended.value.code == 2
+    assert "->" in capsys.readouterr().err
+    assert PAGE.read_bytes() == before

@@ -1,0 +1,81 @@
+"""The shell and Python of the pages, run as they are printed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from docs_pages import DOCS, Block, blocks
+
+pytestmark = pytest.mark.slow
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[Mapping[str, str]]:
+    """A newcomer's shell: this environment's commands on PATH, a state folder of its own; no stack is left up."""
+    clean = {name: value for name, value in os.environ.items() if name.lower() not in PROXIES}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    made = {**clean, "PATH": path, "BROWNOUT_HOME": str(tmp_path / "home"), "PYTHONWARNINGS": "", "COLUMNS": "100"}
+    yield made
+    subprocess.run(["brownout", "down", "--all"], env=made, check=True, capture_output=True, timeout=60)
+
+
+def bash(script: str, environment: Mapping[str, str], folder: Path) -> str:
+    """What the script prints, on either stream; every command of it is tried."""
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    return done.stdout
+
+
+def squeezed(text: str) -> str:
+    """The text with every run of white space as one space, so that columns may be as wide as they like."""
+    return " ".join(text.split())
+
+
+def runs(block: Block) -> bool:
+    return not block.mark.startswith("not run by the tests")
+
+
+def test_the_tutorial_works_when_pasted(environment: Mapping[str, str], tmp_path: Path) -> None:
+    """Its blocks in one shell, in order, print what the page says that they print."""
+    page = DOCS / "tutorial.md"
+    script = "\n".join(block.text for block in blocks(page, "sh") if runs(block))
+    assert script.count("brownout run") == 4
+    told = squeezed(bash(script, environment, tmp_path))
+    printed = [block.text for block in blocks(page, "text") if block.mark == "printed"]
+    assert len(printed) == 6
+    for line in "".join(printed).splitlines():
+        assert squeezed(line) in told, line
+    assert "Traceback" not in told
+
+
+def test_the_stack_files_page_works_as_printed(environment: Mapping[str, str], tmp_path: Path) -> None:
+    """Its Python gets a token, and its shell reaches the vault, ARM, the keys and a control plane."""
+    page = DOCS / "stack-file.md"
+    (python,) = (block.text for block in blocks(page, "python"))
+    (shell,) = (block.text for block in blocks(page, "sh") if block.mark == "runs with a stack")
+    (tmp_path / "printed.py").write_text(python, encoding="utf-8")
+    up = 'brownout up\neval "$(brownout env --machine web-1)"\npython printed.py\n'
+    told = bash(up + shell, environment, tmp_path)
+    for seen in ("Bearer 86", "AKV10000", "value of database-password", "batch-id", '"kid":', '"key_id":"manual-sydney-1"'):
+        assert seen in told, (seen, told)
+    assert "Unauthorized" not in told.partition("value of database-password")[2]
+
+
+def test_the_list_of_links_is_printed(environment: Mapping[str, str], tmp_path: Path) -> None:
+    """The one-liner on the experiments' page lists links by their names."""
+    (line,) = (block.text for block in blocks(DOCS / "writing-an-experiment.md", "sh") if "build_stack" in block.text)
+    assert "sydney.token->sydney.store" in bash(line, environment, tmp_path).splitlines()
