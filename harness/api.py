@@ -224,13 +224,14 @@ class _Controls:
         folders = {job[1]: self._folder / "controls" / job[1] for job in self._jobs}
         return {name: (read_history(own), conclude(own)) for name, own in folders.items()}
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
         if self._pool is None:
             return
-        if not all(job.done() for job in self._started.values()):  # interrupted, or failed: nobody wants them any more
+        unwanted = raised is not None or not all(job.done() for job in self._started.values())
+        if unwanted:  # the run failed or was interrupted, perhaps while these were being started
             for worker in active_children():
-                worker.terminate()
-        self._pool.shutdown(cancel_futures=True)
+                worker.kill()
+        self._pool.shutdown(wait=not unwanted, cancel_futures=True)
 
 
 def _become_worker(parent_pid: int) -> None:

@@ -8,8 +8,10 @@ run makes the test inconclusive; a harness error or an unsafe end makes it fail,
 from __future__ import annotations
 
 import hashlib
+import shlex
+import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -196,9 +198,15 @@ class Brownout:
         )
         key = _key(chosen, options)
         if key not in self._runs:
-            self._runs[key] = self._made(key, chosen, options)
+            file = self._file(experiment) if isinstance(experiment, str | Path) and chosen is loaded else None
+            self._runs[key] = self._made(_order(chosen, options, key, file))
         self._uses.note(self._runs[key])
         return self._runs[key]
+
+    def _file(self, name: str | Path) -> str:
+        """What the experiment's file is called on a command line: its name when it is installed, else its path."""
+        found = self._find(name)
+        return str(name) if found.stem == str(name) else str(found)
 
     def _find(self, name: str | Path) -> Path:
         from harness.experiment_file import find
@@ -206,10 +214,10 @@ class Brownout:
         found = find(str(name))
         return found if found.exists() or found.is_absolute() else self._root / found
 
-    def _made(self, key: str, experiment: Experiment, options: Options) -> Run:
+    def _made(self, order: _Order) -> Run:
         from harness.run_folder import read_result
 
-        entry = once(self._shared, key, lambda: self._make(experiment, options))
+        entry = once(self._shared, order.key, lambda: self._make(order))
         if entry.message:
             raise BrownoutError(entry.message, hint=entry.hint)
         result = read_result(Path(entry.folder))
@@ -217,13 +225,16 @@ class Brownout:
             raise BrownoutError(f"the result in {entry.folder} cannot be read")
         return Run(result, Path(entry.folder), self._uses)
 
-    def _make(self, experiment: Experiment, options: Options) -> Entry:
+    def _make(self, order: _Order) -> Entry:
         try:
-            return Entry(folder=str(self._carry_out(experiment, options)))
+            entry = Entry(folder=str(self._carry_out(order.experiment, order.options)))
         except UsageError:
             raise
         except BrownoutError as failed:
-            return Entry(message=failed.message, hint=failed.hint)
+            entry = Entry(message=failed.message, hint=failed.hint)
+        if order.derived is not None:
+            order.derived.write_text(order.experiment.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
+        return entry
 
     def _carry_out(self, experiment: Experiment, options: Options) -> Path:
         """The folder of a run made now. An interrupt that the run has healed after goes on to end the session."""
@@ -235,7 +246,8 @@ class Brownout:
             from harness.cli.main import heal_leftovers_now
 
             with machine_to_itself():
-                heal_leftovers_now()
+                for line in heal_leftovers_now():
+                    sys.stderr.write(f"{line}\n")
                 outcome = run(experiment, options)
         if outcome.interrupted:
             raise KeyboardInterrupt
@@ -244,6 +256,24 @@ class Brownout:
 
             registry.load_entry("brownout.reports", "html")(outcome.folder)
         return outcome.folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A run that is wanted. `derived`: where to leave an experiment that no file has, for who wants to repeat the run."""
+
+    experiment: Experiment
+    options: Options
+    key: str
+    derived: Path | None
+
+
+def _order(experiment: Experiment, options: Options, key: str, file: str | None) -> _Order:
+    derived = options.out / f"{experiment.name}-{key[:8]}.yaml" if file is None else None
+    words = ["brownout", "run", file or str(derived), "--world", options.world]
+    words += ["--posture", options.posture, "--seed", str(options.seed)]
+    words += ["--no-controls"] * (not options.controls) + ["--no-canaries"] * (not options.canaries)
+    return _Order(experiment, replace(options, command=shlex.join(words)), key, derived)
 
 
 def _with_settings(experiment: Experiment, posture: str, settings: Mapping[str, Any]) -> Experiment:

@@ -62,8 +62,8 @@ def await_listening(server: ServerProcess, port: int, *, timeout_s: float, log: 
 
     Asking for an answer alone would not do: a stranger's server on the port would answer too.
     """
-    system.await_true(lambda: not server.is_running() or system.listens(server.pid, port), timeout_s)
-    if not server.is_running() or not system.listens(server.pid, port):
+    system.await_true(lambda: not server.is_running() or port in system.listening_ports(server.pid), timeout_s)
+    if not server.is_running() or port not in system.listening_ports(server.pid):
         last = " ".join(log.read_text(errors="replace").strip().splitlines()[-1:]) or "it gave no reason"
         happened = "did not open its port" if server.is_running() else "ended at its start"
         raise WorldError(f"the server for {server.api_url} {happened}: {last}")

@@ -192,17 +192,17 @@ class Toxiproxy:
         """Puts the proxy under a hold, replacing an older one of the same id; returns what `read` then shows."""
         hold = Hold.of(state)
         _check_name(fault_id, FAULT_ID)
-        with self._turn(), self._library() as server:
-            seen = self._see(server, name)
+        with self._turn(), self._library():
+            seen = self._see(name)
             was_refused = is_refused(seen.holds())
             outdated = seen.markers_of(fault_id) - {hold.marker(fault_id)}
             if hold.marker(fault_id) not in seen.markers:
                 _add(name, hold.marker(fault_id), MARKER)
             if outdated:
-                self._converge(server, name, was_refused=was_refused, ignoring=outdated)
+                self._converge(name, was_refused=was_refused, ignoring=outdated)
                 for marker in outdated:
                     _remove(name, marker)
-            seen = self._converge(server, name, was_refused=was_refused)
+            seen = self._converge(name, was_refused=was_refused)
             if seen.holds().get(fault_id) != hold:
                 raise ToxiproxyError(f"link {name} lost the hold {fault_id} while it was being put on")
             return seen.report()
@@ -210,23 +210,22 @@ class Toxiproxy:
     def release(self, name: str, fault_id: str) -> None:
         """Takes a hold away; an id that the proxy does not have is success. Other holds stay in force."""
         _check_name(fault_id, FAULT_ID)
-        with self._turn(), self._library() as server:
-            seen = self._see(server, name)
+        with self._turn(), self._library():
+            seen = self._see(name)
             was_refused = is_refused(seen.holds())
             markers = seen.markers_of(fault_id)
             if not markers:
                 return
-            self._converge(server, name, was_refused=was_refused, ignoring=markers)
+            self._converge(name, was_refused=was_refused, ignoring=markers)
             for marker in markers:
                 _remove(name, marker)
-            seen = self._converge(server, name, was_refused=was_refused)
+            seen = self._converge(name, was_refused=was_refused)
             if seen.markers_of(fault_id):
                 raise ToxiproxyError(f"link {name} still has the hold {fault_id} after its release")
 
     def read(self, name: str) -> Mapping[str, Any]:
         """`enabled`, `listen`, `upstream`, `holds` (state by fault id) and `foreign` (what others did), as they are."""
-        with self._library() as server:
-            return self._see(server, name).report()
+        return self._see(name).report()
 
     @property
     def _where(self) -> str:
@@ -265,30 +264,35 @@ class Toxiproxy:
             if name in names:
                 server.destroy(proxy)
 
-    def _see(self, server: Any, name: str) -> Seen:
-        proxy = server.get_proxy(name)
-        if proxy is None:
-            raise ToxiproxyError(f"Toxiproxy at {self._where} has no proxy {name}", status=404)
+    def _see(self, name: str) -> Seen:
+        """The proxy with its toxics, in one request (the library would fetch every proxy, then the toxics)."""
+        try:
+            proxy = _calls.get(f"{self.api_url}/proxies/{quote(name, safe='')}").json()
+        except ToxiproxyError as failed:
+            if failed.status != 404:
+                raise
+            raise ToxiproxyError(f"Toxiproxy at {self._where} has no proxy {name}", status=404) from failed
         markers: dict[str, tuple[str, Hold]] = {}
         effects: dict[str, Effect] = {}
         foreign: list[str] = []
-        for toxic in proxy.toxics().values():
-            marker = parse_marker(toxic.name) if toxic.type == MARKER.type else None
+        for toxic in proxy["toxics"]:
+            name, kind, stream = toxic["name"], toxic["type"], toxic["stream"]
+            marker = parse_marker(name) if kind == MARKER.type else None
             if marker is not None:
-                markers[toxic.name] = marker
-            elif is_effect_name(toxic.name):
-                effects[toxic.name] = Effect(toxic.stream, toxic.type, tuple(sorted(toxic.attributes.items())))
+                markers[name] = marker
+            elif is_effect_name(name):
+                effects[name] = Effect(stream, kind, tuple(sorted(toxic["attributes"].items())))
             else:
-                foreign.append(f"toxic {toxic.name} ({toxic.type}, {toxic.stream})")
-        return Seen(bool(proxy.enabled), proxy.listen, proxy.upstream, markers, effects, tuple(sorted(foreign)))
+                foreign.append(f"toxic {name} ({kind}, {stream})")
+        return Seen(bool(proxy["enabled"]), proxy["listen"], proxy["upstream"], markers, effects, tuple(sorted(foreign)))
 
-    def _converge(self, server: Any, name: str, *, was_refused: bool, ignoring: frozenset[str] = frozenset()) -> Seen:
+    def _converge(self, name: str, *, was_refused: bool, ignoring: frozenset[str] = frozenset()) -> Seen:
         """Makes the effects those of the proxy's markers (less `ignoring`) and returns the read that shows it.
 
         A disabled proxy is enabled only where a `refuse` of ours was: anything else is somebody else's doing.
         """
         for _ in range(_CONVERGE_ATTEMPTS):
-            seen = self._see(server, name)
+            seen = self._see(name)
             holds = seen.holds(ignoring=ignoring)
             wanted, refuse = wanted_effects(holds), is_refused(holds)
             enabled = False if refuse else seen.enabled or was_refused or is_refused(seen.holds())

@@ -79,6 +79,7 @@ class Brownout:
     home: Path
     work: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    begun: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def variables(self, extra: Mapping[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "BROWNOUT_"))}
@@ -103,6 +104,7 @@ class Brownout:
                 stderr=stderr,
                 start_new_session=True,
             )
+        self.begun.append(process)
         return Started(process, out, err)
 
     def processes(self) -> dict[int, str]:
@@ -139,6 +141,8 @@ class Brownout:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        for process in self.begun:
+            process.wait(10)
 
 
 @dataclass(frozen=True)

@@ -273,9 +273,12 @@ def controlled(work: Path) -> Path:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
-def test_an_interrupted_simulation_ends_and_its_controls_with_it(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_an_interrupted_simulation_ends_and_its_controls_with_it(
+    tmp_path: Path, request: pytest.FixtureRequest, number: signal.Signals, code: int
+) -> None:
     """Ctrl-C to the whole group or a kill: the controls' processes end too, and what was recorded makes a report."""
     command = Brownout(tmp_path / "home", tmp_path)
+    request.addfinalizer(command.kill_everything)
     started = command.start("run", str(controlled(tmp_path)), "--world", "simulation")
     pid = started.process.pid
     eventually(lambda: len(pool_workers(pid)) == 2, 20, what="the controls are under way")

@@ -53,7 +53,7 @@ def test_the_tutorial_works_when_pasted(environment: Mapping[str, str], tmp_path
     """Its blocks in one shell, in order, print what the page says that they print."""
     page = DOCS / "tutorial.md"
     script = "\n".join(block.text for block in blocks(page, "sh") if runs(block))
-    assert script.count("brownout run") == 4
+    assert script.count("brownout run") == 2
     told = squeezed(bash(script, environment, tmp_path))
     printed = [block.text for block in blocks(page, "text") if block.mark == "printed"]
     assert len(printed) == 6

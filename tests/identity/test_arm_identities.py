@@ -1,4 +1,4 @@
-"""ARM's user-assigned identities: create, read, list, tag, delete, through ARM and the portal (reference azure-wire 2.1, 2.3)."""
+"""ARM's user-assigned identities: create, read, list, tag, delete, by ARM and the portal (reference azure-wire 2.1, 2.3)."""
 
 from __future__ import annotations
 
@@ -300,8 +300,7 @@ def test_own_writes_are_read_back_before_they_are_replicated() -> None:
     async def story(stack: Stack) -> list[int]:
         await stack.hold("sydney.directory", "f", "pause-replication", regions=["sydney", "melbourne"])
         path = stack.identity_path("fresh")
-        seen = [(await stack.arm(method, path, NEW)).status for method in ("PUT", "GET", "DELETE", "GET")]
-        return seen
+        return [(await stack.arm(method, path, NEW)).status for method in ("PUT", "GET", "DELETE", "GET")]
 
     assert on_stack(story) == [201, 200, 200, 404]
 
@@ -333,7 +332,7 @@ def test_a_new_identity_is_found_by_the_other_front_end_at_once() -> None:
 
 
 def test_acknowledged_changes_survive_the_kill_of_everybody() -> None:
-    """I10: what was answered with success is there after store, directory and front end were killed, and deleted stays deleted."""
+    """I10: what was answered with success is there after everybody concerned was killed, and what was deleted stays deleted."""
 
     async def story(stack: Stack) -> list[int]:
         await stack.arm("PUT", stack.identity_path("fresh"), NEW)

@@ -61,7 +61,7 @@ def test_inconclusive_is_an_outcome_of_its_own(project: Project) -> None:
             "E*AssertionError: expected pass, got breach: breached in simulation, posture bare, seed 1",
             "E*- tokens: * good, at most * %; target 90 %, confidence 95 %",
             "E*record: */breached-simulation-bare-1",
-            "E*repeat: brownout run breached --world simulation --posture bare --seed 1",
+            "E*repeat: brownout run */breached.yaml --world simulation --posture bare --seed 1",
         ]
     )
     assert "harness/pytest_runs.py" not in text  # the failure is shown in the test, not in the plugin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -168,6 +169,19 @@ def test_equal_runs_are_one(tmp_path: Path) -> None:
     shorter = here.run("tiny.yaml", settings={"token_lifetime_s": 3600.0})
     assert shorter.folder != first.folder
     assert shorter.result.parameters["token_lifetime_s"] == 3600.0
+
+
+def test_a_run_can_be_repeated_in_a_terminal(tmp_path: Path) -> None:
+    """The command in the result names the experiment's file; one that a test has derived is left in a file for that."""
+    own = facade(tmp_path)
+    command = own.run("tiny.yaml").result.command
+    assert command == f"brownout run {tmp_path / 'tiny.yaml'} --world simulation --posture bare --seed 7"
+    derived = own.run("tiny.yaml", settings={"token_lifetime_s": 3600.0}, controls=False)
+    words = shlex.split(derived.result.command)
+    assert words[3:] == [*"--world simulation --posture bare --seed 7 --no-controls".split()]
+    again = facade(tmp_path / "shared", Uses()).run(words[2], controls=False)
+    assert again.result.digest == derived.result.digest
+    assert again.result.parameters == derived.result.parameters
 
 
 def test_a_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
