@@ -206,7 +206,7 @@ class Brownout:
     def _file(self, name: str | Path) -> str:
         """What the experiment's file is called on a command line: its name when it is installed, else its path."""
         found = self._find(name)
-        return str(name) if found.stem == str(name) else str(found)
+        return str(name) if found.stem == str(name) else str(found.absolute())
 
     def _find(self, name: str | Path) -> Path:
         from harness.experiment_file import find

@@ -6,6 +6,8 @@ The words mean what they mean with the real proxy (harness.worlds.toxiproxy_hold
 - `stall`   a message that meets the stall is lost; its caller hears nothing. When the last stall of a direction ends,
             every call that is under way is reset: its stream has a hole in it.
 - `slow`    every message of that direction takes longer, by latency and jitter; several holds add up.
+
+One thing differs: whatever the real proxy is delaying when its set of holds changes it lets through at once.
 """
 
 from __future__ import annotations

@@ -89,7 +89,13 @@ class Brownout:
         """Runs to the end; raises TimeoutExpired."""
         command = [str(PROGRAM), *arguments]
         return subprocess.run(
-            command, cwd=self.work, env=self.variables(variables), capture_output=True, text=True, timeout=timeout_s, check=False
+            command,
+            cwd=self.work,
+            env=self.variables(variables),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
         )
 
     def start(self, *arguments: str, **variables: str) -> Started:

@@ -80,7 +80,12 @@ def test_azure_identity_works_through_env(up: Brownout) -> None:
     """In a shell that took over `brownout env`, the unmodified library gets tokens: sync, async and by default."""
     script = f'eval "$({PROGRAM} env --machine web-1)" && exec {sys.executable} -c "$ACQUIRE"'
     done = subprocess.run(
-        ["bash", "-euc", script], cwd=up.work, env=up.variables({"ACQUIRE": ACQUIRE}), capture_output=True, text=True, timeout=60
+        ["bash", "-euc", script],
+        cwd=up.work,
+        env=up.variables({"ACQUIRE": ACQUIRE}),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.stdout.strip(), done.returncode) == ("[2, 2, 2]", 0), done.stderr
 

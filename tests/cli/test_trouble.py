@@ -50,7 +50,9 @@ def test_a_missing_toxiproxy_is_one_clear_message(brownout: Brownout, tmp_path: 
     ("text", "message"),
     [("import time; time.sleep(600)", "did not open its port"), ("sys.exit('no such option')", "no such option")],
 )
-def test_a_toxiproxy_that_hangs_or_dies_is_one_clear_message(brownout: Brownout, tmp_path: Path, text: str, message: str) -> None:
+def test_a_toxiproxy_that_hangs_or_dies_is_one_clear_message(
+    brownout: Brownout, tmp_path: Path, text: str, message: str
+) -> None:
     """Exit 4 within seconds, the program's last words told once, and nothing left running."""
     programs = tmp_path / "broken"
     programs.mkdir()

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from docs_pages import DOCS, blocks, section
+from docs_pages import DOCS, blocks
 
 from harness.api import Options, run
 from harness.experiment import Experiment
 from harness.experiment_file import load
-from harness.result import Result
-from suites.incidents.fidelity import PAGE, column_in, column_of, main, renewed, simulate
 
 EXPERIMENTS = DOCS / "writing-an-experiment.md"
 PRINTED = [block.text for block in blocks(EXPERIMENTS, "yaml") if block.mark == "experiment"]
@@ -74,52 +72,3 @@ def test_the_examples_show_the_keys_of_the_file() -> None:
     shown = {key for text in (*PRINTED, *FRAGMENTS) for key in keys(yaml.safe_load(text))}
     wanted = {field.alias or name for name, field in Experiment.model_fields.items()}
     assert wanted - shown == {"claims", "source"}
-
-
-@pytest.fixture(scope="module")
-def incident() -> Result:
-    """The incident in the simulation as the page's own command runs it."""
-    return simulate()
-
-
-def test_the_incidents_page_has_todays_figures(incident: Result) -> None:
-    """The simulation's column is what the code gives with the page's seed; `python -m suites.incidents.fidelity` renews it."""
-    assert column_in(PAGE.read_text(encoding="utf-8"), "simulation") == column_of(incident)
-
-
-def test_the_incidents_page_has_a_run_on_processes(incident: Result) -> None:
-    """The other column is filled, and its statuses are the simulation's: no claim holds in one world only."""
-    processes = column_in(PAGE.read_text(encoding="utf-8"), "processes")
-    assert {claim: status for claim, (_, status) in processes.items()} == {
-        claim: status for claim, (_, status) in column_of(incident).items()
-    }
-
-
-def test_renewing_a_column_leaves_the_rest_as_it_is(incident: Result) -> None:
-    """The same result gives the same page; one of the other world changes that world's column and nothing else."""
-    page = PAGE.read_text(encoding="utf-8")
-    fresh = renewed(page, incident)
-    assert renewed(fresh, incident) == fresh
-    first, *others = incident.claims
-    changed = (first.model_copy(update={"measured": "a | b", "status": "differs"}), *others)
-    elsewhere = renewed(fresh, incident.model_copy(update={"world": "processes", "claims": changed}))
-    assert column_in(elsewhere, "simulation") == column_in(fresh, "simulation")
-    assert column_in(elsewhere, "processes")["C1"] == ("a \\| b", "differs")
-    assert elsewhere.partition("<!-- fidelity: begin -->")[0] == page.partition("<!-- fidelity: begin -->")[0]
-
-
-def test_every_gate_is_explained(incident: Result) -> None:
-    """Each gate that a run has is a row of the table."""
-    text = section(DOCS / "reading-a-verdict.md", "Gates")
-    assert {gate.name for gate in incident.gates} - {line.split("`")[1] for line in text.splitlines() if "`" in line} == set()
-
-
-@pytest.mark.parametrize("arguments", [["--world", "processes"], ["nowhere"], ["--page", "README.md", "nowhere"]])
-def test_the_fidelity_command_refuses_what_it_cannot_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a run folder that fits it ends as bad usage and leaves the page alone."""
-    before = PAGE.read_bytes()
-    with pytest.raises(SystemExit) as ended:
-        main.main(arguments)
-    assert ended.value.code == 2
-    assert "->" in capsys.readouterr().err
-    assert PAGE.read_bytes() == before

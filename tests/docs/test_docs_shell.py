@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,18 +12,22 @@ from pathlib import Path
 import pytest
 from docs_pages import DOCS, Block, blocks
 
-pytestmark = pytest.mark.slow
+from harness import standing
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[Mapping[str, str]]:
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mapping[str, str]]:
     """A newcomer's shell: this environment's commands on PATH, a state folder of its own; no stack is left up."""
+    home = str(tmp_path / "home")
+    monkeypatch.setenv("BROWNOUT_HOME", home)
     clean = {name: value for name, value in os.environ.items() if name.lower() not in PROXIES}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    made = {**clean, "PATH": path, "BROWNOUT_HOME": str(tmp_path / "home"), "PYTHONWARNINGS": "", "COLUMNS": "100"}
-    yield made
-    subprocess.run(["brownout", "down", "--all"], env=made, check=True, capture_output=True, timeout=60)
+    yield {**clean, "PATH": path, "BROWNOUT_HOME": home, "COLUMNS": "100"}
+    for row in standing.stacks():
+        asyncio.run(standing.tear_down(row))
 
 
 def bash(script: str, environment: Mapping[str, str], folder: Path) -> str:

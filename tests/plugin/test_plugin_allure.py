@@ -37,7 +37,7 @@ def test_runs_are_told_to_allure(project: Project) -> None:
     folder = project.folder / "results"
     folder.mkdir()
     (folder / "environment.properties").write_text("theirs=1\nbrownout.seed=99\n")
-    ended = project.run("--alluredir", folder, "-n", "2")
+    ended = project.run("--alluredir", folder)
     assert counted(ended) == {"passed": 2, "failed": 1, "inconclusive": 1}
     results = allure_results(folder)
     assert {name: result["status"] for name, result in results.items()} == {

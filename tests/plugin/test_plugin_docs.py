@@ -17,7 +17,7 @@ def test_the_page_works_as_printed(project: Project) -> None:
     for name in FAST:
         (project.folder / name).write_text(BLOCKS[name], encoding="utf-8")
     (project.folder / "test_wrong.py").write_text(BLOCKS["test_checkout.py"].replace("breach", "pass"), encoding="utf-8")
-    ended = project.run("-W", "error", "--strict-markers", "--brownout-out", "")
+    ended = project.run("-W", "error", "--strict-markers", "-o", "brownout_out=")
     assert counted(ended) == {"passed": 4, "failed": 1, "inconclusive": 1}
     for line in (BLOCKS["failure"] + BLOCKS["inconclusive"].splitlines()[0]).splitlines():
         ended.stdout.fnmatch_lines([f"*{line.replace('...', '*').strip()}*"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
-from plugin_project import Project, counted, junit_properties
+from plugin_project import Project, allure_results, counted, junit_properties
 
 TESTS = """
 import pytest
@@ -106,8 +108,12 @@ def test_slow_of_another_group(brownout, n):
 def test_outcomes_survive_xdist(project: Project) -> None:
     """Two workers give the same counts, make each run once between them, and leave what races the clock to one of them."""
     project.write(TESTS + RACING, "markers = slow: takes long")
-    ended = project.run("-n", "2", "--dist", "loadgroup", "--junit-xml=junit.xml")
+    folder = project.folder / "results"
+    ended = project.run("-n", "2", "--dist", "loadgroup", "--junit-xml=junit.xml", "--alluredir", folder)
     assert counted(ended) == {**COUNTS, "passed": COUNTS["passed"] + 9}
+    statuses = Counter(result["status"] for result in allure_results(folder).values())
+    assert statuses == {"passed": 12, "failed": 2, "skipped": 4}
+    assert (folder / "environment.properties").exists()
     assert "INCONCLUSIVE test_theirs.py::test_asks_an_undecided_run - few in simulation" in ended.stdout.str()
     made = sorted(path.name for path in project.folder.glob("runpytest-0/brownout-*/runs/*"))
     assert made == ["breached-simulation-bare-1", "few-simulation-bare-1"]

@@ -1,0 +1,71 @@
+"""Worlds under test, each behind the same small driver."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from world_drivers import EPOCH_S, Driver, ProcessesDriver, SimulationDriver, spec_for
+
+from harness.tools import toxiproxy_server
+from harness.worlds.processes import ProcessesWorld
+from harness.worlds.simulation import SimulationWorld
+
+Make = Callable[[Path], Driver]
+WORLDS = ["simulation", pytest.param("processes", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps the tests out of the user's own state folder (a proxy that was built there earlier is used all the same)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BROWNOUT_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def toxiproxy_binary(home: None) -> Path:
+    return toxiproxy_server(say=lambda _: None)
+
+
+@pytest.fixture(scope="module", params=WORLDS)
+def make(request: pytest.FixtureRequest) -> Make:
+    """Makes a driver over a fresh stack that is not up; `folder` is the stack's."""
+    if request.param == "simulation":
+        return lambda folder: SimulationDriver(SimulationWorld(spec_for(), epoch_s=EPOCH_S))
+    binary: Path = request.getfixturevalue("toxiproxy_binary")
+
+    def processes(folder: Path) -> Driver:
+        world = ProcessesWorld(spec_for(), folder=folder, epoch_s=time.time(), rate=1.0, toxiproxy_binary=binary)
+        return ProcessesDriver(world, asyncio.Runner())
+
+    return processes
+
+
+@pytest.fixture(scope="module")
+def standing(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """One stack that the tests of a module share; each leaves it as it found it."""
+    driver = make(tmp_path_factory.mktemp("standing"))
+    try:
+        driver.run(driver.world.start())
+        yield driver
+    finally:
+        driver.close()
+
+
+@pytest.fixture
+def driver(standing: Driver) -> Iterator[Driver]:
+    """The standing stack, checked to be whole again after the test."""
+    yield standing
+    standing.run(standing.require_whole())
+
+
+@pytest.fixture
+def fresh(make: Make, tmp_path: Path) -> Iterator[Driver]:
+    """A stack of the test's own, not up; whatever it has become, it is gone afterwards."""
+    made = make(tmp_path / "stack")
+    yield made
+    made.close()
