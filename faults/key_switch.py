@@ -1,4 +1,4 @@
-"""key-switch: the key manager takes over the store key of a region and rolls it, as on 00:55 UTC of 16 July 2024.
+"""key-switch: the key manager takes over the store key of a region and rolls it, as on 00:55 UTC of 12 July 2024.
 
 The directory throws a switch on the store under the same id, so both are carriers: whatever is left of a half-done switch
 is released on both. A system with a readiness gate refuses it (Defended).

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -23,13 +24,19 @@ from harness.plan import load_plan
 from harness.slo.stats import budget
 from harness.stack import build_stack
 from harness.suggest import did_you_mean
+from harness.world import World
 from identity.core.settings import Settings
-from identity.core.topology import REGIONS
+from identity.core.topology import REGIONS, StackSpec
 
 Faults = Mapping[str, type[Fault]]
 
 WORLDS = ("simulation", "processes", "compose")
-MANAGEMENT_OPERATIONS = ("create", "delete", "update", "assign", "list")
+OPERATIONS: Mapping[str, tuple[str, ...]] = {
+    "management": ("create", "delete", "update", "assign", "list"),
+    "provision": ("provision-system", "provision-plain"),
+    "token": ("token",),
+    "resource": ("secret",),
+}
 FRONT_ENDS = ("arm", "portal")
 _BORDERS = ("warm_up", "baseline", "fault", "recovery", "end")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -39,7 +46,7 @@ def check(experiment: Experiment, faults: Faults) -> tuple[Problem, ...]:
     """Every problem of the experiment, given the faults that are installed."""
     found: list[Problem] = [problem for rule in _RULES for problem in rule(experiment)]
     found += _fault_problems(experiment, faults)
-    return tuple(found or _cohort_machines(experiment))
+    return tuple(found or (*_cohort_machines(experiment), *_targets(experiment, faults)))
 
 
 def _unknown(path: Path, what: str, word: str, options: Iterable[str]) -> Problem:
@@ -134,9 +141,8 @@ def _cohort_words(path: Path, cohort: Cohort) -> Iterator[Problem]:
     tables: list[tuple[str, Mapping[str, float], str, Iterable[str]]] = [
         ("homes", cohort.homes, "region", REGIONS),
         ("front_ends", cohort.front_ends, "front end", FRONT_ENDS),
+        ("mix", cohort.mix, f"{cohort.model} operation", OPERATIONS[cohort.model]),
     ]
-    if cohort.model == "management":
-        tables.append(("mix", cohort.mix, "management operation", MANAGEMENT_OPERATIONS))
     for key, weights, what, options in tables:
         for word in weights:
             if word not in options:
@@ -250,6 +256,25 @@ def _cohort_machines(experiment: Experiment) -> Iterator[Problem]:
         except UsageError as wrong:
             text = wrong.message.removeprefix(f"cohort {cohort.name}: ")
             yield Problem(("load", "cohorts", index, "machines"), text, wrong.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unstarted:
+    """A world as far as a fault's targets are concerned: what the stack will consist of."""
+
+    spec: StackSpec
+
+
+def _targets(experiment: Experiment, faults: Faults) -> Iterator[Problem]:
+    """What steps aim at must be there. Needs machines, settings and fault parameters that are sound by themselves."""
+    world = cast(World, _Unstarted(build_stack(seed=0, machines=experiment.machines or None)))
+    for path, step in _all_steps(experiment):
+        fault = faults[step.fault].model_validate(dict(step.with_))
+        try:
+            for carrier in fault.carriers(world):
+                fault.state(world, carrier)
+        except UsageError as wrong:
+            yield Problem((*path, "with"), wrong.message, wrong.hint)
 
 
 def _fault_problems(experiment: Experiment, faults: Faults) -> Iterator[Problem]:

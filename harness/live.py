@@ -31,8 +31,7 @@ class LiveView:
         self._tail = LogTail(folder)
         self._recent: deque[RequestRecord] = deque()
         self._started_s = time.monotonic()
-        timeline = experiment.timeline
-        self._total_s = (timeline.end - timeline.warm_up) / world.rate
+        self._end_s = experiment.timeline.epoch_s() + experiment.timeline.end
         self._offered_per_s = world.rate * sum(cohort.rate_per_s for cohort in experiment.load.cohorts)
         widest_s = max((alert.long for alert in experiment.alerts.values()), default=0.0)
         self._keep_s = max(widest_s, WINDOW_S * world.rate)
@@ -53,12 +52,12 @@ class LiveView:
             self._recent.popleft()
 
     def _status(self) -> Status:
-        now_s = self._world.now()
+        now_s, elapsed_s = self._world.now(), time.monotonic() - self._started_s
         window = [record for record in self._recent if record.done_s >= now_s - WINDOW_S * self._world.rate]
         return Status(
             phase=self._state.phase,
-            elapsed_s=time.monotonic() - self._started_s,
-            total_s=self._total_s,
+            elapsed_s=elapsed_s,
+            total_s=elapsed_s + max(0.0, self._end_s - now_s) / self._world.rate,
             clock=datetime.fromtimestamp(now_s, UTC).strftime("%H:%M:%S"),
             offered_per_s=self._offered_per_s,
             achieved_per_s=len(window) / WINDOW_S,

@@ -164,8 +164,7 @@ def derive(experiment: Experiment, control: Control) -> Experiment:
     kept = tuple(step for step in experiment.schedule if step.name not in control.drop)
     steps = tuple(sorted((*kept, *control.add), key=lambda step: step.at))
     cohorts = tuple(
-        cohort.model_copy(update={"rate_per_s": cohort.rate_per_s * control.load_scale})
-        for cohort in experiment.load.cohorts
+        cohort.model_copy(update={"rate_per_s": cohort.rate_per_s * control.load_scale}) for cohort in experiment.load.cohorts
     )
     borders = {name: value for name in ("fault", "recovery") if (value := getattr(control, name)) is not None}
     return experiment.model_copy(

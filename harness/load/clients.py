@@ -52,9 +52,7 @@ def script(plan: LoadPlan, arrival: Arrival, state: ClientState, now_s: float) -
     return _guarded(MODELS[arrival.model](plan, arrival, state, now_s))
 
 
-def to_record(
-    arrival: Arrival, answer: Answer, *, sent_s: float, done_s: float, latency_ms: float
-) -> RequestRecord:
+def to_record(arrival: Arrival, answer: Answer, *, sent_s: float, done_s: float, latency_ms: float) -> RequestRecord:
     """The line of the request log for an arrival that ended with `answer`."""
     return RequestRecord(
         id=arrival.id,

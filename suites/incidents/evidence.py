@@ -59,7 +59,7 @@ def share_text(counted: Counted) -> str:
 
 
 def interval_text(counted: Counted) -> str:
-    return f"{100 * counted.low:.1f}-{100 * counted.high:.1f} %"
+    return f"{100 * counted.low:.2f}-{100 * counted.high:.2f} %"
 
 
 def clock(at_s: float) -> str:

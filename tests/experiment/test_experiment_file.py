@@ -12,10 +12,11 @@ import pytest
 from harness import registry
 from harness.errors import FileError, UsageError
 from harness.experiment import Experiment, clock_text, duration_text, parse_clock_s, parse_duration_s
-from harness.experiment_checks import MANAGEMENT_OPERATIONS
+from harness.experiment_checks import OPERATIONS
 from harness.experiment_file import FileErrors, find, load, schema, schema_text, validate
-from harness.fault import Fault
+from harness.fault import Fault, unknown_name
 from harness.load import clients
+from harness.world import Carrier
 
 ROOT = Path(__file__).parents[2]
 SOUND = """\
@@ -68,6 +69,15 @@ class RollKey(Fault):
     family: ClassVar[Literal["credential"]] = "credential"
     region: Literal["sydney", "melbourne"]
     overlap_s: float = 0.0
+    node: str = "sydney.store"
+
+    def carriers(self, world):
+        if self.node not in world.spec.nodes():
+            raise unknown_name("node", self.node, world.spec.nodes())
+        return (Carrier("control", self.node),)
+
+    def state(self, world, carrier):
+        return {"switch": "roll-key", "value": {}}
 
 
 FAULTS = {"roll-key": RollKey}
@@ -138,6 +148,8 @@ ONE_MISTAKE = [
     ("{cohorts: [new]}, good", "{cohorts: [§now]}, good", "no cohort 'now'.*did you mean 'new'"),
     ("cohorts: [new]}, good", "cohorts: [new], operations: [§create]}, good", "no operation.*known: token"),
     ("of: {cohorts: [new]}", "of: {cohorts: [§neu]}", "did you mean 'new'"),
+    ("with: {region: sydney}", "§with: {region: sydney, node: sidney.store}", "no node 'sidney.store'.*'sydney.store'"),
+    ("rate_per_s: 0.5, fresh", "rate_per_s: 0.5, mix: {§create: 1}, fresh", "no token operation 'create'"),
     ("mix: {create: 1", "mix: {§craete: 1", "no management operation 'craete'.*did you mean 'create'"),
     ("mix: {create: 1, list: 2}", "§mix: {create: 0}", "no weight is above 0"),
     ("name: calls", "name: §new", "already a cohort called 'new'"),
@@ -315,7 +327,7 @@ def test_without_installed_faults_a_kind_is_unknown(tmp_path):
 
 def test_management_operations_are_those_of_the_client_model():
     """The names that a mix may have are the ones that the client model knows."""
-    assert set(MANAGEMENT_OPERATIONS) == set(clients._MANAGEMENT)
+    assert set(OPERATIONS["management"]) == set(clients._MANAGEMENT)
 
 
 def test_the_published_schema_is_the_models(tmp_path):

@@ -1,0 +1,236 @@
+"""The very same core runs in every world: one schedule, one load, and every request that they decide ends alike.
+
+The incident in small: a roll-out that pins hold back, a key switch, a zone failover that does not help, a push, and the
+configuration change that does; then the switch is undone. Requests intended while a step was under way in either world
+(and a stated margin around it) are left out: there the schedule does not decide. For all others outcome, status and
+error must be equal, and for cohorts that no cache serves also the trail: nodes, builds, key ids and cache of every hop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from world_drivers import EPOCH_S, switch
+
+from harness.history import Recorder, RequestRecord, read_history
+from harness.load.plan import Cohort, LoadPlan
+from harness.plan import primed_tokens
+from harness.stack import build_stack
+from harness.world import World
+from harness.worlds.processes import ProcessesWorld
+from harness.worlds.simulation import SimulationWorld
+from identity.core.messages import Request
+from identity.core.topology import StackSpec
+
+pytestmark = pytest.mark.slow
+
+RATE = 200.0
+LEAD_S = 20 * RATE  # for the stack, the load generator and the caches, before the first arrival
+LENGTH_S = 7000.0
+BEFORE_S, AFTER_S = 10.0, 60.0  # emulated seconds left out before a step begins and after it is done
+LEAST_COMPARED = 1000
+SETTINGS: Mapping[str, Any] = {
+    "pins": {"sydney": "1.0", "melbourne": "1.0"},
+    "publish_interval_s": 300,
+    "config_delay_s": 2,
+    "call_timeout_ms": 3000,
+}
+MACHINES: Mapping[str, Mapping[str, Any]] = {
+    "web": {"region": "sydney", "count": 12},
+    "desk": {"region": "sydney", "count": 2},
+    "scaleout": {"region": "sydney", "scale_set": True},
+    "visitor": {"region": "melbourne", "scale_set": True, "identities": ["traveller@sydney"]},
+}
+COHORTS = (
+    Cohort(name="warm", model="token", region="sydney", rate_per_s=0.12, machines=("web",)),
+    Cohort(name="newly-scaled", model="token", region="sydney", rate_per_s=0.05, machines=("scaleout",), fresh=True),
+    Cohort(name="visitors", model="token", region="melbourne", rate_per_s=0.03, machines=("visitor",), fresh=True),
+    Cohort(
+        name="management",
+        model="management",
+        region="sydney",
+        rate_per_s=0.04,
+        machines=("desk-1", "desk-2"),
+        mix={"create": 0.3, "delete": 0.1, "assign": 0.2, "update": 0.2, "list": 0.2},
+        homes={"sydney": 0.5, "melbourne": 0.5},
+        front_ends={"arm": 0.5, "portal": 0.5},
+    ),
+    Cohort(
+        name="provisioning",
+        model="provision",
+        region="sydney",
+        rate_per_s=0.02,
+        mix={"provision-system": 0.5, "provision-plain": 0.5},
+    ),
+)
+UNCACHED = ("newly-scaled", "visitors", "management")
+STEPS: tuple[tuple[float, str, str, str, Mapping[str, Any] | None], ...] = (
+    (600, "sydney.deployer", "roll", "roll-out", {"build": "2.0"}),
+    (1200, "sydney.directory", "switch", "switch-keys", {"region": "sydney", "overlap_s": 0}),
+    (2100, "sydney.host", "zone", "route-zone", {"zone": "z1", "to": "z2"}),
+    (3000, "sydney.host", "zone", "", None),
+    (3600, "sydney.directory", "push", "push-keys", {"region": "sydney"}),
+    (4600, "sydney.deployer", "config", "configure", {"regions": [], "set": {"force_managed_key": True}}),
+    (6000, "sydney.directory", "switch", "", None),
+)
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of one world: its requests by id, and when each step was under way."""
+
+    requests: dict[str, RequestRecord] = field(default_factory=dict)
+    steps: list[tuple[float, float]] = field(default_factory=list)
+    problems: tuple[str, ...] = ()
+
+
+def spec() -> StackSpec:
+    return build_stack(seed=33, settings=SETTINGS, machines=MACHINES)
+
+
+async def user_token(world: World) -> str:
+    answer = await world.control("sydney.directory", Request("POST", "/admin/user-token", body={"lifetime_s": 1e7}))
+    assert answer.body is not None
+    return str(answer.body["access_token"])
+
+
+def plan_for(token: str) -> LoadPlan:
+    stack = spec()
+    counted = {"web": tuple(f"web-{index + 1}" for index in range(12))}
+    cohorts = tuple(
+        cohort.model_copy(update={"machines": counted.get("".join(cohort.machines), cohort.machines)}) for cohort in COHORTS
+    )
+    return LoadPlan(
+        seed=stack.seed,
+        start_s=EPOCH_S,
+        end_s=EPOCH_S + LENGTH_S,
+        cohorts=cohorts,
+        deadline_ms=8000,
+        tenant_id=stack.tenant_id,
+        subscription_id=stack.subscription_id,
+        user_token=token,
+    )
+
+
+async def conduct(world: World, folder: Path, run: Run) -> None:
+    """The whole schedule, in any world."""
+    await world.start()
+    try:
+        plan = plan_for(await user_token(world))
+        load = await world.start_load(plan, folder)
+        await world.sleep_until(EPOCH_S - 300)
+        for region, tokens in primed_tokens(plan, world.spec).items():
+            primed = await world.control(f"{region}.host", Request("POST", "/admin/prime", body={"tokens": tokens}))
+            assert primed.ok, primed
+        assert world.now() < EPOCH_S, "the machine was too slow to prime the caches in time"
+        for at_s, node, fault_id, name, value in STEPS:
+            await world.sleep_until(EPOCH_S + at_s)
+            if value is None:
+                await world.release(switch(node), fault_id)
+            else:
+                await world.hold(switch(node), fault_id, {"switch": name, "value": value})
+            run.steps.append((EPOCH_S + at_s, world.now()))
+        await world.sleep_until(plan.end_s)
+        await load.stop()
+        run.problems = load.problems()
+    finally:
+        await world.stop()
+
+
+def simulate(folder: Path) -> Run:
+    run, recorder = Run(), Recorder(folder)
+    world = SimulationWorld(spec(), epoch_s=EPOCH_S - LEAD_S, recorder=recorder)
+    world.run(conduct(world, folder, run))
+    world.kernel.close()
+    recorder.close()
+    run.requests = {record.id: record for record in read_history(folder).requests}
+    return run
+
+
+def run_for_real(folder: Path, stack_folder: Path, binary: Path) -> Run:
+    run = Run()
+    world = ProcessesWorld(spec(), folder=stack_folder, epoch_s=EPOCH_S - LEAD_S, rate=RATE, toxiproxy_binary=binary)
+    asyncio.run(conduct(world, folder, run))
+    (folder / "events.jsonl").touch()
+    run.requests = {record.id: record for record in read_history(folder).requests}
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, toxiproxy_binary: Path) -> tuple[Run, Run]:
+    """The schedule carried out in the simulation and in processes."""
+    base = tmp_path_factory.mktemp("same-core")
+    return simulate(base / "simulated"), run_for_real(base / "real", base / "stack", toxiproxy_binary)
+
+
+def borders(*both: Run) -> list[tuple[float, float]]:
+    """Spans in which the schedule does not decide: from before a step began to after it was done in the slower world."""
+    return [
+        (min(step[0] for step in steps) - BEFORE_S, max(step[1] for step in steps) + AFTER_S)
+        for steps in zip(*(run.steps for run in both), strict=True)
+    ]
+
+
+def decided(simulated: Run, real: Run) -> list[tuple[RequestRecord, RequestRecord]]:
+    """The pairs of requests that lie outside every border."""
+    spans = borders(simulated, real)
+    return [
+        (record, real.requests[request_id])
+        for request_id, record in simulated.requests.items()
+        if not any(start_s <= record.intended_s <= end_s for start_s, end_s in spans)
+    ]
+
+
+def test_every_world_issues_the_same_requests(runs: tuple[Run, Run]) -> None:
+    """Ids, intended times, machines and operations are the plan's, so both logs have exactly the same ones."""
+    simulated, real = runs
+    assert real.problems == ()
+    assert real.requests.keys() == simulated.requests.keys()
+    for request_id, record in simulated.requests.items():
+        other = real.requests[request_id]
+        assert (record.intended_s, record.machine, record.operation, record.home) == (
+            other.intended_s,
+            other.machine,
+            other.operation,
+            other.home,
+        )
+
+
+def test_every_request_that_the_schedule_decides_ends_alike(
+    runs: tuple[Run, Run], record_property: pytest.RecordProperty
+) -> None:
+    """Outcome, status and error are equal for each of more than a thousand requests, of which many fail by schedule."""
+    pairs = decided(*runs)
+    differing = [
+        (one.id, one.operation, round(one.intended_s - EPOCH_S), (one.status, one.error), (two.status, two.error), two.trail)
+        for one, two in pairs
+        if (one.outcome, one.status, one.error) != (two.outcome, two.status, two.error)
+    ]
+    outcomes = Counter((one.cohort, one.outcome) for one, _ in pairs)
+    record_property("compared", len(pairs))
+    record_property("planned", len(runs[0].requests))
+    print(f"compared {len(pairs)} of {len(runs[0].requests)} requests: {dict(outcomes)}")
+    assert differing == []
+    assert len(pairs) > LEAST_COMPARED
+    for cohort in ("newly-scaled", "visitors", "management", "provisioning"):
+        assert outcomes[cohort, "refused"] > 20, "too few failures to compare"
+        assert outcomes[cohort, "happened"] > 20, "too few successes to compare"
+    assert outcomes["warm", "refused"] == 0
+
+
+def test_the_same_nodes_keys_and_caches_stand_behind_it(runs: tuple[Run, Run], record_property: pytest.RecordProperty) -> None:
+    """Where no earlier request decides what is cached, the whole trail is equal: hop by hop, key by key."""
+    pairs = [(one, two) for one, two in decided(*runs) if one.cohort in UNCACHED]
+    differing = [(one.id, one.operation, one.trail, two.trail) for one, two in pairs if one.trail != two.trail]
+    keys = Counter(hop.split(";")[2] for one, _ in pairs for hop in one.trail.split(">") if "token" in hop)
+    record_property("trails compared", len(pairs))
+    print(f"compared {len(pairs)} trails; keys of token nodes: {dict(keys)}")
+    assert differing == []
+    assert len(pairs) > LEAST_COMPARED / 2
+    assert {"manual-sydney-1", "managed-sydney-1"} <= keys.keys()
