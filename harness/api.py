@@ -41,6 +41,7 @@ from identity.server import system
 WORLDS: Mapping[str, frozenset[str]] = {"simulation": ABILITIES, "processes": ABILITIES}
 SIMULATED_STACK = "simulation"
 WARM_UP_ROOM_S = 30.0
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def run(experiment: Experiment, options: Options, *, sink: ProgressSink | None =
                 completed = _simulate(experiment, posture, options.seed, folder)
             else:
                 completed = _run_processes(experiment, posture, options, folder, toxiproxy, sink)
-            controls.start()
+            if completed:
+                controls.start()
             result = _conclude(experiment, options, folder, controls.results() if completed else {})
     except Exception as error:
         _conclude_failed(folder, experiment, error)
@@ -212,7 +214,11 @@ class _Controls:
                 initializer=_become_worker,
                 initargs=(os.getpid(),),
             )
-            self._started = {job[1]: self._pool.submit(_control, *job) for job in self._jobs}
+            signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)  # none may come between a fork and `_become_worker`
+            try:
+                self._started = {job[1]: self._pool.submit(_control, *job) for job in self._jobs}
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
 
     def results(self) -> Controls:
         """Every control's history and result; raises what a control run raised."""
@@ -238,6 +244,7 @@ def _become_worker(parent_pid: int) -> None:
     """Ctrl-C is the parent's business, and without the parent there is nothing left to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     if sys.platform == "linux":
         system.die_with_parent(parent_pid)
 
@@ -269,7 +276,9 @@ def _write_run_file(folder: Path, experiment: Experiment, options: Options, post
         "expected": options.expect,
         "parameters": {**experiment.settings, **experiment.postures[posture].settings},
     }
-    (folder / "run.json").write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
+    beside = folder / ".run.json"
+    beside.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
+    beside.replace(folder / "run.json")  # whole or not at all, so that a folder that has it can be reported on
 
 
 def _command(experiment: Experiment, options: Options, posture: str) -> str:

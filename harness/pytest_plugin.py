@@ -110,17 +110,28 @@ class BrownoutPlugin:
         s = self.settings
         return f"brownout: {version('brownout')}, world {s.world}, seed {s.seed}, inconclusive counts as {s.inconclusive}"
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keeps tests that race the clock on one worker."""
-        racing = [item for item in items if _races_the_clock(item)] if config.pluginmanager.hasplugin("xdist") else []
-        for item in racing:
-            if item.get_closest_marker("xdist_group") is None:
-                item.add_marker(pytest.mark.xdist_group(GROUP))
+        if config.pluginmanager.hasplugin("xdist"):
+            for item in items:
+                if _races_the_clock(item) and item.get_closest_marker("xdist_group") is None:
+                    item.add_marker(pytest.mark.xdist_group(GROUP))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Tells xdist 3.8 the groups where it fails to see them: under pytest 9.2 (pytest-xdist issue 1386).
+
+        It groups by an `@group` at the end of the ids that a worker sends now, and appends that to a field which pytest
+        no longer reads. The ids are put back afterwards.
+        """
+        grouped = session.items if session.config.getoption("loadgroup", False) else []
+        plain = {item: item._id for item in grouped if _races_the_clock(item)}  # noqa: SLF001 - there is no public way
+        for item in plain:
+            item._id = _with_group(item)  # noqa: SLF001
         value = yield
-        if config.getoption("loadgroup", False):
-            for item in racing:
-                _name_group(item)
+        for item, own in plain.items():
+            item._id = own  # noqa: SLF001
         return value
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -147,6 +158,12 @@ class BrownoutPlugin:
         except Inconclusive as found:
             self._note(item, found)
             self._apply_policy(found)
+        except (Exception, pytest.fail.Exception) as failed:
+            instead = self.uses.inconclusive(failed)
+            if instead is None:
+                raise
+            self._note(item, instead)
+            self._apply_policy(instead)
         finally:
             self._tell(item)
         return value
@@ -164,8 +181,11 @@ class BrownoutPlugin:
         found = terminalreporter.getreports("inconclusive")
         if found:
             terminalreporter.section("inconclusive: these tests prove nothing either way")
+            told: set[str] = set()
             for report in found:
-                terminalreporter.line(f"INCONCLUSIVE {report.nodeid} - {report.brownout_inconclusive}")
+                reason = report.brownout_inconclusive
+                terminalreporter.line(f"INCONCLUSIVE {report.nodeid} - {'as above' if reason in told else reason}")
+                told.add(reason)
 
     def _note(self, item: pytest.Item, found: Inconclusive) -> None:
         item.stash[_REASON] = str(found)
@@ -196,17 +216,13 @@ def _races_the_clock(item: pytest.Item) -> bool:
     return item.get_closest_marker("slow") is not None and "brownout" in getattr(item, "fixturenames", ())
 
 
-def _name_group(item: pytest.Item) -> None:
-    """Appends `@group` to the test's id, by which xdist 3.8 groups, where it could not do so itself.
-
-    It writes a field that pytest 9.2 no longer reads, and groups nothing then (pytest-xdist issue 1386).
-    """
+def _with_group(item: pytest.Item) -> Any:
+    """The test's id with its groups behind it as xdist writes them, unless xdist has done so."""
     if "@" in item.nodeid.rpartition("]")[2]:
-        return
-    names = {
-        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in item.iter_markers("xdist_group")
-    }
-    item._id = type(item._id).parse(f"{item.nodeid}@{'_'.join(sorted(names))}")  # noqa: SLF001 - there is no public way
+        return item._id  # noqa: SLF001
+    marks = item.iter_markers("xdist_group")
+    names = {str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in marks}
+    return type(item._id).parse(f"{item.nodeid}@{'_'.join(sorted(names))}")  # noqa: SLF001
 
 
 def _tellers(config: pytest.Config) -> tuple[Teller, ...]:

@@ -1,8 +1,8 @@
 """What a test holds in its hands: the `brownout` object that runs experiments, and a Run with its verdict and evidence.
 
-Law: a test cannot pass on a run that proves nothing. Asking a Run for a verdict, a claim or an objective raises when the
-run is not conclusive, and so does the end of a test that used such a run without `expect`ing its verdict. An inconclusive
-run makes the test inconclusive; a harness error or an unsafe end makes it fail, never skip.
+Law: a test can neither pass nor fail on a run that proves nothing. Asking a Run for a verdict, a claim or an objective
+raises when the run is not conclusive, and so does the end, good or bad, of a test that used such a run without `expect`ing
+its verdict. An inconclusive run makes the test inconclusive; a harness error or an unsafe end makes it fail, never skip.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from harness.errors import BrownoutError, UsageError
 from harness.inconclusive import Inconclusive
-from harness.pytest_share import Entry, machine_to_itself, once
+from harness.pytest_share import Entry, machine_among_others, machine_to_itself, once
 
 if TYPE_CHECKING:
     from harness.api import Options
@@ -48,6 +48,11 @@ class Uses:
 
     def accept(self, run: Run) -> None:
         self.accepted.append(run)
+
+    def inconclusive(self, failed: BaseException) -> Inconclusive | None:
+        """What a failed test is instead, when it rests on a run that could not have decided it; None when it did fail."""
+        unproven = [run for run in self.runs if run not in self.accepted and run.is_inconclusive]
+        return Inconclusive(f"{unproven[0].why}; on it the test failed with {failed!r}") if unproven else None
 
     def check(self) -> None:
         """Raises for the first run that was used and proves nothing, unless its verdict was expected."""
@@ -96,6 +101,15 @@ class Run:
         r = self._result
         return f"{r.experiment} in {r.world}, posture {r.posture}, seed {r.seed}"
 
+    @property
+    def is_inconclusive(self) -> bool:
+        return self._result.verdict == "inconclusive"
+
+    @property
+    def why(self) -> str:
+        """The run with the reasons of its verdict and the place of its record."""
+        return f"{self.name}: {'; '.join(self._result.reasons)} (record: {self._folder})"
+
     def __repr__(self) -> str:
         return f"<Run {self.name}: {self._result.verdict}>"
 
@@ -141,8 +155,8 @@ class Run:
         """Raises Inconclusive, or AssertionError after a harness error or an unsafe end; else does nothing."""
         __tracebackhide__ = True
         self._uses.note(self)
-        if self._result.verdict == "inconclusive":
-            raise Inconclusive(f"{self.name}: {'; '.join(self._result.reasons)} (record: {self._folder})")
+        if self.is_inconclusive:
+            raise Inconclusive(self.why)
         if self._result.verdict in HARNESS_VERDICTS:
             raise AssertionError(self._story(f"the run ended as {self._result.verdict}"))
 
@@ -241,7 +255,8 @@ class Brownout:
         from harness.api import run
 
         if options.world == "simulation":
-            outcome = run(experiment, options)
+            with machine_among_others():
+                outcome = run(experiment, options)
         else:
             from harness.cli.main import heal_leftovers_now
 

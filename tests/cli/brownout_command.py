@@ -18,6 +18,7 @@ from harness.ledger import Ledger, StackRecord
 from harness.world import ProbeResult
 from harness.worlds.processes import ProcessesWorld
 
+TIMEOUT_S = 120.0  # on a machine with much else to do
 PROGRAM = Path(sys.executable).parent / "brownout"
 FAULT_LINK = "client->sydney.host"
 
@@ -72,7 +73,7 @@ def small(folder: Path, *, name: str = "small", **changes: Any) -> Path:
     return path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Brownout:
     """`brownout` with its state in `home` and its runs in `work`."""
 
@@ -85,7 +86,7 @@ class Brownout:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "BROWNOUT_"))}
         return {**kept, "BROWNOUT_HOME": str(self.home), **self.environment, **extra}
 
-    def run(self, *arguments: str, timeout_s: float = 60.0, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs to the end; raises TimeoutExpired."""
         command = [str(PROGRAM), *arguments]
         return subprocess.run(
@@ -94,7 +95,7 @@ class Brownout:
             env=self.variables(variables),
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=TIMEOUT_S,
             check=False,
         )
 
@@ -151,7 +152,7 @@ class Brownout:
             process.wait(10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Started:
     """A command under way; what it prints goes to files."""
 
@@ -162,7 +163,7 @@ class Started:
     def progress(self) -> str:
         return self.err.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for(self, text: str, within_s: float = 40.0) -> None:
+    def wait_for(self, text: str, within_s: float = TIMEOUT_S) -> None:
         """Returns once the command has printed `text` as progress."""
         eventually(lambda: text in self.progress() or self.process.poll() is not None, within_s, what=f"{text!r}")
         assert text in self.progress(), f"ended without {text!r}:\n{self.progress()}"
@@ -170,7 +171,7 @@ class Started:
     def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
         self.process.send_signal(number)
 
-    def end(self, within_s: float = 40.0) -> int:
+    def end(self, within_s: float = TIMEOUT_S) -> int:
         return self.process.wait(within_s)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brownout_command import PROGRAM, small
+from brownout_command import PROGRAM, TIMEOUT_S, small
 from click.testing import CliRunner, Result
 
 from harness.cli import main
@@ -80,7 +80,7 @@ def test_a_report_of_a_finished_run_changes_nothing(folder: Path) -> None:
     before = {name: (folder / name).read_bytes() for name in ("result.json", "events.jsonl", "requests.jsonl")}
     pages = []
     for _ in range(2):
-        subprocess.run([str(PROGRAM), "report", str(folder)], check=True, capture_output=True, timeout=60)
+        subprocess.run([str(PROGRAM), "report", str(folder)], check=True, capture_output=True, timeout=TIMEOUT_S)
         pages.append((folder / "report.html").read_bytes())
         assert {name: (folder / name).read_bytes() for name in before} == before
     assert pages[0] == pages[1]

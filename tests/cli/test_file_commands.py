@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from brownout_command import PROGRAM, small
+from brownout_command import PROGRAM, TIMEOUT_S, small
 from click.testing import CliRunner, Result
 
 from harness import doctor
@@ -157,6 +157,6 @@ def test_a_reader_who_goes_away_is_no_failure() -> None:
     """`brownout schema | head -1` ends quietly."""
     reader, writer = os.pipe()
     os.close(reader)
-    told = subprocess.run([str(PROGRAM), "schema"], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    told = subprocess.run([str(PROGRAM), "schema"], stdout=writer, stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
     os.close(writer)
     assert (told.returncode, told.stderr) == (0, b"")

@@ -7,9 +7,9 @@ import signal
 import time
 
 import pytest
-from brownout_command import FAULT_LINK, Brownout, Started, eventually, small
+from brownout_command import FAULT_LINK, TIMEOUT_S, Brownout, Started, eventually, small
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 
 RUN_FOLDER = "small-processes-plain-1"
 
@@ -48,7 +48,9 @@ def test_ctrl_c_in_mid_fault_heals_reports_and_ends_with_130(brownout: Brownout)
 def test_a_run_that_is_told_to_end_while_it_starts_does_so(brownout: Brownout, number: signal.Signals) -> None:
     """SIGTERM and a closed terminal are heard while the stack is coming up, and no fault is ever injected."""
     started = start_long(brownout)
-    eventually(lambda: any("forkserver" in command for command in brownout.processes().values()), 40, what="the stack begins")
+    eventually(
+        lambda: any("forkserver" in command for command in brownout.processes().values()), TIMEOUT_S, what="the stack begins"
+    )
     started.interrupt(number)
     assert_healed_and_told(brownout, started, fault="not-reached")
 
@@ -60,11 +62,9 @@ def test_a_second_ctrl_c_leaves_at_once_and_a_guardian_cleans_up(brownout: Brown
     started.interrupt()
     time.sleep(0.1)  # two signals that are pending at once would be one
     started.interrupt()
-    interrupted_s = time.monotonic()
     assert started.end(5) == 130
-    assert time.monotonic() - interrupted_s < 2
     assert "left at once" in started.progress()
-    eventually(lambda: brownout.processes() == {}, 15, what="no process is left")
+    eventually(lambda: brownout.processes() == {}, 30, what="no process is left")
     assert brownout.stacks() == ()
     told = brownout.run("report", f"runs/{RUN_FOLDER}", "--json")
     assert json.loads(told.stdout)["verdict"] == "inconclusive"

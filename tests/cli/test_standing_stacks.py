@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brownout_command import PROGRAM, Brownout, eventually
+from brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually
 
 from harness.stack_file import StackFile
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 
 ACQUIRE = """
 import asyncio
@@ -85,7 +85,7 @@ def test_azure_identity_works_through_env(up: Brownout) -> None:
         env=up.variables({"ACQUIRE": ACQUIRE}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_S,
     )
     assert (done.stdout.strip(), done.returncode) == ("[2, 2, 2]", 0), done.stderr
 

@@ -97,6 +97,18 @@ def test_failovers_overlap_and_are_undone_in_any_order(order: tuple[str, ...]) -
     on_stack(story)
 
 
+def test_a_zone_that_was_failed_over_is_not_fallen_back_to() -> None:
+    """The zone that an operator moved traffic away from gets none of its machines' requests; other zones' routes stay."""
+
+    async def story(stack: Stack) -> Any:
+        await stack.hold(HOST, "f", "route-zone", zone="z1", to="z3")
+        return (await stack.state(HOST))["routes"]
+
+    routes = on_stack(story)
+    assert routes["z1"] == ["sydney.token.z3", "sydney.token.z2"]
+    assert routes["z2"] == ["sydney.token.z2", "sydney.token.z3", "sydney.token.z1"]
+
+
 def test_routes_survive_a_restart_of_the_host() -> None:
     """A failover holds though the host is killed."""
 

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Plugins of this environment that would be loaded for nothing (Locust's with all of gevent); Allure's unless it is wanted.
 WITHOUT = ("-p", "no:locust", "-p", "no:hypothesispytest", "-p", "no:anyio")
 
+TIMEOUT_S = 600  # a run on real processes, by another session on the machine, may hold simulations up for minutes
+
 # Twenty emulated minutes; for ten of them clients cannot reach their host.
 EXPERIMENT = """
 schema: brownout/experiment/v1
@@ -60,7 +62,7 @@ class Project:
 
     def run(self, *arguments: str | os.PathLike[str]) -> pytest.RunResult:
         allure = () if "--alluredir" in arguments else ("-p", "no:allure_pytest")
-        return self.pytester.runpytest_subprocess(*WITHOUT, *allure, *arguments, timeout=60)
+        return self.pytester.runpytest_subprocess(*WITHOUT, *allure, *arguments, timeout=TIMEOUT_S)
 
 
 def counted(ended: pytest.RunResult) -> dict[str, int]:

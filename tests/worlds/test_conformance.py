@@ -51,15 +51,14 @@ def test_a_stack_that_is_up_is_whole(driver: Driver) -> None:
 def test_time_goes_forward_and_can_be_waited_for(driver: Driver) -> None:
     """`sleep_until` returns at or after its time, and at once for a time that is past."""
 
-    async def story() -> tuple[float, float, float]:
+    async def story() -> tuple[float, float]:
         began_s = driver.world.now()
         await driver.world.sleep_until(began_s + 0.2)
-        waited_s = driver.world.now() - began_s
         again_s = driver.world.now()
         await driver.world.sleep_until(began_s - 1000)
-        return waited_s, driver.world.now() - again_s, driver.world.now() - began_s
+        return again_s - began_s, driver.world.now() - again_s
 
-    waited_s, past_s, _ = driver.run(story())
+    waited_s, past_s = driver.run(story())
     assert 0.2 <= waited_s < 0.2 + SLACK_MS / 1000
     assert past_s < 0.1
 
@@ -399,51 +398,3 @@ def test_clients_have_links_to_what_faces_them_only(driver: Driver) -> None:
     """There is no way for a client to a store, and no way around links."""
     with pytest.raises(WorldError, match=r"no link to sydney\.store"):
         driver.run(driver.world.client("sydney.store", HEALTH, timeout_s=1))
-    with pytest.raises(WorldError, match="no link"):
-        driver.run(driver.world.probe("client->sydney.store", timeout_ms=100))
-
-
-def test_a_stack_is_started_once_and_stopped_any_number_of_times(fresh: Driver) -> None:
-    """A second start is refused and leaves the stack up; stop may come before, after and again; then nothing answers."""
-    world = fresh.world
-    fresh.run(world.stop())
-    fresh.run(world.start())
-    with pytest.raises(WorldError, match="up already"):
-        fresh.run(world.start())
-    assert fresh.run(ask(world, "sydney.host", HEALTH)) == "200"
-    fresh.run(world.hold(link(FRONT), "f-1", REFUSE))
-    fresh.run(world.stop())
-    fresh.run(world.stop())
-    for call in (lambda: world.probe(FRONT, timeout_ms=100), lambda: world.control("sydney.host", HEALTH)):
-        with pytest.raises(WorldError):
-            fresh.run(call())
-
-
-def test_a_stack_that_was_stopped_starts_again_whole(fresh: Driver) -> None:
-    """A new start has no link or node held, keeps what nodes had made durable, and serves."""
-    world = fresh.world
-    fresh.run(world.start())
-    fresh.run(world.hold(link(FRONT), "f-1", STALL))
-    fresh.run(world.hold(node("sydney.vault"), "f-2", {"effect": "down"}))
-    fresh.run(world.hold(switch("sydney.host"), "f-3", {"switch": "route-zone", "value": {"zone": "z1", "to": "z2"}}))
-    fresh.run(world.stop())
-    fresh.run(world.start())
-    assert fresh.run(world.read(link(FRONT)))["holds"] == {}
-    assert fresh.run(world.read(node("sydney.vault")))["holds"] == {}
-    assert set(fresh.run(world.read(switch("sydney.host")))["holds"]) == {"f-3"}
-    assert fresh.run(ask(world, "sydney.host", token_request("web-1"))) == "200"
-
-
-def test_calls_before_the_start_are_refused(fresh: Driver) -> None:
-    """A stack that is not up says so, for every kind of call."""
-    world = fresh.world
-    calls = (
-        lambda: world.probe(FRONT, timeout_ms=100),
-        lambda: world.control("sydney.host", HEALTH),
-        lambda: world.hold(link(FRONT), "f-1", REFUSE),
-        lambda: world.hold(node("sydney.host"), "f-1", {"effect": "down"}),
-        lambda: world.read(switch("sydney.host")),
-    )
-    for call in calls:
-        with pytest.raises(WorldError, match="not up"):
-            fresh.run(call())  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,7 +203,7 @@ def test_every_world_issues_the_same_requests(runs: tuple[Run, Run]) -> None:
 
 
 def test_every_request_that_the_schedule_decides_ends_alike(
-    runs: tuple[Run, Run], record_property: pytest.RecordProperty
+    runs: tuple[Run, Run], record_property: Callable[[str, object], None]
 ) -> None:
     """Outcome, status and error are equal for each of more than a thousand requests, of which many fail by schedule."""
     pairs = decided(*runs)
@@ -215,7 +215,7 @@ def test_every_request_that_the_schedule_decides_ends_alike(
     outcomes = Counter((one.cohort, one.outcome) for one, _ in pairs)
     record_property("compared", len(pairs))
     record_property("planned", len(runs[0].requests))
-    print(f"compared {len(pairs)} of {len(runs[0].requests)} requests: {dict(outcomes)}")
+    print(f"compared {len(pairs)} of {len(runs[0].requests)} requests: {dict(outcomes)}")  # noqa: T201 - shown by -rA
     assert differing == []
     assert len(pairs) > LEAST_COMPARED
     for cohort in ("newly-scaled", "visitors", "management", "provisioning"):
@@ -224,13 +224,15 @@ def test_every_request_that_the_schedule_decides_ends_alike(
     assert outcomes["warm", "refused"] == 0
 
 
-def test_the_same_nodes_keys_and_caches_stand_behind_it(runs: tuple[Run, Run], record_property: pytest.RecordProperty) -> None:
+def test_the_same_nodes_keys_and_caches_stand_behind_it(
+    runs: tuple[Run, Run], record_property: Callable[[str, object], None]
+) -> None:
     """Where no earlier request decides what is cached, the whole trail is equal: hop by hop, key by key."""
     pairs = [(one, two) for one, two in decided(*runs) if one.cohort in UNCACHED]
     differing = [(one.id, one.operation, one.trail, two.trail) for one, two in pairs if one.trail != two.trail]
     keys = Counter(hop.split(";")[2] for one, _ in pairs for hop in one.trail.split(">") if "token" in hop)
     record_property("trails compared", len(pairs))
-    print(f"compared {len(pairs)} trails; keys of token nodes: {dict(keys)}")
+    print(f"compared {len(pairs)} trails; keys of token nodes: {dict(keys)}")  # noqa: T201 - shown by -rA
     assert differing == []
     assert len(pairs) > LEAST_COMPARED / 2
     assert {"manual-sydney-1", "managed-sydney-1"} <= keys.keys()
