@@ -140,8 +140,8 @@ class SimulatedNode:
     async def handle(self, request: Request, answer: Future[Response], loss: Exception) -> Response | None:
         """The node's response to a request that has arrived, or None when there will be none.
 
-        `answer`, for which the sender waits, fails with `loss` when the node is down or dies on the way. A request whose
-        sender gave up while the node stood still is not taken up any more.
+        `answer`, for which the sender waits, fails with `loss` when the node is down or dies on the way. A request that
+        waited for the end of a pause is carried out whether or not its sender still waits: it lay in the node's socket.
         """
         node, life = self.node, self.life
         if node is None:
@@ -150,7 +150,7 @@ class SimulatedNode:
         self._waiting[answer] = loss
         if self.is_hindered(life):
             await self.going_on(life)
-        response = None if answer.done else await node.handle(request)
+        response = await node.handle(request)
         if self.is_hindered(life):
             await self.going_on(life)
         self._waiting.pop(answer, None)

@@ -182,9 +182,7 @@ class Deployer(Node):
         await self._settle_configs(tuple(value.get("regions") or self.stack.regions))
 
     async def _freeze(self, fault_id: str, value: Value) -> Value:
-        answer = await self._tell_directory(
-            "PUT", f"/admin/holds/{fault_id}", {"switch": "freeze", "value": {"by": self.name}}
-        )
+        answer = await self._tell_directory("PUT", f"/admin/holds/{fault_id}", {"switch": "freeze", "value": {"by": self.name}})
         return {"directory": answer.ok}
 
     async def _thaw(self, fault_id: str, value: Value) -> None:

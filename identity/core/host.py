@@ -229,9 +229,7 @@ class Host(Node):
             machine = self.machine(str(item["machine"]))
             if machine is None or not machine.identities:
                 return error(404, "MachineNotFound", f"no machine {item['machine']!r} with an identity")
-            response = await self.token(
-                machine, machine.identities[0], str(item["resource"]), age_s=float(item["age_s"])
-            )
+            response = await self.token(machine, machine.identities[0], str(item["resource"]), age_s=float(item["age_s"]))
             if not response.ok:
                 return error(502, "PrimeFailed", f"{item['machine']}: {response.status} {response.body}")
             primed += 1

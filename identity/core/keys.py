@@ -73,7 +73,7 @@ class KeyRing:
         return min((ends[key_id] for ends in self.revoked.values() if key_id in ends), default=float("inf"))
 
     def accepts(self, request: Request, now_s: float) -> str:
-        """"" when the request is signed with a key that is valid now, else why not."""
+        """Why the request is refused; an empty text when it is signed with a key that is valid now."""
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         key_id, _, given = credentials.partition(":")
         if scheme != "SharedKey" or not given:

@@ -15,9 +15,7 @@ from identity.core.token import TokenNode
 from identity.core.topology import NodeSpec
 from identity.core.vault import Vault
 
-ROLES: Mapping[str, type[Node]] = {
-    cls.role: cls for cls in (Directory, Deployer, Store, TokenNode, Host, Management, Vault)
-}
+ROLES: Mapping[str, type[Node]] = {cls.role: cls for cls in (Directory, Deployer, Store, TokenNode, Host, Management, Vault)}
 
 
 def build_node(spec: NodeSpec, ports: Ports) -> Node:

@@ -51,9 +51,7 @@ class Reader(Node):
         An answer that did not come is one of status 504 (`timeout`) or 502 with the failure as its code.
         """
         try:
-            response, key = await self.store.send(
-                region, request, self.features, forced=self.forced, renew=self._renew_keys
-            )
+            response, key = await self.store.send(region, request, self.features, forced=self.forced, renew=self._renew_keys)
         except CallFailed as failed:
             status = 504 if failed.failure == "timeout" else 502
             return Response(status, {"error": {"code": failed.failure, "message": str(failed)}}), self.hop(), ""

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from harness.cli import main
 
-CUTS = 5
+CUTS = 3
 
 
 def thinner() -> dict[str, Any]:

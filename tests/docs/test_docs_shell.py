@@ -14,7 +14,7 @@ from docs_pages import DOCS, Block, blocks
 
 from harness import standing
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 

@@ -187,6 +187,21 @@ def test_a_configuration_takes_its_propagation_time() -> None:
     assert 5 <= on_stack(story, config_delay_s=5) < 6
 
 
+def test_a_configuration_on_its_way_is_nowhere_in_force() -> None:
+    """While a change propagates no node has it, though the deployer looks after its nodes all the time."""
+
+    async def story(stack: Stack) -> list[Any]:
+        deployer, content = stack.node(DEPLOYER), {"switch": "configure", "value": {"set": {"force_managed_key": True}}}
+        stack.world.kernel.spawn(deployer.handle(deployer.internal("PUT", "/admin/holds/f", content)))
+        seen = []
+        for _ in range(2):
+            await stack.wait(150)
+            seen.append((await forced(stack))["sydney"])
+        return seen
+
+    assert on_stack(story, config_delay_s=200) == [{False}, {True}]
+
+
 @pytest.mark.parametrize(
     ("switch", "value"),
     [

@@ -148,6 +148,27 @@ def test_a_request_that_met_a_stall_is_never_carried_out() -> None:
     assert on_world(story) == 404
 
 
+def test_a_request_that_was_cut_on_its_way_is_never_carried_out() -> None:
+    """What a refusal cuts before it arrived does not arrive, though the link would have carried it a moment later."""
+
+    async def story(world: SimulationWorld) -> tuple[str, int]:
+        group = f"/subscriptions/{world.spec.subscription_id}/resourceGroups/load"
+        path = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/new"
+        headers = {"authorization": f"Bearer {await user_token(world)}"}
+        front = link("client->sydney.management")
+        await world.hold(front, "slow", {"effect": "slow", "latency_ms": 500, "direction": "upstream"})
+        world.kernel.after(0.2, lambda: world.kernel.spawn(world.hold(front, "f", REFUSE)) and None)
+        with pytest.raises(CallFailed) as cut:
+            await world.client("sydney.management", Request("PUT", path, {}, headers, {}), timeout_s=3)
+        for fault_id in ("f", "slow"):
+            await world.release(front, fault_id)
+        await world.sleep_until(world.now() + 10)
+        found = await world.client("sydney.management", Request("GET", path, {}, headers), timeout_s=1)
+        return cut.value.failure, found.status
+
+    assert on_world(story) == ("reset", 404)
+
+
 def test_a_fault_is_on_its_link_alone() -> None:
     """Holding one link leaves every other as it was."""
 

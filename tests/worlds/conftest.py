@@ -15,7 +15,8 @@ from harness.worlds.processes import ProcessesWorld
 from harness.worlds.simulation import SimulationWorld
 
 Make = Callable[[Path], Driver]
-WORLDS = ["simulation", pytest.param("processes", marks=pytest.mark.slow)]
+REAL = (pytest.mark.slow, pytest.mark.xdist_group("conformance"))  # one worker: the standing stack is brought up once
+WORLDS = ["simulation", pytest.param("processes", marks=REAL)]
 
 
 @pytest.fixture(scope="session", autouse=True)
