@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def test_every_up_is_a_stack_of_its_own(up: Brownout) -> None:
 
 def test_azure_identity_works_through_env(up: Brownout) -> None:
     """In a shell that took over `brownout env`, the unmodified library gets tokens: sync, async and by default."""
-    script = f'eval "$({PROGRAM} env --machine web-1)" && exec {sys.executable} -c "$ACQUIRE"'
+    script = f'eval "$({quote(str(PROGRAM))} env --machine web-1)" && exec {quote(sys.executable)} -c "$ACQUIRE"'
     done = subprocess.run(
         ["bash", "-euc", script],
         cwd=up.work,

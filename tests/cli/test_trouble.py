@@ -58,7 +58,7 @@ def test_a_toxiproxy_that_hangs_or_dies_is_one_clear_message(
     programs.mkdir()
     program = programs / "toxiproxy-server"
     program.write_text(
-        f"#!{sys.executable}\nimport sys\n"
+        f'#!/bin/sh\n"exec" "{sys.executable}" "$0" "$@"\nimport sys\n'
         f"if '-version' in sys.argv: sys.exit(print('toxiproxy-server version 2.12.0'))\n{text}\n"
     )
     program.chmod(0o755)

@@ -42,7 +42,7 @@ def stacks_in(folder: Path) -> list[str]:
 def program(folder: Path, text: str) -> Path:
     """A program that stands in for Toxiproxy; its command line names the folder."""
     path = folder / "stand-in"
-    path.write_text(f"#!{sys.executable}\n{text}\n")
+    path.write_text(f'#!/bin/sh\n"exec" "{sys.executable}" "$0" "$@"\n{text}\n')
     path.chmod(0o755)
     return path
 
