@@ -191,7 +191,7 @@ class Brownout:
         controls: bool = True,
         canaries: bool = True,
     ) -> Run:
-        """Runs an experiment, or returns the equal run that this session has already made.
+        """Runs an experiment, or returns the equal run that this test session has already made.
 
         `settings` are put over those of the experiment and of the posture. `controls`: also the control runs that claims
         are compared with. `canaries`: real SDKs beside the load (`processes` only). Raises UsageError before anything is

@@ -35,7 +35,7 @@ class Entry:
 
 
 def once(shared: Path, key: str, make: Callable[[], Entry]) -> Entry:
-    """What `make` returned for this key in this session, here or in another worker; a `make` that raises is not kept."""
+    """What `make` returned for this key in this test session, here or in another worker; one that raises is not kept."""
     shared.mkdir(parents=True, exist_ok=True)
     kept = shared / f"{key}.json"
     with locked(shared / f"{key}.lock"):
