@@ -12,7 +12,6 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ import orjson
 
 from harness import registry
 from harness.conclude import conclude, write_result
-from harness.errors import AbilityMissing, BrownoutError, UsageError
+from harness.errors import BrownoutError
 from harness.experiment import Experiment, Posture
 from harness.history import Event, History, Recorder, read_history
 from harness.ledger import Ledger
@@ -35,10 +34,10 @@ from harness.progress import ProgressSink
 from harness.registry import Controls
 from harness.result import Result
 from harness.runner import Conductor, RunState, new_run_folder
-from harness.worlds.simulation import ABILITIES, SimulationWorld
+from harness.worlds.catalog import SIMULATION, check_able, live_world
+from harness.worlds.simulation import SimulationWorld
 from identity.server import system
 
-WORLDS: Mapping[str, frozenset[str]] = {"simulation": ABILITIES, "processes": ABILITIES}
 SIMULATED_STACK = "simulation"
 WARM_UP_ROOM_S = 30.0
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
@@ -79,16 +78,16 @@ def run(experiment: Experiment, options: Options, *, sink: ProgressSink | None =
     posture_name, posture = posture_of(experiment, options.posture)
     check_abilities(experiment, options.world)
     stack_of(experiment, posture, seed=options.seed)  # what is wrong with the settings is said before anything starts
-    toxiproxy = _find_toxiproxy(options)
+    _prepare(options)
     folder = new_run_folder(options.out, f"{experiment.name}-{options.world}-{posture_name}-{options.seed}")
     _write_run_file(folder, experiment, options, posture_name, source)
     try:
         with _Controls(experiment, options, folder) as controls:
-            if toxiproxy is None:
+            if options.world == SIMULATION:
                 controls.start()
                 completed = _simulate(experiment, posture, options.seed, folder)
             else:
-                completed = _run_processes(experiment, posture, options, folder, toxiproxy, sink)
+                completed = _run_live(experiment, posture, options, folder, sink)
             if completed:
                 controls.start()
             result = _conclude(experiment, options, folder, controls.results() if completed else {})
@@ -98,31 +97,28 @@ def run(experiment: Experiment, options: Options, *, sink: ProgressSink | None =
     return Outcome(result, folder, interrupted=not completed)
 
 
-def _find_toxiproxy(options: Options) -> Path | None:
-    """What a run on processes needs of the machine, looked up before it has a folder; None for a simulation."""
-    if options.world == "simulation":
-        return None
+def _prepare(options: Options) -> None:
+    """Looks up what a run in a live world needs of the machine, before it has a folder."""
+    if options.world == SIMULATION:
+        return
     from harness.load.driver import require_free
-    from harness.tools import toxiproxy_server
 
     if options.dashboard_port is not None:
         require_free(options.dashboard_port)
-    return toxiproxy_server(say=lambda line: print(line, file=sys.stderr))  # noqa: T201 - what is used is told
+    live_world(options.world).prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - what is used is told
 
 
-def _run_processes(
-    experiment: Experiment, posture: Posture, options: Options, folder: Path, toxiproxy: Path, sink: ProgressSink | None
-) -> bool:
-    """One run on real processes; False when it was interrupted, at whatever point."""
-    from harness.processes_run import run_processes  # it brings asyncio, HTTP and cryptography with it
+def _run_live(experiment: Experiment, posture: Posture, options: Options, folder: Path, sink: ProgressSink | None) -> bool:
+    """One run in a live world; False when it was interrupted, at whatever point."""
+    from harness.live_run import run_live  # it brings asyncio, HTTP and cryptography with it
 
     try:
-        return run_processes(
+        return run_live(
             experiment,
             posture,
+            world=options.world,
             seed=options.seed,
             folder=folder,
-            toxiproxy=toxiproxy,
             sink=sink,
             canaries=options.canaries,
             dashboard_port=options.dashboard_port,
@@ -133,13 +129,9 @@ def _run_processes(
 
 def check_abilities(experiment: Experiment, world: str) -> None:
     """Raises UsageError for an unknown world and AbilityMissing for a fault that the world cannot carry out."""
-    if world not in WORLDS:
-        raise UsageError(f"there is no world {world!r}", hint=f"worlds: {', '.join(WORLDS)}")
+    check_able("", (), world)
     for step in experiment.schedule:
-        fault = registry.fault(step.fault, step.with_)
-        for ability in sorted(fault.needs - WORLDS[world]):
-            able = tuple(name for name, abilities in WORLDS.items() if ability in abilities)
-            raise AbilityMissing(step.fault, ability, world, able)
+        check_able(step.fault, registry.fault(step.fault, step.with_).needs, world)
 
 
 def _simulate(experiment: Experiment, posture: Posture, seed: int, folder: Path) -> bool:

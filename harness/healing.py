@@ -12,23 +12,15 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from harness.errors import LeftUnsafe, StackGone, WorldError
 from harness.lease import read_lease
 from harness.ledger import CLOSED, Ledger, StackRecord
 from harness.lifecycle import LifeCycle, Make, Notice, Reverted
-from harness.world import World
+from harness.world import LiveWorld, World
 
 GRACE_S = 600.0
-
-
-class Attached(World, Protocol):
-    """A world over a stack that another process brought up."""
-
-    def alive(self) -> bool:
-        """False when what kept the stack together is dead; `stop` then takes away what outlived it."""
-        ...
 
 
 Attach = Callable[[StackRecord], Awaitable[World]]
@@ -57,14 +49,14 @@ class Healed:
 
 
 async def attach_world(stack: StackRecord) -> World:
-    """The stack's world, by the entry in its row (`module:Class`, with a class method `attach(folder) -> Attached`).
+    """The stack's world, by the entry in its row (`module:Class`, a LiveWorld).
 
     Raises StackGone when the stack does not run any more (what is left of a broken one is taken away first), WorldError
     when it cannot be reached.
     """
     if not stack.folder.is_dir():
         raise StackGone(f"stack {stack.id} has no folder any more")
-    world: Attached = load_entry(stack.world).attach(stack.folder)
+    world: LiveWorld = load_entry(stack.world).attach(stack.folder)
     if not world.alive():
         await world.stop()
         raise StackGone(f"stack {stack.id} is dead")

@@ -14,15 +14,14 @@ from typing import Any
 from harness.errors import BrownoutError, StackGone, UsageError, WorldError
 from harness.experiment import Experiment, Posture
 from harness.experiment_file import find, load
+from harness.healing import load_entry
 from harness.ledger import Ledger, StackRecord
 from harness.plan import posture_of
-from harness.processes_run import WORLD_ENTRY
 from harness.stack import build_stack
 from harness.stack_file import StackFile, make_stack_file, write_stack_file
 from harness.state import ledger_path, stack_dir
-from harness.tools import toxiproxy_server
-from harness.world import Carrier
-from harness.worlds.processes import ProcessesWorld
+from harness.world import Carrier, LiveWorld
+from harness.worlds.catalog import WORLDS, live_world
 from identity.core.messages import Request
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
@@ -38,22 +37,23 @@ class Standing:
     ready_s: float
 
 
-def bring_up(*, posture: str, seed: int, rate: float, stack_file: Path) -> Standing:
+def bring_up(*, world: str, posture: str, seed: int, rate: float, stack_file: Path) -> Standing:
     """Brings a stack up, leaves it up and writes its stack file; raises BrownoutError, leaving nothing behind."""
     settings = _posture_settings(posture)
     if not stack_file.absolute().parent.is_dir():
         raise UsageError(f"{stack_file.absolute().parent} is no folder", hint="name another --stack-file")
     spec = build_stack(seed=seed, settings=settings, control_token=secrets.token_urlsafe(24))
     stack_id = f"up-{secrets.token_hex(4)}"
-    binary = toxiproxy_server(say=lambda line: print(line, file=sys.stderr))  # noqa: T201 - what is used is told
+    kind = live_world(world)
+    kind.prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - what is used is told
     started_s = time.monotonic()
-    world = ProcessesWorld(spec, folder=stack_dir(stack_id), epoch_s=time.time(), rate=rate, toxiproxy_binary=binary)
+    made = kind.create(spec, folder=stack_dir(stack_id), epoch_s=time.time(), rate=rate)
     with Ledger(ledger_path()) as ledger:
-        ledger.add_stack(stack_id, folder=world.folder, world=WORLD_ENTRY, run_owned=False)
+        ledger.add_stack(stack_id, folder=made.folder, world=WORLDS[world].entry, run_owned=False)
         try:
-            ready_s = asyncio.run(_start(stack_id, world, started_s, stack_file))
+            ready_s = asyncio.run(_start(stack_id, made, started_s, stack_file))
         except BaseException:
-            if not world.alive():
+            if not made.alive():
                 ledger.close_stack(stack_id)
             raise
     return Standing(stack_id, len(spec.nodes()), ready_s)
@@ -69,7 +69,7 @@ def _posture_settings(text: str) -> Mapping[str, Any]:
     return {**experiment.settings, **chosen.settings}
 
 
-async def _start(stack_id: str, world: ProcessesWorld, started_s: float, stack_file: Path) -> float:
+async def _start(stack_id: str, world: LiveWorld, started_s: float, stack_file: Path) -> float:
     """Brings the stack up and writes its file; how long the former took. Whatever goes wrong, the stack is down then."""
     await world.start()
     ready_s = time.monotonic() - started_s
@@ -81,7 +81,7 @@ async def _start(stack_id: str, world: ProcessesWorld, started_s: float, stack_f
     return ready_s
 
 
-async def _content(stack_id: str, world: ProcessesWorld) -> StackFile:
+async def _content(stack_id: str, world: LiveWorld) -> StackFile:
     request = Request("POST", "/admin/user-token", body={"lifetime_s": USER_TOKEN_LIFETIME_S})
     answer = await world.control(f"{world.spec.home_region}.directory", request)
     if not answer.ok or answer.body is None:
@@ -115,9 +115,14 @@ async def describe(row: StackRecord) -> dict[str, Any]:
     return {"stack": row.id, "state": state, "folder": str(row.folder), "nodes": nodes, "faults": faults}
 
 
+def _attach(row: StackRecord) -> LiveWorld:
+    found: LiveWorld = load_entry(row.world).attach(row.folder)
+    return found
+
+
 async def _nodes(row: StackRecord) -> list[dict[str, Any]]:
     try:
-        world = ProcessesWorld.attach(row.folder)
+        world = _attach(row)
     except StackGone:
         return []
     if not world.alive():
@@ -126,7 +131,7 @@ async def _nodes(row: StackRecord) -> list[dict[str, Any]]:
     return [await _node(world, name, entry) for name, entry in status["nodes"].items()]
 
 
-async def _node(world: ProcessesWorld, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+async def _node(world: LiveWorld, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     found = {"node": name, "state": entry["state"], "pid": entry.get("pid")}
     try:
         state = await world.read(Carrier("control", name))
@@ -138,7 +143,7 @@ async def _node(world: ProcessesWorld, name: str, entry: Mapping[str, Any]) -> d
 async def tear_down(row: StackRecord) -> str:
     """Takes a stack away and closes it in the ledger; a line that says so. Raises WorldError when something does not end."""
     try:
-        await ProcessesWorld.attach(row.folder).stop()
+        await _attach(row).stop()
         told = f"stack {row.id} is down"
     except StackGone as gone:
         told = f"stack {row.id}: {gone.message}"

@@ -13,10 +13,10 @@ success. An empty set is the baseline. Hence every undo is `release`, which may 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from identity.core.messages import Request, Response
 from identity.core.topology import StackSpec
@@ -120,4 +120,49 @@ class World(Protocol):
 
     async def start_load(self, plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> LoadHandle:
         """Starts the plan's arrivals; every request ends as a line of a `requests*.jsonl` in `folder`."""
+        ...
+
+
+class LiveWorld(World, Protocol):
+    """A world whose stacks are real and outlive the process that brought them up: everything about one is in `folder`."""
+
+    folder: Path
+
+    @classmethod
+    def prepare(cls, say: Callable[[str], None]) -> None:
+        """Looks up what every stack of this world needs of the machine and says what is used; raises BrownoutError."""
+        ...
+
+    @classmethod
+    def create(cls, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> Self:
+        """A world over a stack that is not up; its clock shows `epoch_s` when its nodes start. Call `prepare` first."""
+        ...
+
+    @classmethod
+    def attach(cls, folder: Path) -> Self:
+        """A world over the stack that another process brought up in `folder`; raises StackGone when there is none."""
+        ...
+
+    def alive(self) -> bool:
+        """False when what kept the stack together is dead; `stop` then takes away what outlived it."""
+        ...
+
+    def clock_record(self) -> Mapping[str, float]:
+        """How another process turns its monotonic clock into this stack's time: `epoch_s`, `monotonic_s`, `rate`."""
+        ...
+
+    def urls(self) -> Mapping[str, str]:
+        """The base URL of every node that clients use: that of the link `client->NODE`, on loopback."""
+        ...
+
+    def control_urls(self) -> Mapping[str, str]:
+        """The base URL of every node's control plane, beside the links, on loopback."""
+        ...
+
+    def toxiproxy_url(self) -> str:
+        """The API of the stack's Toxiproxy, on loopback."""
+        ...
+
+    async def status(self) -> Mapping[str, Any]:
+        """`nodes` by name, each with `state` (`running`, `paused`, `down`, `dead`, ...) and `pid`; raises WorldError."""
         ...

@@ -31,7 +31,7 @@ def up_command(world: str, posture: str, seed: int, rate: float, stack_file: Pat
     if world == "simulation":
         raise UsageError("a simulation lives inside a run and cannot be left up", hint="use --world processes")
     heal_first()
-    standing = bring_up(posture=posture, seed=seed, rate=rate, stack_file=stack_file)
+    standing = bring_up(world=world, posture=posture, seed=seed, rate=rate, stack_file=stack_file)
     click.echo(f"stack {standing.stack} is up after {standing.ready_s:.2f} s: {standing.nodes} nodes")
     click.echo(f"stack file: {stack_file}")
     click.echo('use it: eval "$(brownout env --machine web-1)"')

@@ -11,7 +11,7 @@ not. Straight at the node's own port it is refused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,9 @@ import httpx
 from harness.errors import Defended, StackGone, WorldError
 from harness.load import driver
 from harness.load.plan import LoadPlan
+from harness.tools import toxiproxy_server
 from harness.world import Carrier, LoadHandle, ProbeResult
+from harness.worlds.catalog import PROCESSES, WORLDS
 from harness.worlds.process_probe import probe_address
 from harness.worlds.process_stack import SPEC_NAME, Standing, ask, bring_up, read_standing, take_down
 from harness.worlds.toxiproxy import Toxiproxy
@@ -43,8 +45,8 @@ HEALTH = Request("GET", "/healthz")
 class ProcessesWorld:
     """Implements harness.world.World. `folder` is the stack's: its record, its secrets, its logs, its nodes' state."""
 
-    name = "processes"
-    abilities = frozenset({"link:refuse", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"})
+    name = PROCESSES
+    abilities = WORLDS[PROCESSES].abilities
 
     def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float, toxiproxy_binary: Path) -> None:
         self.spec = spec
@@ -56,6 +58,17 @@ class ProcessesWorld:
         self._standing: Standing | None = None
         self._links: Mapping[str, str] = {}
         self._http: httpx.AsyncClient | None = None
+
+    @classmethod
+    def prepare(cls, say: Callable[[str], None]) -> None:
+        """Finds Toxiproxy's program, or builds it; raises BrownoutError."""
+        toxiproxy_server(say=say)
+
+    @classmethod
+    def create(cls, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> Self:
+        """A world over a stack that is not up, with the Toxiproxy that `prepare` found."""
+        binary = toxiproxy_server(say=lambda _: None)
+        return cls(spec, folder=folder, epoch_s=epoch_s, rate=rate, toxiproxy_binary=binary)
 
     @classmethod
     def attach(cls, folder: Path) -> Self:

@@ -15,6 +15,7 @@ from harness.history import Recorder
 from harness.kernel import Future, Kernel
 from harness.load.plan import LoadPlan
 from harness.world import Carrier, LoadHandle, ProbeResult
+from harness.worlds.catalog import SIMULATION, WORLDS
 from harness.worlds.keyed_signer import KeyedSigner
 from harness.worlds.links import DOWNSTREAM, UPSTREAM, SimulatedLink
 from harness.worlds.simulated_load import SimulatedLoad
@@ -24,7 +25,6 @@ from identity.core.ports import Signer
 from identity.core.topology import CLIENT, Link, NodeName, StackSpec, link_between
 
 T = TypeVar("T")
-ABILITIES = frozenset({"link:refuse", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"})
 CONTROL_TIMEOUT_S = 10.0
 REFUSAL_S = 0.0005
 READY_LOOKS, READY_WAIT_S = 400, 0.05
@@ -33,8 +33,8 @@ READY_LOOKS, READY_WAIT_S = 400, 0.05
 class SimulationWorld:
     """World protocol on virtual time."""
 
-    name = "simulation"
-    abilities = ABILITIES
+    name = SIMULATION
+    abilities = WORLDS[SIMULATION].abilities
     rate = 1.0
 
     def __init__(self, spec: StackSpec, *, epoch_s: float, recorder: Recorder | None = None) -> None:

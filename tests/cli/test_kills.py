@@ -10,7 +10,7 @@ import signal
 import pytest
 from brownout_command import FAULT_LINK, Brownout, Started, eventually, probe_all, small
 
-from harness.processes_run import LEASE_TTL_S
+from harness.live_run import LEASE_TTL_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from harness import api, registry
 from harness.cli import main
 from harness.result import EXIT_CODES
+from harness.worlds import catalog
 
 THIN = {"cohorts": [{"name": "callers", "model": "token", "region": "sydney", "rate_per_s": 3, "machines": ["web"]}]}
 NOT_STEADY = {"steady_state": False}
@@ -147,8 +148,8 @@ def test_a_fault_that_the_world_cannot_do_is_refused_with_the_worlds_that_can(
         needs = frozenset({"link:refuse", "teleport"})
 
     monkeypatch.setattr(registry, "faults", lambda: {"demanding": Demanding})
-    worlds = {"simulation": api.WORLDS["simulation"], "processes": api.WORLDS["processes"] | {"teleport"}}
-    monkeypatch.setattr(api, "WORLDS", worlds)
+    able = catalog.WorldKind("processes", catalog.WORLDS["processes"].abilities | {"teleport"})
+    monkeypatch.setattr(catalog, "WORLDS", {"simulation": catalog.WORLDS["simulation"], "processes": able})
     step = {"name": "cut", "at": "00:01:02", "role": "fault", "fault": "demanding", "with": {"link": "client->sydney.host"}}
     path = small(work, schedule=[step])
     told = run(path)
@@ -156,7 +157,7 @@ def test_a_fault_that_the_world_cannot_do_is_refused_with_the_worlds_that_can(
     assert "fault demanding needs teleport, which world simulation lacks" in told.stderr
     assert "worlds that have it: processes" in told.stderr
     assert files(work) == {"small.yaml"}
-    monkeypatch.setattr(api, "WORLDS", {"simulation": api.WORLDS["simulation"]})
+    monkeypatch.setattr(catalog, "WORLDS", {"simulation": catalog.WORLDS["simulation"]})
     assert "worlds that have it: no world" in run(path).stderr
 
 

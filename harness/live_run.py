@@ -1,4 +1,4 @@
-"""A run in the world `processes`: its stack, its ledger row, lease and guardian, its load and canaries, and Ctrl-C.
+"""A run in a live world: its stack, its ledger row, lease and guardian, its load and canaries, and Ctrl-C.
 
 The first interrupt ends the schedule: faults are reverted, the record is completed. The second leaves at once; a guardian
 without patience then reverts what is open and takes the stack down. A terminal that is closed and SIGTERM count as Ctrl-C.
@@ -30,39 +30,39 @@ from harness.plan import stack_of
 from harness.progress import ProgressSink
 from harness.runner import Conductor, RunState
 from harness.state import ledger_path, stack_dir
-from harness.worlds.processes import ProcessesWorld
+from harness.world import LiveWorld
+from harness.worlds.catalog import WORLDS, live_world
 
 LEASE_TTL_S = 6.0
 TICK_REAL_S = 0.25
 LEAD_MIN_REAL_S, LEAD_MAX_REAL_S, LEAD_IN_GUARDIANS = 6.0, 40.0, 12.0
-WORLD_ENTRY = "harness.worlds.processes:ProcessesWorld"
 INTERRUPTED = 130
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_processes(
+def run_live(
     experiment: Experiment,
     posture: Posture,
     *,
+    world: str,
     seed: int,
     folder: Path,
-    toxiproxy: Path,
     sink: ProgressSink | None = None,
     canaries: bool = True,
     dashboard_port: int | None = None,
 ) -> bool:
-    """Carries the experiment out on real processes; its record is in `folder` afterwards. `toxiproxy` is the server's program.
+    """Carries the experiment out in the live world of that name; its record is in `folder` afterwards.
 
     Returns False when the user interrupted it (everything is reverted then). Raises BrownoutError when the harness failed.
     """
     stack_id = f"run-{secrets.token_hex(4)}"
     spec = stack_of(experiment, posture, seed=seed, control_token=secrets.token_urlsafe(24))
-    session = _Session(stack_id, experiment, posture, folder, sink or NoProgress())
+    session = _Session(stack_id, world, experiment, posture, folder, sink or NoProgress())
     with session.protected() as guardian_took_s:
         timeline = experiment.timeline
-        rate = timeline.rates.get("processes", 1.0)
+        rate = timeline.rates.get(world, 1.0)
         epoch_s = timeline.epoch_s() + min(timeline.warm_up, timeline.baseline - _lead_real_s(guardian_took_s) * rate)
-        session.world = ProcessesWorld(spec, folder=stack_dir(stack_id), epoch_s=epoch_s, rate=rate, toxiproxy_binary=toxiproxy)
+        session.world = live_world(world).create(spec, folder=stack_dir(stack_id), epoch_s=epoch_s, rate=rate)
         asyncio.run(session.conduct(session.world, canaries=canaries, dashboard_port=dashboard_port))
     return not session.state.stop_requested
 
@@ -77,12 +77,15 @@ def _lead_real_s(guardian_took_s: float) -> float:
 
 
 class _Session:
-    """One run on one stack of processes."""
+    """One run on one stack of a live world."""
 
-    def __init__(self, stack_id: str, experiment: Experiment, posture: Posture, folder: Path, sink: ProgressSink) -> None:
+    def __init__(
+        self, stack_id: str, kind: str, experiment: Experiment, posture: Posture, folder: Path, sink: ProgressSink
+    ) -> None:
         self.stack_id, self.experiment, self.posture = stack_id, experiment, posture
+        self._entry = WORLDS[kind].entry
         self.folder, self.sink, self.state = folder, sink, RunState()
-        self.world: ProcessesWorld | None = None
+        self.world: LiveWorld | None = None
         self.ledger = Ledger(ledger_path())
         self.recorder = Recorder(folder)
         self._canaries = Canaries()
@@ -92,7 +95,7 @@ class _Session:
     @contextmanager
     def protected(self) -> Iterator[float]:
         """The stack's row in the ledger, a lease that is kept, and a guardian that watches both; how long that one took."""
-        self.ledger.add_stack(self.stack_id, folder=stack_dir(self.stack_id), world=WORLD_ENTRY, run_owned=True)
+        self.ledger.add_stack(self.stack_id, folder=stack_dir(self.stack_id), world=self._entry, run_owned=True)
         try:
             with self._keeper:
                 started_s = time.monotonic()
@@ -122,7 +125,7 @@ class _Session:
             with suppress(OSError):  # nobody may be watching any more
                 self.sink.close()
 
-    async def conduct(self, world: ProcessesWorld, *, canaries: bool, dashboard_port: int | None) -> None:
+    async def conduct(self, world: LiveWorld, *, canaries: bool, dashboard_port: int | None) -> None:
         view = LiveView(self.experiment, world, self.state, self.sink, self.folder)
         conductor = Conductor(
             world,
@@ -157,7 +160,7 @@ class _Session:
         self.state.stop_requested = True
         self.state.message = "interrupted: reverting every fault (again to leave at once)"
 
-    async def _start_canaries(self, plan: LoadPlan, world: ProcessesWorld) -> Callable[[], Awaitable[None]]:
+    async def _start_canaries(self, plan: LoadPlan, world: LiveWorld) -> Callable[[], Awaitable[None]]:
         """Real SDKs on one warm machine and on ever new ones of a scale set, where the experiment has both."""
         machines = _canary_machines(plan, world)
         if machines is None:
@@ -167,7 +170,7 @@ class _Session:
         self._canaries.start(world.urls()[f"{region}.host"], warm, scale_set, clock, self.folder)
         return lambda: self._stop_canaries(world)
 
-    async def _stop_canaries(self, world: ProcessesWorld) -> None:
+    async def _stop_canaries(self, world: LiveWorld) -> None:
         problems = self._canaries.problems()
         await self._canaries.stop()
         for problem in problems:
@@ -179,7 +182,7 @@ async def _nothing_beside() -> None:
     """Nothing was started beside the load."""
 
 
-def _canary_machines(plan: LoadPlan, world: ProcessesWorld) -> tuple[str, str, str] | None:
+def _canary_machines(plan: LoadPlan, world: LiveWorld) -> tuple[str, str, str] | None:
     """Region, an established machine and a scale set of the first region that has both in the load."""
     for region in world.spec.regions:
         tokens = [cohort for cohort in plan.cohorts if cohort.region == region and cohort.model == "token"]
