@@ -11,6 +11,9 @@ from harness.world import LiveWorld
 
 SIMULATION, PROCESSES, COMPOSE = "simulation", "processes", "compose"
 _EVERYWHERE = frozenset({"link:refuse", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"})
+_IN_CONTAINERS = frozenset(
+    {"link:blackhole", "node:stopped", "node:restarted", "node:wiped", "node:old-image", "node:disconnected"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ WORLDS: Mapping[str, WorldKind] = {
     for kind in (
         WorldKind(SIMULATION, _EVERYWHERE),
         WorldKind(PROCESSES, _EVERYWHERE, "harness.worlds.processes:ProcessesWorld"),
+        WorldKind(COMPOSE, _EVERYWHERE | _IN_CONTAINERS, "harness.worlds.compose:ComposeWorld"),
     )
 }
 LIVE = tuple(name for name, kind in WORLDS.items() if kind.entry)

@@ -83,6 +83,7 @@ class Node:
         self.reports: dict[str, Value] = {}
         self.switches: dict[str, Switch] = {}
         self.ready = True
+        self.image_build = spec.image_build
         self._bearer = f"Bearer {spec.stack.control_token}"
 
     @property
@@ -100,6 +101,7 @@ class Node:
             else:
                 self.take_up(kind, name, record)
         self._sort_holds()
+        self.build = self.image_build or self.build  # what was rolled out to another image is not in this one
 
     def take_up(self, kind: str, name: str, record: Value) -> None:
         """Takes up one durable record of the role's own."""
@@ -245,6 +247,8 @@ class Node:
             build = str(body.get("build", ""))
             if build not in BUILDS:
                 return error(400, "UnknownBuild", f"no build {build!r}; builds are {', '.join(BUILDS)}")
+            if self.image_build not in ("", build):
+                return error(409, "OldImage", f"the image of {self.name} holds build {self.image_build} and no other")
             self.build = build
         else:
             try:

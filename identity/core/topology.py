@@ -139,10 +139,14 @@ class MachineSpec:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """What one node is told when it starts: its name, the stack, its build and its settings."""
+    """What one node is told when it starts: its name, the stack with its settings, and the one build that its image holds.
+
+    `image_build` is empty where the node's code knows every build, as it does outside of old container images.
+    """
 
     name: str
     stack: StackSpec
+    image_build: str = ""
 
     @property
     def parsed(self) -> NodeName:

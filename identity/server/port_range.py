@@ -45,6 +45,19 @@ def free_ports(count: int) -> tuple[int, ...]:
     return ports
 
 
+def consecutive_ports(count: int) -> int:
+    """The first of `count` ports in a row that are free now, for a program that binds its own; raises NoPortError."""
+    run = 0
+    for port in range(FIRST_PORT, LAST_PORT + 1):
+        bound = _bound(port, reuse=False)
+        run = 0 if bound is None else run + 1
+        if bound is not None:
+            bound.close()
+        if run == count:
+            return port - count + 1
+    raise NoPortError(f"no {count} ports in a row are free on {HOST} from {FIRST_PORT} to {LAST_PORT}")
+
+
 def rebind(port: int) -> socket.socket:
     """A socket bound to a port of the stack's own, whose former connections may linger; raises NoPortError."""
     bound = _bound(port, reuse=True)

@@ -47,17 +47,20 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
 
-def run_node(served: ServedStack, name: str, folder: Path, listener: socket.socket, starting: socket.socket) -> None:
+def run_node(
+    served: ServedStack, name: str, folder: Path, listener: socket.socket, starting: socket.socket, image_build: str = ""
+) -> None:
     """Serves node `name` on the bound `listener` until the process is ended; state is kept in `folder`.
 
     One byte goes out on `starting` once connections are accepted; work in the background waits for the one that comes
     back, so that no node calls another that is not there yet.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    uvloop.run(_run(served, name, folder, listener, starting))
+    uvloop.run(_run(served, NodeSpec(name, served.stack, image_build), folder, listener, starting))
 
 
-async def _run(served: ServedStack, name: str, folder: Path, listener: socket.socket, starting: socket.socket) -> None:
+async def _run(served: ServedStack, spec: NodeSpec, folder: Path, listener: socket.socket, starting: socket.socket) -> None:
+    name = spec.name
     ports = SocketPorts(
         clock=served.clock,
         skew_s=served.skews_s.get(name, 0.0),
@@ -65,7 +68,7 @@ async def _run(served: ServedStack, name: str, folder: Path, listener: socket.so
         signer=JwtSigner(_algorithm(served)),
         records=DurableRecords(folder / f"{name}.sqlite"),
     )
-    node = build_node(NodeSpec(name, served.stack), ports)
+    node = build_node(spec, ports)
     await node.start()
     server = _Server(_config(application(node)), lambda: starting.sendall(READY))
     serving = asyncio.create_task(server.serve([listener]))

@@ -1,0 +1,90 @@
+"""`python -m compose.write`: writes compose.yaml and toxiproxy.json from the stack's names (harness.worlds.compose_plan).
+
+They are in the repository so that `docker compose up` needs nothing but itself; `tests/compose` fails when they are stale.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness import __version__
+from harness.stack import build_stack
+from harness.worlds.compose_plan import (
+    CONTROL,
+    DEFAULT_FIRST_PORT,
+    FIRST_LISTEN,
+    network_of,
+    networks,
+    probers,
+    proxies,
+    service_of,
+    toxiproxy_config,
+)
+from identity.core.topology import StackSpec
+
+FOLDER = Path(__file__).parent
+HEAD = (FOLDER / "head.yaml.in").read_text(encoding="utf-8")
+LOAD = (FOLDER / "load.yaml.in").read_text(encoding="utf-8")
+
+
+def tag_variable(node: str) -> str:
+    """The variable that gives one node another image tag."""
+    return "BROWNOUT_TAG_" + service_of(node).replace("-", "_").upper()
+
+
+def _node(node: str) -> str:
+    service = service_of(node)
+    return f"""
+  {service}:
+    <<: *node
+    image: brownout/identity:${{{tag_variable(node)}:-{__version__}}}
+    command: ["-m", "identity.server.container", "{node}"]
+    labels: {{<<: *labels, brownout.node: {node}}}
+    networks: [{network_of(node)}]
+    volumes: ["spec:/spec:ro", "{service}:/state"]
+"""
+
+
+def _prober(name: str) -> str:
+    return f"""
+  {service_of(name)}:
+    <<: *node
+    image: brownout/identity:{__version__}
+    command: ["-m", "harness.worlds.compose_prober", "{name}"]
+    labels: {{<<: *labels, brownout.prober: {name}}}
+    networks: [{network_of(name)}]
+    volumes: ["spec:/spec:ro"]
+"""
+
+
+def compose_yaml(stack: StackSpec) -> str:
+    """The whole compose file."""
+    published = [proxy.port for proxy in proxies(stack) if proxy.published]
+    ports = (
+        f"${{BROWNOUT_PORTS:-{DEFAULT_FIRST_PORT}-{DEFAULT_FIRST_PORT + len(published) - 1}}}:{FIRST_LISTEN}-{published[-1]}"
+    )
+    head = HEAD.replace("@VERSION@", __version__).replace("@PORTS@", ports)
+    control = [proxy.port for proxy in proxies(stack) if proxy.name.startswith(f"{CONTROL}->")]
+    head = head.replace("@CONTROL_PORTS@", f"{control[0]}:{control[-1]}")
+    head = head.replace("@API_PORT@", str(DEFAULT_FIRST_PORT - 1))
+    nodes = "".join(map(_node, stack.nodes())) + "".join(map(_prober, probers(stack)))
+    regional = "".join(f"  {name}: *region-network\n" for name in networks(stack) if name in stack.regions)
+    volumes = "".join(f"  {service_of(node)}: *volume\n" for node in stack.nodes())
+    load = LOAD.replace("@VERSION@", __version__)
+    tail = f"\nnetworks:\n{regional}  client: *client-network\n\nvolumes:\n  spec: *volume\n  load: *volume\n{volumes}"
+    return head + nodes + load + tail
+
+
+def files() -> dict[Path, str]:
+    """Every file that is written, with its content."""
+    stack = build_stack(seed=1)
+    return {
+        FOLDER / "compose.yaml": compose_yaml(stack),
+        FOLDER / "toxiproxy.json": json.dumps(toxiproxy_config(stack), indent=1) + "\n",
+    }
+
+
+if __name__ == "__main__":
+    for path, content in files().items():
+        path.write_text(content, encoding="utf-8")

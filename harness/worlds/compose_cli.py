@@ -1,0 +1,105 @@
+"""Docker Compose's command line: the one thing about containers that its users know, so stacks come up through it.
+
+Only what it is told here decides: settings of a user's own shell (COMPOSE_FILE, BROWNOUT_TAG_...) would bend a stack.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import harness
+from harness.errors import WorldError
+
+OLDEST = (2, 20)
+TIMEOUT_S = 180.0
+_UPGRADE = "install Compose 2.20 or newer (the plugin `docker compose`, not docker-compose 1.x)"
+_TROUBLE: tuple[tuple[str, str, str], ...] = (  # what Compose says, what it means, what to do
+    (
+        r"port is already allocated|address already in use",
+        "a port of the stack is taken",
+        "end what has it, or try again: other ports are chosen",
+    ),
+    (r"no space left on device", "the disk is full", "free disk space (`docker system df` tells what takes it)"),
+    (
+        r"no such image|pull access denied|manifest unknown|lookup .* no such host",
+        "an image is missing",
+        "`make images-offline` builds them all",
+    ),
+    (r"cannot connect to the docker daemon|permission denied", "no Docker engine answers", "`brownout doctor` says why"),
+    (
+        r"non-overlapping IPv4 address pool|fully subnetted",
+        "the engine has no addresses left for networks",
+        "remove networks that nobody uses: `docker network prune`",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """One compose project. `variables` fill in the compose file."""
+
+    project: str
+    variables: Mapping[str, str]
+
+    def run(self, *arguments: str) -> str:
+        """Runs one subcommand and returns what it printed; raises WorldError with what Compose said and what to do."""
+        command = ["docker", "compose", "-p", self.project, "-f", str(compose_file()), *arguments]
+        done = _run(command, {**_plain_environment(), **self.variables})
+        if done.returncode != 0:
+            raise _trouble(arguments[0], done.stderr)
+        return done.stdout
+
+
+def compose_file() -> Path:
+    """The compose file, beside the harness; raises WorldError when it is not installed."""
+    path = Path(harness.__file__).parents[1] / "compose" / "compose.yaml"
+    if not path.is_file():
+        raise WorldError(f"the compose file is not at {path}", hint="install Brownout whole: `make setup`")
+    return path
+
+
+def version() -> str:
+    """The version of the plugin; raises WorldError when there is none or it is too old.
+
+    One that was built from source may not know its version (`dev`); it is taken as it is.
+    """
+    if shutil.which("docker") is None:
+        raise WorldError("the command `docker` is not installed", hint="install Docker, or use --world processes")
+    done = _run(["docker", "compose", "version", "--short"], _plain_environment())
+    said = done.stdout.strip()
+    if done.returncode != 0 or not said:
+        raise WorldError("Docker has no Compose plugin", hint=_UPGRADE)
+    found = re.match(r"v?(\d+)\.(\d+)", said)
+    if found is not None and tuple(map(int, found.groups())) < OLDEST:
+        raise WorldError(f"Compose {said} is too old", hint=_UPGRADE)
+    return said
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S
+        )
+    except FileNotFoundError as missing:
+        raise WorldError("the command `docker` is not installed", hint="install Docker, or use --world processes") from missing
+    except subprocess.TimeoutExpired as late:
+        raise WorldError(f"`{' '.join(command[:3])}` did not end in {TIMEOUT_S:g} s", hint="see `brownout doctor`") from late
+
+
+def _plain_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "BROWNOUT_"))}
+
+
+def _trouble(subcommand: str, said: str) -> WorldError:
+    """The error for what Compose said, its last lines kept."""
+    last = "\n".join(line for line in said.strip().splitlines()[-6:] if line.strip())
+    for pattern, meaning, fix in _TROUBLE:
+        if re.search(pattern, said, re.IGNORECASE):
+            return WorldError(f"{meaning} (docker compose {subcommand}):\n{last}", hint=fix)
+    return WorldError(f"docker compose {subcommand} failed:\n{last}", hint="`brownout doctor` looks for what may be wrong")

@@ -1,0 +1,241 @@
+"""Nodes as carriers of holds in containers: what state a container is in follows from the set of holds on its node.
+
+    effect          the container                                  undone by
+    restarted       was restarted once, nothing is kept up         (nothing)
+    disconnected    runs, off its region's network                 its network again, under its name
+    old-image       runs from the image of an older build          its usual image; its volume stays
+    paused          every process frozen (cgroup freezer)          thaw
+    stopped         asked to end (SIGTERM), ended, away            start
+    down            killed (SIGKILL), away                         start
+    wiped           removed, its volume too: all it kept is lost    a new container on a new volume
+
+Where several are held at once the lowest in this table wins; `disconnected` and `old-image` add to any. The engine keeps
+no marks on a container that exists, so the sets are a file in the stack's folder: written before the engine is told, and
+taken back after it was. Whatever died in between, a release of that id settles the container anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from harness import __version__
+from harness.errors import WorldError
+from harness.worlds.compose_plan import control_name, network_of, published_ports, service_of
+from harness.worlds.compose_stack import HOLDS_NAME, Standing
+from harness.worlds.docker_engine import Container, Engine
+from identity.core.settings import BUILDS
+from identity.core.topology import StackSpec
+from identity.server.port_range import HOST
+from identity.server.spec_file import write_private
+
+AWAY = ("wiped", "down", "stopped")  # the container does not run; the first that is held decides how
+EFFECTS = frozenset({*AWAY, "paused", "old-image", "disconnected", "restarted"})
+STOP_PATIENCE_S = 5
+TURN_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 20.0
+LOOK_INTERVAL_S = 0.02
+_GONE = ("exited", "created", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a set of holds asks for. `away` is one of AWAY or empty, `build` that of an old image or empty."""
+
+    away: str = ""
+    paused: bool = False
+    disconnected: bool = False
+    build: str = ""
+
+
+def wanted(holds: Mapping[str, Mapping[str, Any]]) -> Wanted:
+    """A pure function of the set."""
+    effects = {str(hold["effect"]) for hold in holds.values()}
+    builds = [str(hold["build"]) for hold in holds.values() if hold["effect"] == "old-image"]
+    away = next((effect for effect in AWAY if effect in effects), "")
+    return Wanted(away, "paused" in effects, "disconnected" in effects, builds[-1] if builds else "")
+
+
+def check_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A carrier state of a node, as it is kept; raises WorldError for any other."""
+    effect = str(state.get("effect"))
+    if effect not in EFFECTS:
+        raise WorldError(f"node effect {effect!r} is unknown", hint=f"known effects: {', '.join(sorted(EFFECTS))}")
+    if effect != "old-image":
+        return {"effect": effect}
+    build = str(state.get("build"))
+    if build not in OLD_BUILDS:
+        raise WorldError(f"there is no image of build {build!r}", hint=f"there are images of {', '.join(OLD_BUILDS)}")
+    return {"effect": effect, "build": build}
+
+
+OLD_BUILDS = tuple(BUILDS)[:-1]  # the newest is the usual image
+
+
+def tag_of(build: str) -> str:
+    """The tag of the image that holds one build, or of the usual one."""
+    return f"{__version__}-build{build}" if build else __version__
+
+
+def tag_variable(node: str) -> str:
+    """The variable of the compose file that gives one node another image tag."""
+    return "BROWNOUT_TAG_" + service_of(node).replace("-", "_").upper()
+
+
+class NodeHolds:
+    """The holds on the nodes of one stack. Every method raises WorldError when the engine does not do its part."""
+
+    def __init__(self, engine: Engine, standing: Standing, stack: StackSpec) -> None:
+        self._engine, self._standing = engine, standing
+        self._path = standing.folder / HOLDS_NAME
+        ports = published_ports(stack, standing.first_port)
+        self._health = {node: f"http://{HOST}:{ports[control_name(node)]}/healthz" for node in stack.nodes()}
+
+    def hold(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Adds a hold, or replaces that id's, and returns the report once it is in force."""
+        checked = check_state(state)
+        with self._turn():
+            before = self._read()
+            held = before.get(node, {})
+            again = held.get(fault_id) == checked
+            self._write({**before, node: {**held, fault_id: checked}})
+            if checked["effect"] == "restarted" and not again:
+                self._restart(node)
+            self._settle(node)
+        return self.read(node)
+
+    def release(self, node: str, fault_id: str) -> None:
+        """Removes a hold, also one that is not there."""
+        with self._turn():
+            before = self._read()
+            left = {known: hold for known, hold in before.get(node, {}).items() if known != fault_id}
+            self._settle(node, left)
+            self._write({**before, node: left})
+
+    def read(self, node: str) -> Mapping[str, Any]:
+        """The node's report: `state` (of the container), `holds`, `image`, `pid`, `started_at`, and its end if it has one."""
+        found = self._container(node)
+        holds = self._read().get(node, {})
+        seen = {"node": node, "holds": holds, "pid": found.pid if found else 0}
+        if found is None:
+            return {**seen, "state": "down"}
+        state = "paused" if found.state == "paused" else "running" if found.running else "down"
+        if state == "down" and not wanted(holds).away:
+            state = "dead"
+        connected = network_of(node) in found.addresses
+        more = {"state": state, "image": found.image, "started_at": found.started_at, "connected": connected}
+        end = {"exit": found.exit_code, "last_lines": self._engine.logs(found.id, 12)} if state == "dead" else {}
+        return {**seen, **more, **end}
+
+    def _container(self, node: str) -> Container | None:
+        return self._engine.find(self._standing.stack, service_of(node))
+
+    def _settle(self, node: str, holds: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Takes the container to the state that the holds ask for; nothing is done where it is in that state."""
+        goal = wanted(self._read().get(node, {}) if holds is None else holds)
+        found = self._container(node)
+        if goal.away == "wiped":
+            self._wipe(node, found)
+            return
+        if found is None or found.image.rpartition(":")[2] != tag_of(goal.build):
+            found = self._recreate(node, goal)
+        self._settle_running(node, found, goal)
+        self._settle_network(node, goal)
+        if not (goal.away or goal.paused or goal.disconnected):
+            self._await_answer(node)
+
+    def _settle_running(self, node: str, found: Container, goal: Wanted) -> None:
+        if found.state == "paused" and (goal.away or not goal.paused):
+            self._engine.unpause(found.id)
+            found = self._engine.await_state(found.id, lambda seen: seen.state != "paused", wanted="unpaused")
+        if goal.away and found.running:
+            self._engine.kill(found.id) if goal.away == "down" else self._engine.stop(found.id, STOP_PATIENCE_S)
+            self._engine.await_state(found.id, lambda seen: seen.state in _GONE, wanted=goal.away)
+        if not goal.away and found.state in _GONE:
+            self._engine.start(found.id)
+            found = self._engine.await_state(found.id, lambda seen: seen.running, wanted="running")
+        if goal.paused and found.running and not goal.away:
+            self._engine.pause(found.id)
+            self._engine.await_state(found.id, lambda seen: seen.state == "paused", wanted="paused")
+
+    def _settle_network(self, node: str, goal: Wanted) -> None:
+        found = self._container(node)
+        network = network_of(node)
+        if found is None or goal.disconnected == (network not in found.addresses):
+            return
+        named = f"{self._standing.project}_{network}"
+        if goal.disconnected:
+            self._engine.disconnect(found.id, named)
+        else:
+            self._engine.connect(found.id, named, [service_of(node)])
+
+    def _restart(self, node: str) -> None:
+        """Ends the process and starts it again, as its own supervisor would; the settling that follows waits for it."""
+        found = self._container(node)
+        if found is None or not found.running:
+            raise WorldError(f"{node} does not run, so it cannot be restarted", hint="release what holds it first")
+        self._engine.stop(found.id, STOP_PATIENCE_S)
+        self._engine.start(found.id)
+
+    def _wipe(self, node: str, found: Container | None) -> None:
+        if found is not None:
+            self._engine.remove(found.id)
+        self._engine.remove_volume(f"{self._standing.project}_{service_of(node)}")
+
+    def _recreate(self, node: str, goal: Wanted) -> Container:
+        """A new container on the node's volume (a new one, where it was wiped), from the image that is asked for."""
+        tags = {tag_variable(node): tag_of(goal.build)}
+        compose = self._standing.compose(tags)
+        compose.run("up", "--detach", "--no-deps", "--no-build", "--quiet-pull", "--force-recreate", service_of(node))
+        made = self._container(node)
+        if made is None:
+            raise WorldError(f"Compose did not make the container of {node} again", hint="`brownout down` takes the stack away")
+        return made
+
+    def _await_answer(self, node: str) -> None:
+        """Returns once the node takes requests on its port, as a node that was just started does after a while."""
+        deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
+        with httpx.Client(trust_env=False, timeout=2.0) as client:
+            while not _answers(client, self._health[node]):
+                if time.monotonic() > deadline_s:
+                    raise WorldError(f"{node} runs and does not answer after {ANSWER_TIMEOUT_S:g} s")
+                time.sleep(LOOK_INTERVAL_S)  # no event tells
+
+    def _read(self) -> dict[str, dict[str, dict[str, Any]]]:
+        try:
+            found: dict[str, dict[str, dict[str, Any]]] = orjson.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except orjson.JSONDecodeError as wrong:
+            raise WorldError(f"{self._path} cannot be read: {wrong}", hint="`brownout down` takes the stack away") from wrong
+        return found
+
+    def _write(self, holds: Mapping[str, Mapping[str, Any]]) -> None:
+        write_private(self._path, orjson.dumps({node: dict(held) for node, held in holds.items() if held}))
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Waits for the turn to change nodes, or for the end of its patience: a paused runner must not stop a guardian."""
+        deadline_s = time.monotonic() + TURN_TIMEOUT_S
+        with self._path.with_suffix(".lock").open("w") as handle:
+            while time.monotonic() < deadline_s:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(LOOK_INTERVAL_S)  # flock knows no time-out of its own
+            yield
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).status_code < 600
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,287 @@
+"""The Docker engine, as far as a stack needs it: the only file that knows the docker library.
+
+Everything of a stack carries the label `brownout.stack` with the stack's id, on containers, networks and volumes alike.
+Whatever is found, changed or removed here is found by that label, so nothing of anybody else's can be touched.
+
+The library raises its own errors and those of `requests` for whatever goes wrong; here each becomes one EngineError that
+says what to do. Calls are blocking and bounded in time; coroutines run them in threads.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+
+from harness.errors import WorldError
+
+STACK_LABEL, OWNER_LABEL, NODE_LABEL, PROBER_LABEL = "brownout.stack", "brownout.owner", "brownout.node", "brownout.prober"
+SERVICE_LABEL, PROJECT_LABEL = "com.docker.compose.service", "com.docker.compose.project"
+OLDEST_API = (1, 41)  # Docker 20.10
+TIMEOUT_S = 30.0
+CHANGE_TIMEOUT_S = 15.0
+LOOK_INTERVAL_S = 0.01
+_START_HINT = "start it (`systemctl start docker`, or Docker Desktop), or use --world processes, which needs no engine"
+
+
+class EngineError(WorldError):
+    """The engine is missing, refuses or does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container as the engine shows it. `addresses` by network (without the project's name); `state` is the engine's."""
+
+    id: str
+    service: str
+    node: str
+    state: str
+    exit_code: int
+    pid: int
+    image: str
+    started_at: str
+    addresses: Mapping[str, str]
+    published: Mapping[int, tuple[str, int]]
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+
+@contextmanager
+def _told(doing: str) -> Iterator[None]:
+    """Turns the library's errors into ours."""
+    try:
+        yield
+    except docker.errors.APIError as refused:
+        words = str(refused.explanation or refused)
+        raise EngineError(f"the Docker engine could not {doing}: {words}", hint=_hint_for(words)) from refused
+    except (docker.errors.DockerException, requests.RequestException) as failed:
+        raise EngineError(f"the Docker engine could not {doing}: it does not answer ({failed})", hint=_START_HINT) from failed
+
+
+def _hint_for(words: str) -> str:
+    if "no space left" in words:
+        return "free disk space (`docker system df` tells what takes it)"
+    if "No such image" in words:
+        return "`make images-offline` (or `make images`) builds the images"
+    return "`brownout doctor` looks for what may be wrong"
+
+
+class Engine:
+    """The engine that the environment names (DOCKER_HOST, else the local one). Raises EngineError in every method."""
+
+    def __init__(self) -> None:
+        try:
+            self._client = docker.DockerClient.from_env(timeout=int(TIMEOUT_S))
+            self._about: Mapping[str, Any] = self._client.version()
+        except (docker.errors.DockerException, requests.RequestException) as failed:
+            raise EngineError(f"no Docker engine answers: {_cause(failed)}", hint=_START_HINT) from failed
+        if tuple(int(part) for part in self._about["ApiVersion"].split(".")) < OLDEST_API:
+            hint = "upgrade to Docker 20.10 or newer, or use --world processes"
+            raise EngineError(f"Docker {self.version} is too old", hint=hint)
+
+    @property
+    def version(self) -> str:
+        return str(self._about["Version"])
+
+    def close(self) -> None:
+        self._client.close()
+
+    def has_image(self, name: str) -> bool:
+        try:
+            self._client.images.get(name)
+        except docker.errors.ImageNotFound:
+            return False
+        except (docker.errors.DockerException, requests.RequestException) as failed:
+            raise EngineError(f"the Docker engine does not answer: {_cause(failed)}", hint=_START_HINT) from failed
+        return True
+
+    def containers(self, stack: str) -> Mapping[str, Container]:
+        """Every container of a stack by compose service, running or not."""
+        with _told("list containers"):
+            found = self._client.containers.list(all=True, filters={"label": f"{STACK_LABEL}={stack}"}, ignore_removed=True)
+            described = [_describe(each.attrs) for each in found]
+        return {each.service: each for each in described}
+
+    def find(self, stack: str, service: str) -> Container | None:
+        """The container of one compose service of a stack; None when there is none."""
+        labels = [f"{STACK_LABEL}={stack}", f"{SERVICE_LABEL}={service}"]
+        with _told("look for a container"):
+            found = self._client.api.containers(all=True, filters={"label": labels})
+        return self.container(found[0]["Id"]) if found else None
+
+    def stacks(self) -> Mapping[str, str]:
+        """Every stack that has left anything on the engine, with its owner."""
+        with _told("list what carries our label"):
+            rows = [row.attrs["Labels"] for row in self._client.volumes.list(filters={"label": STACK_LABEL})]
+            rows += [row.attrs["Labels"] for row in self._client.networks.list(filters={"label": STACK_LABEL})]
+            found = self._client.containers.list(all=True, filters={"label": STACK_LABEL}, ignore_removed=True)
+            rows += [each.labels for each in found]
+        return {row[STACK_LABEL]: row.get(OWNER_LABEL, "") for row in rows}
+
+    def container(self, container: str) -> Container | None:
+        """One container as it is now; None when it is gone."""
+        try:
+            return _describe(self._client.api.inspect_container(container))
+        except docker.errors.NotFound:
+            return None
+        except (docker.errors.DockerException, requests.RequestException) as failed:
+            raise EngineError(f"the Docker engine does not answer: {_cause(failed)}", hint=_START_HINT) from failed
+
+    def kill(self, container: str) -> None:
+        with _told("kill a container"):
+            self._client.api.kill(container, "SIGKILL")
+
+    def stop(self, container: str, patience_s: int) -> None:
+        with _told("stop a container"):
+            self._client.api.stop(container, timeout=patience_s)
+
+    def start(self, container: str) -> None:
+        with _told("start a container"):
+            self._client.api.start(container)
+
+    def pause(self, container: str) -> None:
+        with _told("pause a container"):
+            self._client.api.pause(container)
+
+    def unpause(self, container: str) -> None:
+        with _told("unpause a container"):
+            self._client.api.unpause(container)
+
+    def remove(self, container: str) -> None:
+        """Ends the container, if it runs, and removes it; one that is gone is success."""
+        with _told("remove a container"), _unless_gone():
+            self._client.api.remove_container(container, force=True)
+
+    def remove_volume(self, name: str) -> None:
+        with _told("remove a volume"), _unless_gone():
+            self._client.api.remove_volume(name, force=True)
+
+    def disconnect(self, container: str, network: str) -> None:
+        with _told("take a container off its network"):
+            self._client.api.disconnect_container_from_network(container, network, force=True)
+
+    def connect(self, container: str, network: str, aliases: Sequence[str]) -> None:
+        with _told("put a container on its network"):
+            self._client.api.connect_container_to_network(container, network, aliases=list(aliases))
+
+    def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Runs a command inside; its exit code and what it printed."""
+        with _told(f"run {command[0]} in a container"):
+            done = self._client.api.exec_create(container, list(command))
+            printed = self._client.api.exec_start(done["Id"])
+            return int(self._client.api.exec_inspect(done["Id"])["ExitCode"]), bytes(printed).decode("utf-8", "replace")
+
+    def put_file(self, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:
+        """Puts a file of mode 0400 into a folder of a container that need not run; its volumes are there all the same."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.uid, entry.gid, entry.mtime = len(content), 0o400, uid, uid, int(time.time())
+            archive.addfile(entry, io.BytesIO(content))
+        with _told(f"copy {name} into a container"):
+            self._client.api.put_archive(container, folder, packed.getvalue())
+
+    def get_file(self, container: str, path: str) -> bytes:
+        """A file of a container that need not run."""
+        with _told(f"copy {path} out of a container"):
+            chunks, _ = self._client.api.get_archive(container, path)
+            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                member = archive.extractfile(archive.getmembers()[0])
+                return b"" if member is None else member.read()
+
+    def logs(self, container: str, lines: int) -> str:
+        with _told("read a container's log"):
+            return bytes(self._client.api.logs(container, tail=lines)).decode("utf-8", "replace")
+
+    def memory_bytes(self, container: str) -> int:
+        """What the container's processes take, less the page cache that the kernel may drop."""
+        with _told("read a container's figures"):
+            used = self._client.api.stats(container, stream=False, one_shot=True)["memory_stats"]
+            cache = used.get("stats", {})
+            return int(used.get("usage", 0)) - int(cache.get("total_inactive_file", cache.get("inactive_file", 0)))
+
+    def await_state(self, container: str, ready: Callable[[Container], bool], *, wanted: str) -> Container:
+        """Returns the container once `ready` holds of it; raises EngineError when it does not in time or is gone."""
+        deadline_s = time.monotonic() + CHANGE_TIMEOUT_S
+        while True:
+            seen = self.container(container)
+            if seen is None:
+                raise EngineError(f"the container that should become {wanted} is gone")
+            if ready(seen):
+                return seen
+            if time.monotonic() > deadline_s:
+                raise EngineError(f"{seen.service} did not become {wanted} in {CHANGE_TIMEOUT_S:g} s, it is {seen.state}")
+            time.sleep(LOOK_INTERVAL_S)  # the engine's events come later than its answers
+
+    def remove_stack(self, stack: str) -> None:
+        """Removes every container, network and volume of a stack, and nothing else; raises EngineError for what stays."""
+        label = {"label": f"{STACK_LABEL}={stack}"}
+        with _told(f"remove the stack {stack}"):
+            for each in self._client.containers.list(all=True, filters=label, ignore_removed=True):
+                self.remove(each.id)
+            for network in self._client.networks.list(filters=label):
+                self._empty(network.id)
+                with _unless_gone():
+                    network.remove()
+            for volume in self._client.volumes.list(filters=label):
+                self.remove_volume(volume.name)
+
+    def _empty(self, network: str) -> None:
+        """Takes off a network of ours what its users put there: their containers stay, and lose this network only."""
+        for each in self._client.api.inspect_network(network).get("Containers") or {}:
+            with _unless_gone():
+                self._client.api.disconnect_container_from_network(each, network, force=True)
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    """What is gone already needs no removing; neither does what is being removed at this moment."""
+    try:
+        yield
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as busy:
+        if "already in progress" not in str(busy.explanation):
+            raise
+
+
+def _cause(failed: Exception) -> str:
+    """The last and plainest of the errors behind an error of the library."""
+    words = str(failed)
+    for plain in ("No such file or directory", "Permission denied", "Connection refused"):
+        if plain in words:
+            return plain
+    return words.splitlines()[0][:200] if words else type(failed).__name__
+
+
+def _describe(row: Mapping[str, Any]) -> Container:
+    labels, state, network = row["Config"]["Labels"] or {}, row["State"], row["NetworkSettings"]
+    prefix = labels.get(PROJECT_LABEL, "") + "_"
+    addresses = {name.removeprefix(prefix): at["IPAddress"] for name, at in (network["Networks"] or {}).items()}
+    ports = {
+        int(inside.partition("/")[0]): (bound[0]["HostIp"], int(bound[0]["HostPort"]))
+        for inside, bound in (network["Ports"] or {}).items()
+        if bound
+    }
+    return Container(
+        id=row["Id"],
+        service=labels.get(SERVICE_LABEL, ""),
+        node=labels.get(NODE_LABEL, labels.get(PROBER_LABEL, "")),
+        state=state["Status"],
+        exit_code=state["ExitCode"],
+        pid=state["Pid"],
+        image=row["Config"]["Image"],
+        started_at=state["StartedAt"],
+        addresses=addresses,
+        published=ports,
+    )

@@ -1,0 +1,106 @@
+"""`python -m identity.server.container NODE`: one node as the one process of its container.
+
+Two files in the folder of the specification, which is shared by all containers of a stack, say what to do: `stack.json`
+(a ServedStack, as spec_file writes it) and `go.json` (the stack's clock). A node imports everything, opens its port and
+answers 503 `{"waiting": true}` until the latter is there: then the clocks of all nodes begin at one moment, however
+long the engine took to start their containers one after another. A node that is started again later finds both.
+
+An old image holds one build and no other; its environment names it (BROWNOUT_IMAGE_BUILD).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
+from identity.server import serve
+from identity.server.clock import Clock
+from identity.server.spec_file import ServedStack, read_served, split_address
+
+IMAGE_BUILD_VARIABLE = "BROWNOUT_IMAGE_BUILD"
+SPEC_FOLDER, STATE_FOLDER = Path("/spec"), Path("/state")
+SPEC_NAME, GO_NAME = "stack.json", "go.json"
+PORT = 8080
+LOOK_INTERVAL_S = 0.02
+RESOLVE_TIMEOUT_S = 60.0
+_WAITING = b'{"waiting":true}'
+_NOT_YET = b"HTTP/1.1 503 Waiting\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s"
+
+
+def main(name: str) -> int:
+    """The container's life; returns its exit code."""
+    signal.signal(signal.SIGTERM, _stop)  # the first process of a container has no default for it
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("0.0.0.0", PORT))  # noqa: S104  # its own network namespace
+        listener.listen(1024)
+        served = resolved(_await_go(listener, SPEC_FOLDER))
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.sendall(b"g")  # nobody else has to be waited for: that was the go
+            serve.run_node(served, name, STATE_FOLDER, listener, theirs, os.environ.get(IMAGE_BUILD_VARIABLE, ""))
+    return 0
+
+
+def _stop(number: int, frame: object) -> None:
+    sys.exit(0)
+
+
+def _await_go(listener: socket.socket, folder: Path) -> ServedStack:
+    """The stack, with its clock, once it may begin; answers whoever asks meanwhile."""
+    while not (folder / GO_NAME).exists():
+        ready, _, _ = select.select([listener], [], [], LOOK_INTERVAL_S)
+        if ready:
+            _answer_waiting(listener)
+    return read_stack(folder)
+
+
+def read_stack(folder: Path) -> ServedStack:
+    """The stack with the clock that it was told to go by; raises OSError or ValueError."""
+    served = read_served(folder / SPEC_NAME)
+    return replace(served, clock=Clock(**orjson.loads((folder / GO_NAME).read_bytes())))
+
+
+def _answer_waiting(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.settimeout(1.0)
+        try:
+            connection.recv(65536)
+            connection.sendall(_NOT_YET % (len(_WAITING), _WAITING))
+        except OSError:
+            return  # it did not wait for its answer
+
+
+def resolved(served: ServedStack) -> ServedStack:
+    """The same stack with addresses instead of names in its links, looked up once: a name server is no part of a link.
+
+    Raises OSError when a name is not known after RESOLVE_TIMEOUT_S.
+    """
+    hosts = {split_address(address)[0] for address in served.links.values()}
+    known = {host: _resolve(host) for host in hosts}
+    links = {link: f"{known[split_address(at)[0]]}:{split_address(at)[1]}" for link, at in served.links.items()}
+    return replace(served, links=links)
+
+
+def _resolve(host: str) -> str:
+    deadline_s = time.monotonic() + RESOLVE_TIMEOUT_S
+    while True:
+        try:
+            return socket.gethostbyname(host)
+        except OSError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(LOOK_INTERVAL_S)  # its container may be starting
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
