@@ -1,28 +1,63 @@
-"""The fence around Toxiproxy: packet rules in its network namespace, and a process that keeps the container there.
+"""The fence around Toxiproxy: packet rules in its network namespace, and a small control plane for black holes.
 
 Toxiproxy is on every network, so it is what could be used to get from one to another, or out. Here is what it may do:
 
 - out: answers to whoever connected to it; new connections to port 8080 on its own networks, which is where nodes and
   probers listen; nothing else, so neither the machine nor anything beyond it can be reached through it;
-- in: its API and the proxies of control planes from the machine only (that is the client network's gateway, from which the
-  engine passes on what was published on loopback); the links' proxies from anywhere on its networks.
+- in: its API, this control plane and the proxies of nodes' control planes from the machine only (that is the client
+  network's gateway, from which the engine passes on what was published on loopback); the links' proxies from anywhere.
 
-The chain BROWNOUT-HOLES comes before all that. It is empty here; black holes are put there from outside, each with the
-id of its fault as comment (harness.worlds.packet_filter).
+The chain BROWNOUT-HOLES comes before all that and keeps black holes. A packet towards a link's port is one from its
+source (upstream), a packet from that port is one back. Each hold is rules of its own with the fault's id as comment: the
+kernel keeps the set, and whatever died in between, the rules themselves say whose they are.
+
+    GET    /holes               {"PORT": {"FAULT ID": "upstream" | "downstream" | "both"}}
+    PUT    /holes/PORT/ID       {"direction": ...}; an older hold of that id on that port is replaced
+    DELETE /holes/PORT/ID       also where there is none
+
+It is also the name server behind the engine's own, and knows no name: a container that was killed has no name until it is
+back, and whoever asks for it is told so at once instead of waiting for an answer from outside, where nothing is asked.
+
+Standard library only: this is all that its container holds. It takes the stack's control token as bearer token.
 """
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
+import json
 import os
+import re
 import signal
+import socket
 import subprocess
-from collections.abc import Iterable, Iterator
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
-API_PORT, NODE_PORT = 8474, 8080
+API_PORT, OWN_PORT, NODE_PORT, NAMES_PORT = 8474, 8475, 8080, 53
+HEADER_BYTES = 12
+SPEC = Path("/spec/stack.json")
 CONTROL_PORTS_VARIABLE = "BROWNOUT_CONTROL_PORTS"
 HOLES, IN, OUT = "BROWNOUT-HOLES", "BROWNOUT-IN", "BROWNOUT-OUT"
+SIDES: Mapping[str, frozenset[str]] = {
+    "upstream": frozenset({"--dport"}),
+    "downstream": frozenset({"--sport"}),
+    "both": frozenset({"--dport", "--sport"}),
+}
+DIRECTIONS = {sides: name for name, sides in SIDES.items()}
+FAULT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}")  # as everywhere (harness.worlds.toxiproxy_holds)
+_RULE = re.compile(rf'^-A {HOLES} -p tcp -m tcp (--[ds]port) (\d+) -m comment --comment "?([^" ]+)"? -j DROP$')
+
+Holes = dict[int, dict[str, frozenset[str]]]
+
+
+class RulesError(Exception):
+    """iptables said no; the text is its own."""
 
 
 def routes(table: str) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
@@ -40,10 +75,11 @@ def _address(text: str) -> str:
 
 def rules(networks: Iterable[ipaddress.IPv4Network], gateway: str, control_ports: str) -> tuple[tuple[str, ...], ...]:
     """The arguments of each call of iptables, in order."""
+    machine_only = f"{API_PORT},{OWN_PORT},{control_ports}"
     new = [("-N", chain) for chain in (HOLES, IN, OUT)]
     inward = [
         (IN, "-i", "lo", "-j", "ACCEPT"),
-        (IN, "-p", "tcp", "-m", "multiport", "--dports", f"{API_PORT},{control_ports}", "!", "-s", gateway, "-j", "REJECT"),
+        (IN, "-p", "tcp", "-m", "multiport", "--dports", machine_only, "!", "-s", gateway, "-j", "REJECT"),
     ]
     outward = [
         (OUT, "-o", "lo", "-j", "ACCEPT"),
@@ -56,15 +92,131 @@ def rules(networks: Iterable[ipaddress.IPv4Network], gateway: str, control_ports
     return (*new, *(("-A", *rule) for rule in (*inward, *outward, *used)))
 
 
+def iptables(*arguments: str) -> str:
+    """Runs iptables; raises RulesError."""
+    done = subprocess.run(["iptables-nft", "-w", "5", *arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RulesError(done.stderr.strip())
+    return done.stdout
+
+
+class BlackHoles:
+    """The holds that the kernel keeps. One caller at a time."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+
+    def read(self) -> Holes:
+        """Which sides of each port each fault id drops; raises RulesError."""
+        found: Holes = {}
+        for line in iptables("-S", HOLES).splitlines():
+            rule = _RULE.match(line)
+            if rule is not None:
+                held = found.setdefault(int(rule[2]), {})
+                held[rule[3]] = held.get(rule[3], frozenset()) | {rule[1]}
+        return found
+
+    def put(self, port: int, fault_id: str, sides: frozenset[str]) -> None:
+        """Has exactly these sides dropped for that id; none of them releases the hold. Raises RulesError."""
+        with self._turn:
+            present = self.read().get(port, {}).get(fault_id, frozenset())
+            for side in sorted(sides - present):
+                self._change("-A", port, side, fault_id)
+            for side in sorted(present - sides):
+                self._change("-D", port, side, fault_id)
+
+    @staticmethod
+    def _change(verb: str, port: int, side: str, fault_id: str) -> None:
+        iptables(verb, HOLES, "-p", "tcp", side, str(port), "-m", "comment", "--comment", fault_id, "-j", "DROP")
+
+
+class Control(BaseHTTPRequestHandler):
+    """The control plane."""
+
+    protocol_version = "HTTP/1.1"
+    holes = BlackHoles()
+    bearer = ""
+
+    def do_GET(self) -> None:
+        if self.path == "/healthz":
+            self._answer(200, {"ready": True})
+        elif self._allowed():
+            self._answer(200, _shown(self.holes.read()))
+
+    def do_PUT(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
+        sides = SIDES.get(str(body.get("direction")))
+        if sides is None:
+            self._answer(400, {"error": f"a direction is one of {', '.join(SIDES)}"})
+        else:
+            self._change(sides)
+
+    def do_DELETE(self) -> None:
+        self._change(frozenset())
+
+    def _change(self, sides: frozenset[str]) -> None:
+        if not self._allowed():
+            return
+        _, _, port, fault_id = (*self.path.split("/", 3), "", "", "")[:4]
+        if not port.isdecimal() or not FAULT_ID.fullmatch(unquote(fault_id)):
+            self._answer(404, {"error": "a hole is /holes/PORT/FAULT-ID"})
+            return
+        try:
+            self.holes.put(int(port), unquote(fault_id), sides)
+            self._answer(200, _shown(self.holes.read()))
+        except RulesError as refused:
+            self._answer(500, {"error": str(refused)})
+
+    def _allowed(self) -> bool:
+        allowed = hmac.compare_digest(self.headers.get("authorization") or "", self.bearer)
+        if not allowed:
+            self._answer(401, {"error": "the fence needs the stack's control token"})
+        return allowed
+
+    def _answer(self, status: int, body: Mapping[str, object]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Requests are not logged."""
+
+
+def _shown(holes: Holes) -> dict[str, dict[str, str]]:
+    return {str(port): {fault_id: DIRECTIONS[sides] for fault_id, sides in held.items()} for port, held in holes.items()}
+
+
+def no_such_name(query: bytes) -> bytes:
+    """The answer of a name server that has no such name (RFC 1035: the query's number and question, code 3)."""
+    return query[:2] + bytes((0x80 | (query[2] & 0x79), 0x03)) + query[4:6] + bytes(6) + query[12:]
+
+
+def answer_names() -> None:
+    """Answers every question about names, for ever."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", NAMES_PORT))
+        while True:
+            query, asker = server.recvfrom(4096)
+            if len(query) > HEADER_BYTES:
+                server.sendto(no_such_name(query), asker)
+
+
 def main() -> None:
-    """Puts the rules in place and waits to be stopped."""
+    """Puts the rules in place and serves until it is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     found = tuple(routes(Path("/proc/net/route").read_text(encoding="ascii")))
     gateway = next(via for _, via in found if via)
     networks = [network for network, via in found if not via]
     for rule in rules(networks, gateway, os.environ[CONTROL_PORTS_VARIABLE]):
-        subprocess.run(["iptables-nft", "-w", "5", *rule], check=True)
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.pause()
+        iptables(*rule)
+    threading.Thread(target=answer_names, daemon=True).start()
+    while not SPEC.exists():
+        time.sleep(0.05)  # the seed or `brownout up` is about to write it; no event tells
+    Control.bearer = f"Bearer {json.loads(SPEC.read_bytes())['stack']['control_token']}"
+    ThreadingHTTPServer(("0.0.0.0", OWN_PORT), Control).serve_forever()  # noqa: S104  # its own network namespace
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def compose_yaml(stack: StackSpec) -> str:
     head = HEAD.replace("@VERSION@", __version__).replace("@PORTS@", ports)
     control = [proxy.port for proxy in proxies(stack) if proxy.name.startswith(f"{CONTROL}->")]
     head = head.replace("@CONTROL_PORTS@", f"{control[0]}:{control[-1]}")
-    head = head.replace("@API_PORT@", str(DEFAULT_FIRST_PORT - 1))
+    head = head.replace("@API_PORTS@", f"{DEFAULT_FIRST_PORT - 2}-{DEFAULT_FIRST_PORT - 1}")
     nodes = "".join(map(_node, stack.nodes())) + "".join(map(_prober, probers(stack)))
     regional = "".join(f"  {name}: *region-network\n" for name in networks(stack) if name in stack.regions)
     volumes = "".join(f"  {service_of(node)}: *volume\n" for node in stack.nodes())

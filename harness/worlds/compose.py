@@ -1,6 +1,6 @@
 """The world `compose`: every node a container, one network per region, Toxiproxy the only way between them.
 
-Carriers: a link's holds are kept by Toxiproxy, black holes by the kernel (harness.worlds.packet_filter), a node's by a
+Carriers: a link's holds are kept by Toxiproxy, black holes by the fence (harness.worlds.packet_filter), a node's by a
 file beside the stack (harness.worlds.compose_nodes), a switch's by the node itself. So any number of processes of one
 machine may drive one stack through `ComposeWorld.attach`, and all see the same.
 
@@ -22,7 +22,6 @@ from harness.worlds import compose_stack
 from harness.worlds.catalog import COMPOSE, WORLDS
 from harness.worlds.compose_nodes import NodeHolds
 from harness.worlds.compose_plan import (
-    FENCE,
     PROBER,
     SPEC_NAME,
     TOXIPROXY,
@@ -35,7 +34,7 @@ from harness.worlds.compose_plan import (
     service_of,
 )
 from harness.worlds.compose_stack import Standing, read_standing
-from harness.worlds.docker_engine import Container, Engine
+from harness.worlds.docker_engine import Engine
 from harness.worlds.packet_filter import PacketFilter
 from harness.worlds.sockets import SocketWorld
 from identity.core.messages import CallFailed, Request
@@ -196,10 +195,4 @@ class ComposeWorld(SocketWorld):
         return NodeHolds(self._docker(), self._up(), self.spec)
 
     def _filter(self) -> PacketFilter:
-        return PacketFilter(self._docker(), self._container(FENCE).id)
-
-    def _container(self, service: str) -> Container:
-        found = self._docker().find(self._up().stack, service)
-        if found is None:
-            raise WorldError(f"the stack's {service} is gone", hint="`brownout down` clears away what is left of the stack")
-        return found
+        return PacketFilter(self._up().fence_url, self.spec.control_token)

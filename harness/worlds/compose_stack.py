@@ -56,7 +56,8 @@ HEALTH_INTERVAL = "30s"
 class Standing:
     """A stack on the engine, or on its way up: all that another process needs to drive it or to end it.
 
-    The published proxies have the loopback ports from `first_port` to `last_port`, Toxiproxy's API has the one after.
+    The published proxies have the loopback ports from `first_port` to `last_port`; the one after is Toxiproxy's API, the next
+    the fence's control plane.
     """
 
     folder: Path
@@ -73,13 +74,17 @@ class Standing:
     def toxiproxy_url(self) -> str:
         return f"http://{HOST}:{self.api_port}"
 
+    @property
+    def fence_url(self) -> str:
+        return f"http://{HOST}:{self.api_port + 1}"
+
     def compose(self, tags: Mapping[str, str] | None = None) -> Compose:
         """The stack as a compose project; `tags` are image tags by variable, where a node has another than the usual one."""
         variables = {
             "BROWNOUT_STACK": self.stack,
             "BROWNOUT_OWNER": owner(),
             PORTS_VARIABLE: f"{self.first_port}-{self.last_port}",
-            "BROWNOUT_TOXIPROXY_PORT": str(self.api_port),
+            "BROWNOUT_API_PORTS": f"{self.api_port}-{self.api_port + 1}",
             "BROWNOUT_HEALTH_INTERVAL": HEALTH_INTERVAL,
         }
         return Compose(self.project, {**variables, **(tags or {})})
@@ -150,7 +155,7 @@ def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> 
 def _choose(stack: StackSpec, folder: Path) -> Standing:
     count = sum(proxy.published for proxy in proxies(stack))
     try:
-        first = consecutive_ports(count + 1)
+        first = consecutive_ports(count + 2)
     except NoPortError as none:
         raise WorldError(str(none), hint="`brownout doctor` looks for what may be wrong with this machine") from none
     standing = Standing(folder, folder.name, f"brownout-{folder.name}", first, first + count - 1)
@@ -196,7 +201,7 @@ def _await_waiting(engine: Engine, standing: Standing, stack: StackSpec) -> None
                 if time.monotonic() > deadline_s:
                     raise WorldError(f"{node} did not start in {START_TIMEOUT_S:g} s\n{last_words(engine, standing, node)}")
                 time.sleep(LOOK_INTERVAL_S)  # no event tells
-                _require_alive(engine, standing, node, deadline_s)
+                _require_alive(engine, standing, node)
 
 
 def _answers(client: httpx.Client, url: str) -> bool:
@@ -207,7 +212,7 @@ def _answers(client: httpx.Client, url: str) -> bool:
     return True
 
 
-def _require_alive(engine: Engine, standing: Standing, node: str, deadline_s: float) -> None:
+def _require_alive(engine: Engine, standing: Standing, node: str) -> None:
     """Raises WorldError when the node's container has ended."""
     found = engine.find(standing.stack, service_of(node))
     if found is not None and found.state in ("exited", "dead"):
@@ -216,11 +221,14 @@ def _require_alive(engine: Engine, standing: Standing, node: str, deadline_s: fl
 
 def _await_fence(engine: Engine, standing: Standing) -> None:
     """Returns when the packet rules around Toxiproxy are in place; raises WorldError."""
-    fence = _required(engine, standing, FENCE)
     deadline_s = time.monotonic() + START_TIMEOUT_S
-    while engine.run_in(fence.id, ["iptables-nft", "-C", "INPUT", "-j", "BROWNOUT-IN"])[0] != 0:
-        if time.monotonic() > deadline_s:
-            raise WorldError(f"the fence around Toxiproxy did not come up\n{engine.logs(fence.id, 8)}")
+    with httpx.Client(trust_env=False, timeout=2.0) as client:
+        while not _answers(client, f"{standing.fence_url}/healthz"):
+            fence = _required(engine, standing, FENCE)
+            if time.monotonic() > deadline_s or fence.state in ("exited", "dead"):
+                said = engine.logs(fence.id, 8)
+                raise WorldError(f"the fence around Toxiproxy did not come up\n{said}")
+            time.sleep(LOOK_INTERVAL_S)  # no event tells
 
 
 def last_words(engine: Engine, standing: Standing, node: str) -> str:

@@ -13,6 +13,7 @@ import io
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ OLDEST_API = (1, 41)  # Docker 20.10
 TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 15.0
 LOOK_INTERVAL_S = 0.01
+REMOVERS = 4
 _START_HINT = "start it (`systemctl start docker`, or Docker Desktop), or use --world processes, which needs no engine"
 
 
@@ -182,11 +184,11 @@ class Engine:
             return int(self._client.api.exec_inspect(done["Id"])["ExitCode"]), bytes(printed).decode("utf-8", "replace")
 
     def put_file(self, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:
-        """Puts a file of mode 0400 into a folder of a container that need not run; its volumes are there all the same."""
+        """Puts a file of mode 0440 into a folder of a container that need not run; its volumes are there all the same."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode, entry.uid, entry.gid, entry.mtime = len(content), 0o400, uid, uid, int(time.time())
+            entry.size, entry.mode, entry.uid, entry.gid, entry.mtime = len(content), 0o440, uid, uid, int(time.time())
             archive.addfile(entry, io.BytesIO(content))
         with _told(f"copy {name} into a container"):
             self._client.api.put_archive(container, folder, packed.getvalue())
@@ -227,8 +229,10 @@ class Engine:
         """Removes every container, network and volume of a stack, and nothing else; raises EngineError for what stays."""
         label = {"label": f"{STACK_LABEL}={stack}"}
         with _told(f"remove the stack {stack}"):
-            for each in self._client.containers.list(all=True, filters=label, ignore_removed=True):
-                self.remove(each.id)
+            found = self._client.api.containers(all=True, filters=label)
+            with ThreadPoolExecutor(max_workers=REMOVERS) as pool:
+                for removed in [pool.submit(self.remove, each["Id"]) for each in found]:
+                    removed.result()
             for network in self._client.networks.list(filters=label):
                 self._empty(network.id)
                 with _unless_gone():

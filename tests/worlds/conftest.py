@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
-from world_drivers import EPOCH_S, Driver, ProcessesDriver, SimulationDriver, spec_for
+from world_drivers import EPOCH_S, Driver, LiveDriver, SimulationDriver, spec_for
 
 from harness.tools import toxiproxy_server
+from harness.world import Carrier
+from harness.worlds.compose import ComposeWorld
 from harness.worlds.processes import ProcessesWorld
 from harness.worlds.simulation import SimulationWorld
 
 Make = Callable[[Path], Driver]
 REAL = (pytest.mark.slow, pytest.mark.xdist_group("conformance"))  # one worker: the standing stack is brought up once
-WORLDS = ["simulation", pytest.param("processes", marks=REAL)]
+CONTAINERS = (pytest.mark.slow, pytest.mark.docker)
+WORLDS = ["simulation", pytest.param("processes", marks=REAL), pytest.param("compose", marks=CONTAINERS)]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,11 +41,15 @@ def make(request: pytest.FixtureRequest) -> Make:
     """Makes a driver over a fresh stack that is not up; `folder` is the stack's."""
     if request.param == "simulation":
         return lambda folder: SimulationDriver(SimulationWorld(spec_for(), epoch_s=EPOCH_S))
+    if request.param == "compose":
+        return lambda folder: LiveDriver(
+            ComposeWorld(spec_for(), folder=folder, epoch_s=time.time(), rate=1.0), asyncio.Runner()
+        )
     binary: Path = request.getfixturevalue("toxiproxy_binary")
 
     def processes(folder: Path) -> Driver:
         world = ProcessesWorld(spec_for(), folder=folder, epoch_s=time.time(), rate=1.0, toxiproxy_binary=binary)
-        return ProcessesDriver(world, asyncio.Runner())
+        return LiveDriver(world, asyncio.Runner())
 
     return processes
 
@@ -53,15 +61,24 @@ def standing(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
     try:
         driver.run(driver.world.start())
         yield driver
+        driver.run(driver.require_whole())
     finally:
         driver.close()
 
 
 @pytest.fixture
-def driver(standing: Driver) -> Iterator[Driver]:
-    """The standing stack, checked to be whole again after the test."""
+def driver(standing: Driver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
+    """The standing stack. What a test held is checked to be whole again after it, everything at the end of the module."""
+    touched: set[str] = set()
+    hold = standing.world.hold
+
+    async def noted(carrier: Carrier, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        touched.add(carrier.name)
+        return await hold(carrier, fault_id, state)
+
+    monkeypatch.setattr(standing.world, "hold", noted)
     yield standing
-    standing.run(standing.require_whole())
+    standing.run(standing.require_whole(touched))
 
 
 @pytest.fixture

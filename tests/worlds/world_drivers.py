@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from harness.stack import build_stack
 from harness.world import Carrier, World
-from harness.worlds.processes import ProcessesWorld
 from harness.worlds.simulation import SimulationWorld
+from harness.worlds.sockets import SocketWorld
 from identity.core.messages import CallFailed, Request
 from identity.core.topology import StackSpec
 
@@ -34,8 +34,8 @@ class Driver(Protocol):
         """Runs two coroutines of the world at once; the first one starts first."""
         ...
 
-    async def require_whole(self) -> None:
-        """Asserts that no carrier is held and that every link carries."""
+    async def require_whole(self, names: Collection[str] | None = None) -> None:
+        """Asserts that no carrier is held and that every link carries; of these links and nodes only, when they are named."""
         ...
 
     def close(self) -> None:
@@ -43,13 +43,18 @@ class Driver(Protocol):
         ...
 
 
-async def require_whole(world: World) -> None:
+async def require_whole(world: World, names: Collection[str] | None) -> None:
+    def meant(name: str) -> bool:
+        return names is None or name in names
+
     carriers = [Carrier("link", str(link)) for link in world.spec.links()]
     carriers += [Carrier(kind, node) for kind in ("node", "control") for node in world.spec.nodes()]  # type: ignore[arg-type]
-    left = {str(carrier): held for carrier in carriers if (held := (await world.read(carrier))["holds"])}
+    looked_at = [carrier for carrier in carriers if meant(carrier.name)]
+    left = {str(carrier): held for carrier in looked_at if (held := (await world.read(carrier))["holds"])}
     assert left == {}
     for link in world.spec.links():
-        assert (await world.probe(str(link), timeout_ms=3000)).outcome == "ok", link
+        if meant(str(link)) or meant(link.target):
+            assert (await world.probe(str(link), timeout_ms=3000)).outcome == "ok", link
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,8 @@ class SimulationDriver:
         one, two = self.world.kernel.spawn(first), self.world.kernel.spawn(second)
         return await one, await two
 
-    async def require_whole(self) -> None:
-        await require_whole(self.world)
+    async def require_whole(self, names: Collection[str] | None = None) -> None:
+        await require_whole(self.world, names)
 
     def close(self) -> None:
         self.run(self.world.stop())
@@ -72,8 +77,8 @@ class SimulationDriver:
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessesDriver:
-    world: ProcessesWorld
+class LiveDriver:
+    world: SocketWorld
     runner: asyncio.Runner
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -83,8 +88,8 @@ class ProcessesDriver:
         one, two = asyncio.ensure_future(first), asyncio.ensure_future(second)
         return await one, await two
 
-    async def require_whole(self) -> None:
-        await require_whole(self.world)
+    async def require_whole(self, names: Collection[str] | None = None) -> None:
+        await require_whole(self.world, names)
 
     def close(self) -> None:
         self.run(self.world.stop())
