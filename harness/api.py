@@ -33,6 +33,7 @@ from harness.plan import derive, posture_of, stack_of
 from harness.progress import ProgressSink
 from harness.registry import Controls
 from harness.result import Result
+from harness.run_folder import read_result
 from harness.runner import Conductor, RunState, new_run_folder
 from harness.worlds.catalog import SIMULATION, check_able, live_world
 from harness.worlds.simulation import SimulationWorld
@@ -220,7 +221,7 @@ class _Controls:
             else:
                 _control(*job)
         folders = {job[1]: self._folder / "controls" / job[1] for job in self._jobs}
-        return {name: (read_history(own), conclude(own)) for name, own in folders.items()}
+        return {name: (read_history(own), read_result(own) or conclude(own)) for name, own in folders.items()}
 
     def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
         if self._pool is None:
@@ -262,7 +263,7 @@ def _write_run_file(folder: Path, experiment: Experiment, options: Options, post
         "posture": posture,
         "seed": options.seed,
         "versions": versions(),
-        "clock_rate": experiment.timeline.rates.get(options.world, 1.0),
+        "clock_rate": experiment.timeline.rate(options.world),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": options.command or _command(experiment, options, posture),
         "expected": options.expect,

@@ -25,10 +25,9 @@ from pydantic import (
 )
 
 from harness.load.plan import Cohort
+from harness.verdicts import Verdict
 
 PHASES = ("baseline", "onset", "fault", "heal", "recovery")
-VERDICTS = ("pass", "breach", "inconclusive", "harness-error", "unsafe")
-Verdict = Literal["pass", "breach", "inconclusive", "harness-error", "unsafe"]
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
@@ -93,8 +92,12 @@ class Timeline(Strict):
     end: ClockS
     edge: DurationS = Field(60.0, description="length of onset and heal, cut from the start of fault and of recovery")
     rates: Mapping[str, PositiveFloat] = Field(
-        default_factory=dict, description="clock rate per world: emulated seconds per real second, 1 where not named"
+        default_factory=dict, description="clock rate per world: emulated seconds per real second. Compose takes that of processes, else 1"
     )
+
+    def rate(self, world: str) -> float:
+        """Emulated seconds per real second in that world."""
+        return self.rates.get(world) or (self.rates.get("processes") if world == "compose" else None) or 1.0
 
     def epoch_s(self) -> float:
         """Emulated epoch seconds of midnight; raises ValueError for a bad date."""

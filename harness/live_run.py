@@ -24,12 +24,13 @@ from harness.lease import Lease, LeaseKeeper
 from harness.ledger import Ledger
 from harness.lifecycle import LifeCycle
 from harness.live import LiveView, NoProgress
+from harness.load.bands import BandsFile, LedgerBands
 from harness.load.canaries import Canaries
 from harness.load.plan import LoadPlan
 from harness.plan import stack_of
 from harness.progress import ProgressSink
 from harness.runner import Conductor, RunState
-from harness.state import ledger_path, stack_dir
+from harness.state import discard_stack_dir, ledger_path, stack_dir
 from harness.world import LiveWorld
 from harness.worlds.catalog import WORLDS, live_world
 
@@ -60,7 +61,7 @@ def run_live(
     session = _Session(stack_id, world, experiment, posture, folder, sink or NoProgress())
     with session.protected() as guardian_took_s:
         timeline = experiment.timeline
-        rate = timeline.rates.get(world, 1.0)
+        rate = timeline.rate(world)
         epoch_s = timeline.epoch_s() + min(timeline.warm_up, timeline.baseline - _lead_real_s(guardian_took_s) * rate)
         session.world = live_world(world).create(spec, folder=stack_dir(stack_id), epoch_s=epoch_s, rate=rate)
         asyncio.run(session.conduct(session.world, canaries=canaries, dashboard_port=dashboard_port))
@@ -118,15 +119,26 @@ class _Session:
             if self._guardian is not None:
                 self._guardian.wait()
         finally:
-            if self.world is None or not self.world.alive():
+            down = self.world is None or not self.world.alive()
+            if down:
                 self.ledger.close_stack(self.stack_id)
             self.recorder.close()
             self.ledger.close()
             with suppress(OSError):  # nobody may be watching any more
                 self.sink.close()
+            if down:
+                discard_stack_dir(stack_dir(self.stack_id), keep_logs=True)
 
     async def conduct(self, world: LiveWorld, *, canaries: bool, dashboard_port: int | None) -> None:
         view = LiveView(self.experiment, world, self.state, self.sink, self.folder)
+        roles = {step.name: step.role for step in self.experiment.schedule}
+        bands = BandsFile(self.folder, LedgerBands(self.ledger, self.stack_id, roles))
+
+        def tick() -> None:
+            view.tick()
+            if dashboard_port is not None:
+                bands.tick(now_s=world.now(), rate=world.rate)
+
         conductor = Conductor(
             world,
             self.experiment,
@@ -135,7 +147,7 @@ class _Session:
             registry.fault,
             lambda notice: LifeCycle(world, self.ledger, self.stack_id, notice, make=registry.fault),
             self.state,
-            tick=view.tick,
+            tick=tick,
             tick_s=TICK_REAL_S * world.rate,
             beside=(lambda plan: self._start_canaries(plan, world)) if canaries else None,
             dashboard_port=dashboard_port,
@@ -148,6 +160,7 @@ class _Session:
         try:
             await conductor.conduct()
         finally:
+            bands.remove()
             for number in heard:
                 loop.remove_signal_handler(number)
 

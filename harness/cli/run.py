@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.main import ABORTED, command, heal_first, reader_gone, tell
-from harness.experiment import VERDICTS
+from harness.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from harness.api import Outcome
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @command(name="run")
 @click.argument("experiment")
-@click.option("--world", type=click.Choice(["simulation", "processes"]), default="processes", show_default=True)
+@click.option("--world", type=click.Choice(["simulation", "processes", "compose"]), default="processes", show_default=True)
 @click.option("--posture", default="", help="A posture of the experiment; its own when not given.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Decides load, targets and ages.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
@@ -79,7 +79,10 @@ def run_command(
         controls=not no_controls,
     )
     if dashboard:
-        click.echo(f"Locust's dashboard: http://127.0.0.1:{dashboard_port}/", err=True)
+        click.echo(
+            f"Locust's dashboard: http://127.0.0.1:{dashboard_port}/  faults: http://127.0.0.1:{dashboard_port}/faults",
+            err=True,
+        )
     try:
         outcome = run(loaded, options, sink=_progress(world), source=path.name)
     except BrownoutError as error:
@@ -150,7 +153,7 @@ def _timeline(experiment: Experiment, world: str) -> str:
         return f"  {cohort.name}: {cohort.rate_per_s:g} per emulated second"
 
     line = experiment.timeline
-    rate = line.rates.get(world, 1.0)
+    rate = line.rate(world)
     real_s = (line.end - min(line.warm_up, line.baseline)) / (rate if world != "simulation" else float("inf"))
     lines = [f"{experiment.title}", f"world {world}, clock rate {rate:g}, about {real_s:.0f} s of real time for the timeline"]
     for moment in moments(experiment):

@@ -1,10 +1,10 @@
-"""Writes the fidelity table of an incident's page: what was published beside what runs measured, in both worlds.
+"""Writes the fidelity table of an incident's page: what was published beside what runs measured, by world.
 
     python -m suites.incidents.fidelity                              the simulation's column, from a fresh run
-    python -m suites.incidents.fidelity --world processes RUN_DIR    the processes' column, from a run that you made
+    python -m suites.incidents.fidelity --world processes RUN_DIR    another world's column, from a run that you made
 
 The table stands between two markers in the page and is the only part that is touched. Each command renews one column and
-the wording of the claims; the other column is read back from the page. So the page is its own record, and the same code
+the wording of the claims; the other columns are read back from the page. So the page is its own record, and the same code
 with the same seed gives the same bytes.
 """
 
@@ -29,11 +29,12 @@ EXPERIMENT = "ftvr-l9z"
 SEED = 1
 PAGE = Path(__file__).parents[2] / "docs" / "incidents" / f"{EXPERIMENT}.md"
 BEGIN, END = "<!-- fidelity: begin -->", "<!-- fidelity: end -->"
-HEAD = ("claim", "what was published", "published", "simulation", "status", "processes", "status")
+WORLDS = ("simulation", "processes", "compose")
+HEAD = ("claim", "what was published", "published", *(word for world in WORLDS for word in (world, "status")))
 NOTES_HEAD = "How each was measured (figures of the simulation):"
 NOT_RUN = ("not run", "–")
 _CELL = re.compile(r"(?<!\\)\|")
-_SUMMARY = re.compile(r"^- (simulation|processes): (.*)$", re.MULTILINE)
+_SUMMARY = re.compile(rf"^- ({'|'.join(WORLDS)}): (.*)$", re.MULTILINE)
 
 Column = Mapping[str, tuple[str, str]]
 
@@ -77,17 +78,20 @@ def _measured(claim: ClaimResult) -> str:
 
 def column_in(page: str, world: str) -> Column:
     """A world's column as the page has it; empty when the page has none."""
-    at = HEAD.index(world)
-    return {row[0]: (row[at], row[at + 1]) for row in _rows(_between(page))}
+    found = _between(page)
+    head = next((tuple(map(str.strip, line.split("|")[1:-1])) for line in found.splitlines() if line.startswith("| claim")), ())
+    if world not in head:
+        return {}
+    at = head.index(world)
+    return {row[0]: (row[at], row[at + 1]) for row in _rows(found, len(head))}
 
 
 def renewed(page: str, result: Result) -> str:
     """The page with the column of the result's world renewed."""
     inside = _between(page)
-    worlds = ("simulation", "processes")
     table = Table(
         claims=result.claims,
-        columns={world: column_in(page, world) for world in worlds} | {result.world: column_of(result)},
+        columns={world: column_in(page, world) for world in WORLDS} | {result.world: column_of(result)},
         summaries=dict(_SUMMARY.findall(inside)) | {result.world: _summary(result)},
     )
     notes = _notes(result.claims) if result.world == "simulation" else _notes_in(inside)
@@ -107,11 +111,11 @@ def _with(page: str, lines: Sequence[str], notes: Sequence[str]) -> str:
     return "\n".join((f"{before}{BEGIN}", *lines, "", *notes, f"{END}{after}"))
 
 
-def _rows(text: str) -> Iterable[tuple[str, ...]]:
+def _rows(text: str, width: int) -> Iterable[tuple[str, ...]]:
     for line in text.splitlines():
         if line.startswith("| C"):
             cells = tuple(cell.strip() for cell in _CELL.split(line)[1:-1])
-            if len(cells) == len(HEAD):
+            if len(cells) == width:
                 yield cells
 
 
@@ -125,13 +129,13 @@ def _summary(result: Result) -> str:
 
 
 def _table_lines(table: Table) -> list[str]:
-    summaries = [f"- {world}: {table.summaries.get(world, 'not run')}" for world in ("simulation", "processes")]
+    summaries = [f"- {world}: {table.summaries.get(world, 'not run')}" for world in WORLDS]
     head = [f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
     return [*summaries, "", *head, *(_row(claim, table.columns) for claim in table.claims)]
 
 
 def _row(claim: ClaimResult, columns: Mapping[str, Column]) -> str:
-    measured = [text for world in ("simulation", "processes") for text in columns[world].get(claim.id, NOT_RUN)]
+    measured = [text for world in WORLDS for text in columns[world].get(claim.id, NOT_RUN)]
     return f"| {' | '.join((claim.id, _cell(claim.text), _cell(claim.published), *measured))} |"
 
 
@@ -152,14 +156,14 @@ def _cell(text: str) -> str:
 
 
 @click.command()
-@click.option("--world", type=click.Choice(["simulation", "processes"]), default="simulation", show_default=True)
+@click.option("--world", type=click.Choice(WORLDS), default="simulation", show_default=True)
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), default=PAGE, help="The page to write into.")
 @click.argument("run_dir", required=False, type=click.Path(path_type=Path))
 def main(world: str, page: Path, run_dir: Path | None) -> None:
     """Renew one column of the fidelity table: from RUN_DIR, or for the simulation from a fresh run when none is named."""
     try:
-        if run_dir is None and world == "processes":
-            raise UsageError("name the folder of a run", hint=f"brownout run {EXPERIMENT} --world processes")
+        if run_dir is None and world != "simulation":
+            raise UsageError("name the folder of a run", hint=f"brownout run {EXPERIMENT} --world {world}")
         result = simulate() if run_dir is None else recorded(run_dir, world)
         page.write_text(renewed(page.read_text(encoding="utf-8"), result), encoding="utf-8")
     except BrownoutError as error:

@@ -10,7 +10,8 @@ Each test below takes a piece of that story, and the numbers C1 to C29 are the c
 and what fails is what those make fail.
 
 `simulation` replays the whole day on a virtual clock in seconds. `processes` replays it on real processes and sockets, 200
-times faster than life, in about two minutes; all tests share one such run. Leave it out with `-m "not slow"`.
+times faster than life, in about two minutes; `compose` does so in containers. All tests share one run of each. Leave them out
+with `-m "not slow"`.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from harness.pytest_runs import Brownout, Run
 from suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence
 
 REAL = pytest.param("processes", marks=[pytest.mark.slow, pytest.mark.brownout_processes])
+CONTAINERS = pytest.param("compose", marks=[pytest.mark.slow, pytest.mark.docker, pytest.mark.brownout_processes])
 
 
-@pytest.fixture(scope="module", params=["simulation", REAL])
+@pytest.fixture(scope="module", params=["simulation", REAL, CONTAINERS])
 def incident(brownout: Brownout, request: pytest.FixtureRequest) -> Run:
     """The outage as it was, in a world: one run that the tests of this page share."""
     return brownout.run("ftvr-l9z", posture="as-of-2024-07", world=request.param, seed=1)

@@ -26,9 +26,10 @@ def test_the_page_has_todays_figures(incident: Run) -> None:
     assert column_in(page(), "simulation") == column_of(incident.result)
 
 
-def test_the_page_has_a_run_on_processes(incident: Run) -> None:
-    """The other column is filled, and its statuses are the simulation's: no claim holds in one world only."""
-    told = {claim: status for claim, (_, status) in column_in(page(), "processes").items()}
+@pytest.mark.parametrize("world", ["processes", "compose"])
+def test_the_page_has_a_run_in_every_world(incident: Run, world: str) -> None:
+    """The other columns are filled, and their statuses are the simulation's: no claim holds in one world only."""
+    told = {claim: status for claim, (_, status) in column_in(page(), world).items()}
     assert told == {claim.id: claim.status for claim in incident.result.claims}
 
 

@@ -23,7 +23,7 @@ from harness.load.plan import Cohort, LoadPlan
 from harness.plan import primed_tokens
 from harness.stack import build_stack
 from harness.world import World
-from harness.worlds.processes import ProcessesWorld
+from harness.worlds.catalog import live_world
 from harness.worlds.simulation import SimulationWorld
 from identity.core.messages import Request
 from identity.core.topology import StackSpec
@@ -35,6 +35,7 @@ LEAD_S = 20 * RATE  # for the stack, the load generator and the caches, before t
 LENGTH_S = 7000.0
 BEFORE_S, AFTER_S = 10.0, 60.0  # emulated seconds left out before a step begins and after it is done
 LEAST_COMPARED = 1000
+LEAST_IN_CELL, TOLERANCE = 20, 0.1  # steps take a while to bite, which may be two or three requests of a small cohort
 SETTINGS: Mapping[str, Any] = {
     "pins": {"sydney": "1.0", "melbourne": "1.0"},
     "publish_interval_s": 300,
@@ -153,9 +154,9 @@ def simulate(folder: Path) -> Run:
     return run
 
 
-def run_for_real(folder: Path, stack_folder: Path, binary: Path) -> Run:
-    run = Run()
-    world = ProcessesWorld(spec(), folder=stack_folder, epoch_s=EPOCH_S - LEAD_S, rate=RATE, toxiproxy_binary=binary)
+def run_for_real(kind: str, base: Path) -> Run:
+    run, folder = Run(), base / kind
+    world = live_world(kind).create(spec(), folder=base / f"core-{kind}", epoch_s=EPOCH_S - LEAD_S, rate=RATE)
     asyncio.run(conduct(world, folder, run))
     (folder / "events.jsonl").touch()
     run.requests = {record.id: record for record in read_history(folder).requests}
@@ -163,10 +164,28 @@ def run_for_real(folder: Path, stack_folder: Path, binary: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, toxiproxy_binary: Path) -> tuple[Run, Run]:
-    """The schedule carried out in the simulation and in processes."""
-    base = tmp_path_factory.mktemp("same-core")
-    return simulate(base / "simulated"), run_for_real(base / "real", base / "stack", toxiproxy_binary)
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The schedule carried out in the simulation."""
+    return simulate(tmp_path_factory.mktemp("same-core"))
+
+
+@pytest.fixture(scope="module")
+def in_processes(tmp_path_factory: pytest.TempPathFactory, toxiproxy_binary: Path) -> Run:
+    """The schedule carried out in processes."""
+    return run_for_real("processes", tmp_path_factory.mktemp("same-core"))
+
+
+@pytest.fixture(scope="module")
+def in_containers(tmp_path_factory: pytest.TempPathFactory, home: None) -> Run:
+    """The schedule carried out in containers."""
+    return run_for_real("compose", tmp_path_factory.mktemp("same-core"))
+
+
+@pytest.fixture(scope="module", params=["in_processes", pytest.param("in_containers", marks=pytest.mark.docker)])
+def runs(simulated: Run, request: pytest.FixtureRequest) -> tuple[Run, Run]:
+    """The simulation's run and a real one."""
+    real: Run = request.getfixturevalue(request.param)
+    return simulated, real
 
 
 def borders(*both: Run) -> list[tuple[float, float]]:
@@ -236,3 +255,29 @@ def test_the_same_nodes_keys_and_caches_stand_behind_it(
     assert differing == []
     assert len(pairs) > LEAST_COMPARED / 2
     assert {"manual-sydney-1", "managed-sydney-1"} <= keys.keys()
+
+
+def shares(run: Run) -> Mapping[tuple[int, str, str], tuple[float, int]]:
+    """For each phase (between two steps), cohort and outcome: the share of the requests, and of how many."""
+    starts = [EPOCH_S + at_s for at_s, *_ in STEPS]
+    phases = {record.id: sum(record.intended_s >= start_s for start_s in starts) for record in run.requests.values()}
+    found = Counter((phases[record.id], record.cohort, record.outcome) for record in run.requests.values())
+    totals = Counter((phases[record.id], record.cohort) for record in run.requests.values())
+    return {
+        (phase, cohort, outcome): (found[phase, cohort, outcome] / total, total)
+        for (phase, cohort), total in totals.items()
+        for outcome in ("happened", "refused", "unknown")
+    }
+
+
+@pytest.mark.docker
+def test_outcome_shares_agree_in_all_three_worlds(simulated: Run, in_processes: Run, in_containers: Run) -> None:
+    """For each phase and cohort of 20 requests or more the shares differ by TOLERANCE at most, steps and all included."""
+    tables = [shares(run) for run in (simulated, in_processes, in_containers)]
+    assert tables[0].keys() == tables[1].keys() == tables[2].keys()
+    compared = [key for key in tables[0] if tables[0][key][1] >= LEAST_IN_CELL]
+    spread = {key: max(table[key][0] for table in tables) - min(table[key][0] for table in tables) for key in compared}
+    widest = max(spread, key=lambda key: spread[key])
+    print(f"{len(compared)} shares compared, widest apart by {spread[widest]:.3f}: {widest}")  # noqa: T201 - shown by -rA
+    assert len(compared) > 50
+    assert spread[widest] <= TOLERANCE, widest
