@@ -13,18 +13,30 @@ from typing import Any
 
 from benchmarks import (
     cached_tokens,
+    compose_stack,
     experiment_wall,
     fault_effect,
     load_lag,
     sim_rate,
     stack_ready,
+    toxiproxy_ceiling,
     toxiproxy_latency,
 )
 from benchmarks.report import RESULTS, Benchmark, Machine, Report, rounded
 from benchmarks.table import PAGE, plain, write_table
 
 TABLE = "table"
-_MODULES = (stack_ready, experiment_wall, sim_rate, fault_effect, toxiproxy_latency, cached_tokens, load_lag)
+_MODULES = (
+    stack_ready,
+    experiment_wall,
+    sim_rate,
+    fault_effect,
+    toxiproxy_latency,
+    toxiproxy_ceiling,
+    cached_tokens,
+    load_lag,
+    compose_stack,
+)
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 
 

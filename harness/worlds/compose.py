@@ -107,6 +107,13 @@ class ComposeWorld(SocketWorld):
             await self.stop()
             raise
 
+    async def is_ready(self, node: str) -> bool:
+        """A container that is starting may refuse, or give a waiting request up; until the time is over that means not yet."""
+        try:
+            return await super().is_ready(node)
+        except WorldError:
+            return False
+
     def _bring_up(self) -> None:
         self._take(*compose_stack.bring_up(self.spec, self.folder, epoch_s=self._epoch_s, rate=self.rate))
 

@@ -90,10 +90,14 @@ class SocketWorld(ABC):
         """Returns when the node says that it is ready, its first replica and all; raises WorldError."""
         try:
             async with asyncio.timeout(self.ready_timeout_s):
-                while not ((await self.control(node, HEALTH)).body or {}).get("ready"):  # noqa: ASYNC110  # no event tells
+                while not await self.is_ready(node):  # noqa: ASYNC110  # no event tells
                     await asyncio.sleep(READY_INTERVAL_S)
         except TimeoutError:
             raise WorldError(f"{node} is not ready after {self.ready_timeout_s:g} s", hint=self.log_hint(node)) from None
+
+    async def is_ready(self, node: str) -> bool:
+        """Whether the node says that it is ready; raises WorldError when it does not answer."""
+        return bool(((await self.control(node, HEALTH)).body or {}).get("ready"))
 
     async def hold(self, carrier: Carrier, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
         if carrier.kind == "link":

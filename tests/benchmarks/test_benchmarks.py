@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS, main, take
 from benchmarks.cached_tokens import CachedTokens
+from benchmarks.compose_stack import FAULTS, ComposeStack
 from benchmarks.experiment_wall import ExperimentWall
 from benchmarks.fault_effect import EFFECTS, FaultEffect
 from benchmarks.load_lag import LoadLag
@@ -18,6 +19,7 @@ from benchmarks.report import Report, Spread, read_report
 from benchmarks.sim_rate import SimRate
 from benchmarks.stack_ready import HEALTH, REST, STAGES, StackReady
 from benchmarks.table import plain
+from benchmarks.toxiproxy_ceiling import ToxiproxyCeiling
 from benchmarks.toxiproxy_latency import ToxiproxyLatency
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("benchmarks")]
@@ -110,6 +112,25 @@ def test_toxiproxy_latency_compares_within_a_round(own_folder: Path) -> None:
     assert isinstance(figures, ToxiproxyLatency)
     for compared in (figures.kept_connection, figures.fresh_connection):
         assert compared.ratio.median == pytest.approx(compared.link_p50_ms.median / compared.straight_p50_ms.median, rel=0.01)
+
+
+def test_toxiproxy_ceiling_carries_on_both_paths(own_folder: Path) -> None:
+    """Round trips and bytes arrive straight and through the proxy."""
+    figures = taken("toxiproxy_ceiling", own_folder)
+    assert isinstance(figures, ToxiproxyCeiling)
+    for carried in (*figures.round_trips_per_s.values(), figures.bulk_mb_per_s):
+        assert min(carried.straight.low, carried.through.low) > 0
+
+
+@pytest.mark.docker
+def test_compose_stack_times_every_fault(own_folder: Path) -> None:
+    """A stack in containers gets ready, takes memory, and every fault bites and heals."""
+    figures = taken("compose_stack", own_folder)
+    assert isinstance(figures, ComposeStack)
+    assert figures.containers == 21
+    assert figures.faults.keys() == FAULTS.keys()
+    for times in figures.faults.values():
+        assert min(times.bite_ms.low, times.heal_ms.low) > 0
 
 
 def test_load_lag_issues_the_plan(own_folder: Path) -> None:
