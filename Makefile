@@ -2,10 +2,10 @@
 VENV_BIN := .venv/bin
 EXPERIMENT := suites/experiments/ftvr-l9z.yaml
 .DEFAULT_GOAL := help
-.PHONY: help setup gameday test lint bench clean
+.PHONY: help setup gameday images images-offline test test-docker lint bench clean
 
 help: ## Show these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make .venv from the lock and get Toxiproxy (does nothing when it is all there)
 	@python="$$(scripts/find-python.sh)" && "$$python" scripts/setup.py
@@ -14,8 +14,17 @@ gameday: setup ## Replay the outage under load (about two minutes), then the rep
 	@$(VENV_BIN)/brownout run $(EXPERIMENT) --world processes --expect breach
 	@$(VENV_BIN)/brownout run $(EXPERIMENT) --world simulation --posture repaired --expect pass
 
+images: setup ## Build the images of the compose world, from the registry's bases
+	@$(VENV_BIN)/python scripts/images.py
+
+images-offline: setup ## Build the same images where no image registry can be reached (a minute or two)
+	@$(VENV_BIN)/python scripts/images.py --offline
+
 test: setup ## Run all tests that need no Docker
-	@$(VENV_BIN)/python -m pytest -n 2 --dist loadgroup -m "not docker"
+	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker"
+
+test-docker: setup ## Run the tests that need Docker (skipped where there is none; BROWNOUT_REQUIRE_DOCKER=1 insists)
+	@$(VENV_BIN)/python -m pytest -m docker
 
 lint: setup ## Check style, types and import rules
 	@$(VENV_BIN)/ruff check .
@@ -27,5 +36,5 @@ bench: setup ## Measure, and print JSON
 	@$(VENV_BIN)/python -m benchmarks
 
 clean: ## Remove the environment, caches and runs of this checkout
-	@rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache allure-results
+	@rm -rf .venv runs build dist compose/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache allure-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

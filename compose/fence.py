@@ -2,10 +2,10 @@
 
 Toxiproxy is on every network, so it is what could be used to get from one to another, or out. Here is what it may do:
 
-- out: answers to whoever connected to it; new connections to port 8080 on its own networks, which is where nodes and
-  probers listen; nothing else, so neither the machine nor anything beyond it can be reached through it;
-- in: its API, this control plane and the proxies of nodes' control planes from the machine only (that is the client
-  network's gateway, from which the engine passes on what was published on loopback); the links' proxies from anywhere.
+- out: answers to whoever connected to it; new connections to port 8080 (nodes and probers) and 8089 (the load's dashboard) on
+  its own networks; nothing else, so neither the machine nor anything beyond it can be reached through it;
+- in: its API, this control plane and the proxies of nodes' control planes from the machine only (that is the gateway of the
+  network `edge`, from which the engine passes on what was published on loopback); the links' proxies from anywhere.
 
 The chain BROWNOUT-HOLES comes before all that and keeps black holes. A packet towards a link's port is one from its
 source (upstream), a packet from that port is one back. Each hold is rules of its own with the fault's id as comment: the
@@ -39,7 +39,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-API_PORT, OWN_PORT, NODE_PORT, NAMES_PORT = 8474, 8475, 8080, 53
+API_PORT, OWN_PORT, NODE_PORT, DASHBOARD_PORT, NAMES_PORT = 8474, 8475, 8080, 8089, 53
 HEADER_BYTES = 12
 SPEC = Path("/spec/stack.json")
 CONTROL_PORTS_VARIABLE = "BROWNOUT_CONTROL_PORTS"
@@ -76,6 +76,7 @@ def _address(text: str) -> str:
 def rules(networks: Iterable[ipaddress.IPv4Network], gateway: str, control_ports: str) -> tuple[tuple[str, ...], ...]:
     """The arguments of each call of iptables, in order."""
     machine_only = f"{API_PORT},{OWN_PORT},{control_ports}"
+    inner = f"{NODE_PORT},{DASHBOARD_PORT}"
     new = [("-N", chain) for chain in (HOLES, IN, OUT)]
     inward = [
         (IN, "-i", "lo", "-j", "ACCEPT"),
@@ -85,7 +86,7 @@ def rules(networks: Iterable[ipaddress.IPv4Network], gateway: str, control_ports
         (OUT, "-o", "lo", "-j", "ACCEPT"),
         (OUT, "-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT"),
         (OUT, "-d", gateway, "-j", "REJECT"),
-        *((OUT, "-p", "tcp", "--dport", str(NODE_PORT), "-d", str(network), "-j", "ACCEPT") for network in networks),
+        *((OUT, "-p", "tcp", "-m", "multiport", "--dports", inner, "-d", str(net), "-j", "ACCEPT") for net in networks),
         (OUT, "-j", "REJECT"),
     ]
     used = [("INPUT", "-j", HOLES), ("OUTPUT", "-j", HOLES), ("OUTPUT", "-j", OUT), ("INPUT", "-j", IN)]

@@ -13,6 +13,7 @@ from harness.stack import build_stack
 from harness.worlds.compose_plan import (
     CONTROL,
     DEFAULT_FIRST_PORT,
+    EDGE,
     FIRST_LISTEN,
     network_of,
     networks,
@@ -69,10 +70,10 @@ def compose_yaml(stack: StackSpec) -> str:
     head = head.replace("@CONTROL_PORTS@", f"{control[0]}:{control[-1]}")
     head = head.replace("@API_PORTS@", f"{DEFAULT_FIRST_PORT - 2}-{DEFAULT_FIRST_PORT - 1}")
     nodes = "".join(map(_node, stack.nodes())) + "".join(map(_prober, probers(stack)))
-    regional = "".join(f"  {name}: *region-network\n" for name in networks(stack) if name in stack.regions)
+    inner = "".join(f"  {name}: *inner-network\n" for name in networks(stack))
     volumes = "".join(f"  {service_of(node)}: *volume\n" for node in stack.nodes())
     load = LOAD.replace("@VERSION@", __version__)
-    tail = f"\nnetworks:\n{regional}  client: *client-network\n\nvolumes:\n  spec: *volume\n  load: *volume\n{volumes}"
+    tail = f"\nnetworks:\n{inner}  {EDGE}: *edge-network\n\nvolumes:\n  spec: *volume\n  load: *volume\n{volumes}"
     return head + nodes + load + tail
 
 

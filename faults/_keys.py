@@ -1,15 +1,34 @@
-"""How a store's key ring is read: which keys it refuses now or will refuse."""
+"""What faults on a store's keys share: the order to one store about one key, and how its key ring is read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from faults._targets import STORE
+from pydantic import Field
+
+from faults._switches import SwitchFault
+from faults._targets import STORE, in_region
 from harness.fault import Observation, node_state
 from harness.world import World
 
 Key = Mapping[str, Any]
+
+
+class StoreKeyFault(SwitchFault):
+    """An order to a region's store about one of its keys. Files add which order, and how its effect is seen."""
+
+    family = "credential"
+    target = ("region",)
+
+    region: str
+    key_id: str = Field(description='an id, or "manual" or "managed" for the newest of the kind')
+
+    def holder(self, world: World) -> str:
+        return in_region(world, self.region, STORE)
+
+    def value(self, world: World) -> Mapping[str, Any]:
+        return {"key_id": self.key_id}
 
 
 async def key_ring(world: World, region: str) -> tuple[Key, ...]:

@@ -19,7 +19,9 @@ class LinkFault(Fault):
     """One effect on every link that `link` matches."""
 
     family = "link"
-    effect: ClassVar[Literal["refuse", "stall", "slow"]]
+    target = ("link",)
+    effect: ClassVar[Literal["refuse", "reset", "stall", "slow", "blackhole"]]
+    looks_at_once: ClassVar[bool] = True  # a look that measures time is not to be disturbed by others
 
     link: str = Field(
         pattern=r"^[\w.*-]+->[\w.*-]+$", description='source->target; "melbourne->sydney" matches every link between them'
@@ -45,5 +47,22 @@ class LinkFault(Fault):
         return self.shows(result), f"{result.outcome} in {result.latency_ms:.1f} ms"
 
     async def observe(self, world: World) -> Observation:
-        looks = {carrier.name: await self.look(world, carrier.name) for carrier in self.carriers(world)}
-        return everywhere(f"links that {self.effect}", looks)
+        links = [carrier.name for carrier in self.carriers(world)]
+        if self.looks_at_once:
+            looks = await world.together(self.look(world, link) for link in links)
+        else:
+            looks = [await self.look(world, link) for link in links]
+        return everywhere(f"links with {self.effect}", dict(zip(links, looks, strict=True)))
+
+
+class DirectedLinkFault(LinkFault):
+    """An effect on requests, on answers or on both."""
+
+    direction: Direction = Field("both", description="upstream: what requests meet; downstream: what answers meet")
+
+    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+        return {"effect": self.effect, "direction": self.direction}
+
+    def concerned(self) -> str:
+        """What meets the effect, in words."""
+        return {"both": "requests and answers", "upstream": "requests", "downstream": "answers"}[self.direction]

@@ -1,7 +1,8 @@
 """What node faults share: a set of nodes, the effect put on each, and a look at each from two sides.
 
-A node counts as down or paused when a healthy link to it fails in the way of that effect. A link that somebody broke says
+A node counts as away or paused when a healthy link to it fails in the way of that effect. A link that somebody broke says
 nothing about the node behind it: there the node's control plane is asked as well, which takes long when it is silent.
+Whatever else an effect is known by (its volume, its network, its start) is asked of the world.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from faults._looks import everywhere
-from faults._targets import link_to
+from faults._targets import link_to, matching_nodes
 from harness.errors import WorldError
 from harness.fault import Fault, Observation, node_state
 from harness.world import Carrier, World
@@ -22,8 +25,8 @@ class NodeFault(Fault):
     """One effect on every node of a set."""
 
     family = "node"
-    effect: ClassVar[Literal["down", "paused"]]
-    signs: ClassVar[frozenset[str]]  # outcomes of a probe that mean this effect
+    effect: ClassVar[Literal["down", "paused", "stopped", "restarted", "wiped", "old-image", "disconnected"]]
+    signs: ClassVar[frozenset[str]] = frozenset()  # outcomes of a probe that mean this effect
 
     def nodes(self, world: World) -> tuple[str, ...]:
         """The nodes concerned; raises UsageError."""
@@ -36,10 +39,12 @@ class NodeFault(Fault):
         return {"effect": self.effect}
 
     async def observe(self, world: World) -> Observation:
-        looks = {node: await self._look(world, node) for node in self.nodes(world)}
-        return everywhere(f"nodes {self.effect}", looks)
+        nodes = self.nodes(world)
+        looks = await world.together(self.look(world, node) for node in nodes)
+        return everywhere(f"nodes {self.effect}", dict(zip(nodes, looks, strict=True)))
 
-    async def _look(self, world: World, node: str) -> tuple[bool, str]:
+    async def look(self, world: World, node: str) -> tuple[bool, str]:
+        """One look at one node: whether the effect shows, and what was seen."""
         link = link_to(world, node)
         if link is None:
             silent = not await _answers_beside_links(world, node)
@@ -64,6 +69,19 @@ async def _answers_beside_links(world: World, node: str) -> bool:
     except WorldError:
         return False
     return True
+
+
+class NamedNodes(NodeFault):
+    """One node, or every node below a name: the nodes of a role, of a region."""
+
+    target = ("node",)
+
+    node: str = Field(
+        description='a node\'s name, or the start of several: "sydney.token" means all zones, "sydney" the region'
+    )
+
+    def nodes(self, world: World) -> tuple[str, ...]:
+        return matching_nodes(world, self.node)
 
 
 class KillFault(NodeFault):

@@ -16,6 +16,7 @@ class BuildPin(DeployerFault):
 
     kind = "build-pin"
     switch = "pin"
+    target = ("region",)
 
     region: str
     build: str

@@ -21,6 +21,7 @@ class BuildRollout(DeployerFault):
 
     kind = "build-rollout"
     switch = "roll-out"
+    target = ("regions",)
 
     build: str
     regions: tuple[str, ...] = Field((), description="none means all")

@@ -19,6 +19,7 @@ class Configure(DeployerFault):
 
     kind = "configure"
     switch = "configure"
+    target = ("regions",)
 
     regions: tuple[str, ...] = Field((), description="none means all")
     set: Mapping[str, bool] = Field(min_length=1, description="such as {force_managed_key: true}")

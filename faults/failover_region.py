@@ -18,6 +18,7 @@ class FailoverRegion(RouteFault):
 
     kind = "failover-region"
     switch = "route-region"
+    target = ("region",)
 
     to: str
 

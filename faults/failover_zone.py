@@ -17,6 +17,7 @@ class FailoverZone(RouteFault):
 
     kind = "failover-zone"
     switch = "route-zone"
+    target = ("region", "zone")
 
     zone: str
     to: str

@@ -20,6 +20,7 @@ class ImdsAnswer(SwitchFault):
     kind = "imds-answer"
     family = "load"
     switch = "answer"
+    target = ("region", "machine")
 
     region: str
     status: int = Field(ge=100, le=599)

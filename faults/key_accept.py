@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import Field
-
-from faults._keys import ended_by_order, key_ring, ring_text
-from faults._switches import SwitchFault
-from faults._targets import STORE, in_region
+from faults._keys import StoreKeyFault, ended_by_order, key_ring, ring_text
 from harness.fault import Observation
 from harness.world import World
 
 
-class KeyAccept(SwitchFault):
+class KeyAccept(StoreKeyFault):
     """One key is valid again. It has an effect only where that key was refused."""
 
     kind = "key-accept"
-    family = "credential"
     switch = "accept-key"
-
-    region: str
-    key_id: str = Field(description='an id, or "manual" or "managed" for the newest of the kind')
 
     def describe(self) -> str:
         return f"the store of {self.region} is made to accept its {self.key_id} key"
-
-    def holder(self, world: World) -> str:
-        return in_region(world, self.region, STORE)
-
-    def value(self, world: World) -> Mapping[str, Any]:
-        return {"key_id": self.key_id}
 
     async def observe(self, world: World) -> Observation:
         """Bitten while the order stands and saves a key that another order ended; a key valid anyway proves nothing."""

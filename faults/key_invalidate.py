@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from pydantic import Field
 
-from faults._keys import key_ring, ring_text
-from faults._switches import SwitchFault
-from faults._targets import STORE, in_region
+from faults._keys import StoreKeyFault, key_ring, ring_text
 from harness.fault import Observation
 from harness.world import World
 
 
-class KeyInvalidate(SwitchFault):
+class KeyInvalidate(StoreKeyFault):
     """A key is withdrawn; the revert makes it valid again."""
 
     kind = "key-invalidate"
-    family = "credential"
     switch = "invalidate-key"
 
-    region: str
     key_id: str = Field("current", description='an id, "manual" or "managed" (the newest of the kind), or "current"')
 
     def describe(self) -> str:
         return f"the store of {self.region} refuses its {self.key_id} key"
-
-    def holder(self, world: World) -> str:
-        return in_region(world, self.region, STORE)
-
-    def value(self, world: World) -> Mapping[str, Any]:
-        return {"key_id": self.key_id}
 
     async def observe(self, world: World) -> Observation:
         keys = await key_ring(world, self.region)

@@ -22,6 +22,7 @@ class KeyPush(SwitchFault):
     kind = "key-push"
     family = "credential"
     switch = "push-keys"
+    target = ("region",)
     lasting = True
 
     region: str

@@ -23,6 +23,7 @@ class KeyRollover(SwitchFault):
     kind = "key-rollover"
     family = "credential"
     switch = "roll-key"
+    target = ("region",)
 
     region: str
     overlap: Duration = Field(0.0, ge=0, description="how long the old key stays valid")

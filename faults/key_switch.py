@@ -24,6 +24,7 @@ class KeySwitch(SwitchFault):
     kind = "key-switch"
     family = "credential"
     switch = "switch-keys"
+    target = ("region",)
 
     region: str
     overlap: Duration | None = Field(None, ge=0, description="how long the old key stays valid; else the stack's setting")

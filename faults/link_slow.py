@@ -20,6 +20,7 @@ class LinkSlow(LinkFault):
 
     kind = "link-slow"
     effect = "slow"
+    looks_at_once = False
     needs = frozenset({"link:slow"})
 
     latency: Duration = Field(ge=0.01, le=60, description='added to each direction, such as "300ms"')

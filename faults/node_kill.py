@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from faults._nodes import KillFault
-from faults._targets import matching_nodes
-from harness.world import World
+from faults._nodes import KillFault, NamedNodes
 
 
-class NodeKill(KillFault):
-    """One node, or every node below a name."""
+class NodeKill(KillFault, NamedNodes):
+    """As when a machine loses its power."""
 
     kind = "node-kill"
 
-    node: str = Field(description='a node\'s name, or the start of several: "sydney.token" kills all zones')
-
     def describe(self) -> str:
         return f"{self.node} is killed"
-
-    def nodes(self, world: World) -> tuple[str, ...]:
-        return matching_nodes(world, self.node)

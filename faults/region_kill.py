@@ -11,6 +11,7 @@ class RegionKill(KillFault):
     """A whole region is lost."""
 
     kind = "region-kill"
+    target = ("region",)
 
     region: str
 

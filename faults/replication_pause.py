@@ -25,6 +25,7 @@ class ReplicationPause(SwitchFault):
     kind = "replication-pause"
     family = "data"
     switch = "pause-replication"
+    target = ("regions",)
 
     regions: tuple[str, ...] = Field(min_length=1)
 

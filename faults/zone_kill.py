@@ -11,6 +11,7 @@ class ZoneKill(KillFault):
     """A data centre is lost."""
 
     kind = "zone-kill"
+    target = ("region", "zone")
 
     region: str
     zone: str

@@ -11,7 +11,6 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from harness.experiment import Verdict
 from harness.history import Event, History
 from harness.registry import ClaimSet, Controls
 from harness.result import EXIT_CODES, ClaimResult, GateResult, Result, SloResult, StepResult
@@ -24,6 +23,7 @@ from harness.slo.judge import judge_slos, overall
 from harness.slo.phases import phase_results, phase_windows
 from harness.slo.steps import lives, step_results
 from harness.slo.times import times, watch
+from harness.verdicts import Verdict
 
 __all__ = ["RunHeader", "conclude", "conclude_record", "exit_code", "write_result"]
 

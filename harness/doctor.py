@@ -12,13 +12,16 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from harness.doctor_docker import docker_checks
 from harness.errors import BrownoutError
+from harness.findings import Check as Check
+from harness.healing import left_over
 from harness.ledger import Ledger
 from harness.state import ledger_path, state_dir
 from harness.tools import find_toxiproxy_server
+from harness.worlds.catalog import COMPOSE
 from harness.worlds.toxiproxy import Toxiproxy, start_server, stop_server
 from identity.server.port_range import FIRST_PORT, LAST_PORT, NoPortError, free_ports
 
@@ -32,18 +35,11 @@ _LOAD_MODULES = ("locust", "aiohttp", "azure.identity")
 Leftovers = Callable[[], tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. `fix` says what to do and is empty where nothing has to be done."""
+def checks(*, leftovers: Leftovers | None = None, world: str = "") -> tuple[Check, ...]:
+    """All findings, in the order in which a run would stumble; `leftovers` replaces the look into the ledger.
 
-    name: str
-    ok: bool
-    detail: str
-    fix: str = ""
-
-
-def checks(*, leftovers: Leftovers | None = None) -> tuple[Check, ...]:
-    """All findings, in the order in which a run would stumble; `leftovers` replaces the look into the ledger."""
+    What one world alone needs is a trouble only where that `world` is named.
+    """
     found = leftovers or ledger_leftovers
     every: Mapping[str, Callable[[], Check]] = {
         "Python": check_python,
@@ -54,9 +50,8 @@ def checks(*, leftovers: Leftovers | None = None) -> tuple[Check, ...]:
         "leftovers": lambda: check_leftovers(found),
         "load and canaries": check_load_packages,
         "proxy variables": lambda: check_proxy_variables(os.environ),
-        "Docker": check_docker,
     }
-    return tuple(_guarded(name, check) for name, check in every.items())
+    return (*(_guarded(name, check) for name, check in every.items()), *docker_checks(required=world == COMPOSE))
 
 
 def render(found: tuple[Check, ...]) -> str:
@@ -157,7 +152,8 @@ def ledger_leftovers() -> tuple[str, ...]:
             if stack.owner.alive():
                 continue
             faults = ledger.open_faults(stack.id)
-            left.extend(f"fault {fault.id} on stack {stack.id} is {fault.state}" for fault in faults)
+            stale = left_over(faults)
+            left.extend(f"fault {row.id} on stack {stack.id} is {row.state}" for row in faults if row.id in stale)
             if stack.run_owned:
                 left.append(f"stack {stack.id} outlived its run (process {stack.owner.pid})")
     return tuple(left)
@@ -188,9 +184,3 @@ def check_proxy_variables(environment: Mapping[str, str]) -> Check:
         return Check("proxy variables", True, f"{detail} set, loopback exempted by NO_PROXY")
     fix = "export NO_PROXY=127.0.0.1,localhost, or real clients send loopback calls to the proxy"
     return Check("proxy variables", False, f"{detail} set, loopback not exempted", fix)
-
-
-def check_docker() -> Check:
-    """Docker is needed by one world only, so its absence is no trouble."""
-    docker = shutil.which("docker")
-    return Check("Docker", True, docker or "not found (only the compose world needs it)")

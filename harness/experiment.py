@@ -92,7 +92,8 @@ class Timeline(Strict):
     end: ClockS
     edge: DurationS = Field(60.0, description="length of onset and heal, cut from the start of fault and of recovery")
     rates: Mapping[str, PositiveFloat] = Field(
-        default_factory=dict, description="clock rate per world: emulated seconds per real second. Compose takes that of processes, else 1"
+        default_factory=dict,
+        description="clock rate per world: emulated seconds per real second. Compose takes that of processes, else 1",
     )
 
     def rate(self, world: str) -> float:

@@ -7,11 +7,11 @@ they change the stack and must be undone like anything else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from harness.errors import UsageError, WorldError
 from harness.experiment import parse_duration_s
@@ -24,6 +24,7 @@ Duration = Annotated[
     float,
     BeforeValidator(parse_duration_s, json_schema_input_type=str),
     PlainSerializer(lambda duration_s: f"{1000 * duration_s:.3f}ms", return_type=str, when_used="json"),
+    Field(title="duration"),
 ]
 
 
@@ -39,9 +40,11 @@ class Observation:
 class Fault(BaseModel):
     """Base of all faults.
 
-    `needs` are the abilities that a world must have. `lasting` says that the effect stays when the act is undone (a key that
-    was pushed stays known), so that only the order itself must be gone. `apply` and `revert` are given the id under which
-    carriers keep the hold; both must be safe to run twice. `observe` asks the world afresh, never the fault's own memory.
+    `needs` are the abilities that a world must have. `target` names the parameters that say what it is done to, in the order
+    in which a person writes them: `("region", "zone")` is written `sydney.z1`. `lasting` says that the effect stays when the
+    act is undone (a key that was pushed stays known), so that only the order itself must be gone. `apply` and `revert` are
+    given the id under which carriers keep the hold; both must be safe to run twice. `observe` asks the world afresh, never the
+    fault's own memory.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +52,7 @@ class Fault(BaseModel):
     kind: ClassVar[str]
     family: ClassVar[Literal["link", "node", "credential", "deployment", "data", "clock", "load"]]
     needs: ClassVar[frozenset[str]] = frozenset({"control"})
+    target: ClassVar[tuple[str, ...]] = ()
     lasting: ClassVar[bool] = False
 
     def describe(self) -> str:
@@ -69,17 +73,24 @@ class Fault(BaseModel):
 
     async def apply(self, world: World, fault_id: str) -> None:
         """Puts the fault in place. Raises Defended when the system refuses it, WorldError when it cannot be done."""
-        for carrier in self.carriers(world):
-            await world.hold(carrier, fault_id, self.state(world, carrier))
+        await _on_each(world, self.carriers(world), lambda carrier: world.hold(carrier, fault_id, self.state(world, carrier)))
 
     async def revert(self, world: World, fault_id: str) -> None:
         """Takes the fault away, whether or not `apply` got anywhere; raises WorldError."""
-        for carrier in reversed(self.carriers(world)):
-            await world.release(carrier, fault_id)
+        await _on_each(world, self.carriers(world)[::-1], lambda carrier: world.release(carrier, fault_id))
 
     async def observe(self, world: World) -> Observation:
         """Whether the fault's effect is there now."""
         raise NotImplementedError
+
+
+async def _on_each(world: World, carriers: tuple[Carrier, ...], act: Callable[[Carrier], Coroutine[Any, Any, object]]) -> None:
+    """Acts on every carrier, at once where the world can. Switches are in order: one node may throw the next one's."""
+    if any(carrier.kind == "control" for carrier in carriers):
+        for carrier in carriers:
+            await act(carrier)
+    else:
+        await world.together(act(carrier) for carrier in carriers)
 
 
 def unknown_name(what: str, name: str, options: Iterable[str]) -> UsageError:

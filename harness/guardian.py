@@ -9,6 +9,7 @@ What it does next is a pure function (`decide`) of what it sees in the ledger, t
 - the owner is dead, all is reverted, the grace is over: take a run's stack down, so that nothing stays for ever.
 
 A fault that cannot be reverted stays `stuck` and is tried again, ever less often, until it can be or the stack is gone.
+What watches the faults of a standing stack, which has no owner, is harness.standing_guardian.
 """
 
 from __future__ import annotations
@@ -22,19 +23,18 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from harness.errors import BrownoutError, WorldError
-from harness.healing import GRACE_S, Attach, attach_world, heal_leftovers, heal_stack, load_entry, take_down, teller
+from harness.healing import GRACE_S, Attach, Healed, attach_world, heal_stack, load_entry, take_down
 from harness.lease import read_lease
-from harness.ledger import CLOSED, Ledger, LedgerError, StackRecord
-from harness.lifecycle import LifeCycle, Make
+from harness.ledger import Ledger, LedgerError, StackRecord
+from harness.lifecycle import Make
 from harness.state import ledger_path
-
-__all__ = ["Guardian", "GuardianHandle", "heal_leftovers", "start_guardian"]
 
 READY_FILE = "guardian.json"
 LOG_FILE = "guardian.log"
@@ -83,25 +83,19 @@ def _without_owner(sight: Sight, grace_s: float) -> Action:
     return "watch" if sight.owner_alive or sight.run_owned else "leave"
 
 
-class Guardian:
-    """The guardian's loop over one stack. Construct it in the owner's epoch."""
+class Watcher(ABC):
+    """A loop over one stack: see, decide, act, wait; after a failure wait longer and longer."""
 
-    def __init__(
-        self, ledger: Ledger, stack_id: str, attach: Attach, make: Make, *, lease_ttl_s: float, grace_s: float = GRACE_S
-    ) -> None:
-        self.ledger, self.stack_id, self._attach, self._make = ledger, stack_id, attach, make
-        self._poll_s = min(max(lease_ttl_s / 6, 0.02), 1.0)
-        self._grace_s = grace_s
-        self._wait_s = self._poll_s
-        self._first_epoch = ledger.stack(stack_id).epoch
+    def __init__(self, ledger: Ledger, stack_id: str, poll_s: float) -> None:
+        self.ledger, self.stack_id = ledger, stack_id
+        self._poll_s = self._wait_s = poll_s
 
     def run(self) -> None:
-        """Watches until the stack is gone, the owner let go of it, or all is over."""
+        """Watches until there is nothing to watch over any more."""
         while (action := self._next()) != "leave":
             if action != "watch":
                 self._wait_s = self._after(done=asyncio.run(self._act(action)))
             time.sleep(self._wait_s)
-        log.info("%s: leaving", self.stack_id)
 
     def _after(self, *, done: bool) -> float:
         """How long to wait: the usual time after success, twice as long as before after each failure."""
@@ -109,12 +103,47 @@ class Guardian:
 
     def _next(self) -> Action:
         try:
-            return decide(self.look(), grace_s=self._grace_s)
+            return self.decide()
         except LedgerError as error:
             if not Path(self.ledger.path).exists():
                 return "leave"
             log.warning("%s", error)
             return "watch"
+
+    @abstractmethod
+    def decide(self) -> Action:
+        """What is to be done now; raises LedgerError."""
+
+    async def _act(self, action: Action) -> bool:
+        """Carries the action out; False when something is left to be done (and logged)."""
+        stack = self.ledger.stack(self.stack_id)
+        log.warning("%s: %s", stack.id, action)
+        try:
+            healed = await self.act(action, stack)
+        except BrownoutError as error:
+            log.error("%s: %s failed: %s", stack.id, action, error)
+            return False
+        if healed.problem:
+            log.error("%s: left: %s", stack.id, healed.problem)
+        return healed.whole
+
+    @abstractmethod
+    async def act(self, action: Action, stack: StackRecord) -> Healed:
+        """Carries out an action other than to watch and to leave; raises BrownoutError."""
+
+
+class Guardian(Watcher):
+    """The guardian's loop over a stack with an owner. Construct it in the owner's epoch."""
+
+    def __init__(
+        self, ledger: Ledger, stack_id: str, attach: Attach, make: Make, *, lease_ttl_s: float, grace_s: float = GRACE_S
+    ) -> None:
+        super().__init__(ledger, stack_id, min(max(lease_ttl_s / 6, 0.02), 1.0))
+        self._attach, self._make, self._grace_s = attach, make, grace_s
+        self._first_epoch = ledger.stack(stack_id).epoch
+
+    def decide(self) -> Action:
+        return decide(self.look(), grace_s=self._grace_s)
 
     def look(self) -> Sight:
         """What can be seen now; a stack whose folder is gone is closed on the way."""
@@ -132,31 +161,16 @@ class Guardian:
             fenced=stack.epoch > self._first_epoch if alive else stack.swept,
             orphaned_for_s=0.0 if alive else time.time() - self.ledger.mark_orphaned(stack.id),
             open_faults=bool(faults),
-            overdue=any(fault.overdue(now_s) for fault in faults),
+            overdue=any(fault.in_place and fault.overdue(now_s) for fault in faults),
         )
 
-    async def _act(self, action: Action) -> bool:
-        """Carries the action out; False when something is left to be done (and logged)."""
-        stack = self.ledger.stack(self.stack_id)
-        log.warning("%s: %s", stack.id, action)
-        try:
-            if action == "overdue":
-                return await self._revert_overdue(stack)
-            act = take_down if action == "take-down" else heal_stack
-            healed = await act(self.ledger, stack, self._attach, self._make, note=log.warning)
-        except BrownoutError as error:
-            log.error("%s: %s failed: %s", stack.id, action, error)
-            return False
-        if healed.problem:
-            log.error("%s: left: %s", stack.id, healed.problem)
-        return healed.whole
-
-    async def _revert_overdue(self, stack: StackRecord) -> bool:
-        life = LifeCycle(await self._attach(stack), self.ledger, stack.id, teller(log.warning), make=self._make)
-        now_s = time.monotonic()
-        overdue = [fault for fault in self.ledger.open_faults(stack.id) if fault.overdue(now_s)]
-        ended = [await life.revert(fault.id) for fault in reversed(overdue)]
-        return all(end.state in CLOSED for end in ended)
+    async def act(self, action: Action, stack: StackRecord) -> Healed:
+        if action == "overdue":
+            now_s = time.monotonic()
+            overdue = [fault.id for fault in self.ledger.open_faults(stack.id) if fault.in_place and fault.overdue(now_s)]
+            return await heal_stack(self.ledger, stack, self._attach, self._make, only=overdue, note=log.warning)
+        act = take_down if action == "take-down" else heal_stack
+        return await act(self.ledger, stack, self._attach, self._make, note=log.warning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,16 +237,19 @@ def _ready_pid(folder: Path) -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The guardian process."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's business; ours begins when it is gone
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    log.setLevel(logging.INFO)
+    become_guardian()
     with Ledger(options.ledger or ledger_path()) as ledger:
         make: Make = load_entry(options.make)
         guardian = Guardian(ledger, options.stack, attach_world, make, lease_ttl_s=options.lease_ttl_s, grace_s=options.grace_s)
         ready = ledger.stack(options.stack).folder / READY_FILE
         ready.write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
-        log.info("%s: watching", options.stack)
         guardian.run()
+
+
+def become_guardian() -> None:
+    """Ctrl-C is the runner's business; a guardian's begins when it is gone. What it does is logged, not that it is there."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,6 +8,9 @@ Fencing. Each stack has an epoch. Whoever takes over from an owner (the guardian
 old owner still holds the old number, and `intend` and every forward step refuse it. Undo steps need no epoch: they are
 safe from anybody, at any time. They never reopen a closed row either: undoing what is undone changes nothing.
 
+Holders. A run's faults are kept by the stack's owner. A fault that somebody injects into a standing stack has a holder of
+its own: the command that put it there, or, once that command has left it in place, a person (`by_hand`) until its deadline.
+
 Several processes share one file (WAL, synchronous=FULL, one immediate transaction per change). `:memory:` serves the
 simulation, whose carriers vanish with the process. `deadline_s` is the machine's monotonic clock: real time, whatever
 clock the stack lives by; `wall_s` is for reading only.
@@ -52,10 +55,12 @@ CREATE TABLE IF NOT EXISTS stacks (
 CREATE TABLE IF NOT EXISTS faults (
   id TEXT PRIMARY KEY, stack TEXT NOT NULL REFERENCES stacks(id), number INTEGER NOT NULL, step TEXT NOT NULL,
   kind TEXT NOT NULL, params TEXT NOT NULL, carriers TEXT NOT NULL, baseline TEXT NOT NULL, deadline_s REAL NOT NULL,
-  boot TEXT NOT NULL, state TEXT NOT NULL, epoch INTEGER NOT NULL, UNIQUE (stack, number));
+  boot TEXT NOT NULL, state TEXT NOT NULL, epoch INTEGER NOT NULL,
+  holder_pid INTEGER, holder_started TEXT, by_hand INTEGER NOT NULL DEFAULT 0, UNIQUE (stack, number));
 CREATE TABLE IF NOT EXISTS transitions (
   fault TEXT NOT NULL REFERENCES faults(id), state TEXT NOT NULL, wall_s REAL NOT NULL, evidence TEXT NOT NULL);
 """
+_ADDED_LATER = {"holder_pid": "INTEGER", "holder_started": "TEXT", "by_hand": "INTEGER NOT NULL DEFAULT 0"}
 
 
 class LedgerError(BrownoutError):
@@ -93,7 +98,10 @@ class StackRecord:
 
 @dataclass(frozen=True, slots=True)
 class FaultRecord:
-    """One fault as the ledger has it. `baseline` maps each carrier's text to its state before this fault."""
+    """One fault as the ledger has it. `baseline` maps each carrier's text to its state before this fault.
+
+    `holder`: the command that keeps it in place, None for the stack's owner. `by_hand`: left in place until its deadline.
+    """
 
     id: str
     stack: str
@@ -107,10 +115,17 @@ class FaultRecord:
     boot: str
     state: State
     epoch: int
+    holder: Owner | None = None
+    by_hand: bool = False
 
     @property
     def open(self) -> bool:
         return self.state not in CLOSED
+
+    @property
+    def in_place(self) -> bool:
+        """True while it may hold something."""
+        return self.open and self.state != "reverted"
 
     def overdue(self, monotonic_s: float) -> bool:
         """True when it has been held for longer than was intended."""
@@ -119,7 +134,7 @@ class FaultRecord:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What is about to be done; all of it is on disk before it is."""
+    """What is about to be done; all of it is on disk before it is. `holder` as in FaultRecord."""
 
     step: str
     kind: str
@@ -127,6 +142,7 @@ class Intent:
     carriers: tuple[Carrier, ...]
     baseline: Mapping[str, Any]
     deadline_s: float
+    holder: Owner | None = None
 
 
 class Ledger:
@@ -143,6 +159,7 @@ class Ledger:
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute("PRAGMA foreign_keys=ON")
             self._database.executescript(_SCHEMA)
+            self._add_missing_columns()
 
     def close(self) -> None:
         self._database.close()
@@ -152,6 +169,19 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _add_missing_columns(self) -> None:
+        """A ledger that an earlier version made has stacks in it that may still be up, so it is extended in place."""
+        if len(self._missing_columns()) == 0:
+            return
+        self._database.execute("BEGIN IMMEDIATE")  # of several processes that find it old, one extends it
+        for column in self._missing_columns():
+            self._database.execute(f"ALTER TABLE faults ADD COLUMN {column} {_ADDED_LATER[column]}")
+        self._database.execute("COMMIT")
+
+    def _missing_columns(self) -> tuple[str, ...]:
+        there = {row["name"] for row in self._database.execute("PRAGMA table_info(faults)")}
+        return tuple(column for column in _ADDED_LATER if column not in there)
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -199,16 +229,10 @@ class Ledger:
             database.execute("UPDATE stacks SET epoch = epoch + 1 WHERE id = ?", (stack_id,))
         return self.stack(stack_id).epoch
 
-    def adopt_stack(self, stack_id: str, owner: Owner | None = None) -> StackRecord:
-        """Makes this process the owner in a new epoch (a command that goes on working with a stack left up)."""
-        owner = owner or Owner.me()
+    def let_go(self, stack_id: str) -> None:
+        """The stack has no owner from now on, though the process that brought it up may live on."""
         with self._change() as database:
-            database.execute(
-                "UPDATE stacks SET epoch = epoch + 1, owner_pid = ?, owner_started = ?, orphaned_wall_s = NULL, swept = 0"
-                " WHERE id = ?",
-                (owner.pid, owner.started, stack_id),
-            )
-        return self.stack(stack_id)
+            database.execute("UPDATE stacks SET owner_pid = 0, owner_started = '' WHERE id = ?", (stack_id,))
 
     def mark_orphaned(self, stack_id: str) -> float:
         """Notes when the owner was first found dead, and returns that moment (wall clock)."""
@@ -235,16 +259,22 @@ class Ledger:
     # faults
 
     def intend(self, stack_id: str, epoch: int, intent: Intent) -> FaultRecord:
-        """Commits the intent and returns its row, whose id the carriers will know; raises Fenced for an old epoch."""
+        """Commits the intent and returns its row, whose id the carriers will know; raises Fenced for an old epoch.
+
+        From now on a kill may leave a late hold behind, so the stack's carriers will have to be swept again.
+        """
         with self._change() as database:
             self._check_epoch(stack_id, epoch)
             (number,) = database.execute("SELECT count(*) + 1 FROM faults WHERE stack = ?", (stack_id,)).fetchone()
             fault_id = f"{stack_id}-{number:03d}-{_slug(intent.step)}"
+            holder = intent.holder
+            database.execute("UPDATE stacks SET swept = 0 WHERE id = ?", (stack_id,))
             database.execute(
-                "INSERT INTO faults VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?)",
+                "INSERT INTO faults (id, stack, number, step, kind, params, carriers, baseline, deadline_s, boot, state,"
+                " epoch, holder_pid, holder_started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?)",
                 (fault_id, stack_id, number, intent.step, intent.kind, _json(intent.params),
                  _json([str(carrier) for carrier in intent.carriers]), _json(intent.baseline), intent.deadline_s,
-                 boot_id(), epoch),
+                 boot_id(), epoch, holder.pid if holder else None, holder.started if holder else None),
             )  # fmt: skip
             self._note(fault_id, "intended", "")
         return self.fault(fault_id)
@@ -270,6 +300,16 @@ class Ledger:
                 raise IllegalTransition(fault_id, now.state, to)
             database.execute("UPDATE faults SET state = ? WHERE id = ?", (to, fault_id))
             self._note(fault_id, to, evidence)
+        return self.fault(fault_id)
+
+    def keep_until(self, fault_id: str, deadline_s: float, *, by_hand: bool) -> FaultRecord:
+        """Sets when a fault in place ends, and `by_hand` lets go of its holder; one that is being undone stays as it is."""
+        with self._change() as database:
+            database.execute(
+                "UPDATE faults SET deadline_s = ?, by_hand = ?, holder_pid = iif(?, NULL, holder_pid)"
+                " WHERE id = ? AND state IN ('applied', 'bitten')",
+                (deadline_s, by_hand, by_hand, fault_id),
+            )
         return self.fault(fault_id)
 
     def fault(self, fault_id: str) -> FaultRecord:
@@ -352,4 +392,6 @@ def _fault(row: sqlite3.Row) -> FaultRecord:
         boot=row["boot"],
         state=row["state"],
         epoch=row["epoch"],
+        holder=None if row["holder_pid"] is None else Owner(row["holder_pid"], row["holder_started"]),
+        by_hand=bool(row["by_hand"]),
     )

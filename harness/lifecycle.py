@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.errors import Defended, WorldError
 from harness.fault import Fault, Observation
+from harness.lease import Owner
 from harness.ledger import FaultRecord, Fenced, IllegalTransition, Intent, Ledger, State
 from harness.world import Carrier, World
 
@@ -41,6 +42,7 @@ class Applied:
     """How an apply ended. `applied` means in place without a proven bite, `evidence` says why.
 
     `applied_s` and `bitten_s` are emulated times; `foreign` lists holds of others on the carriers, `carrier: id`.
+    `took_s` is network time from just before the apply to the look that proved the bite.
     """
 
     fault_id: str
@@ -50,16 +52,21 @@ class Applied:
     applied_s: float | None = None
     bitten_s: float | None = None
     foreign: tuple[str, ...] = ()
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
-    """How an undo ended: `healed`, `defended` (nothing was held), `reverted` (released, look undecided) or `stuck`."""
+    """How an undo ended: `healed`, `defended` (nothing was held), `reverted` (released, look undecided) or `stuck`.
+
+    `took_s` is network time from just before the release to the look that proved the heal.
+    """
 
     fault_id: str
     step: str
     state: State
     evidence: str
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class LifeCycle:
 
     `notice(what, step, detail)` is told of every transition: the ledger's states (with `released` for `reverted`), and
     `absent` (applied, no bite seen), `failed`, `foreign`, `swept`. `make` rebuilds faults that an earlier process applied.
+    `holder` is who keeps what is applied here, where that is not the stack's owner.
     """
 
     def __init__(
@@ -90,11 +98,12 @@ class LifeCycle:
         notice: Notice,
         *,
         make: Make | None = None,
+        holder: Owner | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.world, self.ledger, self.stack_id = world, ledger, stack_id
         self.epoch = ledger.stack(stack_id).epoch
-        self._notice, self._make, self._monotonic = notice, make, monotonic
+        self._notice, self._make, self._holder, self._monotonic = notice, make, holder, monotonic
         self._faults: dict[str, Fault] = {}
 
     # forward
@@ -109,10 +118,12 @@ class LifeCycle:
         """
         record = await self._intend(step, fault, until_s)
         foreign = self._report_foreign(record)
+        began_s = self.world.now()
         try:
             self.ledger.check(self.stack_id, self.epoch)  # again: the intent's fsync may have taken long
+            began_s = self.world.now()
             await fault.apply(self.world, record.id)
-            self.ledger.advance(record.id, "applied")
+            self._applied(record)
         except Defended as defended:
             await self._undo(record, fault, closing="defended", evidence=defended.reason)
             return Applied(record.id, step, "defended", defended.reason, foreign=foreign)
@@ -122,7 +133,17 @@ class LifeCycle:
             raise
         applied_s = self.world.now()
         self._tell("applied", record, carriers=[str(carrier) for carrier in record.carriers])
-        return await self._await_bite(record, fault, applied_s, foreign, patience_s)
+        applied = await self._await_bite(record, fault, applied_s, foreign, patience_s)
+        return applied if applied.bitten_s is None else replace(applied, took_s=self._network_s(applied.bitten_s - began_s))
+
+    def _applied(self, record: FaultRecord) -> None:
+        try:
+            self.ledger.advance(record.id, "applied")
+        except IllegalTransition as undone:
+            raise Fenced(f"{record.id} was undone by somebody else while it was being applied") from undone
+
+    def _network_s(self, emulated_s: float) -> float:
+        return emulated_s / self.world.rate
 
     async def _intend(self, step: str, fault: Fault, until_s: float | None) -> FaultRecord:
         carriers = fault.carriers(self.world)
@@ -135,6 +156,7 @@ class LifeCycle:
             carriers=carriers,
             baseline=_plain({"carriers": baseline, "looked": before.state, "evidence": before.evidence}),
             deadline_s=self._deadline_s(until_s),
+            holder=self._holder,
         )
         record = self.ledger.intend(self.stack_id, self.epoch, intent)
         self._faults[record.id] = fault
@@ -156,9 +178,10 @@ class LifeCycle:
                 break
             await self.world.sleep_until(at_s)
             seen = await self._look(fault)
+        seen_s = self.world.now()
         why_not = self._bite(record, seen)
         if not why_not:
-            return Applied(record.id, record.step, "bitten", seen.evidence, applied_s, self.world.now(), foreign)
+            return Applied(record.id, record.step, "bitten", seen.evidence, applied_s, seen_s, foreign)
         self._tell("absent", record, evidence=why_not)
         return Applied(record.id, record.step, "applied", why_not, applied_s, None, foreign)
 
@@ -187,16 +210,18 @@ class LifeCycle:
             self._bite(record, await self._look(fault))  # it may have bitten since; this is the last moment to see it
         return await self._undo(record, fault)
 
-    async def revert_all(self) -> tuple[Reverted, ...]:
-        """Takes every open fault of the stack away, latest first; one that fails never stops the others.
+    async def revert_all(self, only: Collection[str] | None = None) -> tuple[Reverted, ...]:
+        """Takes every open fault of the stack away (of `only` those), latest first; one that fails never stops the others.
 
-        What was stuck or undecided gets a second chance once the others are gone.
+        What was stuck or undecided gets a second chance once the others are gone, also what was undecided before.
         """
         ended: dict[str, Reverted] = {}
         for record in reversed(self.ledger.open_faults(self.stack_id)):
-            ended[record.id] = await self.revert(record.id)
+            if only is None or record.id in only:
+                ended[record.id] = await self.revert(record.id)
         for record in reversed(self.ledger.open_faults(self.stack_id)):
-            ended[record.id] = await self._second_chance(record)
+            if record.id in ended or (record.state == "reverted" and not self._others_in_place(record)):
+                ended[record.id] = await self._second_chance(record)
         return tuple(ended.values())
 
     async def sweep(self) -> tuple[str, ...]:
@@ -224,13 +249,14 @@ class LifeCycle:
         self, record: FaultRecord, fault: Fault | None, *, closing: State = "healed", evidence: str = ""
     ) -> Reverted:
         self._move(record, "reverting")
+        began_s = self.world.now()
         problem = await self._release(record, fault)
         if problem:
             return self._move(record, "stuck", problem)
         self._move(record, "reverted")
         if closing == "defended":
             return self._move(record, "defended", evidence)
-        return await self._confirm(record, fault)
+        return await self._confirm(record, fault, began_s)
 
     async def _release(self, record: FaultRecord, fault: Fault | None) -> str:
         """Releases everything that the fault may hold; "" when nothing is held any more, else what went wrong."""
@@ -258,8 +284,11 @@ class LifeCycle:
                 problems.append(f"{carrier}: {error.message}")
         return "; ".join(problems)
 
-    async def _confirm(self, record: FaultRecord, fault: Fault | None) -> Reverted:
-        """Looks until the heal is proven; `stuck` when it never is and nothing else explains that."""
+    async def _confirm(self, record: FaultRecord, fault: Fault | None, began_s: float | None = None) -> Reverted:
+        """Looks until the heal is proven; `stuck` when it never is and nothing else explains that.
+
+        `began_s`: when the release began, where a wait for other faults does not lie in between.
+        """
         patience_s = IMPATIENCE_S if self._others_in_place(record) else PATIENCE_S
         look = await self._heal_look(record, fault)
         for at_s in self._moments(fault, patience_s):
@@ -268,7 +297,8 @@ class LifeCycle:
             await self.world.sleep_until(at_s)
             look = await self._heal_look(record, fault)
         if look.state == "healed":
-            return self._move(record, "healed", look.evidence)
+            took_s = None if began_s is None else self._network_s(self.world.now() - began_s)
+            return replace(self._move(record, "healed", look.evidence), took_s=took_s)
         if look.state == "later":
             return Reverted(record.id, record.step, "reverted", look.evidence)
         return self._move(record, "stuck", look.evidence)
@@ -298,7 +328,7 @@ class LifeCycle:
     def _others_in_place(self, record: FaultRecord) -> bool:
         """True while another fault of the stack may hold something."""
         rows = self.ledger.open_faults(self.stack_id)
-        return any(row.id != record.id and row.state != "reverted" for row in rows)
+        return any(row.id != record.id and row.in_place for row in rows)
 
     def _move(self, record: FaultRecord, to: State, evidence: str = "") -> Reverted:
         now = self.ledger.advance(record.id, to, evidence=evidence)

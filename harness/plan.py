@@ -12,6 +12,7 @@ from typing import Any, Literal
 from harness.draw import draw
 from harness.errors import UsageError
 from harness.experiment import Control, Experiment, Posture, Step
+from harness.load.objectives import watch_of
 from harness.load.plan import Cohort, LoadPlan, operations_of
 from harness.stack import build_stack
 from harness.suggest import did_you_mean
@@ -79,6 +80,7 @@ def load_plan(experiment: Experiment, spec: StackSpec, *, user_token: str) -> Lo
         tenant_id=spec.tenant_id,
         subscription_id=spec.subscription_id,
         user_token=user_token,
+        watch=watch_of(experiment),
     )
 
 

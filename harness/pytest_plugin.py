@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DEFAULT_SEED = 1
-WORLDS = ("simulation", "processes")
+WORLDS = ("simulation", "processes", "compose")
 GROUP = "brownout-processes"
 SERIOUSNESS = ("pass", "inconclusive", "breach", "harness-error", "unsafe")
 MARKER = "brownout_processes: runs real processes against the clock; one at a time, on one xdist worker with --dist loadgroup"
@@ -119,22 +119,6 @@ class BrownoutPlugin:
                     item.add_marker(pytest.mark.xdist_group(GROUP))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Tells xdist 3.8 the groups where it fails to see them: under pytest 9.2 (pytest-xdist issue 1386).
-
-        It groups by an `@group` at the end of the ids that a worker sends now, and appends that to a field which pytest
-        no longer reads. The ids are put back afterwards.
-        """
-        grouped = session.items if session.config.getoption("loadgroup", False) else []
-        plain = {item: item._id for item in grouped if _races_the_clock(item)}  # noqa: SLF001 - there is no public way
-        for item in plain:
-            item._id = _with_group(item)  # noqa: SLF001
-        value = yield
-        for item, own in plain.items():
-            item._id = own  # noqa: SLF001
-        return value
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         self.uses.begin()
         item.stash[_REASON] = ""
@@ -214,15 +198,6 @@ def _races_the_clock(item: pytest.Item) -> bool:
     if item.get_closest_marker("brownout_processes") is not None:
         return True
     return item.get_closest_marker("slow") is not None and "brownout" in getattr(item, "fixturenames", ())
-
-
-def _with_group(item: pytest.Item) -> Any:
-    """The test's id with its groups behind it as xdist writes them, unless xdist has done so."""
-    if "@" in item.nodeid.rpartition("]")[2]:
-        return item._id  # noqa: SLF001
-    marks = item.iter_markers("xdist_group")
-    names = {str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in marks}
-    return type(item._id).parse(f"{item.nodeid}@{'_'.join(sorted(names))}")  # noqa: SLF001
 
 
 def _tellers(config: pytest.Config) -> tuple[Teller, ...]:

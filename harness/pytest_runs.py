@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from harness.errors import BrownoutError, UsageError
 from harness.inconclusive import Inconclusive
-from harness.pytest_share import Entry, machine_among_others, machine_to_itself, once
+from harness.pytest_share import Entry, once, turn_of_the_machine
 
 if TYPE_CHECKING:
     from harness.api import Options
@@ -255,12 +255,11 @@ class Brownout:
         from harness.api import run
 
         if options.world == "simulation":
-            with machine_among_others():
-                outcome = run(experiment, options)
+            outcome = run(experiment, options)
         else:
-            from harness.cli.main import heal_leftovers_now
+            from harness.leftovers import heal_leftovers_now
 
-            with machine_to_itself():
+            with turn_of_the_machine():
                 for line in heal_leftovers_now():
                     sys.stderr.write(f"{line}\n")
                 outcome = run(experiment, options)
@@ -314,7 +313,7 @@ def _key(experiment: Experiment, options: Options) -> str:
 
 
 def _known_verdicts(verdicts: tuple[str, ...]) -> None:
-    from harness.experiment import VERDICTS
+    from harness.verdicts import VERDICTS
 
     unknown = [verdict for verdict in verdicts if verdict not in VERDICTS]
     if unknown or not verdicts:

@@ -2,7 +2,7 @@
 
 Workers share a folder of their session's own. A run that two of them want is made by whoever takes its lock first; the
 other waits and finds it done. Locks are flock(2) on files: the kernel drops them when their holder dies, so a killed
-worker never blocks the rest. Lock order: a run's own lock first, then the machine's gate, then the machine's lock.
+worker never blocks the rest. Lock order: a run's own lock first, then the machine's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from harness.errors import BrownoutError
 
 WAIT_S = 1800.0
 LOOK_S = 0.1
-MACHINE_GATE, MACHINE_LOCK = "brownout-machine.gate", "brownout-machine.lock"
+MACHINE_LOCK = "brownout-machine.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +47,18 @@ def once(shared: Path, key: str, make: Callable[[], Entry]) -> Entry:
 
 
 @contextmanager
-def machine_to_itself() -> Iterator[None]:
-    """Held by one run against the clock at a time, of all test sessions on the machine; no simulation goes on beside it.
-
-    Whoever waits for it holds the gate, so that simulations that keep coming cannot keep it out.
-    """
-    with locked(_machine(MACHINE_GATE)), locked(_machine(MACHINE_LOCK)):
+def turn_of_the_machine() -> Iterator[None]:
+    """Held by one run against the clock at a time, of all test sessions on the machine."""
+    with locked(Path(tempfile.gettempdir()) / MACHINE_LOCK):
         yield
 
 
 @contextmanager
-def machine_among_others() -> Iterator[None]:
-    """Held by any number of simulations at a time, and by none while a run has the machine to itself or waits for it."""
-    with ExitStack() as held:
-        with locked(_machine(MACHINE_GATE)):
-            held.enter_context(locked(_machine(MACHINE_LOCK), shared=True))
-        yield
-
-
-def _machine(name: str) -> Path:
-    return Path(tempfile.gettempdir()) / name
-
-
-@contextmanager
-def locked(path: Path, *, shared: bool = False, wait_s: float | None = None) -> Iterator[None]:
+def locked(path: Path, *, wait_s: float | None = None) -> Iterator[None]:
     """Holds the file's lock; raises BrownoutError when somebody else keeps it for longer than `wait_s` (half an hour)."""
     handle = _open(path)
     try:
-        _take(handle, path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, WAIT_S if wait_s is None else wait_s)
+        _take(handle, path, WAIT_S if wait_s is None else wait_s)
         yield
     finally:
         os.close(handle)
@@ -88,11 +72,11 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
 
 
-def _take(handle: int, path: Path, kind: int, wait_s: float) -> None:
+def _take(handle: int, path: Path, wait_s: float) -> None:
     until_s = time.monotonic() + wait_s
     while True:
         try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as taken:
             if taken.errno not in (errno.EAGAIN, errno.EACCES):
                 raise

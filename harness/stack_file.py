@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UsageError
 from harness.suggest import did_you_mean
+from harness.world import Inside
 from identity.core.topology import REGIONS, NodeName, StackSpec
 
 SCHEMA: Literal["brownout/stack/v1"] = "brownout/stack/v1"
@@ -56,8 +57,23 @@ class RegionEntry(Part):
     entra_urls: tuple[str, ...]
 
 
+class InsideEntry(Part):
+    """For containers of one's own: the network that they join, and the base URLs by node that are good there.
+
+    `docker compose --env-file COMPOSE_VARIABLES` can add to the stack, such as a load, whose page is then at `dashboard_url`.
+    """
+
+    network: str
+    urls: Mapping[str, str]
+    compose_variables: str
+    dashboard_url: str
+
+
 class StackFile(Part):
-    """`stack.json`. `control` maps node names to their control planes, which take `control_token` as bearer token."""
+    """`stack.json`. `control` maps node names to their control planes, which take `control_token` as bearer token.
+
+    `inside` is there where the stack runs in containers.
+    """
 
     schema_: Literal["brownout/stack/v1"] = Field(SCHEMA, alias="schema")
     stack: str
@@ -71,6 +87,7 @@ class StackFile(Part):
     control: Mapping[str, str]
     control_token: str
     user_token: str
+    inside: InsideEntry | None = None
 
 
 def make_stack_file(
@@ -83,6 +100,7 @@ def make_stack_file(
     toxiproxy_url: str,
     user_token: str,
     clock: Mapping[str, float],
+    inside: Inside | None = None,
 ) -> StackFile:
     """The file's content; `urls` are the clients' base URLs by node."""
     return StackFile(
@@ -98,6 +116,16 @@ def make_stack_file(
         control=control,
         control_token=spec.control_token,
         user_token=user_token,
+        inside=None if inside is None else _inside(inside),
+    )
+
+
+def _inside(inside: Inside) -> InsideEntry:
+    return InsideEntry(
+        network=inside.network,
+        urls=inside.urls,
+        compose_variables=str(inside.compose_variables),
+        dashboard_url=inside.dashboard_url,
     )
 
 
@@ -174,11 +202,35 @@ def exports(stack: StackFile, machine: str) -> dict[str, str]:
         "AZURE_TENANT_ID": stack.tenant_id,
         "AZURE_SUBSCRIPTION_ID": stack.subscription_id,
     }
+    if stack.inside is not None:
+        found["BROWNOUT_COMPOSE_VARIABLES"] = stack.inside.compose_variables
+        found["BROWNOUT_DASHBOARD_URL"] = stack.inside.dashboard_url
     if not machine:
         return found
     known = _find_machine(stack, machine)
     base = stack.regions[known.region].host_url
     return found | {"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{base}/{machine}"}
+
+
+def inside_variables(stack: StackFile, machine: str) -> dict[str, str]:
+    """The environment of a container on the stack's network that should believe that it runs on `machine`.
+
+    Raises UsageError when the stack has no such network or machine.
+    """
+    known = _find_machine(stack, machine)
+    return {
+        "AZURE_TENANT_ID": stack.tenant_id,
+        "AZURE_SUBSCRIPTION_ID": stack.subscription_id,
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{inside_of(stack).urls[f'{known.region}.host']}/{machine}",
+    }
+
+
+def inside_of(stack: StackFile) -> InsideEntry:
+    """What containers of one's own need to know; raises UsageError when the stack does not run in containers."""
+    if stack.inside is None:
+        hint = "bring one up with `brownout up --world compose`"
+        raise UsageError(f"stack {stack.stack} runs in the world {stack.world}, which containers cannot join", hint=hint)
+    return stack.inside
 
 
 def _find_machine(stack: StackFile, name: str) -> MachineEntry:

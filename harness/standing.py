@@ -1,4 +1,4 @@
-"""Stacks that stay up between commands: bringing one up, describing it, taking it away."""
+"""Stacks that stay up between commands: bringing one up, finding the one that is meant, taking it away."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BrownoutError, StackGone, UsageError, WorldError
+from harness.errors import StackGone, UsageError, WorldError
 from harness.experiment import Experiment, Posture
 from harness.experiment_file import find, load
 from harness.healing import load_entry
 from harness.ledger import Ledger, StackRecord
 from harness.plan import posture_of
+from harness.setting_words import spoken_settings
 from harness.stack import build_stack
-from harness.stack_file import StackFile, make_stack_file, write_stack_file
-from harness.state import ledger_path, stack_dir
-from harness.world import Carrier, LiveWorld
+from harness.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
+from harness.state import discard_stack_dir, ledger_path, stack_dir
+from harness.suggest import did_you_mean
+from harness.world import LiveWorld
 from harness.worlds.catalog import WORLDS, live_world
 from identity.core.messages import Request
 
@@ -37,11 +39,18 @@ class Standing:
     ready_s: float
 
 
-def bring_up(*, world: str, posture: str, seed: int, rate: float, stack_file: Path) -> Standing:
-    """Brings a stack up, leaves it up and writes its stack file; raises BrownoutError, leaving nothing behind."""
-    settings = _posture_settings(posture)
+def bring_up(
+    *, world: str, posture: str, seed: int, rate: float, stack_file: Path, sets: Sequence[str] = (), force: bool = False
+) -> Standing:
+    """Brings a stack up, leaves it up and writes its stack file; raises BrownoutError, leaving nothing behind.
+
+    `sets` are single settings, `NAME=VALUE`, over those of the posture. `force` overwrites whatever the stack file is now.
+    """
+    settings = spoken_settings(sets, over=_posture_settings(posture))
     if not stack_file.absolute().parent.is_dir():
         raise UsageError(f"{stack_file.absolute().parent} is no folder", hint="name another --stack-file")
+    if not force:
+        _check_free(stack_file)
     spec = build_stack(seed=seed, settings=settings, control_token=secrets.token_urlsafe(24))
     stack_id = f"up-{secrets.token_hex(4)}"
     kind = live_world(world)
@@ -55,8 +64,24 @@ def bring_up(*, world: str, posture: str, seed: int, rate: float, stack_file: Pa
         except BaseException:
             if not made.alive():
                 ledger.close_stack(stack_id)
+                discard_stack_dir(made.folder, keep_logs=True)
             raise
+        ledger.let_go(stack_id)
     return Standing(stack_id, len(spec.nodes()), ready_s)
+
+
+def _check_free(stack_file: Path) -> None:
+    """Raises UsageError when the file is something that must not be lost: a living stack's, or none of ours at all."""
+    if not stack_file.exists():
+        return
+    try:
+        stack_id = read_stack_file(stack_file).stack
+    except UsageError:
+        hint = "name another --stack-file, or overwrite it with --force"
+        raise UsageError(f"{stack_file} exists and is no stack file", hint=hint) from None
+    if any(row.id == stack_id for row in stacks()):
+        hint = "`brownout down` takes it down; --stack-file NAME gives the new one a file of its own; --force overwrites"
+        raise UsageError(f"{stack_file} belongs to stack {stack_id}, which is still up", hint=hint)
 
 
 def _posture_settings(text: str) -> Mapping[str, Any]:
@@ -95,6 +120,7 @@ async def _content(stack_id: str, world: LiveWorld) -> StackFile:
         toxiproxy_url=world.toxiproxy_url(),
         user_token=str(answer.body["access_token"]),
         clock=world.clock_record(),
+        inside=world.inside(),
     )
 
 
@@ -106,47 +132,66 @@ def stacks() -> tuple[StackRecord, ...]:
         return ledger.stacks()
 
 
-async def describe(row: StackRecord) -> dict[str, Any]:
-    """A stack as it is: its nodes with state, build and key ids, and the faults in place. A dead one has no nodes."""
-    with Ledger(ledger_path()) as ledger:
-        faults = [{"id": f.id, "kind": f.kind, "step": f.step, "state": f.state} for f in ledger.open_faults(row.id)]
-    nodes = await _nodes(row)
-    state = "up" if nodes else "dead"
-    return {"stack": row.id, "state": state, "folder": str(row.folder), "nodes": nodes, "faults": faults}
+def standing_stack(stack_id: str = "") -> StackRecord:
+    """The stack that was left up and is meant: the one named, or the only one; raises UsageError that says which there are."""
+    rows = {row.id: row for row in stacks()}
+    left_up = {row.id: row for row in rows.values() if not row.run_owned}
+    if stack_id:
+        found = rows.get(stack_id)
+        if found is None:
+            hint = did_you_mean(stack_id, left_up) or "`brownout up` brings one up"
+            raise UsageError(f"no stack {stack_id!r} is up", hint=hint)
+        return _require_free(found)
+    if len(left_up) > 1:
+        raise UsageError(f"{len(left_up)} stacks are up", hint=f"add --stack, one of {', '.join(left_up)}")
+    if left_up:
+        return _require_free(next(iter(left_up.values())))
+    if rows:
+        return _require_free(next(iter(rows.values())))
+    raise UsageError("no stack is up", hint="`brownout up` brings one up")
 
 
-def _attach(row: StackRecord) -> LiveWorld:
+def _require_free(row: StackRecord) -> StackRecord:
+    """The stack, unless it is not for people's hands: a run's, or one that is still coming up."""
+    if row.run_owned:
+        doing = "a run is using it" if row.owner.alive() else "its run died, and it will be taken down"
+        hint = "put the fault into the run's experiment, or inject it into a stack of your own: `brownout up`"
+        raise UsageError(f"stack {row.id} is not yours to break by hand: {doing}", hint=hint)
+    if row.owner.alive():
+        raise UsageError(f"stack {row.id} is still coming up", hint="wait for its `brownout up` to return")
+    return row
+
+
+def attach(row: StackRecord) -> LiveWorld:
+    """The world of a stack, whatever has become of it; raises StackGone, WorldError."""
     found: LiveWorld = load_entry(row.world).attach(row.folder)
     return found
 
 
-async def _nodes(row: StackRecord) -> list[dict[str, Any]]:
-    try:
-        world = _attach(row)
-    except StackGone:
-        return []
-    if not world.alive():
-        return []
-    status = await world.status()
-    return [await _node(world, name, entry) for name, entry in status["nodes"].items()]
-
-
-async def _node(world: LiveWorld, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    found = {"node": name, "state": entry["state"], "pid": entry.get("pid")}
-    try:
-        state = await world.read(Carrier("control", name))
-    except BrownoutError:
-        return found  # its process state says why it does not answer
-    return found | {key: state[key] for key in ("build", "store_keys") if key in state}
-
-
 async def tear_down(row: StackRecord) -> str:
-    """Takes a stack away and closes it in the ledger; a line that says so. Raises WorldError when something does not end."""
+    """Takes a stack away with its folder, and closes it in the ledger; a line that says so.
+
+    Logs stay when something had gone wrong with it. Raises WorldError when something does not end.
+    """
     try:
-        await _attach(row).stop()
+        world = attach(row)
+        whole = await _is_whole(world)
+        await world.stop()
         told = f"stack {row.id} is down"
     except StackGone as gone:
-        told = f"stack {row.id}: {gone.message}"
+        whole, told = False, f"stack {row.id}: {gone.message}"
+    discard_stack_dir(row.folder, keep_logs=not whole)
     with Ledger(ledger_path()) as ledger:
         ledger.close_stack(row.id)
-    return told
+    return f"{told}; its logs are in {row.folder}" if row.folder.is_dir() else told
+
+
+async def _is_whole(world: LiveWorld) -> bool:
+    """Whether nothing of the stack ended by itself."""
+    if not world.alive():
+        return False
+    try:
+        nodes = (await world.status())["nodes"].values()
+    except WorldError:
+        return False
+    return all(node["state"] != "dead" for node in nodes)

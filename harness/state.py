@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import platformdirs
+
+from harness.errors import WorldError
 
 
 def state_dir() -> Path:
@@ -23,6 +26,33 @@ def ledger_path() -> Path:
 def stack_dir(stack_id: str) -> Path:
     """The folder of one stack: its stack file, lease, logs and sockets."""
     return _private(state_dir() / "stacks" / stack_id)
+
+
+def discard_stack_dir(folder: Path, *, keep_logs: bool) -> None:
+    """Removes the folder of a stack that is down, with its secrets and its nodes' state; raises WorldError.
+
+    With `keep_logs` the logs that have something in them stay. A folder that is not one of `stack_dir` is left alone.
+    """
+    if folder.absolute().parent != state_dir() / "stacks":
+        return
+    logs = [path for path in folder.rglob("*.log") if path.stat().st_size] if keep_logs and folder.is_dir() else []
+    try:
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            _discard(entry, {kept for log in logs for kept in (log, *log.parents)})
+        if folder.is_dir() and not logs:
+            folder.rmdir()
+    except OSError as error:
+        raise WorldError(
+            f"{folder} cannot be removed: {error}", hint="it holds keys of that stack; remove it by hand"
+        ) from error
+
+
+def _discard(entry: Path, kept: set[Path]) -> None:
+    if entry not in kept:
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    elif entry.is_dir():
+        for below in entry.iterdir():
+            _discard(below, kept)
 
 
 def tools_dir() -> Path:

@@ -142,7 +142,7 @@ def _locked(path: Path, say: Say) -> Iterator[None]:
 
 def _build(folder: Path, say: Say, run: Run) -> Path:
     """The server built inside `folder`, its version checked."""
-    go, environment = _go(folder, say, run)
+    go, environment = go_command(folder, say, run)
     flags = f"-X {_TOXIPROXY_MODULE}.Version={TOXIPROXY_VERSION}"  # built without it, the server calls itself "git"
     command = [go, "install", "-ldflags", flags, f"{_TOXIPROXY_MODULE}/cmd/server@v{TOXIPROXY_VERSION}"]
     built = folder / "server"
@@ -155,16 +155,18 @@ def _build(folder: Path, say: Say, run: Run) -> Path:
     return built
 
 
-def _go(folder: Path, say: Say, run: Run) -> tuple[str, Mapping[str, str]]:
-    """A Go command and the environment that it needs."""
+def go_command(
+    folder: Path, say: Say, run: Run = run_command, *, what: str = f"Toxiproxy {TOXIPROXY_VERSION}"
+) -> tuple[str, Mapping[str, str]]:
+    """A Go command, put into `folder` where the machine has none, and the environment that it needs; `what` for is told."""
     on_path = shutil.which("go")
     if on_path is not None:
         said = run([on_path, "version"], {}, _ASK_TIMEOUT_S).out
         version = re.search(r"go(\d+)\.(\d+)", said)
         if version and (int(version[1]), int(version[2])) >= _OLDEST_GO:
-            say(f"building Toxiproxy {TOXIPROXY_VERSION} with Go {version[0][2:]} from PATH ({on_path}), once")
+            say(f"building {what} with Go {version[0][2:]} from PATH ({on_path}), once")
             return on_path, {"GOFLAGS": "-trimpath"}
-    say(f"building Toxiproxy {TOXIPROXY_VERSION} with the Go toolchain of the {_GO_PACKAGE} package, once")
+    say(f"building {what} with the Go toolchain of the {_GO_PACKAGE} package, once")
     go = _install_go(folder, run)
     caches = {
         "GOROOT": str(go.parent.parent),

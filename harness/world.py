@@ -2,8 +2,8 @@
 
 Three carriers can be put into a faulty state, each named by text:
 
-- `link:SOURCE->TARGET`   states `{"effect": "refuse" | "stall" | "slow", ...}`
-- `node:NAME`             states `{"effect": "down" | "paused"}`
+- `link:SOURCE->TARGET`   states `{"effect": "refuse" | "reset" | "stall" | "slow" | "blackhole", ...}`
+- `node:NAME`             states `{"effect": "down" | "paused" | ...}` (harness.worlds.catalog: what each world can do)
 - `control:NAME`          states `{"switch": ..., "value": ...}`, kept by the node itself (see identity.core.holds)
 
 Laws. A carrier keeps its *set* of holds by fault id and its state is computed from the whole set, so releasing one never
@@ -13,17 +13,19 @@ success. An empty set is the baseline. Hence every undo is `release`, which may 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
+from harness.errors import WorldError
 from identity.core.messages import Request, Response
 from identity.core.topology import StackSpec
 
 if TYPE_CHECKING:
     from harness.load.plan import LoadPlan
 
+T = TypeVar("T")
 CarrierKind = Literal["link", "node", "control"]
 
 
@@ -106,6 +108,13 @@ class World(Protocol):
         """The carrier's state as it is: at least `{"holds": {fault_id: state}}`; raises WorldError."""
         ...
 
+    async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+        """Runs calls of this world, at once where it can, and returns their results in order.
+
+        When some raise WorldError the others are carried out all the same; then the first error is raised.
+        """
+        ...
+
     async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
         """One independent request over `link`, from the source's side, to the target's health page."""
         ...
@@ -121,6 +130,34 @@ class World(Protocol):
     async def start_load(self, plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> LoadHandle:
         """Starts the plan's arrivals; every request ends as a line of a `requests*.jsonl` in `folder`."""
         ...
+
+
+async def one_after_another(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """`World.together` for a world that does one thing at a time."""
+    results: list[T] = []
+    errors: list[WorldError] = []
+    for call in calls:
+        try:
+            results.append(await call)
+        except WorldError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """How containers of one's own use a stack: the network that they join, and the base URLs there of what clients use.
+
+    `compose_variables` is the file that `docker compose --env-file` needs to add to the stack, `dashboard_url` where the load's
+    web page then is, on loopback.
+    """
+
+    network: str
+    urls: Mapping[str, str]
+    compose_variables: Path
+    dashboard_url: str
 
 
 class LiveWorld(World, Protocol):
@@ -161,6 +198,10 @@ class LiveWorld(World, Protocol):
 
     def toxiproxy_url(self) -> str:
         """The API of the stack's Toxiproxy, on loopback."""
+        ...
+
+    def inside(self) -> Inside | None:
+        """What containers of one's own need to know; None in a world without containers."""
         ...
 
     async def status(self) -> Mapping[str, Any]:

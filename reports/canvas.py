@@ -16,6 +16,8 @@ from bokeh.models import (
     WheelZoomTool,
 )
 from bokeh.models.annotations import BoxAnnotation, Span
+from bokeh.models.glyph import Glyph
+from bokeh.models.glyphs import Quad, Text
 from bokeh.plotting import figure
 
 from harness.result import Result
@@ -80,11 +82,20 @@ def _style_axes(fig: Any) -> None:
     fig.xgrid.visible = False
 
 
+def draw(fig: Any, source: ColumnDataSource, glyph: Glyph) -> Any:
+    """Adds the glyph and nothing else.
+
+    `fig.line` and its like add four copies of it, for states that nothing here uses; models are what a chart's time goes into.
+    """
+    return fig.add_glyph(source, glyph)
+
+
 def add_tooltip(
     fig: Any, lines: Timeline, source: ColumnDataSource, column: str, span: tuple[float, float], heading: str
 ) -> None:
     """One tooltip for the whole slice, every cohort in it, whether or not the pointer is near a line."""
-    area = fig.quad(source=source, left="left", right="right", bottom=span[0], top=span[1], fill_alpha=0.0, line_alpha=0.0)
+    slices = Quad(left="left", right="right", bottom=span[0], top=span[1], fill_alpha=0.0, line_alpha=0.0)
+    area = draw(fig, source, slices)
     rows = "".join(
         f'<tr><td style="color:var(--{palette.cohort_style(i).colour});padding-right:6px">●</td>'
         f'<td style="padding-right:14px">{template_text(series.name)}</td>'
@@ -156,19 +167,19 @@ def _rule(fig: Any, at_s: float, colour: str, dash: str, alpha: float) -> None:
 
 def _numbers(fig: Any, taken: Sequence[tuple[int, float]], at_y: float) -> None:
     data = {"x": [at_s * 1000 for _, at_s in taken], "n": [str(n) for n, _ in taken], "y": [at_y] * len(taken)}
-    numbers = fig.text(
-        "x",
-        "y",
-        "n",
-        source=ColumnDataSource(data),
+    numbers = Text(
+        x="x",
+        y="y",
+        text="n",
         text_align="center",
         text_baseline="middle",
         text_font=value(FONT),
         text_font_size="11px",
-        padding=2,
         background_fill_alpha=1.0,
+        tags=["text_color=act", "background_fill_color=paper"],
     )
-    numbers.glyph.tags = ["text_color=act", "background_fill_color=paper"]
+    numbers.update(padding=2)
+    draw(fig, ColumnDataSource(data), numbers)
 
 
 def add_hint(fig: Any, renderer: Any) -> None:

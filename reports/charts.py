@@ -19,12 +19,13 @@ from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
 from bokeh.models import ColumnDataSource, NumeralTickFormatter, Range1d
 from bokeh.models.annotations import Span
+from bokeh.models.glyphs import Line, Quad, Step
 from bokeh.resources import Resources
 
 from harness.result import Result
 from reports import palette, story
 from reports.buckets import Bucket, CohortSeries, Timeline
-from reports.canvas import add_tooltip, mark_time, new_figure
+from reports.canvas import add_tooltip, draw, mark_time, new_figure
 from reports.lanes import lanes_figure
 from reports.units import clock, count, milliseconds, percent
 
@@ -62,8 +63,9 @@ def build(result: Result, lines: Timeline) -> Charts:
         "chart-rate": _rate(result, lines, time_range, cursor, source),
     }
     document = Document()
-    for fig in figures.values():
-        document.add_root(fig)
+    with document.models.freeze():  # else everything is gone through again for each figure
+        for fig in figures.values():
+            document.add_root(fig)
     elements = {fig.id: name for name, fig in figures.items()}
     serialized = json.loads(serialize_json(document.to_json()))
     impact_ms = (failing.start_s * 1000, failing.end_s * 1000) if failing is not None else None
@@ -126,7 +128,7 @@ def _availability(result: Result, lines: Timeline, time_range: Range1d, cursor: 
     fig.yaxis.ticker = [0, 0.25, 0.5, 0.75, 1]
     mark_time(fig, result, lines, numbers_at=1.055)
     for index, _ in enumerate(lines.cohorts):
-        _cohort_line(fig.step, source, index, f"good_{index}", width=2.2, mode="center")
+        _cohort_line(fig, source, index, Step(x="mid", y=f"good_{index}", line_width=2.2, mode="center"))
     add_tooltip(fig, lines, source, "good_text", (-0.03, 1.09), "good share")
     return fig
 
@@ -137,8 +139,8 @@ def _latency(result: Result, lines: Timeline, time_range: Range1d, cursor: Span,
     fig.yaxis.major_label_overrides = {10.0**n: milliseconds(10.0**n).replace(".0", "") for n in range(-1, 7)}
     mark_time(fig, result, lines)
     for index, _ in enumerate(lines.cohorts):
-        _cohort_line(fig.line, source, index, f"p50_{index}", width=2.2)
-        _cohort_line(fig.line, source, index, f"p99_{index}", width=1.0, line_alpha=0.6)
+        _cohort_line(fig, source, index, Line(x="mid", y=f"p50_{index}", line_width=2.2))
+        _cohort_line(fig, source, index, Line(x="mid", y=f"p99_{index}", line_width=1.0, line_alpha=0.6))
     add_tooltip(fig, lines, source, "latency_text", (low, high), "p50 / p99")
     return fig
 
@@ -160,8 +162,7 @@ def _rate(result: Result, lines: Timeline, time_range: Range1d, cursor: Span, so
         upper = [low + value for low, value in zip(base, source.data[outcome], strict=True)]
         drawn = [math.nan if low == high else high for low, high in zip(base, upper, strict=True)]
         data = {"left": source.data["left"], "right": source.data["right"], "bottom": base, "top": drawn}
-        bars = fig.quad(
-            source=ColumnDataSource(data),
+        bars = Quad(
             left="left",
             right="right",
             bottom="bottom",
@@ -171,18 +172,18 @@ def _rate(result: Result, lines: Timeline, time_range: Range1d, cursor: Span, so
             hatch_alpha=0.55,
             hatch_scale=6,
             fill_alpha=0.75,
+            tags=[f"fill_color={colour}", f"line_color={colour}", "hatch_color=paper"],
         )
-        bars.glyph.tags = [f"fill_color={colour}", f"line_color={colour}", "hatch_color=paper"]
+        draw(fig, ColumnDataSource(data), bars)
         base = upper
     add_tooltip(fig, lines, source, "rate_text", (0, top or 1), "requests")
     return fig
 
 
-def _cohort_line(draw: Any, source: ColumnDataSource, index: int, column: str, *, width: float, **more: Any) -> None:
+def _cohort_line(fig: Any, source: ColumnDataSource, index: int, line: Line | Step) -> None:
     style = palette.cohort_style(index)
-    line = draw("mid", column, source=source, line_width=width, line_dash=list(style.dash), line_join="round", **more)
-    line.glyph.tags = [f"line_color={style.colour}"]
-    line.tags = [f"cohort:{index}"]
+    line.update(line_dash=list(style.dash), line_join="round", tags=[f"line_color={style.colour}"])
+    draw(fig, source, line).tags = [f"cohort:{index}"]
 
 
 def cohort_names(lines: Timeline) -> Iterator[tuple[str, palette.CohortStyle]]:

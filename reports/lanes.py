@@ -9,11 +9,12 @@ from typing import Any
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, Range1d
 from bokeh.models.annotations import Span
+from bokeh.models.glyphs import HBar, Scatter, Text
 
 from harness.result import Result, StepResult
 from reports import story
 from reports.buckets import Timeline
-from reports.canvas import FONT, add_hint, new_figure
+from reports.canvas import FONT, add_hint, draw, new_figure
 from reports.units import clock
 
 _ROLE_COLOURS = {"fault": "bad", "mitigation": "act", "operation": "soft"}
@@ -88,15 +89,14 @@ def _phase_row(fig: Any, result: Result, lines: Timeline) -> None:
     for index, phase in enumerate(story.phases(result)):
         source = _phase_source(phase, lines)
         alpha = (0.16, 0.32)[index % 2]
-        bar = fig.hbar(y="y", left="left", right="right", height=0.8, source=source, line_width=1, fill_alpha=alpha)
-        bar.glyph.tags = ["fill_color=soft", "line_color=paper"]
-        add_hint(fig, bar)
+        tags = ["fill_color=soft", "line_color=paper"]
+        bar = HBar(y="y", left="left", right="right", height=0.8, line_width=1, fill_alpha=alpha, tags=tags)
+        add_hint(fig, draw(fig, source, bar))
         if phase.end_s - phase.start_s >= _NARROWEST_NAMED_PHASE * span_s:
-            name = fig.text("mid", "y", "name", source=source, text_align="center", text_baseline="middle",
-                            text_font=value(FONT), text_font_size="11px")  # fmt: skip
-            name.glyph.tags = ["text_color=ink"]
+            name = Text(x="mid", y="y", text="name", text_align="center", text_baseline="middle",
+                        text_font=value(FONT), text_font_size="11px", tags=["text_color=ink"])  # fmt: skip
             share = (phase.end_s - phase.start_s) / span_s
-            name.tags = [f"needs-px:{round((_PX_A_LETTER * len(phase.label) + 8) / share)}"]
+            draw(fig, source, name).tags = [f"needs-px:{round((_PX_A_LETTER * len(phase.label) + 8) / share)}"]
 
 
 def _phase_source(phase: story.Band, lines: Timeline) -> ColumnDataSource:
@@ -127,16 +127,16 @@ def _source(rows: Sequence[tuple[int, Lane]]) -> ColumnDataSource:
 
 def _bars(fig: Any, rows: Sequence[tuple[int, Lane]], colour: str) -> None:
     if rows:
-        bars = fig.hbar(y="y", left="left", right="right", height=0.66, source=_source(rows), fill_alpha=0.22, line_width=1)
-        bars.glyph.tags = [f"fill_color={colour}", f"line_color={colour}"]
-        add_hint(fig, bars)
+        tags = [f"fill_color={colour}", f"line_color={colour}"]
+        bars = HBar(y="y", left="left", right="right", height=0.66, fill_alpha=0.22, line_width=1, tags=tags)
+        add_hint(fig, draw(fig, _source(rows), bars))
 
 
 def _points(fig: Any, rows: Sequence[tuple[int, Lane]], colour: str) -> None:
     if rows:
-        points = fig.scatter("left", "y", marker="diamond", size=11, source=_source(rows), line_width=1)
-        points.glyph.tags = [f"fill_color={colour}", f"line_color={colour}"]
-        add_hint(fig, points)
+        tags = [f"fill_color={colour}", f"line_color={colour}"]
+        points = Scatter(x="left", y="y", marker="diamond", size=11, line_width=1, tags=tags)
+        add_hint(fig, draw(fig, _source(rows), points))
 
 
 def _labels(fig: Any, rows: Sequence[tuple[int, Lane]], lines: Timeline) -> None:
@@ -144,18 +144,18 @@ def _labels(fig: Any, rows: Sequence[tuple[int, Lane]], lines: Timeline) -> None
     for name, align, offset in (("left", "left", 8), ("right", "left", 8), ("left", "right", -8)):
         side = [(y, lane) for y, lane in rows if _label_place(lane, lines) == (name, align)]
         if side:
-            names = fig.text(
-                name,
-                "y",
-                "label",
-                source=_source(side),
+            names = Text(
+                x=name,
+                y="y",
+                text="label",
                 text_align=align,
                 x_offset=offset,
                 text_baseline="middle",
                 text_font=value(FONT),
                 text_font_size="12px",
+                tags=["text_color=ink"],
             )
-            names.glyph.tags = ["text_color=ink"]
+            draw(fig, _source(side), names)
 
 
 def _label_place(lane: Lane, lines: Timeline) -> tuple[str, str]:

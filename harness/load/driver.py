@@ -19,31 +19,45 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import UsageError, WorldError
+from harness.load.bands import FILE_NAME as BANDS_NAME
+from harness.load.beats import Beats
 from harness.load.child import Child
 from harness.load.clock import EmulatedClock
-from harness.load.heartbeat import Heartbeat
 from harness.load.plan import LoadPlan, plan_json, planned_count
-from harness.load.tail import LinesTail, LogTail
+from harness.load.tail import LogTail
+from harness.load.view import FILE_NAME as BOARD_NAME
 
 ENTRY_POINT_GROUP, ENTRY_POINT_NAME = "brownout.load", "locust"
 LOG_NAME = "locust.log"
+PROBLEMS_NAME = "load-problems.json"
+_LEFT = ("requests*.jsonl", "load-*.jsonl", "locust*.log", PROBLEMS_NAME, BANDS_NAME, BOARD_NAME)
 _LOOPBACK = "127.0.0.1"
 _READY_WITHIN_S = 30.0
 _OVERDUE_S = 3.0
-_CPU_WINDOW_S = 5.0
 _POLL_S = 0.02
 
 
-async def start(plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> DrivenLoad:
+async def start(
+    plan: LoadPlan,
+    folder: Path,
+    *,
+    dashboard_port: int | None = None,
+    workers: int = 1,
+    master_port: int | None = None,
+) -> DrivenLoad:
     """Starts the plan's arrivals and returns when the generator waits for the first of them, or is already late for it.
 
     Logs go to `folder`. With `dashboard_port` Locust's web UI answers on the loopback interface for as long as the
-    load lives. Raises UsageError when the port is taken and WorldError when Locust does not start; then nothing is left.
+    load lives. More than one of `workers` are processes of their own beside a master, and with `master_port` others may
+    join there. Raises UsageError when a port is taken and WorldError when Locust does not start; then nothing is left.
     """
     clock = EmulatedClock.of(plan.clock)
-    if dashboard_port is not None:
-        require_free(dashboard_port)
-    load = DrivenLoad(plan, clock, folder, _spawn(plan, folder, dashboard_port), dashboard_port)
+    for port in (dashboard_port, master_port):
+        if port is not None:
+            require_free(port)
+    if workers > 1 and master_port is None:
+        master_port = _free_port()
+    load = DrivenLoad(plan, clock, folder, _spawn(plan, folder, dashboard_port, workers, master_port), dashboard_port)
     try:
         await load.wait_ready(_READY_WITHIN_S)
     except BaseException:
@@ -55,11 +69,14 @@ async def start(plan: LoadPlan, folder: Path, *, dashboard_port: int | None = No
 
 
 class DrivenLoad:
-    """Load under way in a Locust process (harness.world.LoadHandle)."""
+    """Load under way in a Locust process, or in a master and its workers (harness.world.LoadHandle)."""
 
-    def __init__(self, plan: LoadPlan, clock: EmulatedClock, folder: Path, child: Child, dashboard_port: int | None) -> None:
-        self._plan, self._clock, self._child = plan, clock, child
-        self._beats = _Beats(folder)
+    def __init__(
+        self, plan: LoadPlan, clock: EmulatedClock, folder: Path, children: Sequence[Child], dashboard_port: int | None
+    ) -> None:
+        self._plan, self._clock, self._folder = plan, clock, folder
+        self._child, *self._workers = children
+        self._beats = Beats(folder)
         self._records = LogTail(folder)
         self._stopped_at_s: float | None = None
         self._found: list[str] = []
@@ -69,13 +86,18 @@ class DrivenLoad:
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; that of the process that has the dashboard."""
+        return self._child.exit_code
+
     async def wait_ready(self, within_s: float) -> None:
         """Returns once the schedule is being run and the dashboard answers; raises WorldError."""
         deadline_s = time.monotonic() + within_s
-        while not (self._beats.ready() and await self._dashboard_answers()):
-            code = self._child.exit_code
-            if code is not None:
-                raise WorldError(f"the load generator did not start ({_ended(code)})", hint=self._child.last_lines())
+        while not (self._beats.ready(max(1, len(self._workers))) and await self._dashboard_answers()):
+            for child in (self._child, *self._workers):
+                if (code := child.exit_code) is not None:
+                    raise WorldError(f"the load generator did not start ({_ended(code)})", hint=child.last_lines())
             if time.monotonic() > deadline_s:
                 raise WorldError(f"the load generator was not ready in {within_s:g} s", hint=self._child.last_lines())
             await asyncio.sleep(_POLL_S)
@@ -95,20 +117,22 @@ class DrivenLoad:
         """Stops issuing, waits for what is under way, and leaves complete request logs behind. May run twice."""
         if self._stopped_at_s is not None:
             return
-        died = self._child.exit_code
-        if died is not None:
-            self._found.append(self._death(died))
+        self._found += self._deaths()
         self._stopped_at_s = time.monotonic()
         patience_s = self._plan.deadline_ms / 1000 + 5.0
         taken = await self._child.stop(((signal.SIGINT, patience_s), (signal.SIGTERM, 2.0)))
         if taken is not None and taken is not signal.SIGINT:
             self._found.append(f"the load generator did not stop when asked and was sent {taken.name}")
+        for worker in self._workers:  # their master has told them to
+            await worker.stop(((signal.SIGTERM, patience_s),))
+        self._found += shared_problems(self._folder)
         self._check_complete()
 
     def kill(self) -> None:
         """Ends it at once, whatever is lost; for when starting failed."""
         self._stopped_at_s = time.monotonic()
-        self._child.kill()
+        for child in (self._child, *self._workers):
+            child.kill()
 
     def gauges(self) -> Mapping[str, float]:
         """`planned`, `issued`, `lag_p99_ms`, `cpu_share` (of its busiest 5 s), `late` and `faults`, all so far.
@@ -128,6 +152,10 @@ class DrivenLoad:
             "faults": float(sum(beat.faults for beat in latest)),
         }
 
+    def finished(self) -> bool:
+        """True once every worker has come to the end of the plan."""
+        return self._beats.finished()
+
     def problems(self) -> tuple[str, ...]:
         """Anything that makes its records untrustworthy, each a sentence."""
         return (*self._found, *self._health(), *self._beats.oddities())
@@ -135,13 +163,12 @@ class DrivenLoad:
     def _health(self) -> Sequence[str]:
         if self._stopped_at_s is not None:
             return ()
-        code = self._child.exit_code
-        if code is not None:
-            return (self._death(code),)
+        deaths = self._deaths()
+        if deaths:
+            return deaths
         silent_s = self._silent_s()
-        if silent_s > _OVERDUE_S:
-            return (f"the load generator has not reported for {silent_s:.1f} s",)
-        return ()
+        silence = [f"the load generator has not reported for {silent_s:.1f} s"] if silent_s > _OVERDUE_S else []
+        return (*silence, *shared_problems(self._folder))
 
     def _silent_s(self) -> float:
         if self._beats.finished():
@@ -155,69 +182,23 @@ class DrivenLoad:
         share = min(1.0, max(0.0, (self._clock.emulated_at(until_s) - self._plan.start_s) / length_s))
         return round(share * sum(planned_count(self._plan, cohort) for cohort in self._plan.cohorts))
 
-    def _death(self, code: int) -> str:
-        lines = self._child.last_lines()
-        return f"the load generator ended by itself ({_ended(code)}); the last lines of {LOG_NAME}:\n{lines}"
+    def _deaths(self) -> Sequence[str]:
+        dead = [(child, child.exit_code) for child in (self._child, *self._workers)]
+        return [
+            f"the load generator ended by itself ({_ended(code)}); the last lines of {child.log.name}:\n{child.last_lines()}"
+            for child, code in dead
+            if code is not None
+        ]
 
     def _check_complete(self) -> None:
+        if self._plan.block_s is not None:
+            return  # its logs do not go back to the beginning
         records = sum(1 for _ in self._records.read())
         planned = sum(beat.planned for beat in self._beats.latest())
         if self._records.torn or self._records.unreadable:
             self._found.append("the request log has a torn or unreadable line")
         if records != planned:
             self._found.append(f"the request log has {records} lines for {planned} arrivals that fell due")
-
-
-class _Beats:
-    """The heartbeats of all workers of one load, read as they come."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._tails: dict[Path, LinesTail] = {}
-        self._by_worker: dict[int, list[Heartbeat]] = {}
-
-    def latest(self) -> Sequence[Heartbeat]:
-        """The newest heartbeat of each worker."""
-        for path in sorted(self._folder.glob("load-*.jsonl")):
-            for raw in self._tails.setdefault(path, LinesTail(path)).read():
-                beat = Heartbeat.parse(raw)
-                self._by_worker.setdefault(beat.worker, []).append(beat)
-        return tuple(beats[-1] for beats in self._by_worker.values())
-
-    def ready(self) -> bool:
-        latest = self.latest()
-        return bool(latest) and all(beat.state != "starting" for beat in latest)
-
-    def finished(self) -> bool:
-        latest = self.latest()
-        return bool(latest) and all(beat.state in ("finished", "stopped") for beat in latest)
-
-    def cpu_share(self) -> float:
-        """The largest share of one processor that a worker took over any 5 s, or over all its time when shorter."""
-        self.latest()
-        return max((_busiest(beats) for beats in self._by_worker.values()), default=0.0)
-
-    def oddities(self) -> Sequence[str]:
-        found = []
-        for beat in self.latest():
-            if any(earlier.state == "paused" for earlier in self._by_worker[beat.worker]):
-                found.append("the load was stopped from the dashboard for a while")
-            if beat.faults:
-                found.append(f"{beat.faults} arrivals failed inside the generator, the first: {beat.first_fault}")
-        return found
-
-
-def _busiest(beats: Sequence[Heartbeat]) -> float:
-    """Two pointers over the heartbeats: for each the latest one at least a window earlier."""
-    running = [beat for beat in beats if beat.state != "starting"]
-    shares, earlier = [0.0], 0
-    for index, beat in enumerate(running):
-        while earlier + 1 < index and beat.monotonic_s - running[earlier + 1].monotonic_s >= _CPU_WINDOW_S:
-            earlier += 1
-        passed_s = beat.monotonic_s - running[earlier].monotonic_s
-        if passed_s >= _CPU_WINDOW_S or (index == len(running) - 1 and earlier == 0 and passed_s > 0):
-            shares.append((beat.cpu_s - running[earlier].cpu_s) / passed_s)
-    return max(shares)
 
 
 def find_locustfile() -> Path:
@@ -233,23 +214,50 @@ def find_locustfile() -> Path:
     return Path(spec.origin)
 
 
-def _spawn(plan: LoadPlan, folder: Path, dashboard_port: int | None) -> Child:
+def clear(folder: Path) -> None:
+    """Takes away what an earlier load may have left in a folder that is used again."""
+    for pattern in _LEFT:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def shared_problems(folder: Path) -> tuple[str, ...]:
+    """What the process that hands a plan out to several workers found, each a sentence."""
+    try:
+        return tuple(map(str, json.loads((folder / PROBLEMS_NAME).read_bytes())))
+    except (OSError, ValueError):
+        return ()
+
+
+def _spawn(plan: LoadPlan, folder: Path, dashboard_port: int | None, workers: int, master_port: int | None) -> Sequence[Child]:
     locustfile = find_locustfile()
     folder.mkdir(parents=True, exist_ok=True)
     _plan_file(folder).touch(mode=0o600)
     _plan_file(folder).write_text(json.dumps(plan_json(plan)), encoding="utf-8")
-    arguments = ["-m", "locust", "-f", str(locustfile), "--users", "1", "--spawn-rate", "1", "--only-summary"]
+    base = ["-m", "locust", "-f", str(locustfile)]
+    arguments = [*base, "--users", str(workers), "--spawn-rate", str(workers), "--only-summary"]
     if dashboard_port is None:
         arguments += ["--headless"]
     else:
         arguments += ["--autostart", "--web-host", _LOOPBACK, "--web-port", str(dashboard_port)]
-    environment = {
-        "BROWNOUT_LOAD_PLAN": str(_plan_file(folder).resolve()),
-        "BROWNOUT_LOAD_FOLDER": str(folder.resolve()),
-        "BROWNOUT_LOAD_WORKER": "0",
-        "BROWNOUT_LOAD_WORKERS": "1",
-    }
-    return Child(arguments, environment=environment, folder=folder, log=folder / LOG_NAME)
+    environment = {"BROWNOUT_LOAD_FOLDER": str(folder.resolve())}
+    told = {"BROWNOUT_LOAD_PLAN": str(_plan_file(folder).resolve()), **environment}
+    if master_port is None:
+        return [Child(arguments, environment=told, folder=folder, log=folder / LOG_NAME)]
+    port = str(master_port)
+    arguments += ["--master", "--master-bind-host", _LOOPBACK, "--master-bind-port", port, "--expect-workers", str(workers)]
+    joining = [*base, "--worker", "--master-host", _LOOPBACK, "--master-port", port, "--only-summary"]
+    children = [Child(arguments, environment=told, folder=folder, log=folder / LOG_NAME)]
+    for number in range(workers):
+        log = folder / f"locust-worker-{number + 1}.log"
+        children.append(Child(joining, environment=environment, folder=folder, log=log))
+    return children
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind((_LOOPBACK, 0))
+        return int(found.getsockname()[1])
 
 
 def _plan_file(folder: Path) -> Path:
@@ -257,13 +265,13 @@ def _plan_file(folder: Path) -> Path:
 
 
 def require_free(port: int) -> None:
-    """Raises UsageError when the dashboard could not have this port."""
+    """Raises UsageError when the dashboard, or a master, could not have this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_LOOPBACK, port))
         except OSError as failed:
-            problem = f"the dashboard's port {port} cannot be used: {os.strerror(failed.errno or 0)}"
+            problem = f"port {port} cannot be used: {os.strerror(failed.errno or 0)}"
             raise UsageError(problem, hint="choose another port") from None
 
 

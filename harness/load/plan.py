@@ -4,6 +4,9 @@ Arrivals are open-loop and on an absolute schedule in emulated time, so every wo
 stall of the service cannot thin them out (closed-loop waits reported 99.0 % good where 85.7 % was true: reference
 load-slo-report 1.4). Within a cohort the gaps are exponential, each from a keyed draw, cut so that the count over the
 plan is the planned one.
+
+A plan that has no end to speak of is made block by block (`block_s`): the count is then the planned one in every block,
+so that a load of days costs no more to plan than one of minutes.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import heapq
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from harness.draw import Draws
+from harness.load.watch import Watch
 
 Model = Literal["token", "management", "resource", "provision"]
 
@@ -45,7 +50,7 @@ class Cohort(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One client turning up: who, when, where, and what it wants."""
+    """One client turning up: who, when, where, and what it wants. `index` counts its cohort's arrivals from 0."""
 
     id: str
     at_s: float
@@ -57,6 +62,7 @@ class Arrival:
     home: str
     resource: str
     front_end: str = ""
+    index: int = 0
 
 
 class LoadPlan(BaseModel):
@@ -65,6 +71,9 @@ class LoadPlan(BaseModel):
     `start_s` and `end_s` are emulated epoch seconds. `deadline_ms` is the client's time-out in network time, counted
     from the intended send. `urls` maps `client->NODE` links to base URLs (empty in the simulation); `clock` tells a
     process how to turn its monotonic clock into emulated time: `{"epoch_s", "monotonic_s", "rate"}`.
+
+    A plan in blocks of `block_s` emulated seconds belongs to a load by hand: it begins when its generator is ready, and what
+    would have been sent while it is paused from the web page is not planned. Otherwise that is written down as late.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,11 +88,17 @@ class LoadPlan(BaseModel):
     user_token: str = ""
     urls: Mapping[str, str] = Field(default_factory=dict)
     clock: Mapping[str, float] = Field(default_factory=dict)
+    block_s: PositiveFloat | None = None
+    watch: Watch = Watch()
 
 
-def arrivals(plan: LoadPlan) -> Iterator[Arrival]:
-    """Every arrival of the plan in order of time; a pure function of the plan."""
-    return heapq.merge(*(_cohort_arrivals(plan, cohort) for cohort in plan.cohorts), key=lambda a: (a.at_s, a.id))
+def arrivals(plan: LoadPlan, *, after_s: float = -math.inf) -> Iterator[Arrival]:
+    """Every arrival of the plan in order of time, a pure function of the plan.
+
+    With `after_s` some or all of those before that time are left out: whole blocks, which then cost nothing.
+    """
+    merged = (_cohort_arrivals(plan, cohort, after_s) for cohort in plan.cohorts)
+    return heapq.merge(*merged, key=lambda a: (a.at_s, a.id))
 
 
 def planned_count(plan: LoadPlan, cohort: Cohort) -> int:
@@ -96,15 +111,36 @@ def operations_of(cohort: Cohort) -> tuple[str, ...]:
     return tuple(name for name, weight in cohort.mix.items() if weight > 0) or (_DEFAULT_OPERATION[cohort.model],)
 
 
-def _cohort_arrivals(plan: LoadPlan, cohort: Cohort) -> Iterator[Arrival]:
-    count = planned_count(plan, cohort)
+def _cohort_arrivals(plan: LoadPlan, cohort: Cohort, after_s: float) -> Iterator[Arrival]:
     chances = {what: Draws(plan.seed, what, cohort.name) for what in ("gap", "machine", "operation", "home", "front-end")}
-    gaps = [-math.log(1.0 - chances["gap"].at(i)) for i in range(count + 1)]
-    scale = (plan.end_s - plan.start_s) / math.fsum(gaps) if gaps else 0.0
+    first = 0
+    for start_s, end_s in _blocks(plan):
+        after = round(cohort.rate_per_s * (end_s - plan.start_s))
+        if end_s > after_s:
+            yield from _block_arrivals(cohort, range(first, after), start_s, end_s, chances)
+        first = after
+
+
+def _blocks(plan: LoadPlan) -> Iterator[tuple[float, float]]:
+    """The plan's blocks in emulated time; the whole plan is one when it is not made in blocks."""
+    length_s = plan.block_s or plan.end_s - plan.start_s
+    for number in count():
+        start_s = plan.start_s + number * length_s
+        if start_s >= plan.end_s:
+            return
+        yield start_s, min(plan.end_s, start_s + length_s)
+
+
+def _block_arrivals(
+    cohort: Cohort, indexes: range, start_s: float, end_s: float, chances: Mapping[str, Draws]
+) -> Iterator[Arrival]:
+    # One gap more than arrivals: the last one leads to the end of the block.
+    gaps = [-math.log(1.0 - chances["gap"].at(index)) for index in range(indexes.start, indexes.stop + 1)]
+    scale = (end_s - start_s) / math.fsum(gaps)
     elapsed = 0.0
-    for index in range(count):
-        elapsed += gaps[index]
-        yield _arrival(cohort, index, plan.start_s + elapsed * scale, chances)
+    for index, gap in zip(indexes, gaps, strict=False):
+        elapsed += gap
+        yield _arrival(cohort, index, start_s + elapsed * scale, chances)
 
 
 def _arrival(cohort: Cohort, index: int, at_s: float, chances: Mapping[str, Draws]) -> Arrival:
@@ -120,6 +156,7 @@ def _arrival(cohort: Cohort, index: int, at_s: float, chances: Mapping[str, Draw
         home=_pick(cohort.homes, chances["home"].at(index)) or cohort.region,
         resource=cohort.resource,
         front_end=_pick(cohort.front_ends, chances["front-end"].at(index)) or "arm",
+        index=index,
     )
 
 

@@ -2,18 +2,21 @@
 
 A line without its newline is left for later, because its writer may be in the middle of it or may have been killed
 there. A whole line that does not parse is counted and left out; the count belongs in a run's list of problems.
+
+A load without an end keeps the newest `PARTS` parts of its log, each of about `PART_BYTES`; a run keeps everything.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from harness.history import RequestRecord
 
+PART_BYTES, PARTS = 16 << 20, 4
 _FIELDS = frozenset(field.name for field in fields(RequestRecord))
 
 
@@ -70,9 +73,16 @@ class LogTail:
 
     def read(self) -> Iterator[RequestRecord]:
         """Every record completed since the last call; within one file in the order in which requests ended."""
-        for path in sorted(self.folder.glob("requests*.jsonl")):
+        paths = sorted(self.folder.glob("requests*.jsonl"))
+        self._forget(set(self._tails) - set(paths))
+        for path in paths:
             for raw in self._tails.setdefault(path, LinesTail(path)).read():
                 yield from self._record(raw)
+
+    def _forget(self, gone: Iterable[Path]) -> None:
+        """Drops files that are no longer there: the log of a long load keeps its newest parts only."""
+        for path in gone:
+            self._misshapen += self._tails.pop(path).unreadable
 
     def _record(self, raw: dict[str, Any]) -> Iterator[RequestRecord]:
         try:

@@ -23,12 +23,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.experiment import Experiment, Slo, Verdict
+from harness.experiment import Experiment, Slo
 from harness.history import History
 from harness.result import GateResult, Interval, SloResult, StepResult
 from harness.slo.phases import phase_windows
 from harness.slo.selection import Count, between, count, select
 from harness.slo.stats import budget, percent, wilson_high, wilson_low
+from harness.verdicts import Verdict
 
 SloStatus = Literal["met", "breached", "undecided"]
 PASS_ONLY_GATES = frozenset({"bite", "samples", "healed", "clean-teardown"})

@@ -10,7 +10,7 @@ from harness.errors import AbilityMissing, UsageError, WorldError
 from harness.world import LiveWorld
 
 SIMULATION, PROCESSES, COMPOSE = "simulation", "processes", "compose"
-_EVERYWHERE = frozenset({"link:refuse", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"})
+_EVERYWHERE = frozenset({"link:refuse", "link:reset", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"})
 _IN_CONTAINERS = frozenset(
     {"link:blackhole", "node:stopped", "node:restarted", "node:wiped", "node:old-image", "node:disconnected"}
 )

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from harness.errors import StackGone, WorldError
-from harness.world import ProbeResult
+from harness.world import Inside, ProbeResult
 from harness.worlds import compose_stack
 from harness.worlds.catalog import COMPOSE, WORLDS
 from harness.worlds.compose_nodes import NodeHolds
 from harness.worlds.compose_plan import (
+    DASHBOARD,
     PROBER,
-    SPEC_NAME,
     TOXIPROXY,
     Proxy,
     control_name,
@@ -38,11 +38,13 @@ from harness.worlds.docker_engine import Engine
 from harness.worlds.packet_filter import PacketFilter
 from harness.worlds.sockets import SocketWorld
 from identity.core.messages import CallFailed, Request
-from identity.core.topology import Link, StackSpec
+from identity.core.topology import CLIENT, Link, StackSpec
 from identity.server.port_range import HOST
+from identity.server.shared_spec import SPEC_NAME, USER_TOKEN_NAME
 from identity.server.spec_file import ServedStack, read_served
 
 PROBE_ROOM_S = 2.0
+USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
 
 
 class ComposeWorld(SocketWorld):
@@ -101,11 +103,21 @@ class ComposeWorld(SocketWorld):
             await asyncio.shield(rising)
             for node in self.spec.nodes():
                 await self.await_ready(node)
+            await self._share_user_token()
         except BaseException:
             with suppress(WorldError):
                 await rising  # a thread cannot be interrupted; what it brings up is taken down here
             await self.stop()
             raise
+
+    async def _share_user_token(self) -> None:
+        """Puts a user's token where the load's containers find it: only the machine can ask for one; raises WorldError."""
+        body = {"lifetime_s": USER_TOKEN_LIFETIME_S}
+        answer = await self.control(f"{self.spec.home_region}.directory", Request("POST", "/admin/user-token", body=body))
+        if not answer.ok or answer.body is None:
+            raise WorldError(f"the directory made no user token ({answer.status})")
+        token = str(answer.body["access_token"]).encode()
+        await asyncio.to_thread(compose_stack.share, self._docker(), self._up(), USER_TOKEN_NAME, token)
 
     async def is_ready(self, node: str) -> bool:
         """A container that is starting may refuse, or give a waiting request up; until the time is over that means not yet."""
@@ -139,6 +151,14 @@ class ComposeWorld(SocketWorld):
     def toxiproxy_url(self) -> str:
         """The API of the stack's Toxiproxy."""
         return self._up().toxiproxy_url
+
+    def inside(self) -> Inside:
+        """The client network, and the links that begin there as containers on it reach them."""
+        urls = {node: f"http://{self._proxies[str(Link(CLIENT, node))].inside}" for node in self.urls()}
+        standing = self._up()
+        dashboard = published_ports(self.spec, standing.first_port)[control_name(DASHBOARD)]
+        variables = self.folder / compose_stack.VARIABLES_NAME
+        return Inside(f"{standing.project}_{CLIENT}", urls, variables, f"http://{HOST}:{dashboard}")
 
     def log_hint(self, node: str) -> str:
         return f"`docker logs {self._up().project}-{service_of(node)}-1` shows what it said"

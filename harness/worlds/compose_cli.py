@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.errors import WorldError
 
 OLDEST = (2, 20)
 TIMEOUT_S = 180.0
+TETHER = Path(__file__).with_name("tether.py")
 _UPGRADE = "install Compose 2.20 or newer (the plugin `docker compose`, not docker-compose 1.x)"
 _TROUBLE: tuple[tuple[str, str, str], ...] = (  # what Compose says, what it means, what to do
     (
@@ -50,10 +52,10 @@ class Compose:
     def run(self, *arguments: str) -> str:
         """Runs one subcommand and returns what it printed; raises WorldError with what Compose said and what to do."""
         command = ["docker", "compose", "-p", self.project, "-f", str(compose_file()), *arguments]
-        done = _run(command, {**_plain_environment(), **self.variables})
-        if done.returncode != 0:
-            raise _trouble(arguments[0], done.stderr)
-        return done.stdout
+        code, out, said = _run(command, {**_plain_environment(), **self.variables})
+        if code != 0:
+            raise _trouble(arguments[0], said)
+        return out
 
 
 def compose_file() -> Path:
@@ -69,11 +71,9 @@ def version() -> str:
 
     One that was built from source may not know its version (`dev`); it is taken as it is.
     """
-    if shutil.which("docker") is None:
-        raise WorldError("the command `docker` is not installed", hint="install Docker, or use --world processes")
-    done = _run(["docker", "compose", "version", "--short"], _plain_environment())
-    said = done.stdout.strip()
-    if done.returncode != 0 or not said:
+    code, out, _ = _run(["docker", "compose", "version", "--short"], _plain_environment())
+    said = out.strip()
+    if code != 0 or not said:
         raise WorldError("Docker has no Compose plugin", hint=_UPGRADE)
     found = re.match(r"v?(\d+)\.(\d+)", said)
     if found is not None and tuple(map(int, found.groups())) < OLDEST:
@@ -81,15 +81,31 @@ def version() -> str:
     return said
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+    """Exit code, output and complaints of a command that does not outlive this process; raises WorldError."""
+    if shutil.which("docker") is None:
+        raise WorldError("the command `docker` is not installed", hint="install Docker, or use --world processes")
+    reading, held = os.pipe()
+    with open(reading, "rb") as theirs, open(held, "wb") as ours:  # noqa: PTH123 - a pipe has no path
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(TETHER), *command],
+            env=dict(environment),
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
         )
-    except FileNotFoundError as missing:
-        raise WorldError("the command `docker` is not installed", hint="install Docker, or use --world processes") from missing
-    except subprocess.TimeoutExpired as late:
-        raise WorldError(f"`{' '.join(command[:3])}` did not end in {TIMEOUT_S:g} s", hint="see `brownout doctor`") from late
+        theirs.close()
+        try:
+            out, said = process.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired as late:
+            ours.close()
+            process.communicate()
+            raise WorldError(
+                f"`{' '.join(command[:3])}` did not end in {TIMEOUT_S:g} s", hint="see `brownout doctor`"
+            ) from late
+    return process.returncode, out, said
 
 
 def _plain_environment() -> dict[str, str]:

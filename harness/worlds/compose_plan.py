@@ -2,7 +2,8 @@
 
 Theory. Toxiproxy is the only container on more than one network, so every path between networks is one of its proxies.
 It has one for each link of the stack (`melbourne.token->sydney.store`) and one, never broken by a fault, for the control
-plane of each node and prober (`control->sydney.store`). Those that something outside of the containers uses come first
+plane of each node and prober (`control->sydney.store`), and one for the
+load's dashboard. Those that something outside of the containers uses come first
 and are published as one range of loopback ports; the rest can be reached inside only.
 
 compose/compose.yaml and compose/toxiproxy.json are written out from this (`python -m compose.write`); a test fails when
@@ -18,11 +19,12 @@ from typing import Any
 from identity.core.topology import CLIENT, StackSpec
 
 TOXIPROXY, FENCE, SEED = "toxiproxy", "fence", "seed"
+EDGE = "edge"  # the network from which Toxiproxy's ports are published; it alone is on it
+DASHBOARD, DASHBOARD_PORT = "load-master", 8089
 CONTROL, PROBER = "control", "prober"
 API_PORT, NODE_PORT, FIRST_LISTEN = 8474, 8080, 20000
 DEFAULT_FIRST_PORT = 20100  # on the machine, where `docker compose up` is used by itself
 SPEC_FOLDER, STATE_FOLDER = "/spec", "/state"
-SPEC_NAME, GO_NAME = "stack.json", "go.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Proxy:
     port: int
     service: str
     published: bool
+
+    @property
+    def upstream(self) -> str:
+        """What is behind it."""
+        return f"{self.service}:{DASHBOARD_PORT if self.service == DASHBOARD else NODE_PORT}"
 
     @property
     def inside(self) -> str:
@@ -68,7 +75,7 @@ def proxies(stack: StackSpec) -> tuple[Proxy, ...]:
     """Every proxy, the published ones first and on consecutive ports."""
     links = stack.links()
     outside = [(str(link), link.target) for link in links if link.source == CLIENT]
-    outside += [(control_name(node), node) for node in (*stack.nodes(), *probers(stack))]
+    outside += [(control_name(node), node) for node in (*stack.nodes(), *probers(stack), DASHBOARD)]
     inside = [(str(link), link.target) for link in links if link.source != CLIENT]
     named = [*((*pair, True) for pair in outside), *((*pair, False) for pair in inside)]
     return tuple(
@@ -80,7 +87,7 @@ def proxies(stack: StackSpec) -> tuple[Proxy, ...]:
 def toxiproxy_config(stack: StackSpec) -> list[dict[str, Any]]:
     """What Toxiproxy reads when it starts."""
     return [
-        {"name": proxy.name, "listen": f"0.0.0.0:{proxy.port}", "upstream": f"{proxy.service}:{NODE_PORT}", "enabled": True}
+        {"name": proxy.name, "listen": f"0.0.0.0:{proxy.port}", "upstream": proxy.upstream, "enabled": True}
         for proxy in proxies(stack)
     ]
 

@@ -20,11 +20,11 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from harness.worlds.compose_plan import GO_NAME, NODE_PORT, SPEC_FOLDER
+from harness.worlds.compose_plan import NODE_PORT, SPEC_FOLDER
 from harness.worlds.process_probe import probe_address
 from identity.core.messages import Request, Response
 from identity.server.asgi import application
-from identity.server.container import read_stack
+from identity.server.shared_spec import GO_NAME, read_stack
 
 MOST_MS = 30_000.0
 LOOK_INTERVAL_S = 0.05

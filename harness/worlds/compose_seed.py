@@ -17,9 +17,10 @@ from pathlib import Path
 import orjson
 
 from harness.stack import build_stack
-from harness.worlds.compose_plan import DEFAULT_FIRST_PORT, GO_NAME, SPEC_FOLDER, SPEC_NAME, inside_links, public_urls
+from harness.worlds.compose_plan import DEFAULT_FIRST_PORT, SPEC_FOLDER, inside_links, public_urls
 from identity.core.topology import StackSpec
 from identity.server.clock import Clock
+from identity.server.shared_spec import GO_NAME, SPEC_NAME
 from identity.server.spec_file import ServedStack, write_private, write_served
 
 PORTS_VARIABLE = "BROWNOUT_PORTS"

@@ -3,7 +3,7 @@
 Theory. What the stack is called is written to `world.json` before the engine hears of it, and everything on the engine
 carries that name as a label. So a command that comes later finds and removes it all, whatever became of the starter, and
 by its label alone. The specification goes into the shared volume between `create` and `up`; the clock follows once every
-node waits for it, and then all begin at one moment (identity.server.container).
+node waits for it, and then all begin at one moment (identity.server.shared_spec).
 """
 
 from __future__ import annotations
@@ -25,10 +25,8 @@ from harness.state import state_dir
 from harness.worlds.compose_cli import Compose, version
 from harness.worlds.compose_plan import (
     FENCE,
-    GO_NAME,
     SEED,
     SPEC_FOLDER,
-    SPEC_NAME,
     control_name,
     proxies,
     published_ports,
@@ -39,10 +37,11 @@ from harness.worlds.docker_engine import Container, Engine
 from identity.core.topology import StackSpec
 from identity.server.clock import Clock
 from identity.server.port_range import HOST, NoPortError, consecutive_ports
+from identity.server.shared_spec import GO_NAME, SPEC_NAME
 from identity.server.spec_file import ServedStack, write_private, write_served
 
 SCHEMA = "brownout/world/v1"
-RECORD_NAME, HOLDS_NAME = "world.json", "node-holds.json"
+RECORD_NAME, HOLDS_NAME, VARIABLES_NAME = "world.json", "node-holds.json", "compose.env"
 IDENTITY_IMAGE, FENCE_IMAGE = f"brownout/identity:{__version__}", f"brownout/fence:{__version__}"
 TOXIPROXY_IMAGE = "ghcr.io/shopify/toxiproxy:2.12.0"
 USER_ID = 10001
@@ -90,6 +89,10 @@ class Standing:
         return Compose(self.project, {**variables, **(tags or {})})
 
     def write(self) -> None:
+        """Writes the record, and for people's own `docker compose --env-file` the variables of the stack."""
+        compose = self.compose()
+        lines = [f"COMPOSE_PROJECT_NAME={self.project}", *(f"{name}={value}" for name, value in compose.variables.items())]
+        write_private(self.folder / VARIABLES_NAME, "\n".join((*lines, "")).encode())
         row = {"schema": SCHEMA, "world": "compose", **asdict(self), "folder": str(self.folder)}
         write_private(self.folder / RECORD_NAME, orjson.dumps(row, option=orjson.OPT_INDENT_2))
 
@@ -118,13 +121,18 @@ def prepare() -> str:
     compose = version()
     engine = Engine()
     try:
-        missing = [name for name in wanted_images() if not engine.has_image(name)]
+        missing = missing_images(engine)
         if missing:
             hint = "`make images-offline` builds them from packages (a minute), `make images` with an image registry"
             raise WorldError(f"images are missing: {', '.join(missing)}", hint=hint)
         return f"Docker {engine.version}, Compose {compose}"
     finally:
         engine.close()
+
+
+def missing_images(engine: Engine) -> tuple[str, ...]:
+    """Those of the wanted images that the engine does not have."""
+    return tuple(name for name in wanted_images() if not engine.has_image(name))
 
 
 def wanted_images() -> tuple[str, ...]:
@@ -182,6 +190,11 @@ def _raise(standing: Standing, stack: StackSpec, *, epoch_s: float, rate: float)
         engine.close()
     write_served(standing.folder / SPEC_NAME, served)
     return served
+
+
+def share(engine: Engine, standing: Standing, name: str, content: bytes) -> None:
+    """Puts a file into the folder that all containers of the stack share; raises WorldError."""
+    engine.put_file(_required(engine, standing, SEED).id, SPEC_FOLDER, name, content, uid=USER_ID)
 
 
 def _required(engine: Engine, standing: Standing, service: str) -> Container:
@@ -244,5 +257,5 @@ def take_down(standing: Standing) -> None:
         engine.remove_stack(standing.stack)
     finally:
         engine.close()
-    for name in (SPEC_NAME, HOLDS_NAME, RECORD_NAME):
+    for name in (SPEC_NAME, HOLDS_NAME, VARIABLES_NAME, RECORD_NAME):
         (standing.folder / name).unlink(missing_ok=True)

@@ -10,6 +10,8 @@ says what to do. Calls are blocking and bounded in time; coroutines run them in 
 from __future__ import annotations
 
 import io
+import os
+import socket
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,14 +25,17 @@ import docker.errors
 import requests
 
 from harness.errors import WorldError
+from harness.worlds.docker_rows import SERVICE_LABEL, Confined, Network, read_confined, read_network
 
 STACK_LABEL, OWNER_LABEL, NODE_LABEL, PROBER_LABEL = "brownout.stack", "brownout.owner", "brownout.node", "brownout.prober"
-SERVICE_LABEL, PROJECT_LABEL = "com.docker.compose.service", "com.docker.compose.project"
+PROJECT_LABEL = "com.docker.compose.project"
+LOCAL_ENGINE = "unix:///var/run/docker.sock"  # where the library looks, too
 OLDEST_API = (1, 41)  # Docker 20.10
 TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 15.0
 LOOK_INTERVAL_S = 0.01
 REMOVERS = 4
+SETTLE_S = 1.0
 _START_HINT = "start it (`systemctl start docker`, or Docker Desktop), or use --world processes, which needs no engine"
 
 
@@ -82,12 +87,14 @@ class Engine:
     """The engine that the environment names (DOCKER_HOST, else the local one). Raises EngineError in every method."""
 
     def __init__(self) -> None:
+        _knock()
         try:
             self._client = docker.DockerClient.from_env(timeout=int(TIMEOUT_S))
             self._about: Mapping[str, Any] = self._client.version()
         except (docker.errors.DockerException, requests.RequestException) as failed:
             raise EngineError(f"no Docker engine answers: {_cause(failed)}", hint=_START_HINT) from failed
         if tuple(int(part) for part in self._about["ApiVersion"].split(".")) < OLDEST_API:
+            self.close()
             hint = "upgrade to Docker 20.10 or newer, or use --world processes"
             raise EngineError(f"Docker {self.version} is too old", hint=hint)
 
@@ -130,6 +137,63 @@ class Engine:
             rows += [each.labels for each in found]
         return {row[STACK_LABEL]: row.get(OWNER_LABEL, "") for row in rows}
 
+    def confined(self, stack: str) -> tuple[Confined, ...]:
+        """How every container of a stack is held, by name."""
+        with _told("look at containers"):
+            found = self._client.containers.list(all=True, filters={"label": f"{STACK_LABEL}={stack}"}, ignore_removed=True)
+            return tuple(sorted((read_confined(each.attrs) for each in found), key=lambda each: each.name))
+
+    def networks(self, stack: str = "") -> tuple[Network, ...]:
+        """The networks of a stack, or all that the engine has, with who is on them."""
+        with _told("look at networks"):
+            filters = {"label": f"{STACK_LABEL}={stack}"} if stack else {}
+            rows: list[Network] = []
+            for each in self._client.networks.list(filters=filters):
+                with _unless_gone():
+                    rows.append(read_network(self._client.api.inspect_network(each.id)))
+            return tuple(rows)
+
+    def processes(self, container: str) -> int:
+        """How many processes run in a container."""
+        with _told("list a container's processes"):
+            return len(self._client.api.top(container)["Processes"])
+
+    def make_network(self, name: str, labels: Mapping[str, str]) -> str:
+        """A network of the ordinary kind that hides no source address; its id."""
+        options = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+        with _told("make a network"):
+            return str(self._client.networks.create(name, driver="bridge", options=options, labels=dict(labels)).id)
+
+    def remove_network(self, name: str) -> None:
+        """Removes a network that nobody is on; one that is gone is success."""
+        with _told("remove a network"), _unless_gone():
+            self._client.api.remove_network(name)
+
+    def run_container(
+        self, image: str, command: Sequence[str], *, name: str, network: str, labels: Mapping[str, str]
+    ) -> Container:
+        """Starts a container with no rights on one network, and returns it running."""
+        with _told(f"run {name}"):
+            made = self._client.containers.run(
+                image,
+                list(command),
+                name=name,
+                network=network,
+                labels=dict(labels),
+                entrypoint="python3",
+                detach=True,
+                read_only=True,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges:true"],
+            )
+        return self.await_state(str(made.id), lambda seen: bool(seen.addresses.get(network)), wanted="running")
+
+    @property
+    def data_folder(self) -> str:
+        """Where the engine keeps images and volumes, as a path of its own machine."""
+        with _told("tell about itself"):
+            return str(self._client.info()["DockerRootDir"])
+
     def container(self, container: str) -> Container | None:
         """One container as it is now; None when it is gone."""
         try:
@@ -163,6 +227,10 @@ class Engine:
         """Ends the container, if it runs, and removes it; one that is gone is success."""
         with _told("remove a container"), _unless_gone():
             self._client.api.remove_container(container, force=True)
+
+    def has_volume(self, name: str) -> bool:
+        with _told("look for a volume"):
+            return any(found.name == name for found in self._client.volumes.list(filters={"name": name}))
 
     def remove_volume(self, name: str) -> None:
         with _told("remove a volume"), _unless_gone():
@@ -226,7 +294,21 @@ class Engine:
             time.sleep(LOOK_INTERVAL_S)  # the engine's events come later than its answers
 
     def remove_stack(self, stack: str) -> None:
-        """Removes every container, network and volume of a stack, and nothing else; raises EngineError for what stays."""
+        """Removes every container, network and volume of a stack, and nothing else; raises EngineError for what stays.
+
+        Where whoever brought it up was killed in the middle, the engine may still be making what it was asked for last. So
+        a stack that was not up, or not whole, is looked for again until nothing of it has turned up for a while.
+        """
+        whole = self._remove_found(stack)
+        quiet_since_s, deadline_s = time.monotonic(), time.monotonic() + CHANGE_TIMEOUT_S
+        while not whole and time.monotonic() < quiet_since_s + SETTLE_S:
+            time.sleep(SETTLE_S / 4)  # no event tells that nothing more comes
+            if stack in self.stacks():
+                self._remove_found(stack)
+                quiet_since_s = time.monotonic() if time.monotonic() < deadline_s else quiet_since_s
+
+    def _remove_found(self, stack: str) -> bool:
+        """Removes what there is of a stack now; whether it was one that had come up."""
         label = {"label": f"{STACK_LABEL}={stack}"}
         with _told(f"remove the stack {stack}"):
             found = self._client.api.containers(all=True, filters=label)
@@ -234,17 +316,37 @@ class Engine:
                 for removed in [pool.submit(self.remove, each["Id"]) for each in found]:
                     removed.result()
             for network in self._client.networks.list(filters=label):
-                self._empty(network.id)
                 with _unless_gone():
+                    self._empty(network.id)
                     network.remove()
             for volume in self._client.volumes.list(filters=label):
                 self.remove_volume(volume.name)
+        return bool(found) and all(each["State"] != "created" for each in found)
 
     def _empty(self, network: str) -> None:
         """Takes off a network of ours what its users put there: their containers stay, and lose this network only."""
         for each in self._client.api.inspect_network(network).get("Containers") or {}:
             with _unless_gone():
                 self._client.api.disconnect_container_from_network(each, network, force=True)
+
+
+def _knock() -> None:
+    """Raises EngineError, with the machine's own reason, when nothing listens at the engine's socket on this machine.
+
+    The library knows reasons as text in text, and leaves its socket open.
+    """
+    where = os.environ.get("DOCKER_HOST") or LOCAL_ENGINE
+    if not where.startswith("unix://"):
+        return
+    with socket.socket(socket.AF_UNIX) as knocking:
+        knocking.settimeout(TIMEOUT_S)
+        try:
+            knocking.connect("/" + where.removeprefix("unix://").lstrip("/"))
+        except PermissionError as refused:
+            hint = "join the group docker (`sudo usermod -aG docker $USER`, then log in again)"
+            raise EngineError(f"no Docker engine answers: {refused.strerror} at {where}", hint=hint) from refused
+        except OSError as failed:
+            raise EngineError(f"no Docker engine answers: {failed.strerror} at {where}", hint=_START_HINT) from failed
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 The words mean what they mean with the real proxy (harness.worlds.toxiproxy_holds), holds are checked by the same code:
 
 - `refuse`  new calls are refused at once, and calls under way are reset.
+- `reset`   a message of that direction is lost, and its caller is reset at once. What is under way and sends nothing into it
+            goes on, until the last reset of the direction ends: then it is reset.
 - `stall`   a message that meets the stall is lost; its caller hears nothing. When the last stall of a direction ends,
-            every call that is under way is reset: its stream has a hole in it.
+            every call that is under way is reset: its stream has a hole in it. So it is when a reset takes its place.
 - `slow`    every message of that direction takes longer, by latency and jitter; several holds add up.
 
 One thing differs: whatever the real proxy is delaying when its set of holds changes it lets through at once.
@@ -17,7 +19,7 @@ from typing import Any
 
 from harness.draw import Draws
 from harness.kernel import Future, Kernel
-from harness.worlds.toxiproxy_holds import Hold, is_refused
+from harness.worlds.toxiproxy_holds import Hold, is_refused, streams_of
 from identity.core.messages import CallFailed, Response
 
 UPSTREAM, DOWNSTREAM = "upstream", "downstream"
@@ -40,6 +42,8 @@ class SimulatedLink:
         self._holds: dict[str, Hold] = {}
         self.refuses = False
         self._stalled: frozenset[str] = frozenset()
+        self._reset: frozenset[str] = frozenset()
+        self._lost: frozenset[str] = frozenset()  # directions in which nothing arrives
 
     def report(self) -> Mapping[str, Any]:
         """The link's state: `holds` by fault id, and whether it refuses."""
@@ -59,10 +63,13 @@ class SimulatedLink:
 
     def _change(self, holds: dict[str, Hold]) -> None:
         """Takes a new set of holds, from which everything follows."""
-        stalled = frozenset(stream for hold in holds.values() if hold.effect == "stall" for stream in hold.streams())
+        reset = streams_of(holds, "reset")
+        stalled = streams_of(holds, "stall") - reset
         refuses = is_refused(holds)
-        cut = (refuses and not self.refuses) or bool(self._stalled - stalled)
-        self._holds, self._stalled, self.refuses = holds, stalled, refuses
+        lost = stalled | reset
+        cut = (refuses and not self.refuses) or bool((self._stalled - stalled) | (self._lost - lost))
+        self._holds, self.refuses = holds, refuses
+        self._stalled, self._reset, self._lost = stalled, reset, lost
         if cut:
             self._cut()
 
@@ -81,7 +88,9 @@ class SimulatedLink:
     async def carry(self, direction: str, answer: Answer) -> bool:
         """Takes as long as one message of the call takes in this direction; False when it never arrives."""
         await self._kernel.sleep(self._delay_ms(direction) / 1000)
-        return direction not in self._stalled and answer in self._calls
+        if direction in self._reset:
+            answer.fail(CallFailed("reset", self._target))
+        return direction not in self._lost and answer in self._calls
 
     def _delay_ms(self, direction: str) -> float:
         self._messages += 1
@@ -91,6 +100,6 @@ class SimulatedLink:
         slow = sum(
             hold.latency_ms + hold.jitter_ms * (2 * chance - 1)
             for hold in self._holds.values()
-            if hold.effect == "slow" and direction in hold.streams()
+            if hold.effect == "slow" and direction in hold.streams() and direction not in self._reset
         )
         return self._base_ms + JITTER_MS * chance + slow

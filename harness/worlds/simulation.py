@@ -6,7 +6,7 @@ history, byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from harness.errors import Defended, WorldError
 from harness.history import Recorder
 from harness.kernel import Future, Kernel
 from harness.load.plan import LoadPlan
-from harness.world import Carrier, LoadHandle, ProbeResult
+from harness.world import Carrier, LoadHandle, ProbeResult, one_after_another
 from harness.worlds.catalog import SIMULATION, WORLDS
 from harness.worlds.keyed_signer import KeyedSigner
 from harness.worlds.links import DOWNSTREAM, UPSTREAM, SimulatedLink
@@ -160,6 +160,9 @@ class SimulationWorld:
         if not answer.ok or answer.body is None:
             raise WorldError(f"{carrier.name} did not tell its state ({answer.status})")
         return answer.body
+
+    async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+        return await one_after_another(calls)  # holds take no time here, and an order keeps it deterministic
 
     def _known_link(self, name: str) -> SimulatedLink:
         self._require_up()

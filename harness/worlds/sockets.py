@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -20,12 +20,13 @@ import httpx
 from harness.errors import Defended, WorldError
 from harness.load import driver
 from harness.load.plan import LoadPlan
-from harness.world import Carrier, LoadHandle
+from harness.world import Carrier, Inside, LoadHandle
 from harness.worlds.toxiproxy import Toxiproxy
 from identity.core.messages import CallFailed, Request, Response
 from identity.core.topology import CLIENT, Link, StackSpec
 from identity.server.clock import Clock
 
+T = TypeVar("T")
 CONTROL_TIMEOUT_S = 10.0
 READY_INTERVAL_S = 0.01
 HEALTH = Request("GET", "/healthz")
@@ -71,6 +72,10 @@ class SocketWorld(ABC):
     @abstractmethod
     async def read_node(self, node: str) -> Mapping[str, Any]:
         """A node's report, with its `holds`; raises WorldError."""
+
+    def inside(self) -> Inside | None:
+        """What containers of one's own need to know; None in a world without containers."""
+        return None
 
     def now(self) -> float:
         return self._epoch_s if self._clock is None else self._clock.now()
@@ -119,6 +124,18 @@ class SocketWorld(ABC):
             return await self.read_link(self.known_link(carrier.name))
         node = self.known_node(carrier.name)
         return await (self._switches(node) if carrier.kind == "control" else self.read_node(node))
+
+    async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+        ended = asyncio.gather(*calls, return_exceptions=True)
+        try:
+            found = await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            await ended  # a thread cannot be interrupted, and what it still does must not come after its undoing
+            raise
+        for error in found:
+            if isinstance(error, BaseException):
+                raise error
+        return [result for result in found if not isinstance(result, BaseException)]
 
     async def hold_link(self, link: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
         """Adds a hold to a link and returns its report; raises WorldError."""

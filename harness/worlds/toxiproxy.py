@@ -42,6 +42,7 @@ from harness.worlds.toxiproxy_holds import (
     Effect,
     Hold,
     Seen,
+    hidden_resets,
     is_effect_name,
     is_refused,
     parse_marker,
@@ -296,7 +297,7 @@ class Toxiproxy:
             holds = seen.holds(ignoring=ignoring)
             wanted, refuse = wanted_effects(holds), is_refused(holds)
             enabled = False if refuse else seen.enabled or was_refused or is_refused(seen.holds())
-            if (wanted, enabled) == (seen.effects, seen.enabled):
+            if (wanted, enabled) == (seen.effects, seen.enabled) and not hidden_resets(tuple(seen.effects)):
                 return seen
             self._change(name, seen.effects, wanted)
             if enabled != seen.enabled:
@@ -304,14 +305,16 @@ class Toxiproxy:
         raise ToxiproxyError(f"link {name} did not reach the state of its holds in {_CONVERGE_ATTEMPTS} attempts")
 
     def _change(self, name: str, present: Mapping[str, Effect], wanted: Mapping[str, Effect]) -> None:
-        for toxic in present.keys() - wanted.keys():
-            _remove(name, toxic)
+        """Adds before it removes, so that no byte gets past an effect that takes another's place."""
         for toxic, effect in wanted.items():
             if toxic not in present:
                 _add(name, toxic, effect)
             elif present[toxic] != effect:
                 path = f"/proxies/{quote(name, safe='')}/toxics/{quote(toxic, safe='')}"
                 _calls.patch(self.api_url + path, json={"attributes": dict(effect.attributes)})
+        standing = (*present, *(toxic for toxic in wanted if toxic not in present))
+        for toxic in (*(toxic for toxic in present if toxic not in wanted), *hidden_resets(standing)):
+            _remove(name, toxic)
 
 
 def _handle(name: str) -> Any:

@@ -5,20 +5,27 @@ Each hold is a *marker*, a toxic of type `noop` whose name spells fault id and s
 Effects are a function of the set:
 
 - `refuse`  the proxy is disabled: its port refuses, and connections that were open are closed.
+- `reset`   connects succeed, and the first byte of a stream ends the connection (a `reset_peer` toxic of 0 ms).
 - `stall`   connects succeed and no byte moves (a `timeout` toxic of 0 ms on each stream concerned).
 - `slow`    every byte of a stream is held `latency_ms` ± `jitter_ms` (one `latency` toxic for each hold: they add up).
+
+A stream that is reset carries nothing, so no other effect is put on it.
 
 Why `stall` drops instead of queueing (`bandwidth` of 0): a queueing toxic does not hear an end hang up, so every caller
 that gives up leaves a socket pair open at its target until the target runs out of descriptors and fails on links that
 nobody touched; and on release it delivers requests whose callers are long gone. With the dropping one, hang-ups travel
 through, a request sent into a stall never arrives, and release cannot block on a slow reader. The price: release closes
 connections that lived through the stall (the stream has a hole in it), so a pooled connection must be opened anew.
+
+What `reset_peer` does: a connection that begins under it gets a lingering time of zero and so ends with RST; one that was
+open already ends with FIN. The lingering time stays, and would tear the end off answers long after the release. So a
+`timeout` toxic stands behind each `reset_peer`: it sees no byte, and its removal closes what lived through the reset.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +36,14 @@ FAULT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _DIRECTIONS = (*STREAMS, "both")
 _ALLOWED_KEYS: Mapping[str, frozenset[str]] = {
     "refuse": frozenset({"effect", "direction"}),
+    "reset": frozenset({"effect", "direction"}),
     "stall": frozenset({"effect", "direction"}),
     "slow": frozenset({"effect", "direction", "latency_ms", "jitter_ms"}),
 }
 # One toxic for all stalls of a stream: removing one cuts live connections, which must wait for the last hold.
 _STALL_NAME: Mapping[str, str] = {stream: f"brownout|stalled|{stream}" for stream in STREAMS}
-_OUR_EFFECT = re.compile(rf"(brownout\|stalled|{FAULT_ID.pattern}\|latency)\|(upstream|downstream)")
+_RESET_NAME: Mapping[str, str] = {stream: f"brownout|reset|{stream}" for stream in STREAMS}
+_OUR_EFFECT = re.compile(rf"(brownout\|(?:stalled|reset)|{FAULT_ID.pattern}\|latency)\|(upstream|downstream)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ class Hold:
         if self.effect == "refuse":
             return {"effect": "refuse"}
         plain = {"effect": self.effect, "direction": self.direction}
-        return plain if self.effect == "stall" else plain | {"latency_ms": self.latency_ms, "jitter_ms": self.jitter_ms}
+        return plain | {"latency_ms": self.latency_ms, "jitter_ms": self.jitter_ms} if self.effect == "slow" else plain
 
     def marker(self, fault_id: str) -> str:
         """The name of the toxic that stands for this hold."""
@@ -114,16 +123,32 @@ def is_effect_name(name: str) -> bool:
 
 
 def wanted_effects(holds: Mapping[str, Hold]) -> dict[str, Effect]:
-    """The toxics that a set of holds asks for, by name; a pure function of the set."""
-    wanted: dict[str, Effect] = {}
+    """The toxics that a set of holds asks for, by name, in the order in which they must stand; a pure function of the set."""
+    reset = streams_of(holds, "reset")
+    stalled = reset | streams_of(holds, "stall")
+    wanted = {_RESET_NAME[stream]: Effect(stream, "reset_peer", (("timeout", 0),)) for stream in STREAMS if stream in reset}
+    wanted |= {_STALL_NAME[stream]: Effect(stream, "timeout", (("timeout", 0),)) for stream in STREAMS if stream in stalled}
     for fault_id, hold in holds.items():
         for stream in hold.streams():
-            if hold.effect == "stall":
-                wanted[_STALL_NAME[stream]] = Effect(stream, "timeout", (("timeout", 0),))
-            elif hold.effect == "slow":
+            if hold.effect == "slow" and stream not in reset:
                 numbers = (("jitter", hold.jitter_ms), ("latency", hold.latency_ms))
                 wanted[f"{fault_id}|latency|{stream}"] = Effect(stream, "latency", numbers)
     return wanted
+
+
+def streams_of(holds: Mapping[str, Hold], effect: str) -> frozenset[str]:
+    """The streams on which some hold puts an effect."""
+    return frozenset(stream for hold in holds.values() if hold.effect == effect for stream in hold.streams())
+
+
+def hidden_resets(names: Sequence[str]) -> tuple[str, ...]:
+    """The stalls, of effects in the order in which they stand, that swallow what a reset behind them should see."""
+    places = {name: place for place, name in enumerate(names)}
+    return tuple(
+        _STALL_NAME[stream]
+        for stream in STREAMS
+        if places.get(_STALL_NAME[stream], len(names)) < places.get(_RESET_NAME[stream], -1)
+    )
 
 
 def is_refused(holds: Mapping[str, Hold]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 UAI_TYPE = "microsoft.managedidentity/userassignedidentities"
 VM_TYPE = "microsoft.compute/virtualmachines"
 IDENTITY_KINDS = frozenset({"None", "SystemAssigned", "UserAssigned"})
+_KINDS = frozenset({"system", "user"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ def identity_kinds(identity: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(part.strip() for part in str(identity.get("type") or "").split(",") if part.strip())
 
 
+def kinds_taken_away(identity: Mapping[str, Any]) -> frozenset[str]:
+    """Kinds of identity, `system` and `user`, that the block's type leaves out and so takes away; none without a type."""
+    wanted = identity_kinds(identity)
+    named = frozenset(kind for name, kind in (("SystemAssigned", "system"), ("UserAssigned", "user")) if name in wanted)
+    return _KINDS - named if wanted else frozenset()
+
+
 def body_problem(body: Mapping[str, Any]) -> str:
     """What is wrong with the shape of a resource that a client sent, "" for nothing."""
     identity = body.get("identity") or {}
@@ -61,6 +69,8 @@ def body_problem(body: Mapping[str, Any]) -> str:
     unknown = identity_kinds(identity) - IDENTITY_KINDS
     if unknown:
         return f"'{sorted(unknown)[0]}' is no type of identity"
+    if len(identity_kinds(identity)) > 1 and "None" in identity_kinds(identity):
+        return "'None' goes with no other type of identity"
     if not isinstance(identity.get("userAssignedIdentities") or {}, Mapping):
         return "'userAssignedIdentities' is not an object"
     return ""

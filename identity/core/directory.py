@@ -4,6 +4,10 @@ A whole snapshot goes to every region at a constant rate, whether or not anythin
 one load the data plane alike; a node that did not take it is asked again sooner. The key manager lives here: `switch-keys`
 makes a region's store key a managed one and rolls it at once; with the readiness gate on it first asks every node that
 reads that store whether it could follow (claim C25).
+
+A directory whose disk was lost begins again, a stranger to its replicas (identity.core.replica). So it notices, and learns
+from the newest of them what was published: identities, deletions, the keys that tokens are signed with. Switches held on it
+are lost. The other way round, it gives an identity to a store that has lost its own (`POST /principals/ID/restore`).
 """
 
 from __future__ import annotations
@@ -34,6 +38,9 @@ class Directory(Node):
         self._reserved = 0
         self.identities: dict[str, dict[str, Any]] = {}
         self.signing: dict[str, str] = {}
+        self.lines: list[str] = []
+        self._learned: Mapping[str, Any] = {}  # from a replica, after the disk was lost
+        self._is_learning = False
         self.switches = {
             "switch-keys": Switch(self._switch_keys, self._switch_back),
             "pause-replication": Switch(self._pause, nothing_to_undo),
@@ -42,20 +49,34 @@ class Directory(Node):
         }
 
     async def start(self) -> None:
-        for spec in self.stack.identities:
-            self.identities[spec.object_id] = asdict(spec) | {"deleted": False, "version": 1}
         await super().start()
+        seeded = {spec.object_id: asdict(spec) | {"deleted": False, "version": 1} for spec in self.stack.identities}
+        self.identities = {**seeded, **self._learned.get("identities", {}), **self.identities}
         self.version = max(self.version, self._reserved)
         await self._reserve()
+        if not self.lines:
+            await self._go_back_to([self.ports.new_id()])
         if not self.signing:
-            key_id = f"signing-{self.stack.seed}-1"
-            self.signing = {"key_id": key_id, "private": self.ports.signer.generate(key_id)}
-            await self.ports.persist("signing:current", self.signing)
-        self.key_set = {self.signing["key_id"]: self.ports.signer.public(self.signing["key_id"], self.signing["private"])}
+            key_id = f"signing-{self.ports.new_id()[:8]}"  # a name that no other life of ours gives to another key
+            await self._sign_with({"key_id": key_id, "private": self.ports.signer.generate(key_id)})
+        current = {self.signing["key_id"]: self.ports.signer.public(self.signing["key_id"], self.signing["private"])}
+        self.key_set = {**self._learned.get("key_set", {}), **current}
+
+    async def _go_back_to(self, lines: list[str]) -> None:
+        self.lines = lines
+        await self.ports.persist("lines:", {"known": lines})
+
+    async def _sign_with(self, signing: Mapping[str, str]) -> None:
+        self.signing = dict(signing)
+        await self.ports.persist("signing:current", self.signing)
 
     def take_up(self, kind: str, name: str, record: Value) -> None:
         if kind == "identity":
             self.identities[name] = dict(record)
+        elif kind == "lines":
+            self.lines = [str(line) for line in record["known"]]
+        elif kind == "learned":
+            self._learned = record
         elif kind == "signing":
             self.signing = {str(key): str(value) for key, value in record.items()}
         elif kind == "versions":
@@ -113,11 +134,49 @@ class Directory(Node):
         return taken
 
     async def _publish_to(self, node: str, role: str) -> bool:
-        request = self.internal("PUT", "/snapshot", self.snapshot(role))
-        try:
-            return (await self.ports.call(node, request, timeout_s=self.settings.call_timeout_ms / 1000)).ok
-        except CallFailed:
+        answer = await self._ask(node, self.internal("PUT", "/snapshot", self.snapshot(role)))
+        if answer is None or not answer.ok:
             return False  # the next round tries again; a replica that lags is seen by its version
+        if (answer.body or {}).get("stranger") and not self._is_learning:
+            await self._learn()
+        return True
+
+    async def _ask(self, node: str, request: Request) -> Response | None:
+        try:
+            return await self.ports.call(node, request, timeout_s=self.settings.call_timeout_ms / 1000)
+        except CallFailed:
+            return None
+
+    async def _learn(self) -> None:
+        """Takes over what we had published before we lost our disk, from the newest replica that does not know us."""
+        self._is_learning = True
+        try:
+            answers = [await self._ask(node, self.internal("GET", "/snapshot")) for node in self._readers()]
+            found = [answer.body for answer in answers if answer is not None and answer.ok and answer.body]
+            lost = [each for each in found if each["lines"] and not any(line in self.lines for line in each["lines"])]
+            if lost:
+                await self._take_over(sorted(lost, key=lambda each: int(each["version"])))
+        finally:
+            self._is_learning = False
+        await self._publish_now()
+
+    async def _take_over(self, lost: list[Mapping[str, Any]]) -> None:
+        """Goes on from the last of these snapshots, well ahead of replicas that did not answer.
+
+        What we were told since our start is newer. Our own key stays good, for tokens may have been signed with it meanwhile.
+        """
+        newest = lost[-1]
+        self.key_set = {**newest["key_set"], **self.key_set}
+        self._learned = {"identities": newest["identities"], "key_set": self.key_set}
+        await self.ports.persist("learned:", self._learned)
+        told = {name: known for name, known in self.identities.items() if int(known["version"]) > 1}
+        self.identities = {**self.identities, **newest["identities"], **told}
+        self.version = max(self.version, int(newest["version"])) + VERSIONS_AHEAD
+        await self._reserve()
+        await self._go_back_to([*self.lines, *newest["lines"]])
+        signings = [each["signing"] for each in lost if each.get("signing")]
+        if signings:
+            await self._sign_with(signings[-1])
 
     def snapshot(self, role: str) -> dict[str, Any]:
         """What a role is sent: everybody the identities and public keys, token nodes the signing key, readers store keys.
@@ -125,6 +184,7 @@ class Directory(Node):
         A snapshot never changes after it was made: whatever changes here is a new object.
         """
         common: dict[str, Any] = {"version": self.version, "identities": self.identities, "key_set": self.key_set}
+        common["lines"] = self.lines
         if role == TOKEN:
             common["signing"] = self.signing
         if role in (TOKEN, MANAGEMENT):
@@ -138,6 +198,8 @@ class Directory(Node):
             return Response(200, {"store_keys": self.managed_keys, "version": self.version})
         if request.path == "/resources" and request.method == "GET":
             return self._by_resource(request.query.get("id", "").lower())
+        if request.path.startswith("/principals/") and request.path.endswith("/restore"):
+            return await self._restore(request.path.split("/")[2])
         if request.path.startswith("/principals/"):
             return await self._principal(request, request.path.removeprefix("/principals/"))
         return error(404, "NotFound", request.path)
@@ -155,6 +217,17 @@ class Directory(Node):
         if request.method == "DELETE" and known:
             return await self._save(object_id, {**known, "deleted": True})
         return Response(204)
+
+    async def _restore(self, object_id: str) -> Response:
+        """Gives an identity to its home store, which has lost it; the store's answer."""
+        known = self.identities.get(object_id)
+        if known is None or known["deleted"]:
+            return error(404, "ResourceNotFound", object_id)
+        record = {key: value for key, value in known.items() if key not in ("deleted", "version")}
+        request = self.internal("PUT", f"/admin/records/{object_id}", record)
+        return await self._ask(f"{known['home_region']}.store", request) or error(
+            502, "Unreachable", "the store did not answer"
+        )
 
     async def _save(self, object_id: str, record: dict[str, Any]) -> Response:
         await self._reserve()

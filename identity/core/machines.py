@@ -6,7 +6,7 @@ A create answers at once with an `Azure-AsyncOperation` to poll; a failed identi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from identity.core import arm
@@ -113,10 +113,8 @@ class Machines:
     async def _with_identities(self, machine: Mapping[str, Any], wanted: Mapping[str, Any]) -> Changed:
         """The machine with its identity block changed, and the first failure if there was one.
 
-        `type: None` takes every identity away; a type that leaves one out does not.
+        A type says all that the machine is to have: what it leaves out is taken away, once the rest is in place.
         """
-        if "None" in arm.identity_kinds(wanted):
-            return await self._without_identities(machine)
         hop, inner, changed = self._node.hop(), "", {**machine, "identities": list(machine["identities"])}
         made: dict[str, Any] | None = None
         has_system = any(item["kind"] == "system" for item in machine["identities"])
@@ -133,19 +131,25 @@ class Machines:
                 if made is not None:
                     await self._node.erase(made)  # it would belong to a machine that never was
                 return changed, response, hop, inner
+        away = arm.kinds_taken_away(wanted)
+        if any(item["kind"] in away for item in changed["identities"]):
+            return await self._without_identities(changed, away)
         return changed, None, hop, inner
 
-    async def _without_identities(self, machine: Mapping[str, Any]) -> Changed:
-        """The machine with no identities: its own is deleted, those that it shares are no longer assigned to it."""
+    async def _without_identities(self, machine: Mapping[str, Any], kinds: Collection[str]) -> Changed:
+        """The machine without identities of these kinds: its own is deleted, those that it shares are no longer assigned."""
         hop, inner, changed = self._node.hop(), "", {**machine, "identities": list(machine["identities"])}
         for item in machine["identities"]:
+            if item["kind"] not in kinds:
+                continue
             if item["kind"] == "system":
                 response, hop, inner = await self._node.erase(item)
             else:
                 response, hop, inner = await self._assign(changed, item["resource_id"], present=False)
             if not response.ok:
                 return changed, response, hop, inner
-        return {**changed, "identities": []}, None, hop, inner
+        kept = [item for item in changed["identities"] if item["kind"] not in kinds]
+        return {**changed, "identities": kept}, None, hop, inner
 
     async def _assign(self, machine: dict[str, Any], resource_id: str, *, present: bool) -> Served:
         """Writes the assignment to the identity's home store and takes it into the machine's record.
@@ -190,7 +194,7 @@ class Machines:
             return  # the machine's IMDS learns of it with the next change; ARM's record is already durable
 
     async def _delete(self, machine: Mapping[str, Any]) -> Served:
-        _, failure, hop, inner = await self._without_identities(machine)
+        _, failure, hop, inner = await self._without_identities(machine, ("system", "user"))
         if failure is not None:
             return failure, hop, inner
         key = machine["arm_id"].lower()

@@ -12,11 +12,11 @@ from typing import Any
 
 from identity.core import arm, claims
 from identity.core.machines import Machines
-from identity.core.messages import CallFailed, Request, Response
+from identity.core.messages import Request, Response
 from identity.core.node import Value, error
 from identity.core.ports import BadToken, Ports
 from identity.core.reader import Reader
-from identity.core.topology import DIRECTORY, MANAGEMENT, REGIONS, NodeSpec
+from identity.core.topology import MANAGEMENT, REGIONS, NodeSpec
 from identity.core.trail import Hop, with_hop
 
 AUDIENCE = "https://management.azure.com"
@@ -42,7 +42,7 @@ class Management(Reader):
             self._known[name] = dict(record)
 
     async def serve(self, request: Request) -> Response:
-        if request.path == "/snapshot" and request.method == "PUT" and self.is_internal(request):
+        if request.path == "/snapshot" and request.method in ("GET", "PUT") and self.is_internal(request):
             return await self.take_snapshot(request)
         portal = request.path.startswith("/portal/")
         path = request.path.removeprefix("/portal") if portal else request.path
@@ -131,25 +131,31 @@ class Management(Reader):
         known = self._known.get(wanted)
         if known is not None and self._is_newer(known):
             return None if known.get("deleted") else known
+        if known is not None and not known.get("deleted") and known["object_id"] not in self.replica.identities:
+            return await self._tell_again(known)
         for record in self.replica.identities.values():
             if record["resource_id"].lower() == wanted:
                 return None if record.get("deleted") else dict(record)
         return await self._ask_directory(resource_id)
+
+    async def _tell_again(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """A write of our own that the directory has lost, with the disk on which it acknowledged it."""
+        body = {key: value for key, value in known.items() if key not in ("deleted", "version")}
+        told = await self.tell_directory(self.internal("PUT", f"/principals/{known['object_id']}", body))
+        record = {**known, "version": (told.body or {})["version"]} if told.ok else dict(known)
+        await self._remember(record)
+        return record
+
+    def knows(self, object_id: str) -> bool:
+        """Also what this node itself wrote and its replica does not show yet."""
+        own = (record for record in self._known.values() if record["object_id"] == object_id and self._is_newer(record))
+        return super().knows(object_id) or any(not record.get("deleted") for record in own)
 
     async def _ask_directory(self, resource_id: str) -> dict[str, Any] | None:
         base = self.internal("GET", "/resources")
         asked = Request(base.method, base.path, {"id": resource_id}, base.headers)
         answer = await self.tell_directory(asked)
         return dict(answer.body) if answer.ok and answer.body else None
-
-    async def tell_directory(self, request: Request) -> Response:
-        """The directory's answer; 502 with the failure's name when there is none."""
-        try:
-            return await self.ports.call(
-                f"{self.stack.home_region}.{DIRECTORY}", request, timeout_s=self.settings.call_timeout_ms / 1000
-            )
-        except CallFailed as failed:
-            return error(502, failed.failure, str(failed))
 
     async def _put(
         self, path: arm.ArmPath, body: Mapping[str, Any], known: Mapping[str, Any] | None

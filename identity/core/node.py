@@ -153,7 +153,8 @@ class Node:
 
     def _whole_state(self) -> dict[str, Any]:
         holds = {fault_id: hold.shown() for fault_id, hold in self.holds.items()}
-        common: dict[str, Any] = {"node": self.name, "build": self.build, "now_s": self.ports.now()}
+        common: dict[str, Any] = {"node": self.name, "build": self.build, "image_build": self.image_build}
+        common |= {"now_s": self.ports.now()}
         return common | {"holds": holds, "reports": dict(self.reports)} | dict(self.state())
 
     def state(self) -> Value:

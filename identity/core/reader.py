@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from identity.core.messages import CallFailed, Request, Response
-from identity.core.node import Node, Value
+from identity.core.node import Node, Value, error
 from identity.core.ports import Ports
 from identity.core.replica import Replica
 from identity.core.store_client import StoreClient
@@ -36,7 +36,7 @@ class Reader(Node):
             self._follow()
 
     async def take_snapshot(self, request: Request) -> Response:
-        """The answer to the directory's `PUT /snapshot`."""
+        """The answer to the directory's `/snapshot`."""
         response = await self.replica.serve(request, self.ports)
         self._follow()
         return response
@@ -48,8 +48,32 @@ class Reader(Node):
     async def ask_store(self, region: str, request: Request) -> tuple[Response, Hop, str]:
         """The store's answer, our hop for the trail (with the key that was used) and the store's own trail.
 
-        An answer that did not come is one of status 504 (`timeout`) or 502 with the failure as its code.
+        An answer that did not come is one of status 504 (`timeout`) or 502 with the failure as its code. A store that does
+        not have an identity which we know has lost it with its disk: it is given it again and asked again.
         """
+        answered = await self._ask_store(region, request)
+        object_id = (*request.path.split("/"), "", "")[2]
+        if answered[0].status == 404 and self.knows(object_id) and await self._is_restored(object_id):
+            return await self._ask_store(region, request)
+        return answered
+
+    def knows(self, object_id: str) -> bool:
+        """True when the identity exists as far as this node was told."""
+        return self.replica.has(object_id)
+
+    async def _is_restored(self, object_id: str) -> bool:
+        """Has the directory give the identity to its store again; False when there was nothing to restore."""
+        return (await self.tell_directory(self.internal("POST", f"/principals/{object_id}/restore"))).ok
+
+    async def tell_directory(self, request: Request) -> Response:
+        """The directory's answer; 502 with the failure's name when there is none."""
+        directory = f"{self.stack.home_region}.{DIRECTORY}"
+        try:
+            return await self.ports.call(directory, request, timeout_s=self.settings.call_timeout_ms / 1000)
+        except CallFailed as failed:
+            return error(502, failed.failure, str(failed))
+
+    async def _ask_store(self, region: str, request: Request) -> tuple[Response, Hop, str]:
         try:
             response, key = await self.store.send(region, request, self.features, forced=self.forced, renew=self._renew_keys)
         except CallFailed as failed:
@@ -58,12 +82,6 @@ class Reader(Node):
         return response, Hop(self.name, self.build, key.key_id, key.kind), of(response)
 
     async def _renew_keys(self) -> None:
-        directory = f"{self.stack.home_region}.{DIRECTORY}"
-        try:
-            answer = await self.ports.call(
-                directory, self.internal("GET", "/snapshot/keys"), timeout_s=self.settings.call_timeout_ms / 1000
-            )
-        except CallFailed:
-            return  # the keys that we have stay; the store's refusal is the answer
-        if answer.ok and answer.body is not None:
+        answer = await self.tell_directory(self.internal("GET", "/snapshot/keys"))
+        if answer.ok and answer.body is not None:  # else the keys that we have stay, and the store's refusal is the answer
             self.store.learn(answer.body["store_keys"], int(answer.body["version"]))

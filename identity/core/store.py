@@ -1,7 +1,8 @@
 """The store: a region's identity metadata, durable, behind signed requests.
 
 Records are kept by object id: `{"object_id", "client_id", "resource_id", "kind", "home_region", "tags", "assigned"}` where
-`assigned` lists the ARM ids of machines that may use the identity. A deleted record stays as a tombstone.
+`assigned` lists the ARM ids of machines that may use the identity. A deleted record stays as a tombstone, so a record that
+is not there at all was lost with the disk; the directory then gives it again (`PUT /admin/records/ID`).
 """
 
 from __future__ import annotations
@@ -135,6 +136,15 @@ class Store(Node):
         others = [name for name in record["assigned"] if name != machine]
         await self._save(object_id, record | {"assigned": [*others, machine] if body.get("present") else others})
         return Response(200, self.records[object_id])
+
+    async def control(self, request: Request) -> Response:
+        object_id = request.path.removeprefix("/admin/records/")
+        if request.method != "PUT" or object_id == request.path:
+            return await super().control(request)
+        if object_id in self.records:
+            return error(409, "Conflict", f"{object_id} is known here, or was deleted here")
+        await self._save(object_id, {"tags": {}, "assigned": []} | dict(request.body or {}))
+        return Response(201, self.records[object_id])
 
     async def _save(self, object_id: str, record: dict[str, Any]) -> None:
         await self.ports.persist(f"identity:{object_id}", record)

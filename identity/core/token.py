@@ -43,7 +43,7 @@ class TokenNode(Reader):
         self._bootstrapped = self._bootstrapped or kind == "bootstrap"
 
     async def serve(self, request: Request) -> Response:
-        if request.path == "/snapshot" and request.method == "PUT" and self.is_internal(request):
+        if request.path == "/snapshot" and request.method in ("GET", "PUT") and self.is_internal(request):
             return await self.take_snapshot(request)
         if not self.ready:
             return with_hop(_unready(), self.hop())

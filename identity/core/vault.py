@@ -35,7 +35,7 @@ class Vault(Node):
             self.ready = True
 
     async def serve(self, request: Request) -> Response:
-        if request.path == "/snapshot" and request.method == "PUT" and self.is_internal(request):
+        if request.path == "/snapshot" and request.method in ("GET", "PUT") and self.is_internal(request):
             response = await self.replica.serve(request, self.ports)
             self.ready = self.replica.version > 0
             return response

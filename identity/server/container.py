@@ -15,22 +15,16 @@ import select
 import signal
 import socket
 import sys
-import time
-from dataclasses import replace
 from pathlib import Path
 
-import orjson
-
 from identity.server import serve
-from identity.server.clock import Clock
-from identity.server.spec_file import ServedStack, read_served, split_address
+from identity.server.shared_spec import GO_NAME, read_stack, resolved
+from identity.server.spec_file import ServedStack
 
 IMAGE_BUILD_VARIABLE = "BROWNOUT_IMAGE_BUILD"
 SPEC_FOLDER, STATE_FOLDER = Path("/spec"), Path("/state")
-SPEC_NAME, GO_NAME = "stack.json", "go.json"
 PORT = 8080
 LOOK_INTERVAL_S = 0.02
-RESOLVE_TIMEOUT_S = 60.0
 _WAITING = b'{"waiting":true}'
 _NOT_YET = b"HTTP/1.1 503 Waiting\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s"
 
@@ -63,12 +57,6 @@ def _await_go(listener: socket.socket, folder: Path) -> ServedStack:
     return read_stack(folder)
 
 
-def read_stack(folder: Path) -> ServedStack:
-    """The stack with the clock that it was told to go by; raises OSError or ValueError."""
-    served = read_served(folder / SPEC_NAME)
-    return replace(served, clock=Clock(**orjson.loads((folder / GO_NAME).read_bytes())))
-
-
 def _answer_waiting(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     with connection:
@@ -78,28 +66,6 @@ def _answer_waiting(listener: socket.socket) -> None:
             connection.sendall(_NOT_YET % (len(_WAITING), _WAITING))
         except OSError:
             return  # it did not wait for its answer
-
-
-def resolved(served: ServedStack) -> ServedStack:
-    """The same stack with addresses instead of names in its links, looked up once: a name server is no part of a link.
-
-    Raises OSError when a name is not known after RESOLVE_TIMEOUT_S.
-    """
-    hosts = {split_address(address)[0] for address in served.links.values()}
-    known = {host: _resolve(host) for host in hosts}
-    links = {link: f"{known[split_address(at)[0]]}:{split_address(at)[1]}" for link, at in served.links.items()}
-    return replace(served, links=links)
-
-
-def _resolve(host: str) -> str:
-    deadline_s = time.monotonic() + RESOLVE_TIMEOUT_S
-    while True:
-        try:
-            return socket.gethostbyname(host)
-        except OSError:
-            if time.monotonic() > deadline_s:
-                raise
-            time.sleep(LOOK_INTERVAL_S)  # its container may be starting
 
 
 if __name__ == "__main__":

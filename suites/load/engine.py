@@ -2,8 +2,8 @@
 
 The schedule never waits for an answer, so a service that stalls meets every arrival that the plan holds for that
 time, and latency counts from the intended moment. What cannot be sent in time because the generator itself was held
-up is written down as late. Arrivals are shared between workers by their index, so any number of workers issue each
-arrival exactly once.
+up is written down as late. Which arrivals are this worker's is decided by what it is granted (harness.load.grants), so any
+number of workers issue each arrival exactly once.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict
 from pathlib import Path
 
 import gevent
@@ -21,8 +20,11 @@ from gevent.event import Event
 from harness.history import to_line
 from harness.load.clients import Answer, ClientState, Script, script, to_record
 from harness.load.clock import EmulatedClock
+from harness.load.grants import Grant, Schedule
 from harness.load.heartbeat import Heartbeat, State
-from harness.load.plan import Arrival, LoadPlan, arrivals
+from harness.load.plan import Arrival, LoadPlan
+from harness.load.tail import PART_BYTES
+from harness.load.tally import Report, Tally
 from identity.core.messages import CallFailed, Request, Response
 from suites.load.meter import LineFile, Meter
 
@@ -30,39 +32,39 @@ LATE = "late"
 GENERATOR_FAULT = "generator-fault"
 _BURST = 50
 _PATIENCE_S = 1.0
+_LOOK_S = 0.2
+_MOST_TRACEBACKS = 20
 
-Report = Callable[[Arrival, Answer, float], None]
+Told = Callable[[Arrival, Answer, float], None]
 Sender = Callable[[str, Request, float], Response]
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Which arrivals are this worker's: every index that leaves remainder `worker` when divided by `workers`."""
-
-    worker: int = 0
-    workers: int = 1
 
 
 class Engine:
     """Issues one worker's share of a plan and records what became of it.
 
-    `send(node, request, timeout_s)` is the transport; `report(arrival, answer, latency_ms)` is told of every end.
+    `send(node, request, timeout_s)` is the transport; `tell(arrival, answer, latency_ms)` is told of every end.
     """
 
-    def __init__(self, plan: LoadPlan, folder: Path, share: Share, send: Sender, report: Report) -> None:
-        self._plan, self._share, self._send, self._report = plan, share, send, report
+    def __init__(self, plan: LoadPlan, folder: Path, worker: int, send: Sender, tell: Told) -> None:
+        self._plan, self._worker, self._send, self._tell = plan, worker, send, tell
         self._clock = EmulatedClock.of(plan.clock)
         self._deadline_s = plan.deadline_ms / 1000
         self._clients = ClientState()
-        self._log = LineFile(folder / f"requests-{share.worker}.jsonl")
-        self._beats = LineFile(folder / f"load-{share.worker}.jsonl")
-        self._meter = Meter()
-        self._schedule = islice(arrivals(plan), share.worker, None, share.workers)
-        self._next = next(self._schedule, None)
+        part_bytes = None if plan.block_s is None else PART_BYTES
+        self._log = LineFile(folder / f"requests-{worker}.jsonl", part_bytes=part_bytes)
+        self._beats = LineFile(folder / f"load-{worker}.jsonl", part_bytes=part_bytes)
+        self._meter, self._tally = Meter(), Tally(plan)
+        self._reports = 0
+        self._schedule = Schedule(plan)
+        self._next: Arrival | None = None
         self._issuing = False
         self._stopping = Event()
         self._pending: set[gevent.Greenlet] = set()
         self._state: State = "starting"
+
+    def grant(self, grant: Grant) -> None:
+        """Takes leave to issue a further slice of the plan."""
+        self._schedule.grant(grant)
 
     def run(self) -> None:
         """Issues arrivals as they fall due until the plan or the load ends; killed and run again, it goes on from there.
@@ -76,7 +78,7 @@ class Engine:
             self._issue_all()
         finally:
             self._issuing = False
-            if self._next is None:
+            if self._finished():
                 self._state = "finished"
             elif not self._stopping.is_set():
                 self._state = "paused"
@@ -93,16 +95,29 @@ class Engine:
         self._log.flush()
 
     def beat(self) -> None:
-        """Writes a heartbeat; while nobody runs the schedule, also writes down what can no longer be sent in time."""
+        """Writes a heartbeat; while nobody runs the schedule, also deals with what can no longer be sent in time."""
         if not self._issuing and not self._stopping.is_set():
             self._expire()
         self._beats.add(self._heartbeat().to_line())
         self._beats.flush()
 
+    def report(self) -> Report:
+        """What is new since the last report, for whoever adds up what all workers did."""
+        number, self._reports = self._reports, self._reports + 1
+        now_s, behind = self._clock.now(), self._look(0.0)
+        reached_s = now_s if behind is None else min(now_s, behind.at_s)
+        return Report(number, reached_s, asdict(self._heartbeat()), tuple(self._tally.take()))
+
     def _issue_all(self) -> None:
         burst = 0
-        while self._next is not None and not self._stopping.is_set():
-            wait_s = self._due_s(self._next) - time.monotonic()
+        while not self._stopping.is_set():
+            arrival = self._look(_LOOK_S)
+            if arrival is None:
+                if self._finished():
+                    return
+                self._stopping.wait(timeout=_LOOK_S / 2)
+                continue
+            wait_s = self._due_s(arrival) - time.monotonic()
             if wait_s > 0:
                 self._stopping.wait(timeout=wait_s)
                 continue
@@ -111,9 +126,23 @@ class Engine:
             if burst % _BURST == 0:  # a backlog must not keep those that were begun from being sent
                 gevent.sleep(0)
 
+    def _look(self, ahead_s: float) -> Arrival | None:
+        """Our next arrival when it falls due within `ahead_s`: any later ones may still become another worker's."""
+        if self._next is None:
+            self._next = self._schedule.take_before(self._clock.emulated_at(time.monotonic() + ahead_s))
+        return self._next
+
+    def _finished(self) -> bool:
+        return self._next is None and self._schedule.finished
+
     def _expire(self) -> None:
+        """Counts as late what is past its deadline; where the plan waits for its generator, nothing falls due meanwhile."""
+        if self._plan.block_s is not None:
+            self._next = None
+            self._schedule.skip_to(self._clock.now())
+            return
         lost_s = time.monotonic() - self._deadline_s
-        while self._next is not None and self._due_s(self._next) <= lost_s:
+        while (arrival := self._look(-self._deadline_s)) is not None and self._due_s(arrival) <= lost_s:
             self._begin(self._take())
 
     def _due_s(self, arrival: Arrival) -> float:
@@ -122,8 +151,9 @@ class Engine:
     def _take(self) -> Arrival:
         arrival = self._next
         assert arrival is not None, "callers look before they take"
-        self._next = next(self._schedule, None)
+        self._next = None
         self._meter.planned += 1
+        self._tally.planned(arrival)
         return arrival
 
     def _begin(self, arrival: Arrival) -> None:
@@ -150,7 +180,8 @@ class Engine:
         )
         self._log.add(to_line(record))
         self._meter.recorded += 1
-        self._report(arrival, answer, latency_ms)
+        self._tally.ended(arrival, record)
+        self._tell(arrival, answer, latency_ms)
 
     def _answer(self, arrival: Arrival, sent_s: float, deadline_s: float) -> Answer:
         self._meter.issued += 1
@@ -160,13 +191,14 @@ class Engine:
         except Exception as failed:  # an arrival without a line would be a request that nobody counts
             self._meter.issued -= 1
             self._meter.fault(f"{arrival.id}: {type(failed).__name__}: {failed}")
-            logging.getLogger(__name__).exception("arrival %s failed inside the generator", arrival.id)
+            if self._meter.faults <= _MOST_TRACEBACKS:
+                logging.getLogger(__name__).exception("arrival %s failed inside the generator", arrival.id)
             return Answer(0, "unknown", GENERATOR_FAULT)
 
     def _heartbeat(self) -> Heartbeat:
         meter, now_s = self._meter, time.monotonic()
         return Heartbeat(
-            worker=self._share.worker,
+            worker=self._worker,
             at_s=self._clock.emulated_at(now_s),
             monotonic_s=now_s,
             state=self._state,

@@ -6,16 +6,27 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from harness.load.tail import PARTS
+
 _BUCKETS_PER_MS = 10
 
 
 class LineFile:
-    """Appends whole lines; what was not flushed yet is all that a kill can lose."""
+    """Appends whole lines; what was not flushed yet is all that a kill can lose.
 
-    def __init__(self, path: Path) -> None:
+    With `part_bytes` it goes on in a new file (`NAME.2.jsonl`, `NAME.3.jsonl`, ...) whenever one is that long, and the
+    newest `PARTS` are kept.
+    """
+
+    def __init__(self, path: Path, *, part_bytes: int | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._path, self._part_bytes, self._part = path, part_bytes, 1
+        self._open(path)
         self._waiting: list[str] = []
+
+    def _open(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._written = 0
 
     def add(self, line: str) -> None:
         self._waiting.append(line)
@@ -24,10 +35,24 @@ class LineFile:
         """Writes what is waiting; raises OSError when the disk does not take it."""
         if not self._waiting:
             return
+        if self._part_bytes is not None and self._written >= self._part_bytes:
+            self._begin_part()
         data = "".join(self._waiting).encode()
         self._waiting.clear()
         while data:
-            data = data[os.write(self._descriptor, data) :]
+            written = os.write(self._descriptor, data)
+            self._written += written
+            data = data[written:]
+
+    def _begin_part(self) -> None:
+        os.close(self._descriptor)
+        self._part += 1
+        self._open(self._part_path(self._part))
+        if self._part > PARTS:
+            self._part_path(self._part - PARTS).unlink(missing_ok=True)
+
+    def _part_path(self, part: int) -> Path:
+        return self._path if part == 1 else self._path.with_suffix(f".{part}{self._path.suffix}")
 
 
 class Meter:

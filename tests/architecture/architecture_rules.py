@@ -39,16 +39,20 @@ _ORDER_TAKERS = frozenset({"list", "tuple", "enumerate", "iter", "next", "zip", 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+def files(root: Path, *folders: str) -> Iterator[Path]:
+    """Every Python file below the folders, ordered."""
+    for folder in folders:
+        yield from sorted((root / folder).rglob("*.py"))
+
+
 def sources(root: Path, *folders: str) -> Iterator[tuple[Path, ast.Module]]:
     """Every Python file below the folders, ordered, with its tree."""
-    for folder in folders:
-        for path in sorted((root / folder).rglob("*.py")):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+    return ((path, ast.parse(path.read_text(encoding="utf-8"))) for path in files(root, *folders))
 
 
 def long_files(root: Path) -> list[str]:
     """Files of more than 400 lines."""
-    counted = ((path, len(path.read_text(encoding="utf-8").splitlines())) for path, _ in sources(root, *PACKAGES))
+    counted = ((path, len(path.read_text(encoding="utf-8").splitlines())) for path in files(root, *PACKAGES))
     return [f"{path.relative_to(root)}:{count}: file too long" for path, count in counted if count > LONGEST_FILE]
 
 

@@ -1,7 +1,8 @@
-"""The import contracts hold, and each of them is broken by the import that it is there to stop."""
+"""The import contracts hold, and each of them is broken by the import that it is there to stop, and names it."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -37,36 +38,44 @@ def test_the_project_keeps_all_contracts(copy: Path) -> None:
     assert "0 broken" in ended.stdout
 
 
-@pytest.mark.parametrize(
-    ("package", "line", "contract"),
-    [
-        ("identity.core", "import socket", "The service's core gets"),
-        ("identity.core", "import os", "The service's core gets"),
-        ("identity.core", "import identity.server.port_range", "The service's core gets"),
-        ("identity.server", "import harness.errors", "The service does not know"),
-        ("harness", "import faults", "The harness finds faults"),
-        ("harness", "import suites.load", "The harness finds faults"),
-        ("harness.worlds", "import reports.html", "The harness finds faults"),
-        ("faults", "import harness.worlds.toxiproxy_holds", "Faults know the world protocol"),
-        ("faults", "import identity.core.topology", "Faults know the world protocol"),
-        ("reports", "import harness.world", "Reports read the record"),
-        ("reports", "import harness.worlds.toxiproxy", "Reports read the record"),
-        ("harness.worlds", "import toxiproxy", "Toxiproxy's client"),
-        ("harness.load", "import locust", "Locust is known"),
-        ("suites.incidents", "import locust", "Locust is known"),
-        ("harness", "import allure", "Allure is known"),
-        ("suites.incidents", "import hypothesis", "Hypothesis is known"),
-        ("harness", "import bokeh", "Bokeh is known"),
-    ],
+PLANTED = (
+    ("identity.core", "import socket", "The service's core gets"),
+    ("identity.core", "import os", "The service's core gets"),
+    ("identity.core", "import identity.server.port_range", "The service's core gets"),
+    ("identity.server", "import harness.errors", "The service does not know"),
+    ("harness", "import faults", "The harness finds faults"),
+    ("harness", "import suites.load", "The harness finds faults"),
+    ("harness.worlds", "import reports.html", "The harness finds faults"),
+    ("faults", "import harness.worlds.toxiproxy_holds", "Faults know the world protocol"),
+    ("faults", "import identity.core.topology", "Faults know the world protocol"),
+    ("reports", "import harness.world", "Reports read the record"),
+    ("reports", "import harness.worlds.toxiproxy", "Reports read the record"),
+    ("harness.worlds", "import toxiproxy", "Toxiproxy's client"),
+    ("harness.load", "import locust", "Locust is known"),
+    ("suites.incidents", "import locust", "Locust is known"),
+    ("harness", "import allure", "Allure is known"),
+    ("suites.incidents", "import hypothesis", "Hypothesis is known"),
+    ("harness", "import bokeh", "Bokeh is known"),
 )
-def test_a_planted_import_breaks_its_contract(copy: Path, package: str, line: str, contract: str) -> None:
-    """One forbidden import in a new file breaks the contract that is about it."""
-    planted = copy / package.replace(".", "/") / "planted.py"
-    planted.write_text(f"{line}\n")
+
+
+@pytest.fixture(scope="module")
+def broken(copy: Path) -> str:
+    """What is told of a checkout with each of the forbidden imports in a new file of its own."""
+    planted = [copy / package.replace(".", "/") / f"planted_{n}.py" for n, (package, _, _) in enumerate(PLANTED)]
+    for path, (_, line, _) in zip(planted, PLANTED, strict=True):
+        path.write_text(f"{line}\n")
     try:
-        ended = lint(copy)
+        return lint(copy).stdout
     finally:
-        planted.unlink()
-    assert ended.returncode != 0
-    broken = [text for text in ended.stdout.splitlines() if " BROKEN" in text]
-    assert any(text.startswith(contract) for text in broken), ended.stdout
+        for path in planted:
+            path.unlink()
+
+
+@pytest.mark.parametrize("number", range(len(PLANTED)), ids=[f"{package}: {line}" for package, line, _ in PLANTED])
+def test_a_planted_import_breaks_its_contract(broken: str, number: int) -> None:
+    """A forbidden import is told under the contract that is about it, with the file and the line."""
+    package, line, contract = PLANTED[number]
+    about = re.search(rf"^{re.escape(contract)}.*\n-+\n(?s:(.*?))(?=^\S.*\n---|\Z)", broken, re.MULTILINE)
+    assert about is not None, broken
+    assert f"-   {package}.planted_{number} -> {line.removeprefix('import ')} (l.1)" in about.group(1).splitlines()

@@ -22,7 +22,7 @@ from benchmarks.table import plain
 from benchmarks.toxiproxy_ceiling import ToxiproxyCeiling
 from benchmarks.toxiproxy_latency import ToxiproxyLatency
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("benchmarks")]
+pytestmark = pytest.mark.slow
 
 
 def running_in(folder: Path) -> list[str]:

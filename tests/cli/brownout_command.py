@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from click.testing import CliRunner, Result
 
+from harness.cli import main
 from harness.ledger import Ledger, StackRecord
 from harness.world import ProbeResult
 from harness.worlds.processes import ProcessesWorld
@@ -73,6 +76,13 @@ def small(folder: Path, *, name: str = "small", **changes: Any) -> Path:
     return path
 
 
+def invoke(*arguments: str) -> Result:
+    """The command inside this process; whatever it raised is a failure of the test."""
+    told = CliRunner().invoke(main, arguments)
+    assert told.exception is None or isinstance(told.exception, SystemExit), told.output
+    return told
+
+
 @dataclass(frozen=True, slots=True)
 class Brownout:
     """`brownout` with its state in `home` and its runs in `work`."""
@@ -98,6 +108,11 @@ class Brownout:
             timeout=TIMEOUT_S,
             check=False,
         )
+
+    def here(self, *arguments: str) -> Result:
+        """The same inside this process, for a command that only looks; most of a short one's time is its start."""
+        with chdir(self.work):
+            return CliRunner(env={"BROWNOUT_HOME": str(self.home), **self.environment}).invoke(main, arguments)
 
     def start(self, *arguments: str, **variables: str) -> Started:
         """Starts it in a session of its own, as from a terminal."""

@@ -21,6 +21,16 @@ def make_brownout(folder: Path) -> Brownout:
 
 
 @pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty state folder and an empty working folder, for commands inside this process."""
+    monkeypatch.setenv("BROWNOUT_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
 def brownout(tmp_path: Path) -> Iterator[Brownout]:
     command = make_brownout(tmp_path)
     yield command

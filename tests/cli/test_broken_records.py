@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brownout_command import PROGRAM, TIMEOUT_S, small
+from brownout_command import PROGRAM, TIMEOUT_S, invoke, small
 from click.testing import CliRunner, Result
 
 from harness.cli import main
@@ -55,9 +55,7 @@ def folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def report(folder: Path, *arguments: str) -> Result:
-    told = CliRunner().invoke(main, ["report", str(folder), *arguments])
-    assert told.exception is None or isinstance(told.exception, SystemExit), told.output
-    return told
+    return invoke("report", str(folder), *arguments)
 
 
 def result_of(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 import pytest
 from brownout_command import FAULT_LINK, TIMEOUT_S, Brownout, Started, eventually, small
 
-pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
+pytestmark = pytest.mark.slow
 
 RUN_FOLDER = "small-processes-plain-1"
 

@@ -12,7 +12,7 @@ from brownout_command import FAULT_LINK, Brownout, Started, eventually, probe_al
 
 from harness.live_run import LEASE_TTL_S
 
-pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
+pytestmark = pytest.mark.slow
 
 RUN_FOLDER = "small-processes-plain-1"
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually, small
-from click.testing import CliRunner, Result
+from brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually, invoke, small
+from click.testing import Result
 
 from harness import api, registry
-from harness.cli import main
 from harness.result import EXIT_CODES
 from harness.worlds import catalog
 
@@ -22,25 +21,14 @@ THIN = {"cohorts": [{"name": "callers", "model": "token", "region": "sydney", "r
 NOT_STEADY = {"steady_state": False}
 
 
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty state folder and an empty working folder."""
-    monkeypatch.setenv("BROWNOUT_HOME", str(tmp_path / "home"))
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-def brownout(*arguments: str) -> Result:
-    """The command inside this process; whatever it raised is a failure of the test."""
-    told = CliRunner().invoke(main, arguments)
-    assert told.exception is None or isinstance(told.exception, SystemExit), told.output
-    return told
+@pytest.fixture(autouse=True)
+def plain_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands inside this process write a page without charts, which take ten times as long as such a run."""
+    monkeypatch.setattr("reports.html.page", lambda *_: "<!doctype html>")
 
 
 def run(path: Path, *arguments: str) -> Result:
-    return brownout("run", str(path), "--world", "simulation", *arguments)
+    return invoke("run", str(path), "--world", "simulation", *arguments)
 
 
 def files(folder: Path) -> set[str]:
@@ -128,7 +116,7 @@ def test_bad_usage_is_told_and_starts_nothing(work: Path, arguments: tuple[str, 
     cohort = {"name": "callers", "model": "token", "region": "sydney", "rate_per_s": 40, "machines": ["wbe"]}
     small(work, name="machines", load={"cohorts": [cohort]})
     small(work, name="settings", settings={"publish_intervall_s": 3})
-    told = brownout(*arguments)
+    told = invoke(*arguments)
     assert told.exit_code == 2
     assert words in told.stderr
     assert told.stdout == ""
@@ -164,7 +152,7 @@ def test_a_fault_that_the_world_cannot_do_is_refused_with_the_worlds_that_can(
 @pytest.mark.parametrize("world", ["simulation", "processes"])
 def test_a_dry_run_shows_the_timeline_and_starts_nothing(work: Path, world: str) -> None:
     """The moments and the load are printed; there is no run folder and no state folder."""
-    told = brownout("run", str(small(work)), "--world", world, "--dry-run")
+    told = invoke("run", str(small(work)), "--world", world, "--dry-run")
     assert told.exit_code == 0
     assert "00:01:02  apply cut [fault]: links client->sydney.host refuse connections" in told.stdout
     assert "callers: 40 per emulated second" in told.stdout

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from brownout_command import Brownout, small
 
-pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
+pytestmark = pytest.mark.slow
 
 NO_NETWORK = {
     "UV_OFFLINE": "1",

@@ -17,7 +17,6 @@ from harness import registry
 from harness.cli import main
 from harness.errors import LeftUnsafe, UsageError
 from harness.experiment import (
-    VERDICTS,
     Alert,
     Control,
     Experiment,
@@ -36,6 +35,7 @@ from harness.experiment import (
 from harness.load.plan import Cohort
 from harness.result import EXIT_CODES, ClaimResult, StepResult, Times
 from harness.stack_file import IdentityEntry, MachineEntry, RegionEntry, StackFile
+from harness.verdicts import VERDICTS
 from identity.core.settings import Settings
 
 EXPERIMENTS = DOCS / "writing-an-experiment.md"

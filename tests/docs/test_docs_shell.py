@@ -14,7 +14,7 @@ from docs_pages import DOCS, Block, blocks
 
 from harness import standing
 
-pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
+pytestmark = pytest.mark.slow
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -78,6 +78,22 @@ def test_the_stack_files_page_works_as_printed(environment: Mapping[str, str], t
     for seen in ("Bearer 86", "AKV10000", "value of database-password", "batch-id", '"kid":', '"key_id":"manual-sydney-1"'):
         assert seen in told, (seen, told)
     assert "Unauthorized" not in told.partition("value of database-password")[2]
+
+
+def test_the_game_day_works_when_pasted(environment: Mapping[str, str], tmp_path: Path) -> None:
+    """Its blocks in one shell, in order, print what the page says; only what should be refused is, and nothing stays."""
+    page = DOCS / "game-day.md"
+    script = "\n".join(block.text for block in blocks(page, "sh") if runs(block))
+    assert script.count("brownout inject") == 9
+    told = squeezed(bash(script, environment, tmp_path))
+    printed = [block.text for block in blocks(page, "text") if block.mark == "printed"]
+    assert len(printed) == 5
+    for line in "".join(printed).splitlines():
+        assert squeezed(line) in told, (line, told)
+    assert told.count("time to bite") == 7, "all bite but the one that cannot and the one that is refused"
+    assert told.count("time to heal") == 6
+    assert "Traceback" not in told
+    assert standing.stacks() == ()
 
 
 def test_the_list_of_links_is_printed(environment: Mapping[str, str], tmp_path: Path) -> None:

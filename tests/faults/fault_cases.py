@@ -18,11 +18,18 @@ from faults.key_invalidate import KeyInvalidate
 from faults.key_push import KeyPush
 from faults.key_rollover import KeyRollover
 from faults.key_switch import KeySwitch
+from faults.link_blackhole import LinkBlackhole
 from faults.link_refuse import LinkRefuse
+from faults.link_reset import LinkReset
 from faults.link_slow import LinkSlow
 from faults.link_stall import LinkStall
+from faults.node_disconnect import NodeDisconnect
 from faults.node_kill import NodeKill
+from faults.node_old_image import NodeOldImage
 from faults.node_pause import NodePause
+from faults.node_restart import NodeRestart
+from faults.node_stop import NodeStop
+from faults.node_wipe import NodeWipe
 from faults.region_kill import RegionKill
 from faults.replication_pause import ReplicationPause
 from faults.zone_kill import ZoneKill
@@ -39,6 +46,9 @@ EPOCH_S = 1_721_088_000.0
 CASES: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (LinkRefuse, {"link": "melbourne->sydney"}),
     (LinkRefuse, {"link": "client->sydney.host"}),
+    (LinkReset, {"link": "melbourne->sydney"}),
+    (LinkReset, {"link": "client->sydney.vault", "direction": "downstream"}),
+    (LinkReset, {"link": "client->melbourne.token", "direction": "upstream"}),
     (LinkStall, {"link": "melbourne.token->sydney.store"}),
     (LinkStall, {"link": "client->sydney.vault", "direction": "downstream"}),
     (LinkStall, {"link": "*->melbourne.store", "direction": "upstream"}),
@@ -71,6 +81,18 @@ SITUATIONAL: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (KeyAccept, {"region": "sydney", "key_id": "manual"}),
     (KeyPush, {"region": "sydney"}),
     (ReplicationPause, {"regions": ["melbourne"]}),
+)
+# What needs containers; tests/compose tries them there.
+IN_CONTAINERS: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
+    (LinkBlackhole, {"link": "melbourne->sydney"}),
+    (LinkBlackhole, {"link": "client->sydney.vault", "direction": "upstream"}),
+    (LinkBlackhole, {"link": "sydney.token->sydney.store", "direction": "downstream"}),
+    (NodeStop, {"node": "sydney.vault"}),
+    (NodeRestart, {"node": "melbourne.token"}),
+    (NodeWipe, {"node": "sydney.host"}),
+    (NodeOldImage, {"node": "melbourne.token", "build": "0.9"}),
+    (NodeOldImage, {"node": "melbourne.management", "build": "1.0"}),
+    (NodeDisconnect, {"node": "sydney.store"}),
 )
 IDS = [f"{kind.kind} {dict(params)}" for kind, params in CASES]
 

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_cases import CASES, SITUATIONAL
+from fault_cases import CASES, IN_CONTAINERS, SITUATIONAL
 from pydantic import ValidationError
 
 import faults
-from harness.errors import UsageError
+from harness.errors import AbilityMissing, UsageError
 from harness.fault import Fault
 from harness.stack import build_stack
+from harness.worlds.catalog import WORLDS, check_able
 from harness.worlds.simulation import SimulationWorld
 
 FOLDER = Path(faults.__file__).parent
 FILES = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
-EVERY = (*CASES, *SITUATIONAL)
+EVERYWHERE = (*CASES, *SITUATIONAL)
+EVERY = (*EVERYWHERE, *IN_CONTAINERS)
 WORLD = SimulationWorld(build_stack(seed=1), epoch_s=0.0)
 
 
@@ -59,13 +61,28 @@ def test_parameters_survive_the_ledger(kind: type[Fault], params: Mapping[str, A
 
 
 @pytest.mark.parametrize(("kind", "params"), EVERY)
-def test_what_is_needed_is_an_ability_of_the_simulation(kind: type[Fault], params: Mapping[str, Any]) -> None:
-    """The simulation can do every fault; each has a line for people and holds at least one carrier."""
+def test_a_fault_says_what_it_is_and_does(kind: type[Fault], params: Mapping[str, Any]) -> None:
+    """Each has a line for people, holds at least one carrier, and can be done in the containers."""
     fault = kind.model_validate(dict(params))
-    assert kind.needs <= WORLD.abilities
     assert fault.describe()
     assert "\n" not in fault.describe()
     assert fault.carriers(WORLD)
+    assert kind.needs <= WORLDS["compose"].abilities
+
+
+@pytest.mark.parametrize("kind", sorted({kind for kind, _ in EVERYWHERE}, key=lambda kind: kind.kind))
+def test_what_every_world_can_do_is_needed(kind: type[Fault]) -> None:
+    """These faults can be done in each world."""
+    assert all(kind.needs <= world.abilities for world in WORLDS.values())
+
+
+@pytest.mark.parametrize("world", ["simulation", "processes"])
+@pytest.mark.parametrize("kind", sorted({kind for kind, _ in IN_CONTAINERS}, key=lambda kind: kind.kind))
+def test_what_a_world_cannot_do_is_refused_with_those_that_can(kind: type[Fault], world: str) -> None:
+    """What needs containers is refused elsewhere, and the refusal names the world that can."""
+    with pytest.raises(AbilityMissing) as refused:
+        check_able(kind.kind, kind.needs, world)
+    assert "compose" in f"{refused.value.message} {refused.value.hint}"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +93,10 @@ def test_what_is_needed_is_an_ability_of_the_simulation(kind: type[Fault], param
         ("node_kill", {"node": "sydney.stor"}, "sydney.store"),
         ("node_kill", {"node": "sydney.token.z9"}, "sydney.token.z"),
         ("node_pause", {"node": "syd"}, "sydney"),
+        ("link_blackhole", {"link": "client->sydney.hots"}, "client->sydney.host"),
+        ("link_reset", {"link": "melborne->sydney"}, "melbourne"),
+        ("node_wipe", {"node": "sydney.stor"}, "sydney.store"),
+        ("node_old_image", {"node": "sydney.tokens", "build": "0.9"}, "sydney.token"),
         ("zone_kill", {"region": "sydney", "zone": "z7"}, "z1"),
         ("region_kill", {"region": "sidney"}, "sydney"),
         ("key_rollover", {"region": "sidney"}, "sydney"),
@@ -109,6 +130,10 @@ def test_an_unknown_target_is_refused_with_a_suggestion(kind: str, params: Mappi
         ("link_refuse", {"link": "sydney"}),
         ("link_refuse", {"link": "melbourne->sydney", "direction": "upstream"}),
         ("link_stall", {"link": "melbourne->sydney", "direction": "sideways"}),
+        ("link_reset", {"link": "melbourne->sydney", "direction": "sideways"}),
+        ("link_blackhole", {"link": "melbourne->sydney", "direction": "sideways"}),
+        ("node_old_image", {"node": "sydney.token"}),
+        ("node_old_image", {"node": "sydney.token", "build": "2.0"}),
         ("link_slow", {"link": "melbourne->sydney"}),
         ("link_slow", {"link": "melbourne->sydney", "latency": 300}),
         ("link_slow", {"link": "melbourne->sydney", "latency": "1ms"}),
@@ -132,6 +157,8 @@ def test_wrong_parameters_are_refused(kind: str, params: Mapping[str, Any]) -> N
     [
         ("zone_kill", {"region": "sydney", "zone": "z1"}, {"sydney.token.z1"}),
         ("node_kill", {"node": "melbourne.token"}, {f"melbourne.token.z{n}" for n in (1, 2, 3)}),
+        ("node_wipe", {"node": "melbourne"}, {n for n in WORLD.spec.nodes() if n.startswith("melbourne.")}),
+        ("node_stop", {"node": "sydney.token.z2"}, {"sydney.token.z2"}),
         ("region_kill", {"region": "sydney"}, {n for n in WORLD.spec.nodes() if n.startswith("sydney.")}),
     ],
 )

@@ -165,6 +165,49 @@ def test_type_none_removes_every_identity() -> None:
     assert on_stack(story) == [{"type": "None"}, 1, 400, 200]
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize(
+    ("kind", "left", "erased", "assigned"), [("UserAssigned", {"user"}, 1, 1), ("SystemAssigned", {"system"}, 0, 0)]
+)
+def test_a_type_takes_away_what_it_leaves_out(method: str, kind: str, left: set[str], erased: int, assigned: int) -> None:
+    """A machine with both is left with what the type names; the store forgets its own identity, or that it shares one."""
+
+    async def story(stack: Stack) -> list[Any]:
+        path, store = stack.machine_path("vm"), stack.node("sydney.store")
+        block = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {stack.identity_path("only-id"): {}}}
+        await stack.arm("PUT", path, PLAIN | {"identity": block})
+        before = (await stack.state("sydney.store"))["identities"]
+        changed = await stack.arm(method, path, PLAIN | {"identity": {"type": kind}})
+        after = (await stack.state("sydney.store"))["identities"]
+        shown = body(await stack.arm("GET", path))["identity"]
+        shares: Any = store.records[stack.world.spec.identity("only-id").object_id]["assigned"]
+        kinds = {kind for kind, key in (("system", "principalId"), ("user", "userAssignedIdentities")) if key in shown}
+        return [
+            changed.status,
+            shown["type"],
+            kinds,
+            before - after,
+            shares.count(path.lower()),
+            (await stack.imds("vm")).status,
+        ]
+
+    assert on_stack(story) == [200, kind, left, erased, assigned, 200]
+
+
+def test_a_machine_keeps_its_identity_while_it_cannot_be_taken_away() -> None:
+    """A change that the store refuses leaves the machine as it was, and it succeeds later."""
+
+    async def story(stack: Stack) -> list[Any]:
+        path, wanted = stack.machine_path("web-1"), {"identity": {"type": "UserAssigned"}}
+        await stack.hold("sydney.store", "f", "invalidate-key", key_id="current")
+        refused = await stack.arm("PATCH", path, wanted)
+        kept = body(await stack.arm("GET", path))["identity"]["type"]
+        await stack.release("sydney.store", "f")
+        return [refused.status, kept, body(await stack.arm("PATCH", path, wanted))["identity"]["type"]]
+
+    assert on_stack(story) == [500, "SystemAssigned", "None"]
+
+
 def test_deleting_a_machine_deletes_its_own_identity() -> None:
     """System-assigned identities live and die with their machine (azure-wire 2.2); a repeated delete is 204."""
 
@@ -259,7 +302,13 @@ def test_assigning_across_regions_writes_to_the_identitys_home() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [{"identity": "x"}, {"identity": {"type": "Root"}}, {"identity": {"userAssignedIdentities": ["x"]}}]
+    "content",
+    [
+        {"identity": "x"},
+        {"identity": {"type": "Root"}},
+        {"identity": {"type": "None, SystemAssigned"}},
+        {"identity": {"userAssignedIdentities": ["x"]}},
+    ],
 )
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_an_identity_block_that_cannot_be_meant_is_400(content: dict[str, Any], method: str) -> None:

@@ -96,8 +96,8 @@ def test_published_keys_are_public() -> None:
         return directory.snapshot("vault"), directory.snapshot("management")
 
     vault, management = on_stack(story)
-    assert set(vault) == {"version", "identities", "key_set"}
-    assert set(management) == {"version", "identities", "key_set", "store_keys"}
+    assert set(vault) == {"version", "identities", "key_set", "lines"}
+    assert set(management) == {"version", "identities", "key_set", "lines", "store_keys"}
 
 
 def test_a_token_node_has_nothing_else_for_clients() -> None:

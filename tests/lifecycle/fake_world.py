@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from pydantic import Field
 from harness.errors import Defended, StackGone, WorldError
 from harness.fault import Fault, Observation
 from harness.stack import build_stack
-from harness.world import Carrier, World
+from harness.world import Carrier, World, one_after_another
 
 T = TypeVar("T")
 WORLD_FILE = "world.json"
@@ -103,6 +103,9 @@ class FakeWorld:
         if str(carrier) not in self.stubborn:
             self._change(lambda carriers: carriers.get(str(carrier), {}).pop(fault_id, None))
         self.steps.boundary()
+
+    async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+        return await one_after_another(calls)
 
     async def read(self, carrier: Carrier) -> Mapping[str, Any]:
         self._begin("read", carrier)

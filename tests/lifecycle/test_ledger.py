@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lifecycle_bench import DEAD
 
+from harness.lease import Owner
 from harness.ledger import CLOSED, LEGAL, STATES, UNDO, Fenced, IllegalTransition, Intent, Ledger, LedgerError
 from harness.world import Carrier
 
@@ -117,16 +119,49 @@ def test_a_closed_stack_takes_no_more_faults() -> None:
             ledger.intend("s", 1, intent())
 
 
-def test_adopting_a_stack_gives_it_a_living_owner() -> None:
-    """A stack left up by a dead command gets a new owner, a new epoch and no orphan's date."""
+def test_a_dead_owner_is_dated_once() -> None:
+    """When the owner was first found dead stays as it is however often somebody finds it again."""
     with Ledger(":memory:") as ledger:
         ledger.add_stack("s", folder=Path("/nowhere"), world="x:Y", owner=DEAD, run_owned=False)
         first = ledger.mark_orphaned("s")
         assert ledger.mark_orphaned("s") == first
+
+
+def test_a_new_intent_asks_for_a_new_sweep() -> None:
+    """Carriers that were searched after a death are searched again once something was injected since."""
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("s", folder=Path("/nowhere"), world="x:Y", owner=DEAD, run_owned=False)
         ledger.mark_swept("s")
-        adopted = ledger.adopt_stack("s")
-        assert adopted.owner.alive()
-        assert (adopted.epoch, adopted.orphaned_wall_s, adopted.swept) == (2, None, False)
+        ledger.intend("s", 1, intent())
+        assert not ledger.stack("s").swept
+
+
+def test_a_fault_left_in_place_has_no_holder_and_a_new_deadline() -> None:
+    """Held by a command until that lets go of it; what is being undone is not put back into anybody's hands."""
+    me = Owner.me()
+    with ledger_with_stack() as ledger:
+        fault = ledger.intend("s", 1, replace(intent(), holder=me))
+        assert (fault.holder, fault.by_hand) == (me, False)
+        assert ledger.keep_until(fault.id, 5.0, by_hand=True) == fault, "nothing that is not in place is left there"
+        ledger.advance(fault.id, "applied")
+        held = ledger.keep_until(fault.id, 7.0, by_hand=False)
+        assert (held.holder, held.by_hand, held.deadline_s) == (me, False, 7.0)
+        left = ledger.keep_until(fault.id, 9.0, by_hand=True)
+        assert (left.holder, left.by_hand, left.deadline_s) == (None, True, 9.0)
+        ledger.advance(fault.id, "reverting")
+        assert ledger.keep_until(fault.id, 11.0, by_hand=True).deadline_s == 9.0
+
+
+def test_a_ledger_of_an_earlier_version_is_extended(tmp_path: Path) -> None:
+    """Rows that were written before faults had holders are still read, and new ones can be added."""
+    path = tmp_path / "ledger.sqlite"
+    with ledger_with_stack(path) as ledger:
+        old = ledger.intend("s", 1, intent())
+        for column in ("holder_pid", "holder_started", "by_hand"):
+            ledger._database.execute(f"ALTER TABLE faults DROP COLUMN {column}")
+    with Ledger(path) as ledger:
+        assert ledger.open_faults("s") == (old,)
+        assert ledger.intend("s", 1, replace(intent(), holder=Owner.me())).holder == Owner.me()
 
 
 def test_an_unwritable_ledger_refuses(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ import pytest
 from harness.errors import UsageError, WorldError
 from harness.history import RequestRecord
 from harness.load import driver
-from harness.load.child import Child
 from harness.load.plan import LoadPlan, arrivals
 from harness.load.tail import LogTail
 
@@ -256,36 +255,51 @@ def test_late_arrivals_are_recorded_not_dropped(stub: Stubs, plan_of: Plans, tmp
 
 
 def test_two_workers_issue_every_arrival_exactly_once(stub: Stubs, plan_of: Plans, tmp_path: Path) -> None:
-    """Workers share a plan by index: together they send each arrival once, each with logs of its own."""
+    """Workers share a plan that their master hands out: together they send each arrival once, each with logs of its own."""
     service = stub("ok")
-    plan = plan_of({"sydney": service.url, "melbourne": service.url}, length_s=1.0, rates={"sydney": 150}, deadline_ms=20_000)
-    (tmp_path / "plan.json").write_text(plan.model_dump_json())
-    arguments = ["-m", "locust", "-f", str(driver.find_locustfile()), "--headless", "-u", "1", "-r", "1"]
-    workers = [
-        Child(
-            arguments,
-            environment={
-                "BROWNOUT_LOAD_PLAN": str(tmp_path / "plan.json"),
-                "BROWNOUT_LOAD_FOLDER": str(tmp_path),
-                "BROWNOUT_LOAD_WORKER": str(index),
-                "BROWNOUT_LOAD_WORKERS": "2",
-            },
-            folder=tmp_path,
-            log=tmp_path / f"worker-{index}.log",
-        )
-        for index in range(2)
-    ]
+    plan = plan_of({"sydney": service.url, "melbourne": service.url}, length_s=1.0, rates={"sydney": 150}, deadline_ms=30_000)
 
-    async def run() -> list[signal.Signals | None]:
-        await asyncio.to_thread(wait_for, lambda: len(records_of(tmp_path)) == 190, within_s=20)
-        return [await worker.stop(((signal.SIGTERM, 5.0),)) for worker in workers]
+    async def run() -> driver.DrivenLoad:
+        async with driving(plan, tmp_path, workers=2) as load:
+            await asyncio.to_thread(wait_for, lambda: len(records_of(tmp_path)) == 190, within_s=30)
+        return load
 
-    assert asyncio.run(run()) == [signal.SIGTERM, signal.SIGTERM]
-    assert [worker.exit_code for worker in workers] == [0, 0]
+    load = asyncio.run(run())
+    assert load.problems() == ()
+    assert load.gauges()["planned"] == load.gauges()["issued"] == 190
     assert [record.id for record in records_of(tmp_path)] == [arrival.id for arrival in arrivals(plan)]
     assert fetch(service.url + "/count")["requests"] == 190
     sizes = [len((tmp_path / f"requests-{index}.jsonl").read_text().splitlines()) for index in range(2)]
     assert sizes == [95, 95]
+    assert "load-plan.json" not in {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_lost_worker_is_told_and_the_others_take_over(stub: Stubs, plan_of: Plans, tmp_path: Path) -> None:
+    """After the loss of one of two workers no arrival is sent twice, what nobody sent is told, and the end is complete."""
+    service = stub("ok")
+    plan = plan_of({"sydney": service.url}, lead_s=8.0, length_s=16.0, rates={"sydney": 60}, deadline_ms=30_000)
+    every = [arrival.id for arrival in arrivals(plan)]
+
+    async def run() -> tuple[driver.DrivenLoad, float]:
+        async with driving(plan, tmp_path, workers=2) as load:
+            await asyncio.to_thread(wait_for, lambda: len(records_of(tmp_path)) > 120, within_s=60)
+            lost_s = records_of(tmp_path)[-1].intended_s
+            children = [one for one in psutil.Process().children() if not ended(one.pid)]
+            os.kill(next(one.pid for one in children if "--worker" in one.cmdline()), signal.SIGKILL)
+            await asyncio.to_thread(wait_for, lambda: every[-1] in {r.id for r in records_of(tmp_path)}, within_s=60)
+        return load, lost_s
+
+    load, lost_s = asyncio.run(run())
+    sent = [record.id for record in records_of(tmp_path)]
+    left_out = [arrival.at_s for arrival in arrivals(plan) if arrival.id not in set(sent)]
+    assert len(sent) == len(set(sent))
+    assert left_out
+    assert min(left_out) > lost_s - 2.0
+    assert max(left_out) < plan.end_s - 2.0
+    told = "\n".join(load.problems())
+    assert "killed by SIGKILL" in told
+    assert "was not heard of for 3 s and counts as lost" in told
+    assert "arrivals were the share of a worker that was lost, and nobody sent them" in told
 
 
 def test_stopping_from_the_dashboard_and_dying_are_both_reported(

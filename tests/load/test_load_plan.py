@@ -91,3 +91,32 @@ def test_defaults_without_a_mix() -> None:
     """A cohort without a mix has its model's operation, its own region as home, and ARM as front end."""
     arrival = next(arrivals(plan(WARM)))
     assert (arrival.operation, arrival.home, arrival.front_end) == ("token", "sydney", "arm")
+
+
+def in_blocks(plan_: LoadPlan, block_s: float) -> LoadPlan:
+    return plan_.model_copy(update={"block_s": block_s})
+
+
+def test_a_plan_in_blocks_has_the_planned_count_in_each_and_in_all() -> None:
+    """However long it is, every block has what its rate promises, ids are never used twice, and time goes forward."""
+    long = in_blocks(plan(WARM, SCALED, OPERATORS), 60.0)
+    found = list(arrivals(long))
+    assert Counter(arrival.cohort for arrival in found) == {"warm": 2500, "scaled": 500, "operators": 4000}
+    assert len({arrival.id for arrival in found}) == len(found)
+    assert all(before.at_s <= after.at_s for before, after in pairwise(found))
+    first = [arrival for arrival in found if arrival.at_s < 1060.0]
+    assert Counter(arrival.cohort for arrival in first) == {"warm": 300, "scaled": 60, "operators": 480}
+    assert [arrival.index for arrival in found if arrival.cohort == "scaled"] == list(range(500))
+
+
+def test_leaving_out_what_is_past_leaves_the_rest_as_it_is() -> None:
+    """A worker that joins late sees the same arrivals from its first block on as one that was there from the start."""
+    long = in_blocks(plan(WARM, SCALED), 60.0)
+    late = list(arrivals(long, after_s=1130.0))
+    assert late == [arrival for arrival in arrivals(long) if arrival.at_s >= 1120.0]
+
+
+def test_a_plan_of_one_block_is_the_plan_without_blocks() -> None:
+    """Blocks change nothing but how much is planned at a time."""
+    whole = plan(WARM, OPERATORS)
+    assert list(arrivals(in_blocks(whole, 500.0))) == list(arrivals(whole))

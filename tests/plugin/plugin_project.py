@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Plugins of this environment that would be loaded for nothing (Locust's with all of gevent); Allure's unless it is wanted.
 WITHOUT = ("-p", "no:locust", "-p", "no:hypothesispytest", "-p", "no:anyio")
 
-TIMEOUT_S = 600  # a run on real processes, by another session on the machine, may hold simulations up for minutes
+TIMEOUT_S = 120
 
 # Twenty emulated minutes; for ten of them clients cannot reach their host.
 EXPERIMENT = """

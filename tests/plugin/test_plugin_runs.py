@@ -17,12 +17,12 @@ from plugin_project import EXPERIMENT, ROOT
 
 from harness import api
 from harness.errors import BrownoutError, UsageError
-from harness.experiment import Verdict
 from harness.inconclusive import Inconclusive
 from harness.pytest_plugin import PluginSettings
 from harness.pytest_runs import Brownout, Run, Uses
-from harness.pytest_share import Entry, locked, machine_among_others, machine_to_itself, once
+from harness.pytest_share import Entry, locked, once, turn_of_the_machine
 from harness.result import ClaimResult
+from harness.verdicts import Verdict
 
 
 def facade(folder: Path, uses: Uses | None = None) -> Brownout:
@@ -241,33 +241,16 @@ def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
         assert path.exists()
 
 
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a machine's locks, with nobody else on that machine, and nobody who waits for long."""
+def test_runs_against_the_clock_take_turns_on_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at a time, whichever session it belongs to; a simulation needs no turn."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("harness.pytest_share.WAIT_S", 0.0)
-    return tmp_path
-
-
-def test_a_run_against_the_clock_has_the_machine_to_itself(machine: Path) -> None:
-    """Neither another one nor a simulation goes on beside it; simulations go on beside each other and keep it waiting."""
-    with machine_to_itself():
-        for other in (machine_to_itself(), machine_among_others()):
-            with pytest.raises(BrownoutError), other:
-                raise AssertionError("it did not have the machine to itself")
-    with machine_among_others(), machine_among_others():
-        with pytest.raises(BrownoutError), machine_to_itself():
-            raise AssertionError("simulations went on beside it")
-        with machine_among_others():
-            assert machine.exists()
-    with machine_to_itself():
-        assert machine.exists()
-
-
-def test_who_waits_for_the_machine_is_not_kept_out(machine: Path) -> None:
-    """While a run waits for simulations to end, no further one begins."""
-    with locked(machine / "brownout-machine.gate"), pytest.raises(BrownoutError, match="gate"), machine_among_others():
-        raise AssertionError("a simulation overtook the one who waits")
+    with turn_of_the_machine():
+        with pytest.raises(BrownoutError, match="another test run has held"), turn_of_the_machine():
+            raise AssertionError("two had the turn at once")
+        assert facade(tmp_path).run("tiny.yaml").verdict == "breach"
+    with turn_of_the_machine():
+        assert tmp_path.exists()
 
 
 class Told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,23 +175,29 @@ def result(**changes: Any) -> Result:
     return Result.model_validate({**values, **changes})
 
 
+def write_folder(folder: Path, *, history: bool = True, **changes: Any) -> Path:
+    """Writes a run folder with the history above (or none of it) and a result with these changes."""
+    recorder = Recorder(folder)
+    if history:
+        for event in events():
+            recorder.event(event)
+        for request in requests():
+            recorder.request(request)
+        for attempt in canary_attempts():
+            with (folder / f"canary-{attempt['client']}.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps(attempt) + "\n")
+    recorder.close()
+    (folder / "result.json").write_text(result(**changes).model_dump_json(by_alias=True), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the whole run, for tests that change nothing in it."""
+    return write_folder(tmp_path_factory.mktemp("whole") / "run")
+
+
 @pytest.fixture
 def build_folder(tmp_path: Path) -> BuildFolder:
-    """Writes a run folder with the history above (or none of it) and a result with these changes."""
-
-    def build(*, history: bool = True, **changes: Any) -> Path:
-        folder = tmp_path / "run"
-        recorder = Recorder(folder)
-        if history:
-            for event in events():
-                recorder.event(event)
-            for request in requests():
-                recorder.request(request)
-            for attempt in canary_attempts():
-                with (folder / f"canary-{attempt['client']}.jsonl").open("a", encoding="utf-8") as log:
-                    log.write(json.dumps(attempt) + "\n")
-        recorder.close()
-        (folder / "result.json").write_text(result(**changes).model_dump_json(by_alias=True), encoding="utf-8")
-        return folder
-
-    return build
+    """Writes a run folder of the test's own."""
+    return partial(write_folder, tmp_path / "run")

@@ -52,10 +52,19 @@ def read(folder: Path) -> Page:
     return Page(write(folder).read_text(encoding="utf-8"))
 
 
-def test_the_page_loads_nothing_from_anywhere(build_folder: Callable[..., Path]) -> None:
+@pytest.fixture(scope="module")
+def text(whole: Path) -> str:
+    """The page of the whole run."""
+    return write(whole).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_the_page_loads_nothing_from_anywhere(text: str, page: Page) -> None:
     """No element of the page names anything to load, no style does, and the page's own policy forbids all requests."""
-    text = write(build_folder()).read_text(encoding="utf-8")
-    page = Page(text)
     loads = [a for tag, a in page.elements for name in ("src", "srcset", "data", "poster", "xlink:href") if name in a]
     links = [a for a in page.all("a") if not str(a.get("href")).startswith("#")]
     styles = "".join(re.findall(r"<style>(.*?)</style>", text, re.DOTALL))
@@ -67,21 +76,19 @@ def test_the_page_loads_nothing_from_anywhere(build_folder: Callable[..., Path])
     assert policies[0].startswith("default-src 'none'")
 
 
-def test_the_page_tells_the_whole_run(build_folder: Callable[..., Path]) -> None:
+def test_the_page_tells_the_whole_run(page: Page) -> None:
     """Verdict, times in sensible units, objectives, steps, claims, canaries, gates, digest and command are all in the text."""
-    said = read(build_folder()).text
     wanted = [
         "Breach", "as expected", "2 min 10 s", "5 h 33 min", "tokens-overall", "fail-over-zone", "not testable", "sync · new",
         "management.needs-store", "generator-lag", "9f2c1ab04d5e6f708192a3b4c5d6e7f8", "requests.jsonl",
         "brownout run ftvr-l9z --world processes", "00:55", "50 % of C5",
     ]  # fmt: skip
-    missing = [words for words in wanted if words not in said.replace("\N{NO-BREAK SPACE}", " ")]
+    missing = [words for words in wanted if words not in page.text.replace("\N{NO-BREAK SPACE}", " ")]
     assert missing == []
 
 
-def test_the_charts_hold_slices_and_not_the_log(build_folder: Callable[..., Path]) -> None:
+def test_the_charts_hold_slices_and_not_the_log(text: str) -> None:
     """The embedded JSON has a chart for each panel, a series per cohort, and no request's id."""
-    text = write(build_folder()).read_text(encoding="utf-8")
     found = re.search(r'<script type="application/json" id="chart-data">(.*?)</script>', text, re.DOTALL)
     assert found is not None
     data = json.loads(found.group(1))
@@ -91,9 +98,8 @@ def test_the_charts_hold_slices_and_not_the_log(build_folder: Callable[..., Path
     assert len(text) < 2_000_000
 
 
-def test_light_and_dark_are_both_there(build_folder: Callable[..., Path]) -> None:
+def test_light_and_dark_are_both_there(text: str) -> None:
     """Every colour of the light palette has its dark counterpart, in the page and in the static picture."""
-    text = write(build_folder()).read_text(encoding="utf-8")
     styles = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     assert len(styles) == 2
     for style in styles:
@@ -118,9 +124,8 @@ def test_hostile_names_stay_text(build_folder: Callable[..., Path]) -> None:
     assert "alert(2)" in page.text
 
 
-def test_tables_can_be_read_out(build_folder: Callable[..., Path]) -> None:
+def test_tables_can_be_read_out(page: Page) -> None:
     """Every table has a caption, every header a scope, and headings are in order without a gap."""
-    page = read(build_folder())
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
@@ -128,9 +133,8 @@ def test_tables_can_be_read_out(build_folder: Callable[..., Path]) -> None:
     assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
 
 
-def test_ids_are_unique_and_skip_link_leads_somewhere(build_folder: Callable[..., Path]) -> None:
+def test_ids_are_unique_and_skip_link_leads_somewhere(page: Page) -> None:
     """No id is used twice, and every in-page link and label points to one that exists."""
-    page = read(build_folder())
     ids = [str(a["id"]) for _, a in page.elements if "id" in a]
     pointed = {str(a["href"])[1:] for a in page.all("a")} | {
         str(a["aria-labelledby"]) for a in page.all("section") if "aria-labelledby" in a
@@ -165,11 +169,8 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
-def test_the_same_record_gives_the_same_verdict_page(build_folder: Callable[..., Path]) -> None:
-    """Writing the report twice changes nothing outside the chart library's own ids."""
-    folder = build_folder()
-    first, second = (
-        re.sub(r'id="chart-data">.*?</script>', "", write(folder).read_text(encoding="utf-8"), flags=re.DOTALL)
-        for _ in range(2)
-    )
+def test_the_same_record_gives_the_same_verdict_page(whole: Path, text: str) -> None:
+    """Writing the report again changes nothing outside the chart library's own ids."""
+    pages = (text, write(whole).read_text(encoding="utf-8"))
+    first, second = (re.sub(r'id="chart-data">.*?</script>', "", page, flags=re.DOTALL) for page in pages)
     assert first == second

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,8 +46,8 @@ def status(**changes: object) -> Status:
 
 
 @pytest.fixture
-def result(build_folder: Callable[..., Path]) -> Result:
-    return Result.model_validate_json((build_folder() / "result.json").read_bytes())
+def result(whole: Path) -> Result:
+    return Result.model_validate_json((whole / "result.json").read_bytes())
 
 
 def test_a_pipe_gets_one_line_per_change() -> None:

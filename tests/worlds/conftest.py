@@ -18,9 +18,8 @@ from harness.worlds.processes import ProcessesWorld
 from harness.worlds.simulation import SimulationWorld
 
 Make = Callable[[Path], Driver]
-REAL = (pytest.mark.slow, pytest.mark.xdist_group("conformance"))  # one worker: the standing stack is brought up once
 CONTAINERS = (pytest.mark.slow, pytest.mark.docker)
-WORLDS = ["simulation", pytest.param("processes", marks=REAL), pytest.param("compose", marks=CONTAINERS)]
+WORLDS = ["simulation", pytest.param("processes", marks=pytest.mark.slow), pytest.param("compose", marks=CONTAINERS)]
 
 
 @pytest.fixture(scope="session", autouse=True)

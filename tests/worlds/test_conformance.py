@@ -18,7 +18,9 @@ FRONT = "client->sydney.host"
 STORE = "melbourne.token->sydney.store"
 HEALTH = Request("GET", "/healthz")
 REFUSE: dict[str, Any] = {"effect": "refuse"}
+RESET: dict[str, Any] = {"effect": "reset", "direction": "both"}
 STALL: dict[str, Any] = {"effect": "stall", "direction": "both"}
+OUTCOMES = {"refuse": "refused", "reset": "reset", "stall": "timeout", "slow": "ok"}
 
 
 def slow(latency_ms: int, direction: str = "both") -> dict[str, Any]:
@@ -30,11 +32,12 @@ async def seen(driver: Driver, name: str = FRONT, timeout_ms: float = 300) -> st
 
 
 def test_a_world_says_what_it_is_and_can(driver: Driver) -> None:
-    """Every world has a name, a rate, a specification and at least the seven abilities that every world has."""
+    """Every world has a name, a rate, a specification and at least the abilities that every world has."""
     world = driver.world
     assert world.name in WORLDS
     assert world.rate > 0
-    assert world.abilities >= {"link:refuse", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"}
+    assert world.abilities >= {"link:refuse", "link:reset", "link:stall", "link:slow", "node:down", "node:paused", "control"}
+    assert "load" in world.abilities
     assert len(world.spec.nodes()) == 16
 
 
@@ -66,6 +69,9 @@ def test_time_goes_forward_and_can_be_waited_for(driver: Driver) -> None:
 
 LINK_CASES: tuple[tuple[dict[str, Any], str, float], ...] = (
     (REFUSE, "refused", 0),
+    (RESET, "reset", 0),
+    ({"effect": "reset", "direction": "upstream"}, "reset", 0),
+    ({"effect": "reset", "direction": "downstream"}, "reset", 0),
     (STALL, "timeout", 300),
     ({"effect": "stall", "direction": "upstream"}, "timeout", 300),
     ({"effect": "stall", "direction": "downstream"}, "timeout", 300),
@@ -96,22 +102,37 @@ def test_each_link_effect_means_the_same(
     driver.run(story())
 
 
-@pytest.mark.parametrize(("first", "second"), [(REFUSE, REFUSE), (STALL, REFUSE), (slow(60), slow(60)), (STALL, slow(60))])
+OVERLAPS = (
+    (REFUSE, REFUSE),
+    (RESET, REFUSE),
+    (RESET, RESET),
+    (RESET, STALL),
+    (RESET, slow(60)),
+    (STALL, REFUSE),
+    (STALL, RESET),
+    (STALL, slow(60)),
+    (slow(60), slow(60)),
+)
+
+
+@pytest.mark.parametrize(("first", "second"), OVERLAPS)
 @pytest.mark.parametrize("order", list(permutations(("f-1", "f-2"))), ids="+".join)
 def test_overlapping_holds_on_a_link_are_a_set(
     driver: Driver, first: dict[str, Any], second: dict[str, Any], order: tuple[str, str]
 ) -> None:
-    """Each release leaves the link as the other hold alone would have it, in either order."""
+    """While both are held the stronger shows; each release leaves the link as the other hold alone would have it."""
     states = {"f-1": first, "f-2": second}
 
     async def story() -> None:
         for fault_id, state in states.items():
             await driver.world.hold(link(FRONT), fault_id, state)
         assert set((await driver.world.read(link(FRONT)))["holds"]) == set(states)
+        strongest = min((first["effect"], second["effect"]), key=tuple(OUTCOMES).index)
+        assert await seen(driver, timeout_ms=600) == OUTCOMES[strongest]
         await driver.world.release(link(FRONT), order[0])
         left = states[order[1]]
         result = await driver.world.probe(FRONT, timeout_ms=600)
-        assert result.outcome == {"refuse": "refused", "stall": "timeout", "slow": "ok"}[left["effect"]]
+        assert result.outcome == OUTCOMES[left["effect"]]
         if left["effect"] == "slow":
             assert 120 <= result.latency_ms < 240 + SLACK_MS
         await driver.world.release(link(FRONT), order[1])
@@ -181,6 +202,7 @@ def test_the_laws_of_holds(driver: Driver, carrier: Carrier, state: dict[str, An
         {},
         {"effect": "burn"},
         {"effect": "stall", "direction": "sideways"},
+        {"effect": "reset", "latency_ms": 10},
         {"effect": "slow"},
         {"effect": "slow", "latency_ms": -5},
         {"effect": "slow", "latency_ms": 10, "jitter_ms": 20},
@@ -256,9 +278,9 @@ def test_a_node_comes_back_without_its_memory_and_with_what_was_durable(driver: 
     driver.run(story())
 
 
-@pytest.mark.parametrize(("effect", "ends"), [("refuse", "reset"), ("stall", "timeout")])
+@pytest.mark.parametrize(("effect", "ends"), [("refuse", "reset"), ("reset", "reset"), ("stall", "timeout")])
 def test_calls_under_way_meet_a_link_fault(driver: Driver, effect: str, ends: str) -> None:
-    """A call that is waiting for its answer is cut by refuse at once, and left hanging by stall.
+    """A call that waits for its answer is cut by refuse at once and by reset when the answer comes; stall leaves it hanging.
 
     The answer is slow further in: what a real proxy itself delays it lets through when its own holds change.
     """
@@ -270,7 +292,7 @@ def test_calls_under_way_meet_a_link_fault(driver: Driver, effect: str, ends: st
 
     async def story() -> str:
         await world.hold(link(inner), "slow", slow(700, "downstream"))
-        cold = ask(world, "sydney.host", token_request(f"scaleout_{len(effect)}"), timeout_s=2.0)
+        cold = ask(world, "sydney.host", token_request(f"scaleout_1{tuple(OUTCOMES).index(effect)}"), timeout_s=2.0)
         ended, _ = await driver.both(cold, fault())
         await world.release(link(inner), "slow")
         await world.release(link(FRONT), "f-1")
@@ -279,22 +301,29 @@ def test_calls_under_way_meet_a_link_fault(driver: Driver, effect: str, ends: st
     assert driver.run(story()) == ends
 
 
-def test_the_end_of_a_stall_cuts_what_lived_through_it(driver: Driver) -> None:
-    """A caller that still waits when a stall ends is reset: bytes of its stream are lost."""
-    world = driver.world
+@pytest.mark.parametrize("effect", ["stall", "reset"])
+def test_the_end_of_a_fault_cuts_what_lived_through_it(driver: Driver, effect: str) -> None:
+    """A caller that still waits when a stall or a reset of answers ends is reset: no connection is left half broken."""
+    world, inner = driver.world, "sydney.token->sydney.store"
 
     async def heal() -> None:
         await world.sleep_until(world.now() + 0.4)
         await world.release(link(FRONT), "f-1")
 
-    async def story() -> str:
-        await world.hold(link(FRONT), "f-1", STALL)
-        return (await driver.both(ask(world, "sydney.host", HEALTH, timeout_s=4.0), heal()))[0]
+    async def story() -> tuple[str, bool]:
+        await world.hold(link(inner), "slow", slow(900, "downstream"))
+        await world.hold(link(FRONT), "f-1", {"effect": effect, "direction": "downstream"})
+        began_s = world.now()
+        cold = ask(world, "sydney.host", token_request(f"scaleout_9{tuple(OUTCOMES).index(effect)}"), timeout_s=4.0)
+        ended = (await driver.both(cold, heal()))[0]
+        took_s = world.now() - began_s
+        await world.release(link(inner), "slow")
+        return ended, 0.4 <= took_s < 0.9
 
-    assert driver.run(story()) == "reset"
+    assert driver.run(story()) == ("reset", True)
 
 
-@pytest.mark.parametrize(("state", "ends"), [(REFUSE, "refused"), (STALL, "timeout")])
+@pytest.mark.parametrize(("state", "ends"), [(REFUSE, "refused"), (RESET, "reset"), (STALL, "timeout")])
 def test_clients_meet_link_faults_as_probes_do(driver: Driver, state: dict[str, Any], ends: str) -> None:
     """A client's call over a held link fails in the way of the effect, and works again afterwards."""
     world = driver.world

@@ -16,6 +16,8 @@ CASES: tuple[tuple[str, Carrier, Mapping[str, Any], str], ...] = (
     ("stalled", link(FRONT), {"effect": "stall", "direction": "upstream"}, "404"),
     ("unanswered", link(FRONT), {"effect": "stall", "direction": "downstream"}, "200"),
     ("refused", link(FRONT), {"effect": "refuse"}, "404"),
+    ("reset", link(FRONT), {"effect": "reset", "direction": "upstream"}, "404"),
+    ("cut", link(FRONT), {"effect": "reset", "direction": "downstream"}, "200"),
     ("paused", node(NODE), {"effect": "paused"}, "200"),
     ("down", node(NODE), {"effect": "down"}, "404"),
 )

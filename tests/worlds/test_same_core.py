@@ -28,7 +28,7 @@ from harness.worlds.simulation import SimulationWorld
 from identity.core.messages import Request
 from identity.core.topology import StackSpec
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("same-core")]  # one worker: the runs are made once
+pytestmark = pytest.mark.slow
 
 RATE = 200.0
 LEAD_S = 20 * RATE  # for the stack, the load generator and the caches, before the first arrival

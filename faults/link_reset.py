@@ -1,0 +1,20 @@
+"""link-reset: connections are made, and the first byte of them ends them."""
+
+from __future__ import annotations
+
+from faults._links import DirectedLinkFault
+from harness.world import ProbeResult
+
+
+class LinkReset(DirectedLinkFault):
+    """Something on the way cuts connections off, with `downstream` only after the request happened."""
+
+    kind = "link-reset"
+    effect = "reset"
+    needs = frozenset({"link:reset"})
+
+    def describe(self) -> str:
+        return f"{self.concerned()} over links {self.link} are cut off with a reset"
+
+    def shows(self, result: ProbeResult) -> bool:
+        return result.outcome == "reset"

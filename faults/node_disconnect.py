@@ -1,0 +1,24 @@
+"""node-disconnect: nodes run on, off their network: they reach nobody and nobody reaches them."""
+
+from __future__ import annotations
+
+from faults._nodes import NamedNodes
+from harness.world import Carrier, World
+
+
+class NodeDisconnect(NamedNodes):
+    """As when a network cable is pulled: memory and timers go on, and calls under way hang."""
+
+    kind = "node-disconnect"
+    effect = "disconnected"
+    needs = frozenset({"node:disconnected"})
+    signs = frozenset({"refused", "reset", "timeout"})
+
+    def describe(self) -> str:
+        return f"{self.node} is off its network"
+
+    async def look(self, world: World, node: str) -> tuple[bool, str]:
+        silent, what = await super().look(world, node)
+        seen = await world.read(Carrier("node", node))
+        off = seen["state"] == "running" and not seen["connected"]
+        return silent and off, f"{what}; {seen['state']} and {'off' if off else 'on'} its network"

@@ -1,0 +1,36 @@
+"""node-old-image: nodes run from the image of an older build, which holds that build and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from faults._nodes import NamedNodes
+from harness.errors import WorldError
+from harness.fault import node_state
+from harness.world import Carrier, World
+
+
+class NodeOldImage(NamedNodes):
+    """As after a roll-back by hand. What the nodes kept stays; a roll-out to another build fails on them."""
+
+    kind = "node-old-image"
+    effect = "old-image"
+    needs = frozenset({"node:old-image"})
+
+    build: Literal["0.9", "1.0"]
+
+    def describe(self) -> str:
+        return f"{self.node} runs from the image of build {self.build}"
+
+    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+        return {"effect": self.effect, "build": self.build}
+
+    async def look(self, world: World, node: str) -> tuple[bool, str]:
+        try:
+            state = await node_state(world, node)
+        except WorldError as silent:
+            return False, silent.message
+        image = state["image_build"]
+        what = f"an image of build {image}" if image else "an image of every build"
+        return (state["build"], image) == (self.build, self.build), f"runs build {state['build']} from {what}"

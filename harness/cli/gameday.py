@@ -1,0 +1,236 @@
+"""Commands of a game day by hand: faults, inject, heal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.main import command, heal_first, tell
+
+if TYPE_CHECKING:
+    from harness.errors import BrownoutError
+    from harness.fault import Fault
+    from harness.gameday import Injected, Told
+    from harness.ledger import StackRecord
+
+INCONCLUSIVE, UNSAFE = 3, 5
+
+
+class DurationType(click.ParamType[float]):
+    """Seconds, written `30s` or `5m`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from harness.experiment import parse_duration_s
+
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration_s(value)
+        except ValueError as wrong:
+            self.fail(str(wrong), param, ctx)
+
+
+@command(name="faults")
+@click.argument("kind", required=False)
+def faults_command(kind: str | None) -> int:
+    """List what `inject` can do and how it is written; of one KIND everything about it."""
+    from harness import registry
+    from harness.errors import UsageError
+    from harness.fault_words import usage
+    from harness.suggest import did_you_mean
+
+    known = registry.faults()
+    if kind is None:
+        for each in known.values():
+            click.echo(usage(each))
+        return 0
+    if kind not in known:
+        raise UsageError(f"there is no fault {kind!r}", hint=did_you_mean(kind, known))
+    click.echo("\n".join(_explained(known[kind])))
+    return 0
+
+
+def _explained(kind: type[Fault]) -> list[str]:
+    from harness.fault_words import usage
+
+    lines = [(kind.__doc__ or "").strip(), "", f"brownout inject {usage(kind)}", ""]
+    lines += [f"  {name:<12} {(field.description or '-')}" for name, field in kind.model_fields.items()]
+    return [*lines, "", f"family {kind.family}; needs {', '.join(sorted(kind.needs))}"]
+
+
+@command(name="inject")
+@click.argument("fault")
+@click.option(
+    "--target", default=None, help="What it is done to: a link, a node, REGION or REGION.ZONE; see `brownout faults`."
+)
+@click.option("--with", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the fault; may be repeated.")
+@click.option("--for", "hold_s", type=DurationType(), default=None, help="Hold it so long, then revert it (such as 30s).")
+@click.option("--stack", default="", help="The stack, where several are up.")
+@click.option("--keep", is_flag=True, help="Keep it in place also when it is not seen to bite.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of it as one JSON object to stdout.")
+def inject_command(
+    fault: str, target: str | None, settings: tuple[str, ...], hold_s: float | None, stack: str, keep: bool, as_json: bool
+) -> int:
+    """Put FAULT on a standing stack and wait until it bites.
+
+    With --for it is held so long and then reverted; Ctrl-C reverts it sooner. Without, it stays in place until
+    `brownout heal`, for one hour at most. Exit codes: 0 it bit, 3 it did not bite or the system refused it,
+    5 it could not be reverted, 130 interrupted and reverted.
+    """
+    from harness.errors import UsageError
+    from harness.fault_words import spoken_fault
+    from harness.gameday import LONGEST_S, Wish, inject
+    from harness.standing import standing_stack
+
+    if hold_s is not None and not 0 < hold_s <= LONGEST_S:
+        raise UsageError("--for is more than nothing and at most one hour", hint="such as --for 30s")
+    wanted = spoken_fault(fault, target, settings)
+    heal_first()
+    row = standing_stack(stack)
+    teller = _Teller(wanted, row, hold_s, to_stderr=as_json)
+    ended = inject(row, Wish(wanted, hold_s, keep), teller.told())
+    code = teller.tell_end(ended)
+    if as_json:
+        click.echo(json.dumps(_plain(wanted, row, ended, code)))
+    return code
+
+
+@dataclass(slots=True)
+class _Teller:
+    """Says what happens, a line for each thing that happens, and on a terminal how long the fault is still held."""
+
+    fault: Fault
+    row: StackRecord
+    hold_s: float | None
+    to_stderr: bool
+    _counting: bool = False
+
+    def told(self) -> Told:
+        from harness.gameday import Told
+
+        return Told(self._step, self._left)
+
+    def _say(self, text: str) -> None:
+        if self._counting:
+            click.echo("\r\x1b[K", nl=False, err=True)
+            self._counting = False
+        click.echo(text, err=self.to_stderr)
+
+    def _step(self, what: str, detail: Mapping[str, Any]) -> None:
+        told: Mapping[str, Callable[[], str]] = {
+            "intended": lambda: f"{detail['fault_id']}: {self.fault.describe()}",
+            "foreign": lambda: f"  somebody else holds {', '.join(detail['holds'])}; that is left alone",
+            "applied": lambda: self._awaited(detail),
+            "bitten": lambda: self._after_bite(detail),
+            "failed": lambda: f"  failed: {detail['evidence']}",
+        }
+        if what in told and (line := told[what]()):
+            self._say(line)
+
+    def _awaited(self, detail: Mapping[str, Any]) -> str:
+        settles_s = detail["settles_s"]
+        return f"  applied; its effect may take {settles_s:.0f} s to show, Ctrl-C reverts it now" if settles_s else ""
+
+    def _after_bite(self, detail: Mapping[str, Any]) -> str:
+        held = f"; held for {self.hold_s:g} s, Ctrl-C reverts it now" if self.hold_s is not None else ""
+        return f"  bites: {detail['evidence']}{held}"
+
+    def _left(self, left_s: float) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r\x1b[K  {left_s:.0f} s left", nl=False, err=True)
+            self._counting = True
+
+    def tell_end(self, ended: Injected) -> int:
+        """Says how it ended; the exit code."""
+        if ended.ended == "defended":
+            self._say(f"  defended: the system refused it: {ended.evidence}")
+            return INCONCLUSIVE
+        if ended.bite_ms is not None:
+            self._say(f"  time to bite: {ended.bite_ms:.0f} ms")
+        elif ended.ended != "interrupted":
+            self._say(f"  inconclusive, did not bite within {ended.waited_s:.1f} s: {ended.evidence}")
+        if ended.ended == "elsewhere":
+            self._say("  somebody else has healed it")
+        if ended.until_s is not None:
+            self._say(f"  it stays until `brownout heal`, and no longer than until {clock(ended.until_s)}")
+        return self._tell_heal(ended)
+
+    def _tell_heal(self, ended: Injected) -> int:
+        from harness.gameday import INTERRUPTED
+
+        heal = ended.heal
+        if heal is not None and heal.state == "stuck":
+            self._say(f"  could not be reverted: {heal.evidence}; `brownout heal` tries again")
+            return UNSAFE
+        if heal is not None and heal.took_s is not None:
+            self._say(f"  healed: {heal.evidence}")
+            self._say(f"  time to heal: {1000 * heal.took_s:.0f} ms")
+        elif heal is not None and heal.state == "reverted":
+            self._say("  reverted; whether it is healed shows when the other faults are gone")
+        if ended.ended == "interrupted":
+            return INTERRUPTED
+        return 0 if ended.state == "bitten" else INCONCLUSIVE
+
+
+def _plain(fault: Fault, row: StackRecord, ended: Injected, code: int) -> dict[str, Any]:
+    heal = ended.heal
+    heal_ms = None if heal is None or heal.took_s is None else round(1000 * heal.took_s, 1)
+    return {
+        "stack": row.id,
+        "fault_id": ended.fault_id,
+        "kind": fault.kind,
+        "describe": fault.describe(),
+        "state": ended.state,
+        "evidence": ended.evidence,
+        "ended": ended.ended,
+        "bite_ms": ended.bite_ms,
+        "foreign": list(ended.foreign),
+        "until": None if ended.until_s is None else datetime.fromtimestamp(ended.until_s, UTC).isoformat(timespec="seconds"),
+        "heal": None if heal is None else {"state": heal.state, "evidence": heal.evidence, "heal_ms": heal_ms},
+        "exit_code": code,
+    }
+
+
+def clock(wall_s: float) -> str:
+    """The time of day where the user is."""
+    return datetime.fromtimestamp(wall_s).astimezone().strftime("%H:%M:%S")
+
+
+@command(name="heal")
+@click.argument("fault_id", required=False, default="")
+@click.option("--stack", default="", help="Only what is on this stack.")
+def heal_command(fault_id: str, stack: str) -> int:
+    """Revert what was injected by hand (all of it, or the fault FAULT_ID), and whatever earlier commands left in place."""
+    from harness.errors import LeftUnsafe
+    from harness.healing import require_whole
+    from harness.leftovers import heal_by_hand, heal_leftovers_now, healed_lines
+    from harness.state import ledger_path
+
+    if not ledger_path().exists():
+        click.echo("nothing to heal")
+        return 0
+    lines: list[str] = []
+    problems: list[BrownoutError] = []
+    try:
+        lines += heal_leftovers_now()
+    except LeftUnsafe as unsafe:
+        problems.append(unsafe)
+    healed = heal_by_hand(fault_id, stack)
+    lines += [line for found in healed for line in healed_lines(found)]
+    try:
+        require_whole(healed)
+    except LeftUnsafe as unsafe:
+        problems = [unsafe]
+    for line in lines or (() if problems else ("nothing to heal",)):
+        click.echo(line)
+    for problem in problems:
+        tell(problem)
+    return UNSAFE if problems else 0

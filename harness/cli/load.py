@@ -1,0 +1,142 @@
+"""`brownout load`: load on a stack that stands, with Locust's web UI, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from harness.cli.main import command, heal_first
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from harness.load.by_hand import Ended
+    from harness.load.view import View
+
+T = TypeVar("T")
+
+
+@command(name="load")
+@click.argument("experiment", default="")
+@click.option("--stack", default="", help="The stack's id; the only one that is up when not given.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests per second, all cohorts. [default: 50]")
+@click.option("--scale-rate", type=click.FloatRange(min=0, min_open=True), help="Instead: times what EXPERIMENT says.")
+@click.option("--set", "settings", multiple=True, metavar="COHORT=RATE", help="Requests per second of one cohort; 0 for none.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that send.")
+@click.option("--master-port", type=click.IntRange(1, 65535), help="Let workers join on this port of loopback.")
+@click.option("--for", "length", default="", help="How long, such as 10m; until Ctrl-C when not given.")
+@click.option("--dashboard-port", type=click.IntRange(1, 65535), default=8089, show_default=True)
+@click.option("--headless", is_flag=True, help="Without the web UI.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@click.option("--feed", default="", metavar="URL", help="Start no load: tell the dashboard at URL about the stack's faults.")
+def load_command(
+    experiment: str,
+    stack: str,
+    rate: float | None,
+    scale_rate: float | None,
+    settings: tuple[str, ...],
+    workers: int,
+    master_port: int | None,
+    length: str,
+    dashboard_port: int,
+    headless: bool,
+    seed: int,
+    as_json: bool,
+    feed: str,
+) -> int:
+    """Put load on a stack that is up, by the cohorts of EXPERIMENT or by clients of every kind, and watch it.
+
+    Locust's web UI shows the load, a strip under its charts the faults in place and the objectives, and its page /faults
+    both in time. Ctrl-C ends the load and prints what it met. Rates are per real second.
+    """
+    from harness.errors import UsageError
+    from harness.experiment import parse_duration_s
+    from harness.experiment_file import find, load
+    from harness.load.by_hand import Options, run
+
+    if rate is not None and scale_rate is not None:
+        raise UsageError("--rate and --scale-rate are two ways to say one thing", hint="give one of them")
+    if scale_rate is not None and not experiment:
+        raise UsageError("--scale-rate needs an EXPERIMENT whose rates it scales", hint="or say --rate")
+    try:
+        for_s = parse_duration_s(length) if length else None
+    except ValueError as wrong:
+        raise UsageError(f"--for: {wrong}") from wrong
+    heal_first()
+    if feed:
+        return _feed(feed, stack, for_s)
+    options = Options(
+        experiment=load(find(experiment)) if experiment else None,
+        stack=stack,
+        total_per_s=rate,
+        scale=scale_rate,
+        rates=dict(map(_setting, settings)),
+        workers=workers,
+        master_port=master_port,
+        for_s=for_s,
+        dashboard_port=None if headless else dashboard_port,
+        seed=seed,
+    )
+    ended = asyncio.run(_until_interrupted(lambda stop: run(options, stop, _say)))
+    _show(ended, as_json=as_json)
+    return 0
+
+
+def _setting(text: str) -> tuple[str, float]:
+    from harness.errors import UsageError
+
+    name, equals, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        problem = f"--set {text}: {'that is no number' if equals else 'there is no ='}"
+        raise UsageError(problem, hint="write COHORT=RATE, such as --set sydney-machines=20") from None
+
+
+def _feed(url: str, stack: str, for_s: float | None) -> int:
+    from harness.load.feed import feed
+
+    _say(asyncio.run(_until_interrupted(lambda stop: feed(url, stack, stop, _say, for_s=for_s))))
+    return 0
+
+
+async def _until_interrupted(begin: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """What `begin` makes of an event that Ctrl-C, SIGTERM and a closed terminal set."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    return await begin(stop)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _show(ended: Ended, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(ended.view.to_json().decode() if ended.view is not None else "{}")
+        return
+    click.echo(f"load ended: {ended.why}")
+    if ended.view is not None:
+        click.echo(_table(ended.view))
+    for problem in ended.problems:
+        click.echo(f"problem: {problem}")
+
+
+def _table(view: View) -> str:
+    lines = [f"  {'cohort':<24}{'asked':>9}{'good':>10}{'refused':>9}{'unknown':>9}{'p50 ms':>9}{'p99 ms':>9}"]
+    for total in view.totals:
+        share = "–" if total.good_share is None else f"{total.good_share:.2%}"
+        p50, p99 = ("–" if value is None else f"{value:.1f}" for value in (total.p50_ms, total.p99_ms))
+        counts = f"{total.planned:>9,}{share:>10}{total.refused:>9,}{total.unknown:>9,}"
+        lines.append(f"  {total.name:<24}{counts}{p50:>9}{p99:>9}")
+    for objective in view.objectives:
+        share = "–" if not objective.total else f"{1 - objective.bad / objective.total:.2%}"
+        lines.append(f"  {objective.name}: {objective.state} ({share} good, target {objective.target:.2%})")
+    health = view.health
+    lines.append(f"  generator: {health.issued:,} of {health.planned:,} sent, lag p99 {health.lag_p99_ms:.1f} ms")
+    return "\n".join(lines)

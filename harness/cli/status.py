@@ -1,0 +1,165 @@
+"""`brownout status`: the stacks that are up, once or again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.gameday import DurationType
+from harness.cli.main import command, heal_first, tell
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.errors import BrownoutError
+    from harness.good_share import Probes
+    from harness.overview import StackView
+
+PLAIN_WIDTH = 100
+
+
+@command(name="status")
+@click.option("--watch", is_flag=True, help="Keep showing it; q or Ctrl-C ends.")
+@click.option("--interval", "interval_s", type=DurationType(), default="2s", show_default=True, help="How often, with --watch.")
+@click.option("--stack", default="", help="Only this stack.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object; with --watch one per line.")
+def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) -> int:
+    """Show the stacks that are up: nodes, builds, key ids, faults in place, and how clients fare."""
+    from harness.errors import LeftUnsafe, UsageError
+    from harness.good_share import Probes
+
+    if interval_s <= 0:
+        raise UsageError("--interval is more than nothing", hint="such as --interval 2s")
+    unsafe: BrownoutError | None = None
+    try:
+        heal_first()
+    except LeftUnsafe as left:  # the state of things is wanted most when something is wrong
+        unsafe = left
+    probes = Probes()
+    if not watch:
+        _show(asyncio.run(_views(stack, probes)), as_json=as_json)
+    elif sys.stdout.isatty() and not as_json:
+        _watch_live(stack, probes, interval_s)
+    else:
+        _watch_plain(stack, probes, interval_s, as_json=as_json)
+    if unsafe is not None:
+        tell(unsafe)
+        return unsafe.exit_code
+    return 0
+
+
+async def _views(stack: str, probes: Probes) -> tuple[StackView, ...]:
+    from harness.errors import UsageError
+    from harness.overview import overview
+    from harness.standing import stacks
+    from harness.suggest import did_you_mean
+
+    rows = stacks()
+    if stack and not any(row.id == stack for row in rows):
+        raise UsageError(f"no stack {stack!r} is up", hint=did_you_mean(stack, (row.id for row in rows)))
+    return tuple([await overview(row, probes) for row in rows if stack in ("", row.id)])
+
+
+def _show(views: tuple[StackView, ...], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"stacks": [_plain(view) for view in views]}))
+        return
+    from harness.cli.status_text import render
+
+    console = _console()
+    with console.capture() as drawn:
+        console.print(render(views))
+    click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+
+
+def _plain(view: StackView) -> dict[str, Any]:
+    """A view as JSON has it: times as text, shares computed."""
+    plain = asdict(view)
+    for fault in plain["faults"]:
+        fault["since"], fault["until"] = (_iso(fault.pop(name)) for name in ("since_s", "until_s"))
+    for good, counted in zip(plain["good"], view.good, strict=True):
+        good["share"] = counted.share
+    return plain
+
+
+def _iso(wall_s: float) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="seconds")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def _watch_plain(stack: str, probes: Probes, interval_s: float, *, as_json: bool) -> None:
+    """A block each time, until Ctrl-C."""
+    try:
+        while True:
+            if not as_json:
+                click.echo(datetime.now().astimezone().strftime("%H:%M:%S"))
+            _show(asyncio.run(_views(stack, probes)), as_json=as_json)
+            sys.stdout.flush()
+            time.sleep(interval_s)
+    except KeyboardInterrupt:
+        return
+
+
+def _watch_live(stack: str, probes: Probes, interval_s: float) -> None:
+    """The terminal's whole page, redrawn, until q or Ctrl-C."""
+    from rich.live import Live
+
+    from harness.cli.status_text import render
+
+    with _keys() as keys, Live(console=_console(), screen=True, auto_refresh=False) as live:
+        try:
+            while True:
+                views = asyncio.run(_views(stack, probes))
+                told = datetime.now().astimezone().strftime(f"%H:%M:%S  every {interval_s:g} s, q ends")
+                live.update(render(views, head=told), refresh=True)
+                if _quits(keys, interval_s):
+                    return
+        except KeyboardInterrupt:
+            return
+
+
+@contextmanager
+def _keys() -> Iterator[int | None]:
+    """Standard input, each key as it is pressed; None where it is no terminal."""
+    if not sys.stdin.isatty():
+        yield None
+        return
+    import termios
+    import tty
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        yield descriptor
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _quits(keys: int | None, within_s: float) -> bool:
+    """Waits, and says whether q was pressed meanwhile."""
+    end_s = time.monotonic() + within_s
+    while (left_s := end_s - time.monotonic()) > 0:
+        if keys is None:
+            time.sleep(left_s)
+        elif select.select([keys], [], [], left_s)[0]:
+            pressed = os.read(keys, 64)
+            if not pressed or b"q" in pressed.lower():
+                return True
+    return False

@@ -1,0 +1,15 @@
+"""One finding of the doctor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`fix` says what to do and is empty where nothing has to be done."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""

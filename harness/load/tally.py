@@ -1,0 +1,205 @@
+"""Counts per second of a load: exact, small, and additive, so that workers can send them to whoever adds them up.
+
+A second is one of real time, numbered from the plan's start; an arrival counts in the second in which it was intended, however
+late it ends. Latencies are kept in logarithmic buckets five per cent wide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.history import RequestRecord
+from harness.load.plan import Arrival, LoadPlan
+from harness.load.watch import WatchedObjective
+
+_GROWTH = math.log(1.05)
+_LEAST_MS = 0.1
+_OUTCOMES = ("happened", "refused", "unknown")
+
+
+def bucket_of(latency_ms: float) -> int:
+    """The bucket of a latency."""
+    return math.ceil(math.log(max(latency_ms, _LEAST_MS)) / _GROWTH)
+
+
+def percentile_ms(buckets: Mapping[int, int], share: float) -> float | None:
+    """The latency that `share` of those counted do not exceed, to within three per cent; None when there are none."""
+    left = math.ceil(share * sum(buckets.values()))
+    for bucket in sorted(buckets):
+        left -= buckets[bucket]
+        if left <= 0:
+            return math.exp((bucket - 0.5) * _GROWTH)
+    return None
+
+
+@dataclass(slots=True)
+class CohortCounts:
+    """What one cohort met: arrivals that fell due, how those that ended did, and how long they took."""
+
+    planned: int = 0
+    happened: int = 0
+    refused: int = 0
+    unknown: int = 0
+    latency: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def ended(self) -> int:
+        return self.happened + self.refused + self.unknown
+
+    def add(self, other: CohortCounts) -> None:
+        self.planned += other.planned
+        self.happened += other.happened
+        self.refused += other.refused
+        self.unknown += other.unknown
+        self.latency.update(other.latency)
+
+
+@dataclass(slots=True)
+class ObjectiveCounts:
+    """Requests that an objective is about, and those of them that were sent while it is judged."""
+
+    total: int = 0
+    bad: int = 0
+    judged: int = 0
+    judged_bad: int = 0
+
+    def add(self, other: ObjectiveCounts) -> None:
+        self.total += other.total
+        self.bad += other.bad
+        self.judged += other.judged
+        self.judged_bad += other.judged_bad
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was counted in one second, or in several: by cohort's name and by objective's number."""
+
+    cohorts: dict[str, CohortCounts] = field(default_factory=dict)
+    objectives: dict[int, ObjectiveCounts] = field(default_factory=dict)
+
+    def cohort(self, name: str) -> CohortCounts:
+        return self.cohorts.setdefault(name, CohortCounts())
+
+    def objective(self, number: int) -> ObjectiveCounts:
+        return self.objectives.setdefault(number, ObjectiveCounts())
+
+    @property
+    def planned(self) -> int:
+        return sum(cohort.planned for cohort in self.cohorts.values())
+
+    @property
+    def ended(self) -> int:
+        return sum(cohort.ended for cohort in self.cohorts.values())
+
+    def add(self, other: Counts) -> None:
+        for name, cohort in other.cohorts.items():
+            self.cohort(name).add(cohort)
+        for number, objective in other.objectives.items():
+            self.objective(number).add(objective)
+
+    def to_wire(self) -> list[Any]:
+        """As lists of names and numbers."""
+        cohorts = [
+            [name, one.planned, one.happened, one.refused, one.unknown, list(one.latency.items())]
+            for name, one in self.cohorts.items()
+        ]
+        return [cohorts, [[n, one.total, one.bad, one.judged, one.judged_bad] for n, one in self.objectives.items()]]
+
+    @classmethod
+    def from_wire(cls, raw: list[Any]) -> Counts:
+        """What `to_wire` made; raises ValueError or TypeError."""
+        cohorts = {
+            str(name): CohortCounts(planned, happened, refused, unknown, Counter({int(at): int(n) for at, n in latency}))
+            for name, planned, happened, refused, unknown, latency in raw[0]
+        }
+        return cls(cohorts, {int(number): ObjectiveCounts(*map(int, counts)) for number, *counts in raw[1]})
+
+
+class Seconds:
+    """Numbers the seconds of a plan."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self.start_s = plan.start_s
+        self.rate = float(plan.clock.get("rate", 1.0))
+
+    def of(self, at_s: float) -> int:
+        """The second in which emulated time `at_s` lies."""
+        return math.floor((at_s - self.start_s) / self.rate)
+
+    def begin_s(self, second: int) -> float:
+        """The emulated time at which a second begins."""
+        return self.start_s + second * self.rate
+
+
+class Tally:
+    """One worker's counts since they were last taken."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._seconds = Seconds(plan)
+        self._objectives = tuple(enumerate(plan.watch.objectives))
+        self._concerned: dict[tuple[str, str, str, str], tuple[tuple[int, WatchedObjective], ...]] = {}
+        self._new: dict[int, Counts] = {}
+
+    def planned(self, arrival: Arrival) -> None:
+        """Counts an arrival that fell due."""
+        self._second(arrival.at_s).cohort(arrival.cohort).planned += 1
+
+    def ended(self, arrival: Arrival, record: RequestRecord) -> None:
+        """Counts the end of one that `planned` was told of."""
+        counts = self._second(arrival.at_s)
+        cohort = counts.cohort(record.cohort)
+        if record.outcome == "happened":
+            cohort.happened += 1
+        elif record.outcome == "refused":
+            cohort.refused += 1
+        else:
+            cohort.unknown += 1
+        cohort.latency[bucket_of(record.latency_ms)] += 1
+        for number, objective in self._concerning(record):
+            bad, judged = not objective.is_good(record), objective.covers(record.intended_s)
+            counts.objective(number).add(ObjectiveCounts(1, bad, judged, bad and judged))
+
+    def take(self) -> Iterable[tuple[int, Counts]]:
+        """What was counted since the last call, by second."""
+        taken, self._new = self._new, {}
+        return sorted(taken.items())
+
+    def _second(self, at_s: float) -> Counts:
+        second = self._seconds.of(at_s)
+        found = self._new.get(second)
+        if found is None:
+            found = self._new[second] = Counts()
+        return found
+
+    def _concerning(self, record: RequestRecord) -> Iterable[tuple[int, WatchedObjective]]:
+        key = (record.cohort, record.operation, record.region, record.home)
+        if key not in self._concerned:
+            self._concerned[key] = tuple(pair for pair in self._objectives if pair[1].concerns(record))
+        return self._concerned[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a worker tells: a number that grows by one from report to report, its heartbeat, its new counts by second.
+
+    It has taken every arrival of its own before emulated time `reached_s`.
+    """
+
+    number: int
+    reached_s: float
+    beat: Mapping[str, Any]
+    counts: tuple[tuple[int, Counts], ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        rows = [[second, counts.to_wire()] for second, counts in self.counts]
+        return {"number": self.number, "reached_s": self.reached_s, "beat": dict(self.beat), "counts": rows}
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Report:
+        """What `to_wire` made; raises KeyError, ValueError or TypeError."""
+        rows: Iterator[tuple[int, Counts]] = ((int(second), Counts.from_wire(counts)) for second, counts in raw["counts"])
+        return cls(int(raw["number"]), float(raw["reached_s"]), raw["beat"], tuple(rows))

@@ -1,0 +1,59 @@
+"""What a load keeps count of while it runs, besides its log: the objectives, as plain data that every worker is told.
+
+A worker decides per request which objectives it belongs to and whether it was good, so that the counts of any number of
+workers can simply be added. These figures are for the eye; verdicts come from the log.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.history import RequestRecord
+
+
+class Watched(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WatchedObjective(Watched):
+    """One objective: which requests (empty lists mean all), when one is good, and how many must be.
+
+    `windows` are the emulated times over which it is judged, `[start, end)` each; without any it is judged over the last
+    `Watch.span_s`.
+    """
+
+    name: str
+    description: str = ""
+    target: float
+    cohorts: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    homes: tuple[str, ...] = ()
+    within_ms: float | None = None
+    windows: tuple[tuple[float, float], ...] = ()
+
+    def concerns(self, record: RequestRecord) -> bool:
+        """Whether it is about requests like this one, whenever they are sent."""
+        return (
+            (not self.cohorts or record.cohort in self.cohorts)
+            and (not self.operations or record.operation in self.operations)
+            and (not self.regions or record.region in self.regions)
+            and (not self.homes or record.home in self.homes)
+        )
+
+    def covers(self, intended_s: float) -> bool:
+        """Whether a request of that time is judged."""
+        return not self.windows or any(start_s <= intended_s < end_s for start_s, end_s in self.windows)
+
+    def is_good(self, record: RequestRecord) -> bool:
+        return record.outcome == "happened" and (self.within_ms is None or record.latency_ms <= self.within_ms)
+
+
+class Watch(Watched):
+    """All that is watched. `span_s` is in real seconds, `phases` in emulated ones: name, start, end."""
+
+    title: str = ""
+    objectives: tuple[WatchedObjective, ...] = ()
+    phases: tuple[tuple[str, float, float], ...] = ()
+    confidence: float = 0.95
+    span_s: float = Field(300.0, gt=0)

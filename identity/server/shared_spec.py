@@ -1,0 +1,49 @@
+"""What all containers of a stack are told: two files in a folder that they share, and addresses instead of names.
+
+`stack.json` is a ServedStack as spec_file writes it, `go.json` the stack's clock, which comes once every node waits for it.
+`user-token` is for the load, and may be missing.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
+from identity.server.clock import Clock
+from identity.server.spec_file import ServedStack, read_served, split_address
+
+SPEC_NAME, GO_NAME, USER_TOKEN_NAME = "stack.json", "go.json", "user-token"
+LOOK_INTERVAL_S = 0.02
+RESOLVE_TIMEOUT_S = 60.0
+
+
+def read_stack(folder: Path) -> ServedStack:
+    """The stack with the clock that it was told to go by; raises OSError or ValueError."""
+    served = read_served(folder / SPEC_NAME)
+    return replace(served, clock=Clock(**orjson.loads((folder / GO_NAME).read_bytes())))
+
+
+def resolved(served: ServedStack) -> ServedStack:
+    """The same stack with addresses instead of names in its links, looked up once: a name server is no part of a link.
+
+    Raises OSError when a name is not known after RESOLVE_TIMEOUT_S.
+    """
+    hosts = {split_address(address)[0] for address in served.links.values()}
+    known = {host: _resolve(host) for host in hosts}
+    links = {link: f"{known[split_address(at)[0]]}:{split_address(at)[1]}" for link, at in served.links.items()}
+    return replace(served, links=links)
+
+
+def _resolve(host: str) -> str:
+    deadline_s = time.monotonic() + RESOLVE_TIMEOUT_S
+    while True:
+        try:
+            return socket.gethostbyname(host)
+        except OSError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(LOOK_INTERVAL_S)  # its container may be starting

@@ -1,0 +1,82 @@
+"""What is added to Locust's web UI: a strip under its charts and the page `/faults`, both fed by `/faults/data`.
+
+Locust's page is rendered by its own scripts, so the strip is one script tag in that page's answer; nothing of Locust's
+is replaced, and nothing comes from outside of this process.
+"""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, request
+from pydantic import ValidationError
+
+from harness.load.bands import Bands, read_bands, write_bands
+from harness.load.board import SHOWN_S
+from harness.load.view import view
+from suites.load.parts import Desk
+
+WEB = Path(__file__).with_name("web")
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+TAG = b'<script type="module" src="./faults/strip.js"></script>'
+MOST_BYTES = 1 << 18
+DEFAULT_SHOWN_S = 600
+
+
+def install(app: Flask, desk: Desk, *, token: str) -> None:
+    """Adds the strip and the page. Whoever has `token` may say which faults there are; nobody may when it is empty."""
+    app.register_blueprint(_pages(desk, token))
+    app.after_request(_with_strip)
+
+
+def _with_strip(answer: Response) -> Response:
+    if request.endpoint == "locust.index" and answer.status_code == 200:
+        answer.set_data(answer.get_data().replace(b"</body>", TAG + b"</body>"))
+    return answer
+
+
+def _pages(desk: Desk, token: str) -> Blueprint:
+    pages = Blueprint("faults", __name__)
+
+    @pages.get("/faults")
+    def page() -> Response:
+        return _file("page.html")
+
+    @pages.get("/faults/<name>")
+    def file(name: str) -> Response:
+        return _file(name)
+
+    @pages.get("/faults/data")
+    def data() -> Response:
+        shown_s = request.args.get("shown", DEFAULT_SHOWN_S, type=int)
+        if shown_s not in SHOWN_S:
+            return _plain(400, f"shown is one of {', '.join(map(str, SHOWN_S))}")
+        shown = view(desk.board, read_bands(desk.folder), shown_s=shown_s, problems=desk.problems())
+        return Response(shown.to_json(), mimetype="application/json", headers={"cache-control": "no-store"})
+
+    @pages.put("/faults/bands")
+    def bands() -> Response:
+        given = request.headers.get("authorization", "")
+        if not token or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            return _plain(401, "this needs the token that the load was started with")
+        if (request.content_length or MOST_BYTES + 1) > MOST_BYTES:
+            return _plain(413, "too long")
+        try:
+            write_bands(desk.folder, Bands.model_validate_json(request.get_data()))
+        except ValidationError as wrong:
+            return _plain(400, f"not a document of brownout/bands/v1: {wrong.error_count()} errors")
+        return Response(status=204)
+
+    return pages
+
+
+def _file(name: str) -> Response:
+    path = WEB / name
+    if path.parent != WEB or path.suffix not in TYPES or not path.is_file():
+        return _plain(404, "there is no such page")
+    return Response(path.read_bytes(), mimetype=TYPES[path.suffix], headers={"cache-control": "no-store"})
+
+
+def _plain(status: int, text: str) -> Response:
+    return Response(f"{text}\n", status=status, mimetype="text/plain")

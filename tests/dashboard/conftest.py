@@ -1,0 +1,37 @@
+"""The installed command, as the tests of the command line use it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "cli"))  # brownout_command is theirs
+
+from brownout_command import Brownout
+
+from harness.tools import toxiproxy_server
+
+
+@pytest.fixture(scope="module")
+def brownout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownout]:
+    """One state folder for all tests of a module, with the Toxiproxy that is already built."""
+    folder = tmp_path_factory.mktemp("brownout")
+    programs, work = folder / "bin", folder / "work"
+    programs.mkdir()
+    work.mkdir()
+    (programs / "toxiproxy-server").symlink_to(toxiproxy_server(say=lambda _: None))
+    command = Brownout(folder / "home", work, {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"})
+    yield command
+    command.kill_everything()
+
+
+@pytest.fixture(scope="module")
+def up(brownout: Brownout) -> Iterator[Brownout]:
+    """The same with a stack that is up."""
+    told = brownout.run("up")
+    assert told.returncode == 0, told.stderr
+    yield brownout
+    brownout.run("down")
