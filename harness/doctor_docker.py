@@ -32,6 +32,8 @@ def _guarded(name: str, check: Callable[[], Check], required: bool) -> Check:
         found = Check(name, False, failed.message, failed.hint)
     except ModuleNotFoundError as missing:
         found = Check(name, False, f"{missing.name} is not installed", "`make setup`, or install brownout[compose]")
+    except OSError as failed:
+        found = Check(name, False, str(failed))
     if found.ok or required:
         return found
     return Check(name, True, f"{found.detail} {ELSEWHERE}")

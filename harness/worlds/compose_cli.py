@@ -19,12 +19,13 @@ from harness.errors import WorldError
 
 OLDEST = (2, 20)
 TIMEOUT_S = 180.0
+PORT_TAKEN = "a port of the stack is taken"
 TETHER = Path(__file__).with_name("tether.py")
 _UPGRADE = "install Compose 2.20 or newer (the plugin `docker compose`, not docker-compose 1.x)"
 _TROUBLE: tuple[tuple[str, str, str], ...] = (  # what Compose says, what it means, what to do
     (
         r"port is already allocated|address already in use",
-        "a port of the stack is taken",
+        PORT_TAKEN,
         "end what has it, or try again: other ports are chosen",
     ),
     (r"no space left on device", "the disk is full", "free disk space (`docker system df` tells what takes it)"),

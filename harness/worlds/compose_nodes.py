@@ -44,7 +44,7 @@ AWAY = ("wiped", "down", "stopped")  # the container does not run; the first tha
 EFFECTS = frozenset({*AWAY, "paused", "old-image", "disconnected", "restarted"})
 STOP_PATIENCE_S = 5
 TURN_TIMEOUT_S = 20.0
-ANSWER_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 60.0  # on a machine with much else to do, while a whole region starts
 LOOK_INTERVAL_S = 0.02
 _GONE = ("exited", "created", "dead")
 
@@ -211,10 +211,14 @@ class NodeHolds:
         self._engine.remove_volume(self._volume(node))
 
     def _recreate(self, node: str, goal: Wanted) -> Container:
-        """A new container on the node's volume (a new one, where it was wiped), from the image that is asked for."""
+        """A new container on the node's volume (a new one, where it was wiped), from the image that is asked for.
+
+        One that is to be away is not even started: a process that is only just coming up does not hear that it should end.
+        """
         tags = {tag_variable(node): tag_of(goal.build)}
+        how = "--no-start" if goal.away else "--detach"
         compose = self._standing.compose(tags)
-        compose.run("up", "--detach", "--no-deps", "--no-build", "--quiet-pull", "--force-recreate", service_of(node))
+        compose.run("up", how, "--no-deps", "--no-build", "--quiet-pull", "--force-recreate", service_of(node))
         made = self._container(node)
         if made is None:
             raise WorldError(f"Compose did not make the container of {node} again", hint="`brownout down` takes the stack away")

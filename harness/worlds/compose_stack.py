@@ -22,7 +22,7 @@ import orjson
 from harness import __version__
 from harness.errors import StackGone, WorldError
 from harness.state import state_dir
-from harness.worlds.compose_cli import Compose, version
+from harness.worlds.compose_cli import PORT_TAKEN, Compose, version
 from harness.worlds.compose_plan import (
     FENCE,
     SEED,
@@ -155,7 +155,7 @@ def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> 
         except BaseException as failed:
             take_down(standing)
             # Between the look and the engine's bind another program may have taken one of the ports.
-            if attempt == PORT_ATTEMPTS or not isinstance(failed, WorldError) or "port" not in failed.message:
+            if attempt == PORT_ATTEMPTS or not isinstance(failed, WorldError) or PORT_TAKEN not in failed.message:
                 raise
     raise AssertionError("the last attempt returns or raises")
 

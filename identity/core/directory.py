@@ -219,7 +219,7 @@ class Directory(Node):
         return Response(204)
 
     async def _restore(self, object_id: str) -> Response:
-        """Gives an identity to its home store, which has lost it; the store's answer."""
+        """Gives an identity to its home store, which has lost it; 201 when the store took it."""
         known = self.identities.get(object_id)
         if known is None or known["deleted"]:
             return error(404, "ResourceNotFound", object_id)

@@ -21,7 +21,6 @@ from harness.errors import WorldError
 from harness.fault import Fault
 from harness.ledger import Ledger
 from harness.lifecycle import LifeCycle
-from harness.state import ledger_path
 from harness.world import Carrier
 from identity.core.messages import Request
 
@@ -46,12 +45,11 @@ def test_a_fault_bites_and_heals(whole: Containers, fault: Fault) -> None:
     """Under the life cycle its bite is proven, and after the revert its heal."""
 
     async def story() -> tuple[str, str]:
-        with Ledger(ledger_path()) as ledger:
+        with Ledger(":memory:") as ledger:
             row = ledger.add_stack("shared", folder=whole.world.folder, world="", run_owned=True)
             life = LifeCycle(whole.world, ledger, row.id, lambda *_: None)
             applied = await life.apply("step", fault)
             reverted = await life.revert(applied.fault_id)
-            ledger.close_stack(row.id)
             await whole.ready()
             return applied.state, reverted.state
 

@@ -100,3 +100,19 @@ def test_the_list_of_links_is_printed(environment: Mapping[str, str], tmp_path: 
     """The one-liner on the experiments' page lists links by their names."""
     (line,) = (block.text for block in blocks(DOCS / "writing-an-experiment.md", "sh") if "build_stack" in block.text)
     assert "sydney.token->sydney.store" in bash(line, environment, tmp_path).splitlines()
+
+
+@pytest.mark.docker
+def test_the_page_on_containers_works_when_pasted(environment: Mapping[str, str], tmp_path: Path) -> None:
+    """Its blocks in one shell, in order: every fault bites and heals, a container of one's own gets a token, nothing stays."""
+    page = DOCS / "compose.md"
+    script = "\n".join(block.text for block in blocks(page, "sh") if runs(block))
+    told = bash(script, environment, tmp_path)
+    injected = script.count("brownout inject")
+    assert injected == 5
+    assert told.count("time to bite") == injected, told
+    assert told.count("time to heal") == injected, told
+    assert "\n200\n" in told
+    assert "\n0\n" in told, "something of the stack stayed"
+    assert "Traceback" not in told
+    assert standing.stacks() == ()
