@@ -6,6 +6,7 @@ beside the run against the clock those that wait for most of their time; short o
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,12 @@ FIRST = (
     "tests/cli/test_trouble.py",
     "tests/worlds/test_conformance.py",
 )
+
+
+def pytest_configure() -> None:
+    """Ctrl-C means what it means in a terminal, also where a shell started us in the background and had it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
