@@ -225,9 +225,10 @@ class Directory(Node):
             return error(404, "ResourceNotFound", object_id)
         record = {key: value for key, value in known.items() if key not in ("deleted", "version")}
         request = self.internal("PUT", f"/admin/records/{object_id}", record)
-        return await self._ask(f"{known['home_region']}.store", request) or error(
-            502, "Unreachable", "the store did not answer"
-        )
+        answer = await self._ask(f"{known['home_region']}.store", request)
+        if answer is None:
+            return error(502, "Unreachable", "the store did not answer")
+        return Response(answer.status, answer.body)  # its headers were for one journey
 
     async def _save(self, object_id: str, record: dict[str, Any]) -> Response:
         await self._reserve()

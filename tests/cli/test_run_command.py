@@ -150,6 +150,21 @@ def test_a_fault_that_the_world_cannot_do_is_refused_with_the_worlds_that_can(
 
 
 @pytest.mark.parametrize("world", ["simulation", "processes"])
+@pytest.mark.parametrize(
+    ("fault", "with_"), [("link-blackhole", {"link": "client->sydney.host"}), ("node-wipe", {"node": "sydney.store"})]
+)
+def test_what_only_containers_can_do_is_refused_elsewhere(work: Path, world: str, fault: str, with_: dict[str, str]) -> None:
+    """A schedule with such a fault is refused before anything starts, and the refusal names the world that can."""
+    path = small(work, schedule=[{"name": "cut", "at": "00:01:02", "role": "fault", "fault": fault, "with": with_}])
+    told = invoke("run", str(path), "--world", world)
+    assert told.exit_code == 2
+    assert f"fault {fault} needs" in told.stderr
+    assert f"which world {world} lacks" in told.stderr
+    assert "worlds that have it: compose" in told.stderr
+    assert files(work) == {"small.yaml"}
+
+
+@pytest.mark.parametrize("world", ["simulation", "processes"])
 def test_a_dry_run_shows_the_timeline_and_starts_nothing(work: Path, world: str) -> None:
     """The moments and the load are printed; there is no run folder and no state folder."""
     told = invoke("run", str(small(work)), "--world", world, "--dry-run")

@@ -1,4 +1,4 @@
-"""Simulated links mean by refuse, stall and slow what the real proxies mean, for new calls and for calls under way."""
+"""Simulated links mean by refuse, reset, stall and slow what the real proxies mean, for new calls and for calls under way."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ def outcome(story_state: dict[str, Any], *, timeout_ms: float = 500) -> tuple[st
     ("state", "expected", "least_ms", "most_ms"),
     [
         ({"effect": "refuse"}, "refused", 0, 5),
+        ({"effect": "reset"}, "reset", 0, 5),
+        ({"effect": "reset", "direction": "upstream"}, "reset", 0, 5),
+        ({"effect": "reset", "direction": "downstream"}, "reset", 0, 5),
         ({"effect": "stall"}, "timeout", 500, 500),
         ({"effect": "stall", "direction": "upstream"}, "timeout", 500, 500),
         ({"effect": "stall", "direction": "downstream"}, "timeout", 500, 500),
@@ -44,7 +47,7 @@ def outcome(story_state: dict[str, Any], *, timeout_ms: float = 500) -> tuple[st
     ],
 )
 def test_each_effect_on_new_calls(state: dict[str, Any], expected: str, least_ms: float, most_ms: float) -> None:
-    """Refuse refuses at once, stall is silence, slow adds its latency once for each direction named."""
+    """Refuse refuses and reset resets at once, stall is silence, slow adds its latency once for each direction named."""
     ended, took_ms = outcome(state)
     assert ended == expected
     assert least_ms <= took_ms <= most_ms
@@ -61,6 +64,7 @@ def test_each_effect_on_new_calls(state: dict[str, Any], expected: str, least_ms
         {"effect": "slow", "latency_ms": -1},
         {"effect": "slow", "latency_ms": 10, "jitter_ms": 20},
         {"effect": "stall", "latency_ms": 5},
+        {"effect": "reset", "latency_ms": 5},
     ],
 )
 def test_a_state_that_makes_no_sense_is_refused(state: dict[str, Any]) -> None:
@@ -103,6 +107,7 @@ def call_during(*acts: tuple[float, str, dict[str, Any] | None], slow_ms: float 
 
 
 STALL_UP, STALL_DOWN = ({"effect": "stall", "direction": way} for way in ("upstream", "downstream"))
+RESET_UP, RESET_DOWN = ({"effect": "reset", "direction": way} for way in ("upstream", "downstream"))
 REFUSE = {"effect": "refuse"}
 
 
@@ -120,11 +125,19 @@ REFUSE = {"effect": "refuse"}
         (((0.1, "f", STALL_UP), (0.2, "g", STALL_UP), (1, "f", None), (2, "g", None)), "reset", 2),
         (((0.1, "f", STALL_UP), (0.2, "g", STALL_DOWN), (1, "f", None)), "reset", 1),
         (((0.1, "f", STALL_UP), (1, "g", REFUSE)), "reset", 1),
+        (((0.1, "f", RESET_UP),), "reset", 0.3),
+        (((0.5, "f", RESET_UP),), "ok", 0.6),
+        (((0.1, "f", RESET_DOWN),), "reset", 0.3),
+        (((0.1, "f", RESET_DOWN), (0.2, "f", None)), "reset", 0.2),
+        (((0.5, "f", RESET_UP), (0.55, "f", None)), "reset", 0.55),
+        (((0.1, "f", STALL_UP), (1, "g", RESET_UP)), "reset", 1),
+        (((0.1, "f", STALL_UP), (0.2, "g", RESET_DOWN), (1, "g", None)), "reset", 1),
+        (((0.4, "f", RESET_UP), (0.45, "g", STALL_UP), (0.5, "f", None)), "ok", 0.6),
         (((0.1, "f", STALL_UP), (1, "f", {"effect": "slow", "latency_ms": 5})), "reset", 1),
     ],
 )
 def test_calls_under_way(acts: tuple[Any, ...], expected: str, at_s: float) -> None:
-    """Refuse cuts them at once; a stall loses the message that meets it; the end of a direction's last stall cuts them."""
+    """Refuse cuts them at once; a stall loses what meets it, a reset cuts it; the end of a direction's last one cuts them."""
     ended, took_s = call_during(*acts)
     assert ended == expected
     assert took_s == pytest.approx(at_s, abs=0.01)

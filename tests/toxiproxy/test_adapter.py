@@ -22,6 +22,10 @@ def stall(direction: str = "both") -> dict[str, Any]:
     return {"effect": "stall", "direction": direction}
 
 
+def reset(direction: str) -> dict[str, Any]:
+    return {"effect": "reset", "direction": direction}
+
+
 def slow(direction: str, latency_ms: int) -> dict[str, Any]:
     return {"effect": "slow", "direction": direction, "latency_ms": latency_ms, "jitter_ms": 0}
 
@@ -105,6 +109,92 @@ def test_stall_lets_the_target_hear_a_caller_hang_up(client: Toxiproxy, link: Li
             connection.sendall(b"anybody?")
     assert echo.wait_closed(5)
     assert b"anybody?" not in echo.received
+
+
+@pytest.mark.parametrize(("direction", "arrives"), [("upstream", False), ("downstream", True), ("both", False)])
+def test_reset_ends_new_connections_at_their_first_byte(
+    client: Toxiproxy, link: Link, echo: EchoServer, direction: str, arrives: bool
+) -> None:
+    """Under `reset` a connect succeeds and the first byte ends it with RST; only a downstream one lets the question arrive."""
+    client.hold(link.name, "f-1", reset(direction))
+    with link.connect() as connection:
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(10)
+        with pytest.raises(ConnectionResetError):
+            ask(connection, b"question")
+    assert echo.wait_closed(1)
+    assert (b"question" in echo.received) is arrives
+    client.release(link.name, "f-1")
+    with link.connect() as connection:
+        assert ask(connection, b"after") == b"after"
+
+
+@pytest.mark.parametrize(("direction", "arrives"), [("upstream", False), ("downstream", True), ("both", False)])
+def test_reset_ends_open_connections_at_their_next_byte(
+    client: Toxiproxy, link: Link, echo: EchoServer, direction: str, arrives: bool
+) -> None:
+    """A connection that was open before `reset` is left alone until it is used, and then closed."""
+    with link.connect() as connection:
+        assert ask(connection, b"before") == b"before"
+        client.hold(link.name, "f-1", reset(direction))
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(10)
+        assert ask(connection, b"question") == b""
+    assert echo.wait_closed(1)
+    assert (b"question" in echo.received) is arrives
+
+
+@pytest.mark.parametrize("direction", ["upstream", "downstream", "both"])
+@pytest.mark.parametrize("born", ["before", "during"])
+def test_release_of_reset_closes_what_lived_through_it(client: Toxiproxy, link: Link, direction: str, born: str) -> None:
+    """No connection is left that would end with RST, and tear an answer's end off, long after the fault."""
+    with link.connect() as early:
+        ask(early, b"before")
+        client.hold(link.name, "f-1", reset(direction))
+        with link.connect() as late:
+            client.release(link.name, "f-1")
+            connection = early if born == "before" else late
+            connection.settimeout(2)
+            try:
+                assert connection.recv(10) == b""
+            except ConnectionResetError:
+                assert born == "during"
+
+
+@pytest.mark.parametrize("order", [("f-reset", "f-stall"), ("f-stall", "f-reset")], ids="-then-".join)
+@pytest.mark.parametrize("first_released", ["f-reset", "f-stall"])
+def test_reset_is_stronger_than_stall_whichever_came_first(
+    client: Toxiproxy, link: Link, order: tuple[str, str], first_released: str
+) -> None:
+    """Toxics act in the order in which they stand; what holds mean does not depend on the order in which they came."""
+    states = {"f-reset": reset("both"), "f-stall": stall("both")}
+    for fault_id in order:
+        client.hold(link.name, fault_id, states[fault_id])
+    with link.connect() as connection, pytest.raises(ConnectionResetError):
+        ask(connection, b"question")
+    client.release(link.name, first_released)
+    with link.connect() as connection, pytest.raises(TimeoutError if first_released == "f-reset" else ConnectionResetError):
+        ask(connection, b"question", timeout_s=0.3)
+    for fault_id in states:
+        client.release(link.name, fault_id)
+    with link.connect() as connection:
+        assert ask(connection, b"after") == b"after"
+
+
+def test_a_stall_that_takes_over_from_a_reset_lets_nothing_through(client: Toxiproxy, link: Link, echo: EchoServer) -> None:
+    """Between the end of the reset and the beginning of the stall behind it no byte gets past."""
+    for round_number in range(10):
+        client.hold(link.name, "f-reset", reset("both"))
+        client.hold(link.name, "f-stall", stall("both"))
+        with link.connect() as connection:
+            client.release(link.name, "f-reset")
+            connection.settimeout(0.05)
+            with pytest.raises((TimeoutError, ConnectionError)):
+                ask(connection, b"question %d" % round_number, timeout_s=0.05)
+        client.release(link.name, "f-stall")
+    assert b"question" not in echo.received
 
 
 @pytest.mark.parametrize(("direction", "expected_ms"), [("upstream", 150), ("downstream", 150), ("both", 300)])
@@ -262,6 +352,8 @@ def test_a_proxy_disabled_by_somebody_else_stays_disabled(client: Toxiproxy, lin
         {"effect": "explode"},
         {"effect": "stall", "direction": "sideways"},
         {"effect": "stall", "direction": "both", "latency_ms": 5},
+        {"effect": "reset", "direction": "sideways"},
+        {"effect": "reset", "direction": "both", "latency_ms": 5},
         {"effect": "stall", "direction": "both", "colour": "red"},
         {"effect": "refuse", "direction": "upstream"},
         {"effect": "slow", "direction": "both", "latency_ms": 0, "jitter_ms": 0},

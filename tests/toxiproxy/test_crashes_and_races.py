@@ -17,6 +17,7 @@ pytestmark = pytest.mark.xdist_group("toxiproxy")
 
 STATES: tuple[dict[str, Any], ...] = (
     {"effect": "refuse"},
+    {"effect": "reset", "direction": "both"},
     {"effect": "stall", "direction": "both"},
     {"effect": "slow", "direction": "both", "latency_ms": 30, "jitter_ms": 0},
 )
