@@ -130,7 +130,10 @@ class ComposeWorld(SocketWorld):
         self._take(*compose_stack.bring_up(self.spec, self.folder, epoch_s=self._epoch_s, rate=self.rate))
 
     async def stop(self) -> None:
-        """Removes everything of the stack from the engine; raises WorldError when something stays. May run twice."""
+        """Removes everything of the stack from the engine, the nodes' volumes too; raises WorldError when something stays.
+
+        May run twice.
+        """
         await self.close()
         if self._standing is not None:
             await asyncio.to_thread(compose_stack.take_down, self._standing)

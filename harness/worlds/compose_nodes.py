@@ -173,6 +173,8 @@ class NodeHolds:
             self._engine.start(found.id)
             found = self._engine.await_state(found.id, lambda seen: seen.running, wanted="running")
         if goal.paused and found.running and not goal.away:
+            if network_of(node) in found.addresses:
+                self._await_answer(node)  # frozen before its port is open, it would refuse connections and not be silent
             self._engine.pause(found.id)
             self._engine.await_state(found.id, lambda seen: seen.state == "paused", wanted="paused")
 

@@ -207,8 +207,7 @@ class SocketWorld(ABC):
             raise CallFailed("refused", base_url) from None
         except httpx.TransportError:
             raise CallFailed("reset", base_url) from None
-        body = answer.json() if answer.content else None
-        return Response(answer.status_code, body, {name.lower(): value for name, value in answer.headers.items()})
+        return Response(answer.status_code, _body(answer), {name.lower(): value for name, value in answer.headers.items()})
 
     def _toxiproxy(self) -> Toxiproxy:
         return Toxiproxy(self.toxiproxy_url())
@@ -236,6 +235,15 @@ class SocketWorld(ABC):
         if not answer.ok or answer.body is None:
             raise WorldError(f"{node} does not show its state: {_message(answer)}")
         return answer.body
+
+
+def _body(answer: httpx.Response) -> Mapping[str, Any] | None:
+    """The JSON object of an answer; None for any other content, which a stranger on the way may give."""
+    try:
+        found = answer.json() if answer.content else None
+    except ValueError:
+        return None
+    return found if isinstance(found, Mapping) else None
 
 
 def _hold_path(fault_id: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -41,9 +42,12 @@ def make(request: pytest.FixtureRequest) -> Make:
     if request.param == "simulation":
         return lambda folder: SimulationDriver(SimulationWorld(spec_for(), epoch_s=EPOCH_S))
     if request.param == "compose":
-        return lambda folder: LiveDriver(
-            ComposeWorld(spec_for(), folder=folder, epoch_s=time.time(), rate=1.0), asyncio.Runner()
-        )
+
+        def containers(folder: Path) -> Driver:
+            named = folder / f"c-{secrets.token_hex(4)}"  # the engine is everybody's, and a stack is called like its folder
+            return LiveDriver(ComposeWorld(spec_for(), folder=named, epoch_s=time.time(), rate=1.0), asyncio.Runner())
+
+        return containers
     binary: Path = request.getfixturevalue("toxiproxy_binary")
 
     def processes(folder: Path) -> Driver:

@@ -11,7 +11,7 @@ from world_drivers import SLACK_MS, Driver, ask, link, node, switch, token_reque
 
 from harness.errors import Defended, WorldError
 from harness.world import Carrier, World
-from harness.worlds.catalog import WORLDS
+from harness.worlds.catalog import COMPOSE, WORLDS
 from identity.core.messages import Request
 
 FRONT = "client->sydney.host"
@@ -327,6 +327,8 @@ def test_the_end_of_a_fault_cuts_what_lived_through_it(driver: Driver, effect: s
 def test_clients_meet_link_faults_as_probes_do(driver: Driver, state: dict[str, Any], ends: str) -> None:
     """A client's call over a held link fails in the way of the effect, and works again afterwards."""
     world = driver.world
+    if (world.name, ends) == (COMPOSE, "refused"):
+        ends = "reset"  # the engine's own proxy on loopback has accepted the connection before the link refuses it
 
     async def story() -> list[str]:
         await world.hold(link(FRONT), "f-1", state)
