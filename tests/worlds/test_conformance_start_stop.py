@@ -34,7 +34,7 @@ def test_a_stack_is_started_once_and_stopped_any_number_of_times(fresh: Driver) 
 
 
 def test_a_stack_that_was_stopped_starts_again_whole(fresh: Driver) -> None:
-    """A new start has no link or node held and serves; it keeps what nodes had made durable, unless `stop` took their volumes."""
+    """A new start has no link or node held and serves; it keeps what was durable, unless `stop` took the volumes."""
     world = fresh.world
     fresh.run(world.start())
     fresh.run(world.hold(link(FRONT), "f-1", STALL))
