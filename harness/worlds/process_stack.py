@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from harness.errors import StackGone, WorldError
-from harness.worlds.toxiproxy import Toxiproxy, ToxiproxyError
+from harness.worlds.toxiproxy import Toxiproxy
 from identity.core.topology import CLIENT, Link, StackSpec
 from identity.server import control, system
 from identity.server.clock import Clock
@@ -35,7 +35,8 @@ TOXIPROXY = "toxiproxy"
 ANSWER_TIMEOUT_S = 15.0
 TOXIPROXY_TIMEOUT_S = 5.0
 END_TIMEOUT_S = 5.0
-LINK_ATTEMPTS = 3
+PORT_ATTEMPTS = 3
+PORT_TAKEN = "address already in use"
 _HINT = "`brownout doctor` looks for what may be wrong with this machine"
 
 
@@ -74,8 +75,21 @@ def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, bin
     The stack's clock starts just before its nodes do. Raises WorldError, with nothing left running.
     """
     _check(folder, binary)
+    for attempt in range(1, PORT_ATTEMPTS + 1):
+        try:
+            return _raise(stack, folder, epoch_s=epoch_s, rate=rate, binary=binary)
+        except WorldError as failed:
+            # Between the look and the bind another program may have taken one of the ports.
+            if attempt == PORT_ATTEMPTS or PORT_TAKEN not in failed.message:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binary: Path) -> tuple[Standing, ServedStack]:
+    (folder / LOG_FOLDER / f"{TOXIPROXY}.log").unlink(missing_ok=True)  # its last words decide below
     api_port = _free_port()
-    companion = Companion(TOXIPROXY, (str(binary), "-host", HOST, "-port", str(api_port)), {"LOG_LEVEL": "error"})
+    argv = (str(binary), "-host", HOST, "-port", str(api_port))
+    companion = Companion(TOXIPROXY, argv, {"LOG_LEVEL": "error"}, api_port)
     served = ServedStack(stack, Clock.starting_now(epoch_s, rate), companions=(companion,))
     write_served(folder / SPEC_NAME, served)
     standing, answer = _spawn(folder, api_port)
@@ -198,15 +212,17 @@ def _take_answer(standing: Standing, reader: int) -> Standing:
 
 def _await_toxiproxy(standing: Standing, api_port: int) -> None:
     """Returns when *our* Toxiproxy answers on its port; raises WorldError."""
+    log = TOXIPROXY + ".log"
 
-    def listening_or_dead() -> bool:
-        return not _living(standing) or api_port in system.listening_ports(standing.companions[0].pid)
+    def listening() -> bool:
+        return _living(standing) and api_port in system.listening_ports(standing.companions[0].pid)
 
-    if not system.await_true(listening_or_dead, TOXIPROXY_TIMEOUT_S):
-        late = f"Toxiproxy did not open its port {api_port} in {TOXIPROXY_TIMEOUT_S:g} s"
-        raise WorldError(f"{late}\n{_last_lines(standing, TOXIPROXY + '.log')}", hint=_HINT)
-    if not _living(standing):
-        raise WorldError(f"Toxiproxy ended at once\n{_last_lines(standing, TOXIPROXY + '.log')}", hint=_HINT)
+    def settled() -> bool:  # without its port Toxiproxy says so and lives on
+        return listening() or not _living(standing) or PORT_TAKEN in _last_lines(standing, log)
+
+    if not (system.await_true(settled, TOXIPROXY_TIMEOUT_S) and listening()):
+        problem = f"did not open its port {api_port}" if _living(standing) else "ended at once"
+        raise WorldError(f"Toxiproxy {problem}\n{_last_lines(standing, log)}", hint=_HINT)
     Toxiproxy(standing.toxiproxy_url).wait_ready(TOXIPROXY_TIMEOUT_S)
 
 
@@ -217,20 +233,12 @@ def _living(standing: Standing) -> bool:
 def _make_links(toxiproxy: Toxiproxy, stack: StackSpec, ports: Mapping[str, int]) -> Mapping[str, str]:
     """One proxy for every link, on ports like the nodes'; raises WorldError."""
     links = stack.links()
-    for attempt in range(1, LINK_ATTEMPTS + 1):
-        try:
-            free = free_ports(len(links))
-            wanted = {
-                str(link): (f"{HOST}:{port}", f"{HOST}:{ports[link.target]}") for link, port in zip(links, free, strict=True)
-            }
-            return toxiproxy.create_many(wanted)
-        except NoPortError as none:
-            raise WorldError(str(none), hint=_HINT) from none
-        except ToxiproxyError as refused:
-            # Between the look and the bind another program may have taken one of the ports.
-            if attempt == LINK_ATTEMPTS or "address already in use" not in refused.message:
-                raise
-    raise AssertionError("the last attempt returns or raises")
+    try:
+        free = free_ports(len(links))
+    except NoPortError as none:
+        raise WorldError(str(none), hint=_HINT) from none
+    wanted = {str(link): (f"{HOST}:{port}", f"{HOST}:{ports[link.target]}") for link, port in zip(links, free, strict=True)}
+    return toxiproxy.create_many(wanted)
 
 
 def _linked(served: ServedStack, links: Mapping[str, str], clock: Clock) -> ServedStack:

@@ -19,7 +19,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,13 +77,14 @@ class Child:
 class Family:
     """All nodes of one stack. `run_node(name, listener, starting)` is what a child does with its life: it
     sends one byte on `starting` once it accepts connections, and gets one back once all that were started with it do.
+    `taken` are ports that no node gets because a companion binds them.
 
     Not safe for threads: one caller at a time. Every method raises FamilyError where it says so and else succeeds.
     """
 
-    def __init__(self, names: Iterable[str], logs: Path, run_node: RunNode) -> None:
+    def __init__(self, names: Iterable[str], logs: Path, run_node: RunNode, *, taken: Collection[int] = ()) -> None:
         wanted = tuple(names)
-        reserved = port_range.reserve(len(wanted))
+        reserved = port_range.reserve(len(wanted), besides=taken)
         self._reserved = dict(zip(wanted, reserved, strict=True))
         self._run_node = run_node
         self.children = {

@@ -96,7 +96,8 @@ class Daemon:
         self._spec_path = spec_path
         self._served = served
         self._folder = spec_path.parent
-        self._family = Family(served.stack.nodes(), self._folder / LOG_FOLDER, self._live)
+        taken = {companion.port for companion in served.companions}
+        self._family = Family(served.stack.nodes(), self._folder / LOG_FOLDER, self._live, taken=taken)
         self._listener = control.listen(self._folder)
         self._launched = False
         self._commands: Mapping[str, Callable[[Answer], Answer]] = {

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 FIRST_PORT, LAST_PORT = 21000, 31999
 HOST = "127.0.0.1"
@@ -17,8 +17,10 @@ class NoPortError(Exception):
     """Not one port of the range is free; the text is for people."""
 
 
-def reserve(count: int) -> tuple[socket.socket, ...]:
+def reserve(count: int, *, besides: Collection[int] = ()) -> tuple[socket.socket, ...]:
     """`count` sockets bound to free ports, exclusively: nobody else can bind these until they are closed.
+
+    `besides` are ports to leave alone because their owner is about to bind them itself.
 
     Raises NoPortError, with nothing left bound.
     """
@@ -26,7 +28,7 @@ def reserve(count: int) -> tuple[socket.socket, ...]:
     for port in _candidates():
         if len(reserved) == count:
             break
-        bound = _bound(port, reuse=False)
+        bound = None if port in besides else _bound(port, reuse=False)
         if bound is not None:
             reserved.append(bound)
     if len(reserved) < count:

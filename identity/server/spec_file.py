@@ -18,11 +18,15 @@ OWNER_ONLY = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A helper process that lives and dies with the stack, such as the proxy server."""
+    """A helper process that lives and dies with the stack, such as the proxy server.
+
+    `port` is what it binds itself, so that no node takes it first; 0 for none.
+    """
 
     name: str
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def read_served(path: Path) -> ServedStack:
     """Reads what `write_served` wrote; raises OSError, or ValueError that names the file."""
     raw = orjson.loads(path.read_bytes())
     try:
-        companions = tuple(Companion(row["name"], tuple(row["argv"]), row["environment"]) for row in raw["companions"])
+        companions = tuple(Companion(**{**row, "argv": tuple(row["argv"])}) for row in raw["companions"])
         stack, clock = stack_from(raw["stack"]), Clock(**raw["clock"])
         return ServedStack(stack, clock, raw["links"], companions, raw["skews_s"])
     except (KeyError, TypeError) as wrong:

@@ -91,9 +91,12 @@ async def driving_in_time(
     pytest.fail("Locust took more than 16 s to start")
 
 
-async def sleep_until(plan: LoadPlan, emulated_s: float) -> None:
-    due_s = plan.clock["monotonic_s"] + emulated_s - plan.clock["epoch_s"]
-    await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+def emulated_s(plan: LoadPlan) -> float:
+    return time.monotonic() - plan.clock["monotonic_s"] + plan.clock["epoch_s"]
+
+
+async def sleep_until(plan: LoadPlan, due_s: float) -> None:
+    await asyncio.sleep(max(0.0, due_s - emulated_s(plan)))
 
 
 def ended(process_id: int) -> bool:
@@ -115,13 +118,14 @@ class Ran:
     listening_on: set[str]
     served: Mapping[str, Mapping[str, int]]
     files: set[str]
+    paused_s: tuple[float, float]
 
 
 @pytest.fixture(scope="module")
 def ran(stub: Stubs, plan_of: Plans, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """One load with its dashboard against every kind of service at once, stopped while requests are under way.
 
-    One of the services, `troubled`, is paused from 0.5 s to 1.5 s and killed at 2.3 s.
+    One of the services, `troubled`, is paused from 0.5 s to 1.5 s, as `paused_s` tells exactly, and killed at 2.3 s.
     """
     stubs = {mode: stub(mode) for mode in ENDINGS if mode != "nobody"}
     troubled = stub("ok")
@@ -137,7 +141,9 @@ def ran(stub: Stubs, plan_of: Plans, tmp_path_factory: pytest.TempPathFactory) -
             before = {mode: Counter(fetch(one.url + "/count")) for mode, one in stubs.items()}
             await sleep_until(plan, plan.start_s + 0.5)
             os.kill(troubled.process.pid, signal.SIGSTOP)
+            paused_s = emulated_s(plan)
             await sleep_until(plan, plan.start_s + 1.5)
+            resumed_s = emulated_s(plan)
             os.kill(troubled.process.pid, signal.SIGCONT)
             stats = await asyncio.to_thread(fetch, load.dashboard_url + "stats/requests")
             sockets = psutil.Process(load.pid).net_connections(kind="inet")
@@ -153,6 +159,7 @@ def ran(stub: Stubs, plan_of: Plans, tmp_path_factory: pytest.TempPathFactory) -
             listening_on={one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN},
             served={mode: Counter(fetch(one.url + "/count")) - before[mode] for mode, one in stubs.items()},
             files={path.name for path in folder.iterdir()},
+            paused_s=(paused_s, resumed_s),
         )
 
     return asyncio.run(run())
@@ -190,11 +197,14 @@ def test_latency_counts_from_the_intended_send_and_ends_at_the_deadline(ran: Ran
 
 
 def test_a_stalled_service_meets_the_whole_schedule(ran: Ran) -> None:
-    """Paused for 1 s, a service makes everything bad that was intended in the first 0.7 s of it, at a limit of 300 ms."""
-    met = [r for r in ran.records if r.region == "troubled" and r.intended_s < ran.plan.start_s + 2.3]
-    bad = sum(record.outcome != "happened" or record.latency_ms > 300 for record in met)
-    assert len(met) == pytest.approx(200 * 2.3, rel=0.15)
-    assert bad / len(met) == pytest.approx(0.7 / 2.3, abs=0.07)
+    """All that was intended while a service was paused is issued, and all but the last 300 ms of it is slower than 300 ms.
+
+    A generator that waits for answers would have sent next to nothing in that second, and called the service fast.
+    """
+    first_s, last_s = ran.paused_s
+    met = [record for record in ran.records if record.region == "troubled" and first_s < record.intended_s < last_s - 0.3]
+    assert len(met) == pytest.approx(200 * (last_s - 0.3 - first_s), rel=0.3)
+    assert min(record.latency_ms for record in met) > 300
 
 
 def test_a_killed_service_does_not_stop_the_load(ran: Ran) -> None:

@@ -141,6 +141,26 @@ def test_a_missing_toxiproxy_is_one_clear_error(tmp_path: Path, run: Run) -> Non
     assert stacks_in(tmp_path) == []
 
 
+def test_a_port_that_is_lost_to_another_program_is_replaced(toxiproxy_binary: Path, tmp_path: Path, run: Run) -> None:
+    """A Toxiproxy whose port went to somebody else meanwhile is started again on another one."""
+    text = (
+        "import os, sys, time\n"
+        "if not os.path.exists(sys.argv[0] + '.tried'):\n"
+        "    open(sys.argv[0] + '.tried', 'w').close()\n"
+        "    print('listen tcp: bind: address already in use', flush=True)\n"
+        "    time.sleep(600)\n"
+        f"os.execv({str(toxiproxy_binary)!r}, ['toxiproxy', *sys.argv[1:]])\n"
+    )
+    world = make_world(tmp_path / "stack", program(tmp_path, text))
+    run(world.start())
+    try:
+        assert (tmp_path / "stand-in.tried").exists()
+        assert {node["state"] for node in run(world.status())["nodes"].values()} == {"running"}
+    finally:
+        run(world.stop())
+    assert stacks_in(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -112,6 +112,17 @@ def test_a_taken_port_is_passed_over() -> None:
     assert all(FIRST_PORT <= port <= LAST_PORT for port in ports)
 
 
+def test_a_port_that_a_companion_will_bind_is_left_alone() -> None:
+    """No node gets the port that the proxy server is about to take, free as it still is."""
+    first = port_range.free_ports(1)[0]
+    reserved = port_range.reserve(3, besides={first})
+    try:
+        assert first not in {port_range.port_of(bound) for bound in reserved}
+    finally:
+        for bound in reserved:
+            bound.close()
+
+
 def test_no_port_left_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """With every port of the range taken the error says how many were wanted and from where."""
     taken = port_range.reserve(1)[0]
