@@ -20,6 +20,9 @@ images: setup ## Build the images of the compose world, from the registry's base
 images-offline: setup ## Build the same images where no image registry can be reached (a minute or two)
 	@$(VENV_BIN)/python scripts/images.py --offline
 
+# The tests start Python some hundred times: where bytecode is not kept, each time compiles everything once more.
+test test-docker: export PYTHONDONTWRITEBYTECODE =
+
 test: setup ## Run all tests that need no Docker
 	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker"
 

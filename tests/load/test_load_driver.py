@@ -287,7 +287,7 @@ def test_two_workers_issue_every_arrival_exactly_once(stub: Stubs, plan_of: Plan
 def test_a_lost_worker_is_told_and_the_others_take_over(stub: Stubs, plan_of: Plans, tmp_path: Path) -> None:
     """After the loss of one of two workers no arrival is sent twice, what nobody sent is told, and the end is complete."""
     service = stub("ok")
-    plan = plan_of({"sydney": service.url}, lead_s=8.0, length_s=16.0, rates={"sydney": 60}, deadline_ms=30_000)
+    plan = plan_of({"sydney": service.url}, lead_s=6.0, length_s=12.0, rates={"sydney": 60}, deadline_ms=30_000)
     every = [arrival.id for arrival in arrivals(plan)]
 
     async def run() -> tuple[driver.DrivenLoad, float]:
