@@ -102,12 +102,20 @@ class ComposeWorld(SocketWorld):
         try:
             await asyncio.shield(rising)
             for node in self.spec.nodes():
-                await self.await_ready(node)
+                await self._await_first_ready(node)
             await self._share_user_token()
         except BaseException:
             with suppress(WorldError):
                 await rising  # a thread cannot be interrupted; what it brings up is taken down here
             await self.stop()
+            raise
+
+    async def _await_first_ready(self, node: str) -> None:
+        """Returns when a node that was just started is ready; raises WorldError, with its last words where it has ended."""
+        try:
+            await self.await_ready(node)
+        except WorldError:
+            await asyncio.to_thread(compose_stack.require_alive, self._docker(), self._up(), node)
             raise
 
     async def _share_user_token(self) -> None:

@@ -214,7 +214,7 @@ def _await_waiting(engine: Engine, standing: Standing, stack: StackSpec) -> None
                 if time.monotonic() > deadline_s:
                     raise WorldError(f"{node} did not start in {START_TIMEOUT_S:g} s\n{last_words(engine, standing, node)}")
                 time.sleep(LOOK_INTERVAL_S)  # no event tells
-                _require_alive(engine, standing, node)
+                require_alive(engine, standing, node)
 
 
 def _answers(client: httpx.Client, url: str) -> bool:
@@ -225,7 +225,7 @@ def _answers(client: httpx.Client, url: str) -> bool:
     return True
 
 
-def _require_alive(engine: Engine, standing: Standing, node: str) -> None:
+def require_alive(engine: Engine, standing: Standing, node: str) -> None:
     """Raises WorldError when the node's container has ended."""
     found = engine.find(standing.stack, service_of(node))
     if found is not None and found.state in ("exited", "dead"):

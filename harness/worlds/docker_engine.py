@@ -252,12 +252,18 @@ class Engine:
             return int(self._client.api.exec_inspect(done["Id"])["ExitCode"]), bytes(printed).decode("utf-8", "replace")
 
     def put_file(self, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:
-        """Puts a file of mode 0440 into a folder of a container that need not run; its volumes are there all the same."""
+        """Puts a file of mode 0440 into a folder of a container that need not run; its volumes are there all the same.
+
+        Whoever waits for the file sees it whole: the engine unpacks in order, and makes a file before it gives it its owner
+        and mode, so the name that is waited for comes last, as a link to `NAME.new`.
+        """
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
-            entry = tarfile.TarInfo(name)
+            entry = tarfile.TarInfo(f"{name}.new")
             entry.size, entry.mode, entry.uid, entry.gid, entry.mtime = len(content), 0o440, uid, uid, int(time.time())
             archive.addfile(entry, io.BytesIO(content))
+            entry.name, entry.size, entry.type, entry.linkname = name, 0, tarfile.LNKTYPE, entry.name
+            archive.addfile(entry)
         with _told(f"copy {name} into a container"):
             self._client.api.put_archive(container, folder, packed.getvalue())
 
