@@ -20,6 +20,7 @@ images: setup ## Build the images of the compose world, from the registry's base
 images-offline: setup ## Build the same images where no image registry can be reached (a minute or two)
 	@$(VENV_BIN)/python scripts/images.py --offline
 
+# Two stacks of containers at once are no trouble to each other, except to a run against the clock: those come after.
 # The tests start Python some hundred times: where bytecode is not kept, each time compiles everything once more.
 test test-docker: export PYTHONDONTWRITEBYTECODE =
 
@@ -27,7 +28,8 @@ test: setup ## Run all tests that need no Docker
 	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker"
 
 test-docker: setup ## Run the tests that need Docker (skipped where there is none; BROWNOUT_REQUIRE_DOCKER=1 insists)
-	@$(VENV_BIN)/python -m pytest -m docker
+	@$(VENV_BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m docker tests
+	@$(VENV_BIN)/python -m pytest -m docker suites
 
 lint: setup ## Check style, types and import rules
 	@$(VENV_BIN)/ruff check .

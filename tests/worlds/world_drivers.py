@@ -18,6 +18,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 EPOCH_S = 1_720_742_400.0
 SLACK_MS = 1000.0  # what a busy machine may add to a real call
+TIMER_MS = 1.0  # an event loop looks at its clock once per turn: its timers may be early by that much
 
 
 class Driver(Protocol):
