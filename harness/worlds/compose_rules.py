@@ -10,7 +10,6 @@ from harness.worlds.docker_rows import Confined, Network
 from identity.server.port_range import HOST
 
 FENCE_RIGHTS = frozenset({"NET_ADMIN"})
-LOAD = "load-"  # whose health is in its own dashboard
 ROOT = ("", "0", "root")
 
 
@@ -48,7 +47,7 @@ def _container_problems(container: Confined, containers: Sequence[Confined]) -> 
         yield f"it has capabilities: {', '.join(sorted(container.added)) or 'those that every container has'}"
     if not container.no_new_privileges:
         yield "it may gain privileges"
-    if not container.has_healthcheck and container.service != SEED and not container.service.startswith(LOAD):
+    if not container.has_healthcheck and container.service != SEED:
         yield "it has no health check"
     yield from (f"a wall is open: {each}" for each in container.opened)
     allowed = 1 if container.service == TOXIPROXY else 0  # its configuration, which it only reads

@@ -1,14 +1,19 @@
 """The health check of a container: exit code 0 when what it serves says that it is ready. Only sockets, to be quick.
 
-Without an argument that is the node or prober; with one it is a page on that port, where any whole answer counts.
+Without an argument that is the node or prober; `page PORT` is a page on that port, where any whole answer counts;
+`joined PORT` is a program that serves nothing and is well while it is connected to that port of another container.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 NODE_PORT = 8080
+TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+ESTABLISHED = "01"
 REQUEST = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 
 
@@ -28,6 +33,23 @@ def ready() -> bool:
     return answer.startswith(b"HTTP/1.1 200") and b'"ready":true' in answer.replace(b" ", b"")
 
 
+def joined(port: int, tables: Sequence[str] = TABLES) -> bool:
+    """Whether this container has a connection to that port of another one (proc(5): remote address third, then state)."""
+    rows = (line.split() for table in tables if Path(table).exists() for line in Path(table).read_text().splitlines()[1:])
+    return any(row[2].endswith(f":{port:04X}") and row[3] == ESTABLISHED for row in rows)
+
+
+def main(arguments: Sequence[str]) -> bool:
+    """Whether what the arguments name is well; raises OSError, and ValueError for arguments that mean nothing."""
+    match arguments:
+        case []:
+            return ready()
+        case ["page", port]:
+            return answer_of(int(port)).startswith(b"HTTP/1.")
+        case ["joined", port]:
+            return joined(int(port))
+    raise ValueError(f"what is {' '.join(arguments)!r}?")
+
+
 if __name__ == "__main__":
-    well = answer_of(int(sys.argv[1])).startswith(b"HTTP/1.") if len(sys.argv) > 1 else ready()
-    sys.exit(0 if well else 1)
+    sys.exit(0 if main(sys.argv[1:]) else 1)

@@ -104,7 +104,7 @@ def test_every_service_is_without_rights(name: str) -> None:
     assert [key for key in ("privileged", "pid", "ipc", "devices", "extra_hosts") if key in service] == []
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name != SEED and "profiles" not in SERVICES[name]])
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != SEED])
 def test_every_service_that_stays_has_a_health_check(name: str) -> None:
     """`docker compose up --wait` waits for something."""
     assert SERVICES[name]["healthcheck"]["test"]

@@ -25,8 +25,8 @@ def dashboard(stack: Containers) -> Iterator[str]:
     """The dashboard's URL while master and workers run; they are gone afterwards."""
     compose = read_standing(stack.world.folder).compose()
     services = ("load-master", "load-worker")
-    options = ("--detach", "--no-deps", "--no-build", "--no-recreate", "--quiet-pull", "--scale", f"load-worker={WORKERS}")
-    compose.run("up", *options, *services)
+    options = ("--detach", "--wait", "--no-deps", "--no-build", "--no-recreate", "--quiet-pull")
+    compose.run("up", *options, "--scale", f"load-worker={WORKERS}", *services)
     yield stack.world.inside().dashboard_url
     compose.run("rm", "--stop", "--force", *services)
 
