@@ -23,7 +23,8 @@ from harness import registry
 from harness.fault import Fault
 from harness.healing import attach_world
 from harness.lease import Owner
-from harness.ledger import Ledger, StackRecord
+from harness.ledger import Ledger
+from harness.ledger_records import StackRecord
 from harness.lifecycle import PATIENCE_S, Applied, LifeCycle, Reverted
 from harness.standing_guardian import Claim, ensure_guardian
 from harness.state import ledger_path

@@ -32,7 +32,8 @@ from typing import Literal
 from harness.errors import BrownoutError, WorldError
 from harness.healing import GRACE_S, Attach, Healed, attach_world, heal_stack, load_entry, take_down
 from harness.lease import read_lease
-from harness.ledger import Ledger, LedgerError, StackRecord
+from harness.ledger import Ledger, LedgerError
+from harness.ledger_records import StackRecord
 from harness.lifecycle import Make
 from harness.state import ledger_path
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from harness.errors import LeftUnsafe, StackGone, WorldError
 from harness.lease import read_lease
-from harness.ledger import CLOSED, FaultRecord, Ledger, StackRecord
+from harness.ledger import Ledger
+from harness.ledger_records import CLOSED, FaultRecord, StackRecord
 from harness.lifecycle import LifeCycle, Make, Notice, Reverted
 from harness.state import discard_stack_dir
 from harness.world import LiveWorld, World

@@ -1,8 +1,9 @@
 """The ledger of faults: written and fsynced before anything is touched, so that any process can undo after any crash.
 
-Theory. A fault is a row whose state walks the table `LEGAL`. `intended` is committed before the first carrier is touched;
-from then on, whatever dies, the row says what may be out there (kind, parameters, carriers) and every undo is "release
-this id". A row is *open* until it is `healed` or `defended`; commands heal open rows of dead owners before all else.
+Theory. A fault is a row whose state walks the table `LEGAL` of ledger_records. `intended` is committed before the first
+carrier is touched; from then on, whatever dies, the row says what may be out there (kind, parameters, carriers) and every
+undo is "release this id". A row is *open* until it is `healed` or `defended`; commands heal open rows of dead owners before
+all else.
 
 Fencing. Each stack has an epoch. Whoever takes over from an owner (the guardian, a later command) raises it first; the
 old owner still holds the old number, and `intend` and every forward step refuse it. Undo steps need no epoch: they are
@@ -21,31 +22,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from harness.errors import BrownoutError
 from harness.lease import Owner, boot_id
-from harness.world import Carrier
+from harness.ledger_records import LEGAL, UNDO, FaultRecord, Intent, StackRecord, State, fault_of, stack_of
 
-State = Literal["intended", "applied", "bitten", "reverting", "reverted", "healed", "stuck", "defended"]
-STATES: tuple[State, ...] = get_args(State)
-CLOSED: frozenset[State] = frozenset({"healed", "defended"})
-UNDO: frozenset[State] = frozenset({"reverting", "reverted", "healed", "stuck", "defended"})
-LEGAL: Mapping[State, frozenset[State]] = {
-    "intended": frozenset({"applied", "reverting"}),
-    "applied": frozenset({"bitten", "reverting"}),
-    "bitten": frozenset({"reverting"}),
-    # Owner and guardian may undo one fault at once: once undoing began, each may record whatever it got to.
-    "reverting": UNDO,
-    "reverted": UNDO,
-    "stuck": UNDO,
-    "healed": frozenset(),
-    "defended": frozenset(),
-}
 _UNDOING: tuple[State, ...] = ("reverting", "reverted", "healed")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS stacks (
@@ -76,73 +61,6 @@ class IllegalTransition(Exception):
 
     def __init__(self, fault_id: str, old: State, new: State) -> None:
         super().__init__(f"fault {fault_id} cannot go from {old} to {new}")
-
-
-@dataclass(frozen=True, slots=True)
-class StackRecord:
-    """One stack. `world` is an entry `module:Class`; `run_owned` stacks go down some time after their owner died.
-
-    `swept`: after the owner's death every carrier was searched for what it may have held too late.
-    """
-
-    id: str
-    folder: Path
-    world: str
-    run_owned: bool
-    owner: Owner
-    epoch: int
-    orphaned_wall_s: float | None
-    swept: bool
-    closed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FaultRecord:
-    """One fault as the ledger has it. `baseline` maps each carrier's text to its state before this fault.
-
-    `holder`: the command that keeps it in place, None for the stack's owner. `by_hand`: left in place until its deadline.
-    """
-
-    id: str
-    stack: str
-    number: int
-    step: str
-    kind: str
-    params: Mapping[str, Any]
-    carriers: tuple[Carrier, ...]
-    baseline: Mapping[str, Any]
-    deadline_s: float
-    boot: str
-    state: State
-    epoch: int
-    holder: Owner | None = None
-    by_hand: bool = False
-
-    @property
-    def open(self) -> bool:
-        return self.state not in CLOSED
-
-    @property
-    def in_place(self) -> bool:
-        """True while it may hold something."""
-        return self.open and self.state != "reverted"
-
-    def overdue(self, monotonic_s: float) -> bool:
-        """True when it has been held for longer than was intended."""
-        return self.boot != boot_id() or monotonic_s > self.deadline_s
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What is about to be done; all of it is on disk before it is. `holder` as in FaultRecord."""
-
-    step: str
-    kind: str
-    params: Mapping[str, Any]
-    carriers: tuple[Carrier, ...]
-    baseline: Mapping[str, Any]
-    deadline_s: float
-    holder: Owner | None = None
 
 
 class Ledger:
@@ -217,11 +135,11 @@ class Ledger:
         rows = self._rows("SELECT * FROM stacks WHERE id = ?", stack_id)
         if not rows:
             raise KeyError(stack_id)
-        return _stack(rows[0])
+        return stack_of(rows[0])
 
     def stacks(self) -> tuple[StackRecord, ...]:
         """All stacks that are not closed, oldest first."""
-        return tuple(_stack(row) for row in self._rows("SELECT * FROM stacks WHERE NOT closed ORDER BY rowid"))
+        return tuple(stack_of(row) for row in self._rows("SELECT * FROM stacks WHERE NOT closed ORDER BY rowid"))
 
     def take_over(self, stack_id: str) -> int:
         """Raises the stack's epoch, which fences its owner off, and returns the new one."""
@@ -317,11 +235,11 @@ class Ledger:
         rows = self._rows("SELECT * FROM faults WHERE id = ?", fault_id)
         if not rows:
             raise KeyError(fault_id)
-        return _fault(rows[0])
+        return fault_of(rows[0])
 
     def faults(self, stack_id: str) -> tuple[FaultRecord, ...]:
         """Every fault that the stack ever had, in the order of their intents."""
-        return tuple(_fault(row) for row in self._rows("SELECT * FROM faults WHERE stack = ? ORDER BY number", stack_id))
+        return tuple(fault_of(row) for row in self._rows("SELECT * FROM faults WHERE stack = ? ORDER BY number", stack_id))
 
     def open_faults(self, stack_id: str) -> tuple[FaultRecord, ...]:
         """The stack's faults that may still be out there, in the order of their intents."""
@@ -362,36 +280,3 @@ def _slug(text: str) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _stack(row: sqlite3.Row) -> StackRecord:
-    return StackRecord(
-        id=row["id"],
-        folder=Path(row["folder"]),
-        world=row["world"],
-        run_owned=bool(row["run_owned"]),
-        owner=Owner(row["owner_pid"], row["owner_started"]),
-        epoch=row["epoch"],
-        orphaned_wall_s=row["orphaned_wall_s"],
-        swept=bool(row["swept"]),
-        closed=bool(row["closed"]),
-    )
-
-
-def _fault(row: sqlite3.Row) -> FaultRecord:
-    return FaultRecord(
-        id=row["id"],
-        stack=row["stack"],
-        number=row["number"],
-        step=row["step"],
-        kind=row["kind"],
-        params=json.loads(row["params"]),
-        carriers=tuple(Carrier.parse(text) for text in json.loads(row["carriers"])),
-        baseline=json.loads(row["baseline"]),
-        deadline_s=row["deadline_s"],
-        boot=row["boot"],
-        state=row["state"],
-        epoch=row["epoch"],
-        holder=None if row["holder_pid"] is None else Owner(row["holder_pid"], row["holder_started"]),
-        by_hand=bool(row["by_hand"]),
-    )

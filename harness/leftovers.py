@@ -8,7 +8,8 @@ from contextlib import suppress
 from harness import registry
 from harness.errors import StackGone, UsageError
 from harness.healing import Healed, attach_world, heal_leftovers, heal_stack
-from harness.ledger import FaultRecord, Ledger
+from harness.ledger import Ledger
+from harness.ledger_records import FaultRecord
 from harness.standing import standing_stack
 from harness.standing_guardian import ensure_guardian
 from harness.state import ledger_path

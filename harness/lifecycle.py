@@ -23,7 +23,8 @@ from typing import Any, Literal
 from harness.errors import Defended, WorldError
 from harness.fault import Fault, Observation
 from harness.lease import Owner
-from harness.ledger import FaultRecord, Fenced, IllegalTransition, Intent, Ledger, State
+from harness.ledger import Fenced, IllegalTransition, Ledger
+from harness.ledger_records import FaultRecord, Intent, State
 from harness.world import Carrier, World
 
 PATIENCE_S = 8.0

@@ -18,7 +18,8 @@ from typing import Any, Literal
 from harness import registry
 from harness.errors import BrownoutError, StackGone, UsageError
 from harness.good_share import GoodShare, Probes, load_share
-from harness.ledger import FaultRecord, Ledger, StackRecord
+from harness.ledger import Ledger
+from harness.ledger_records import FaultRecord, StackRecord
 from harness.standing import attach
 from harness.state import ledger_path
 from harness.world import LiveWorld

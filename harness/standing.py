@@ -15,7 +15,8 @@ from harness.errors import StackGone, UsageError, WorldError
 from harness.experiment import Experiment, Posture
 from harness.experiment_file import find, load
 from harness.healing import load_entry
-from harness.ledger import Ledger, StackRecord
+from harness.ledger import Ledger
+from harness.ledger_records import StackRecord
 from harness.plan import posture_of
 from harness.setting_words import spoken_settings
 from harness.stack import build_stack

@@ -27,7 +27,8 @@ from typing import Self
 from harness.errors import StackGone, WorldError
 from harness.guardian import DEFAULT_MAKE, LOG_FILE, Action, Watcher, become_guardian
 from harness.healing import Attach, Healed, attach_world, heal_stack, left_over, load_entry
-from harness.ledger import Ledger, StackRecord
+from harness.ledger import Ledger
+from harness.ledger_records import StackRecord
 from harness.lifecycle import Make
 
 GUARDIAN_LOCK = "guardian.lock"

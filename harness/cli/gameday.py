@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.errors import BrownoutError
     from harness.fault import Fault
     from harness.gameday import Injected, Told
-    from harness.ledger import StackRecord
+    from harness.ledger_records import StackRecord
 
 INCONCLUSIVE, UNSAFE = 3, 5
 

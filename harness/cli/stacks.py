@@ -14,7 +14,7 @@ from harness.worlds.catalog import LIVE, PROCESSES, SIMULATION
 
 if TYPE_CHECKING:
     from harness.errors import WorldError
-    from harness.ledger import StackRecord
+    from harness.ledger_records import StackRecord
 
 
 @command(name="up")

@@ -19,7 +19,8 @@ from pathlib import Path
 from harness.errors import StackGone, UsageError, WorldError
 from harness.experiment import Experiment
 from harness.healing import load_entry
-from harness.ledger import Ledger, StackRecord
+from harness.ledger import Ledger
+from harness.ledger_records import StackRecord
 from harness.load import driver
 from harness.load.bands import BandsFile, LedgerBands
 from harness.load.objectives import standing_watch

@@ -17,7 +17,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from harness.cli import main
-from harness.ledger import Ledger, StackRecord
+from harness.ledger import Ledger
+from harness.ledger_records import StackRecord
 from harness.world import ProbeResult
 from harness.worlds.processes import ProcessesWorld
 

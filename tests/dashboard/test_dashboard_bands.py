@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.ledger import Intent, Ledger, State
+from harness.ledger import Ledger
+from harness.ledger_records import Intent, State
 from harness.load.bands import FILE_NAME, BandsFile, LedgerBands, read_bands, write_bands
 from harness.world import Carrier
 

@@ -18,7 +18,8 @@ from fake_world import FakeFault, FileWorld
 
 from harness import registry
 from harness.gameday import Told, Wish, inject
-from harness.ledger import FaultRecord, Ledger, StackRecord
+from harness.ledger import Ledger
+from harness.ledger_records import FaultRecord, StackRecord
 from harness.state import ledger_path, stack_dir
 from harness.world import World
 

@@ -13,7 +13,8 @@ from lifecycle_bench import DEAD, Bench, fake
 from harness.errors import LeftUnsafe, StackGone, WorldError
 from harness.healing import HOLDER_SLACK_S, heal_leftovers, heal_stack, left_over
 from harness.lease import Owner, boot_id
-from harness.ledger import FaultRecord, Fenced, Ledger
+from harness.ledger import Fenced, Ledger
+from harness.ledger_records import FaultRecord
 from harness.lifecycle import LifeCycle
 from harness.state import discard_stack_dir, stack_dir
 from harness.world import Carrier

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lifecycle_bench import DEAD
 
 from harness.lease import Owner
-from harness.ledger import CLOSED, LEGAL, STATES, UNDO, Fenced, IllegalTransition, Intent, Ledger, LedgerError
+from harness.ledger import Fenced, IllegalTransition, Ledger, LedgerError
+from harness.ledger_records import CLOSED, LEGAL, STATES, UNDO, Intent
 from harness.world import Carrier
 
 PATHS: dict[str, tuple[str, ...]] = {

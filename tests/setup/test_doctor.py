@@ -16,7 +16,8 @@ from harness import doctor
 from harness.doctor import Check, checks, render
 from harness.errors import BrownoutError
 from harness.lease import Owner
-from harness.ledger import Intent, Ledger
+from harness.ledger import Ledger
+from harness.ledger_records import Intent
 from harness.state import ledger_path
 
 
