@@ -13,16 +13,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import orjson
 
 from harness.errors import BrownoutError
 from harness.history import RequestRecord
-from harness.load.clients import Answer, ClientState, Script, script
+from harness.load.clients import ClientState, perform, script
 from harness.load.plan import Arrival, LoadPlan, Model
 from harness.world import LiveWorld
-from identity.core.messages import CallFailed, Request
+from identity.core.messages import Request
 
 WINDOW_S = 10.0  # real seconds
 PROBE_TIMEOUT_S = 2.0
@@ -167,23 +168,7 @@ class Probes:
         return self._tokens[stack]
 
     async def _probe(self, world: LiveWorld, plan: LoadPlan, arrival: Arrival, state: ClientState) -> _Ended:
-        answer = await _send(world, script(plan, arrival, state, world.now()))
+        answer = await perform(script(plan, arrival, state, world.now()), partial(world.client, timeout_s=PROBE_TIMEOUT_S))
         problem = _problem(answer.status, answer.error)
         good = answer.outcome == "happened"
         return _Ended(self._monotonic(), arrival.cohort, arrival.operation, arrival.region, good, problem)
-
-
-async def _send(world: LiveWorld, requests: Script) -> Answer:
-    """Sends what a client model wants sent, and returns its answer."""
-    try:
-        wanted = next(requests)
-        while True:
-            try:
-                response = await world.client(wanted.node, wanted.request, timeout_s=PROBE_TIMEOUT_S)
-            except CallFailed as failed:
-                wanted = requests.throw(failed)
-            else:
-                wanted = requests.send(response)
-    except StopIteration as ended:
-        answer: Answer = ended.value
-        return answer

@@ -7,7 +7,7 @@ that clients of one load keep (tokens held by resource callers), handed in by th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
 from harness.history import Outcome, RequestRecord
@@ -50,6 +50,22 @@ Model = Callable[[LoadPlan, Arrival, ClientState, float], Script]
 def script(plan: LoadPlan, arrival: Arrival, state: ClientState, now_s: float) -> Script:
     """The requests of one arrival; the generator returns an Answer and never raises CallFailed."""
     return _guarded(MODELS[arrival.model](plan, arrival, state, now_s))
+
+
+async def perform(steps: Script, call: Callable[[str, Request], Awaitable[Response]]) -> Answer:
+    """Plays a script over `call`, which it alone awaits; a CallFailed goes back into the script, anything else escapes."""
+    try:
+        wanted = next(steps)
+        while True:
+            try:
+                response = await call(wanted.node, wanted.request)
+            except CallFailed as failed:
+                wanted = steps.throw(failed)
+            else:
+                wanted = steps.send(response)
+    except StopIteration as stop:
+        ended: Answer = stop.value
+        return ended
 
 
 def to_record(arrival: Arrival, answer: Answer, *, sent_s: float, done_s: float, latency_ms: float) -> RequestRecord:

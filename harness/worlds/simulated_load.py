@@ -7,9 +7,9 @@ from typing import Protocol
 
 from harness.history import Recorder
 from harness.kernel import Future, Kernel
-from harness.load.clients import Answer, ClientState, Script, script, to_record
+from harness.load.clients import Answer, ClientState, Script, perform, script, to_record
 from harness.load.plan import Arrival, LoadPlan, arrivals, planned_count
-from identity.core.messages import CallFailed, Request, Response
+from identity.core.messages import Request, Response
 
 
 class Client(Protocol):
@@ -58,19 +58,11 @@ class SimulatedLoad:
 
     async def _drive(self, steps: Script, sent_s: float) -> Answer:
         deadline_s = sent_s + self._plan.deadline_ms / 1000
-        try:
-            send = next(steps)
-            while True:
-                left_s = max(0.0, deadline_s - self._kernel.now_s())
-                try:
-                    response = await self._client(send.node, send.request, timeout_s=left_s)
-                except CallFailed as failed:
-                    send = steps.throw(failed)
-                else:
-                    send = steps.send(response)
-        except StopIteration as stop:
-            ended: Answer = stop.value
-            return ended
+
+        async def call(node: str, request: Request) -> Response:
+            return await self._client(node, request, timeout_s=max(0.0, deadline_s - self._kernel.now_s()))
+
+        return await perform(steps, call)
 
     def _check_idle(self, *, done: bool) -> None:
         if done and self._under_way == 0:

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from harness.cli import main
 from harness.ledger import Ledger
 from harness.ledger_records import StackRecord
+from harness.tools import toxiproxy_server
 from harness.world import ProbeResult
 from harness.worlds.processes import ProcessesWorld
 
@@ -202,3 +203,12 @@ def eventually(holds: Callable[[], bool], within_s: float, *, what: str) -> None
 async def probe_all(world: ProcessesWorld) -> dict[str, ProbeResult]:
     """A look at every link of the stack."""
     return {str(link): await world.probe(str(link), timeout_ms=2000) for link in world.spec.links()}
+
+
+def make_brownout(folder: Path) -> Brownout:
+    """The real Toxiproxy is first on PATH, so that a state folder of its own does not lead to a build of its own."""
+    programs, work = folder / "bin", folder / "work"
+    programs.mkdir()
+    work.mkdir()
+    (programs / "toxiproxy-server").symlink_to(toxiproxy_server(say=lambda _: None))
+    return Brownout(folder / "home", work, {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"})

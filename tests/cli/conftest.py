@@ -6,18 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from brownout_command import Brownout
-
-from harness.tools import toxiproxy_server
-
-
-def make_brownout(folder: Path) -> Brownout:
-    """The real Toxiproxy is first on PATH, so that a state folder of its own does not lead to a build of its own."""
-    programs, work = folder / "bin", folder / "work"
-    programs.mkdir()
-    work.mkdir()
-    (programs / "toxiproxy-server").symlink_to(toxiproxy_server(say=lambda _: None))
-    return Brownout(folder / "home", work, {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"})
+from brownout_command import Brownout, make_brownout
 
 
 @pytest.fixture

@@ -10,20 +10,13 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "cli"))  # brownout_command is theirs
 
-from brownout_command import Brownout
-
-from harness.tools import toxiproxy_server
+from brownout_command import Brownout, make_brownout
 
 
 @pytest.fixture(scope="module")
 def brownout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownout]:
     """One state folder for all tests of a module, with the Toxiproxy that is already built."""
-    folder = tmp_path_factory.mktemp("brownout")
-    programs, work = folder / "bin", folder / "work"
-    programs.mkdir()
-    work.mkdir()
-    (programs / "toxiproxy-server").symlink_to(toxiproxy_server(say=lambda _: None))
-    command = Brownout(folder / "home", work, {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"})
+    command = make_brownout(tmp_path_factory.mktemp("brownout"))
     yield command
     command.kill_everything()
 

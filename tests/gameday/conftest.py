@@ -14,12 +14,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "lifecycle"))  # its world made of a file
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the installed command as a user runs it
 
-from brownout_command import Brownout
+from brownout_command import Brownout, make_brownout
 from stand_ins import HERE, Stand
 
 from harness.ledger import Ledger
 from harness.state import ledger_path, stack_dir
-from harness.tools import toxiproxy_server
 
 
 @pytest.fixture
@@ -53,12 +52,7 @@ def stand(home: Path) -> Iterator[Callable[[str], Stand]]:
 @pytest.fixture(scope="module")
 def gameday(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brownout]:
     """The installed command with a real stack that was left up, for all tests of a module."""
-    folder = tmp_path_factory.mktemp("gameday")
-    programs, work = folder / "bin", folder / "work"
-    programs.mkdir()
-    work.mkdir()
-    (programs / "toxiproxy-server").symlink_to(toxiproxy_server(say=lambda _: None))
-    command = Brownout(folder / "home", work, {"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"})
+    command = make_brownout(tmp_path_factory.mktemp("gameday"))
     told = command.run("up", "--set", "readiness_gate=true", "--set", "pins.melbourne=1.0")
     assert told.returncode == 0, told.stderr
     yield command
