@@ -15,7 +15,7 @@ from harness.worlds.processes import ProcessesWorld
 from identity.core.messages import Request
 
 MACHINES = {
-    "web": {"region": "sydney", "count": 12},
+    "web": {"region": "sydney", "count": 13},
     "south": {"region": "melbourne", "count": 8},
     "batch": {"region": "sydney", "identities": ["batch-id", "reports-id"]},
     "scaleout": {"region": "sydney", "scale_set": True},
