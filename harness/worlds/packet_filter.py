@@ -53,7 +53,7 @@ class PacketFilter:
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Mapping[str, str]]:
         try:
             # Plain HTTP on loopback: without the certificates of the whole world it is ready in no time.
-            with httpx.Client(trust_env=False, verify=False, timeout=TIMEOUT_S, headers=self._headers) as client:  # noqa: S501
+            with httpx.Client(trust_env=False, verify=False, timeout=TIMEOUT_S, headers=self._headers) as client:  # noqa: S501  # HTTP
                 answer = client.request(method, self._url + path, json=body)
         except httpx.TransportError as failed:
             hint = "`brownout status` tells whether the stack still runs"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from containers import Containers
 
+from harness.errors import WorldError
+from harness.stack import build_stack
 from harness.worlds import compose_stack
+from harness.worlds.compose import ComposeWorld
 from harness.worlds.compose_plan import SPEC_FOLDER
+from harness.worlds.docker_engine import Engine
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 FILES = 40
@@ -50,3 +57,23 @@ def test_a_file_is_replaced_as_a_whole(stack: Containers) -> None:
         compose_stack.share(stack.engine, standing, "told-again", content)
     code, said = stack.engine.run_in(stack.container("sydney-host").id, ["cat", f"{SPEC_FOLDER}/told-again"])
     assert (code, said) == (0, "second")
+
+
+def test_a_node_that_ends_at_its_start_is_named_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes that cannot read what they were told end the start with a name and a traceback, and nothing stays."""
+    world = ComposeWorld(build_stack(seed=1), folder=tmp_path / "c-mistold", epoch_s=time.time(), rate=1.0)
+    monkeypatch.setattr(world, "ready_timeout_s", 3.0)
+    put_file = Engine.put_file
+
+    def misspelt(engine: Engine, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:
+        wrong = b'{"no": "clock"}' if name == compose_stack.GO_NAME else content
+        put_file(engine, container, folder, name, wrong, uid=uid)
+
+    monkeypatch.setattr(Engine, "put_file", misspelt)
+    with pytest.raises(WorldError, match=r"(?s)sydney\.\w+ ended at its start.*TypeError"):
+        asyncio.run(world.start())
+    engine = Engine()
+    try:
+        assert engine.find("c-mistold", "sydney-host") is None
+    finally:
+        engine.close()
