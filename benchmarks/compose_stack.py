@@ -15,12 +15,12 @@ from benchmarks.prober import NS_PER_MS
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, text
 from benchmarks.sightings import Probe, Sightings, watching
 from benchmarks.stands import HOST_NODE, own_home
-from harness.stack import build_stack
-from harness.world import Carrier
-from harness.worlds.compose import ComposeWorld
-from harness.worlds.compose_plan import NODE_PORT, proxies, service_of
-from harness.worlds.docker_engine import Engine
-from identity.core.topology import CLIENT, Link
+from brownout.harness.stack import build_stack
+from brownout.harness.world import Carrier
+from brownout.harness.worlds.compose import ComposeWorld
+from brownout.harness.worlds.compose_plan import NODE_PORT, proxies, service_of
+from brownout.harness.worlds.docker_engine import Engine
+from brownout.identity.core.topology import CLIENT, Link
 
 MEGABYTE = 1_000_000
 LINK = str(Link(CLIENT, HOST_NODE))

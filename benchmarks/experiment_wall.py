@@ -13,7 +13,7 @@ from benchmarks.one_run import EXPERIMENT, RunFigures
 from benchmarks.report import Benchmark, Figures, Row, Spread, text
 from benchmarks.stands import ROOT, Home, own_home
 
-CLI = (sys.executable, "-c", "from harness.cli import main; main()", "run", EXPERIMENT, "--expect", "breach", "--json")
+CLI = (sys.executable, "-c", "from brownout.harness.cli import main; main()", "run", EXPERIMENT, "--expect", "breach", "--json")
 TIMEOUT_S = {"simulation": 90.0, "processes": 400.0}
 
 

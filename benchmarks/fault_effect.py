@@ -12,9 +12,9 @@ from benchmarks.prober import NS_PER_MS
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, number, percentile, rounded
 from benchmarks.sightings import Probe, Sightings, watching
 from benchmarks.stands import HOST_NODE, standing_stack
-from harness.world import Carrier
-from harness.worlds.processes import ProcessesWorld
-from identity.core.topology import CLIENT, Link
+from brownout.harness.world import Carrier
+from brownout.harness.worlds.processes import ProcessesWorld
+from brownout.identity.core.topology import CLIENT, Link
 
 LINK = str(Link(CLIENT, HOST_NODE))
 SLOW_MS = 120

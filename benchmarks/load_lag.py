@@ -19,10 +19,10 @@ from pathlib import Path
 
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, percentile, text
 from benchmarks.stands import ROOT
-from harness.history import RequestRecord
-from harness.load import driver
-from harness.load.plan import Cohort, LoadPlan
-from harness.load.tail import LogTail
+from brownout.harness.history import RequestRecord
+from brownout.harness.load import driver
+from brownout.harness.load.plan import Cohort, LoadPlan
+from brownout.harness.load.tail import LogTail
 
 START_WITHIN_S = 20.0
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.api import Options, run
-from harness.experiment_file import find, load
+from brownout.harness.api import Options, run
+from brownout.harness.experiment_file import find, load
 
 EXPERIMENT = "ftvr-l9z"
 

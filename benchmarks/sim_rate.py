@@ -9,11 +9,11 @@ from pathlib import Path
 
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, rounded, text
 from benchmarks.stands import SEED
-from harness.history import Recorder
-from harness.load.plan import Cohort, LoadPlan
-from harness.stack import build_stack
-from harness.worlds.simulation import SimulationWorld
-from identity.core.messages import Request
+from brownout.harness.history import Recorder
+from brownout.harness.load.plan import Cohort, LoadPlan
+from brownout.harness.stack import build_stack
+from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.identity.core.messages import Request
 
 EPOCH_S = 1_720_742_400.0
 PROBE_INTERVAL_S = 30.0

@@ -16,10 +16,10 @@ from unittest.mock import patch
 from benchmarks.costs import memory_bytes
 from benchmarks.report import Benchmark, Figures, Row, Spread, text
 from benchmarks.stands import ROOT, Home, own_home, stack_pids
-from harness.worlds import process_stack
+from brownout.harness.worlds import process_stack
 
 MEGABYTE = 1_000_000
-# Parts of bringing a stack up, in their order, by the function of harness.worlds.process_stack that does each.
+# Parts of bringing a stack up, in their order, by the function of brownout.harness.worlds.process_stack that does each.
 STAGES: Mapping[str, str] = {
     "spawn_s": "_spawn",
     "ports_and_toxiproxy_started_s": "_take_answer",
@@ -31,7 +31,7 @@ HEALTH, REST = "health_and_snapshots_s", "rest_s"
 _IMPORT_TIMER = """
 import time
 started_s = time.perf_counter()
-from identity.server.forkserver import import_node_code
+from brownout.identity.server.forkserver import import_node_code
 import_node_code()
 print(time.perf_counter() - started_s)
 """
@@ -121,7 +121,7 @@ def _timed() -> Iterator[dict[str, float]]:
             timer = _timer(getattr(process_stack, function), stage, took_s)
             patches.enter_context(patch.object(process_stack, function, timer))
         whole = _timer(process_stack.bring_up, "bring_up", took_s)
-        patches.enter_context(patch("harness.worlds.processes.bring_up", whole))
+        patches.enter_context(patch("brownout.harness.worlds.processes.bring_up", whole))
         yield took_s
 
 
@@ -152,7 +152,7 @@ def _mean_of_role(by_process: Mapping[str, int], role: str) -> float:
 def _up_command_s(home: Home) -> float:
     """One `brownout up` as a user has it, taken down again."""
     stack_file = home.folder / "stack.json"
-    command = [sys.executable, "-c", "from harness.cli import main; main()"]
+    command = [sys.executable, "-c", "from brownout.harness.cli import main; main()"]
     started_s = time.perf_counter()
     _run([*command, "up", "--stack-file", str(stack_file)])
     took_s = time.perf_counter() - started_s

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tokens import token_request
-from harness.stack import build_stack
-from harness.state import tools_dir
-from harness.tools import TOXIPROXY_PROGRAM, toxiproxy_server
-from harness.worlds.processes import ProcessesWorld
-from identity.core.messages import Response
+from brownout.harness.stack import build_stack
+from brownout.harness.state import tools_dir
+from brownout.harness.tools import TOXIPROXY_PROGRAM, toxiproxy_server
+from brownout.harness.worlds.processes import ProcessesWorld
+from brownout.identity.core.messages import Response
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from identity.core.messages import Request
+from brownout.identity.core.messages import Request
 
 PATH = "/web-1/metadata/identity/oauth2/token"
 QUERY = {"api-version": "2018-02-01", "resource": "https://vault.azure.net"}

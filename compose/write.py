@@ -1,4 +1,4 @@
-"""`python -m compose.write`: writes compose.yaml and toxiproxy.json from the stack's names (harness.worlds.compose_plan).
+"""`python -m brownout.compose.write`: writes compose.yaml and toxiproxy.json from the names of a stack's nodes and links.
 
 They are in the repository so that `docker compose up` needs nothing but itself; `tests/compose` fails when they are stale.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness import __version__
-from harness.stack import build_stack
-from harness.worlds.compose_plan import (
+from brownout import __version__
+from brownout.harness.stack import build_stack
+from brownout.harness.worlds.compose_plan import (
     CONTROL,
     DEFAULT_FIRST_PORT,
     EDGE,
@@ -22,7 +22,7 @@ from harness.worlds.compose_plan import (
     service_of,
     toxiproxy_config,
 )
-from identity.core.topology import StackSpec
+from brownout.identity.core.topology import StackSpec
 
 FOLDER = Path(__file__).parent
 HEAD = (FOLDER / "head.yaml.in").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def _node(node: str) -> str:
   {service}:
     <<: *node
     image: brownout/identity:${{{tag_variable(node)}:-{__version__}}}
-    command: ["-m", "identity.server.container", "{node}"]
+    command: ["-m", "brownout.identity.server.container", "{node}"]
     labels: {{<<: *labels, brownout.node: {node}}}
     networks: [{network_of(node)}]
     volumes: ["spec:/spec:ro", "{service}:/state"]
@@ -52,7 +52,7 @@ def _prober(name: str) -> str:
   {service_of(name)}:
     <<: *node
     image: brownout/identity:{__version__}
-    command: ["-m", "harness.worlds.compose_prober", "{name}"]
+    command: ["-m", "brownout.harness.worlds.compose_prober", "{name}"]
     labels: {{<<: *labels, brownout.prober: {name}}}
     networks: [{network_of(name)}]
     volumes: ["spec:/spec:ro"]

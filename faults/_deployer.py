@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from faults._switches import SwitchFault
-from faults._targets import DEPLOYER, home
-from harness.fault import node_state
-from harness.world import World
+from brownout.faults._switches import SwitchFault
+from brownout.faults._targets import DEPLOYER, home
+from brownout.harness.fault import node_state
+from brownout.harness.world import World
 
 
 class DeployerFault(SwitchFault):

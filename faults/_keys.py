@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
-from faults._switches import SwitchFault
-from faults._targets import STORE, in_region
-from harness.fault import Observation, node_state
-from harness.world import World
+from brownout.faults._switches import SwitchFault
+from brownout.faults._targets import STORE, in_region
+from brownout.harness.fault import Observation, node_state
+from brownout.harness.world import World
 
 Key = Mapping[str, Any]
 

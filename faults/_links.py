@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from faults._looks import everywhere
-from faults._targets import matching_links
-from harness.fault import Fault, Observation
-from harness.world import Carrier, ProbeResult, World
+from brownout.faults._looks import everywhere
+from brownout.faults._targets import matching_links
+from brownout.harness.fault import Fault, Observation
+from brownout.harness.world import Carrier, ProbeResult, World
 
 Direction = Literal["both", "upstream", "downstream"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from harness.fault import Observation
+from brownout.harness.fault import Observation
 
 
 def everywhere(effect: str, looks: Mapping[str, tuple[bool, str]]) -> Observation:

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from faults._looks import everywhere
-from faults._targets import link_to, matching_nodes
-from harness.errors import WorldError
-from harness.fault import Fault, Observation, node_state
-from harness.world import Carrier, World
+from brownout.faults._looks import everywhere
+from brownout.faults._targets import link_to, matching_nodes
+from brownout.harness.errors import WorldError
+from brownout.harness.fault import Fault, Observation, node_state
+from brownout.harness.world import Carrier, World
 
 PROBE_TIMEOUT_MS = 500.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from harness.fault import Fault, node_state
-from harness.world import Carrier, World
+from brownout.harness.fault import Fault, node_state
+from brownout.harness.world import Carrier, World
 
 
 class SwitchFault(Fault):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.fault import unknown_name
-from harness.world import World
+from brownout.harness.fault import unknown_name
+from brownout.harness.world import World
 
 DIRECTORY, DEPLOYER, HOST, STORE, VAULT = "directory", "deployer", "host", "store", "vault"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from faults._deployer import DeployerFault, builds_of
-from faults._targets import key_readers, known_region
-from harness.fault import Observation, node_state
-from harness.world import World
+from brownout.faults._deployer import DeployerFault, builds_of
+from brownout.faults._targets import key_readers, known_region
+from brownout.harness.fault import Observation, node_state
+from brownout.harness.world import World
 
 
 class BuildPin(DeployerFault):

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import Field
 
-from faults._deployer import DeployerFault, builds_of
-from faults._targets import key_readers, known_regions
-from harness.fault import Observation, node_state
-from harness.world import World
+from brownout.faults._deployer import DeployerFault, builds_of
+from brownout.faults._targets import key_readers, known_regions
+from brownout.harness.fault import Observation, node_state
+from brownout.harness.world import World
 
 
 class BuildRollout(DeployerFault):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from faults._looks import everywhere
-from faults._routes import RouteFault
-from faults._targets import known_region
-from harness.errors import UsageError
-from harness.fault import Observation
-from harness.world import World
+from brownout.faults._looks import everywhere
+from brownout.faults._routes import RouteFault
+from brownout.faults._targets import known_region
+from brownout.harness.errors import UsageError
+from brownout.harness.fault import Observation
+from brownout.harness.world import World
 
 
 class FailoverRegion(RouteFault):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from faults._routes import RouteFault
-from faults._targets import known_zone
-from harness.errors import UsageError
-from harness.fault import Observation
-from harness.world import World
+from brownout.faults._routes import RouteFault
+from brownout.faults._targets import known_zone
+from brownout.harness.errors import UsageError
+from brownout.harness.fault import Observation
+from brownout.harness.world import World
 
 
 class FailoverZone(RouteFault):

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from faults._deployer import DeployerFault
-from faults._targets import DIRECTORY, home
-from harness.fault import Observation, node_state
-from harness.world import Carrier, World
+from brownout.faults._deployer import DeployerFault
+from brownout.faults._targets import DIRECTORY, home
+from brownout.harness.fault import Observation, node_state
+from brownout.harness.world import Carrier, World
 
 
 class Freeze(DeployerFault):

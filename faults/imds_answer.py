@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
-from faults._switches import SwitchFault
-from faults._targets import HOST, in_region
-from harness.errors import UsageError
-from harness.fault import Duration, Observation, client_status, unknown_name
-from harness.world import World
+from brownout.faults._switches import SwitchFault
+from brownout.faults._targets import HOST, in_region
+from brownout.harness.errors import UsageError
+from brownout.harness.fault import Duration, Observation, client_status, unknown_name
+from brownout.harness.world import World
 
 
 class ImdsAnswer(SwitchFault):

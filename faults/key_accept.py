@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from faults._keys import StoreKeyFault, ended_by_order, key_ring, ring_text
-from harness.fault import Observation
-from harness.world import World
+from brownout.faults._keys import StoreKeyFault, ended_by_order, key_ring, ring_text
+from brownout.harness.fault import Observation
+from brownout.harness.world import World
 
 
 class KeyAccept(StoreKeyFault):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from faults._keys import StoreKeyFault, key_ring, ring_text
-from harness.fault import Observation
-from harness.world import World
+from brownout.faults._keys import StoreKeyFault, key_ring, ring_text
+from brownout.harness.fault import Observation
+from brownout.harness.world import World
 
 
 class KeyInvalidate(StoreKeyFault):

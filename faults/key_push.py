@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from faults._looks import everywhere
-from faults._switches import SwitchFault
-from faults._targets import DIRECTORY, home, key_readers, known_region
-from harness.fault import Observation, node_state
-from harness.world import World
+from brownout.faults._looks import everywhere
+from brownout.faults._switches import SwitchFault
+from brownout.faults._targets import DIRECTORY, home, key_readers, known_region
+from brownout.harness.fault import Observation, node_state
+from brownout.harness.world import World
 
 
 class KeyPush(SwitchFault):

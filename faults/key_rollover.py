@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import Field
 
-from faults._keys import key_ring, superseded
-from faults._switches import SwitchFault
-from faults._targets import STORE, in_region
-from harness.fault import Duration, Observation
-from harness.world import World
+from brownout.faults._keys import key_ring, superseded
+from brownout.faults._switches import SwitchFault
+from brownout.faults._targets import STORE, in_region
+from brownout.harness.fault import Duration, Observation
+from brownout.harness.world import World
 
 
 class KeyRollover(SwitchFault):

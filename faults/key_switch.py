@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import Field
 
-from faults._keys import key_ring, superseded
-from faults._switches import SwitchFault
-from faults._targets import DIRECTORY, STORE, home, in_region, known_region
-from harness.fault import Duration, Observation, node_state
-from harness.world import Carrier, World
+from brownout.faults._keys import key_ring, superseded
+from brownout.faults._switches import SwitchFault
+from brownout.faults._targets import DIRECTORY, STORE, home, in_region, known_region
+from brownout.harness.fault import Duration, Observation, node_state
+from brownout.harness.world import Carrier, World
 
 
 class KeySwitch(SwitchFault):

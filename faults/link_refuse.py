@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from faults._links import LinkFault
-from harness.world import ProbeResult
+from brownout.faults._links import LinkFault
+from brownout.harness.world import ProbeResult
 
 
 class LinkRefuse(LinkFault):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from faults._links import DirectedLinkFault
-from harness.world import ProbeResult
+from brownout.faults._links import DirectedLinkFault
+from brownout.harness.world import ProbeResult
 
 
 class LinkReset(DirectedLinkFault):

@@ -7,9 +7,9 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from faults._links import Direction, LinkFault
-from harness.fault import Duration
-from harness.world import Carrier, ProbeResult, World
+from brownout.faults._links import Direction, LinkFault
+from brownout.harness.fault import Duration
+from brownout.harness.world import Carrier, ProbeResult, World
 
 CLEARLY_SLOW_S = 0.1
 PROBES = 3  # of a latency below that every one must be late: a busy machine delays one probe, hardly three in a row

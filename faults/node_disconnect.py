@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from faults._nodes import NamedNodes
-from harness.world import Carrier, World
+from brownout.faults._nodes import NamedNodes
+from brownout.harness.world import Carrier, World
 
 
 class NodeDisconnect(NamedNodes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults._nodes import KillFault, NamedNodes
+from brownout.faults._nodes import KillFault, NamedNodes
 
 
 class NodeKill(KillFault, NamedNodes):

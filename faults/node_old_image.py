@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from faults._nodes import NamedNodes
-from harness.errors import WorldError
-from harness.fault import node_state
-from harness.world import Carrier, World
+from brownout.faults._nodes import NamedNodes
+from brownout.harness.errors import WorldError
+from brownout.harness.fault import node_state
+from brownout.harness.world import Carrier, World
 
 
 class NodeOldImage(NamedNodes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults._nodes import NamedNodes
+from brownout.faults._nodes import NamedNodes
 
 
 class NodePause(NamedNodes):

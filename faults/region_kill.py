@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from faults._nodes import KillFault
-from faults._targets import known_region, matching_nodes
-from harness.world import World
+from brownout.faults._nodes import KillFault
+from brownout.faults._targets import known_region, matching_nodes
+from brownout.harness.world import World
 
 
 class RegionKill(KillFault):

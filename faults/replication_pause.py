@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import Field
 
-from faults._looks import everywhere
-from faults._switches import SwitchFault
-from faults._targets import DIRECTORY, VAULT, home, key_readers, known_regions
-from harness.fault import Observation, node_state
-from harness.world import World
+from brownout.faults._looks import everywhere
+from brownout.faults._switches import SwitchFault
+from brownout.faults._targets import DIRECTORY, VAULT, home, key_readers, known_regions
+from brownout.harness.fault import Observation, node_state
+from brownout.harness.world import World
 
 PUBLISH_INTERVAL_S = 60.0  # the stack's default, where its settings do not say
 

@@ -22,22 +22,22 @@ from typing import Self
 
 import orjson
 
-from harness import registry
-from harness.conclude import conclude, write_result
-from harness.errors import BrownoutError
-from harness.experiment import Experiment, Posture
-from harness.history import Event, History, Recorder, read_history
-from harness.ledger import Ledger
-from harness.lifecycle import LifeCycle, Notice
-from harness.plan import derive, posture_of, stack_of
-from harness.progress import ProgressSink
-from harness.registry import Controls
-from harness.result import Result
-from harness.run_folder import read_result
-from harness.runner import Conductor, RunState, new_run_folder
-from harness.worlds.catalog import SIMULATION, check_able, live_world
-from harness.worlds.simulation import SimulationWorld
-from identity.server import system
+from brownout.harness import registry
+from brownout.harness.conclude import conclude, write_result
+from brownout.harness.errors import BrownoutError
+from brownout.harness.experiment import Experiment, Posture
+from brownout.harness.history import Event, History, Recorder, read_history
+from brownout.harness.ledger import Ledger
+from brownout.harness.lifecycle import LifeCycle, Notice
+from brownout.harness.plan import derive, posture_of, stack_of
+from brownout.harness.progress import ProgressSink
+from brownout.harness.registry import Controls
+from brownout.harness.result import Result
+from brownout.harness.run_folder import read_result
+from brownout.harness.runner import Conductor, RunState, new_run_folder
+from brownout.harness.worlds.catalog import SIMULATION, check_able, live_world
+from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.identity.server import system
 
 SIMULATED_STACK = "simulation"
 WARM_UP_ROOM_S = 30.0
@@ -102,7 +102,7 @@ def _prepare(options: Options) -> None:
     """Looks up what a run in a live world needs of the machine, before it has a folder."""
     if options.world == SIMULATION:
         return
-    from harness.load.driver import require_free
+    from brownout.harness.load.driver import require_free
 
     if options.dashboard_port is not None:
         require_free(options.dashboard_port)
@@ -111,7 +111,7 @@ def _prepare(options: Options) -> None:
 
 def _run_live(experiment: Experiment, posture: Posture, options: Options, folder: Path, sink: ProgressSink | None) -> bool:
     """One run in a live world; False when it was interrupted, at whatever point."""
-    from harness.live_run import run_live  # it brings asyncio, HTTP and cryptography with it
+    from brownout.harness.live_run import run_live  # it brings asyncio, HTTP and cryptography with it
 
     try:
         return run_live(

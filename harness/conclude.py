@@ -11,19 +11,19 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from harness.history import Event, History
-from harness.registry import ClaimSet, Controls
-from harness.result import EXIT_CODES, ClaimResult, GateResult, Result, SloResult, StepResult
-from harness.run_folder import Record, RunHeader, read_record, read_result, write_claims, write_result
-from harness.slo import gates
-from harness.slo.alerts import first_firing_s
-from harness.slo.canaries import canary_rows
-from harness.slo.gates import LoadRecord
-from harness.slo.judge import judge_slos, overall
-from harness.slo.phases import phase_results, phase_windows
-from harness.slo.steps import lives, step_results
-from harness.slo.times import times, watch
-from harness.verdicts import Verdict
+from brownout.harness.history import Event, History
+from brownout.harness.registry import ClaimSet, Controls
+from brownout.harness.result import EXIT_CODES, ClaimResult, GateResult, Result, SloResult, StepResult
+from brownout.harness.run_folder import Record, RunHeader, read_record, read_result, write_claims, write_result
+from brownout.harness.slo import gates
+from brownout.harness.slo.alerts import first_firing_s
+from brownout.harness.slo.canaries import canary_rows
+from brownout.harness.slo.gates import LoadRecord
+from brownout.harness.slo.judge import judge_slos, overall
+from brownout.harness.slo.phases import phase_results, phase_windows
+from brownout.harness.slo.steps import lives, step_results
+from brownout.harness.slo.times import times, watch
+from brownout.harness.verdicts import Verdict
 
 __all__ = ["RunHeader", "conclude", "conclude_record", "exit_code", "write_result"]
 

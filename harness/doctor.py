@@ -14,16 +14,16 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.doctor_docker import docker_checks
-from harness.errors import BrownoutError
-from harness.findings import Check as Check
-from harness.healing import left_over
-from harness.ledger import Ledger
-from harness.state import ledger_path, state_dir
-from harness.tools import find_toxiproxy_server
-from harness.worlds.catalog import COMPOSE
-from harness.worlds.toxiproxy import Toxiproxy, start_server, stop_server
-from identity.server.port_range import FIRST_PORT, LAST_PORT, NoPortError, free_ports
+from brownout.harness.doctor_docker import docker_checks
+from brownout.harness.errors import BrownoutError
+from brownout.harness.findings import Check
+from brownout.harness.healing import left_over
+from brownout.harness.ledger import Ledger
+from brownout.harness.state import ledger_path, state_dir
+from brownout.harness.tools import find_toxiproxy_server
+from brownout.harness.worlds.catalog import COMPOSE
+from brownout.harness.worlds.toxiproxy import Toxiproxy, start_server, stop_server
+from brownout.identity.server.port_range import FIRST_PORT, LAST_PORT, NoPortError, free_ports
 
 OLDEST_PYTHON = (3, 11)
 PORTS_OF_A_STACK = 120  # nodes, links, Toxiproxy and the load's web page

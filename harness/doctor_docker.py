@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.errors import BrownoutError, WorldError
-from harness.findings import Check
+from brownout.harness.errors import BrownoutError, WorldError
+from brownout.harness.findings import Check
 
 FREE_DISK_MB = 1000
 ELSEWHERE = "(only the compose world needs it)"
@@ -43,7 +43,7 @@ def check_engine() -> Check:
     """Whether an engine answers and is new enough."""
     if shutil.which("docker") is None:
         raise WorldError("not found", hint="install Docker 20.10 or newer")
-    from harness.worlds.docker_engine import Engine
+    from brownout.harness.worlds.docker_engine import Engine
 
     engine = Engine()
     try:
@@ -54,15 +54,15 @@ def check_engine() -> Check:
 
 def check_compose() -> Check:
     """Whether the plugin is there and new enough."""
-    from harness.worlds.compose_cli import version
+    from brownout.harness.worlds.compose_cli import version
 
     return Check("Compose", True, version())
 
 
 def check_images() -> Check:
     """Whether every image that a stack needs is there."""
-    from harness.worlds.compose_stack import missing_images, wanted_images
-    from harness.worlds.docker_engine import Engine
+    from brownout.harness.worlds.compose_stack import missing_images, wanted_images
+    from brownout.harness.worlds.docker_engine import Engine
 
     engine = Engine()
     try:
@@ -78,7 +78,7 @@ def check_images() -> Check:
 
 def check_disk() -> Check:
     """Whether there is room where the engine keeps its data; where that is another machine's it cannot be seen."""
-    from harness.worlds.docker_engine import Engine
+    from brownout.harness.worlds.docker_engine import Engine
 
     engine = Engine()
     try:
@@ -96,7 +96,7 @@ def check_disk() -> Check:
 
 def check_containers() -> Check:
     """Whether the engine has stacks of this state folder that its ledger does not know."""
-    from harness.orphans import orphans
+    from brownout.harness.orphans import orphans
 
     left = orphans()
     if not left:

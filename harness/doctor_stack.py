@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.errors import UsageError
-from harness.findings import Check
-from harness.standing import standing_stack
-from harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.errors import UsageError
+from brownout.harness.findings import Check
+from brownout.harness.standing import standing_stack
+from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 
 
 def stack_checks(stack_id: str) -> tuple[Check, ...]:
@@ -15,7 +15,7 @@ def stack_checks(stack_id: str) -> tuple[Check, ...]:
         raise UsageError(
             f"stack {row.id} is not made of containers", hint="`brownout up --world compose` brings one up that is"
         )
-    from harness.worlds.compose_topology import check_topology
+    from brownout.harness.worlds.compose_topology import check_topology
 
     found = check_topology(row.folder)
     tried = f"{found.containers} containers, {found.attempts} connections that must fail were tried from inside them"

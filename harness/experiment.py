@@ -24,8 +24,8 @@ from pydantic import (
     StrictStr,
 )
 
-from harness.load.plan import Cohort
-from harness.verdicts import Verdict
+from brownout.harness.load.plan import Cohort
+from brownout.harness.verdicts import Verdict
 
 PHASES = ("baseline", "onset", "fault", "heal", "recovery")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

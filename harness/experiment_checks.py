@@ -15,18 +15,18 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from harness.errors import UsageError
-from harness.experiment import Alert, Control, Experiment, Selector, Step, clock_text
-from harness.explain import Path, Problem, explain
-from harness.fault import Fault
-from harness.load.plan import Cohort, operations_of
-from harness.plan import load_plan
-from harness.slo.stats import budget
-from harness.stack import build_stack
-from harness.suggest import did_you_mean
-from harness.world import World
-from identity.core.settings import Settings
-from identity.core.topology import REGIONS, StackSpec
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import Alert, Control, Experiment, Selector, Step, clock_text
+from brownout.harness.explain import Path, Problem, explain
+from brownout.harness.fault import Fault
+from brownout.harness.load.plan import Cohort, operations_of
+from brownout.harness.plan import load_plan
+from brownout.harness.slo.stats import budget
+from brownout.harness.stack import build_stack
+from brownout.harness.suggest import did_you_mean
+from brownout.harness.world import World
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import REGIONS, StackSpec
 
 Faults = Mapping[str, type[Fault]]
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness import registry
-from harness.errors import UsageError
-from harness.experiment import Experiment
-from harness.experiment_checks import check
-from harness.explain import explain
-from harness.fault import Fault
-from harness.suggest import did_you_mean
-from harness.yaml_file import FileErrors, read_document
+from brownout.harness import registry
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import Experiment
+from brownout.harness.experiment_checks import check
+from brownout.harness.explain import explain
+from brownout.harness.fault import Fault
+from brownout.harness.suggest import did_you_mean
+from brownout.harness.yaml_file import FileErrors, read_document
 
 __all__ = ["FileErrors", "find", "load", "schema", "schema_text", "validate"]
 

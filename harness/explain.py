@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.suggest import closest, did_you_mean
+from brownout.harness.suggest import closest, did_you_mean
 
 Path = tuple[str | int, ...]
 Schema = Mapping[str, Any]

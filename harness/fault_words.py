@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from harness import registry
-from harness.errors import UsageError
-from harness.fault import Fault
-from harness.suggest import did_you_mean
+from brownout.harness import registry
+from brownout.harness.errors import UsageError
+from brownout.harness.fault import Fault
+from brownout.harness.suggest import did_you_mean
 
 Schema = Mapping[str, Any]
 

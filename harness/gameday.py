@@ -19,17 +19,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness import registry
-from harness.fault import Fault
-from harness.healing import attach_world
-from harness.lease import Owner
-from harness.ledger import Ledger
-from harness.ledger_records import StackRecord
-from harness.lifecycle import PATIENCE_S, Applied, LifeCycle, Reverted
-from harness.standing_guardian import Claim, ensure_guardian
-from harness.state import ledger_path
-from harness.world import World
-from harness.worlds.catalog import check_able
+from brownout.harness import registry
+from brownout.harness.fault import Fault
+from brownout.harness.healing import attach_world
+from brownout.harness.lease import Owner
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import StackRecord
+from brownout.harness.lifecycle import PATIENCE_S, Applied, LifeCycle, Reverted
+from brownout.harness.standing_guardian import Claim, ensure_guardian
+from brownout.harness.state import ledger_path
+from brownout.harness.world import World
+from brownout.harness.worlds.catalog import check_able
 
 LONGEST_S = 3600.0
 INTERRUPTED = 130

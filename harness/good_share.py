@@ -18,12 +18,12 @@ from pathlib import Path
 
 import orjson
 
-from harness.errors import BrownoutError
-from harness.history import RequestRecord
-from harness.load.clients import ClientState, perform, script
-from harness.load.plan import Arrival, LoadPlan, Model
-from harness.world import LiveWorld
-from identity.core.messages import Request
+from brownout.harness.errors import BrownoutError
+from brownout.harness.history import RequestRecord
+from brownout.harness.load.clients import ClientState, perform, script
+from brownout.harness.load.plan import Arrival, LoadPlan, Model
+from brownout.harness.world import LiveWorld
+from brownout.identity.core.messages import Request
 
 WINDOW_S = 10.0  # real seconds
 PROBE_TIMEOUT_S = 2.0

@@ -9,7 +9,7 @@ What it does next is a pure function (`decide`) of what it sees in the ledger, t
 - the owner is dead, all is reverted, the grace is over: take a run's stack down, so that nothing stays for ever.
 
 A fault that cannot be reverted stays `stuck` and is tried again, ever less often, until it can be or the stack is gone.
-What watches the faults of a standing stack, which has no owner, is harness.standing_guardian.
+What watches the faults of a standing stack, which has no owner, is brownout.harness.standing_guardian.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import BrownoutError, WorldError
-from harness.healing import GRACE_S, Attach, Healed, attach_world, heal_stack, load_entry, take_down
-from harness.lease import read_lease
-from harness.ledger import Ledger, LedgerError
-from harness.ledger_records import StackRecord
-from harness.lifecycle import Make
-from harness.state import ledger_path
+from brownout.harness.errors import BrownoutError, WorldError
+from brownout.harness.healing import GRACE_S, Attach, Healed, attach_world, heal_stack, load_entry, take_down
+from brownout.harness.lease import read_lease
+from brownout.harness.ledger import Ledger, LedgerError
+from brownout.harness.ledger_records import StackRecord
+from brownout.harness.lifecycle import Make
+from brownout.harness.state import ledger_path
 
 READY_FILE = "guardian.json"
 LOG_FILE = "guardian.log"
 RETRY_MAX_S = 30.0
-DEFAULT_MAKE = "harness.registry:fault"
+DEFAULT_MAKE = "brownout.harness.registry:fault"
 
 Action = Literal["watch", "take-over", "overdue", "finish", "take-down", "leave"]
 log = logging.getLogger("guardian")
@@ -221,7 +221,7 @@ def start_guardian(
     path = ledger or ledger_path()
     with Ledger(path) as opened:
         folder = opened.stack(stack_id).folder
-    command = [sys.executable, "-m", "harness.guardian", "--stack", stack_id, "--ledger", str(path)]
+    command = [sys.executable, "-m", "brownout.harness.guardian", "--stack", stack_id, "--ledger", str(path)]
     command += ["--lease-ttl-s", str(lease_ttl_s), "--grace-s", str(grace_s), "--make", make]
     with (folder / LOG_FILE).open("ab") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
@@ -254,7 +254,7 @@ def become_guardian() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m harness.guardian", description="Reverts a stack's faults.")
+    parser = argparse.ArgumentParser(prog="python -m brownout.harness.guardian", description="Reverts a stack's faults.")
     parser.add_argument("--stack", required=True)
     parser.add_argument("--ledger", type=Path)
     parser.add_argument("--lease-ttl-s", type=float, default=10.0)

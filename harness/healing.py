@@ -17,13 +17,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.errors import LeftUnsafe, StackGone, WorldError
-from harness.lease import read_lease
-from harness.ledger import Ledger
-from harness.ledger_records import CLOSED, FaultRecord, StackRecord
-from harness.lifecycle import LifeCycle, Make, Notice, Reverted
-from harness.state import discard_stack_dir
-from harness.world import LiveWorld, World
+from brownout.harness.errors import LeftUnsafe, StackGone, WorldError
+from brownout.harness.lease import read_lease
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import CLOSED, FaultRecord, StackRecord
+from brownout.harness.lifecycle import LifeCycle, Make, Notice, Reverted
+from brownout.harness.state import discard_stack_dir
+from brownout.harness.world import LiveWorld, World
 
 GRACE_S = 600.0
 HOLDER_SLACK_S = 5.0  # a command that keeps a fault ends it on time by itself; after this it is taken for hung

@@ -27,9 +27,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from harness.errors import BrownoutError
-from harness.lease import Owner, boot_id
-from harness.ledger_records import LEGAL, UNDO, FaultRecord, Intent, StackRecord, State, fault_of, stack_of
+from brownout.harness.errors import BrownoutError
+from brownout.harness.lease import Owner, boot_id
+from brownout.harness.ledger_records import LEGAL, UNDO, FaultRecord, Intent, StackRecord, State, fault_of, stack_of
 
 _UNDOING: tuple[State, ...] = ("reverting", "reverted", "healed")
 _SCHEMA = """

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from harness.lease import Owner, boot_id
-from harness.world import Carrier
+from brownout.harness.lease import Owner, boot_id
+from brownout.harness.world import Carrier
 
 State = Literal["intended", "applied", "bitten", "reverting", "reverted", "healed", "stuck", "defended"]
 STATES: tuple[State, ...] = get_args(State)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from harness import registry
-from harness.errors import StackGone, UsageError
-from harness.healing import Healed, attach_world, heal_leftovers, heal_stack
-from harness.ledger import Ledger
-from harness.ledger_records import FaultRecord
-from harness.standing import standing_stack
-from harness.standing_guardian import ensure_guardian
-from harness.state import ledger_path
-from harness.suggest import did_you_mean
+from brownout.harness import registry
+from brownout.harness.errors import StackGone, UsageError
+from brownout.harness.healing import Healed, attach_world, heal_leftovers, heal_stack
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import FaultRecord
+from brownout.harness.standing import standing_stack
+from brownout.harness.standing_guardian import ensure_guardian
+from brownout.harness.state import ledger_path
+from brownout.harness.suggest import did_you_mean
 
 
 def heal_leftovers_now() -> tuple[str, ...]:

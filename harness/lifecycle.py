@@ -20,12 +20,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from harness.errors import Defended, WorldError
-from harness.fault import Fault, Observation
-from harness.lease import Owner
-from harness.ledger import Fenced, IllegalTransition, Ledger
-from harness.ledger_records import FaultRecord, Intent, State
-from harness.world import Carrier, World
+from brownout.harness.errors import Defended, WorldError
+from brownout.harness.fault import Fault, Observation
+from brownout.harness.lease import Owner
+from brownout.harness.ledger import Fenced, IllegalTransition, Ledger
+from brownout.harness.ledger_records import FaultRecord, Intent, State
+from brownout.harness.world import Carrier, World
 
 PATIENCE_S = 8.0
 IMPATIENCE_S = 0.3

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.experiment import Alert, Experiment
-from harness.history import RequestRecord
-from harness.load.tail import LogTail
-from harness.progress import ProgressSink, Status
-from harness.runner import RunState
-from harness.slo.selection import is_good, select
-from harness.slo.stats import budget, percentile
-from harness.world import World
+from brownout.harness.experiment import Alert, Experiment
+from brownout.harness.history import RequestRecord
+from brownout.harness.load.tail import LogTail
+from brownout.harness.progress import ProgressSink, Status
+from brownout.harness.runner import RunState
+from brownout.harness.slo.selection import is_good, select
+from brownout.harness.slo.stats import budget, percentile
+from brownout.harness.world import World
 
 WINDOW_S = 8.0  # real seconds
 

@@ -15,24 +15,24 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness import registry
-from harness.draw import draw
-from harness.experiment import Experiment, Posture
-from harness.guardian import GuardianHandle, start_guardian
-from harness.history import Event, Recorder
-from harness.lease import Lease, LeaseKeeper
-from harness.ledger import Ledger
-from harness.lifecycle import LifeCycle
-from harness.live import LiveView, NoProgress
-from harness.load.bands import BandsFile, LedgerBands
-from harness.load.canaries import Canaries
-from harness.load.plan import LoadPlan
-from harness.plan import stack_of
-from harness.progress import ProgressSink
-from harness.runner import Conductor, RunState
-from harness.state import discard_stack_dir, ledger_path, stack_dir
-from harness.world import LiveWorld
-from harness.worlds.catalog import WORLDS, live_world
+from brownout.harness import registry
+from brownout.harness.draw import draw
+from brownout.harness.experiment import Experiment, Posture
+from brownout.harness.guardian import GuardianHandle, start_guardian
+from brownout.harness.history import Event, Recorder
+from brownout.harness.lease import Lease, LeaseKeeper
+from brownout.harness.ledger import Ledger
+from brownout.harness.lifecycle import LifeCycle
+from brownout.harness.live import LiveView, NoProgress
+from brownout.harness.load.bands import BandsFile, LedgerBands
+from brownout.harness.load.canaries import Canaries
+from brownout.harness.load.plan import LoadPlan
+from brownout.harness.plan import stack_of
+from brownout.harness.progress import ProgressSink
+from brownout.harness.runner import Conductor, RunState
+from brownout.harness.state import discard_stack_dir, ledger_path, stack_dir
+from brownout.harness.world import LiveWorld
+from brownout.harness.worlds.catalog import WORLDS, live_world
 
 LEASE_TTL_S = 6.0
 TICK_REAL_S = 0.25

@@ -12,8 +12,8 @@ import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from harness.errors import WorldError
-from harness.state import discard_stack_dir, state_dir
+from brownout.harness.errors import WorldError
+from brownout.harness.state import discard_stack_dir, state_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ def take_down_orphans(known: Collection[str], owner: str = "") -> Swept:
     """
     if not _has_docker():
         return Swept(notes=("there is no Docker here",) if owner else ())
-    from harness.worlds.compose_stack import owner as me
-    from harness.worlds.docker_engine import Engine, EngineError
+    from brownout.harness.worlds.compose_stack import owner as me
+    from brownout.harness.worlds.docker_engine import Engine, EngineError
 
     try:
         engine = Engine()
@@ -52,9 +52,9 @@ def take_down_orphans(known: Collection[str], owner: str = "") -> Swept:
 
 def orphans() -> tuple[str, ...]:
     """The stacks of this state folder on the engine that its ledger does not know; raises EngineError."""
-    from harness.standing import stacks
-    from harness.worlds.compose_stack import owner as me
-    from harness.worlds.docker_engine import Engine
+    from brownout.harness.standing import stacks
+    from brownout.harness.worlds.compose_stack import owner as me
+    from brownout.harness.worlds.docker_engine import Engine
 
     engine = Engine()
     try:

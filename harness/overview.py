@@ -15,15 +15,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness import registry
-from harness.errors import BrownoutError, StackGone, UsageError
-from harness.good_share import GoodShare, Probes, load_share
-from harness.ledger import Ledger
-from harness.ledger_records import FaultRecord, StackRecord
-from harness.standing import attach
-from harness.state import ledger_path
-from harness.world import LiveWorld
-from identity.core.messages import Request
+from brownout.harness import registry
+from brownout.harness.errors import BrownoutError, StackGone, UsageError
+from brownout.harness.good_share import GoodShare, Probes, load_share
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import FaultRecord, StackRecord
+from brownout.harness.standing import attach
+from brownout.harness.state import ledger_path
+from brownout.harness.world import LiveWorld
+from brownout.identity.core.messages import Request
 
 PATIENCE_S = 2.0
 

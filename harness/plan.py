@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.draw import draw
-from harness.errors import UsageError
-from harness.experiment import Control, Experiment, Posture, Step
-from harness.load.objectives import watch_of
-from harness.load.plan import Cohort, LoadPlan, operations_of
-from harness.stack import build_stack
-from harness.suggest import did_you_mean
-from identity.core.settings import Settings
-from identity.core.topology import StackSpec
+from brownout.harness.draw import draw
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import Control, Experiment, Posture, Step
+from brownout.harness.load.objectives import watch_of
+from brownout.harness.load.plan import Cohort, LoadPlan, operations_of
+from brownout.harness.stack import build_stack
+from brownout.harness.suggest import did_you_mean
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import StackSpec
 
 MomentKind = Literal["phase", "release", "apply"]
 _ORDER: Mapping[MomentKind, int] = {"phase": 0, "release": 1, "apply": 2}

@@ -23,10 +23,10 @@ import allure
 import pytest
 
 if TYPE_CHECKING:
-    from harness.history import Event
-    from harness.pytest_plugin import PluginSettings
-    from harness.pytest_runs import Run
-    from harness.result import Result
+    from brownout.harness.history import Event
+    from brownout.harness.pytest_plugin import PluginSettings
+    from brownout.harness.pytest_runs import Run
+    from brownout.harness.result import Result
 
 EPIC = "Brownout"
 REPORT_MAX = 240
@@ -158,7 +158,7 @@ def _distinct(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _attach(run: Run) -> None:
-    from harness import registry
+    from brownout.harness import registry
 
     kinds = allure.attachment_type
     picture = registry.load_entry("brownout.reports", "svg")(run.result, run.history)

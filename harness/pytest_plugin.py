@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from harness.inconclusive import POLICIES, Inconclusive, InconclusiveFailed
-from harness.pytest_runs import Brownout, Run, Uses
+from brownout.harness.inconclusive import POLICIES, Inconclusive, InconclusiveFailed
+from brownout.harness.pytest_runs import Brownout, Run, Uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -205,7 +205,7 @@ def _tellers(config: pytest.Config) -> tuple[Teller, ...]:
     folder = config.getoption("allure_report_dir", None)
     if not folder or not config.pluginmanager.hasplugin("allure_pytest"):
         return ()
-    from harness.pytest_allure import AllureTeller
+    from brownout.harness.pytest_allure import AllureTeller
 
     teller = AllureTeller(Path(folder), PluginSettings.of(config))
     config.pluginmanager.register(teller, "brownout-allure")

@@ -16,15 +16,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from harness.errors import BrownoutError, UsageError
-from harness.inconclusive import Inconclusive
-from harness.pytest_share import Entry, once, turn_of_the_machine
+from brownout.harness.errors import BrownoutError, UsageError
+from brownout.harness.inconclusive import Inconclusive
+from brownout.harness.pytest_share import Entry, once, turn_of_the_machine
 
 if TYPE_CHECKING:
-    from harness.api import Options
-    from harness.experiment import Experiment
-    from harness.history import History
-    from harness.result import ClaimResult, Result, SloResult, StepResult
+    from brownout.harness.api import Options
+    from brownout.harness.experiment import Experiment
+    from brownout.harness.history import History
+    from brownout.harness.result import ClaimResult, Result, SloResult, StepResult
 
 HARNESS_VERDICTS = ("harness-error", "unsafe")
 Found = TypeVar("Found")
@@ -91,7 +91,7 @@ class Run:
 
     @cached_property
     def _history(self) -> History:
-        from harness.history import read_history
+        from brownout.harness.history import read_history
 
         return read_history(self._folder)
 
@@ -176,7 +176,7 @@ class Brownout:
 
     def experiment(self, name: str | Path) -> Experiment:
         """An installed experiment by name, or one from a file (relative to here or to pytest's root), to derive others from."""
-        from harness.experiment_file import load
+        from brownout.harness.experiment_file import load
 
         return load(self._find(name))
 
@@ -198,7 +198,7 @@ class Brownout:
         started, BrownoutError when the harness failed. What is not named comes from the command line's `--brownout-*`.
         """
         __tracebackhide__ = True
-        from harness.api import Options
+        from brownout.harness.api import Options
 
         loaded = self.experiment(experiment) if isinstance(experiment, str | Path) else experiment
         chosen = _with_settings(loaded, posture, settings) if settings else loaded
@@ -223,13 +223,13 @@ class Brownout:
         return str(name) if found.stem == str(name) else str(found.absolute())
 
     def _find(self, name: str | Path) -> Path:
-        from harness.experiment_file import find
+        from brownout.harness.experiment_file import find
 
         found = find(str(name))
         return found if found.exists() or found.is_absolute() else self._root / found
 
     def _made(self, order: _Order) -> Run:
-        from harness.run_folder import read_result
+        from brownout.harness.run_folder import read_result
 
         entry = once(self._shared, order.key, lambda: self._make(order))
         if entry.message:
@@ -252,12 +252,12 @@ class Brownout:
 
     def _carry_out(self, experiment: Experiment, options: Options) -> Path:
         """The folder of a run made now. An interrupt that the run has healed after goes on to end the session."""
-        from harness.api import run
+        from brownout.harness.api import run
 
         if options.world == "simulation":
             outcome = run(experiment, options)
         else:
-            from harness.leftovers import heal_leftovers_now
+            from brownout.harness.leftovers import heal_leftovers_now
 
             with turn_of_the_machine():
                 for line in heal_leftovers_now():
@@ -266,7 +266,7 @@ class Brownout:
         if outcome.interrupted:
             raise KeyboardInterrupt
         if self._keep:
-            from harness import registry
+            from brownout.harness import registry
 
             registry.load_entry("brownout.reports", "html")(outcome.folder)
         return outcome.folder
@@ -292,7 +292,7 @@ def _order(experiment: Experiment, options: Options, key: str, file: str | None)
 
 def _with_settings(experiment: Experiment, posture: str, settings: Mapping[str, Any]) -> Experiment:
     """The experiment with these settings in the posture that will be run, where they win over all others."""
-    from harness.plan import posture_of
+    from brownout.harness.plan import posture_of
 
     name, chosen = posture_of(experiment, posture)
     changed = chosen.model_copy(update={"settings": {**chosen.settings, **settings}})
@@ -313,7 +313,7 @@ def _key(experiment: Experiment, options: Options) -> str:
 
 
 def _known_verdicts(verdicts: tuple[str, ...]) -> None:
-    from harness.verdicts import VERDICTS
+    from brownout.harness.verdicts import VERDICTS
 
     unknown = [verdict for verdict in verdicts if verdict not in VERDICTS]
     if unknown or not verdicts:
@@ -322,7 +322,7 @@ def _known_verdicts(verdicts: tuple[str, ...]) -> None:
 
 def _named(name: str, known: Mapping[str, Found], what: str) -> Found:
     if name not in known:
-        from harness.suggest import did_you_mean
+        from brownout.harness.suggest import did_you_mean
 
         hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
         raise UsageError(f"there is no {what} called {name!r}", hint=hint)

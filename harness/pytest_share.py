@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.errors import BrownoutError
+from brownout.harness.errors import BrownoutError
 
 WAIT_S = 1800.0
 LOOK_S = 0.1

@@ -16,12 +16,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import UsageError
-from harness.explain import explain
-from harness.fault import Fault
-from harness.history import History
-from harness.result import ClaimResult, Result
-from harness.suggest import did_you_mean
+from brownout.harness.errors import UsageError
+from brownout.harness.explain import explain
+from brownout.harness.fault import Fault
+from brownout.harness.history import History
+from brownout.harness.result import ClaimResult, Result
+from brownout.harness.suggest import did_you_mean
 
 Controls = Mapping[str, tuple[History, Result]]
 ClaimSet = Callable[[History, Result, Controls], tuple[ClaimResult, ...]]

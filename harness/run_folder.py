@@ -3,11 +3,11 @@
 | file | holds | written |
 |---|---|---|
 | `run.json` | RunHeader: the experiment as it was run, world, posture, seed, versions | at the start |
-| `events.jsonl`, `requests*.jsonl` | the history (harness.history) | as the run goes |
+| `events.jsonl`, `requests*.jsonl` | the history (brownout.harness.history) | as the run goes |
 | `canary-*.jsonl` | one line per attempt of a real SDK | as the run goes |
 | `gauges.json` | the load generator's last gauges, when the runner wrote them | at the end of the load |
 | `claims.json` | the claims as they were checked, with control runs that the folder does not hold | at the end |
-| `result.json` | everything that was concluded (harness.result) | at the end, and again by `report` |
+| `result.json` | everything that was concluded (brownout.harness.result) | at the end, and again by `report` |
 
 Whole files are written beside their name, synced and renamed, so a kill leaves the old one or the new one.
 """
@@ -24,11 +24,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from harness.errors import UsageError
-from harness.experiment import Experiment
-from harness.history import History, read_history
-from harness.load.canary import Attempt
-from harness.result import ClaimResult, Result
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import Experiment
+from brownout.harness.history import History, read_history
+from brownout.harness.load.canary import Attempt
+from brownout.harness.result import ClaimResult, Result
 
 _CLAIMS = TypeAdapter(tuple[ClaimResult, ...])
 _ATTEMPT_FIELDS = tuple(each.name for each in fields(Attempt))

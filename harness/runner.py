@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BrownoutError, UsageError, WorldError
-from harness.experiment import Experiment, Posture, Step
-from harness.fault import Fault
-from harness.history import Event, Recorder, read_history
-from harness.lifecycle import LifeCycle
-from harness.load.plan import LoadPlan
-from harness.plan import Moment, load_plan, moments, primed_tokens
-from harness.slo.gates import steady_state
-from harness.slo.phases import phase_windows
-from harness.world import Carrier, LoadHandle, World
-from identity.core.messages import Request
+from brownout.harness.errors import BrownoutError, UsageError, WorldError
+from brownout.harness.experiment import Experiment, Posture, Step
+from brownout.harness.fault import Fault
+from brownout.harness.history import Event, Recorder, read_history
+from brownout.harness.lifecycle import LifeCycle
+from brownout.harness.load.plan import LoadPlan
+from brownout.harness.plan import Moment, load_plan, moments, primed_tokens
+from brownout.harness.slo.gates import steady_state
+from brownout.harness.slo.phases import phase_windows
+from brownout.harness.world import Carrier, LoadHandle, World
+from brownout.identity.core.messages import Request
 
 READY_LOOKS, READY_WAIT_S = 100, 0.05  # network time
 USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.errors import UsageError
-from harness.fault_words import split_assignment
-from harness.suggest import did_you_mean
-from identity.core.settings import Settings
+from brownout.harness.errors import UsageError
+from brownout.harness.fault_words import split_assignment
+from brownout.harness.suggest import did_you_mean
+from brownout.identity.core.settings import Settings
 
 _WORDS = {"true": True, "false": False}
 

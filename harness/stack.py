@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.draw import draw_id
-from harness.errors import UsageError
-from harness.suggest import did_you_mean
-from identity.core.settings import Settings
-from identity.core.topology import REGIONS, IdentitySpec, MachineSpec, StackSpec
+from brownout.harness.draw import draw_id
+from brownout.harness.errors import UsageError
+from brownout.harness.suggest import did_you_mean
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import REGIONS, IdentitySpec, MachineSpec, StackSpec
 
 ZONES = ("z1", "z2", "z3")
 HOME_REGION = "sydney"

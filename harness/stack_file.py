@@ -12,10 +12,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import UsageError
-from harness.suggest import did_you_mean
-from harness.world import Inside
-from identity.core.topology import REGIONS, NodeName, StackSpec
+from brownout.harness.errors import UsageError
+from brownout.harness.suggest import did_you_mean
+from brownout.harness.world import Inside
+from brownout.identity.core.topology import REGIONS, NodeName, StackSpec
 
 SCHEMA: Literal["brownout/stack/v1"] = "brownout/stack/v1"
 

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StackGone, UsageError, WorldError
-from harness.experiment import Experiment, Posture
-from harness.experiment_file import find, load
-from harness.healing import load_entry
-from harness.ledger import Ledger
-from harness.ledger_records import StackRecord
-from harness.plan import posture_of
-from harness.setting_words import spoken_settings
-from harness.stack import build_stack
-from harness.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
-from harness.state import discard_stack_dir, ledger_path, stack_dir
-from harness.suggest import did_you_mean
-from harness.world import LiveWorld
-from harness.worlds.catalog import WORLDS, live_world
-from identity.core.messages import Request
+from brownout.harness.errors import StackGone, UsageError, WorldError
+from brownout.harness.experiment import Experiment, Posture
+from brownout.harness.experiment_file import find, load
+from brownout.harness.healing import load_entry
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import StackRecord
+from brownout.harness.plan import posture_of
+from brownout.harness.setting_words import spoken_settings
+from brownout.harness.stack import build_stack
+from brownout.harness.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
+from brownout.harness.state import discard_stack_dir, ledger_path, stack_dir
+from brownout.harness.suggest import did_you_mean
+from brownout.harness.world import LiveWorld
+from brownout.harness.worlds.catalog import WORLDS, live_world
+from brownout.identity.core.messages import Request
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
 USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0

@@ -24,12 +24,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from harness.errors import StackGone, WorldError
-from harness.guardian import DEFAULT_MAKE, LOG_FILE, Action, Watcher, become_guardian
-from harness.healing import Attach, Healed, attach_world, heal_stack, left_over, load_entry
-from harness.ledger import Ledger
-from harness.ledger_records import StackRecord
-from harness.lifecycle import Make
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.guardian import DEFAULT_MAKE, LOG_FILE, Action, Watcher, become_guardian
+from brownout.harness.healing import Attach, Healed, attach_world, heal_stack, left_over, load_entry
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import StackRecord
+from brownout.harness.lifecycle import Make
 
 GUARDIAN_LOCK = "guardian.lock"
 CLAIMS_LOCK = "claims.lock"
@@ -94,7 +94,17 @@ def ensure_guardian(stack: StackRecord, ledger: Path, *, make: str = DEFAULT_MAK
     """
     if is_watched(stack.folder):
         return
-    command = [sys.executable, "-m", "harness.standing_guardian", "--stack", stack.id, "--ledger", str(ledger), "--make", make]
+    command = [
+        sys.executable,
+        "-m",
+        "brownout.harness.standing_guardian",
+        "--stack",
+        stack.id,
+        "--ledger",
+        str(ledger),
+        "--make",
+        make,
+    ]
     log_file = stack.folder / LOG_FILE
     with log_file.open("ab") as output:
         try:
@@ -148,7 +158,9 @@ class StandingGuardian(Watcher):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Leaves a guardian behind that watches, unless the stack has one, and returns."""
-    parser = argparse.ArgumentParser(prog="python -m harness.standing_guardian", description="Ends faults injected by hand.")
+    parser = argparse.ArgumentParser(
+        prog="python -m brownout.harness.standing_guardian", description="Ends faults injected by hand."
+    )
     parser.add_argument("--stack", required=True)
     parser.add_argument("--ledger", type=Path, required=True)
     parser.add_argument("--make", default=DEFAULT_MAKE)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from harness.errors import WorldError
+from brownout.harness.errors import WorldError
 
 
 def state_dir() -> Path:

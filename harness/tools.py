@@ -22,8 +22,8 @@ from pathlib import Path
 
 import platformdirs
 
-from harness.errors import BrownoutError
-from harness.state import tools_dir
+from brownout.harness.errors import BrownoutError
+from brownout.harness.state import tools_dir
 
 TOXIPROXY_VERSION = "2.12.0"
 TOXIPROXY_PROGRAM = f"toxiproxy-server-{TOXIPROXY_VERSION}"

@@ -3,8 +3,8 @@
 Three carriers can be put into a faulty state, each named by text:
 
 - `link:SOURCE->TARGET`   states `{"effect": "refuse" | "reset" | "stall" | "slow" | "blackhole", ...}`
-- `node:NAME`             states `{"effect": "down" | "paused" | ...}` (harness.worlds.catalog: what each world can do)
-- `control:NAME`          states `{"switch": ..., "value": ...}`, kept by the node itself (see identity.core.holds)
+- `node:NAME`             states `{"effect": "down" | "paused" | ...}` (brownout.harness.worlds.catalog: what each world can do)
+- `control:NAME`          states `{"switch": ..., "value": ...}`, kept by the node itself (see brownout.identity.core.holds)
 
 Laws. A carrier keeps its *set* of holds by fault id and its state is computed from the whole set, so releasing one never
 lifts another. `hold` with an id that it already has replaces that hold. `release` of an id that it does not have is
@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
-from harness.errors import WorldError
-from identity.core.messages import Request, Response
-from identity.core.topology import StackSpec
+from brownout.harness.errors import WorldError
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.topology import StackSpec
 
 if TYPE_CHECKING:
-    from harness.load.plan import LoadPlan
+    from brownout.harness.load.plan import LoadPlan
 
 T = TypeVar("T")
 CarrierKind = Literal["link", "node", "control"]

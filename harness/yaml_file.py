@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from harness.errors import FileError, UsageError
-from harness.explain import Path as DataPath
-from harness.explain import Problem
-from harness.suggest import closest
+from brownout.harness.errors import FileError, UsageError
+from brownout.harness.explain import Path as DataPath
+from brownout.harness.explain import Problem
+from brownout.harness.suggest import closest
 
 BYTES_MAX = 1_000_000
 NODES_MAX = 20_000

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.result import Result
-from reports.markup import Column, Html, el, table
-from reports.sections import section
-from reports.units import clock, count, duration
+from brownout.harness.result import Result
+from brownout.reports.markup import Column, Html, el, table
+from brownout.reports.sections import section
+from brownout.reports.units import clock, count, duration
 
 _LEFT, _WIDTH = 6, 408
 _NOTE = (

@@ -20,10 +20,10 @@ from bokeh.models.glyph import Glyph
 from bokeh.models.glyphs import Quad, Text
 from bokeh.plotting import figure
 
-from harness.result import Result
-from reports import palette, story
-from reports.buckets import Timeline
-from reports.markup import text
+from brownout.harness.result import Result
+from brownout.reports import palette, story
+from brownout.reports.buckets import Timeline
+from brownout.reports.markup import text
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 _LEFT, _RIGHT = 58, 22

@@ -22,12 +22,12 @@ from bokeh.models.annotations import Span
 from bokeh.models.glyphs import Line, Quad, Step
 from bokeh.resources import Resources
 
-from harness.result import Result
-from reports import palette, story
-from reports.buckets import Bucket, CohortSeries, Timeline
-from reports.canvas import add_tooltip, draw, mark_time, new_figure
-from reports.lanes import lanes_figure
-from reports.units import clock, count, milliseconds, percent
+from brownout.harness.result import Result
+from brownout.reports import palette, story
+from brownout.reports.buckets import Bucket, CohortSeries, Timeline
+from brownout.reports.canvas import add_tooltip, draw, mark_time, new_figure
+from brownout.reports.lanes import lanes_figure
+from brownout.reports.units import clock, count, milliseconds, percent
 
 _LOWEST_MS = 0.1
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.history import Event
-from harness.result import PhaseResult, Result
-from reports.markup import Column, Html, el, join, table
-from reports.sections import badge, section
-from reports.units import clock, count, duration, milliseconds, percent
+from brownout.harness.history import Event
+from brownout.harness.result import PhaseResult, Result
+from brownout.reports.markup import Column, Html, el, join, table
+from brownout.reports.sections import badge, section
+from brownout.reports.units import clock, count, duration, milliseconds, percent
 
 MOST_EVENTS = 2000
 

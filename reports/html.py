@@ -1,7 +1,7 @@
 """`report.html`: the whole run as one file that opens anywhere, also without a network.
 
 The page forbids itself any request (its Content-Security-Policy allows inline parts only), and every text of the record
-goes through `reports.markup`, so that names in an experiment cannot become markup. Where scripts do not run, and on
+goes through `brownout.reports.markup`, so that names in an experiment cannot become markup. Where scripts do not run, and on
 paper, a static picture stands in for the charts.
 """
 
@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.errors import UsageError
-from harness.history import History, read_history
-from harness.result import Result
-from reports import charts, details, palette, sections
-from reports.buckets import Timeline, timeline
-from reports.canaries import canaries, read_attempts
-from reports.lanes import lane_names
-from reports.markup import Html, el, join
-from reports.svg import availability_svg
-from reports.units import duration
+from brownout.harness.errors import UsageError
+from brownout.harness.history import History, read_history
+from brownout.harness.result import Result
+from brownout.reports import charts, details, palette, sections
+from brownout.reports.buckets import Timeline, timeline
+from brownout.reports.canaries import canaries, read_attempts
+from brownout.reports.lanes import lane_names
+from brownout.reports.markup import Html, el, join
+from brownout.reports.svg import availability_svg
+from brownout.reports.units import duration
 
 _PAGE = Path(__file__).parent / "page"
 _POLICY = (

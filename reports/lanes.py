@@ -11,11 +11,11 @@ from bokeh.models import ColumnDataSource, Range1d
 from bokeh.models.annotations import Span
 from bokeh.models.glyphs import HBar, Scatter, Text
 
-from harness.result import Result, StepResult
-from reports import story
-from reports.buckets import Timeline
-from reports.canvas import FONT, add_hint, draw, new_figure
-from reports.units import clock
+from brownout.harness.result import Result, StepResult
+from brownout.reports import story
+from brownout.reports.buckets import Timeline
+from brownout.reports.canvas import FONT, add_hint, draw, new_figure
+from brownout.reports.units import clock
 
 _ROLE_COLOURS = {"fault": "bad", "mitigation": "act", "operation": "soft"}
 _ROW_PX = 22

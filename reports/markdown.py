@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.result import Result
-from reports import palette, story
-from reports.units import clock, count, duration, percent, target
+from brownout.harness.result import Result
+from brownout.reports import palette, story
+from brownout.reports.units import clock, count, duration, percent, target
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_[]|~#"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.result import ClaimResult, Result, SloResult, StepResult
-from reports import palette, story
-from reports.markup import Column, Html, el, join, table
-from reports.units import clock, count, day, duration, percent, rate, target
+from brownout.harness.result import ClaimResult, Result, SloResult, StepResult
+from brownout.reports import palette, story
+from brownout.reports.markup import Column, Html, el, join, table
+from brownout.reports.units import clock, count, day, duration, percent, rate, target
 
 _ICON_PATHS = {
     "good": "M3.2 8.4 6.6 11.8 12.8 4.6",

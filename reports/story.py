@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.result import Result, StepResult
-from reports.units import duration
+from brownout.harness.result import Result, StepResult
+from brownout.reports.units import duration
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.history import History
-from harness.result import Result
-from reports import palette, story
-from reports.buckets import Bucket, Timeline, timeline
-from reports.markup import Html, el
-from reports.units import clock, duration
+from brownout.harness.history import History
+from brownout.harness.result import Result
+from brownout.reports import palette, story
+from brownout.reports.buckets import Bucket, Timeline, timeline
+from brownout.reports.markup import Html, el
+from brownout.reports.units import clock, duration
 
 WIDTH, HEIGHT = 960, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 932, 58, 326

@@ -20,10 +20,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.progress import Status
-from harness.result import Result
-from reports import palette, story
-from reports.units import clock, count, duration, milliseconds, percent, target
+from brownout.harness.progress import Status
+from brownout.harness.result import Result
+from brownout.reports import palette, story
+from brownout.reports.units import clock, count, duration, milliseconds, percent, target
 
 _STYLES = {"good": "green", "bad": "bold red", "unsure": "yellow", "plain": "dim"}
 _REDRAWS_PER_S = 4
@@ -62,7 +62,7 @@ def _is_live(stream: TextIO) -> bool:
 
 
 class LiveProgress:
-    """Shows each Status; see harness.progress.ProgressSink."""
+    """Shows each Status; see brownout.harness.progress.ProgressSink."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = _console(stream)

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.errors import BrownoutError
-from harness.tools import go_command
+from brownout.harness.errors import BrownoutError
+from brownout.harness.tools import go_command
 
 VERSION = "v5.0.2"
 MODULE = "github.com/docker/compose/v5"

@@ -33,9 +33,10 @@ IPTABLES_FILES = re.compile(r"/(xtables-nft-multi|iptables-nft|xtables/lib[^/]+\
 OLD_BUILDS = ("0.9", "1.0")
 DIGEST_LABEL = "brownout.made-from"
 COMMON = ("compose/Dockerfile", ".dockerignore")
-SERVICE = ("requirements/service.txt", "identity", "harness")
+PACKAGE = "src/brownout/__init__.py"
+SERVICE = ("requirements/service.txt", PACKAGE, "identity", "harness")
 FENCE = ("compose/fence.py",)
-LOAD = ("requirements/load-image.txt", "identity", "harness", "suites")
+LOAD = ("requirements/load-image.txt", PACKAGE, "identity", "harness", "suites")
 NOT_COPIED = ("__pycache__",)  # as in .dockerignore
 LABEL_FILTER = f"label={DIGEST_LABEL}"
 _HINTS = (  # what a program says, and what to do about it
@@ -219,8 +220,8 @@ def toxiproxy() -> None:
 def find_go(folder: Path) -> tuple[str, Mapping[str, str]]:
     """Go's client as set-up finds it: the machine's, or that of a package, put into `folder`. Raises ImageError."""
     try:
-        from harness.errors import BrownoutError
-        from harness.tools import go_command
+        from brownout.harness.errors import BrownoutError
+        from brownout.harness.tools import go_command
     except ImportError as missing:
         raise ImageError(f"{missing.name} is not installed\n  -> `make images-offline` runs this as it should be") from missing
     try:

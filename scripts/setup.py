@@ -22,9 +22,6 @@ ALL = (*PACKAGES, "pyproject.toml", "harness/tools.py", "scripts/setup.py")
 NETWORK_HINT = "check the network (and a proxy's or index's settings), then run `make setup` again"
 
 
-OUR_PACKAGES = ("harness", "identity", "faults", "suites", "reports")
-
-
 class SetupError(Exception):
     """A step failed; carries what and what to do."""
 
@@ -114,7 +111,7 @@ def install_brownout() -> None:
     hint = "is pyproject.toml sound? `make clean setup` starts afresh"
     run([find_uv(), *install, "--editable", str(ROOT)], "Brownout could not be installed", hint)
     # Where Python may not write bytecode, every process would compile all that it imports: Locust then takes twice as long.
-    run([str(VENV_PYTHON), "-m", "compileall", "-q", *(str(ROOT / name) for name in OUR_PACKAGES)], "compiling failed", hint)
+    run([str(VENV_PYTHON), "-m", "compileall", "-q", str(ROOT / "src")], "compiling failed", hint)
 
 
 def find_uv() -> str:
@@ -143,7 +140,7 @@ def find_pip() -> list[str]:
 def get_toxiproxy() -> bool:
     """Whether it is there now; the program that gets it has told why not."""
     say("Toxiproxy")
-    return subprocess.run([str(VENV_PYTHON), "-m", "harness.tools"], cwd=ROOT, check=False).returncode == 0
+    return subprocess.run([str(VENV_PYTHON), "-m", "brownout.harness.tools"], cwd=ROOT, check=False).returncode == 0
 
 
 def runs(command: list[str]) -> bool:

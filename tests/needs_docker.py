@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from harness.errors import BrownoutError
+from brownout.harness.errors import BrownoutError
 
 REQUIRED = "BROWNOUT_REQUIRE_DOCKER"
 
@@ -16,7 +16,7 @@ REQUIRED = "BROWNOUT_REQUIRE_DOCKER"
 def why_not() -> str:
     """Why no stack of containers can be brought up here; empty when one can."""
     try:
-        from harness.worlds.compose_stack import prepare
+        from brownout.harness.worlds.compose_stack import prepare
 
         prepare()
     except (BrownoutError, ImportError) as missing:

@@ -3,6 +3,6 @@
 Modules of this package import what they need when a command runs, so that `brownout --help` is quick.
 """
 
-from harness.cli.main import main
+from brownout.harness.cli.main import main
 
 __all__ = ["main"]

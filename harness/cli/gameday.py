@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.main import command, heal_first, tell
+from brownout.harness.cli.main import command, heal_first, tell
 
 if TYPE_CHECKING:
-    from harness.errors import BrownoutError
-    from harness.fault import Fault
-    from harness.gameday import Injected, Told
-    from harness.ledger_records import StackRecord
+    from brownout.harness.errors import BrownoutError
+    from brownout.harness.fault import Fault
+    from brownout.harness.gameday import Injected, Told
+    from brownout.harness.ledger_records import StackRecord
 
 INCONCLUSIVE, UNSAFE = 3, 5
 
@@ -28,7 +28,7 @@ class DurationType(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from harness.experiment import parse_duration_s
+        from brownout.harness.experiment import parse_duration_s
 
         if isinstance(value, float):
             return value
@@ -42,10 +42,10 @@ class DurationType(click.ParamType[float]):
 @click.argument("kind", required=False)
 def faults_command(kind: str | None) -> int:
     """List what `inject` can do and how it is written; of one KIND everything about it."""
-    from harness import registry
-    from harness.errors import UsageError
-    from harness.fault_words import usage
-    from harness.suggest import did_you_mean
+    from brownout.harness import registry
+    from brownout.harness.errors import UsageError
+    from brownout.harness.fault_words import usage
+    from brownout.harness.suggest import did_you_mean
 
     known = registry.faults()
     if kind is None:
@@ -59,7 +59,7 @@ def faults_command(kind: str | None) -> int:
 
 
 def _explained(kind: type[Fault]) -> list[str]:
-    from harness.fault_words import usage
+    from brownout.harness.fault_words import usage
 
     lines = [(kind.__doc__ or "").strip(), "", f"brownout inject {usage(kind)}", ""]
     lines += [f"  {name:<12} {(field.description or '-')}" for name, field in kind.model_fields.items()]
@@ -85,10 +85,10 @@ def inject_command(
     `brownout heal`, for one hour at most. Exit codes: 0 it bit, 3 it did not bite or the system refused it,
     5 it could not be reverted, 130 interrupted and reverted.
     """
-    from harness.errors import UsageError
-    from harness.fault_words import spoken_fault
-    from harness.gameday import LONGEST_S, Wish, inject
-    from harness.standing import standing_stack
+    from brownout.harness.errors import UsageError
+    from brownout.harness.fault_words import spoken_fault
+    from brownout.harness.gameday import LONGEST_S, Wish, inject
+    from brownout.harness.standing import standing_stack
 
     if hold_s is not None and not 0 < hold_s <= LONGEST_S:
         raise UsageError("--for is more than nothing and at most one hour", hint="such as --for 30s")
@@ -114,7 +114,7 @@ class _Teller:
     _counting: bool = False
 
     def told(self) -> Told:
-        from harness.gameday import Told
+        from brownout.harness.gameday import Told
 
         return Told(self._step, self._left)
 
@@ -164,7 +164,7 @@ class _Teller:
         return self._tell_heal(ended)
 
     def _tell_heal(self, ended: Injected) -> int:
-        from harness.gameday import INTERRUPTED
+        from brownout.harness.gameday import INTERRUPTED
 
         heal = ended.heal
         if heal is not None and heal.state == "stuck":
@@ -209,10 +209,10 @@ def clock(wall_s: float) -> str:
 @click.option("--stack", default="", help="Only what is on this stack.")
 def heal_command(fault_id: str, stack: str) -> int:
     """Revert what was injected by hand (all of it, or the fault FAULT_ID), and whatever earlier commands left in place."""
-    from harness.errors import LeftUnsafe
-    from harness.healing import require_whole
-    from harness.leftovers import heal_by_hand, heal_leftovers_now, healed_lines
-    from harness.state import ledger_path
+    from brownout.harness.errors import LeftUnsafe
+    from brownout.harness.healing import require_whole
+    from brownout.harness.leftovers import heal_by_hand, heal_leftovers_now, healed_lines
+    from brownout.harness.state import ledger_path
 
     if not ledger_path().exists():
         click.echo("nothing to heal")

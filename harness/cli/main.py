@@ -14,8 +14,8 @@ from typing import Any, ParamSpec
 
 import click
 
-from harness import __version__
-from harness.errors import BrownoutError
+from brownout import __version__
+from brownout.harness.errors import BrownoutError
 
 P = ParamSpec("P")
 ABORTED = 130
@@ -90,14 +90,14 @@ def fail(error: BrownoutError) -> None:
 
 def heal_first() -> None:
     """Heals what an earlier run left behind, says what that was, and raises LeftUnsafe when it could not be undone."""
-    from harness.state import ledger_path
+    from brownout.harness.state import ledger_path
 
     if not ledger_path().exists():
         return
-    from harness.leftovers import heal_leftovers_now
+    from brownout.harness.leftovers import heal_leftovers_now
 
     for line in heal_leftovers_now():
         click.echo(line, err=True)
 
 
-from harness.cli import files, gameday, load, run, stacks, status  # noqa: E402, F401 - they add their commands to the group above
+from brownout.harness.cli import files, gameday, load, run, stacks, status  # noqa: E402, F401 - they add their commands to the group above

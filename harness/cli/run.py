@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.main import ABORTED, command, heal_first, reader_gone, tell
-from harness.verdicts import VERDICTS
+from brownout.harness.cli.main import ABORTED, command, heal_first, reader_gone, tell
+from brownout.harness.verdicts import VERDICTS
 
 if TYPE_CHECKING:
-    from harness.api import Outcome
-    from harness.errors import BrownoutError
-    from harness.experiment import Experiment
-    from harness.progress import ProgressSink
+    from brownout.harness.api import Outcome
+    from brownout.harness.errors import BrownoutError
+    from brownout.harness.experiment import Experiment
+    from brownout.harness.progress import ProgressSink
 
 
 @command(name="run")
@@ -51,10 +51,10 @@ def run_command(
     Exit codes: 0 pass, 1 SLO breached, 2 bad usage or file, 3 inconclusive, 4 harness error, 5 left unsafe,
     130 interrupted and healed. With --expect 0 when that verdict came out, 1 when pass or breach came out instead.
     """
-    from harness.api import Options, check_abilities, run
-    from harness.errors import BrownoutError, UsageError
-    from harness.experiment_file import find, load
-    from harness.plan import posture_of, stack_of
+    from brownout.harness.api import Options, check_abilities, run
+    from brownout.harness.errors import BrownoutError, UsageError
+    from brownout.harness.experiment_file import find, load
+    from brownout.harness.plan import posture_of, stack_of
 
     path = find(experiment)
     loaded = load(path)
@@ -96,7 +96,7 @@ def _repeat(arguments: list[str]) -> str:
 
 
 def _progress(world: str) -> ProgressSink | None:
-    from harness import registry
+    from brownout.harness import registry
 
     if world == "simulation":
         return None
@@ -106,7 +106,7 @@ def _progress(world: str) -> ProgressSink | None:
 
 def _finish(outcome: Outcome, *, as_json: bool) -> int:
     """Writes the report, tells the outcome and returns the exit code, which stands whether or not somebody reads the rest."""
-    from harness import registry
+    from brownout.harness import registry
 
     report = registry.load_entry("brownout.reports", "html")(outcome.folder)
     try:
@@ -122,8 +122,8 @@ def _finish(outcome: Outcome, *, as_json: bool) -> int:
 
 def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
     """Tells what kept the run from being carried out and where its record is; returns the exit code."""
-    from harness import registry
-    from harness.run_folder import read_result
+    from brownout.harness import registry
+    from brownout.harness.run_folder import read_result
 
     tell(error)
     if error.run_folder is None:
@@ -142,9 +142,9 @@ def _timeline(experiment: Experiment, world: str) -> str:
     """What the run would do, a line per moment."""
     from datetime import UTC, datetime
 
-    from harness import registry
-    from harness.load.plan import Cohort
-    from harness.plan import moments
+    from brownout.harness import registry
+    from brownout.harness.load.plan import Cohort
+    from brownout.harness.plan import moments
 
     def clock(at_s: float) -> str:
         return datetime.fromtimestamp(at_s, UTC).strftime("%H:%M:%S")

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.gameday import DurationType
-from harness.cli.main import command, heal_first, tell
+from brownout.harness.cli.gameday import DurationType
+from brownout.harness.cli.main import command, heal_first, tell
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.errors import BrownoutError
-    from harness.good_share import Probes
-    from harness.overview import StackView
+    from brownout.harness.errors import BrownoutError
+    from brownout.harness.good_share import Probes
+    from brownout.harness.overview import StackView
 
 PLAIN_WIDTH = 100
 
@@ -36,8 +36,8 @@ PLAIN_WIDTH = 100
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object; with --watch one per line.")
 def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) -> int:
     """Show the stacks that are up: nodes, builds, key ids, faults in place, and how clients fare."""
-    from harness.errors import LeftUnsafe, UsageError
-    from harness.good_share import Probes
+    from brownout.harness.errors import LeftUnsafe, UsageError
+    from brownout.harness.good_share import Probes
 
     if interval_s <= 0:
         raise UsageError("--interval is more than nothing", hint="such as --interval 2s")
@@ -60,10 +60,10 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
 
 
 async def _views(stack: str, probes: Probes) -> tuple[StackView, ...]:
-    from harness.errors import UsageError
-    from harness.overview import overview
-    from harness.standing import stacks
-    from harness.suggest import did_you_mean
+    from brownout.harness.errors import UsageError
+    from brownout.harness.overview import overview
+    from brownout.harness.standing import stacks
+    from brownout.harness.suggest import did_you_mean
 
     rows = stacks()
     if stack and not any(row.id == stack for row in rows):
@@ -75,7 +75,7 @@ def _show(views: tuple[StackView, ...], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"stacks": [_plain(view) for view in views]}))
         return
-    from harness.cli.status_text import render
+    from brownout.harness.cli.status_text import render
 
     console = _console()
     with console.capture() as drawn:
@@ -120,7 +120,7 @@ def _watch_live(stack: str, probes: Probes, interval_s: float) -> None:
     """The terminal's whole page, redrawn, until q or Ctrl-C."""
     from rich.live import Live
 
-    from harness.cli.status_text import render
+    from brownout.harness.cli.status_text import render
 
     with _keys() as keys, Live(console=_console(), screen=True, auto_refresh=False) as live:
         try:

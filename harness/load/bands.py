@@ -19,8 +19,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.ledger import Ledger, LedgerError
-from harness.ledger_records import FaultRecord, State
+from brownout.harness.ledger import Ledger, LedgerError
+from brownout.harness.ledger_records import FaultRecord, State
 
 SCHEMA: Literal["brownout/bands/v1"] = "brownout/bands/v1"
 FILE_NAME = "faults.json"

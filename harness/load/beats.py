@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.load.heartbeat import Heartbeat
-from harness.load.tail import LinesTail
+from brownout.harness.load.heartbeat import Heartbeat
+from brownout.harness.load.tail import LinesTail
 
 _CPU_WINDOW_S = 5.0
 

@@ -16,16 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.errors import StackGone, UsageError, WorldError
-from harness.experiment import Experiment
-from harness.healing import load_entry
-from harness.ledger import Ledger
-from harness.ledger_records import StackRecord
-from harness.load import driver
-from harness.load.bands import BandsFile, LedgerBands
-from harness.load.objectives import standing_watch
-from harness.load.plan import Cohort, LoadPlan
-from harness.load.standing_plan import (
+from brownout.harness.errors import StackGone, UsageError, WorldError
+from brownout.harness.experiment import Experiment
+from brownout.harness.healing import load_entry
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import StackRecord
+from brownout.harness.load import driver
+from brownout.harness.load.bands import BandsFile, LedgerBands
+from brownout.harness.load.objectives import standing_watch
+from brownout.harness.load.plan import Cohort, LoadPlan
+from brownout.harness.load.standing_plan import (
     StandingLoad,
     at_rates,
     experiment_load,
@@ -33,12 +33,12 @@ from harness.load.standing_plan import (
     standing_load,
     standing_plan,
 )
-from harness.load.tail import PART_BYTES, PARTS
-from harness.load.view import View, read_view
-from harness.state import ledger_path
-from harness.world import LiveWorld
-from identity.core.messages import Request
-from identity.core.topology import CLIENT, Link
+from brownout.harness.load.tail import PART_BYTES, PARTS
+from brownout.harness.load.view import View, read_view
+from brownout.harness.state import ledger_path
+from brownout.harness.world import LiveWorld
+from brownout.identity.core.messages import Request
+from brownout.identity.core.topology import CLIENT, Link
 
 FOLDER_NAME, LOCK_NAME = "load", "load.lock"
 POLL_S = 0.5

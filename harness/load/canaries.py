@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-from harness.load.canary import CanaryConfig, Kind
-from harness.load.child import Child
+from brownout.harness.load.canary import CanaryConfig, Kind
+from brownout.harness.load.child import Child
 
 _PATIENCE_S = 3.0
 # Anything that would make azure-identity believe that it runs somewhere other than on a virtual machine.
@@ -42,7 +42,7 @@ class Canaries:
             path = folder.resolve() / f"canary-{kind}.json"
             path.write_text(config.model_dump_json(indent=1), encoding="utf-8")
             self._children[kind] = Child(
-                ["-m", "harness.load.canary", str(path)],
+                ["-m", "brownout.harness.load.canary", str(path)],
                 environment=dict.fromkeys(_ELSEWHERE, ""),
                 folder=folder,
                 log=folder / f"canary-{kind}.log",

@@ -1,7 +1,7 @@
 """A canary: one process that uses the real azure-identity against a stack and writes down what its caller would have seen.
 
-`python -m harness.load.canary CONFIG.json`. Attempts alternate between a machine that has long been there, whose host has
-its token cached, and a machine that has only just been scaled out. Each attempt makes a fresh credential, because the
+`python -m brownout.harness.load.canary CONFIG.json`. Attempts alternate between a machine that has long been there, whose
+host has its token cached, and a machine that has only just been scaled out. Each attempt makes a fresh credential, because the
 library keeps tokens in memory only, and leaves its retries as they are: one attempt can take 24 s of real time.
 
 Every attempt is one line of `canary-sync.jsonl` or `canary-async.jsonl`; the one under way when the process is told to stop
@@ -25,8 +25,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.load.child import die_with_parent
-from harness.load.clock import EmulatedClock
+from brownout.harness.load.child import die_with_parent
+from brownout.harness.load.clock import EmulatedClock
 
 AUTHORITY_VARIABLE = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
 SCOPE = "https://vault.azure.net/.default"

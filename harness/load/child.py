@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import harness
+import brownout
 
 PARENT_VARIABLE = "BROWNOUT_PARENT"
 _PR_SET_PDEATHSIG = 1
@@ -109,9 +109,9 @@ class Child:
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Ours without a user's LOCUST_* settings and proxies, which would bend the load, and with `harness` importable."""
+    """Ours without a user's LOCUST_* settings and proxies, which would bend the load, and with `brownout` importable."""
     kept = {name: value for name, value in os.environ.items() if not _bends_load(name)}
-    root = str(Path(harness.__file__).parents[1])
+    root = str(Path(brownout.__file__).parents[1])
     paths = [root, *filter(None, [kept.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), PARENT_VARIABLE: str(os.getpid()), **extra}
 

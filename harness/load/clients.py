@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
-from harness.history import Outcome, RequestRecord
-from harness.load.plan import Arrival, LoadPlan
-from identity.core.messages import CallFailed, Request, Response
+from brownout.harness.history import Outcome, RequestRecord
+from brownout.harness.load.plan import Arrival, LoadPlan
+from brownout.identity.core.messages import CallFailed, Request, Response
 
 TRAIL_HEADER = "x-brownout-trail"
 USER_AGENT = "brownout-load"

@@ -1,4 +1,4 @@
-"""`python -m harness.load.container [SPEC_FOLDER [LOCUST ARGUMENT ...]]`: the master of a load in containers.
+"""`python -m brownout.harness.load.container [SPEC_FOLDER [LOCUST ARGUMENT ...]]`: the master of a load in containers.
 
 It waits for the stack's clock, makes the plan of a load by hand for the stack that the specification describes, and
 becomes Locust's master. Workers need nothing but its address: it sends them the plan.
@@ -19,15 +19,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.errors import BrownoutError, UsageError
-from harness.load.driver import clear
-from harness.load.objectives import standing_watch
-from harness.load.plan import LoadPlan, plan_json
-from harness.load.standing_plan import StandingLoad, at_rates, needs_user_token, standing_load, standing_plan
-from harness.worlds.compose_plan import SPEC_FOLDER
-from identity.core.topology import CLIENT, Link
-from identity.server.shared_spec import GO_NAME, USER_TOKEN_NAME, read_stack, resolved
-from identity.server.spec_file import ServedStack, write_private
+from brownout.harness.errors import BrownoutError, UsageError
+from brownout.harness.load.driver import clear
+from brownout.harness.load.objectives import standing_watch
+from brownout.harness.load.plan import LoadPlan, plan_json
+from brownout.harness.load.standing_plan import StandingLoad, at_rates, needs_user_token, standing_load, standing_plan
+from brownout.harness.worlds.compose_plan import SPEC_FOLDER
+from brownout.identity.core.topology import CLIENT, Link
+from brownout.identity.server.shared_spec import GO_NAME, USER_TOKEN_NAME, read_stack, resolved
+from brownout.identity.server.spec_file import ServedStack, write_private
 
 LOOK_INTERVAL_S = 0.1
 WEB_PORT, MASTER_PORT = 8089, 5557

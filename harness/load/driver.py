@@ -18,14 +18,14 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.errors import UsageError, WorldError
-from harness.load.bands import FILE_NAME as BANDS_NAME
-from harness.load.beats import Beats
-from harness.load.child import Child
-from harness.load.clock import EmulatedClock
-from harness.load.plan import LoadPlan, plan_json, planned_count
-from harness.load.tail import LogTail
-from harness.load.view import FILE_NAME as BOARD_NAME
+from brownout.harness.errors import UsageError, WorldError
+from brownout.harness.load.bands import FILE_NAME as BANDS_NAME
+from brownout.harness.load.beats import Beats
+from brownout.harness.load.child import Child
+from brownout.harness.load.clock import EmulatedClock
+from brownout.harness.load.plan import LoadPlan, plan_json, planned_count
+from brownout.harness.load.tail import LogTail
+from brownout.harness.load.view import FILE_NAME as BOARD_NAME
 
 ENTRY_POINT_GROUP, ENTRY_POINT_NAME = "brownout.load", "locust"
 LOG_NAME = "locust.log"
@@ -69,7 +69,7 @@ async def start(
 
 
 class DrivenLoad:
-    """Load under way in a Locust process, or in a master and its workers (harness.world.LoadHandle)."""
+    """Load under way in a Locust process, or in a master and its workers (brownout.harness.world.LoadHandle)."""
 
     def __init__(
         self, plan: LoadPlan, clock: EmulatedClock, folder: Path, children: Sequence[Child], dashboard_port: int | None

@@ -7,13 +7,13 @@ import time
 
 import httpx
 
-from harness.errors import StackGone, UsageError, WorldError
-from harness.healing import load_entry
-from harness.ledger import Ledger
-from harness.load.bands import PERIOD_S, Bands, LedgerBands
-from harness.load.by_hand import Say, find_stack
-from harness.state import ledger_path
-from harness.world import LiveWorld
+from brownout.harness.errors import StackGone, UsageError, WorldError
+from brownout.harness.healing import load_entry
+from brownout.harness.ledger import Ledger
+from brownout.harness.load.bands import PERIOD_S, Bands, LedgerBands
+from brownout.harness.load.by_hand import Say, find_stack
+from brownout.harness.state import ledger_path
+from brownout.harness.world import LiveWorld
 
 TIMEOUT_S = 5.0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.experiment import Experiment, Slo
-from harness.load.plan import Cohort
-from harness.load.watch import Watch, WatchedObjective
-from harness.slo.phases import phase_windows
+from brownout.harness.experiment import Experiment, Slo
+from brownout.harness.load.plan import Cohort
+from brownout.harness.load.watch import Watch, WatchedObjective
+from brownout.harness.slo.phases import phase_windows
 
 STANDING_TARGETS = {"token": 0.999, "resource": 0.995, "management": 0.99, "provision": 0.99}
 FRESH_TARGET = 0.99

@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from harness.draw import Draws
-from harness.load.watch import Watch
+from brownout.harness.draw import Draws
+from brownout.harness.load.watch import Watch
 
 Model = Literal["token", "management", "resource", "provision"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.errors import UsageError
-from harness.experiment import Experiment
-from harness.load.objectives import standing_watch, watch_of
-from harness.load.plan import Cohort, LoadPlan, Model
-from harness.load.watch import Watch
-from harness.plan import load_plan
-from harness.suggest import did_you_mean
-from identity.core.topology import StackSpec
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import Experiment
+from brownout.harness.load.objectives import standing_watch, watch_of
+from brownout.harness.load.plan import Cohort, LoadPlan, Model
+from brownout.harness.load.watch import Watch
+from brownout.harness.plan import load_plan
+from brownout.harness.suggest import did_you_mean
+from brownout.identity.core.topology import StackSpec
 
 DEFAULT_PER_S = 50.0
 BLOCK_REAL_S = 10.0

@@ -11,9 +11,9 @@ from pathlib import Path
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from harness.load.bands import Band, Bands
-from harness.load.board import Board, Objective, Point
-from harness.load.tally import CohortCounts, percentile_ms
+from brownout.harness.load.bands import Band, Bands
+from brownout.harness.load.board import Board, Objective, Point
+from brownout.harness.load.tally import CohortCounts, percentile_ms
 
 FILE_NAME = "board.json"
 STALE_S = 15.0  # a run that waits for a fault to bite says nothing meanwhile

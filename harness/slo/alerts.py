@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import accumulate
 
-from harness.experiment import Alert
-from harness.history import RequestRecord
-from harness.slo.selection import is_good, select
-from harness.slo.stats import budget
+from brownout.harness.experiment import Alert
+from brownout.harness.history import RequestRecord
+from brownout.harness.slo.selection import is_good, select
+from brownout.harness.slo.stats import budget
 
 
 def first_firing_s(alert: Alert, requests: Iterable[RequestRecord], *, after_s: float) -> float | None:

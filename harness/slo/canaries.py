@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.load.canary import Attempt
-from harness.slo.phases import PhaseWindow
+from brownout.harness.load.canary import Attempt
+from brownout.harness.slo.phases import PhaseWindow
 
 
 def canary_rows(attempts: Iterable[Attempt], windows: Iterable[PhaseWindow]) -> tuple[Mapping[str, Any], ...]:

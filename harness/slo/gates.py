@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.experiment import Experiment, Gates, Posture, Step
-from harness.history import RequestRecord
-from harness.result import GateResult, SloResult, StepResult
-from harness.slo.phases import PhaseWindow
-from harness.slo.selection import between, count, select
-from harness.slo.stats import budget, minimum_total, percent
-from harness.slo.steps import Life
+from brownout.harness.experiment import Experiment, Gates, Posture, Step
+from brownout.harness.history import RequestRecord
+from brownout.harness.result import GateResult, SloResult, StepResult
+from brownout.harness.slo.phases import PhaseWindow
+from brownout.harness.slo.selection import between, count, select
+from brownout.harness.slo.stats import budget, minimum_total, percent
+from brownout.harness.slo.steps import Life
 
 STEADY_STATE_TOTAL_MIN = 20
 _NOT_IN_PLACE = frozenset({"defended", "skipped", "failed", "not-reached"})

@@ -23,13 +23,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.experiment import Experiment, Slo
-from harness.history import History
-from harness.result import GateResult, Interval, SloResult, StepResult
-from harness.slo.phases import phase_windows
-from harness.slo.selection import Count, between, count, select
-from harness.slo.stats import budget, percent, wilson_high, wilson_low
-from harness.verdicts import Verdict
+from brownout.harness.experiment import Experiment, Slo
+from brownout.harness.history import History
+from brownout.harness.result import GateResult, Interval, SloResult, StepResult
+from brownout.harness.slo.phases import phase_windows
+from brownout.harness.slo.selection import Count, between, count, select
+from brownout.harness.slo.stats import budget, percent, wilson_high, wilson_low
+from brownout.harness.verdicts import Verdict
 
 SloStatus = Literal["met", "breached", "undecided"]
 PASS_ONLY_GATES = frozenset({"bite", "samples", "healed", "clean-teardown"})

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.experiment import PHASES, Timeline
-from harness.history import RequestRecord
-from harness.result import PhaseResult, Share
-from harness.slo.selection import between, is_good
-from harness.slo.stats import percentile
+from brownout.harness.experiment import PHASES, Timeline
+from brownout.harness.history import RequestRecord
+from brownout.harness.result import PhaseResult, Share
+from brownout.harness.slo.selection import between, is_good
+from brownout.harness.slo.stats import percentile
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.experiment import Good, Selector
-from harness.history import RequestRecord
+from brownout.harness.experiment import Good, Selector
+from brownout.harness.history import RequestRecord
 
 HAPPENED = Good()
 

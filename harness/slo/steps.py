@@ -15,12 +15,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.experiment import Experiment, Selector, Step
-from harness.history import Event, History, RequestRecord
-from harness.result import StepResult
-from harness.slo.phases import phase_windows
-from harness.slo.selection import Count, between, count, select
-from harness.slo.stats import percent, wilson_high, wilson_low
+from brownout.harness.experiment import Experiment, Selector, Step
+from brownout.harness.history import Event, History, RequestRecord
+from brownout.harness.result import StepResult
+from brownout.harness.slo.phases import phase_windows
+from brownout.harness.slo.selection import Count, between, count, select
+from brownout.harness.slo.stats import percent, wilson_high, wilson_low
 
 WINDOW_S = 600.0
 State = Literal["healed", "stuck", "defended", "failed", "skipped", "not-reached"]

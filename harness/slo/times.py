@@ -19,12 +19,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from harness.experiment import Alert
-from harness.history import RequestRecord
-from harness.result import Times
-from harness.slo.phases import PhaseWindow, longest_outage_s
-from harness.slo.selection import Count, between, count, is_good, select
-from harness.slo.stats import budget, wilson_high, wilson_low
+from brownout.harness.experiment import Alert
+from brownout.harness.history import RequestRecord
+from brownout.harness.result import Times
+from brownout.harness.slo.phases import PhaseWindow, longest_outage_s
+from brownout.harness.slo.selection import Count, between, count, is_good, select
+from brownout.harness.slo.stats import budget, wilson_high, wilson_low
 
 
 @dataclass(frozen=True, slots=True)

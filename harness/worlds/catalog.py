@@ -6,8 +6,8 @@ import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.errors import AbilityMissing, UsageError, WorldError
-from harness.world import LiveWorld
+from brownout.harness.errors import AbilityMissing, UsageError, WorldError
+from brownout.harness.world import LiveWorld
 
 SIMULATION, PROCESSES, COMPOSE = "simulation", "processes", "compose"
 _EVERYWHERE = frozenset({"link:refuse", "link:reset", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"})
@@ -29,8 +29,8 @@ WORLDS: Mapping[str, WorldKind] = {
     kind.name: kind
     for kind in (
         WorldKind(SIMULATION, _EVERYWHERE),
-        WorldKind(PROCESSES, _EVERYWHERE, "harness.worlds.processes:ProcessesWorld"),
-        WorldKind(COMPOSE, _EVERYWHERE | _IN_CONTAINERS, "harness.worlds.compose:ComposeWorld"),
+        WorldKind(PROCESSES, _EVERYWHERE, "brownout.harness.worlds.processes:ProcessesWorld"),
+        WorldKind(COMPOSE, _EVERYWHERE | _IN_CONTAINERS, "brownout.harness.worlds.compose:ComposeWorld"),
     )
 }
 LIVE = tuple(name for name, kind in WORLDS.items() if kind.entry)

@@ -1,7 +1,7 @@
 """The world `compose`: every node a container, one network per region, Toxiproxy the only way between them.
 
-Carriers: a link's holds are kept by Toxiproxy, black holes by the fence (harness.worlds.packet_filter), a node's by a
-file beside the stack (harness.worlds.compose_nodes), a switch's by the node itself. So any number of processes of one
+Carriers: a link's holds are kept by Toxiproxy, black holes by the fence (brownout.harness.worlds.packet_filter), a node's by a
+file beside the stack (brownout.harness.worlds.compose_nodes), a switch's by the node itself. So any number of processes of one
 machine may drive one stack through `ComposeWorld.attach`, and all see the same.
 
 From the machine, everything is reached through ports that Toxiproxy's container publishes on loopback. Links that begin
@@ -16,12 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from harness.errors import StackGone, WorldError
-from harness.world import Inside, ProbeResult
-from harness.worlds import compose_stack
-from harness.worlds.catalog import COMPOSE, WORLDS
-from harness.worlds.compose_nodes import NodeHolds
-from harness.worlds.compose_plan import (
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.world import Inside, ProbeResult
+from brownout.harness.worlds import compose_stack
+from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.compose_nodes import NodeHolds
+from brownout.harness.worlds.compose_plan import (
     DASHBOARD,
     PROBER,
     TOXIPROXY,
@@ -33,15 +33,15 @@ from harness.worlds.compose_plan import (
     published_ports,
     service_of,
 )
-from harness.worlds.compose_stack import Standing, read_standing
-from harness.worlds.docker_engine import Engine
-from harness.worlds.packet_filter import PacketFilter
-from harness.worlds.sockets import SocketWorld
-from identity.core.messages import CallFailed, Request
-from identity.core.topology import CLIENT, Link, StackSpec
-from identity.server.port_range import HOST
-from identity.server.shared_spec import SPEC_NAME, USER_TOKEN_NAME
-from identity.server.spec_file import ServedStack, read_served
+from brownout.harness.worlds.compose_stack import Standing, read_standing
+from brownout.harness.worlds.docker_engine import Engine
+from brownout.harness.worlds.packet_filter import PacketFilter
+from brownout.harness.worlds.sockets import SocketWorld
+from brownout.identity.core.messages import CallFailed, Request
+from brownout.identity.core.topology import CLIENT, Link, StackSpec
+from brownout.identity.server.port_range import HOST
+from brownout.identity.server.shared_spec import SPEC_NAME, USER_TOKEN_NAME
+from brownout.identity.server.spec_file import ServedStack, read_served
 
 PROBE_ROOM_S = 2.0
 USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0

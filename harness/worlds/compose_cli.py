@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import harness
-from harness.errors import WorldError
+import brownout
+from brownout.harness.errors import WorldError
 
 OLDEST = (2, 20)
 TIMEOUT_S = 180.0
@@ -61,7 +61,7 @@ class Compose:
 
 def compose_file() -> Path:
     """The compose file, beside the harness; raises WorldError when it is not installed."""
-    path = Path(harness.__file__).parents[1] / "compose" / "compose.yaml"
+    path = Path(brownout.__file__).parent / "compose" / "compose.yaml"
     if not path.is_file():
         raise WorldError(f"the compose file is not at {path}", hint="install Brownout whole: `make setup`")
     return path

@@ -30,15 +30,15 @@ from typing import Any
 import httpx
 import orjson
 
-from harness import __version__
-from harness.errors import WorldError
-from harness.worlds.compose_plan import control_name, network_of, published_ports, service_of
-from harness.worlds.compose_stack import HOLDS_NAME, Standing
-from harness.worlds.docker_engine import Container, Engine
-from identity.core.settings import BUILDS
-from identity.core.topology import StackSpec
-from identity.server.port_range import HOST
-from identity.server.spec_file import write_private
+from brownout import __version__
+from brownout.harness.errors import WorldError
+from brownout.harness.worlds.compose_plan import control_name, network_of, published_ports, service_of
+from brownout.harness.worlds.compose_stack import HOLDS_NAME, Standing
+from brownout.harness.worlds.docker_engine import Container, Engine
+from brownout.identity.core.settings import BUILDS
+from brownout.identity.core.topology import StackSpec
+from brownout.identity.server.port_range import HOST
+from brownout.identity.server.spec_file import write_private
 
 AWAY = ("wiped", "down", "stopped")  # the container does not run; the first that is held decides how
 EFFECTS = frozenset({*AWAY, "paused", "old-image", "disconnected", "restarted"})

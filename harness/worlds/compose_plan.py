@@ -6,8 +6,8 @@ plane of each node and prober (`control->sydney.store`), and one for the
 load's dashboard. Those that something outside of the containers uses come first
 and are published as one range of loopback ports; the rest can be reached inside only.
 
-compose/compose.yaml and compose/toxiproxy.json are written out from this (`python -m compose.write`); a test fails when
-they are stale.
+compose/compose.yaml and compose/toxiproxy.json are written from this (`python -m brownout.compose.write`); a test fails
+when they are stale.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from identity.core.topology import CLIENT, StackSpec
+from brownout.identity.core.topology import CLIENT, StackSpec
 
 TOXIPROXY, FENCE, SEED = "toxiproxy", "fence", "seed"
 EDGE = "edge"  # the network from which Toxiproxy's ports are published; it alone is on it

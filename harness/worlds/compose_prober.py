@@ -1,4 +1,4 @@
-"""`python -m harness.worlds.compose_prober NETWORK.prober`: looks at links from inside a network, on request.
+"""`python -m brownout.harness.worlds.compose_prober NETWORK.prober`: looks at links from inside a network, on request.
 
 A link between regions begins in its source's network, and only from there can it be looked at as its source sees it.
 The prober shares nothing with the stack's own clients: each look is one fresh connection. It takes the stack's control
@@ -20,11 +20,11 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from harness.worlds.compose_plan import NODE_PORT, SPEC_FOLDER
-from harness.worlds.process_probe import probe_address
-from identity.core.messages import Request, Response
-from identity.server.asgi import application
-from identity.server.shared_spec import GO_NAME, read_stack
+from brownout.harness.worlds.compose_plan import NODE_PORT, SPEC_FOLDER
+from brownout.harness.worlds.process_probe import probe_address
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.server.asgi import application
+from brownout.identity.server.shared_spec import GO_NAME, read_stack
 
 MOST_MS = 30_000.0
 LOOK_INTERVAL_S = 0.05

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.worlds.compose_plan import FENCE, SEED, TOXIPROXY
-from harness.worlds.docker_rows import Confined, Network
-from identity.server.port_range import HOST
+from brownout.harness.worlds.compose_plan import FENCE, SEED, TOXIPROXY
+from brownout.harness.worlds.docker_rows import Confined, Network
+from brownout.identity.server.port_range import HOST
 
 FENCE_RIGHTS = frozenset({"NET_ADMIN"})
 ROOT = ("", "0", "root")

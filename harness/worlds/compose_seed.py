@@ -1,4 +1,4 @@
-"""`python -m harness.worlds.compose_seed`: the first container of a stack writes down what the stack is, and ends.
+"""`python -m brownout.harness.worlds.compose_seed`: the first container of a stack writes down what the stack is, and ends.
 
 Where `brownout up` has put a specification into the shared folder before, it stays as it is and the clock is left to
 that command. By itself (`docker compose up`) the stack is the default one, with secrets made here, and its clock goes now.
@@ -16,12 +16,12 @@ from pathlib import Path
 
 import orjson
 
-from harness.stack import build_stack
-from harness.worlds.compose_plan import DEFAULT_FIRST_PORT, SPEC_FOLDER, inside_links, public_urls
-from identity.core.topology import StackSpec
-from identity.server.clock import Clock
-from identity.server.shared_spec import GO_NAME, SPEC_NAME
-from identity.server.spec_file import ServedStack, write_private, write_served
+from brownout.harness.stack import build_stack
+from brownout.harness.worlds.compose_plan import DEFAULT_FIRST_PORT, SPEC_FOLDER, inside_links, public_urls
+from brownout.identity.core.topology import StackSpec
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
+from brownout.identity.server.spec_file import ServedStack, write_private, write_served
 
 PORTS_VARIABLE = "BROWNOUT_PORTS"
 GROUP_READS = 0o440

@@ -3,7 +3,7 @@
 Theory. What the stack is called is written to `world.json` before the engine hears of it, and everything on the engine
 carries that name as a label. So a command that comes later finds and removes it all, whatever became of the starter, and
 by its label alone. The specification goes into the shared volume between `create` and `up`; the clock follows once every
-node waits for it, and then all begin at one moment (identity.server.shared_spec).
+node waits for it, and then all begin at one moment (brownout.identity.server.shared_spec).
 """
 
 from __future__ import annotations
@@ -19,26 +19,18 @@ from pathlib import Path
 import httpx
 import orjson
 
-from harness import __version__
-from harness.errors import StackGone, WorldError
-from harness.state import state_dir
-from harness.worlds.compose_cli import PORT_TAKEN, Compose, version
-from harness.worlds.compose_plan import (
-    FENCE,
-    SEED,
-    SPEC_FOLDER,
-    control_name,
-    proxies,
-    published_ports,
-    service_of,
-)
-from harness.worlds.compose_seed import PORTS_VARIABLE, served_stack
-from harness.worlds.docker_engine import Container, Engine
-from identity.core.topology import StackSpec
-from identity.server.clock import Clock
-from identity.server.port_range import HOST, NoPortError, consecutive_ports
-from identity.server.shared_spec import GO_NAME, SPEC_NAME
-from identity.server.spec_file import ServedStack, write_private, write_served
+from brownout import __version__
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.state import state_dir
+from brownout.harness.worlds.compose_cli import PORT_TAKEN, Compose, version
+from brownout.harness.worlds.compose_plan import FENCE, SEED, SPEC_FOLDER, control_name, proxies, published_ports, service_of
+from brownout.harness.worlds.compose_seed import PORTS_VARIABLE, served_stack
+from brownout.harness.worlds.docker_engine import Container, Engine
+from brownout.identity.core.topology import StackSpec
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.port_range import HOST, NoPortError, consecutive_ports
+from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
+from brownout.identity.server.spec_file import ServedStack, write_private, write_served
 
 SCHEMA = "brownout/world/v1"
 RECORD_NAME, HOLDS_NAME, VARIABLES_NAME = "world.json", "node-holds.json", "compose.env"

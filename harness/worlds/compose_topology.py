@@ -24,8 +24,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import StackGone, WorldError
-from harness.worlds.compose_plan import (
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.worlds.compose_plan import (
     API_PORT,
     CONTROL,
     DASHBOARD,
@@ -37,14 +37,14 @@ from harness.worlds.compose_plan import (
     inside_links,
     proxies,
 )
-from harness.worlds.compose_rules import Finding, rule_findings
-from harness.worlds.compose_stack import IDENTITY_IMAGE, Standing, owner, read_standing
-from harness.worlds.docker_engine import OWNER_LABEL, STACK_LABEL, Engine
-from harness.worlds.docker_rows import SERVICE_LABEL, Confined, Network
-from identity.core.topology import CLIENT, StackSpec
-from identity.server.port_range import HOST
-from identity.server.shared_spec import SPEC_NAME
-from identity.server.spec_file import read_served
+from brownout.harness.worlds.compose_rules import Finding, rule_findings
+from brownout.harness.worlds.compose_stack import IDENTITY_IMAGE, Standing, owner, read_standing
+from brownout.harness.worlds.docker_engine import OWNER_LABEL, STACK_LABEL, Engine
+from brownout.harness.worlds.docker_rows import SERVICE_LABEL, Confined, Network
+from brownout.identity.core.topology import CLIENT, StackSpec
+from brownout.identity.server.port_range import HOST
+from brownout.identity.server.shared_spec import SPEC_NAME
+from brownout.identity.server.spec_file import read_served
 
 TRY_TIMEOUT_S = 1.5
 LOOKERS = 8
@@ -75,7 +75,7 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen from inside one container: see harness.worlds.compose_look."""
+    """What was seen from inside one container: see brownout.harness.worlds.compose_look."""
 
     open: frozenset[str]
     peers: frozenset[str]

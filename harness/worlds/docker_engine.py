@@ -24,8 +24,8 @@ import docker
 import docker.errors
 import requests
 
-from harness.errors import WorldError
-from harness.worlds.docker_rows import SERVICE_LABEL, Confined, Network, read_confined, read_network
+from brownout.harness.errors import WorldError
+from brownout.harness.worlds.docker_rows import SERVICE_LABEL, Confined, Network, read_confined, read_network
 
 STACK_LABEL, OWNER_LABEL, NODE_LABEL, PROBER_LABEL = "brownout.stack", "brownout.owner", "brownout.node", "brownout.prober"
 PROJECT_LABEL = "com.docker.compose.project"

@@ -9,8 +9,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from harness.draw import draw_id
-from identity.core.ports import BadToken
+from brownout.harness.draw import draw_id
+from brownout.identity.core.ports import BadToken
 
 
 class KeyedSigner:

@@ -1,6 +1,6 @@
 """Simulated links: latency, and what holds on a link do to a message in each direction.
 
-The words mean what they mean with the real proxy (harness.worlds.toxiproxy_holds), holds are checked by the same code:
+The words mean what they mean with the real proxy (brownout.harness.worlds.toxiproxy_holds), holds are checked by the same code:
 
 - `refuse`  new calls are refused at once, and calls under way are reset.
 - `reset`   a message of that direction is lost, and its caller is reset at once. What is under way and sends nothing into it
@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.draw import Draws
-from harness.kernel import Future, Kernel
-from harness.worlds.toxiproxy_holds import Hold, is_refused, streams_of
-from identity.core.messages import CallFailed, Response
+from brownout.harness.draw import Draws
+from brownout.harness.kernel import Future, Kernel
+from brownout.harness.worlds.toxiproxy_holds import Hold, is_refused, streams_of
+from brownout.identity.core.messages import CallFailed, Response
 
 UPSTREAM, DOWNSTREAM = "upstream", "downstream"
 LATENCY_MS = 0.4

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import httpx
 
-from harness.errors import WorldError
-from harness.worlds.toxiproxy_holds import FAULT_ID
+from brownout.harness.errors import WorldError
+from brownout.harness.worlds.toxiproxy_holds import FAULT_ID
 
 DIRECTIONS = ("upstream", "downstream", "both")
 TIMEOUT_S = 10.0

@@ -7,8 +7,8 @@ import time
 from contextlib import suppress
 from typing import Literal
 
-from harness.world import ProbeResult
-from identity.server.spec_file import split_address
+from brownout.harness.world import ProbeResult
+from brownout.identity.server.spec_file import split_address
 
 Outcome = Literal["ok", "refused", "reset", "timeout"]
 

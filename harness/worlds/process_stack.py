@@ -19,15 +19,15 @@ from typing import Any
 
 import orjson
 
-from harness.errors import StackGone, WorldError
-from harness.worlds.toxiproxy import Toxiproxy
-from identity.core.topology import CLIENT, Link, StackSpec
-from identity.server import control, system
-from identity.server.clock import Clock
-from identity.server.forkserver import LOG_FOLDER, OWN_LOG
-from identity.server.port_range import HOST, NoPortError, free_ports
-from identity.server.spec_file import Companion, ServedStack, write_private, write_served
-from identity.server.system import ProcessId
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.worlds.toxiproxy import Toxiproxy
+from brownout.identity.core.topology import CLIENT, Link, StackSpec
+from brownout.identity.server import control, system
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.forkserver import LOG_FOLDER, OWN_LOG
+from brownout.identity.server.port_range import HOST, NoPortError, free_ports
+from brownout.identity.server.spec_file import Companion, ServedStack, write_private, write_served
+from brownout.identity.server.system import ProcessId
 
 SCHEMA = "brownout/world/v1"
 RECORD_NAME, SPEC_NAME = "world.json", "spec.json"
@@ -173,7 +173,7 @@ def _spawn(folder: Path, api_port: int) -> tuple[Standing, int]:
         (os.POSIX_SPAWN_DUP2, writer, 1),
         (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
     ]
-    command = [sys.executable, "-m", "identity.server.forkserver", str(folder / SPEC_NAME)]
+    command = [sys.executable, "-m", "brownout.identity.server.forkserver", str(folder / SPEC_NAME)]
     try:
         pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsid=True)
     except OSError as failed:

@@ -1,6 +1,6 @@
 """The world `processes`: every node a process of its own on loopback, every link a proxy of the real Toxiproxy.
 
-Carriers: a link's holds are kept by Toxiproxy (harness.worlds.toxiproxy), a node's by the parent of all node processes
+Carriers: a link's holds are kept by Toxiproxy (brownout.harness.worlds.toxiproxy), a node's by the parent of all node processes
 (identity.server.family), a switch's by the node itself. This module keeps none, so any number of processes may drive one
 stack through `ProcessesWorld.attach` and all see the same.
 
@@ -16,21 +16,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from harness.errors import StackGone, WorldError
-from harness.tools import toxiproxy_server
-from harness.world import ProbeResult
-from harness.worlds.catalog import PROCESSES, WORLDS
-from harness.worlds.process_probe import probe_address
-from harness.worlds.process_stack import SPEC_NAME, Standing, ask, bring_up, read_standing, take_down
-from harness.worlds.sockets import SocketWorld
-from identity.core.topology import CLIENT, Link, StackSpec
-from identity.server.forkserver import LOG_FOLDER
-from identity.server.port_range import HOST
-from identity.server.spec_file import ServedStack, read_served
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.tools import toxiproxy_server
+from brownout.harness.world import ProbeResult
+from brownout.harness.worlds.catalog import PROCESSES, WORLDS
+from brownout.harness.worlds.process_probe import probe_address
+from brownout.harness.worlds.process_stack import SPEC_NAME, Standing, ask, bring_up, read_standing, take_down
+from brownout.harness.worlds.sockets import SocketWorld
+from brownout.identity.core.topology import CLIENT, Link, StackSpec
+from brownout.identity.server.forkserver import LOG_FOLDER
+from brownout.identity.server.port_range import HOST
+from brownout.identity.server.spec_file import ServedStack, read_served
 
 
 class ProcessesWorld(SocketWorld):
-    """Implements harness.world.World. `folder` is the stack's: its record, its secrets, its logs, its nodes' state."""
+    """Implements brownout.harness.world.World. `folder` is the stack's: its record, its secrets, its logs, its nodes' state."""
 
     name = PROCESSES
     abilities = WORLDS[PROCESSES].abilities

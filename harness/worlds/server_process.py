@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import WorldError
-from identity.server import system
+from brownout.harness.errors import WorldError
+from brownout.identity.server import system
 
 STOP_TIMEOUT_S = 2.0
 

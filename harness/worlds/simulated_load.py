@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
-from harness.history import Recorder
-from harness.kernel import Future, Kernel
-from harness.load.clients import Answer, ClientState, Script, perform, script, to_record
-from harness.load.plan import Arrival, LoadPlan, arrivals, planned_count
-from identity.core.messages import Request, Response
+from brownout.harness.history import Recorder
+from brownout.harness.kernel import Future, Kernel
+from brownout.harness.load.clients import Answer, ClientState, Script, perform, script, to_record
+from brownout.harness.load.plan import Arrival, LoadPlan, arrivals, planned_count
+from brownout.identity.core.messages import Request, Response
 
 
 class Client(Protocol):

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from harness.draw import draw_id
-from harness.kernel import Future, Kernel
-from identity.core.messages import CallFailed, Request, Response
-from identity.core.node import Node
-from identity.core.nodes import build_node
-from identity.core.ports import Signer
-from identity.core.topology import NodeSpec, StackSpec
+from brownout.harness.draw import draw_id
+from brownout.harness.kernel import Future, Kernel
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.node import Node
+from brownout.identity.core.nodes import build_node
+from brownout.identity.core.ports import Signer
+from brownout.identity.core.topology import NodeSpec, StackSpec
 
 
 class Surroundings(Protocol):

@@ -10,19 +10,19 @@ from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.errors import Defended, WorldError
-from harness.history import Recorder
-from harness.kernel import Future, Kernel
-from harness.load.plan import LoadPlan
-from harness.world import Carrier, LoadHandle, ProbeResult, one_after_another
-from harness.worlds.catalog import SIMULATION, WORLDS
-from harness.worlds.keyed_signer import KeyedSigner
-from harness.worlds.links import DOWNSTREAM, UPSTREAM, SimulatedLink
-from harness.worlds.simulated_load import SimulatedLoad
-from harness.worlds.simulated_node import SimulatedNode
-from identity.core.messages import CallFailed, Request, Response
-from identity.core.ports import Signer
-from identity.core.topology import CLIENT, Link, NodeName, StackSpec, link_between
+from brownout.harness.errors import Defended, WorldError
+from brownout.harness.history import Recorder
+from brownout.harness.kernel import Future, Kernel
+from brownout.harness.load.plan import LoadPlan
+from brownout.harness.world import Carrier, LoadHandle, ProbeResult, one_after_another
+from brownout.harness.worlds.catalog import SIMULATION, WORLDS
+from brownout.harness.worlds.keyed_signer import KeyedSigner
+from brownout.harness.worlds.links import DOWNSTREAM, UPSTREAM, SimulatedLink
+from brownout.harness.worlds.simulated_load import SimulatedLoad
+from brownout.harness.worlds.simulated_node import SimulatedNode
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.ports import Signer
+from brownout.identity.core.topology import CLIENT, Link, NodeName, StackSpec, link_between
 
 T = TypeVar("T")
 CONTROL_TIMEOUT_S = 10.0

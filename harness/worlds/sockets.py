@@ -17,14 +17,14 @@ from urllib.parse import quote
 
 import httpx
 
-from harness.errors import Defended, WorldError
-from harness.load import driver
-from harness.load.plan import LoadPlan
-from harness.world import Carrier, Inside, LoadHandle
-from harness.worlds.toxiproxy import Toxiproxy
-from identity.core.messages import CallFailed, Request, Response
-from identity.core.topology import CLIENT, Link, StackSpec
-from identity.server.clock import Clock
+from brownout.harness.errors import Defended, WorldError
+from brownout.harness.load import driver
+from brownout.harness.load.plan import LoadPlan
+from brownout.harness.world import Carrier, Inside, LoadHandle
+from brownout.harness.worlds.toxiproxy import Toxiproxy
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.topology import CLIENT, Link, StackSpec
+from brownout.identity.server.clock import Clock
 
 T = TypeVar("T")
 CONTROL_TIMEOUT_S = 10.0

@@ -1,6 +1,6 @@
 """Toxiproxy as a carrier of holds: the only file that knows its client library, its API and its server process.
 
-Theory. A proxy keeps, by itself, the set of holds on it (harness.worlds.toxiproxy_holds says how it is spelt and what
+Theory. A proxy keeps, by itself, the set of holds on it (brownout.harness.worlds.toxiproxy_holds says how it is spelt and what
 each effect means). Order makes any crash repairable: a marker is written before its effect and removed after it, so
 an effect of ours always has a marker, whatever process died in between, and releasing that id again finishes the job.
 
@@ -30,13 +30,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-import toxiproxy
 import toxiproxy.api
 
-from harness.errors import WorldError
-from harness.state import state_dir
-from harness.worlds.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server
-from harness.worlds.toxiproxy_holds import (
+import toxiproxy
+from brownout.harness.errors import WorldError
+from brownout.harness.state import state_dir
+from brownout.harness.worlds.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server
+from brownout.harness.worlds.toxiproxy_holds import (
     FAULT_ID,
     MARKER,
     Effect,

@@ -29,7 +29,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import WorldError
+from brownout.harness.errors import WorldError
 
 STREAMS = ("upstream", "downstream")
 FAULT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from identity.core.ports import BadToken, Signer
+from brownout.identity.core.ports import BadToken, Signer
 
 SKEW_ALLOWED_S = 300.0  # verifiers of the field allow five minutes either way
 WELL_KNOWN_RESOURCES = (

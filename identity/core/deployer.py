@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from identity.core.messages import CallFailed, Response
-from identity.core.node import Node, Refused, Switch, Unreachable, Value
-from identity.core.ports import Ports
-from identity.core.settings import BUILDS, check_config
-from identity.core.topology import DEPLOYER, MANAGEMENT, TOKEN, NodeName, NodeSpec
+from brownout.identity.core.messages import CallFailed, Response
+from brownout.identity.core.node import Node, Refused, Switch, Unreachable, Value
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.settings import BUILDS, check_config
+from brownout.identity.core.topology import DEPLOYER, MANAGEMENT, TOKEN, NodeName, NodeSpec
 
 RECONCILE_S = 60.0
 

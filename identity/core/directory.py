@@ -16,12 +16,12 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from identity.core.keys import MANAGED
-from identity.core.messages import CallFailed, Request, Response
-from identity.core.node import PASSIVE, Node, Refused, Switch, Unreachable, Value, error, nothing_to_undo
-from identity.core.ports import Ports
-from identity.core.settings import BUILDS
-from identity.core.topology import DIRECTORY, MANAGEMENT, TOKEN, VAULT, NodeName, NodeSpec
+from brownout.identity.core.keys import MANAGED
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.node import PASSIVE, Node, Refused, Switch, Unreachable, Value, error, nothing_to_undo
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.settings import BUILDS
+from brownout.identity.core.topology import DIRECTORY, MANAGEMENT, TOKEN, VAULT, NodeName, NodeSpec
 
 USER_TOKEN_AUDIENCE = "https://management.azure.com"
 VERSIONS_AHEAD = 1000  # versions are reserved durably in blocks, so that a new life never gives one out again

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from identity.core import imds
-from identity.core.messages import CallFailed, Request, Response
-from identity.core.node import Node, Switch, Value, error, nothing_to_undo
-from identity.core.ports import Ports
-from identity.core.token_cache import CachedToken, TokenCache
-from identity.core.topology import HOST, NodeSpec
-from identity.core.trail import Hop, of, with_hop
+from brownout.identity.core import imds
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.node import Node, Switch, Value, error, nothing_to_undo
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.token_cache import CachedToken, TokenCache
+from brownout.identity.core.topology import HOST, NodeSpec
+from brownout.identity.core.trail import Hop, of, with_hop
 
 SCALE_SET_DIGITS = 9
 UNREACHABLE = Response(503, {"error": "unknown", "error_description": "the managed identity service does not answer"})

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from identity.core.claims import is_known_resource
-from identity.core.messages import Request, Response
-from identity.core.settings import Settings
-from identity.core.topology import REGIONS, StackSpec
+from brownout.identity.core.claims import is_known_resource
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import REGIONS, StackSpec
 
 if TYPE_CHECKING:
-    from identity.core.host import Machine
+    from brownout.identity.core.host import Machine
 
 TOKEN_PATH = "metadata/identity/oauth2/token"
 SELECTORS: Mapping[str, str] = {"client_id": "client_id", "object_id": "object_id", "msi_res_id": "resource_id"}

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from identity.core.messages import Request
+from brownout.identity.core.messages import Request
 
 MANUAL, MANAGED = "manual", "managed"
 

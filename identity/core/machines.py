@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from identity.core import arm
-from identity.core.messages import CallFailed, Request, Response
-from identity.core.node import Value, error
-from identity.core.topology import HOST, REGIONS
-from identity.core.trail import Hop
+from brownout.identity.core import arm
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.node import Value, error
+from brownout.identity.core.topology import HOST, REGIONS
+from brownout.identity.core.trail import Hop
 
 if TYPE_CHECKING:
-    from identity.core.management import Management
+    from brownout.identity.core.management import Management
 
 Served = tuple[Response, Hop, str]
 Changed = tuple[dict[str, Any], Response | None, Hop, str]
@@ -73,7 +73,7 @@ class Machines:
         return arm.machine_resource(machine["arm_id"], machine["name"], location, machine["identities"], tenant)
 
     async def _create(self, path: arm.ArmPath, body: Mapping[str, Any], known: Any) -> Served:
-        from identity.core.management import region_of
+        from brownout.identity.core.management import region_of
 
         region = region_of(str(body.get("location", "")), self._node.region)
         if region != self._node.region:
@@ -168,7 +168,7 @@ class Machines:
         if response.status == 404 and not present:
             response = Response(200)
         if not response.ok:
-            from identity.core.management import store_failed
+            from brownout.identity.core.management import store_failed
 
             return store_failed(response), hop, inner
         wanted = resource_id.lower()

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from identity.core import arm, claims
-from identity.core.machines import Machines
-from identity.core.messages import Request, Response
-from identity.core.node import Value, error
-from identity.core.ports import BadToken, Ports
-from identity.core.reader import Reader
-from identity.core.topology import MANAGEMENT, REGIONS, NodeSpec
-from identity.core.trail import Hop, with_hop
+from brownout.identity.core import arm, claims
+from brownout.identity.core.machines import Machines
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import Value, error
+from brownout.identity.core.ports import BadToken, Ports
+from brownout.identity.core.reader import Reader
+from brownout.identity.core.topology import MANAGEMENT, REGIONS, NodeSpec
+from brownout.identity.core.trail import Hop, with_hop
 
 AUDIENCE = "https://management.azure.com"
 LOCATIONS: Mapping[str, str] = {region.azure_name: name for name, region in REGIONS.items()}

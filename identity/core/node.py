@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from identity.core.messages import Request, Response
-from identity.core.ports import Ports
-from identity.core.settings import BUILDS, Build, Settings, check_config
-from identity.core.topology import NodeSpec
-from identity.core.trail import Hop, with_hop
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.settings import BUILDS, Build, Settings, check_config
+from brownout.identity.core.topology import NodeSpec
+from brownout.identity.core.trail import Hop, with_hop
 
 Value = Mapping[str, Any]
 Engage = Callable[[str, Value], Awaitable[Value]]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from identity.core.deployer import Deployer
-from identity.core.directory import Directory
-from identity.core.host import Host
-from identity.core.management import Management
-from identity.core.node import Node
-from identity.core.ports import Ports
-from identity.core.store import Store
-from identity.core.token import TokenNode
-from identity.core.topology import NodeSpec
-from identity.core.vault import Vault
+from brownout.identity.core.deployer import Deployer
+from brownout.identity.core.directory import Directory
+from brownout.identity.core.host import Host
+from brownout.identity.core.management import Management
+from brownout.identity.core.node import Node
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.store import Store
+from brownout.identity.core.token import TokenNode
+from brownout.identity.core.topology import NodeSpec
+from brownout.identity.core.vault import Vault
 
 ROLES: Mapping[str, type[Node]] = {cls.role: cls for cls in (Directory, Deployer, Store, TokenNode, Host, Management, Vault)}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from identity.core.messages import Request, Response
+from brownout.identity.core.messages import Request, Response
 
 
 class BadToken(Exception):

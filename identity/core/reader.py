@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from identity.core.messages import CallFailed, Request, Response
-from identity.core.node import Node, Value, error
-from identity.core.ports import Ports
-from identity.core.replica import Replica
-from identity.core.store_client import StoreClient
-from identity.core.topology import DIRECTORY, NodeSpec
-from identity.core.trail import Hop, of
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.node import Node, Value, error
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.replica import Replica
+from brownout.identity.core.store_client import StoreClient
+from brownout.identity.core.topology import DIRECTORY, NodeSpec
+from brownout.identity.core.trail import Hop, of
 
 
 class Reader(Node):

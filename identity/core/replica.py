@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from identity.core.messages import Request, Response
-from identity.core.node import error
-from identity.core.ports import Ports
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import error
+from brownout.identity.core.ports import Ports
 
 
 class Replica:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from identity.core.keys import MANAGED, KeyRing, StoreKey, manual_key
-from identity.core.messages import Request, Response
-from identity.core.node import Node, Switch, Value, error
-from identity.core.ports import Ports
-from identity.core.topology import STORE, NodeSpec
-from identity.core.trail import Hop, with_hop
+from brownout.identity.core.keys import MANAGED, KeyRing, StoreKey, manual_key
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import Node, Switch, Value, error
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.topology import STORE, NodeSpec
+from brownout.identity.core.trail import Hop, with_hop
 
 REFUSAL = "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly"
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from identity.core.keys import StoreKey, manual_key, signed
-from identity.core.messages import Request, Response
-from identity.core.node import error
-from identity.core.ports import Ports
-from identity.core.settings import Build
-from identity.core.topology import STORE, StackSpec
+from brownout.identity.core.keys import StoreKey, manual_key, signed
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import error
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.settings import Build
+from brownout.identity.core.topology import STORE, StackSpec
 
 
 class StoreClient:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from identity.core import claims
-from identity.core.messages import Request, Response
-from identity.core.node import Value, error
-from identity.core.ports import Ports
-from identity.core.reader import Reader
-from identity.core.token_cache import CachedToken, TokenCache
-from identity.core.topology import TOKEN, NodeSpec
-from identity.core.trail import Hop, with_hop
+from brownout.identity.core import claims
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import Value, error
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.reader import Reader
+from brownout.identity.core.token_cache import CachedToken, TokenCache
+from brownout.identity.core.topology import TOKEN, NodeSpec
+from brownout.identity.core.trail import Hop, with_hop
 
 NOT_FOUND = "Identity not found"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from identity.core.messages import Response
+from brownout.identity.core.messages import Response
 
 HEADER = "x-brownout-trail"
 

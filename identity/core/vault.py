@@ -5,13 +5,13 @@ Its wire shape is Key Vault's secrets: a 401 challenge without a good token, els
 
 from __future__ import annotations
 
-from identity.core import claims
-from identity.core.messages import Request, Response
-from identity.core.node import Node, Value, error
-from identity.core.ports import BadToken, Ports
-from identity.core.replica import Replica
-from identity.core.topology import VAULT, NodeSpec
-from identity.core.trail import with_hop
+from brownout.identity.core import claims
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import Node, Value, error
+from brownout.identity.core.ports import BadToken, Ports
+from brownout.identity.core.replica import Replica
+from brownout.identity.core.topology import VAULT, NodeSpec
+from brownout.identity.core.trail import with_hop
 
 AUDIENCE = "https://vault.azure.net"
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from identity.core.messages import Request, Response
+from brownout.identity.core.messages import Request, Response
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,7 +25,7 @@ BODY_LIMIT_BYTES = 1_048_576
 JSON_TYPE = (b"content-type", b"application/json; charset=utf-8")
 FORM_TYPE = "application/x-www-form-urlencoded"
 WITHOUT_BODY = (204, 304)
-log = logging.getLogger("identity.server")
+log = logging.getLogger("brownout.identity.server")
 
 
 class Handler(Protocol):

@@ -1,4 +1,4 @@
-"""`python -m identity.server.container NODE`: one node as the one process of its container.
+"""`python -m brownout.identity.server.container NODE`: one node as the one process of its container.
 
 Two files in the folder of the specification, which is shared by all containers of a stack, say what to do: `stack.json`
 (a ServedStack, as spec_file writes it) and `go.json` (the stack's clock). A node imports everything, opens its port and
@@ -17,9 +17,9 @@ import socket
 import sys
 from pathlib import Path
 
-from identity.server import serve
-from identity.server.shared_spec import GO_NAME, read_stack, resolved
-from identity.server.spec_file import ServedStack
+from brownout.identity.server import serve
+from brownout.identity.server.shared_spec import GO_NAME, read_stack, resolved
+from brownout.identity.server.spec_file import ServedStack
 
 IMAGE_BUILD_VARIABLE = "BROWNOUT_IMAGE_BUILD"
 SPEC_FOLDER, STATE_FOLDER = Path("/spec"), Path("/state")

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from identity.server import port_range, system
+from brownout.identity.server import port_range, system
 
 EFFECTS = ("down", "paused")
 READY_TIMEOUT_S = 15.0

@@ -1,4 +1,4 @@
-"""`python -m identity.server.forkserver SPEC.json`: the parent of a stack's processes, a daemon in its own session.
+"""`python -m brownout.identity.server.forkserver SPEC.json`: the parent of a stack's processes, a daemon in its own session.
 
 It starts the companions, binds a port for every node, opens the control socket in SPEC's folder and prints one JSON line:
 `{"ok": true, "ports": {...}, "companions": {NAME: PID}}` or `{"ok": false, "error": ...}`. Then it imports, once, all
@@ -32,10 +32,10 @@ from typing import Any
 
 import orjson
 
-from identity.server import control, system
-from identity.server.family import Family, FamilyError, exit_text, tail
-from identity.server.port_range import NoPortError
-from identity.server.spec_file import Companion, ServedStack, read_served
+from brownout.identity.server import control, system
+from brownout.identity.server.family import Family, FamilyError, exit_text, tail
+from brownout.identity.server.port_range import NoPortError
+from brownout.identity.server.spec_file import Companion, ServedStack, read_served
 
 LAUNCH_TIMEOUT_S = 60.0
 REAP_INTERVAL_S = 1.0
@@ -175,7 +175,7 @@ class Daemon:
 
 def import_node_code() -> ServeNode:
     """What a node's process runs. The first call is slow and is made by the parent, so that forks need none."""
-    from identity.server.serve import run_node
+    from brownout.identity.server.serve import run_node
 
     return run_node
 

@@ -18,7 +18,7 @@ from typing import cast
 
 import httptools
 
-from identity.server.spec_file import split_address
+from brownout.identity.server.spec_file import split_address
 
 KEEP_IDLE_S = 30.0  # shorter than the servers' own, so that a kept connection is rarely closed under a request
 

@@ -1,4 +1,4 @@
-"""A node's ports on a real network, clock and disk (the contract is identity.core.ports.Ports).
+"""A node's ports on a real network, clock and disk (the contract is brownout.identity.core.ports.Ports).
 
 Calls are HTTP/1.1 over kept connections to the link's address, which is a proxy's and never the target's own. The three
 failures are told apart by what the caller can know:
@@ -18,11 +18,11 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from identity.core.messages import CallFailed, Request, Response
-from identity.core.ports import Signer
-from identity.server.clock import Clock
-from identity.server.durable import DurableRecords
-from identity.server.http_client import Answer, BrokenOffError, HttpClient, NotConnectedError
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.ports import Signer
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.durable import DurableRecords
+from brownout.identity.server.http_client import Answer, BrokenOffError, HttpClient, NotConnectedError
 
 JSON_TYPE = {"content-type": "application/json"}
 PATH_SAFE = "/:@!$&'()*+,;=~"  # what RFC 3986 allows in a path as it is

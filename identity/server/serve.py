@@ -17,14 +17,14 @@ import uvicorn.lifespan.off  # else each node would load it for itself, by name
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from identity.core.nodes import build_node
-from identity.core.settings import Settings
-from identity.core.topology import NodeSpec
-from identity.server.asgi import Application, application
-from identity.server.durable import DurableRecords
-from identity.server.ports import SocketPorts
-from identity.server.signing import Algorithm, JwtSigner
-from identity.server.spec_file import ServedStack
+from brownout.identity.core.nodes import build_node
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import NodeSpec
+from brownout.identity.server.asgi import Application, application
+from brownout.identity.server.durable import DurableRecords
+from brownout.identity.server.ports import SocketPorts
+from brownout.identity.server.signing import Algorithm, JwtSigner
+from brownout.identity.server.spec_file import ServedStack
 
 READY = b"r"
 END_TIMEOUT_S = 1.0

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import orjson
 
-from identity.server.clock import Clock
-from identity.server.spec_file import ServedStack, read_served, split_address
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.spec_file import ServedStack, read_served, split_address
 
 SPEC_NAME, GO_NAME, USER_TOKEN_NAME = "stack.json", "go.json", "user-token"
 LOOK_INTERVAL_S = 0.02

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from identity.core.ports import BadToken
+from brownout.identity.core.ports import BadToken
 
 Algorithm = Literal["ES256", "RS256"]
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -29,7 +29,7 @@ RSA_EXPONENT = 65537
 
 
 class JwtSigner:
-    """The signing port of identity.core.ports with real cryptography. `algorithm` is that of keys yet to be made."""
+    """The signing port of brownout.identity.core.ports with real cryptography. `algorithm` is that of keys yet to be made."""
 
     def __init__(self, algorithm: Algorithm = "ES256") -> None:
         self.algorithm: Algorithm = algorithm

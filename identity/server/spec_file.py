@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from identity.core.topology import IdentitySpec, MachineSpec, StackSpec, link_between
-from identity.server.clock import Clock
+from brownout.identity.core.topology import IdentitySpec, MachineSpec, StackSpec, link_between
+from brownout.identity.server.clock import Clock
 
 OWNER_ONLY = 0o600
 

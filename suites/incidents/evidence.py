@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from harness.history import Event, History, RequestRecord
-from harness.registry import Controls
-from harness.result import Result, StepResult
-from harness.slo.stats import wilson_high, wilson_low
-from identity.core import trail
+from brownout.harness.history import Event, History, RequestRecord
+from brownout.harness.registry import Controls
+from brownout.harness.result import Result, StepResult
+from brownout.harness.slo.stats import wilson_high, wilson_low
+from brownout.identity.core import trail
 
 TOKEN_COHORTS = ("warm-machines", "newly-scaled")
 MANAGEMENT = ("create", "delete", "assign", "update")

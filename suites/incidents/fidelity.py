@@ -1,7 +1,7 @@
 """Writes the fidelity table of an incident's page: what was published beside what runs measured, by world.
 
-    python -m suites.incidents.fidelity                              the simulation's column, from a fresh run
-    python -m suites.incidents.fidelity --world processes RUN_DIR    another world's column, from a run that you made
+    python -m brownout.suites.incidents.fidelity                              the simulation's column, from a fresh run
+    python -m brownout.suites.incidents.fidelity --world processes RUN_DIR    another world's column, from a run that you made
 
 The table stands between two markers in the page and is the only part that is touched. Each command renews one column and
 the wording of the claims; the other columns are read back from the page. So the page is its own record, and the same code
@@ -19,15 +19,15 @@ from pathlib import Path
 
 import click
 
-from harness.api import Options, run
-from harness.errors import BrownoutError, UsageError
-from harness.experiment_file import find, load
-from harness.result import ClaimResult, Result
-from harness.run_folder import read_result
+from brownout.harness.api import Options, run
+from brownout.harness.errors import BrownoutError, UsageError
+from brownout.harness.experiment_file import find, load
+from brownout.harness.result import ClaimResult, Result
+from brownout.harness.run_folder import read_result
 
 EXPERIMENT = "ftvr-l9z"
 SEED = 1
-PAGE = Path(__file__).parents[2] / "docs" / "incidents" / f"{EXPERIMENT}.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "incidents" / f"{EXPERIMENT}.md"
 BEGIN, END = "<!-- fidelity: begin -->", "<!-- fidelity: end -->"
 WORLDS = ("simulation", "processes", "compose")
 HEAD = ("claim", "what was published", "published", *(word for world in WORLDS for word in (world, "status")))

@@ -11,17 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.history import History
-from harness.registry import Controls
-from harness.result import ClaimResult, Result
-from suites.incidents.evidence import (
-    MANAGEMENT,
-    TOKEN_COHORTS,
-    Evidence,
-    clock,
-    interval_text,
-    share_text,
-)
+from brownout.harness.history import History
+from brownout.harness.registry import Controls
+from brownout.harness.result import ClaimResult, Result
+from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence, clock, interval_text, share_text
 
 INCIDENT_POSTURE = "as-of-2024-07"
 Status = Literal["holds", "differs", "calibrated", "not-testable"]

@@ -25,9 +25,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiment import Experiment, parse_clock_s
-from harness.pytest_runs import Brownout, Run
-from suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence
+from brownout.harness.experiment import Experiment, parse_clock_s
+from brownout.harness.pytest_runs import Brownout, Run
+from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence
 
 REAL = pytest.param("processes", marks=[pytest.mark.slow, pytest.mark.brownout_processes])
 CONTAINERS = pytest.param("compose", marks=[pytest.mark.slow, pytest.mark.docker, pytest.mark.brownout_processes])
@@ -248,8 +248,8 @@ def thinned(experiment: Experiment, scale: float) -> Experiment:
 REPLAY = """
 import sys
 from pathlib import Path
-from harness.api import Options, run
-from harness.experiment_file import load
+from brownout.harness.api import Options, run
+from brownout.harness.experiment_file import load
 print(run(load(Path(sys.argv[1])), Options(out=Path(sys.argv[2]), seed=int(sys.argv[3]))).folder)
 """
 

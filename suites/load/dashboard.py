@@ -12,10 +12,10 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, request
 from pydantic import ValidationError
 
-from harness.load.bands import Bands, read_bands, write_bands
-from harness.load.board import SHOWN_S
-from harness.load.view import view
-from suites.load.parts import Desk
+from brownout.harness.load.bands import Bands, read_bands, write_bands
+from brownout.harness.load.board import SHOWN_S
+from brownout.harness.load.view import view
+from brownout.suites.load.parts import Desk
 
 WEB = Path(__file__).with_name("web")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}

@@ -17,16 +17,16 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from harness.history import to_line
-from harness.load.clients import Answer, ClientState, Script, script, to_record
-from harness.load.clock import EmulatedClock
-from harness.load.grants import Grant, Schedule
-from harness.load.heartbeat import Heartbeat, State
-from harness.load.plan import Arrival, LoadPlan
-from harness.load.tail import PART_BYTES
-from harness.load.tally import Report, Tally
-from identity.core.messages import CallFailed, Request, Response
-from suites.load.meter import LineFile, Meter
+from brownout.harness.history import to_line
+from brownout.harness.load.clients import Answer, ClientState, Script, script, to_record
+from brownout.harness.load.clock import EmulatedClock
+from brownout.harness.load.grants import Grant, Schedule
+from brownout.harness.load.heartbeat import Heartbeat, State
+from brownout.harness.load.plan import Arrival, LoadPlan
+from brownout.harness.load.tail import PART_BYTES
+from brownout.harness.load.tally import Report, Tally
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.suites.load.meter import LineFile, Meter
 
 LATE = "late"
 GENERATOR_FAULT = "generator-fault"

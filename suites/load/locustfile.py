@@ -21,14 +21,14 @@ from locust import User, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from harness.load.child import die_with_parent
-from harness.load.clients import Answer
-from harness.load.plan import Arrival, LoadPlan
-from identity.core.messages import Request, Response
-from suites.load import dashboard
-from suites.load.engine import Engine
-from suites.load.parts import Alone, Desk, Master, Worker
-from suites.load.transport import Transport
+from brownout.harness.load.child import die_with_parent
+from brownout.harness.load.clients import Answer
+from brownout.harness.load.plan import Arrival, LoadPlan
+from brownout.identity.core.messages import Request, Response
+from brownout.suites.load import dashboard
+from brownout.suites.load.engine import Engine
+from brownout.suites.load.parts import Alone, Desk, Master, Worker
+from brownout.suites.load.transport import Transport
 
 die_with_parent()
 

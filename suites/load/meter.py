@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from harness.load.tail import PARTS
+from brownout.harness.load.tail import PARTS
 
 _BUCKETS_PER_MS = 10
 
@@ -56,7 +56,7 @@ class LineFile:
 
 
 class Meter:
-    """Counters of one worker; see harness.load.heartbeat for what they promise."""
+    """Counters of one worker; see brownout.harness.load.heartbeat for what they promise."""
 
     def __init__(self) -> None:
         self.planned = self.issued = self.recorded = self.late = self.faults = 0

@@ -5,7 +5,7 @@ Locust's own messages between master and workers carry everything, so a worker n
     worker -> master   brownout-hello    {"boot", "monotonic_s"}: send me the plan
     master -> worker   brownout-plan     {"plan", "boot", "asked_s", "monotonic_s"}
     master -> worker   brownout-orders   {"playing", "grant"}, every half second: what may be sent next (harness.load.grants)
-    worker -> master   brownout-report   harness.load.tally.Report, every half second
+    worker -> master   brownout-report   brownout.harness.load.tally.Report, every half second
     master -> worker   brownout-stop     {}: send nothing more, end what is under way, report
 
 On one machine all processes share the monotonic clock. A worker elsewhere works out how far its own is from the master's
@@ -28,16 +28,16 @@ from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import Runner, WorkerRunner
 
-from harness.lease import boot_id
-from harness.load.bands import read_bands
-from harness.load.board import SILENT_S, Board
-from harness.load.driver import PROBLEMS_NAME
-from harness.load.grants import EVERYTHING, Grant, Granter, Schedule
-from harness.load.heartbeat import PERIOD_S
-from harness.load.plan import LoadPlan, plan_json
-from harness.load.tally import Report
-from harness.load.view import view, write_view
-from suites.load.engine import Engine
+from brownout.harness.lease import boot_id
+from brownout.harness.load.bands import read_bands
+from brownout.harness.load.board import SILENT_S, Board
+from brownout.harness.load.driver import PROBLEMS_NAME
+from brownout.harness.load.grants import EVERYTHING, Grant, Granter, Schedule
+from brownout.harness.load.heartbeat import PERIOD_S
+from brownout.harness.load.plan import LoadPlan, plan_json
+from brownout.harness.load.tally import Report
+from brownout.harness.load.view import view, write_view
+from brownout.suites.load.engine import Engine
 
 AHEAD_S = 3.0
 HELLOS = 5

@@ -18,8 +18,8 @@ import orjson
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPParseError, HTTPSocketPoolResponse
 
-from identity.core.messages import CallFailed, Request, Response
-from identity.core.topology import CLIENT, Link
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.topology import CLIENT, Link
 
 # Enough for twice the advertised 1,000 requests per second with all of them stuck for a deadline of 2 s.
 CONNECTIONS_PER_NODE = 4000

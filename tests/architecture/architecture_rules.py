@@ -14,7 +14,13 @@ from statistics import median
 PACKAGES = ("harness", "faults", "identity", "reports", "suites")
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 400, 60, 8
 CORE_BANNED = frozenset({"socket", "asyncio", "threading", "time", "random", "uuid", "secrets", "os"})
-FAULTS_MAY_IMPORT = ("faults", "harness.fault", "harness.world", "harness.errors", "pydantic")
+FAULTS_MAY_IMPORT = (
+    "brownout.faults",
+    "brownout.harness.fault",
+    "brownout.harness.world",
+    "brownout.harness.errors",
+    "pydantic",
+)
 
 # Calls by which time, chance or the machine gets into a core that has neither: last two names of the called expression.
 _BANNED_CALLS = frozenset(
@@ -78,7 +84,7 @@ def core_imports(root: Path) -> list[str]:
         f"{path.relative_to(root)}:{line}: core imports {name}"
         for path, tree in sources(root, "identity/core")
         for name, line in _imports(tree)
-        if not _is_within(name, "identity.core") and name.partition(".")[0] not in allowed
+        if not _is_within(name, "brownout.identity.core") and name.partition(".")[0] not in allowed
     ]
 
 

@@ -48,8 +48,8 @@ BREACHES: tuple[tuple[Rule, str, str], ...] = (
     (rules.core_imports, "identity/core/planted.py", "import socket\n"),
     (rules.core_imports, "identity/core/planted.py", "from os import path\n"),
     (rules.core_imports, "identity/core/planted.py", "import httpx\n"),
-    (rules.core_imports, "identity/core/planted.py", "from identity.server import port_range\n"),
-    (rules.core_imports, "identity/core/planted.py", "def f():\n    from harness import errors\n"),
+    (rules.core_imports, "identity/core/planted.py", "from brownout.identity.server import port_range\n"),
+    (rules.core_imports, "identity/core/planted.py", "def f():\n    from brownout.harness import errors\n"),
     (rules.core_imports, "identity/core/planted.py", "from .. import server\n"),
     (rules.core_calls, "identity/core/planted.py", "x = time.monotonic()\n"),
     (rules.core_calls, "identity/core/planted.py", "x = random.random()\n"),
@@ -69,8 +69,8 @@ BREACHES: tuple[tuple[Rule, str, str], ...] = (
         "class A:\n    s: set[int]\n    def f(self):\n        return [*self.s]\n",
     ),
     (rules.set_iterations, "identity/core/planted.py", "for x in a.keys() - b:\n    pass\n"),
-    (rules.fault_imports, "faults/planted.py", "from harness import ledger\n"),
-    (rules.fault_imports, "faults/planted.py", "from identity.core import topology\n"),
+    (rules.fault_imports, "faults/planted.py", "from brownout.harness import ledger\n"),
+    (rules.fault_imports, "faults/planted.py", "from brownout.identity.core import topology\n"),
     (rules.fault_imports, "faults/planted.py", "import httpx\n"),
     (rules.undocumented_tests, "tests/planted/test_planted.py", "def test_x():\n    assert True\n"),
     (rules.undocumented_tests, "suites/test_planted.py", "def test_x():\n    '''Nothing'''\n"),
@@ -91,7 +91,7 @@ def test_what_is_allowed_is_not_noticed(tmp_path: Path) -> None:
     """Order-blind uses of sets, allowed imports and a clock that was handed in are no breaches."""
     allowed = (
         "from collections.abc import Mapping\n"
-        "from identity.core.messages import Request\n"
+        "from brownout.identity.core.messages import Request\n"
         "names: frozenset[str] = frozenset({'a'})\n"
         "def f(node, wanted):\n"
         "    now = node.now()\n"
@@ -102,7 +102,7 @@ def test_what_is_allowed_is_not_noticed(tmp_path: Path) -> None:
     (tmp_path / "identity" / "core").mkdir(parents=True)
     (tmp_path / "identity" / "core" / "fine.py").write_text(allowed)
     (tmp_path / "faults").mkdir()
-    (tmp_path / "faults" / "fine.py").write_text("from pydantic import Field\nfrom harness.fault import Fault\n")
+    (tmp_path / "faults" / "fine.py").write_text("from pydantic import Field\nfrom brownout.harness.fault import Fault\n")
     for rule in RULES:
         assert rule(tmp_path) == []
 

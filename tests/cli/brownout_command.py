@@ -16,12 +16,12 @@ from typing import Any
 import yaml
 from click.testing import CliRunner, Result
 
-from harness.cli import main
-from harness.ledger import Ledger
-from harness.ledger_records import StackRecord
-from harness.tools import toxiproxy_server
-from harness.world import ProbeResult
-from harness.worlds.processes import ProcessesWorld
+from brownout.harness.cli import main
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import StackRecord
+from brownout.harness.tools import toxiproxy_server
+from brownout.harness.world import ProbeResult
+from brownout.harness.worlds.processes import ProcessesWorld
 
 TIMEOUT_S = 120.0  # on a machine with much else to do
 PROGRAM = Path(sys.executable).parent / "brownout"

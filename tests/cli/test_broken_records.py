@@ -14,7 +14,7 @@ import pytest
 from brownout_command import PROGRAM, TIMEOUT_S, invoke, small
 from click.testing import CliRunner, Result
 
-from harness.cli import main
+from brownout.harness.cli import main
 
 CUTS = 3
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from brownout_command import PROGRAM, TIMEOUT_S, invoke, small
 
-from harness import doctor
-from harness.doctor import Check
+from brownout.harness import doctor
+from brownout.harness.doctor import Check
 
 pytestmark = pytest.mark.usefixtures("work")
 

@@ -10,7 +10,7 @@ import signal
 import pytest
 from brownout_command import FAULT_LINK, Brownout, Started, eventually, probe_all, small
 
-from harness.live_run import LEASE_TTL_S
+from brownout.harness.live_run import LEASE_TTL_S
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def start_and_cut(brownout: Brownout) -> Started:
 
 
 def guardian_pid(brownout: Brownout) -> int:
-    (pid,) = [pid for pid, command in brownout.processes().items() if "harness.guardian" in command]
+    (pid,) = [pid for pid, command in brownout.processes().items() if "brownout.harness.guardian" in command]
     return pid
 
 

@@ -13,9 +13,9 @@ import pytest
 from brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually, invoke, small
 from click.testing import Result
 
-from harness import api, registry
-from harness.result import EXIT_CODES
-from harness.worlds import catalog
+from brownout.harness import api, registry
+from brownout.harness.result import EXIT_CODES
+from brownout.harness.worlds import catalog
 
 THIN = {"cohorts": [{"name": "callers", "model": "token", "region": "sydney", "rate_per_s": 3, "machines": ["web"]}]}
 NOT_STEADY = {"steady_state": False}
@@ -24,7 +24,7 @@ NOT_STEADY = {"steady_state": False}
 @pytest.fixture(autouse=True)
 def plain_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands inside this process write a page without charts, which take ten times as long as such a run."""
-    monkeypatch.setattr("reports.html.page", lambda *_: "<!doctype html>")
+    monkeypatch.setattr("brownout.reports.html.page", lambda *_: "<!doctype html>")
 
 
 def run(path: Path, *arguments: str) -> Result:
@@ -78,7 +78,7 @@ def test_a_crash_of_ours_is_a_harness_error_and_never_a_breach(work: Path, monke
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(api, "load_plan", broken, raising=False)
-    monkeypatch.setattr("harness.runner.load_plan", broken)
+    monkeypatch.setattr("brownout.harness.runner.load_plan", broken)
     told = run(small(work))
     assert told.exit_code == 4
     assert "RuntimeError: a bug" in told.stderr
@@ -205,7 +205,7 @@ def test_the_result_has_every_field_that_scripts_read(work: Path) -> None:
 
 def test_claims_have_what_was_published_and_what_was_measured() -> None:
     """Each claim of the bundled experiment's result has an id, both figures, an interval and one of four statuses."""
-    from harness.result import ClaimResult
+    from brownout.harness.result import ClaimResult
 
     fields = ClaimResult.model_json_schema()["properties"]
     assert {"id", "published", "measured", "interval", "status"} <= set(fields)

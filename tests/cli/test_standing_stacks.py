@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually
 
-from harness.stack_file import StackFile
+from brownout.harness.stack_file import StackFile
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from containers import Containers
 
-from harness.stack import build_stack
-from harness.worlds.compose import ComposeWorld
-from harness.worlds.docker_engine import Engine
+from brownout.harness.stack import build_stack
+from brownout.harness.worlds.compose import ComposeWorld
+from brownout.harness.worlds.docker_engine import Engine
 
 PUBLISH_INTERVAL_S = 2.0
 

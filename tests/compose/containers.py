@@ -7,11 +7,11 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from harness.fault import Fault
-from harness.world import Carrier
-from harness.worlds.compose import ComposeWorld
-from harness.worlds.docker_engine import Container, Engine
-from identity.core.messages import CallFailed, Request, Response
+from brownout.harness.fault import Fault
+from brownout.harness.world import Carrier
+from brownout.harness.worlds.compose import ComposeWorld
+from brownout.harness.worlds.docker_engine import Container, Engine
+from brownout.identity.core.messages import CallFailed, Request, Response
 
 T = TypeVar("T")
 PATIENCE_S = 30.0

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from compose.write import files
-from harness.stack import build_stack
-from harness.worlds.compose_plan import (
+from brownout.compose.write import files
+from brownout.harness.stack import build_stack
+from brownout.harness.worlds.compose_plan import (
     FENCE,
     SEED,
     TOXIPROXY,
@@ -23,8 +23,8 @@ from harness.worlds.compose_plan import (
     published_ports,
     service_of,
 )
-from harness.worlds.compose_seed import served_stack
-from identity.server.clock import Clock
+from brownout.harness.worlds.compose_seed import served_stack
+from brownout.identity.server.clock import Clock
 
 STACK = build_stack(seed=1)
 FILE: dict[str, Any] = yaml.safe_load(next(text for path, text in files().items() if path.name == "compose.yaml"))
@@ -33,9 +33,9 @@ MEMBERS = (*STACK.nodes(), *probers(STACK))
 
 
 def test_what_is_in_the_repository_is_fresh() -> None:
-    """compose.yaml and toxiproxy.json are what `python -m compose.write` would write now."""
+    """compose.yaml and toxiproxy.json are what `python -m brownout.compose.write` would write now."""
     stale = [path.name for path, text in files().items() if path.read_text(encoding="utf-8") != text]
-    assert stale == [], "run `python -m compose.write`"
+    assert stale == [], "run `python -m brownout.compose.write`"
 
 
 @pytest.mark.parametrize("member", MEMBERS)

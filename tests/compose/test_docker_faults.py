@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 from containers import Containers
 
-from faults.link_blackhole import LinkBlackhole
-from faults.node_disconnect import NodeDisconnect
-from faults.node_kill import NodeKill
-from faults.node_old_image import NodeOldImage
-from faults.node_pause import NodePause
-from faults.node_restart import NodeRestart
-from faults.node_stop import NodeStop
-from faults.node_wipe import NodeWipe
-from harness.errors import WorldError
-from harness.fault import Fault
-from harness.ledger import Ledger
-from harness.lifecycle import LifeCycle
-from harness.world import Carrier
-from identity.core.messages import Request
+from brownout.faults.link_blackhole import LinkBlackhole
+from brownout.faults.node_disconnect import NodeDisconnect
+from brownout.faults.node_kill import NodeKill
+from brownout.faults.node_old_image import NodeOldImage
+from brownout.faults.node_pause import NodePause
+from brownout.faults.node_restart import NodeRestart
+from brownout.faults.node_stop import NodeStop
+from brownout.faults.node_wipe import NodeWipe
+from brownout.harness.errors import WorldError
+from brownout.harness.fault import Fault
+from brownout.harness.ledger import Ledger
+from brownout.harness.lifecycle import LifeCycle
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 CASES: tuple[Fault, ...] = (

@@ -15,17 +15,17 @@ import pytest
 from click.testing import CliRunner, Result
 from stub_engine import OLD, Answers, stub_docker, stub_engine
 
-from harness import doctor_docker
-from harness.cli import main
-from harness.doctor import checks
-from harness.findings import Check
-from harness.ledger import Ledger
-from harness.orphans import take_down_orphans
-from harness.stack import build_stack
-from harness.state import ledger_path, stack_dir
-from harness.worlds import compose_cli
-from harness.worlds.catalog import COMPOSE, WORLDS
-from harness.worlds.compose_stack import RECORD_NAME, bring_up
+from brownout.harness import doctor_docker
+from brownout.harness.cli import main
+from brownout.harness.doctor import checks
+from brownout.harness.findings import Check
+from brownout.harness.ledger import Ledger
+from brownout.harness.orphans import take_down_orphans
+from brownout.harness.stack import build_stack
+from brownout.harness.state import ledger_path, stack_dir
+from brownout.harness.worlds import compose_cli
+from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.compose_stack import RECORD_NAME, bring_up
 
 Engine = Callable[[Answers], None]
 
@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """Has an engine answer as the test says, beside a Compose that is in order. Nothing comes late from this engine."""
-    monkeypatch.setattr("harness.worlds.docker_engine.SETTLE_S", 0.04)
+    monkeypatch.setattr("brownout.harness.worlds.docker_engine.SETTLE_S", 0.04)
     program = stub_docker(tmp_path / "bin")
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     with ExitStack() as running:
@@ -238,9 +238,9 @@ def test_the_doctor_without_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @pytest.mark.parametrize(("free", "ok"), [(500_000_000, False), (5_000_000_000, True)])
 def test_a_full_disk_of_the_engine_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, ok: bool) -> None:
     """The room is that of the disk on which the engine keeps its data."""
-    monkeypatch.setattr("harness.worlds.docker_engine.Engine.__init__", lambda self: None)
-    monkeypatch.setattr("harness.worlds.docker_engine.Engine.close", lambda self: None)
-    monkeypatch.setattr("harness.worlds.docker_engine.Engine.data_folder", str(tmp_path))
+    monkeypatch.setattr("brownout.harness.worlds.docker_engine.Engine.__init__", lambda self: None)
+    monkeypatch.setattr("brownout.harness.worlds.docker_engine.Engine.close", lambda self: None)
+    monkeypatch.setattr("brownout.harness.worlds.docker_engine.Engine.data_folder", str(tmp_path))
     monkeypatch.setattr(doctor_docker.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
     found = doctor_docker.check_disk()
     assert (found.ok, bool(found.fix)) == (ok, not ok)
@@ -249,7 +249,8 @@ def test_a_full_disk_of_the_engine_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_nobody_else_waits_for_the_docker_library() -> None:
     """Neither the command line nor the processes world nor the doctor's module imports it."""
     code = (
-        "import sys, harness.cli, harness.doctor, harness.standing, harness.orphans, harness.worlds.processes;"
+        "import sys\nfrom brownout.harness import cli, doctor, orphans, standing\n"
+        "from brownout.harness.worlds import processes\n"
         "sys.exit(any(name.partition('.')[0] == 'docker' for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from containers import Containers
 
-from faults.node_wipe import NodeWipe
-from faults.region_kill import RegionKill
-from harness.fault import Fault
-from harness.world import Carrier
-from identity.core.messages import Request
+from brownout.faults.node_wipe import NodeWipe
+from brownout.faults.region_kill import RegionKill
+from brownout.harness.fault import Fault
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 PLACES: Mapping[str, str] = {"sydney": "australiaeast", "melbourne": "australiasoutheast"}

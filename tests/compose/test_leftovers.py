@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the installed comm
 from brownout_command import Brownout, Started, small
 from docker_cli import docker, eventually, labelled
 
-from harness.ledger import Ledger
-from harness.state import stack_dir
-from harness.worlds.catalog import COMPOSE, WORLDS
-from harness.worlds.compose_stack import IDENTITY_IMAGE, owner
+from brownout.harness.ledger import Ledger
+from brownout.harness.state import stack_dir
+from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.compose_stack import IDENTITY_IMAGE, owner
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 

@@ -11,8 +11,8 @@ import pytest
 from containers import Containers
 from socket_oracle import Oracle, http, oracle
 
-from harness.world import Carrier
-from identity.core.messages import Request
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 PAGE = Path(__file__).parents[2] / "docs" / "writing-an-experiment.md"

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from containers import Containers
 
-from harness.load.bands import Band, Bands
-from harness.world import Carrier
-from harness.worlds.compose_stack import read_standing
+from brownout.harness.load.bands import Band, Bands
+from brownout.harness.world import Carrier
+from brownout.harness.worlds.compose_stack import read_standing
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 PATIENCE_S = 40.0

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from containers import Containers
 
-from harness.errors import WorldError
-from harness.stack import build_stack
-from harness.worlds import compose_stack
-from harness.worlds.compose import ComposeWorld
-from harness.worlds.compose_plan import SPEC_FOLDER
-from harness.worlds.docker_engine import Engine
+from brownout.harness.errors import WorldError
+from brownout.harness.stack import build_stack
+from brownout.harness.worlds import compose_stack
+from brownout.harness.worlds.compose import ComposeWorld
+from brownout.harness.worlds.compose_plan import SPEC_FOLDER
+from brownout.harness.worlds.docker_engine import Engine
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 FILES = 40

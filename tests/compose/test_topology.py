@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from containers import Containers
 from docker_cli import docker
 
-from harness.cli import main
-from harness.ledger import Ledger
-from harness.state import ledger_path
-from harness.worlds.catalog import COMPOSE, WORLDS
-from harness.worlds.compose_stack import IDENTITY_IMAGE, read_standing
-from harness.worlds.compose_topology import Topology, check_topology
+from brownout.harness.cli import main
+from brownout.harness.ledger import Ledger
+from brownout.harness.state import ledger_path
+from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.compose_stack import IDENTITY_IMAGE, read_standing
+from brownout.harness.worlds.compose_topology import Topology, check_topology
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 TALK = "import socket, time; held = socket.create_connection(('sydney-store', 8080)); time.sleep(300)"

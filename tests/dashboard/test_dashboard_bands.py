@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.ledger import Ledger
-from harness.ledger_records import Intent, State
-from harness.load.bands import FILE_NAME, BandsFile, LedgerBands, read_bands, write_bands
-from harness.world import Carrier
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import Intent, State
+from brownout.harness.load.bands import FILE_NAME, BandsFile, LedgerBands, read_bands, write_bands
+from brownout.harness.world import Carrier
 
 RATE = 100.0
 NOW_S = 50_000.0

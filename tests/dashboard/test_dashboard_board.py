@@ -10,16 +10,16 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from harness.history import Outcome
-from harness.load.bands import Band, Bands
-from harness.load.board import Board
-from harness.load.clients import Answer, to_record
-from harness.load.heartbeat import Heartbeat
-from harness.load.plan import Arrival, Cohort, LoadPlan, arrivals
-from harness.load.tally import Report, Tally, bucket_of, percentile_ms
-from harness.load.view import read_view, view, write_view
-from harness.load.watch import Watch, WatchedObjective
-from harness.slo.stats import wilson_high, wilson_low
+from brownout.harness.history import Outcome
+from brownout.harness.load.bands import Band, Bands
+from brownout.harness.load.board import Board
+from brownout.harness.load.clients import Answer, to_record
+from brownout.harness.load.heartbeat import Heartbeat
+from brownout.harness.load.plan import Arrival, Cohort, LoadPlan, arrivals
+from brownout.harness.load.tally import Report, Tally, bucket_of, percentile_ms
+from brownout.harness.load.view import read_view, view, write_view
+from brownout.harness.load.watch import Watch, WatchedObjective
+from brownout.harness.slo.stats import wilson_high, wilson_low
 
 RATE = 2.0
 TARGET = 0.9
@@ -115,7 +115,7 @@ def test_points_are_exact_in_every_second(board: Board) -> None:
 def test_wider_points_are_sums_of_narrow_ones(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where more time is shown, nothing is lost between the points."""
     narrow = [found["callers"] for _, found in board.points(120)]
-    monkeypatch.setattr("harness.load.board.MOST_POINTS", 5)
+    monkeypatch.setattr("brownout.harness.load.board.MOST_POINTS", 5)
     assert board.width_s(120) == 10
     wide = [found["callers"] for _, found in board.points(120)]
     assert len(wide) == 5

@@ -9,7 +9,7 @@ import pytest
 from brownout_command import Brownout, eventually
 from dashboard_load import Dashboard, folder_of, generators
 
-from harness.load.tail import LogTail
+from brownout.harness.load.tail import LogTail
 
 pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 

@@ -14,7 +14,7 @@ from brownout_command import Brownout, eventually, small
 from dashboard_browser import browser, find_browser
 from dashboard_load import TOKEN, Dashboard, folder_of, free_port, view_at
 
-from harness.load.tail import LogTail
+from brownout.harness.load.tail import LogTail
 
 pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from docs_pages import DOCS, blocks
 
-from harness.api import Options, run
-from harness.experiment import Experiment
-from harness.experiment_file import load
+from brownout.harness.api import Options, run
+from brownout.harness.experiment import Experiment
+from brownout.harness.experiment_file import load
 
 EXPERIMENTS = DOCS / "writing-an-experiment.md"
 PRINTED = [block.text for block in blocks(EXPERIMENTS, "yaml") if block.mark == "experiment"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from docs_pages import DOCS, keys_in, section
 
-from harness.pytest_runs import Brownout, Run
-from suites.incidents.fidelity import BEGIN, END, EXPERIMENT, PAGE, SEED, column_in, column_of, main, renewed
+from brownout.harness.pytest_runs import Brownout, Run
+from brownout.suites.incidents.fidelity import BEGIN, END, EXPERIMENT, PAGE, SEED, column_in, column_of, main, renewed
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def page() -> str:
 
 
 def test_the_page_has_todays_figures(incident: Run) -> None:
-    """The simulation's column is what the code gives; where it is not, `python -m suites.incidents.fidelity` renews it."""
+    """The simulation's column is what the code gives (`python -m brownout.suites.incidents.fidelity` renews it)."""
     assert column_in(page(), "simulation") == column_of(incident.result)
 
 

@@ -13,10 +13,10 @@ import pytest
 from docs_pages import DOCS, PAGES, ROOT, anchors, blocks, keys_in, links, prose, read, section
 from pydantic import BaseModel
 
-from harness import registry
-from harness.cli import main
-from harness.errors import LeftUnsafe, UsageError
-from harness.experiment import (
+from brownout.harness import registry
+from brownout.harness.cli import main
+from brownout.harness.errors import LeftUnsafe, UsageError
+from brownout.harness.experiment import (
     Alert,
     Control,
     Experiment,
@@ -32,11 +32,11 @@ from harness.experiment import (
     Step,
     Timeline,
 )
-from harness.load.plan import Cohort
-from harness.result import EXIT_CODES, ClaimResult, StepResult, Times
-from harness.stack_file import IdentityEntry, MachineEntry, RegionEntry, StackFile
-from harness.verdicts import VERDICTS
-from identity.core.settings import Settings
+from brownout.harness.load.plan import Cohort
+from brownout.harness.result import EXIT_CODES, ClaimResult, StepResult, Times
+from brownout.harness.stack_file import IdentityEntry, MachineEntry, RegionEntry, StackFile
+from brownout.harness.verdicts import VERDICTS
+from brownout.identity.core.settings import Settings
 
 EXPERIMENTS = DOCS / "writing-an-experiment.md"
 VERDICT = DOCS / "reading-a-verdict.md"
@@ -73,7 +73,7 @@ def test_every_installed_fault_is_listed_with_its_parameters() -> None:
     rows = {
         line.split("`")[1]: line for line in section(EXPERIMENTS, "What can be done").splitlines() if line.startswith("| `")
     }
-    ours = {kind: fault for kind, fault in registry.faults().items() if fault.__module__.startswith("faults.")}
+    ours = {kind: fault for kind, fault in registry.faults().items() if fault.__module__.startswith("brownout.faults.")}
     assert set(rows) == set(ours)
     for kind, fault in ours.items():
         parameters = rows[kind].split("|")[2]

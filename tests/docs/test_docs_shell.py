@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from docs_pages import DOCS, Block, blocks
 
-from harness import standing
+from brownout.harness import standing
 
 pytestmark = pytest.mark.slow
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")

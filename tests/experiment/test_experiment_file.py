@@ -9,14 +9,14 @@ from typing import ClassVar, Literal
 
 import pytest
 
-from harness import registry
-from harness.errors import FileError, UsageError
-from harness.experiment import Experiment, clock_text, duration_text, parse_clock_s, parse_duration_s
-from harness.experiment_checks import OPERATIONS
-from harness.experiment_file import FileErrors, find, load, schema, schema_text, validate
-from harness.fault import Fault, unknown_name
-from harness.load import clients
-from harness.world import Carrier
+from brownout.harness import registry
+from brownout.harness.errors import FileError, UsageError
+from brownout.harness.experiment import Experiment, clock_text, duration_text, parse_clock_s, parse_duration_s
+from brownout.harness.experiment_checks import OPERATIONS
+from brownout.harness.experiment_file import FileErrors, find, load, schema, schema_text, validate
+from brownout.harness.fault import Fault, unknown_name
+from brownout.harness.load import clients
+from brownout.harness.world import Carrier
 
 ROOT = Path(__file__).parents[2]
 SOUND = """\

@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 
 import pytest
 
-from harness import registry
-from harness.errors import UsageError
-from harness.fault import Fault
-from harness.suggest import closest, did_you_mean
+from brownout.harness import registry
+from brownout.harness.errors import UsageError
+from brownout.harness.fault import Fault
+from brownout.harness.suggest import closest, did_you_mean
 
 
 class Cut(Fault):

@@ -12,14 +12,13 @@ import pytest
 from fault_cases import CASES, IN_CONTAINERS, SITUATIONAL
 from pydantic import ValidationError
 
-import faults
-from harness.errors import AbilityMissing, UsageError
-from harness.fault import Fault
-from harness.stack import build_stack
-from harness.worlds.catalog import WORLDS, check_able
-from harness.worlds.simulation import SimulationWorld
+from brownout.harness.errors import AbilityMissing, UsageError
+from brownout.harness.fault import Fault
+from brownout.harness.stack import build_stack
+from brownout.harness.worlds.catalog import WORLDS, check_able
+from brownout.harness.worlds.simulation import SimulationWorld
 
-FOLDER = Path(faults.__file__).parent
+FOLDER = Path(__file__).resolve().parents[2] / "faults"
 FILES = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
 EVERYWHERE = (*CASES, *SITUATIONAL)
 EVERY = (*EVERYWHERE, *IN_CONTAINERS)
@@ -28,7 +27,7 @@ WORLD = SimulationWorld(build_stack(seed=1), epoch_s=0.0)
 
 def class_of(path: Path) -> type[Fault]:
     """The one fault class that a file defines."""
-    module = importlib.import_module(f"faults.{path.stem}")
+    module = importlib.import_module(f"brownout.faults.{path.stem}")
     (found,) = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
     assert issubclass(found, Fault)
     return found
@@ -45,12 +44,12 @@ def test_a_fault_file_is_small_and_named_after_its_fault(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
 def test_faults_import_only_their_contract(path: Path) -> None:
-    """Of this project a fault file imports harness.fault, harness.world, harness.errors and faults' own helpers."""
-    allowed = {"harness.fault", "harness.world", "harness.errors"}
+    """Of this project a fault file imports the harness's fault, world and errors, and faults' own helpers."""
+    allowed = {"brownout.harness.fault", "brownout.harness.world", "brownout.harness.errors"}
     tree = ast.parse(path.read_text(encoding="utf-8"))
     modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    ours = {name for name in modules if name.split(".")[0] in ("harness", "identity", "suites", "reports", "faults")}
-    assert all(name in allowed or name.startswith("faults._") for name in ours)
+    ours = {name for name in modules if name.split(".")[0] == "brownout"}
+    assert all(name in allowed or name.startswith("brownout.faults._") for name in ours)
 
 
 @pytest.mark.parametrize(("kind", "params"), EVERY)

@@ -8,26 +8,26 @@ from typing import Any
 import pytest
 from fault_cases import CASES, IDS, SITUATIONAL, Trial, on_stack
 
-from faults.build_pin import BuildPin
-from faults.build_rollout import BuildRollout
-from faults.configure import Configure
-from faults.failover_region import FailoverRegion
-from faults.freeze import Freeze
-from faults.imds_answer import ImdsAnswer
-from faults.key_accept import KeyAccept
-from faults.key_invalidate import KeyInvalidate
-from faults.key_push import KeyPush
-from faults.key_rollover import KeyRollover
-from faults.key_switch import KeySwitch
-from faults.link_refuse import LinkRefuse
-from faults.link_stall import LinkStall
-from faults.node_kill import NodeKill
-from faults.node_pause import NodePause
-from faults.replication_pause import ReplicationPause
-from harness.errors import WorldError
-from harness.fault import Fault, Observation, client_status
-from harness.world import Carrier
-from identity.core.messages import Request
+from brownout.faults.build_pin import BuildPin
+from brownout.faults.build_rollout import BuildRollout
+from brownout.faults.configure import Configure
+from brownout.faults.failover_region import FailoverRegion
+from brownout.faults.freeze import Freeze
+from brownout.faults.imds_answer import ImdsAnswer
+from brownout.faults.key_accept import KeyAccept
+from brownout.faults.key_invalidate import KeyInvalidate
+from brownout.faults.key_push import KeyPush
+from brownout.faults.key_rollover import KeyRollover
+from brownout.faults.key_switch import KeySwitch
+from brownout.faults.link_refuse import LinkRefuse
+from brownout.faults.link_stall import LinkStall
+from brownout.faults.node_kill import NodeKill
+from brownout.faults.node_pause import NodePause
+from brownout.faults.replication_pause import ReplicationPause
+from brownout.harness.errors import WorldError
+from brownout.harness.fault import Fault, Observation, client_status
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request
 
 
 async def whole_state(trial: Trial) -> dict[str, Any]:

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # the installed comm
 from brownout_command import Brownout, make_brownout
 from stand_ins import HERE, Stand
 
-from harness.ledger import Ledger
-from harness.state import ledger_path, stack_dir
+from brownout.harness.ledger import Ledger
+from brownout.harness.state import ledger_path, stack_dir
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from typing import Any
 
 from fake_world import FakeFault, FileWorld
 
-from harness import registry
-from harness.gameday import Told, Wish, inject
-from harness.ledger import Ledger
-from harness.ledger_records import FaultRecord, StackRecord
-from harness.state import ledger_path, stack_dir
-from harness.world import World
+from brownout.harness import registry
+from brownout.harness.gameday import Told, Wish, inject
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import FaultRecord, StackRecord
+from brownout.harness.state import ledger_path, stack_dir
+from brownout.harness.world import World
 
 HERE = Path(__file__).parent
 ON = ("node:a", "link:x->y")
@@ -93,7 +93,7 @@ class Stand:
                 home = f"BROWNOUT_HOME={os.environ['BROWNOUT_HOME']}".encode() in (process / "environ").read_bytes()
             except OSError:
                 continue
-            if home and b"harness.standing_guardian" in command and self.id.encode() in command:
+            if home and b"brownout.harness.standing_guardian" in command and self.id.encode() in command:
                 found.append(int(process.name))
         return found
 

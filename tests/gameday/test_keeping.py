@@ -10,14 +10,14 @@ import pytest
 from fake_world import FakeWorld, drive, make, unreachable
 from lifecycle_bench import DEAD, Bench, fake
 
-from harness.errors import LeftUnsafe, StackGone, WorldError
-from harness.healing import HOLDER_SLACK_S, heal_leftovers, heal_stack, left_over
-from harness.lease import Owner, boot_id
-from harness.ledger import Fenced, Ledger
-from harness.ledger_records import FaultRecord
-from harness.lifecycle import LifeCycle
-from harness.state import discard_stack_dir, stack_dir
-from harness.world import Carrier
+from brownout.harness.errors import LeftUnsafe, StackGone, WorldError
+from brownout.harness.healing import HOLDER_SLACK_S, heal_leftovers, heal_stack, left_over
+from brownout.harness.lease import Owner, boot_id
+from brownout.harness.ledger import Fenced, Ledger
+from brownout.harness.ledger_records import FaultRecord
+from brownout.harness.lifecycle import LifeCycle
+from brownout.harness.state import discard_stack_dir, stack_dir
+from brownout.harness.world import Carrier
 
 NOW_S = 1000.0
 ME = Owner.me()

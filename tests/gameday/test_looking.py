@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.cli.status_text import render
-from harness.good_share import GoodShare, Probes, load_share
-from harness.history import RequestRecord, to_line
-from harness.overview import FaultView, KeyView, NodeView, StackView, keys_of
-from harness.stack import build_stack
-from identity.core.messages import CallFailed, Request, Response
+from brownout.harness.cli.status_text import render
+from brownout.harness.good_share import GoodShare, Probes, load_share
+from brownout.harness.history import RequestRecord, to_line
+from brownout.harness.overview import FaultView, KeyView, NodeView, StackView, keys_of
+from brownout.harness.stack import build_stack
+from brownout.identity.core.messages import CallFailed, Request, Response
 
 NOW_S = 5000.0
 

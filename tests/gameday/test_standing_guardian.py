@@ -15,17 +15,17 @@ from brownout_command import eventually
 from fake_world import drive
 from stand_ins import HERE, ON, Stand, StandInWorld, make
 
-from harness.errors import StackGone, WorldError
-from harness.healing import attach_world, heal_leftovers
-from harness.ledger import Ledger
-from harness.leftovers import heal_leftovers_now
-from harness.standing_guardian import Claim, FileLock, StandingGuardian, ensure_guardian, is_watched
-from harness.state import ledger_path
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.healing import attach_world, heal_leftovers
+from brownout.harness.ledger import Ledger
+from brownout.harness.leftovers import heal_leftovers_now
+from brownout.harness.standing_guardian import Claim, FileLock, StandingGuardian, ensure_guardian, is_watched
+from brownout.harness.state import ledger_path
 
 pytestmark = pytest.mark.slow
 
 MakeStand = Callable[..., Stand]
-GUARDIAN = (sys.executable, "-m", "harness.standing_guardian")
+GUARDIAN = (sys.executable, "-m", "brownout.harness.standing_guardian")
 SOON_S = 20.0  # on a machine with much else to do
 
 
@@ -202,8 +202,8 @@ def test_somebody_elses_heal_ends_the_holding(stand: MakeStand, start: Start, mo
     stack = stand()
     command = start(stack, "60")
     assert command.says() == "bitten"
-    from harness import registry
-    from harness.leftovers import heal_by_hand
+    from brownout.harness import registry
+    from brownout.harness.leftovers import heal_by_hand
 
     monkeypatch.setattr(registry, "fault", make)
     (healed,) = heal_by_hand()

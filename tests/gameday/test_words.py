@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from harness import registry
-from harness.errors import AbilityMissing, UsageError
-from harness.fault import Fault
-from harness.fault_words import spoken_fault, usage
-from harness.setting_words import spoken_settings
-from harness.worlds.catalog import check_able
+from brownout.harness import registry
+from brownout.harness.errors import AbilityMissing, UsageError
+from brownout.harness.fault import Fault
+from brownout.harness.fault_words import spoken_fault, usage
+from brownout.harness.setting_words import spoken_settings
+from brownout.harness.worlds.catalog import check_able
 
 FAULTS: tuple[tuple[str, str | None, tuple[str, ...], dict[str, Any]], ...] = (
     ("link-refuse", "sydney.token->sydney.store", (), {"link": "sydney.token->sydney.store"}),

@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from harness.stack import build_stack
-from harness.world import Carrier
-from harness.worlds.simulation import SimulationWorld
-from identity.core.messages import Request, Response
-from identity.core.node import Node
-from identity.core.trail import Hop, parse
+from brownout.harness.stack import build_stack
+from brownout.harness.world import Carrier
+from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import Node
+from brownout.identity.core.trail import Hop, parse
 
 T = TypeVar("T")
 EPOCH_S = 1_720_742_400.0  # 2024-07-12T00:00:00Z

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from identity_stacks import HOUR_S, QUIET_S, VAULT, Stack, body, error_code, hops, on_stack
 
-from harness.world import Carrier
-from identity.core.messages import Request, Response
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request, Response
 
 NEW = {"location": "australiaeast", "tags": {"team": "blue"}}
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from identity_stacks import Stack, body, error_code, on_stack
 
-from harness.world import Carrier
-from identity.core.messages import Request, Response
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request, Response
 
 SYSTEM = {"location": "australiaeast", "identity": {"type": "SystemAssigned"}}
 PLAIN = {"location": "australiaeast"}

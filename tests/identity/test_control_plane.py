@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from identity_stacks import Stack, body, error_code, on_stack
 
-from harness.stack import build_stack
-from harness.world import Carrier
-from identity.core.messages import Request
-from identity.core.node import Hold
+from brownout.harness.stack import build_stack
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request
+from brownout.identity.core.node import Hold
 
 NODES = build_stack(seed=1).nodes()
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from identity_stacks import Stack, body, error_code, on_stack
 
-from harness.errors import Defended
-from harness.world import Carrier
+from brownout.harness.errors import Defended
+from brownout.harness.world import Carrier
 
 DEPLOYER = "sydney.deployer"
 READERS = ("token.z1", "token.z2", "token.z3", "management")
@@ -281,7 +281,7 @@ def test_a_freeze_that_cannot_be_lifted_yet_stays() -> None:
     """A release that the directory does not hear fails, keeps the freeze, and works when tried again."""
 
     async def story(stack: Stack) -> tuple[int, bool, bool]:
-        from identity.core.messages import Request
+        from brownout.identity.core.messages import Request
 
         await stack.hold(DEPLOYER, "f", "freeze")
         await stack.world.hold(Carrier("node", "sydney.directory"), "down", {"effect": "down"})

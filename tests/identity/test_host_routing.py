@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from identity_stacks import HOUR_S, VAULT, Stack, body, error_code, hops, on_stack
 
-from harness.world import Carrier
-from identity.core.messages import Request, Response
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request, Response
 
 HOST = "sydney.host"
 

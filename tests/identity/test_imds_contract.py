@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from identity_stacks import EPOCH_S, HOUR_S, QUIET_S, TOKEN_PATH, VAULT, Stack, body, hops, on_stack
 
-from identity.core.imds import SERVER
-from identity.core.messages import Request, Response
+from brownout.identity.core.imds import SERVER
+from brownout.identity.core.messages import Request, Response
 
 SEVERAL_2024 = (
     "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"

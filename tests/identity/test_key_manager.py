@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from identity_stacks import Stack, error_code, on_stack
 
-from harness.errors import Defended
-from harness.world import Carrier
-from identity.core.messages import Request
+from brownout.harness.errors import Defended
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request
 
 DIRECTORY = "sydney.directory"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from identity_stacks import Stack, body, error_code, on_stack
 
-from harness.world import Carrier
-from identity.core.messages import Request
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request
 
 STORE, DIRECTORY = "sydney.store", "sydney.directory"
 ROUND_S = 61.0

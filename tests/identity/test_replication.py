@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from identity_stacks import Stack, body, hops, on_stack
 
-from harness.world import Carrier
-from identity.core.replica import Replica
+from brownout.harness.world import Carrier
+from brownout.identity.core.replica import Replica
 
 DIRECTORY = "sydney.directory"
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from identity_stacks import MACHINES
 
-from harness.errors import UsageError
-from harness.stack import DEFAULT_MACHINES, build_stack
-from identity.core.settings import BUILDS, Settings, check_config
-from identity.core.topology import Link, NodeName, link_between
+from brownout.harness.errors import UsageError
+from brownout.harness.stack import DEFAULT_MACHINES, build_stack
+from brownout.identity.core.settings import BUILDS, Settings, check_config
+from brownout.identity.core.topology import Link, NodeName, link_between
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from identity_stacks import Stack, body, hops, on_stack
 
-from identity.core.messages import Response
-from identity.core.settings import BUILDS
+from brownout.identity.core.messages import Response
+from brownout.identity.core.settings import BUILDS
 
 MANAGED_RECORD = {"region": "sydney", "key_id": "managed-sydney-1", "kind": "managed", "secret": "s"}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from identity_stacks import EPOCH_S, HOUR_S, Stack, body, error_code, on_stack
 
-from identity.core.keys import MANUAL, KeyRing, StoreKey, manual_key, signature, signed
-from identity.core.messages import Request, Response
+from brownout.identity.core.keys import MANUAL, KeyRing, StoreKey, manual_key, signature, signed
+from brownout.identity.core.messages import Request, Response
 
 KEY = StoreKey("sydney", "manual-sydney-1", MANUAL, "secret one")
 ASKED = Request("PUT", "/identities/x", body={"b": 1, "a": [2]})

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity_stacks import HOUR_S, QUIET_S, Stack, body, hops, on_stack
 
-from harness.world import Carrier
-from identity.core.messages import Request, Response
-from identity.core.token_cache import CachedToken, TokenCache
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.token_cache import CachedToken, TokenCache
 
 KEY = ("identity", "machine", "resource")
 TOKEN = CachedToken("t", "c", issued_s=1000.0, expires_s=2000.0)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from identity_stacks import ARM, EPOCH_S, HOUR_S, QUIET_S, VAULT, Stack, body, error_code, on_stack
 
-from harness.world import Carrier
-from identity.core import claims
-from identity.core.messages import Request, Response
-from identity.core.ports import BadToken
+from brownout.harness.world import Carrier
+from brownout.identity.core import claims
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.ports import BadToken
 
 
 def parts_of(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 from fake_world import FakeWorld
 from lifecycle_bench import Bench
 
-from harness.ledger import Ledger
+from brownout.harness.ledger import Ledger
 
 
 @pytest.fixture

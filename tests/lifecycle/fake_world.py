@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from harness.errors import Defended, StackGone, WorldError
-from harness.fault import Fault, Observation
-from harness.stack import build_stack
-from harness.world import Carrier, World, one_after_another
+from brownout.harness.errors import Defended, StackGone, WorldError
+from brownout.harness.fault import Fault, Observation
+from brownout.harness.stack import build_stack
+from brownout.harness.world import Carrier, World, one_after_another
 
 T = TypeVar("T")
 WORLD_FILE = "world.json"
@@ -51,7 +51,7 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class FakeWorld:
-    """Implements harness.world.World as far as a life cycle needs it. `broken` maps `method carrier` to an error."""
+    """Implements brownout.harness.world.World as far as a life cycle needs it. `broken` maps `method carrier` to an error."""
 
     name = "fake"
     abilities = frozenset({"control"})

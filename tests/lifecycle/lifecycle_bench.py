@@ -9,9 +9,9 @@ from typing import Any
 
 from fake_world import FakeFault, FakeWorld, make
 
-from harness.lease import Owner
-from harness.ledger import Ledger
-from harness.lifecycle import LifeCycle
+from brownout.harness.lease import Owner
+from brownout.harness.ledger import Ledger
+from brownout.harness.lifecycle import LifeCycle
 
 DEAD = Owner(1, "never")
 

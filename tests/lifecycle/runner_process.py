@@ -11,11 +11,11 @@ from pathlib import Path
 
 from fake_world import FakeFault, FileWorld, drive
 
-from harness.errors import BrownoutError
-from harness.guardian import start_guardian
-from harness.lease import Lease, LeaseKeeper
-from harness.ledger import Ledger
-from harness.lifecycle import LifeCycle
+from brownout.harness.errors import BrownoutError
+from brownout.harness.guardian import start_guardian
+from brownout.harness.lease import Lease, LeaseKeeper
+from brownout.harness.ledger import Ledger
+from brownout.harness.lifecycle import LifeCycle
 
 
 def say(text: str) -> None:

@@ -11,10 +11,10 @@ import pytest
 from fake_world import FakeWorld, Killed, Steps, drive, make, unreachable
 from lifecycle_bench import DEAD, Bench, fake
 
-from harness.errors import LeftUnsafe, StackGone
-from harness.healing import heal_leftovers, heal_stack
-from harness.ledger import Fenced, Ledger
-from harness.lifecycle import LifeCycle
+from brownout.harness.errors import LeftUnsafe, StackGone
+from brownout.harness.healing import heal_leftovers, heal_stack
+from brownout.harness.ledger import Fenced, Ledger
+from brownout.harness.lifecycle import LifeCycle
 
 
 class SteppedLedger(Ledger):

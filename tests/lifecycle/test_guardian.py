@@ -16,10 +16,10 @@ import pytest
 from fake_world import WORLD_FILE, FakeWorld, FileWorld, drive, make, unreachable
 from lifecycle_bench import DEAD, Bench, fake
 
-from harness.errors import WorldError
-from harness.guardian import Guardian, Sight, decide, start_guardian
-from harness.healing import attach_world, heal_leftovers
-from harness.ledger import Ledger
+from brownout.harness.errors import WorldError
+from brownout.harness.guardian import Guardian, Sight, decide, start_guardian
+from brownout.harness.healing import attach_world, heal_leftovers
+from brownout.harness.ledger import Ledger
 
 HERE = Path(__file__).parent
 TTL_S = 0.6

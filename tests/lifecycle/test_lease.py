@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import lease as lease_module
-from harness.lease import Lease, LeaseKeeper, LeaseState, Owner, boot_id, read_lease
-from harness.state import ledger_path, stack_dir, state_dir, tools_dir
+from brownout.harness import lease as lease_module
+from brownout.harness.lease import Lease, LeaseKeeper, LeaseState, Owner, boot_id, read_lease
+from brownout.harness.state import ledger_path, stack_dir, state_dir, tools_dir
 
 
 def test_an_owner_is_that_very_process() -> None:

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lifecycle_bench import DEAD
 
-from harness.lease import Owner
-from harness.ledger import Fenced, IllegalTransition, Ledger, LedgerError
-from harness.ledger_records import CLOSED, LEGAL, STATES, UNDO, Intent
-from harness.world import Carrier
+from brownout.harness.lease import Owner
+from brownout.harness.ledger import Fenced, IllegalTransition, Ledger, LedgerError
+from brownout.harness.ledger_records import CLOSED, LEGAL, STATES, UNDO, Intent
+from brownout.harness.world import Carrier
 
 PATHS: dict[str, tuple[str, ...]] = {
     "intended": (),

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lifecycle_bench import Bench, fake
 
-from harness.errors import WorldError
-from harness.fault import Observation
-from harness.ledger import Fenced, Ledger
-from harness.lifecycle import LifeCycle, faults_from_ledger
+from brownout.harness.errors import WorldError
+from brownout.harness.fault import Observation
+from brownout.harness.ledger import Fenced, Ledger
+from brownout.harness.lifecycle import LifeCycle, faults_from_ledger
 
 NODE_A, NODE_B = "node:a", "node:b"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.load.plan import Cohort, LoadPlan
+from brownout.harness.load.plan import Cohort, LoadPlan
 
 EPOCH_S = 1_721_000_000.0
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from harness.load.canaries import Canaries
-from harness.load.canary import CanaryConfig, machines
-from harness.load.tail import LinesTail
+from brownout.harness.load.canaries import Canaries
+from brownout.harness.load.canary import CanaryConfig, machines
+from brownout.harness.load.tail import LinesTail
 
 EPOCH_S = 1_721_000_000.0
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.load.clients import TRAIL_HEADER, Answer, ClientState, Script, Send, script, to_record
-from harness.load.plan import Arrival, LoadPlan
-from identity.core.messages import CallFailed, Failure, Response
+from brownout.harness.load.clients import TRAIL_HEADER, Answer, ClientState, Script, Send, script, to_record
+from brownout.harness.load.plan import Arrival, LoadPlan
+from brownout.identity.core.messages import CallFailed, Failure, Response
 
 PLAN = LoadPlan(seed=1, start_s=0, end_s=10, cohorts=(), tenant_id="t", subscription_id="sub", user_token="user-token")
 TOKEN = Response(200, {"access_token": "tok", "expires_in": "1000"}, {TRAIL_HEADER: "sydney.host;1.0;k;manual;hit"})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import UsageError
-from harness.load.container import LOCUSTFILE, locust_arguments, make_plan
-from harness.stack import build_stack
-from identity.server.clock import Clock
-from identity.server.spec_file import ServedStack
+from brownout.harness.errors import UsageError
+from brownout.harness.load.container import LOCUSTFILE, locust_arguments, make_plan
+from brownout.harness.stack import build_stack
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.spec_file import ServedStack
 
 STACK = build_stack(seed=1)
 LINKS = {str(link): f"toxiproxy:{20000 + number}" for number, link in enumerate(STACK.links())}

@@ -21,11 +21,11 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.errors import UsageError, WorldError
-from harness.history import RequestRecord
-from harness.load import driver
-from harness.load.plan import LoadPlan, arrivals
-from harness.load.tail import LogTail
+from brownout.harness.errors import UsageError, WorldError
+from brownout.harness.history import RequestRecord
+from brownout.harness.load import driver
+from brownout.harness.load.plan import LoadPlan, arrivals
+from brownout.harness.load.tail import LogTail
 
 pytestmark = pytest.mark.slow
 
@@ -343,8 +343,8 @@ def test_killing_the_runner_leaves_no_generator(stub: Stubs, plan_of: Plans, tmp
     (tmp_path / "plan.json").write_text(plan.model_dump_json())
     script = (
         "import asyncio, pathlib, sys\n"
-        "from harness.load import driver\n"
-        "from harness.load.plan import LoadPlan\n"
+        "from brownout.harness.load import driver\n"
+        "from brownout.harness.load.plan import LoadPlan\n"
         "async def main():\n"
         "    plan = LoadPlan.model_validate_json(pathlib.Path(sys.argv[1]).read_bytes())\n"
         "    load = await driver.start(plan, pathlib.Path(sys.argv[1]).with_name('load'))\n"
@@ -392,7 +392,7 @@ def test_the_locust_file_is_found_without_importing_it() -> None:
     """Finding the file through its entry point does not bring gevent into this process."""
     assert driver.find_locustfile().name == "locustfile.py"
     script = (
-        "import sys; from harness.load import driver, canaries; driver.find_locustfile();"
+        "import sys; from brownout.harness.load import driver, canaries; driver.find_locustfile();"
         "sys.exit(any(name in sys.modules for name in ('gevent', 'locust', 'azure.identity')))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from harness.load.grants import EVERYTHING, Grant, Granter, Schedule
-from harness.load.plan import Cohort, LoadPlan, arrivals
+from brownout.harness.load.grants import EVERYTHING, Grant, Granter, Schedule
+from brownout.harness.load.plan import Cohort, LoadPlan, arrivals
 
 STEP_S, AHEAD_S = 0.5, 3.0
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.history import RequestRecord, to_line
-from harness.load.tail import PARTS, LogTail
-from suites.load.meter import LineFile
+from brownout.harness.history import RequestRecord, to_line
+from brownout.harness.load.tail import PARTS, LogTail
+from brownout.suites.load.meter import LineFile
 
 
 def line(number: int) -> str:

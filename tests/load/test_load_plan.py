@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from harness.load.plan import Cohort, LoadPlan, arrivals, operations_of, plan_json, planned_count
+from brownout.harness.load.plan import Cohort, LoadPlan, arrivals, operations_of, plan_json, planned_count
 
 WARM = Cohort(name="warm", model="token", region="sydney", rate_per_s=5, machines=("vm1", "vm2", "vm3"))
 SCALED = Cohort(name="scaled", model="token", region="sydney", rate_per_s=1, machines=("vmss",), fresh=True)

@@ -6,10 +6,10 @@ from itertools import islice
 
 import pytest
 
-from harness.errors import UsageError
-from harness.experiment_file import find, load
-from harness.load.plan import LoadPlan, arrivals
-from harness.load.standing_plan import (
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment_file import find, load
+from brownout.harness.load.plan import LoadPlan, arrivals
+from brownout.harness.load.standing_plan import (
     StandingLoad,
     at_rates,
     experiment_load,
@@ -17,7 +17,7 @@ from harness.load.standing_plan import (
     standing_load,
     standing_plan,
 )
-from harness.stack import build_stack
+from brownout.harness.stack import build_stack
 
 SPEC = build_stack(seed=1)
 MACHINES = {machine.name for machine in SPEC.machines}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.history import RequestRecord, read_history, to_line
-from harness.load.clock import EmulatedClock
-from harness.load.tail import LogTail
-from suites.load.meter import LineFile, Meter
+from brownout.harness.history import RequestRecord, read_history, to_line
+from brownout.harness.load.clock import EmulatedClock
+from brownout.harness.load.tail import LogTail
+from brownout.suites.load.meter import LineFile, Meter
 
 
 def record(number: int) -> RequestRecord:

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 from plugin_project import Project, allure_results, counted, step_names
 
-from harness.history import Event
-from harness.pytest_allure import Chapter, chapters
+from brownout.harness.history import Event
+from brownout.harness.pytest_allure import Chapter, chapters
 
 TESTS = """
 import allure, pytest
@@ -118,7 +118,7 @@ def test_the_plugin_stands_alone(project: Project) -> None:
         import sys
         def test_runs(brownout):
             brownout.run("fine.yaml").expect("pass")
-            assert "harness.pytest_allure" not in sys.modules
+            assert "brownout.harness.pytest_allure" not in sys.modules
         """
     )
     assert counted(project.run("--brownout-out", "kept")) == {"passed": 1}

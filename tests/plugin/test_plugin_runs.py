@@ -15,14 +15,14 @@ from typing import cast
 import pytest
 from plugin_project import EXPERIMENT, ROOT
 
-from harness import api
-from harness.errors import BrownoutError, UsageError
-from harness.inconclusive import Inconclusive
-from harness.pytest_plugin import PluginSettings
-from harness.pytest_runs import Brownout, Run, Uses
-from harness.pytest_share import Entry, locked, once, turn_of_the_machine
-from harness.result import ClaimResult
-from harness.verdicts import Verdict
+from brownout.harness import api
+from brownout.harness.errors import BrownoutError, UsageError
+from brownout.harness.inconclusive import Inconclusive
+from brownout.harness.pytest_plugin import PluginSettings
+from brownout.harness.pytest_runs import Brownout, Run, Uses
+from brownout.harness.pytest_share import Entry, locked, once, turn_of_the_machine
+from brownout.harness.result import ClaimResult
+from brownout.harness.verdicts import Verdict
 
 
 def facade(folder: Path, uses: Uses | None = None) -> Brownout:
@@ -116,7 +116,7 @@ def test_claims_that_do_not_hold_are_told_side_by_side(breached: Run) -> None:
 
 @dataclass
 class Calls:
-    """Stands in for harness.api.run and counts."""
+    """Stands in for brownout.harness.api.run and counts."""
 
     raises: BrownoutError | None = None
     interrupted: bool = False
@@ -218,7 +218,7 @@ def test_two_who_want_the_same_make_it_once(tmp_path: Path) -> None:
 
 HOLDER = """
 import pathlib, sys, time
-from harness.pytest_share import locked
+from brownout.harness.pytest_share import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -244,7 +244,7 @@ def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
 def test_runs_against_the_clock_take_turns_on_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One at a time, whichever session it belongs to; a simulation needs no turn."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("harness.pytest_share.WAIT_S", 0.0)
+    monkeypatch.setattr("brownout.harness.pytest_share.WAIT_S", 0.0)
     with turn_of_the_machine():
         with pytest.raises(BrownoutError, match="another test run has held"), turn_of_the_machine():
             raise AssertionError("two had the turn at once")
@@ -308,7 +308,7 @@ LOADED = """
 import sys
 import pytest
 before = set(sys.modules)
-import harness.pytest_plugin
+import brownout.harness.pytest_plugin
 print(*set(sys.modules) - before)
 """
 
@@ -317,5 +317,5 @@ def test_the_plugin_weighs_nothing() -> None:
     """Importing it, as every pytest of the environment does, brings in none of what runs experiments."""
     ended = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     loaded = set(ended.stdout.split())
-    assert "harness.pytest_runs" in loaded
+    assert "brownout.harness.pytest_runs" in loaded
     assert not loaded & {"asyncio", "httpx", "cryptography", "allure", "pydantic", "yaml", "orjson", "sqlite3", "click"}

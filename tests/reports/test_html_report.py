@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.history import Event, Recorder
-from reports.html import write
+from brownout.harness.errors import UsageError
+from brownout.harness.history import Event, Recorder
+from brownout.reports.html import write
 
 HOSTILE = """<img src=x onerror=alert(1)>"'</script><script>alert(2)</script> @left{safe} $$\\frac$$"""
 

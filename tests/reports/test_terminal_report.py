@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.progress import Status
-from harness.result import Result
-from reports.terminal import live_view, progress, render_result, summary
+from brownout.harness.progress import Status
+from brownout.harness.result import Result
+from brownout.reports.terminal import live_view, progress, render_result, summary
 
 
 class Terminal(io.StringIO):

@@ -8,12 +8,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.history import RequestRecord
-from harness.result import Result
-from reports import junit, markdown, palette, units
-from reports.buckets import bucket_width_s, quantile, timeline
-from reports.html import history_of
-from reports.svg import availability_svg
+from brownout.harness.history import RequestRecord
+from brownout.harness.result import Result
+from brownout.reports import junit, markdown, palette, units
+from brownout.reports.buckets import bucket_width_s, quantile, timeline
+from brownout.reports.html import history_of
+from brownout.reports.svg import availability_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from server_stacks import Stack, make_world
 
-from harness.tools import toxiproxy_server
-from harness.worlds.processes import ProcessesWorld
+from brownout.harness.tools import toxiproxy_server
+from brownout.harness.worlds.processes import ProcessesWorld
 
 
 @pytest.fixture(scope="session")

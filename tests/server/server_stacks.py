@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.stack import build_stack
-from harness.world import Carrier
-from harness.worlds.processes import ProcessesWorld
-from identity.core.messages import Request
+from brownout.harness.stack import build_stack
+from brownout.harness.world import Carrier
+from brownout.harness.worlds.processes import ProcessesWorld
+from brownout.identity.core.messages import Request
 
 MACHINES = {
     "web": {"region": "sydney", "count": 13},

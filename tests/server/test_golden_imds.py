@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from server_stacks import Stack, link, node, switch, token_request
 
-from identity.core.messages import Request
-from identity.server.system import await_true
+from brownout.identity.core.messages import Request
+from brownout.identity.server.system import await_true
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from identity.server import health
+from brownout.identity.server import health
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from server_stacks import daemon_pid, make_world, node, session_members
 
-from harness.errors import StackGone, WorldError
-from harness.worlds.process_stack import RECORD_NAME, SPEC_NAME
-from harness.worlds.processes import ProcessesWorld
-from identity.server import system
-from identity.server.control import SOCKET_NAME
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.worlds.process_stack import RECORD_NAME, SPEC_NAME
+from brownout.harness.worlds.processes import ProcessesWorld
+from brownout.identity.server import system
+from brownout.identity.server.control import SOCKET_NAME
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from server_stacks import Stack, daemon_pid, link, node, switch, token_request
 
-from harness.errors import Defended, WorldError
-from harness.worlds.process_stack import RECORD_NAME, SPEC_NAME, check_topology
-from harness.worlds.processes import ProcessesWorld
-from identity.core.messages import CallFailed, Request
-from identity.server import port_range, system
-from identity.server.control import SOCKET_NAME
-from identity.server.spec_file import read_served
+from brownout.harness.errors import Defended, WorldError
+from brownout.harness.worlds.process_stack import RECORD_NAME, SPEC_NAME, check_topology
+from brownout.harness.worlds.processes import ProcessesWorld
+from brownout.identity.core.messages import CallFailed, Request
+from brownout.identity.server import port_range, system
+from brownout.identity.server.control import SOCKET_NAME
+from brownout.identity.server.spec_file import read_served
 
 pytestmark = pytest.mark.slow
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack import build_stack
-from identity.server import port_range
-from identity.server.clock import Clock
-from identity.server.durable import DurableRecords
-from identity.server.port_range import FIRST_PORT, LAST_PORT, NoPortError
-from identity.server.spec_file import Companion, ServedStack, read_served, write_served
+from brownout.harness.stack import build_stack
+from brownout.identity.server import port_range
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.durable import DurableRecords
+from brownout.identity.server.port_range import FIRST_PORT, LAST_PORT, NoPortError
+from brownout.identity.server.spec_file import Companion, ServedStack, read_served, write_served
 
 
 def test_what_was_written_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_what_was_written_before_a_kill_is_there_after_it(tmp_path: Path) -> Non
     text = (
         "import asyncio, os, signal, sys\n"
         "from pathlib import Path\n"
-        "from identity.server.durable import DurableRecords\n"
+        "from brownout.identity.server.durable import DurableRecords\n"
         "async def main():\n"
         "    records = DurableRecords(Path(sys.argv[1]))\n"
         "    for number in range(20):\n"
@@ -152,7 +152,7 @@ def test_a_nodes_port_can_be_bound_again_at_once() -> None:
 def test_a_clock_is_the_same_in_every_process() -> None:
     """Two processes with the same three numbers agree on emulated time."""
     clock = Clock.starting_now(5000.0, 100.0)
-    text = f"from identity.server.clock import Clock; print(Clock(5000.0, {clock.monotonic_s!r}, 100.0).now())"
+    text = f"from brownout.identity.server.clock import Clock; print(Clock(5000.0, {clock.monotonic_s!r}, 100.0).now())"
     before = clock.now()
     told = float(subprocess.run([sys.executable, "-c", text], capture_output=True, check=True, timeout=60).stdout)
     assert before < told < clock.now()

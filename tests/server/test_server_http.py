@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 import uvicorn
 
-from harness.stack import build_stack
-from identity.core.messages import CallFailed, Request, Response
-from identity.server import serve
-from identity.server.asgi import BODY_LIMIT_BYTES, application
-from identity.server.clock import Clock
-from identity.server.durable import DurableRecords
-from identity.server.port_range import port_of, reserve
-from identity.server.ports import SocketPorts
-from identity.server.signing import JwtSigner
-from identity.server.spec_file import ServedStack
+from brownout.harness.stack import build_stack
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.server import serve
+from brownout.identity.server.asgi import BODY_LIMIT_BYTES, application
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.durable import DurableRecords
+from brownout.identity.server.port_range import port_of, reserve
+from brownout.identity.server.ports import SocketPorts
+from brownout.identity.server.signing import JwtSigner
+from brownout.identity.server.spec_file import ServedStack
 
 Exchange = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"

@@ -9,8 +9,8 @@ from typing import Any, get_args
 import jwt
 import pytest
 
-from identity.core.ports import BadToken
-from identity.server.signing import Algorithm, JwtSigner
+from brownout.identity.core.ports import BadToken
+from brownout.identity.server.signing import Algorithm, JwtSigner
 
 CLAIMS = {"aud": "https://vault.azure.net", "oid": "o-1", "exp": 9999999999}
 ALGORITHMS = get_args(Algorithm)

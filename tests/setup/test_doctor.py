@@ -12,13 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import doctor
-from harness.doctor import Check, checks, render
-from harness.errors import BrownoutError
-from harness.lease import Owner
-from harness.ledger import Ledger
-from harness.ledger_records import Intent
-from harness.state import ledger_path
+from brownout.harness import doctor
+from brownout.harness.doctor import Check, checks, render
+from brownout.harness.errors import BrownoutError
+from brownout.harness.lease import Owner
+from brownout.harness.ledger import Ledger
+from brownout.harness.ledger_records import Intent
+from brownout.harness.state import ledger_path
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,8 @@ def few_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             taken = held.enter_context(socket.socket())
             with suppress(OSError):
                 taken.bind(("127.0.0.1", port))
-        monkeypatch.setattr("identity.server.port_range.FIRST_PORT", 20_000)
-        monkeypatch.setattr("identity.server.port_range.LAST_PORT", 20_099)
+        monkeypatch.setattr("brownout.identity.server.port_range.FIRST_PORT", 20_000)
+        monkeypatch.setattr("brownout.identity.server.port_range.LAST_PORT", 20_099)
         yield
 
 

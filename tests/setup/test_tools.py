@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import tools
-from harness.errors import BrownoutError
-from harness.tools import TOXIPROXY_PROGRAM, Ran, toxiproxy_server
+from brownout.harness import tools
+from brownout.harness.errors import BrownoutError
+from brownout.harness.tools import TOXIPROXY_PROGRAM, Ran, toxiproxy_server
 
 FAILED = Ran(1, "", "retrying\nerror: no network\n")
 
@@ -210,7 +210,7 @@ def test_commands_that_cannot_run_or_hang_have_a_reason() -> None:
 def test_the_module_reports_failure_without_a_traceback(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`python -m harness.tools` prints the message and the hint and exits with the error's code."""
+    """`python -m brownout.harness.tools` prints the message and the hint and exits with the error's code."""
 
     def fails(**_: object) -> Path:
         raise BrownoutError("no Toxiproxy", hint="try again")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.history import Recorder, RequestRecord, read_history
-from harness.load.plan import Cohort, LoadPlan
-from harness.stack import build_stack
-from harness.world import Carrier
-from harness.worlds.simulation import SimulationWorld
-from identity.core.messages import Request
+from brownout.harness.history import Recorder, RequestRecord, read_history
+from brownout.harness.load.plan import Cohort, LoadPlan
+from brownout.harness.stack import build_stack
+from brownout.harness.world import Carrier
+from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.identity.core.messages import Request
 
 T = TypeVar("T")
 EPOCH_S = 1_720_742_400.0

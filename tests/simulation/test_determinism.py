@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from simulated_stacks import link, node, run_load, switch
 
-from harness.load.plan import Cohort
-from harness.worlds.simulation import SimulationWorld
+from brownout.harness.load.plan import Cohort
+from brownout.harness.worlds.simulation import SimulationWorld
 
 COHORTS = (
     Cohort(name="warm", model="token", region="sydney", rate_per_s=0.5, machines=("web-1", "web-2", "web-3")),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.draw import Draws, draw, draw_id
+from brownout.harness.draw import Draws, draw, draw_id
 
 COUNT = 20_000
 

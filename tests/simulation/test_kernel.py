@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.kernel import Deadlock, Future, Kernel
+from brownout.harness.kernel import Deadlock, Future, Kernel
 
 
 @pytest.fixture

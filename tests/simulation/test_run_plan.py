@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import UsageError
-from harness.experiment import Experiment
-from harness.plan import derive, load_plan, moments, posture_of, primed_tokens, stack_of
-from identity.core.settings import Settings
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import Experiment
+from brownout.harness.plan import derive, load_plan, moments, posture_of, primed_tokens, stack_of
+from brownout.identity.core.settings import Settings
 
 DAY: dict[str, Any] = {
     "schema": "brownout/experiment/v1",

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from simulated_stacks import link, node, on_world, user_token
 
-from harness.errors import WorldError
-from harness.kernel import Future
-from harness.worlds.simulation import SimulationWorld
-from identity.core.messages import CallFailed, Request
+from brownout.harness.errors import WorldError
+from brownout.harness.kernel import Future
+from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.identity.core.messages import CallFailed, Request
 
 CLIENT = "client->sydney.host"
 INNER = "sydney.host->sydney.token.z1"

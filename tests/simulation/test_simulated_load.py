@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from simulated_stacks import EPOCH_S, link, node, plan_for, run_load
 
-from harness.errors import WorldError
-from harness.history import Recorder, read_history
-from harness.load.plan import Cohort, arrivals
-from harness.stack import build_stack
-from harness.worlds.simulation import SimulationWorld
+from brownout.harness.errors import WorldError
+from brownout.harness.history import Recorder, read_history
+from brownout.harness.load.plan import Cohort, arrivals
+from brownout.harness.stack import build_stack
+from brownout.harness.worlds.simulation import SimulationWorld
 
 WARM = Cohort(name="warm", model="token", region="sydney", rate_per_s=5, machines=("web-1", "web-2"))
 
@@ -121,7 +121,7 @@ def test_a_client_model_that_fails_ends_the_run_and_does_not_hang_it(tmp_path: P
         finally:
             await load.stop()
 
-    monkeypatch.setattr("harness.worlds.simulated_load.script", broken)
+    monkeypatch.setattr("brownout.harness.worlds.simulated_load.script", broken)
     with pytest.raises(ZeroDivisionError):
         world.run(story())
     assert world.now() < EPOCH_S + 10

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from simulated_stacks import HOUR_S, link, node, on_world, switch, token_request, user_token
 
-from harness.errors import WorldError
-from harness.kernel import Future
-from harness.worlds.simulation import SimulationWorld
-from identity.core.messages import CallFailed, Request
+from brownout.harness.errors import WorldError
+from brownout.harness.kernel import Future
+from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.identity.core.messages import CallFailed, Request
 
 HOST = "client->sydney.host"
 
@@ -193,7 +193,7 @@ def test_a_bug_in_a_node_surfaces() -> None:
 
 def test_a_stack_that_never_gets_ready_is_an_error() -> None:
     """When a node is never ready, start says which and leaves nothing running."""
-    from harness.stack import build_stack
+    from brownout.harness.stack import build_stack
 
     world = SimulationWorld(build_stack(seed=1), epoch_s=0.0)
     world._nodes["sydney.directory"].boot = lambda: world.kernel.sleep(0)  # type: ignore[method-assign]

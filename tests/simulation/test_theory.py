@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from simulated_stacks import EPOCH_S, HOUR_S, VAULT, run_load, switch, token_request
 
-from harness.load.plan import Cohort
-from harness.stack import build_stack
-from harness.worlds.simulation import SimulationWorld
-from identity.core.messages import Request
+from brownout.harness.load.plan import Cohort
+from brownout.harness.stack import build_stack
+from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.identity.core.messages import Request
 
 OUTAGE_S = 5.55 * HOUR_S
 MACHINES = 400
@@ -78,7 +78,7 @@ def test_with_refresh_at_expiry_failures_are_d_over_24(hours: float) -> None:
 
 def test_random_ages_agree_with_the_theory_within_chance(tmp_path: Path) -> None:
     """The same with machines whose ages are drawn, and requests that come by chance: within four standard errors."""
-    from harness.plan import primed_tokens
+    from brownout.harness.plan import primed_tokens
 
     settings = {"host_refresh_fraction": 1.0, "instance_refresh_fraction": 1.0, "publish_interval_s": 6 * HOUR_S}
     warm = Cohort(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from harness.experiment import Experiment
-from harness.history import Event, History, RequestRecord
+from brownout.harness.experiment import Experiment
+from brownout.harness.history import Event, History, RequestRecord
 
 EPOCH_S = 1_720_742_400.0  # 2024-07-12T00:00:00Z
 BASELINE, FAULT, RECOVERY, END = 600, 1200, 2400, 3600

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slo_builders import T0, request, requests
 
-from harness.experiment import Alert
-from harness.slo.alerts import first_firing_s
-from harness.slo.stats import budget
+from brownout.harness.experiment import Alert
+from brownout.harness.slo.alerts import first_firing_s
+from brownout.harness.slo.stats import budget
 
 
 def rule(**changes):

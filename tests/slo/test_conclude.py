@@ -8,12 +8,12 @@ from dataclasses import asdict
 import pytest
 from slo_builders import BASELINE, END, FAULT, RECOVERY, T0, act, experiment, finished_events, outage, requests, whole_life
 
-from harness.conclude import conclude, exit_code
-from harness.errors import UsageError
-from harness.history import Event, Recorder, to_line
-from harness.load.canary import Attempt
-from harness.result import ClaimResult, Result
-from harness.run_folder import RunHeader, read_record, write_header, write_result
+from brownout.harness.conclude import conclude, exit_code
+from brownout.harness.errors import UsageError
+from brownout.harness.history import Event, Recorder, to_line
+from brownout.harness.load.canary import Attempt
+from brownout.harness.result import ClaimResult, Result
+from brownout.harness.run_folder import RunHeader, read_record, write_header, write_result
 
 CLAIM = ClaimResult(id="C1", text="impact 00:20-00:40", published="20 min", measured="20 min", status="holds")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from slo_builders import BASELINE, END, FAULT, T0, act, document, experiment, history, outage, request, requests, whole_life
 
-from harness.result import GateResult, SloResult
-from harness.slo import gates
-from harness.slo.gates import LoadRecord
-from harness.slo.judge import PASS_ONLY_GATES, judge_slos, overall
-from harness.slo.phases import phase_windows
-from harness.slo.steps import lives, step_results
+from brownout.harness.result import GateResult, SloResult
+from brownout.harness.slo import gates
+from brownout.harness.slo.gates import LoadRecord
+from brownout.harness.slo.judge import PASS_ONLY_GATES, judge_slos, overall
+from brownout.harness.slo.phases import phase_windows
+from brownout.harness.slo.steps import lives, step_results
 
 HEALTHY = {"planned": 1000.0, "issued": 1000.0, "lag_p99_ms": 3.0, "cpu_share": 0.3}
 

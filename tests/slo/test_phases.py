@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from slo_builders import BASELINE, END, FAULT, RECOVERY, T0, experiment, outage, request, requests
 
-from harness.experiment import Good, Selector
-from harness.slo.phases import phase_results, phase_windows
-from harness.slo.selection import Count, count, is_good, select
+from brownout.harness.experiment import Good, Selector
+from brownout.harness.slo.phases import phase_results, phase_windows
+from brownout.harness.slo.selection import Count, count, is_good, select
 
 WINDOWS = phase_windows(experiment().timeline)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.slo.stats import budget, minimum_total, percent, percentile, wilson_high, wilson_low
+from brownout.harness.slo.stats import budget, minimum_total, percent, percentile, wilson_high, wilson_low
 
 # Newcombe, Statistics in Medicine 17 (1998), table I, method 3: two-sided 95 % is one-sided 97.5 % on each side.
 NEWCOMBE = [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from slo_builders import BASELINE, END, FAULT, RECOVERY, T0, act, document, experiment, history, outage, requests, whole_life
 
-from harness.experiment import Experiment
-from harness.slo.steps import lives, step_results, watched_by
+from brownout.harness.experiment import Experiment
+from brownout.harness.slo.steps import lives, step_results, watched_by
 
 
 def two_steps(*, bite: str = "required") -> Experiment:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slo_builders import BASELINE, END, FAULT, RECOVERY, T0, experiment, outage, request, requests
 
-from harness.experiment import Alert
-from harness.slo.phases import longest_outage_s, phase_windows
-from harness.slo.times import impact, recovered_s, times, watch
+from brownout.harness.experiment import Alert
+from brownout.harness.slo.phases import longest_outage_s, phase_windows
+from brownout.harness.slo.times import impact, recovered_s, times, watch
 
 WINDOWS = phase_windows(experiment().timeline)
 

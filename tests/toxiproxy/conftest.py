@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from toxiproxy_wire import EchoServer, Link, free_port
 
-from harness.tools import toxiproxy_server
-from harness.worlds.toxiproxy import ServerProcess, Toxiproxy, start_server, stop_server
+from brownout.harness.tools import toxiproxy_server
+from brownout.harness.worlds.toxiproxy import ServerProcess, Toxiproxy, start_server, stop_server
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 import requests
 from toxiproxy_wire import EchoServer, Link, ask
 
-from harness.errors import WorldError
-from harness.worlds.toxiproxy import Toxiproxy
+from brownout.harness.errors import WorldError
+from brownout.harness.worlds.toxiproxy import Toxiproxy
 
 pytestmark = pytest.mark.xdist_group("toxiproxy")
 

@@ -10,8 +10,8 @@ import pytest
 import toxiproxy.api
 from toxiproxy_wire import Link, ask
 
-import harness.worlds.toxiproxy as adapter
-from harness.worlds.toxiproxy import Toxiproxy
+import brownout.harness.worlds.toxiproxy as adapter
+from brownout.harness.worlds.toxiproxy import Toxiproxy
 
 pytestmark = pytest.mark.xdist_group("toxiproxy")
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from toxiproxy_wire import EchoServer, Link, ask, free_port
 
-import harness.worlds.toxiproxy as adapter
-from harness.errors import WorldError
-from harness.worlds.toxiproxy import ServerProcess, Toxiproxy, ToxiproxyError, start_server, stop_server
+import brownout.harness.worlds.toxiproxy as adapter
+from brownout.harness.errors import WorldError
+from brownout.harness.worlds.toxiproxy import ServerProcess, Toxiproxy, ToxiproxyError, start_server, stop_server
 
 pytestmark = pytest.mark.xdist_group("toxiproxy")
 
@@ -227,7 +227,7 @@ def test_the_server_outlives_its_starter_and_is_stopped_by_another(server_binary
     """A server started by a process that was killed runs on in a session of its own, until anybody stops it."""
     port = free_port()
     program = (
-        "import os, sys, pathlib; from harness.worlds.toxiproxy import start_server\n"
+        "import os, sys, pathlib; from brownout.harness.worlds.toxiproxy import start_server\n"
         f"s = start_server(pathlib.Path(sys.argv[1]), port={port}, log=pathlib.Path(sys.argv[2]))\n"
         "print(s.pid, s.start_time_ticks, s.api_url, flush=True); os.kill(os.getpid(), 9)\n"
     )

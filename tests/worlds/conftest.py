@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from world_drivers import EPOCH_S, Driver, LiveDriver, SimulationDriver, spec_for
 
-from harness.tools import toxiproxy_server
-from harness.world import Carrier
-from harness.worlds.compose import ComposeWorld
-from harness.worlds.processes import ProcessesWorld
-from harness.worlds.simulation import SimulationWorld
+from brownout.harness.tools import toxiproxy_server
+from brownout.harness.world import Carrier
+from brownout.harness.worlds.compose import ComposeWorld
+from brownout.harness.worlds.processes import ProcessesWorld
+from brownout.harness.worlds.simulation import SimulationWorld
 
 Make = Callable[[Path], Driver]
 CONTAINERS = (pytest.mark.slow, pytest.mark.docker)

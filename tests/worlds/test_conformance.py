@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from world_drivers import SLACK_MS, TIMER_MS, Driver, ask, link, node, switch, token_request
 
-from harness.errors import Defended, WorldError
-from harness.world import Carrier, World
-from harness.worlds.catalog import COMPOSE, WORLDS
-from identity.core.messages import Request
+from brownout.harness.errors import Defended, WorldError
+from brownout.harness.world import Carrier, World
+from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.identity.core.messages import Request
 
 FRONT = "client->sydney.host"
 STORE = "melbourne.token->sydney.store"

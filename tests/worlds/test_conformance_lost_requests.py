@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from world_drivers import Driver, ask, link, node
 
-from harness.world import Carrier
-from identity.core.messages import Request
+from brownout.harness.world import Carrier
+from brownout.identity.core.messages import Request
 
 NODE, FRONT = "sydney.management", "client->sydney.management"
 CASES: tuple[tuple[str, Carrier, Mapping[str, Any], str], ...] = (

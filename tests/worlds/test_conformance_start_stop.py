@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from world_drivers import Driver, ask, link, node, switch, token_request
 
-from harness.errors import WorldError
-from harness.worlds.catalog import COMPOSE
-from identity.core.messages import Request
+from brownout.harness.errors import WorldError
+from brownout.harness.worlds.catalog import COMPOSE
+from brownout.identity.core.messages import Request
 
 FRONT = "client->sydney.host"
 HEALTH = Request("GET", "/healthz")

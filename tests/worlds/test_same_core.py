@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 from world_drivers import EPOCH_S, switch
 
-from harness.history import Recorder, RequestRecord, read_history
-from harness.load.plan import Cohort, LoadPlan
-from harness.plan import primed_tokens
-from harness.stack import build_stack
-from harness.world import World
-from harness.worlds.catalog import live_world
-from harness.worlds.simulation import SimulationWorld
-from identity.core.messages import Request
-from identity.core.topology import StackSpec
+from brownout.harness.history import Recorder, RequestRecord, read_history
+from brownout.harness.load.plan import Cohort, LoadPlan
+from brownout.harness.plan import primed_tokens
+from brownout.harness.stack import build_stack
+from brownout.harness.world import World
+from brownout.harness.worlds.catalog import live_world
+from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.identity.core.messages import Request
+from brownout.identity.core.topology import StackSpec
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from world_drivers import EPOCH_S, spec_for
 
-from harness.errors import WorldError
-from harness.world import World
-from harness.worlds.compose import ComposeWorld
-from harness.worlds.simulation import SimulationWorld
+from brownout.harness.errors import WorldError
+from brownout.harness.world import World
+from brownout.harness.worlds.compose import ComposeWorld
+from brownout.harness.worlds.simulation import SimulationWorld
 
 
 @pytest.fixture

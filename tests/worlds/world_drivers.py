@@ -7,12 +7,12 @@ from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from harness.stack import build_stack
-from harness.world import Carrier, World
-from harness.worlds.simulation import SimulationWorld
-from harness.worlds.sockets import SocketWorld
-from identity.core.messages import CallFailed, Request
-from identity.core.topology import StackSpec
+from brownout.harness.stack import build_stack
+from brownout.harness.world import Carrier, World
+from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.harness.worlds.sockets import SocketWorld
+from brownout.identity.core.messages import CallFailed, Request
+from brownout.identity.core.topology import StackSpec
 
 T = TypeVar("T")
 U = TypeVar("U")
