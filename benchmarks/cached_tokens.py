@@ -12,7 +12,7 @@ from benchmarks.report import Benchmark, Figures, Part, Row, Spread, text
 from benchmarks.stands import HOST_NODE, ROOT, stack_pids, standing_stack
 from benchmarks.token_generator import Burst, Job
 from benchmarks.tokens import address_of
-from brownout.harness.worlds.process_stack import TOXIPROXY
+from brownout.harness.worlds.processes.stack import TOXIPROXY
 
 GENERATOR = "asyncio connections on uvloop in a process of their own, every answer checked"
 PATHS = ("straight", "through_link")

@@ -15,11 +15,11 @@ from benchmarks.prober import NS_PER_MS
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, text
 from benchmarks.sightings import Probe, Sightings, watching
 from benchmarks.stands import HOST_NODE, own_home
-from brownout.harness.stack import build_stack
 from brownout.harness.world import Carrier
-from brownout.harness.worlds.compose import ComposeWorld
-from brownout.harness.worlds.compose_plan import NODE_PORT, proxies, service_of
-from brownout.harness.worlds.docker_engine import Engine
+from brownout.harness.worlds.compose.engine import Engine
+from brownout.harness.worlds.compose.layout import NODE_PORT, proxies, service_of
+from brownout.harness.worlds.compose.world import ComposeWorld
+from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.topology import CLIENT, Link
 
 MEGABYTE = 1_000_000

@@ -13,7 +13,7 @@ from benchmarks.report import Benchmark, Figures, Part, Row, Spread, number, per
 from benchmarks.sightings import Probe, Sightings, watching
 from benchmarks.stands import HOST_NODE, standing_stack
 from brownout.harness.world import Carrier
-from brownout.harness.worlds.processes import ProcessesWorld
+from brownout.harness.worlds.processes.world import ProcessesWorld
 from brownout.identity.core.topology import CLIENT, Link
 
 LINK = str(Link(CLIENT, HOST_NODE))

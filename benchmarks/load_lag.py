@@ -19,10 +19,10 @@ from pathlib import Path
 
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, percentile, text
 from benchmarks.stands import ROOT
-from brownout.harness.history import RequestRecord
 from brownout.harness.load import driver
-from brownout.harness.load.plan import Cohort, LoadPlan
+from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.load.tail import LogTail
+from brownout.harness.record.history import RequestRecord
 
 START_WITHIN_S = 20.0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from brownout.harness.api import Options, run
-from brownout.harness.experiment_file import find, load
+from brownout.harness.experiment.loader import find, load
 
 EXPERIMENT = "ftvr-l9z"
 

@@ -12,7 +12,7 @@ import time
 
 import uvloop
 
-from brownout.harness.worlds.process_probe import probe_address
+from brownout.harness.worlds.live.probe import probe_address
 
 NS_PER_MS = 1_000_000
 

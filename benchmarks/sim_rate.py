@@ -9,10 +9,10 @@ from pathlib import Path
 
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, rounded, text
 from benchmarks.stands import SEED
-from brownout.harness.history import Recorder
-from brownout.harness.load.plan import Cohort, LoadPlan
-from brownout.harness.stack import build_stack
-from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.harness.load.arrivals import Cohort, LoadPlan
+from brownout.harness.record.history import Recorder
+from brownout.harness.worlds.simulation.world import SimulationWorld
+from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
 
 EPOCH_S = 1_720_742_400.0

@@ -16,10 +16,10 @@ from unittest.mock import patch
 from benchmarks.costs import memory_bytes
 from benchmarks.report import Benchmark, Figures, Row, Spread, text
 from benchmarks.stands import ROOT, Home, own_home, stack_pids
-from brownout.harness.worlds import process_stack
+from brownout.harness.worlds.processes import stack as process_stack
 
 MEGABYTE = 1_000_000
-# Parts of bringing a stack up, in their order, by the function of brownout.harness.worlds.process_stack that does each.
+# Parts of bringing a stack up, in their order, by the function of brownout.harness.worlds.processes.stack that does each.
 STAGES: Mapping[str, str] = {
     "spawn_s": "_spawn",
     "ports_and_toxiproxy_started_s": "_take_answer",
@@ -31,7 +31,7 @@ HEALTH, REST = "health_and_snapshots_s", "rest_s"
 _IMPORT_TIMER = """
 import time
 started_s = time.perf_counter()
-from brownout.identity.server.forkserver import import_node_code
+from brownout.harness.worlds.processes.daemon import import_node_code
 import_node_code()
 print(time.perf_counter() - started_s)
 """
@@ -121,7 +121,7 @@ def _timed() -> Iterator[dict[str, float]]:
             timer = _timer(getattr(process_stack, function), stage, took_s)
             patches.enter_context(patch.object(process_stack, function, timer))
         whole = _timer(process_stack.bring_up, "bring_up", took_s)
-        patches.enter_context(patch("brownout.harness.worlds.processes.bring_up", whole))
+        patches.enter_context(patch("brownout.harness.worlds.processes.world.bring_up", whole))
         yield took_s
 
 

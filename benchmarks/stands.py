@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tokens import token_request
-from brownout.harness.stack import build_stack
-from brownout.harness.state import tools_dir
-from brownout.harness.tools import TOXIPROXY_PROGRAM, toxiproxy_server
-from brownout.harness.worlds.processes import ProcessesWorld
+from brownout.harness.base.statedir import tools_dir
+from brownout.harness.worlds.processes.world import ProcessesWorld
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.harness.worlds.toxiproxy.install import TOXIPROXY_PROGRAM, toxiproxy_server
 from brownout.identity.core.messages import Response
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -22,8 +22,8 @@ import uvloop
 
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, text
 from benchmarks.stands import ROOT, own_home
-from brownout.harness.worlds.toxiproxy import Toxiproxy, start_server, stop_server
-from brownout.identity.server.port_range import HOST, free_ports
+from brownout.harness.base.ports import HOST, free_ports
+from brownout.harness.worlds.toxiproxy.client import Toxiproxy, start_server, stop_server
 
 MESSAGE = b"x" * 64
 CHUNK = b"x" * 262_144

@@ -50,7 +50,7 @@ SIDES: Mapping[str, frozenset[str]] = {
     "both": frozenset({"--dport", "--sport"}),
 }
 DIRECTIONS = {sides: name for name, sides in SIDES.items()}
-FAULT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}")  # as everywhere (brownout.harness.worlds.toxiproxy_holds)
+FAULT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}")  # as everywhere (brownout.harness.worlds.toxiproxy.holds)
 _RULE = re.compile(rf'^-A {HOLES} -p tcp -m tcp (--[ds]port) (\d+) -m comment --comment "?([^" ]+)"? -j DROP$')
 
 Holes = dict[int, dict[str, frozenset[str]]]

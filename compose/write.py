@@ -9,8 +9,7 @@ import json
 from pathlib import Path
 
 from brownout import __version__
-from brownout.harness.stack import build_stack
-from brownout.harness.worlds.compose_plan import (
+from brownout.harness.worlds.compose.layout import (
     CONTROL,
     DEFAULT_FIRST_PORT,
     EDGE,
@@ -22,6 +21,7 @@ from brownout.harness.worlds.compose_plan import (
     service_of,
     toxiproxy_config,
 )
+from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.topology import StackSpec
 
 FOLDER = Path(__file__).parent
@@ -52,7 +52,7 @@ def _prober(name: str) -> str:
   {service_of(name)}:
     <<: *node
     image: brownout/identity:{__version__}
-    command: ["-m", "brownout.harness.worlds.compose_prober", "{name}"]
+    command: ["-m", "brownout.harness.worlds.compose.prober", "{name}"]
     labels: {{<<: *labels, brownout.prober: {name}}}
     networks: [{network_of(name)}]
     volumes: ["spec:/spec:ro"]

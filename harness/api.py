@@ -22,22 +22,22 @@ from typing import Self
 
 import orjson
 
-from brownout.harness import registry
-from brownout.harness.conclude import conclude, write_result
+from brownout.harness.base import processes as system
 from brownout.harness.errors import BrownoutError
-from brownout.harness.experiment import Experiment, Posture
-from brownout.harness.history import Event, History, Recorder, read_history
-from brownout.harness.ledger import Ledger
-from brownout.harness.lifecycle import LifeCycle, Notice
-from brownout.harness.plan import derive, posture_of, stack_of
-from brownout.harness.progress import ProgressSink
-from brownout.harness.registry import Controls
-from brownout.harness.result import Result
-from brownout.harness.run_folder import read_result
-from brownout.harness.runner import Conductor, RunState, new_run_folder
+from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment.model import Experiment, Posture
+from brownout.harness.experiment.plugins import Controls
+from brownout.harness.experiment.prepare import derive, posture_of, stack_of
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.lifecycle import LifeCycle, Notice
+from brownout.harness.judge.conclude import conclude, write_result
+from brownout.harness.judge.run_folder import read_result
+from brownout.harness.record.history import Event, History, Recorder, read_history
+from brownout.harness.record.progress import ProgressSink
+from brownout.harness.record.result import Result
+from brownout.harness.run.conductor import Conductor, RunState, new_run_folder
 from brownout.harness.worlds.catalog import SIMULATION, check_able, live_world
-from brownout.harness.worlds.simulation import SimulationWorld
-from brownout.identity.server import system
+from brownout.harness.worlds.simulation.world import SimulationWorld
 
 SIMULATED_STACK = "simulation"
 WARM_UP_ROOM_S = 30.0
@@ -111,7 +111,7 @@ def _prepare(options: Options) -> None:
 
 def _run_live(experiment: Experiment, posture: Posture, options: Options, folder: Path, sink: ProgressSink | None) -> bool:
     """One run in a live world; False when it was interrupted, at whatever point."""
-    from brownout.harness.live_run import run_live  # it brings asyncio, HTTP and cryptography with it
+    from brownout.harness.run.live_session import run_live  # it brings asyncio, HTTP and cryptography with it
 
     try:
         return run_live(

@@ -1,4 +1,4 @@
-"""What a fault is: frozen data plus four verbs. The life cycle around the verbs lives in brownout.harness.lifecycle.
+"""What a fault is: frozen data plus four verbs. The life cycle around the verbs lives in brownout.harness.injection.lifecycle.
 
 A fault file defines one pydantic model deriving from `Fault` and is found through the entry-point group
 `brownout.faults`. Operator's steps (a roll-out, a failover, a configuration change) are written the same way, because
@@ -13,9 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from brownout.harness.base.durations import parse_duration_s
+from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError, WorldError
-from brownout.harness.experiment import parse_duration_s
-from brownout.harness.suggest import did_you_mean
 from brownout.harness.world import Carrier, World
 from brownout.identity.core.messages import CallFailed, Request
 

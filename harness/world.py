@@ -23,7 +23,7 @@ from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import StackSpec
 
 if TYPE_CHECKING:
-    from brownout.harness.load.plan import LoadPlan
+    from brownout.harness.load.arrivals import LoadPlan
 
 T = TypeVar("T")
 CarrierKind = Literal["link", "node", "control"]

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from brownout.harness.history import RequestRecord
-from brownout.harness.result import Result
+from brownout.harness.record.history import RequestRecord
+from brownout.harness.record.result import Result
 
 MOST_BUCKETS = 200
 FEWEST_BUCKETS = 40

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brownout.harness.result import Result
+from brownout.harness.record.result import Result
 from brownout.reports.markup import Column, Html, el, table
 from brownout.reports.sections import section
 from brownout.reports.units import clock, count, duration

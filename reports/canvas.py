@@ -20,7 +20,7 @@ from bokeh.models.glyph import Glyph
 from bokeh.models.glyphs import Quad, Text
 from bokeh.plotting import figure
 
-from brownout.harness.result import Result
+from brownout.harness.record.result import Result
 from brownout.reports import palette, story
 from brownout.reports.buckets import Timeline
 from brownout.reports.markup import text

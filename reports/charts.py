@@ -22,7 +22,7 @@ from bokeh.models.annotations import Span
 from bokeh.models.glyphs import Line, Quad, Step
 from bokeh.resources import Resources
 
-from brownout.harness.result import Result
+from brownout.harness.record.result import Result
 from brownout.reports import palette, story
 from brownout.reports.buckets import Bucket, CohortSeries, Timeline
 from brownout.reports.canvas import add_tooltip, draw, mark_time, new_figure

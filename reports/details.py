@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from brownout.harness.history import Event
-from brownout.harness.result import PhaseResult, Result
+from brownout.harness.record.history import Event
+from brownout.harness.record.result import PhaseResult, Result
 from brownout.reports.markup import Column, Html, el, join, table
 from brownout.reports.sections import badge, section
 from brownout.reports.units import clock, count, duration, milliseconds, percent

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 from brownout.harness.errors import UsageError
-from brownout.harness.history import History, read_history
-from brownout.harness.result import Result
+from brownout.harness.record.history import History, read_history
+from brownout.harness.record.result import Result
 from brownout.reports import charts, details, palette, sections
 from brownout.reports.buckets import Timeline, timeline
 from brownout.reports.canaries import canaries, read_attempts

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from brownout.harness.result import ClaimResult, GateResult, Result, SloResult
+from brownout.harness.record.result import ClaimResult, GateResult, Result, SloResult
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -11,7 +11,7 @@ from bokeh.models import ColumnDataSource, Range1d
 from bokeh.models.annotations import Span
 from bokeh.models.glyphs import HBar, Scatter, Text
 
-from brownout.harness.result import Result, StepResult
+from brownout.harness.record.result import Result, StepResult
 from brownout.reports import story
 from brownout.reports.buckets import Timeline
 from brownout.reports.canvas import FONT, add_hint, draw, new_figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from brownout.harness.result import Result
+from brownout.harness.record.result import Result
 from brownout.reports import palette, story
 from brownout.reports.units import clock, count, duration, percent, target
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from brownout.harness.result import ClaimResult, Result, SloResult, StepResult
+from brownout.harness.record.result import ClaimResult, Result, SloResult, StepResult
 from brownout.reports import palette, story
 from brownout.reports.markup import Column, Html, el, join, table
 from brownout.reports.units import clock, count, day, duration, percent, rate, target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brownout.harness.result import Result, StepResult
+from brownout.harness.record.result import Result, StepResult
 from brownout.reports.units import duration
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from brownout.harness.history import History
-from brownout.harness.result import Result
+from brownout.harness.record.history import History
+from brownout.harness.record.result import Result
 from brownout.reports import palette, story
 from brownout.reports.buckets import Bucket, Timeline, timeline
 from brownout.reports.markup import Html, el

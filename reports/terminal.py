@@ -20,8 +20,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from brownout.harness.progress import Status
-from brownout.harness.result import Result
+from brownout.harness.record.progress import Status
+from brownout.harness.record.result import Result
 from brownout.reports import palette, story
 from brownout.reports.units import clock, count, duration, milliseconds, percent, target
 
@@ -62,7 +62,7 @@ def _is_live(stream: TextIO) -> bool:
 
 
 class LiveProgress:
-    """Shows each Status; see brownout.harness.progress.ProgressSink."""
+    """Shows each Status; see brownout.harness.record.progress.ProgressSink."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = _console(stream)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from brownout.harness.errors import BrownoutError
-from brownout.harness.tools import go_command
+from brownout.harness.worlds.toxiproxy.install import go_command
 
 VERSION = "v5.0.2"
 MODULE = "github.com/docker/compose/v5"

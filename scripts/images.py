@@ -221,7 +221,7 @@ def find_go(folder: Path) -> tuple[str, Mapping[str, str]]:
     """Go's client as set-up finds it: the machine's, or that of a package, put into `folder`. Raises ImageError."""
     try:
         from brownout.harness.errors import BrownoutError
-        from brownout.harness.tools import go_command
+        from brownout.harness.worlds.toxiproxy.install import go_command
     except ImportError as missing:
         raise ImageError(f"{missing.name} is not installed\n  -> `make images-offline` runs this as it should be") from missing
     try:

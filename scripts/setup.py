@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 PACKAGES = ("requirements/lock.txt", "requirements/uv.txt")
-ALL = (*PACKAGES, "pyproject.toml", "harness/tools.py", "scripts/setup.py")
+ALL = (*PACKAGES, "pyproject.toml", "harness/worlds/toxiproxy/install.py", "scripts/setup.py")
 NETWORK_HINT = "check the network (and a proxy's or index's settings), then run `make setup` again"
 
 
@@ -140,7 +140,10 @@ def find_pip() -> list[str]:
 def get_toxiproxy() -> bool:
     """Whether it is there now; the program that gets it has told why not."""
     say("Toxiproxy")
-    return subprocess.run([str(VENV_PYTHON), "-m", "brownout.harness.tools"], cwd=ROOT, check=False).returncode == 0
+    return (
+        subprocess.run([str(VENV_PYTHON), "-m", "brownout.harness.worlds.toxiproxy.install"], cwd=ROOT, check=False).returncode
+        == 0
+    )
 
 
 def runs(command: list[str]) -> bool:

@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester", "needs_docker"]
+pytest_plugins = ["pytester", "support.needs_docker"]
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = (
     "suites/incidents/test_ftvr_l9z.py",
-    "tests/worlds/test_same_core.py",
-    "tests/server/test_golden_imds.py",
-    "tests/gameday/test_game_day_commands.py",
+    "tests/conformance/test_same_core.py",
+    "tests/identity/azure/test_golden_imds.py",
+    "tests/harness/cli/test_gameday.py",
     "tests/docs/test_docs_shell.py",
-    "tests/gameday/test_standing_guardian.py",
-    "tests/dashboard/test_dashboard_command.py",
-    "tests/cli/test_interrupts.py",
-    "tests/cli/test_kills.py",
-    "tests/cli/test_trouble.py",
-    "tests/worlds/test_conformance.py",
+    "tests/harness/injection/test_standing_guardian.py",
+    "tests/suites/load/test_dashboard_command.py",
+    "tests/harness/cli/test_interrupts.py",
+    "tests/harness/cli/test_kills.py",
+    "tests/harness/cli/test_trouble.py",
+    "tests/conformance/test_conformance.py",
 )
 
 

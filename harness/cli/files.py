@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from brownout.harness.cli.main import command, heal_first
+from brownout.harness.cli.frame import command, heal_first
 from brownout.harness.worlds.catalog import WORLDS
 
 ONLY = "the only one"  # what `--stack` without a name means
@@ -18,7 +18,7 @@ ONLY = "the only one"  # what `--stack` without a name means
 @click.argument("file", type=click.Path(path_type=Path))
 def validate_command(file: Path) -> int:
     """Check an experiment FILE; every problem with its line and column."""
-    from brownout.harness.experiment_file import find, validate
+    from brownout.harness.experiment.loader import find, validate
 
     path = find(str(file))
     problems = validate(path)
@@ -33,7 +33,7 @@ def validate_command(file: Path) -> int:
 @command(name="schema")
 def schema_command() -> int:
     """Print the JSON Schema of experiment files, for editors."""
-    from brownout.harness.experiment_file import schema_text
+    from brownout.harness.experiment.loader import schema_text
 
     click.echo(schema_text())
     return 0
@@ -46,8 +46,8 @@ def schema_command() -> int:
 @click.option("--junit", is_flag=True, help="Print the result as JUnit XML.")
 def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) -> int:
     """Conclude RUN_DIR again, of a finished or a killed run, and write its report."""
-    from brownout.harness import registry
-    from brownout.harness.conclude import conclude, write_result
+    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.judge.conclude import conclude, write_result
 
     heal_first()
     result = conclude(run_dir)
@@ -68,8 +68,8 @@ def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) ->
 @click.option("--stack", "stack_id", is_flag=False, flag_value=ONLY, help="Instead try the walls of a stack of containers.")
 def doctor_command(as_json: bool, world: str | None, stack_id: str | None) -> int:
     """Look for whatever would keep a run from working, and say how to mend it."""
-    from brownout.harness.doctor import checks, ledger_leftovers, render
-    from brownout.harness.doctor_stack import stack_checks
+    from brownout.harness.doctor.checks import checks, ledger_leftovers, render
+    from brownout.harness.doctor.stack import stack_checks
 
     if stack_id is not None:
         found = stack_checks("" if stack_id == ONLY else stack_id)

@@ -11,41 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from brownout.harness.cli.main import command, heal_first, tell
+from brownout.harness.cli.frame import command, heal_first, tell
+from brownout.harness.cli.types import DurationType, clock
 
 if TYPE_CHECKING:
     from brownout.harness.errors import BrownoutError
     from brownout.harness.fault import Fault
-    from brownout.harness.gameday import Injected, Told
-    from brownout.harness.ledger_records import StackRecord
+    from brownout.harness.injection.ledger_records import StackRecord
+    from brownout.harness.operate.inject import Injected, Told
 
 INCONCLUSIVE, UNSAFE = 3, 5
-
-
-class DurationType(click.ParamType[float]):
-    """Seconds, written `30s` or `5m`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from brownout.harness.experiment import parse_duration_s
-
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_duration_s(value)
-        except ValueError as wrong:
-            self.fail(str(wrong), param, ctx)
 
 
 @command(name="faults")
 @click.argument("kind", required=False)
 def faults_command(kind: str | None) -> int:
     """List what `inject` can do and how it is written; of one KIND everything about it."""
-    from brownout.harness import registry
+    from brownout.harness.base.hints import did_you_mean
     from brownout.harness.errors import UsageError
-    from brownout.harness.fault_words import usage
-    from brownout.harness.suggest import did_you_mean
+    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.operate.fault_args import usage
 
     known = registry.faults()
     if kind is None:
@@ -59,7 +44,7 @@ def faults_command(kind: str | None) -> int:
 
 
 def _explained(kind: type[Fault]) -> list[str]:
-    from brownout.harness.fault_words import usage
+    from brownout.harness.operate.fault_args import usage
 
     lines = [(kind.__doc__ or "").strip(), "", f"brownout inject {usage(kind)}", ""]
     lines += [f"  {name:<12} {(field.description or '-')}" for name, field in kind.model_fields.items()]
@@ -86,9 +71,9 @@ def inject_command(
     5 it could not be reverted, 130 interrupted and reverted.
     """
     from brownout.harness.errors import UsageError
-    from brownout.harness.fault_words import spoken_fault
-    from brownout.harness.gameday import LONGEST_S, Wish, inject
-    from brownout.harness.standing import standing_stack
+    from brownout.harness.operate.fault_args import spoken_fault
+    from brownout.harness.operate.inject import LONGEST_S, Wish, inject
+    from brownout.harness.operate.stacks import standing_stack
 
     if hold_s is not None and not 0 < hold_s <= LONGEST_S:
         raise UsageError("--for is more than nothing and at most one hour", hint="such as --for 30s")
@@ -114,7 +99,7 @@ class _Teller:
     _counting: bool = False
 
     def told(self) -> Told:
-        from brownout.harness.gameday import Told
+        from brownout.harness.operate.inject import Told
 
         return Told(self._step, self._left)
 
@@ -164,7 +149,7 @@ class _Teller:
         return self._tell_heal(ended)
 
     def _tell_heal(self, ended: Injected) -> int:
-        from brownout.harness.gameday import INTERRUPTED
+        from brownout.harness.operate.inject import INTERRUPTED
 
         heal = ended.heal
         if heal is not None and heal.state == "stuck":
@@ -199,20 +184,15 @@ def _plain(fault: Fault, row: StackRecord, ended: Injected, code: int) -> dict[s
     }
 
 
-def clock(wall_s: float) -> str:
-    """The time of day where the user is."""
-    return datetime.fromtimestamp(wall_s).astimezone().strftime("%H:%M:%S")
-
-
 @command(name="heal")
 @click.argument("fault_id", required=False, default="")
 @click.option("--stack", default="", help="Only what is on this stack.")
 def heal_command(fault_id: str, stack: str) -> int:
     """Revert what was injected by hand (all of it, or the fault FAULT_ID), and whatever earlier commands left in place."""
+    from brownout.harness.base.statedir import ledger_path
     from brownout.harness.errors import LeftUnsafe
-    from brownout.harness.healing import require_whole
-    from brownout.harness.leftovers import heal_by_hand, heal_leftovers_now, healed_lines
-    from brownout.harness.state import ledger_path
+    from brownout.harness.injection.recovery import require_whole
+    from brownout.harness.operate.heal import heal_by_hand, heal_leftovers_now, healed_lines
 
     if not ledger_path().exists():
         click.echo("nothing to heal")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from brownout.harness.cli.main import command, heal_first
+from brownout.harness.cli.frame import command, heal_first
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from brownout.harness.load.by_hand import Ended
     from brownout.harness.load.view import View
+    from brownout.harness.operate.load_session import Ended
 
 T = TypeVar("T")
 
@@ -53,10 +53,10 @@ def load_command(
     Locust's web UI shows the load, a strip under its charts the faults in place and the objectives, and its page /faults
     both in time. Ctrl-C ends the load and prints what it met. Rates are per real second.
     """
+    from brownout.harness.base.durations import parse_duration_s
     from brownout.harness.errors import UsageError
-    from brownout.harness.experiment import parse_duration_s
-    from brownout.harness.experiment_file import find, load
-    from brownout.harness.load.by_hand import Options, run
+    from brownout.harness.experiment.loader import find, load
+    from brownout.harness.operate.load_session import Options, run
 
     if rate is not None and scale_rate is not None:
         raise UsageError("--rate and --scale-rate are two ways to say one thing", hint="give one of them")
@@ -98,7 +98,7 @@ def _setting(text: str) -> tuple[str, float]:
 
 
 def _feed(url: str, stack: str, for_s: float | None) -> int:
-    from brownout.harness.load.feed import feed
+    from brownout.harness.operate.fault_feed import feed
 
     _say(asyncio.run(_until_interrupted(lambda stop: feed(url, stack, stop, _say, for_s=for_s))))
     return 0

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from brownout.harness.cli.main import ABORTED, command, heal_first, reader_gone, tell
-from brownout.harness.verdicts import VERDICTS
+from brownout.harness.cli.frame import ABORTED, command, heal_first, reader_gone, tell
+from brownout.harness.record.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from brownout.harness.api import Outcome
     from brownout.harness.errors import BrownoutError
-    from brownout.harness.experiment import Experiment
-    from brownout.harness.progress import ProgressSink
+    from brownout.harness.experiment.model import Experiment
+    from brownout.harness.record.progress import ProgressSink
 
 
 @command(name="run")
@@ -53,8 +53,8 @@ def run_command(
     """
     from brownout.harness.api import Options, check_abilities, run
     from brownout.harness.errors import BrownoutError, UsageError
-    from brownout.harness.experiment_file import find, load
-    from brownout.harness.plan import posture_of, stack_of
+    from brownout.harness.experiment.loader import find, load
+    from brownout.harness.experiment.prepare import posture_of, stack_of
 
     path = find(experiment)
     loaded = load(path)
@@ -96,7 +96,7 @@ def _repeat(arguments: list[str]) -> str:
 
 
 def _progress(world: str) -> ProgressSink | None:
-    from brownout.harness import registry
+    from brownout.harness.experiment import plugins as registry
 
     if world == "simulation":
         return None
@@ -106,7 +106,7 @@ def _progress(world: str) -> ProgressSink | None:
 
 def _finish(outcome: Outcome, *, as_json: bool) -> int:
     """Writes the report, tells the outcome and returns the exit code, which stands whether or not somebody reads the rest."""
-    from brownout.harness import registry
+    from brownout.harness.experiment import plugins as registry
 
     report = registry.load_entry("brownout.reports", "html")(outcome.folder)
     try:
@@ -122,8 +122,8 @@ def _finish(outcome: Outcome, *, as_json: bool) -> int:
 
 def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
     """Tells what kept the run from being carried out and where its record is; returns the exit code."""
-    from brownout.harness import registry
-    from brownout.harness.run_folder import read_result
+    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.judge.run_folder import read_result
 
     tell(error)
     if error.run_folder is None:
@@ -142,9 +142,9 @@ def _timeline(experiment: Experiment, world: str) -> str:
     """What the run would do, a line per moment."""
     from datetime import UTC, datetime
 
-    from brownout.harness import registry
-    from brownout.harness.load.plan import Cohort
-    from brownout.harness.plan import moments
+    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.experiment.prepare import moments
+    from brownout.harness.load.arrivals import Cohort
 
     def clock(at_s: float) -> str:
         return datetime.fromtimestamp(at_s, UTC).strftime("%H:%M:%S")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from brownout.harness.cli.main import command, heal_first, tell
+from brownout.harness.cli.frame import command, heal_first, tell
 from brownout.harness.worlds.catalog import LIVE, PROCESSES, SIMULATION
 
 if TYPE_CHECKING:
     from brownout.harness.errors import WorldError
-    from brownout.harness.ledger_records import StackRecord
+    from brownout.harness.injection.ledger_records import StackRecord
 
 
 @command(name="up")
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def up_command(world: str, posture: str, sets: tuple[str, ...], seed: int, rate: float, stack_file: Path, force: bool) -> int:
     """Bring a stack up, write its stack file and leave it up."""
     from brownout.harness.errors import UsageError
-    from brownout.harness.standing import bring_up
+    from brownout.harness.operate.stacks import bring_up
 
     if world == SIMULATION:
         raise UsageError("a simulation lives inside a run and cannot be left up", hint=f"use --world {PROCESSES}")
@@ -48,7 +48,7 @@ def up_command(world: str, posture: str, sets: tuple[str, ...], seed: int, rate:
 def env_command(machine: str, stack_file: Path, inside: bool, network: bool) -> int:
     """Print shell exports for a process that should believe that it runs on a machine of the stack."""
     from brownout.harness.errors import UsageError
-    from brownout.harness.stack_file import exports, inside_of, inside_variables, read_stack_file
+    from brownout.harness.operate.stack_file import exports, inside_of, inside_variables, read_stack_file
 
     if network:
         click.echo(inside_of(read_stack_file(stack_file)).network)
@@ -70,7 +70,7 @@ def env_command(machine: str, stack_file: Path, inside: bool, network: bool) -> 
 def down_command(everything: bool, owner: str) -> int:
     """Take down every stack that was left up, and what killed runs left."""
     from brownout.harness.errors import UsageError, WorldError
-    from brownout.harness.standing import stacks, tear_down
+    from brownout.harness.operate.stacks import stacks, tear_down
 
     if owner and not everything:
         raise UsageError("--owner goes with --all")
@@ -90,8 +90,8 @@ def down_command(everything: bool, owner: str) -> int:
 
 def _down_orphans(owner: str, problems: list[WorldError]) -> int:
     """Takes down containers that no ledger knows, says so, adds what went wrong to `problems`; how many stacks that were."""
-    from brownout.harness.orphans import take_down_orphans
-    from brownout.harness.standing import stacks
+    from brownout.harness.operate.orphans import take_down_orphans
+    from brownout.harness.operate.stacks import stacks
 
     swept = take_down_orphans([row.id for row in stacks()], owner)
     for line in swept.down:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from brownout.harness.cli.gameday import DurationType
-from brownout.harness.cli.main import command, heal_first, tell
+from brownout.harness.cli.frame import command, heal_first, tell
+from brownout.harness.cli.types import DurationType
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from brownout.harness.errors import BrownoutError
-    from brownout.harness.good_share import Probes
-    from brownout.harness.overview import StackView
+    from brownout.harness.operate.good_share import Probes
+    from brownout.harness.operate.status import StackView
 
 PLAIN_WIDTH = 100
 
@@ -37,7 +37,7 @@ PLAIN_WIDTH = 100
 def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) -> int:
     """Show the stacks that are up: nodes, builds, key ids, faults in place, and how clients fare."""
     from brownout.harness.errors import LeftUnsafe, UsageError
-    from brownout.harness.good_share import Probes
+    from brownout.harness.operate.good_share import Probes
 
     if interval_s <= 0:
         raise UsageError("--interval is more than nothing", hint="such as --interval 2s")
@@ -60,10 +60,10 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
 
 
 async def _views(stack: str, probes: Probes) -> tuple[StackView, ...]:
+    from brownout.harness.base.hints import did_you_mean
     from brownout.harness.errors import UsageError
-    from brownout.harness.overview import overview
-    from brownout.harness.standing import stacks
-    from brownout.harness.suggest import did_you_mean
+    from brownout.harness.operate.stacks import stacks
+    from brownout.harness.operate.status import overview
 
     rows = stacks()
     if stack and not any(row.id == stack for row in rows):

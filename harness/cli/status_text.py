@@ -14,8 +14,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from brownout.harness.cli.gameday import clock
-from brownout.harness.overview import FaultView, KeyView, NodeView, StackView
+from brownout.harness.cli.types import clock
+from brownout.harness.operate.status import FaultView, KeyView, NodeView, StackView
 
 WELL, POOR = 0.99, 0.5
 _NODE_STYLES = {"running": "green"}

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from brownout.harness.base.stats import budget, wilson_high, wilson_low
+from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.clock import EmulatedClock
 from brownout.harness.load.heartbeat import Heartbeat
-from brownout.harness.load.plan import LoadPlan
 from brownout.harness.load.tally import Counts, ObjectiveCounts, Report, Seconds, percentile_ms
-from brownout.harness.slo.stats import budget, wilson_high, wilson_low
 
 KEEP_S = 1800
 NOW_S = 10

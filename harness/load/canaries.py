@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
-from brownout.harness.load.canary import CanaryConfig, Kind
+from brownout.harness.load.canary import CanaryConfig
 from brownout.harness.load.child import Child
+from brownout.harness.record.attempts import Kind
 
 _PATIENCE_S = 3.0
 # Anything that would make azure-identity believe that it runs somewhere other than on a virtual machine.

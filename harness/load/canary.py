@@ -19,14 +19,14 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from brownout.harness.load.child import die_with_parent
 from brownout.harness.load.clock import EmulatedClock
+from brownout.harness.record.attempts import Attempt, Kind
 
 AUTHORITY_VARIABLE = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
 SCOPE = "https://vault.azure.net/.default"
@@ -34,8 +34,6 @@ PAUSE_S = 1.0
 # Machines of the load's own arrivals are numbered from 0 up; these numbers belong to canaries alone.
 FIRST_NUMBER: Mapping[str, int] = {"sync": 900_000, "async": 950_000}
 _LONGEST_MESSAGE = 300
-
-Kind = Literal["sync", "async"]
 
 
 class CanaryConfig(BaseModel):
@@ -49,22 +47,6 @@ class CanaryConfig(BaseModel):
     scale_set: str
     clock: Mapping[str, float]
     folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One acquisition. `started_s` and `ended_s` are emulated epoch seconds, `wall_s` real seconds."""
-
-    client: Kind
-    machine: str
-    fresh: bool
-    started_s: float
-    ended_s: float
-    wall_s: float
-    ok: bool
-    unfinished: bool
-    error: str
-    message: str
 
 
 class Log:

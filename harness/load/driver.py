@@ -19,11 +19,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from brownout.harness.errors import UsageError, WorldError
+from brownout.harness.load.arrivals import LoadPlan, plan_json, planned_count
 from brownout.harness.load.bands import FILE_NAME as BANDS_NAME
 from brownout.harness.load.beats import Beats
 from brownout.harness.load.child import Child
 from brownout.harness.load.clock import EmulatedClock
-from brownout.harness.load.plan import LoadPlan, plan_json, planned_count
 from brownout.harness.load.tail import LogTail
 from brownout.harness.load.view import FILE_NAME as BOARD_NAME
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from brownout.harness.load.plan import Arrival, LoadPlan, arrivals
+from brownout.harness.load.arrivals import Arrival, LoadPlan, arrivals
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from brownout.harness.history import RequestRecord
+from brownout.harness.record.history import RequestRecord
 
 PART_BYTES, PARTS = 16 << 20, 4
 _FIELDS = frozenset(field.name for field in fields(RequestRecord))

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from brownout.harness.history import RequestRecord
-from brownout.harness.load.plan import Arrival, LoadPlan
+from brownout.harness.load.arrivals import Arrival, LoadPlan
 from brownout.harness.load.watch import WatchedObjective
+from brownout.harness.record.history import RequestRecord
 
 _GROWTH = math.log(1.05)
 _LEAST_MS = 0.1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brownout.harness.history import RequestRecord
+from brownout.harness.record.history import RequestRecord
 
 
 class Watched(BaseModel):

@@ -29,8 +29,8 @@ WORLDS: Mapping[str, WorldKind] = {
     kind.name: kind
     for kind in (
         WorldKind(SIMULATION, _EVERYWHERE),
-        WorldKind(PROCESSES, _EVERYWHERE, "brownout.harness.worlds.processes:ProcessesWorld"),
-        WorldKind(COMPOSE, _EVERYWHERE | _IN_CONTAINERS, "brownout.harness.worlds.compose:ComposeWorld"),
+        WorldKind(PROCESSES, _EVERYWHERE, "brownout.harness.worlds.processes.world:ProcessesWorld"),
+        WorldKind(COMPOSE, _EVERYWHERE | _IN_CONTAINERS, "brownout.harness.worlds.compose.world:ComposeWorld"),
     )
 }
 LIVE = tuple(name for name, kind in WORLDS.items() if kind.entry)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from brownout.harness.history import Event, History, RequestRecord
-from brownout.harness.registry import Controls
-from brownout.harness.result import Result, StepResult
-from brownout.harness.slo.stats import wilson_high, wilson_low
+from brownout.harness.base.stats import wilson_high, wilson_low
+from brownout.harness.experiment.plugins import Controls
+from brownout.harness.record.history import Event, History, RequestRecord
+from brownout.harness.record.result import Result, StepResult
 from brownout.identity.core import trail
 
 TOKEN_COHORTS = ("warm-machines", "newly-scaled")

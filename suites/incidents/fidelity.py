@@ -21,9 +21,9 @@ import click
 
 from brownout.harness.api import Options, run
 from brownout.harness.errors import BrownoutError, UsageError
-from brownout.harness.experiment_file import find, load
-from brownout.harness.result import ClaimResult, Result
-from brownout.harness.run_folder import read_result
+from brownout.harness.experiment.loader import find, load
+from brownout.harness.judge.run_folder import read_result
+from brownout.harness.record.result import ClaimResult, Result
 
 EXPERIMENT = "ftvr-l9z"
 SEED = 1

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from brownout.harness.history import History
-from brownout.harness.registry import Controls
-from brownout.harness.result import ClaimResult, Result
+from brownout.harness.experiment.plugins import Controls
+from brownout.harness.record.history import History
+from brownout.harness.record.result import ClaimResult, Result
 from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence, clock, interval_text, share_text
 
 INCIDENT_POSTURE = "as-of-2024-07"

@@ -25,8 +25,9 @@ from pathlib import Path
 
 import pytest
 
-from brownout.harness.experiment import Experiment, parse_clock_s
-from brownout.harness.pytest_runs import Brownout, Run
+from brownout.harness.base.durations import parse_clock_s
+from brownout.harness.experiment.model import Experiment
+from brownout.harness.pytest_plugin.runs import Brownout, Run
 from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence
 
 REAL = pytest.param("processes", marks=[pytest.mark.slow, pytest.mark.brownout_processes])
@@ -249,7 +250,7 @@ REPLAY = """
 import sys
 from pathlib import Path
 from brownout.harness.api import Options, run
-from brownout.harness.experiment_file import load
+from brownout.harness.experiment.loader import load
 print(run(load(Path(sys.argv[1])), Options(out=Path(sys.argv[2]), seed=int(sys.argv[3]))).folder)
 """
 

@@ -17,14 +17,14 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from brownout.harness.history import to_line
-from brownout.harness.load.clients import Answer, ClientState, Script, script, to_record
+from brownout.harness.load.arrivals import Arrival, LoadPlan
 from brownout.harness.load.clock import EmulatedClock
 from brownout.harness.load.grants import Grant, Schedule
 from brownout.harness.load.heartbeat import Heartbeat, State
-from brownout.harness.load.plan import Arrival, LoadPlan
+from brownout.harness.load.models.azure import Answer, ClientState, Script, script, to_record
 from brownout.harness.load.tail import PART_BYTES
 from brownout.harness.load.tally import Report, Tally
+from brownout.harness.record.history import to_line
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.suites.load.meter import LineFile, Meter
 

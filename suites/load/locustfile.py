@@ -21,9 +21,9 @@ from locust import User, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from brownout.harness.load.arrivals import Arrival, LoadPlan
 from brownout.harness.load.child import die_with_parent
-from brownout.harness.load.clients import Answer
-from brownout.harness.load.plan import Arrival, LoadPlan
+from brownout.harness.load.models.azure import Answer
 from brownout.identity.core.messages import Request, Response
 from brownout.suites.load import dashboard
 from brownout.suites.load.engine import Engine

@@ -28,13 +28,13 @@ from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import Runner, WorkerRunner
 
-from brownout.harness.lease import boot_id
+from brownout.harness.injection.lease import boot_id
+from brownout.harness.load.arrivals import LoadPlan, plan_json
 from brownout.harness.load.bands import read_bands
 from brownout.harness.load.board import SILENT_S, Board
 from brownout.harness.load.driver import PROBLEMS_NAME
 from brownout.harness.load.grants import EVERYTHING, Grant, Granter, Schedule
 from brownout.harness.load.heartbeat import PERIOD_S
-from brownout.harness.load.plan import LoadPlan, plan_json
 from brownout.harness.load.tally import Report
 from brownout.harness.load.view import view, write_view
 from brownout.suites.load.engine import Engine

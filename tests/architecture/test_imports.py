@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
+
 PACKAGES = ("brownout.harness", "faults", "identity", "reports", "suites")
 
 
@@ -45,15 +46,15 @@ def test_the_project_keeps_all_contracts(copy: Path) -> None:
 PLANTED = (
     ("brownout.identity.core", "import socket", "The service's core gets"),
     ("brownout.identity.core", "import os", "The service's core gets"),
-    ("brownout.identity.core", "import brownout.identity.server.port_range", "The service's core gets"),
+    ("brownout.identity.core", "import brownout.harness.base.ports", "The service's core gets"),
     ("brownout.identity.server", "import brownout.harness.errors", "The service does not know"),
     ("brownout.harness", "import brownout.faults", "The harness finds faults"),
     ("brownout.harness", "import brownout.suites.load", "The harness finds faults"),
     ("brownout.harness.worlds", "import brownout.reports.html", "The harness finds faults"),
-    ("brownout.faults", "import brownout.harness.worlds.toxiproxy_holds", "Faults know the world protocol"),
+    ("brownout.faults", "import brownout.harness.worlds.toxiproxy.holds", "Faults know the world protocol"),
     ("brownout.faults", "import brownout.identity.core.topology", "Faults know the world protocol"),
     ("brownout.reports", "import brownout.harness.world", "Reports read the record"),
-    ("brownout.reports", "import brownout.harness.worlds.toxiproxy", "Reports read the record"),
+    ("brownout.reports", "import brownout.harness.worlds.toxiproxy.client", "Reports read the record"),
     ("brownout.harness.worlds", "import toxiproxy", "Toxiproxy's client"),
     ("brownout.harness.load", "import locust", "Locust is known"),
     ("brownout.suites.incidents", "import locust", "Locust is known"),

@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import architecture_rules as rules
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+import support.architecture_rules as rules
+from support.places import ROOT
+
 Rule = Callable[[Path], list[str]]
 RULES: tuple[Rule, ...] = (
     rules.long_files,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from docs_pages import DOCS, blocks
 
 from brownout.harness.api import Options, run
-from brownout.harness.experiment import Experiment
-from brownout.harness.experiment_file import load
+from brownout.harness.experiment.loader import load
+from brownout.harness.experiment.model import Experiment
+from support.docs_pages import DOCS, blocks
 
 EXPERIMENTS = DOCS / "writing-an-experiment.md"
 PRINTED = [block.text for block in blocks(EXPERIMENTS, "yaml") if block.mark == "experiment"]

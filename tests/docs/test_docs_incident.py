@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from docs_pages import DOCS, keys_in, section
 
-from brownout.harness.pytest_runs import Brownout, Run
+from brownout.harness.pytest_plugin.runs import Brownout, Run
 from brownout.suites.incidents.fidelity import BEGIN, END, EXPERIMENT, PAGE, SEED, column_in, column_of, main, renewed
+from support.docs_pages import DOCS, keys_in, section
 
 
 @pytest.fixture(scope="module")

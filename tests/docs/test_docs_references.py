@@ -10,13 +10,12 @@ from pathlib import Path
 
 import click
 import pytest
-from docs_pages import DOCS, PAGES, ROOT, anchors, blocks, keys_in, links, prose, read, section
 from pydantic import BaseModel
 
-from brownout.harness import registry
 from brownout.harness.cli import main
 from brownout.harness.errors import LeftUnsafe, UsageError
-from brownout.harness.experiment import (
+from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment.model import (
     Alert,
     Control,
     Experiment,
@@ -32,11 +31,12 @@ from brownout.harness.experiment import (
     Step,
     Timeline,
 )
-from brownout.harness.load.plan import Cohort
-from brownout.harness.result import EXIT_CODES, ClaimResult, StepResult, Times
-from brownout.harness.stack_file import IdentityEntry, MachineEntry, RegionEntry, StackFile
-from brownout.harness.verdicts import VERDICTS
+from brownout.harness.load.arrivals import Cohort
+from brownout.harness.operate.stack_file import IdentityEntry, MachineEntry, RegionEntry, StackFile
+from brownout.harness.record.result import EXIT_CODES, ClaimResult, StepResult, Times
+from brownout.harness.record.verdicts import VERDICTS
 from brownout.identity.core.settings import Settings
+from support.docs_pages import DOCS, PAGES, ROOT, anchors, blocks, keys_in, links, prose, read, section
 
 EXPERIMENTS = DOCS / "writing-an-experiment.md"
 VERDICT = DOCS / "reading-a-verdict.md"

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from docs_pages import DOCS, Block, blocks
 
-from brownout.harness import standing
+from brownout.harness.operate import stacks as standing
+from support.docs_pages import DOCS, Block, blocks
 
 pytestmark = pytest.mark.slow
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_cases import CASES, IN_CONTAINERS, SITUATIONAL
 from pydantic import ValidationError
 
 from brownout.harness.errors import AbilityMissing, UsageError
 from brownout.harness.fault import Fault
-from brownout.harness.stack import build_stack
 from brownout.harness.worlds.catalog import WORLDS, check_able
-from brownout.harness.worlds.simulation import SimulationWorld
+from brownout.harness.worlds.simulation.world import SimulationWorld
+from brownout.harness.worlds.stack_spec import build_stack
+from support.fault_cases import CASES, IN_CONTAINERS, SITUATIONAL
+from support.places import ROOT
 
-FOLDER = Path(__file__).resolve().parents[2] / "faults"
+FOLDER = ROOT / "faults"
 FILES = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
 EVERYWHERE = (*CASES, *SITUATIONAL)
 EVERY = (*EVERYWHERE, *IN_CONTAINERS)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from fault_cases import CASES, IDS, SITUATIONAL, Trial, on_stack
 
 from brownout.faults.build_pin import BuildPin
 from brownout.faults.build_rollout import BuildRollout
@@ -28,6 +27,7 @@ from brownout.harness.errors import WorldError
 from brownout.harness.fault import Fault, Observation, client_status
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
+from support.fault_cases import CASES, IDS, SITUATIONAL, Trial, on_stack
 
 
 async def whole_state(trial: Trial) -> dict[str, Any]:

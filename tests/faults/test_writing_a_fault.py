@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_cases import on_stack
 
-PAGE = Path(__file__).parents[2] / "docs" / "writing-a-fault.md"
+from support.fault_cases import on_stack
+from support.places import DOCS
+
+PAGE = DOCS / "writing-a-fault.md"
 
 
 @pytest.fixture(scope="module")

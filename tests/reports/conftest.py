@@ -10,9 +10,19 @@ from typing import Any
 
 import pytest
 
-from brownout.harness.draw import draw
-from brownout.harness.history import Event, Outcome, Recorder, RequestRecord
-from brownout.harness.result import ClaimResult, GateResult, Interval, PhaseResult, Result, Share, SloResult, StepResult, Times
+from brownout.harness.base.seeded import draw
+from brownout.harness.record.history import Event, Outcome, Recorder, RequestRecord
+from brownout.harness.record.result import (
+    ClaimResult,
+    GateResult,
+    Interval,
+    PhaseResult,
+    Result,
+    Share,
+    SloResult,
+    StepResult,
+    Times,
+)
 
 MIDNIGHT_S = 1720742400.0  # 2024-07-12T00:00Z
 IMPACT_S, MITIGATED_S = MIDNIGHT_S + 55 * 60, MIDNIGHT_S + 388 * 60

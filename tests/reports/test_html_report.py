@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from brownout.harness.errors import UsageError
-from brownout.harness.history import Event, Recorder
+from brownout.harness.record.history import Event, Recorder
 from brownout.reports.html import write
 
 HOSTILE = """<img src=x onerror=alert(1)>"'</script><script>alert(2)</script> @left{safe} $$\\frac$$"""

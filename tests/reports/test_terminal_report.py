@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from brownout.harness.progress import Status
-from brownout.harness.result import Result
+from brownout.harness.record.progress import Status
+from brownout.harness.record.result import Result
 from brownout.reports.terminal import live_view, progress, render_result, summary
 
 

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from brownout.harness.history import RequestRecord
-from brownout.harness.result import Result
+from brownout.harness.record.history import RequestRecord
+from brownout.harness.record.result import Result
 from brownout.reports import junit, markdown, palette, units
 from brownout.reports.buckets import bucket_width_s, quantile, timeline
 from brownout.reports.html import history_of

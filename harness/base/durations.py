@@ -1,0 +1,60 @@
+"""Durations and times of day as an experiment writes them: parsed, printed, and as pydantic types."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import (
+    BeforeValidator,
+    PlainSerializer,
+)
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
+
+
+def parse_duration_s(value: object) -> float:
+    """Seconds of `"500ms"`, `"10s"`, `"5m"`, `"24h"` or `"1h30m"`; raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError('a duration is text with a unit, such as "10s" or "5m"')
+    found = _DURATION.findall(value)
+    if not found or "".join(number + unit for number, unit in found) != value:
+        raise ValueError(f'{value!r} is not a duration; write "500ms", "10s", "5m", "24h" or "1h30m"')
+    return sum(float(number) * _UNITS[unit] for number, unit in found)
+
+
+def parse_clock_s(value: object) -> int:
+    """Seconds after midnight of `"HH:MM"` or `"HH:MM:SS"`; raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError('a time of day is quoted text such as "00:55" (YAML reads 12:30 without quotes as a number)')
+    match = _CLOCK_TIME.fullmatch(value)
+    if match is None:
+        raise ValueError(f'{value!r} is not a time of day; write "HH:MM" or "HH:MM:SS"')
+    hours, minutes, seconds = match.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds or 0)
+
+
+def duration_text(value_s: float) -> str:
+    """The text that `parse_duration_s` reads back as exactly this number of seconds."""
+    return f"{Decimal(repr(float(value_s))):f}s"
+
+
+def clock_text(value_s: int) -> str:
+    """The text that `parse_clock_s` reads back as this number of seconds after midnight."""
+    return f"{value_s // 3600:02d}:{value_s // 60 % 60:02d}:{value_s % 60:02d}"
+
+
+# Dumps are in the file's own form, so that a run folder's experiment can be validated again.
+DurationS = Annotated[
+    float,
+    BeforeValidator(parse_duration_s, json_schema_input_type=str),
+    PlainSerializer(duration_text, return_type=str),
+]
+
+
+ClockS = Annotated[
+    int, BeforeValidator(parse_clock_s, json_schema_input_type=str), PlainSerializer(clock_text, return_type=str)
+]

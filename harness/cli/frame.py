@@ -1,0 +1,100 @@
+"""The command line's frame: the group, how errors end, and what every command does first (heal leftovers)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
+
+import click
+
+from brownout import __version__
+from brownout.harness.errors import BrownoutError
+
+P = ParamSpec("P")
+ABORTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="brownout")
+def main() -> None:
+    """Breaks an emulated cloud identity service the way real ones broke, and says whether what depends on it survived."""
+
+
+def command(**settings: Any) -> Callable[[Callable[P, int | None]], click.Command]:
+    """A subcommand whose function returns an exit code; BrownoutErrors end it with their message, hint and code.
+
+    SIGTERM is taken as Ctrl-C, so that what a command began is undone before it ends.
+    """
+
+    def decorate(function: Callable[P, int | None]) -> click.Command:
+        @wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                with _sigterm_interrupts():
+                    code = function(*args, **kwargs) or 0
+                sys.stdout.flush()
+            except BrownoutError as error:
+                fail(error)
+            except KeyboardInterrupt:
+                click.echo("interrupted", err=True)
+                sys.exit(ABORTED)
+            except BrokenPipeError:
+                reader_gone()
+                sys.exit(0)
+            except Exception:  # a traceback's own exit code is a breach's, and a bug of ours is none
+                traceback.print_exc()
+                sys.exit(BrownoutError.exit_code)
+            sys.exit(code)
+
+        return main.command(**settings)(guarded)
+
+    return decorate
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def reader_gone() -> None:
+    """Whoever read our output has gone away: what is still to be written goes nowhere, so that nothing fails on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(error: BrownoutError) -> None:
+    """Prints an error and its hint to stderr."""
+    click.echo(f"brownout: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  -> {error.hint}", err=True)
+
+
+def fail(error: BrownoutError) -> None:
+    """Prints an error and its hint to stderr and exits with its code."""
+    tell(error)
+    sys.exit(error.exit_code)
+
+
+def heal_first() -> None:
+    """Heals what an earlier run left behind, says what that was, and raises LeftUnsafe when it could not be undone."""
+    from brownout.harness.base.statedir import ledger_path
+
+    if not ledger_path().exists():
+        return
+    from brownout.harness.operate.heal import heal_leftovers_now
+
+    for line in heal_leftovers_now():
+        click.echo(line, err=True)

@@ -1,0 +1,186 @@
+"""Looks for whatever would spoil a run on this machine, and says what to do about it. Changes nothing.
+
+Each check is a function of its own that returns one Check; a check that itself fails is a finding, never a crash.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError, free_ports
+from brownout.harness.base.statedir import ledger_path, state_dir
+from brownout.harness.doctor.docker import docker_checks
+from brownout.harness.doctor.findings import Check
+from brownout.harness.errors import BrownoutError
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.recovery import left_over
+from brownout.harness.worlds.catalog import COMPOSE
+from brownout.harness.worlds.toxiproxy.client import Toxiproxy, start_server, stop_server
+from brownout.harness.worlds.toxiproxy.install import find_toxiproxy_server
+
+OLDEST_PYTHON = (3, 11)
+PORTS_OF_A_STACK = 120  # nodes, links, Toxiproxy and the load's web page
+FREE_DISK_MB = 500
+FREE_CORES = 1.0
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+_LOAD_MODULES = ("locust", "aiohttp", "azure.identity")
+
+Leftovers = Callable[[], tuple[str, ...]]
+
+
+def checks(*, leftovers: Leftovers | None = None, world: str = "") -> tuple[Check, ...]:
+    """All findings, in the order in which a run would stumble; `leftovers` replaces the look into the ledger.
+
+    What one world alone needs is a trouble only where that `world` is named.
+    """
+    found = leftovers or ledger_leftovers
+    every: Mapping[str, Callable[[], Check]] = {
+        "Python": check_python,
+        "state folder": check_state_folder,
+        "Toxiproxy": check_toxiproxy,
+        "ports": check_ports,
+        "processor": check_processor,
+        "leftovers": lambda: check_leftovers(found),
+        "load and canaries": check_load_packages,
+        "proxy variables": lambda: check_proxy_variables(os.environ),
+    }
+    return (*(_guarded(name, check) for name, check in every.items()), *docker_checks(required=world == COMPOSE))
+
+
+def render(found: tuple[Check, ...]) -> str:
+    """The findings as lines of text, each trouble followed by what to do."""
+    width = max((len(check.name) for check in found), default=0)
+    lines: list[str] = []
+    for check in found:
+        lines.append(f"{'ok ' if check.ok else 'BAD'}  {check.name:<{width}}  {check.detail}")
+        if check.fix:
+            lines.append(f"     {'':<{width}}  -> {check.fix}")
+    bad = sum(not check.ok for check in found)
+    lines.append("everything is in order" if bad == 0 else f"{bad} of {len(found)} need attention")
+    return "\n".join(lines)
+
+
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except BrownoutError as failed:
+        return Check(name, False, failed.message, failed.hint)
+    except OSError as failed:
+        return Check(name, False, str(failed))
+
+
+def check_python() -> Check:
+    """The version that runs this."""
+    version = platform.python_version()
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return Check("Python", True, f"{version} ({sys.executable})")
+    return Check("Python", False, version, "install Python 3.11 or newer and run `make setup`")
+
+
+def check_state_folder() -> Check:
+    """Whether the ledger can be written, and whether the disk has room for a run."""
+    folder = state_dir()
+    with tempfile.NamedTemporaryFile(dir=folder) as probe:
+        probe.write(b"written")
+        probe.flush()
+        os.fsync(probe.fileno())
+    free_mb = shutil.disk_usage(folder).free // 1_000_000
+    detail = f"{folder} is writable, {free_mb / 1000:.1f} GB free"
+    if free_mb >= FREE_DISK_MB:
+        return Check("state folder", True, detail)
+    return Check("state folder", False, detail, f"free {FREE_DISK_MB} MB, or point BROWNOUT_HOME to another disk")
+
+
+def check_toxiproxy() -> Check:
+    """Whether the server is there, starts and answers."""
+    words: list[str] = []
+    program = find_toxiproxy_server(say=words.append)
+    if program is None:
+        return Check("Toxiproxy", False, "; ".join(["not found", *words]), "`make setup` builds it (half a minute)")
+    with tempfile.TemporaryDirectory(prefix="brownout-doctor-") as folder:
+        server = start_server(program, port=free_ports(1)[0], log=Path(folder) / "toxiproxy.log")
+        try:
+            version = Toxiproxy(server.api_url).version()
+        finally:
+            stop_server(server)
+    return Check("Toxiproxy", True, f"{version} starts and answers ({program})")
+
+
+def check_ports() -> Check:
+    """Whether a stack finds enough loopback ports in its range."""
+    name = f"{FIRST_PORT}-{LAST_PORT} on loopback"
+    try:
+        free_ports(PORTS_OF_A_STACK)
+    except NoPortError as failed:
+        return Check("ports", False, str(failed), "`brownout down`, or end what holds the ports")
+    return Check("ports", True, f"{name}: {PORTS_OF_A_STACK} can be bound")
+
+
+def check_processor() -> Check:
+    """Whether other work leaves a core to the load generator, whose lag would make a run inconclusive."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    busy = os.getloadavg()[0]
+    free = max(0.0, usable - busy)
+    detail = f"{usable} cores, {busy:.1f} busy over the last minute"
+    if free >= FREE_CORES:
+        return Check("processor", True, detail)
+    return Check("processor", False, detail, "let other work end, or a run's generator will lag (verdict inconclusive)")
+
+
+def check_leftovers(leftovers: Leftovers) -> Check:
+    """Whether earlier commands left stacks without an owner or faults in force."""
+    left = leftovers()
+    if not left:
+        return Check("leftovers", True, "no stale stack, no fault in force")
+    return Check("leftovers", False, "; ".join(left), "`brownout heal`")
+
+
+def ledger_leftovers() -> tuple[str, ...]:
+    """What the ledger knows: stacks whose run died, and faults that no living owner looks after."""
+    if not ledger_path().is_file():
+        return ()
+    left: list[str] = []
+    with Ledger(ledger_path()) as ledger:
+        for stack in ledger.stacks():
+            if stack.owner.alive():
+                continue
+            faults = ledger.open_faults(stack.id)
+            stale = left_over(faults)
+            left.extend(f"fault {row.id} on stack {stack.id} is {row.state}" for row in faults if row.id in stale)
+            if stack.run_owned:
+                left.append(f"stack {stack.id} outlived its run (process {stack.owner.pid})")
+    return tuple(left)
+
+
+def check_load_packages() -> Check:
+    """Whether what the load needs is installed. It is looked for, never imported: Locust changes the whole process."""
+    missing = [name for name in _LOAD_MODULES if not _installed(name)]
+    if not missing:
+        return Check("load and canaries", True, f"{', '.join(_LOAD_MODULES)} are installed")
+    return Check("load and canaries", False, f"missing: {', '.join(missing)}", "`make setup`, or install brownout[load]")
+
+
+def _installed(name: str) -> bool:
+    parent, _, _ = name.rpartition(".")
+    return (not parent or _installed(parent)) and importlib.util.find_spec(name) is not None
+
+
+def check_proxy_variables(environment: Mapping[str, str]) -> Check:
+    """Whether a client under test would be led away from loopback (Brownout's own calls ignore these variables)."""
+    lowered = {key.lower(): value for key, value in environment.items()}
+    present = [name for name in _PROXY_VARIABLES if lowered.get(name)]
+    exempt = {part.strip() for part in lowered.get("no_proxy", "").split(",")}
+    if not present:
+        return Check("proxy variables", True, "none set")
+    detail = ", ".join(name.upper() for name in present)
+    if "*" in exempt or {"127.0.0.1", "localhost"} <= exempt:
+        return Check("proxy variables", True, f"{detail} set, loopback exempted by NO_PROXY")
+    fix = "export NO_PROXY=127.0.0.1,localhost, or real clients send loopback calls to the proxy"
+    return Check("proxy variables", False, f"{detail} set, loopback not exempted", fix)

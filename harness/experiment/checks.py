@@ -1,0 +1,304 @@
+"""What an experiment file can still get wrong when every value is of the right kind: names, times, and rules at odds.
+
+Each check yields Problems with the path of the culprit in the file, never raises, and looks at the data alone. Settings,
+machines and cohorts are tried piece by piece on the code that will build the stack from them, so both always agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from brownout.harness.base.durations import clock_text
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.pydantic_errors import Path, Problem, explain
+from brownout.harness.base.stats import budget
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment.model import Alert, Control, Experiment, Selector, Step
+from brownout.harness.experiment.prepare import load_plan
+from brownout.harness.fault import Fault
+from brownout.harness.load.arrivals import Cohort, operations_of
+from brownout.harness.world import World
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import REGIONS, StackSpec
+
+Faults = Mapping[str, type[Fault]]
+
+WORLDS = ("simulation", "processes", "compose")
+OPERATIONS: Mapping[str, tuple[str, ...]] = {
+    "management": ("create", "delete", "update", "assign", "list"),
+    "provision": ("provision-system", "provision-plain"),
+    "token": ("token",),
+    "resource": ("secret",),
+}
+FRONT_ENDS = ("arm", "portal")
+_BORDERS = ("warm_up", "baseline", "fault", "recovery", "end")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def check(experiment: Experiment, faults: Faults) -> tuple[Problem, ...]:
+    """Every problem of the experiment, given the faults that are installed."""
+    found: list[Problem] = [problem for rule in _RULES for problem in rule(experiment)]
+    found += _fault_problems(experiment, faults)
+    return tuple(found or (*_cohort_machines(experiment), *_targets(experiment, faults)))
+
+
+def _unknown(path: Path, what: str, word: str, options: Iterable[str]) -> Problem:
+    return Problem(path, f"there is no {what} {word!r}", did_you_mean(word, options))
+
+
+def _timeline(experiment: Experiment) -> Iterator[Problem]:
+    line = experiment.timeline
+    if not _is_date(line.date):
+        yield Problem(("timeline", "date"), f"{line.date!r} is not a date; write YYYY-MM-DD")
+    for before, after in pairwise(_BORDERS):
+        first, second = getattr(line, before), getattr(line, after)
+        if first > second or (first == second and before != "warm_up"):
+            text = f"{after} ({clock_text(second)}) must be later than {before} ({clock_text(first)})"
+            yield Problem(("timeline", after), text, "an experiment lies within one emulated day")
+    shortest = min(line.recovery - line.fault, line.end - line.recovery)
+    if 0 < shortest <= line.edge:
+        text = f"{line.edge:g} s leave nothing of a phase that is {shortest} s long"
+        yield Problem(("timeline", "edge"), text, "onset and heal are cut from the start of fault and of recovery")
+    for world in line.rates:
+        if world not in WORLDS:
+            problem = _unknown(("timeline", "rates", world), "world", world, WORLDS)
+            yield Problem(problem.path, problem.text, problem.hint, at_key=True)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return _DATE.fullmatch(text) is not None and date.fromisoformat(text).year >= 1970
+    except ValueError:
+        return False
+
+
+def _postures(experiment: Experiment) -> Iterator[Problem]:
+    if experiment.posture not in experiment.postures:
+        yield _unknown(("posture",), "posture", experiment.posture, experiment.postures)
+    steps = [step.name for _, step in _all_steps(experiment)]
+    for name, posture in experiment.postures.items():
+        for index, step in enumerate(posture.defends):
+            if step not in steps:
+                yield _unknown(("postures", name, "defends", index), "step", step, steps)
+
+
+def _all_steps(experiment: Experiment) -> Iterator[tuple[Path, Step]]:
+    for index, step in enumerate(experiment.schedule):
+        yield ("schedule", index), step
+    for name, control in experiment.controls.items():
+        for index, step in enumerate(control.add):
+            yield ("controls", name, "add", index), step
+
+
+def _steps(experiment: Experiment) -> Iterator[Problem]:
+    line = experiment.timeline
+    for path, step in _all_steps(experiment):
+        if not line.warm_up <= step.at < line.end:
+            span = f"{clock_text(line.warm_up)} to {clock_text(line.end)}"
+            yield Problem((*path, "at"), f"{clock_text(step.at)} is outside the timeline, {span}")
+        if step.until is not None and not step.at < step.until <= line.end:
+            text = f"until {clock_text(step.until)} must be later than at {clock_text(step.at)} and within the timeline"
+            yield Problem((*path, "until"), text)
+        yield from _needs(path, step, experiment)
+    yield from _twice(("schedule",), "step", [step.name for step in experiment.schedule])
+
+
+def _needs(path: Path, step: Step, experiment: Experiment) -> Iterator[Problem]:
+    if step.needs is None:
+        return
+    earlier = {other.name for _, other in _all_steps(experiment) if other.at < step.at}
+    if step.needs not in earlier:
+        problem = _unknown((*path, "needs"), "earlier step", step.needs, earlier)
+        yield Problem(problem.path, problem.text, problem.hint or "no step is earlier than this one")
+
+
+def _twice(path: Path, what: str, names: list[str]) -> Iterator[Problem]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            text = f"there is already a {what} called {name!r}"
+            yield Problem((*path, index, "name"), text, "give each its own name")
+
+
+def _cohorts(experiment: Experiment) -> Iterator[Problem]:
+    cohorts = experiment.load.cohorts
+    yield from _twice(("load", "cohorts"), "cohort", [cohort.name for cohort in cohorts])
+    for index, cohort in enumerate(cohorts):
+        path: Path = ("load", "cohorts", index)
+        if cohort.region not in REGIONS:
+            yield _unknown((*path, "region"), "region", cohort.region, REGIONS)
+        yield from _cohort_words(path, cohort)
+
+
+def _cohort_words(path: Path, cohort: Cohort) -> Iterator[Problem]:
+    """The keys of a cohort's tables of weights."""
+    tables: list[tuple[str, Mapping[str, float], str, Iterable[str]]] = [
+        ("homes", cohort.homes, "region", REGIONS),
+        ("front_ends", cohort.front_ends, "front end", FRONT_ENDS),
+        ("mix", cohort.mix, f"{cohort.model} operation", OPERATIONS[cohort.model]),
+    ]
+    for key, weights, what, options in tables:
+        for word in weights:
+            if word not in options:
+                problem = _unknown((*path, key, word), what, word, options)
+                yield Problem(problem.path, problem.text, problem.hint, at_key=True)
+        if weights and not sum(weights.values()) > 0:
+            yield Problem((*path, key), "no weight is above 0")
+
+
+def _objectives(experiment: Experiment) -> Iterator[Problem]:
+    yield from _twice(("slos",), "objective", [slo.name for slo in experiment.slos])
+    for index, slo in enumerate(experiment.slos):
+        path: Path = ("slos", index, "indicator", "ratioMetric", "total")
+        yield from _selector(experiment, path, slo.indicator.ratioMetric.total)
+        if not slo.phases:
+            yield Problem(("slos", index, "phases"), "an objective is judged over at least one phase")
+
+
+def _alerts(experiment: Experiment) -> Iterator[Problem]:
+    for name, alert in experiment.alerts.items():
+        yield from _selector(experiment, ("alerts", name, "of"), alert.of)
+        yield from _alert_rule(("alerts", name), alert)
+
+
+def _alert_rule(path: Path, alert: Alert) -> Iterator[Problem]:
+    if not alert.short < alert.long:
+        yield Problem((*path, "short"), f"{alert.short:g} s must be shorter than the long window of {alert.long:g} s")
+    threshold = alert.burn * budget(alert.target)
+    if threshold >= 1:
+        product = f"burn {alert.burn:g} x (1 - {alert.target:g}) is {threshold:.3g}"
+        text = f"this alert can never fire: {product}, and no bad ratio is above 1"
+        yield Problem((*path, "burn"), text, f"with that target burn must be below {1 / budget(alert.target):g}")
+
+
+def _selector(experiment: Experiment, path: Path, selector: Selector) -> Iterator[Problem]:
+    cohorts = {cohort.name: cohort for cohort in experiment.load.cohorts}
+    chosen = [cohorts[name] for name in selector.cohorts if name in cohorts] or list(cohorts.values())
+    operations = {operation for cohort in chosen for operation in operations_of(cohort)}
+    words: tuple[tuple[str, str, tuple[str, ...], Iterable[str]], ...] = (
+        ("cohorts", "cohort", selector.cohorts, cohorts),
+        ("operations", "operation of these cohorts", selector.operations, operations),
+        ("regions", "region", selector.regions, REGIONS),
+        ("homes", "region", selector.homes, REGIONS),
+    )
+    for key, what, given, options in words:
+        for index, word in enumerate(given):
+            if word not in options:
+                yield _unknown((*path, key, index), what, word, options)
+
+
+def _controls(experiment: Experiment) -> Iterator[Problem]:
+    names = [step.name for step in experiment.schedule]
+    for name, control in experiment.controls.items():
+        path: Path = ("controls", name)
+        if control.posture not in experiment.postures:
+            yield _unknown((*path, "posture"), "posture", control.posture, experiment.postures)
+        for index, dropped in enumerate(control.drop):
+            if dropped not in names:
+                yield _unknown((*path, "drop", index), "step", dropped, names)
+        for index, step in enumerate(control.add):
+            if step.name in names and step.name not in control.drop:
+                text = f"there is already a step called {step.name!r}"
+                yield Problem((*path, "add", index, "name"), text, "drop it, or rename this")
+        yield from _control_times(path, experiment, control)
+
+
+def _control_times(path: Path, experiment: Experiment, control: Control) -> Iterator[Problem]:
+    line = experiment.timeline
+    fault = line.fault if control.fault is None else control.fault
+    recovery = line.recovery if control.recovery is None else control.recovery
+    has_own = control.fault is not None or control.recovery is not None
+    if has_own and not line.baseline < fault < recovery < line.end:
+        culprit = "recovery" if control.recovery is not None else "fault"
+        span = f"fault {clock_text(fault)} and recovery {clock_text(recovery)}"
+        yield Problem((*path, culprit), f"{span} must lie in that order between baseline and end")
+
+
+def _settings(experiment: Experiment) -> Iterator[Problem]:
+    tables: list[tuple[Path, Mapping[str, Any]]] = [(("settings",), experiment.settings)]
+    tables += [(("postures", name, "settings"), posture.settings) for name, posture in experiment.postures.items()]
+    tables += [(("controls", name, "settings"), control.settings) for name, control in experiment.controls.items()]
+    for path, table in tables:
+        for name, value in table.items():
+            try:
+                Settings.of({name: value})
+            except ValueError as wrong:
+                text, _, hint = str(wrong).partition("; ")
+                yield Problem((*path, name), text, hint, at_key=hint != "")
+
+
+def _machines(experiment: Experiment) -> Iterator[Problem]:
+    for name, table in experiment.machines.items():
+        if not isinstance(table, Mapping):
+            yield Problem(("machines", name), "keys and values are needed here, such as {region: sydney, count: 3}")
+            continue
+        try:
+            build_stack(seed=0, machines={name: table})
+        except UsageError as wrong:
+            yield Problem(("machines", name), wrong.message.removeprefix(f"machines.{name}: "), wrong.hint)
+        except (TypeError, ValueError) as wrong:
+            yield Problem(("machines", name), str(wrong))
+
+
+def _cohort_machines(experiment: Experiment) -> Iterator[Problem]:
+    """Needs machines and cohorts that are sound by themselves."""
+    stack = build_stack(seed=0, machines=experiment.machines or None)
+    for index, cohort in enumerate(experiment.load.cohorts):
+        alone = experiment.model_copy(update={"load": experiment.load.model_copy(update={"cohorts": (cohort,)})})
+        try:
+            load_plan(alone, stack, user_token="")
+        except UsageError as wrong:
+            text = wrong.message.removeprefix(f"cohort {cohort.name}: ")
+            yield Problem(("load", "cohorts", index, "machines"), text, wrong.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unstarted:
+    """A world as far as a fault's targets are concerned: what the stack will consist of."""
+
+    spec: StackSpec
+
+
+def _targets(experiment: Experiment, faults: Faults) -> Iterator[Problem]:
+    """What steps aim at must be there. Needs machines, settings and fault parameters that are sound by themselves."""
+    world = cast(World, _Unstarted(build_stack(seed=0, machines=experiment.machines or None)))
+    for path, step in _all_steps(experiment):
+        fault = faults[step.fault].model_validate(dict(step.with_))
+        try:
+            for carrier in fault.carriers(world):
+                fault.state(world, carrier)
+        except UsageError as wrong:
+            yield Problem((*path, "with"), wrong.message, wrong.hint)
+
+
+def _fault_problems(experiment: Experiment, faults: Faults) -> Iterator[Problem]:
+    for path, step in _all_steps(experiment):
+        if step.fault not in faults:
+            hint = did_you_mean(step.fault, faults) or "no faults are installed"
+            yield Problem((*path, "fault"), f"there is no fault {step.fault!r}", hint)
+            continue
+        kind = faults[step.fault]
+        try:
+            kind.model_validate(dict(step.with_))
+        except ValidationError as error:
+            yield from explain(error, kind.model_json_schema(), prefix=(*path, "with"))
+
+
+_RULES: tuple[Callable[[Experiment], Iterator[Problem]], ...] = (
+    _timeline,
+    _settings,
+    _machines,
+    _postures,
+    _steps,
+    _cohorts,
+    _objectives,
+    _alerts,
+    _controls,
+)

@@ -1,0 +1,77 @@
+"""Experiment files: read, checked, and every mistake shown where it stands.
+
+`load` either returns an Experiment in which every name and time fits, or raises with `file:line:column` for each
+mistake it could find; nothing has been started by then. Files are data: no code, no tags, no includes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.pydantic_errors import explain
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment.checks import check
+from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.yaml_file import FileErrors, read_document
+from brownout.harness.fault import Fault
+
+__all__ = ["FileErrors", "find", "load", "schema", "schema_text", "validate"]
+
+SCHEMA_ID = "urn:brownout:experiment:v1"
+
+
+def load(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Experiment:
+    """The experiment in the file, checked against `faults` (those installed when None).
+
+    Raises UsageError when the file cannot be read, FileError for one mistake in it, FileErrors for several.
+    """
+    document = read_document(path)
+    try:
+        experiment = Experiment.model_validate(document.data)
+    except ValidationError as error:
+        raise document.failure(explain(error, schema())) from None
+    problems = check(experiment, registry.faults() if faults is None else faults)
+    if problems:
+        raise document.failure(problems)
+    return experiment
+
+
+def validate(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> tuple[UsageError, ...]:
+    """Everything that is wrong with the file, in its order; empty when it is a sound experiment."""
+    try:
+        load(path, faults=faults)
+    except FileErrors as several:
+        return several.errors
+    except UsageError as one:
+        return (one,)
+    return ()
+
+
+def find(name: str) -> Path:
+    """The experiment file that `name` means: a path, or the name of an installed experiment; raises UsageError."""
+    path = Path(name)
+    if path.exists() or path.suffix in (".yaml", ".yml") or path.parent != Path():
+        return path
+    installed = registry.experiments()
+    if name in installed:
+        return installed[name]
+    hint = did_you_mean(name, installed) or "give the path of a YAML file"
+    raise UsageError(f"there is no experiment {name!r}", hint=hint)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of an experiment file, for editors."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID}
+    return {**head, **Experiment.model_json_schema(by_alias=True)}
+
+
+def schema_text() -> str:
+    """The schema as the text of `docs/experiment.schema.json`."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"

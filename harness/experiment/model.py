@@ -1,0 +1,189 @@
+"""An experiment as data: steady state, schedule, load, objectives, gates, claims. Files are read by `loader`.
+
+Times in a file are `"HH:MM"` or `"HH:MM:SS"` on the experiment's emulated day (quoted: YAML 1.1 reads 12:30 as 750);
+durations are `500ms`, `10s`, `5m`, `24h`. Objectives use OpenSLO's field names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StrictBool,
+    StrictStr,
+)
+
+from brownout.harness.base.durations import (
+    ClockS,
+    DurationS,
+)
+from brownout.harness.load.arrivals import Cohort
+from brownout.harness.record.verdicts import Verdict
+
+PHASES = ("baseline", "onset", "fault", "heal", "recovery")
+
+
+class Strict(BaseModel):
+    """A part of the file: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Timeline(Strict):
+    """The emulated day and the phases' borders on it. Each phase ends where the next begins."""
+
+    date: StrictStr = Field(description="the emulated day, YYYY-MM-DD, UTC")
+    warm_up: ClockS
+    baseline: ClockS
+    fault: ClockS
+    recovery: ClockS
+    end: ClockS
+    edge: DurationS = Field(60.0, description="length of onset and heal, cut from the start of fault and of recovery")
+    rates: Mapping[str, PositiveFloat] = Field(
+        default_factory=dict,
+        description="clock rate per world: emulated seconds per real second. Compose takes that of processes, else 1",
+    )
+
+    def rate(self, world: str) -> float:
+        """Emulated seconds per real second in that world."""
+        return self.rates.get(world) or (self.rates.get("processes") if world == "compose" else None) or 1.0
+
+    def epoch_s(self) -> float:
+        """Emulated epoch seconds of midnight; raises ValueError for a bad date."""
+        return datetime.fromisoformat(self.date).replace(tzinfo=UTC).timestamp()
+
+
+class Posture(Strict):
+    """A named set of switches of the system under test, and what its verdict should be."""
+
+    description: StrictStr
+    expect: Verdict
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+    defends: tuple[str, ...] = Field((), description="steps that this posture is expected to refuse")
+
+
+class Step(Strict):
+    """One act on the stack at a time: a fault, an operator's operation, or a mitigation that is tried."""
+
+    name: StrictStr
+    at: ClockS
+    until: ClockS | None = None
+    role: Literal["fault", "operation", "mitigation"]
+    fault: StrictStr = Field(description="kind of the fault (brownout.faults)")
+    with_: Mapping[str, Any] = Field(default_factory=dict, alias="with", description="the fault's own parameters")
+    note: StrictStr = ""
+    needs: StrictStr | None = Field(None, description="a step without which this one is not tried")
+    bite: Literal["required", "none-expected"] = Field(
+        "required", description="none-expected: the step is tried and its lack of effect is the point"
+    )
+
+
+class Selector(Strict):
+    """Which requests: empty lists mean all."""
+
+    cohorts: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    homes: tuple[str, ...] = ()
+
+
+class Good(Strict):
+    """When a request is good: it happened, within the latency (network time from the intended send)."""
+
+    outcome: Literal["happened"] = "happened"
+    within: DurationS | None = None
+
+
+class RatioMetric(Strict):
+    total: Selector
+    good: Good = Good()
+
+
+class Indicator(Strict):
+    ratioMetric: RatioMetric  # noqa: N815 - OpenSLO's field name
+
+
+class Objective(Strict):
+    target: float = Field(gt=0, lt=1)
+
+
+class Slo(Strict):
+    """One objective, in OpenSLO's names. `phases` are the phases that the objective is judged over."""
+
+    name: StrictStr
+    description: StrictStr = ""
+    indicator: Indicator
+    objectives: tuple[Objective, ...] = Field(min_length=1, max_length=1)
+    budgetingMethod: Literal["Occurrences"] = "Occurrences"  # noqa: N815 - OpenSLO's field name
+    phases: tuple[Literal["baseline", "onset", "fault", "heal", "recovery"], ...] = ("onset", "fault", "heal", "recovery")
+
+
+class Alert(Strict):
+    """The rule by which the outage counts as detected: both burn-rate windows, over the requests of `of`."""
+
+    of: Selector
+    target: float = Field(gt=0, lt=1)
+    burn: PositiveFloat = 10.0
+    long: DurationS
+    short: DurationS
+    at_least: PositiveInt = 5
+
+
+class Gates(Strict):
+    """What must hold for a verdict to mean anything; a gate that fails makes the run inconclusive."""
+
+    lag_p99: DurationS = 0.05
+    issued_share: float = Field(0.99, ge=0, le=1)
+    generator_cpu: float = Field(0.85, ge=0, le=1)
+    steady_state: StrictBool = True
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+
+
+class Load(Strict):
+    cohorts: tuple[Cohort, ...] = Field(min_length=1)
+    deadline: DurationS = 2.0
+    primed: StrictBool = Field(True, description="established machines start with cached tokens of every age")
+
+
+class Control(Strict):
+    """A second, simulated run that a claim is compared with: another posture, steps dropped or added, load thinned."""
+
+    posture: StrictStr
+    drop: tuple[str, ...] = ()
+    add: tuple[Step, ...] = ()
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+    load_scale: float = Field(1.0, gt=0, le=1)
+    fault: ClockS | None = None
+    recovery: ClockS | None = None
+
+
+class Experiment(Strict):
+    """A whole experiment file."""
+
+    schema_: Literal["brownout/experiment/v1"] = Field(alias="schema")
+    name: StrictStr = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: StrictStr
+    description: StrictStr = ""
+    source: StrictStr = ""
+    timeline: Timeline
+    postures: Mapping[str, Posture] = Field(min_length=1)
+    posture: StrictStr = Field(description="the posture when none is named")
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+    machines: Mapping[str, Any] = Field(default_factory=dict)
+    schedule: tuple[Step, ...] = ()
+    load: Load
+    slos: tuple[Slo, ...] = Field(min_length=1)
+    alerts: Mapping[str, Alert] = Field(default_factory=dict)
+    gates: Gates = Gates()
+    claims: StrictStr = Field("", description="name of a set of claims (brownout.claims)")
+    controls: Mapping[str, Control] = Field(default_factory=dict)
+    calibrated: Mapping[str, StrictStr] = Field(
+        default_factory=dict, description="parameters that were chosen to fit a published figure, and which figure"
+    )

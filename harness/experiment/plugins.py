@@ -1,0 +1,96 @@
+"""What is installed: faults, claims, experiments and anything else found through entry points, by name.
+
+The harness imports none of the packages that provide them. A package adds a fault, a set of claims or a folder of
+experiments by an entry point and nothing else. Groups: `brownout.faults` (a Fault class each), `brownout.claims` (a
+ClaimSet each), `brownout.experiments` (a package each, whose folder has `*.yaml`), `brownout.reports`, `brownout.load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.pydantic_errors import explain
+from brownout.harness.errors import UsageError
+from brownout.harness.fault import Fault
+from brownout.harness.record.history import History
+from brownout.harness.record.result import ClaimResult, Result
+
+Controls = Mapping[str, tuple[History, Result]]
+ClaimSet = Callable[[History, Result, Controls], tuple[ClaimResult, ...]]
+
+
+def load_entry(group: str, name: str) -> Any:
+    """The object behind an entry point; raises UsageError when there is none of that name or it cannot be imported."""
+    found = {entry.name: entry for entry in entry_points(group=group)}
+    if name not in found:
+        what = group.removeprefix("brownout.")
+        hint = did_you_mean(name, found) or f"nothing is installed in the entry-point group {group}"
+        raise UsageError(f"there is nothing called {name!r} among the {what}", hint=hint)
+    return _import(found[name])
+
+
+def _import(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        package = entry.dist.name if entry.dist else "an installed package"
+        raise UsageError(
+            f"{entry.group} {entry.name!r} of {package} cannot be imported: {error}", hint=f"install {package} again"
+        ) from error
+
+
+@cache
+def faults() -> Mapping[str, type[Fault]]:
+    """Every installed fault by its kind; raises UsageError when one cannot be imported or two have one kind."""
+    found: dict[str, type[Fault]] = {}
+    for entry in sorted(entry_points(group="brownout.faults"), key=lambda entry: entry.name):
+        kind: type[Fault] = _import(entry)
+        if found.setdefault(kind.kind, kind) is not kind:
+            raise UsageError(f"two installed faults are called {kind.kind!r}: {found[kind.kind]} and {kind}")
+    return found
+
+
+def fault(kind: str, params: Mapping[str, Any]) -> Fault:
+    """The fault of that kind with those parameters; raises UsageError with a suggestion when either is wrong."""
+    known = faults()
+    if kind not in known:
+        raise UsageError(f"there is no fault {kind!r}", hint=did_you_mean(kind, known) or "no faults are installed")
+    try:
+        return known[kind].model_validate(dict(params))
+    except ValidationError as error:
+        problems = explain(error, known[kind].model_json_schema())
+        hints = "; ".join(problem.hint for problem in problems if problem.hint)
+        raise UsageError(f"fault {kind!r}: " + "; ".join(map(str, problems)), hint=hints) from None
+
+
+def claims(name: str) -> ClaimSet:
+    """The set of claims of that name; raises UsageError."""
+    found: ClaimSet = load_entry("brownout.claims", name)
+    return found
+
+
+def experiments() -> Mapping[str, Path]:
+    """Every installed experiment file by its name (the file's, without `.yaml`); raises UsageError for a name twice."""
+    found: dict[str, Path] = {}
+    for entry in sorted(entry_points(group="brownout.experiments"), key=lambda entry: entry.name):
+        for path in sorted(path for folder in _folders(entry) for path in folder.glob("*.yaml")):
+            if found.setdefault(path.stem, path) != path:
+                raise UsageError(f"two installed experiments are called {path.stem!r}: {found[path.stem]} and {path}")
+    return found
+
+
+def _folders(entry: EntryPoint) -> tuple[Path, ...]:
+    """Where a package's files are, without running its code: a folder of experiments need not be more than that."""
+    try:
+        spec = find_spec(entry.value)
+    except ImportError:
+        spec = None
+    return tuple(Path(place) for place in (spec.submodule_search_locations or ())) if spec else ()

@@ -1,0 +1,183 @@
+"""From an experiment file to what a run does: the derived experiment, its moments in time, its load plan, its caches.
+
+Everything here is a pure function of the experiment, the posture and the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.seeded import draw
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment.model import Control, Experiment, Posture, Step
+from brownout.harness.experiment.watch import watch_of
+from brownout.harness.load.arrivals import Cohort, LoadPlan, operations_of
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import StackSpec
+
+MomentKind = Literal["phase", "release", "apply"]
+_ORDER: Mapping[MomentKind, int] = {"phase": 0, "release": 1, "apply": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happens at an emulated time: a phase begins, a step is released or applied."""
+
+    at_s: float
+    kind: MomentKind
+    name: str
+    step: Step | None = None
+
+
+def posture_of(experiment: Experiment, name: str | None) -> tuple[str, Posture]:
+    """The posture of that name, or the experiment's own; raises UsageError with a suggestion."""
+    wanted = name or experiment.posture
+    if wanted not in experiment.postures:
+        hint = did_you_mean(wanted, experiment.postures) or f"postures: {', '.join(experiment.postures)}"
+        raise UsageError(f"experiment {experiment.name} has no posture {wanted!r}", hint=hint)
+    return wanted, experiment.postures[wanted]
+
+
+def stack_of(experiment: Experiment, posture: Posture, *, seed: int, control_token: str | None = None) -> StackSpec:
+    """The stack that the experiment runs against; raises UsageError."""
+    settings = {**experiment.settings, **posture.settings}
+    machines: Mapping[str, Mapping[str, Any]] | None = experiment.machines or None
+    return build_stack(seed=seed, settings=settings, machines=machines, control_token=control_token)
+
+
+def moments(experiment: Experiment) -> tuple[Moment, ...]:
+    """Everything that happens, in order. At one instant phases come first, releases before applications."""
+    timeline, midnight_s = experiment.timeline, experiment.timeline.epoch_s()
+    found = [
+        Moment(midnight_s + timeline.baseline, "phase", "baseline"),
+        Moment(midnight_s + timeline.fault, "phase", "onset"),
+        Moment(midnight_s + timeline.fault + timeline.edge, "phase", "fault"),
+        Moment(midnight_s + timeline.recovery, "phase", "heal"),
+        Moment(midnight_s + timeline.recovery + timeline.edge, "phase", "recovery"),
+    ]
+    for step in experiment.schedule:
+        found.append(Moment(midnight_s + step.at, "apply", step.name, step))
+        if step.until is not None:
+            found.append(Moment(midnight_s + step.until, "release", step.name, step))
+    return tuple(sorted(found, key=lambda moment: (moment.at_s, _ORDER[moment.kind])))
+
+
+def load_plan(experiment: Experiment, spec: StackSpec, *, user_token: str) -> LoadPlan:
+    """The arrivals from the start of the baseline to the end; raises UsageError for a machine that is not there."""
+    for cohort in experiment.load.cohorts:
+        _check_machines(cohort, spec)
+    midnight_s = experiment.timeline.epoch_s()
+    return LoadPlan(
+        seed=spec.seed,
+        start_s=midnight_s + experiment.timeline.baseline,
+        end_s=midnight_s + experiment.timeline.end,
+        cohorts=tuple(_with_machines(cohort, spec) for cohort in experiment.load.cohorts),
+        deadline_ms=round(experiment.load.deadline * 1000),
+        tenant_id=spec.tenant_id,
+        subscription_id=spec.subscription_id,
+        user_token=user_token,
+        watch=watch_of(experiment),
+    )
+
+
+def _base_names(spec: StackSpec) -> dict[str, tuple[str, ...]]:
+    """Machine names by the name under which the file counts them (`web` for `web-1` to `web-60`), and by themselves."""
+    found: dict[str, tuple[str, ...]] = {}
+    for machine in spec.machines:
+        base, _, number = machine.name.rpartition("-")
+        if base and number.isdigit():
+            found[base] = (*found.get(base, ()), machine.name)
+        found[machine.name] = (machine.name,)
+    return found
+
+
+def _check_machines(cohort: Cohort, spec: StackSpec) -> None:
+    names = _base_names(spec)
+    if cohort.region not in spec.regions:
+        hint = did_you_mean(cohort.region, spec.regions) or f"regions: {', '.join(spec.regions)}"
+        raise UsageError(f"cohort {cohort.name}: no region {cohort.region!r}", hint=hint)
+    if _uses_machines(cohort) and not (cohort.machines or _fitting(cohort, spec)):
+        kind = "scale sets" if cohort.fresh else "machines"
+        raise UsageError(f"cohort {cohort.name}: {cohort.region} has no {kind} for it", hint=f"machines: {', '.join(names)}")
+    for machine in cohort.machines:
+        if machine not in names:
+            hint = did_you_mean(machine, names) or f"machines: {', '.join(names)}"
+            raise UsageError(f"cohort {cohort.name}: no machine {machine!r}", hint=hint)
+        found = next(item for item in spec.machines if item.name == names[machine][0])
+        if cohort.fresh and not found.scale_set:
+            raise UsageError(f"cohort {cohort.name}: fresh machines come from a scale set, {machine!r} is none")
+        if not cohort.fresh and found.scale_set:
+            raise UsageError(f"cohort {cohort.name}: {machine!r} is a scale set", hint="say `fresh: true`")
+        if found.region != cohort.region:
+            where = f"{machine!r} is in {found.region} and the cohort calls {cohort.region}"
+            raise UsageError(f"cohort {cohort.name}: {where}", hint="a machine asks its own region's host only")
+
+
+def _with_machines(cohort: Cohort, spec: StackSpec) -> Cohort:
+    names = _base_names(spec)
+    if _uses_machines(cohort) and not cohort.machines:
+        return cohort.model_copy(update={"machines": _fitting(cohort, spec)})
+    return cohort.model_copy(update={"machines": tuple(one for name in cohort.machines for one in names[name])})
+
+
+def _uses_machines(cohort: Cohort) -> bool:
+    return cohort.model in ("token", "resource") or "assign" in operations_of(cohort)
+
+
+def _fitting(cohort: Cohort, spec: StackSpec) -> tuple[str, ...]:
+    """What a cohort that names no machines uses: all of its region that get a token without naming an identity."""
+    homely = (item for item in spec.machines if item.region == cohort.region and item.scale_set == cohort.fresh)
+    return tuple(item.name for item in homely if len(item.identities) == 1)
+
+
+def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, Any]]]:
+    """Per region the tokens that established machines hold when the run starts: every age that the refresh rule leaves.
+
+    Ages are even over the part of a token's life before its refresh point, which is the steady state of machines that
+    have been asking for days (claim C4).
+    """
+    settings = Settings.of(spec.settings)
+    oldest_s = settings.host_refresh_fraction * settings.token_lifetime_s
+    oldest_s = min(oldest_s, settings.token_lifetime_s - settings.expiry_margin_s)
+    found: dict[str, list[dict[str, Any]]] = {}
+    seen: set[tuple[str, str]] = set()
+    for cohort in plan.cohorts:
+        if cohort.fresh or cohort.model not in ("token", "resource"):
+            continue
+        for machine in cohort.machines:
+            if (machine, cohort.resource) not in seen:
+                seen.add((machine, cohort.resource))
+                age_s = round(draw(spec.seed, "age", machine, cohort.resource) * oldest_s, 3)
+                tokens = found.setdefault(cohort.region, [])
+                tokens.append({"machine": machine, "resource": cohort.resource, "age_s": age_s})
+    return found
+
+
+def derive(experiment: Experiment, control: Control) -> Experiment:
+    """The experiment that a control run carries out: thinner load, other steps, other borders.
+
+    It has no steady-state gate: claims compare single figures of it, its own verdict is not used, and thin load would
+    often leave too few requests in the baseline for every objective.
+    """
+    kept = tuple(step for step in experiment.schedule if step.name not in control.drop)
+    steps = tuple(sorted((*kept, *control.add), key=lambda step: step.at))
+    cohorts = tuple(
+        cohort.model_copy(update={"rate_per_s": cohort.rate_per_s * control.load_scale}) for cohort in experiment.load.cohorts
+    )
+    borders = {name: value for name in ("fault", "recovery") if (value := getattr(control, name)) is not None}
+    return experiment.model_copy(
+        update={
+            "schedule": steps,
+            "timeline": experiment.timeline.model_copy(update=borders),
+            "load": experiment.load.model_copy(update={"cohorts": cohorts}),
+            "settings": {**experiment.settings, **control.settings},
+            "posture": control.posture,
+            "gates": experiment.gates.model_copy(update={"steady_state": False}),
+            "controls": {},
+            "claims": "",
+        }
+    )

@@ -1,0 +1,282 @@
+"""The ledger of faults: written and fsynced before anything is touched, so that any process can undo after any crash.
+
+Theory. A fault is a row whose state walks the table `LEGAL` of ledger_records. `intended` is committed before the first
+carrier is touched; from then on, whatever dies, the row says what may be out there (kind, parameters, carriers) and every
+undo is "release this id". A row is *open* until it is `healed` or `defended`; commands heal open rows of dead owners before
+all else.
+
+Fencing. Each stack has an epoch. Whoever takes over from an owner (the guardian, a later command) raises it first; the
+old owner still holds the old number, and `intend` and every forward step refuse it. Undo steps need no epoch: they are
+safe from anybody, at any time. They never reopen a closed row either: undoing what is undone changes nothing.
+
+Holders. A run's faults are kept by the stack's owner. A fault that somebody injects into a standing stack has a holder of
+its own: the command that put it there, or, once that command has left it in place, a person (`by_hand`) until its deadline.
+
+Several processes share one file (WAL, synchronous=FULL, one immediate transaction per change). `:memory:` serves the
+simulation, whose carriers vanish with the process. `deadline_s` is the machine's monotonic clock: real time, whatever
+clock the stack lives by; `wall_s` is for reading only.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from brownout.harness.errors import BrownoutError
+from brownout.harness.injection.lease import Owner, boot_id
+from brownout.harness.injection.ledger_records import LEGAL, UNDO, FaultRecord, Intent, StackRecord, State, fault_of, stack_of
+
+_UNDOING: tuple[State, ...] = ("reverting", "reverted", "healed")
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS stacks (
+  id TEXT PRIMARY KEY, folder TEXT NOT NULL, world TEXT NOT NULL, run_owned INTEGER NOT NULL,
+  owner_pid INTEGER NOT NULL, owner_started TEXT NOT NULL, epoch INTEGER NOT NULL,
+  orphaned_wall_s REAL, swept INTEGER NOT NULL DEFAULT 0, closed INTEGER NOT NULL DEFAULT 0, added_wall_s REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS faults (
+  id TEXT PRIMARY KEY, stack TEXT NOT NULL REFERENCES stacks(id), number INTEGER NOT NULL, step TEXT NOT NULL,
+  kind TEXT NOT NULL, params TEXT NOT NULL, carriers TEXT NOT NULL, baseline TEXT NOT NULL, deadline_s REAL NOT NULL,
+  boot TEXT NOT NULL, state TEXT NOT NULL, epoch INTEGER NOT NULL,
+  holder_pid INTEGER, holder_started TEXT, by_hand INTEGER NOT NULL DEFAULT 0, UNIQUE (stack, number));
+CREATE TABLE IF NOT EXISTS transitions (
+  fault TEXT NOT NULL REFERENCES faults(id), state TEXT NOT NULL, wall_s REAL NOT NULL, evidence TEXT NOT NULL);
+"""
+_ADDED_LATER = {"holder_pid": "INTEGER", "holder_started": "TEXT", "by_hand": "INTEGER NOT NULL DEFAULT 0"}
+
+
+class LedgerError(BrownoutError):
+    """The ledger could not be read or written; nothing may be injected."""
+
+
+class Fenced(BrownoutError):
+    """Somebody took over this stack (the lease lapsed); its old owner may only undo."""
+
+
+class IllegalTransition(Exception):
+    """A step that the table of states does not allow: a bug of the caller."""
+
+    def __init__(self, fault_id: str, old: State, new: State) -> None:
+        super().__init__(f"fault {fault_id} cannot go from {old} to {new}")
+
+
+class Ledger:
+    """One connection to a ledger. All methods raise LedgerError when the file cannot be read or written."""
+
+    def __init__(self, path: Path | Literal[":memory:"], *, wall: Callable[[], float] = time.time) -> None:
+        self.path, self._wall = path, wall
+        with _as_ledger_error(path):
+            if isinstance(path, Path):
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._database = sqlite3.connect(path, isolation_level=None, timeout=10)
+            self._database.row_factory = sqlite3.Row
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.execute("PRAGMA foreign_keys=ON")
+            self._database.executescript(_SCHEMA)
+            self._add_missing_columns()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _add_missing_columns(self) -> None:
+        """A ledger that an earlier version made has stacks in it that may still be up, so it is extended in place."""
+        if len(self._missing_columns()) == 0:
+            return
+        self._database.execute("BEGIN IMMEDIATE")  # of several processes that find it old, one extends it
+        for column in self._missing_columns():
+            self._database.execute(f"ALTER TABLE faults ADD COLUMN {column} {_ADDED_LATER[column]}")
+        self._database.execute("COMMIT")
+
+    def _missing_columns(self) -> tuple[str, ...]:
+        there = {row["name"] for row in self._database.execute("PRAGMA table_info(faults)")}
+        return tuple(column for column in _ADDED_LATER if column not in there)
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """One immediate transaction: committed and fsynced when the block ends, undone when it raises."""
+        with _as_ledger_error(self.path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        with _as_ledger_error(self.path):
+            return self._database.execute(query, values).fetchall()
+
+    # stacks
+
+    def add_stack(self, stack_id: str, *, folder: Path, world: str, owner: Owner | None = None, run_owned: bool) -> StackRecord:
+        """Enters a stack with epoch 1, owned by this process unless told otherwise."""
+        owner = owner or Owner.me()
+        with self._change() as database:
+            database.execute(
+                "INSERT INTO stacks (id, folder, world, run_owned, owner_pid, owner_started, epoch, added_wall_s)"
+                " VALUES (?, ?, ?, ?, ?, ?, 1, ?)",
+                (stack_id, str(folder), world, run_owned, owner.pid, owner.started, self._wall()),
+            )
+        return self.stack(stack_id)
+
+    def stack(self, stack_id: str) -> StackRecord:
+        """The stack of that id; raises KeyError."""
+        rows = self._rows("SELECT * FROM stacks WHERE id = ?", stack_id)
+        if not rows:
+            raise KeyError(stack_id)
+        return stack_of(rows[0])
+
+    def stacks(self) -> tuple[StackRecord, ...]:
+        """All stacks that are not closed, oldest first."""
+        return tuple(stack_of(row) for row in self._rows("SELECT * FROM stacks WHERE NOT closed ORDER BY rowid"))
+
+    def take_over(self, stack_id: str) -> int:
+        """Raises the stack's epoch, which fences its owner off, and returns the new one."""
+        with self._change() as database:
+            database.execute("UPDATE stacks SET epoch = epoch + 1 WHERE id = ?", (stack_id,))
+        return self.stack(stack_id).epoch
+
+    def let_go(self, stack_id: str) -> None:
+        """The stack has no owner from now on, though the process that brought it up may live on."""
+        with self._change() as database:
+            database.execute("UPDATE stacks SET owner_pid = 0, owner_started = '' WHERE id = ?", (stack_id,))
+
+    def mark_orphaned(self, stack_id: str) -> float:
+        """Notes when the owner was first found dead, and returns that moment (wall clock)."""
+        with self._change() as database:
+            database.execute(
+                "UPDATE stacks SET orphaned_wall_s = coalesce(orphaned_wall_s, ?) WHERE id = ?",
+                (self._wall(), stack_id),
+            )
+        return self.stack(stack_id).orphaned_wall_s or 0.0
+
+    def mark_swept(self, stack_id: str) -> None:
+        """Notes that the dead owner left nothing behind that the ledger believes undone."""
+        with self._change() as database:
+            database.execute("UPDATE stacks SET swept = 1 WHERE id = ?", (stack_id,))
+
+    def close_stack(self, stack_id: str) -> None:
+        """The stack is gone. Its open faults went with it: carriers live and die with their stack."""
+        for fault in reversed(self.open_faults(stack_id)):
+            for step in _UNDOING:
+                self.advance(fault.id, step, evidence="the stack is gone and its carriers with it")
+        with self._change() as database:
+            database.execute("UPDATE stacks SET closed = 1 WHERE id = ?", (stack_id,))
+
+    # faults
+
+    def intend(self, stack_id: str, epoch: int, intent: Intent) -> FaultRecord:
+        """Commits the intent and returns its row, whose id the carriers will know; raises Fenced for an old epoch.
+
+        From now on a kill may leave a late hold behind, so the stack's carriers will have to be swept again.
+        """
+        with self._change() as database:
+            self._check_epoch(stack_id, epoch)
+            (number,) = database.execute("SELECT count(*) + 1 FROM faults WHERE stack = ?", (stack_id,)).fetchone()
+            fault_id = f"{stack_id}-{number:03d}-{_slug(intent.step)}"
+            holder = intent.holder
+            database.execute("UPDATE stacks SET swept = 0 WHERE id = ?", (stack_id,))
+            database.execute(
+                "INSERT INTO faults (id, stack, number, step, kind, params, carriers, baseline, deadline_s, boot, state,"
+                " epoch, holder_pid, holder_started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?, ?, ?)",
+                (fault_id, stack_id, number, intent.step, intent.kind, _json(intent.params),
+                 _json([str(carrier) for carrier in intent.carriers]), _json(intent.baseline), intent.deadline_s,
+                 boot_id(), epoch, holder.pid if holder else None, holder.started if holder else None),
+            )  # fmt: skip
+            self._note(fault_id, "intended", "")
+        return self.fault(fault_id)
+
+    def check(self, stack_id: str, epoch: int) -> None:
+        """Raises Fenced when `epoch` is not the stack's any more."""
+        with self._change():
+            self._check_epoch(stack_id, epoch)
+
+    def advance(self, fault_id: str, to: State, *, evidence: str = "") -> FaultRecord:
+        """Moves a fault to `to` and returns the row as it then stands.
+
+        A forward step raises Fenced when the epoch in which the fault was intended is over. An undo step on a closed row
+        leaves it as it is. Raises IllegalTransition for anything else that the table does not allow.
+        """
+        with self._change() as database:
+            now = self.fault(fault_id)
+            if to in UNDO and not now.open:
+                return now
+            if to not in UNDO:
+                self._check_epoch(now.stack, now.epoch)
+            if to not in LEGAL[now.state]:
+                raise IllegalTransition(fault_id, now.state, to)
+            database.execute("UPDATE faults SET state = ? WHERE id = ?", (to, fault_id))
+            self._note(fault_id, to, evidence)
+        return self.fault(fault_id)
+
+    def keep_until(self, fault_id: str, deadline_s: float, *, by_hand: bool) -> FaultRecord:
+        """Sets when a fault in place ends, and `by_hand` lets go of its holder; one that is being undone stays as it is."""
+        with self._change() as database:
+            database.execute(
+                "UPDATE faults SET deadline_s = ?, by_hand = ?, holder_pid = iif(?, NULL, holder_pid)"
+                " WHERE id = ? AND state IN ('applied', 'bitten')",
+                (deadline_s, by_hand, by_hand, fault_id),
+            )
+        return self.fault(fault_id)
+
+    def fault(self, fault_id: str) -> FaultRecord:
+        """The fault of that id; raises KeyError."""
+        rows = self._rows("SELECT * FROM faults WHERE id = ?", fault_id)
+        if not rows:
+            raise KeyError(fault_id)
+        return fault_of(rows[0])
+
+    def faults(self, stack_id: str) -> tuple[FaultRecord, ...]:
+        """Every fault that the stack ever had, in the order of their intents."""
+        return tuple(fault_of(row) for row in self._rows("SELECT * FROM faults WHERE stack = ? ORDER BY number", stack_id))
+
+    def open_faults(self, stack_id: str) -> tuple[FaultRecord, ...]:
+        """The stack's faults that may still be out there, in the order of their intents."""
+        return tuple(fault for fault in self.faults(stack_id) if fault.open)
+
+    def transitions(self, fault_id: str) -> tuple[tuple[State, float, str], ...]:
+        """The life of a fault: state, wall clock seconds, evidence."""
+        rows = self._rows("SELECT state, wall_s, evidence FROM transitions WHERE fault = ? ORDER BY rowid", fault_id)
+        return tuple((row["state"], row["wall_s"], row["evidence"]) for row in rows)
+
+    def _note(self, fault_id: str, state: State, evidence: str) -> None:
+        self._database.execute("INSERT INTO transitions VALUES (?, ?, ?, ?)", (fault_id, state, self._wall(), evidence))
+
+    def _check_epoch(self, stack_id: str, epoch: int) -> None:
+        stack = self.stack(stack_id)
+        if stack.epoch != epoch or stack.closed:
+            raise Fenced(
+                f"stack {stack_id} was taken over (epoch {stack.epoch}, ours is {epoch}); nothing more is injected",
+                hint="the lease lapsed: was the machine suspended or badly overloaded? start the run again",
+            )
+
+
+@contextmanager
+def _as_ledger_error(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be used: {error}",
+            hint="without it no fault is injected; check the disk and the folder's rights, or set BROWNOUT_HOME",
+        ) from error
+
+
+def _slug(text: str) -> str:
+    """`text` as something that fits a path segment of a URL."""
+    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split()) or "step"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

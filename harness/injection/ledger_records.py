@@ -1,0 +1,129 @@
+"""What the ledger keeps: stacks, faults, and the table of the states that a fault walks through."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from brownout.harness.injection.lease import Owner, boot_id
+from brownout.harness.world import Carrier
+
+State = Literal["intended", "applied", "bitten", "reverting", "reverted", "healed", "stuck", "defended"]
+STATES: tuple[State, ...] = get_args(State)
+CLOSED: frozenset[State] = frozenset({"healed", "defended"})
+UNDO: frozenset[State] = frozenset({"reverting", "reverted", "healed", "stuck", "defended"})
+LEGAL: Mapping[State, frozenset[State]] = {
+    "intended": frozenset({"applied", "reverting"}),
+    "applied": frozenset({"bitten", "reverting"}),
+    "bitten": frozenset({"reverting"}),
+    # Owner and guardian may undo one fault at once: once undoing began, each may record whatever it got to.
+    "reverting": UNDO,
+    "reverted": UNDO,
+    "stuck": UNDO,
+    "healed": frozenset(),
+    "defended": frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StackRecord:
+    """One stack. `world` is an entry `module:Class`; `run_owned` stacks go down some time after their owner died.
+
+    `swept`: after the owner's death every carrier was searched for what it may have held too late.
+    """
+
+    id: str
+    folder: Path
+    world: str
+    run_owned: bool
+    owner: Owner
+    epoch: int
+    orphaned_wall_s: float | None
+    swept: bool
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRecord:
+    """One fault as the ledger has it. `baseline` maps each carrier's text to its state before this fault.
+
+    `holder`: the command that keeps it in place, None for the stack's owner. `by_hand`: left in place until its deadline.
+    """
+
+    id: str
+    stack: str
+    number: int
+    step: str
+    kind: str
+    params: Mapping[str, Any]
+    carriers: tuple[Carrier, ...]
+    baseline: Mapping[str, Any]
+    deadline_s: float
+    boot: str
+    state: State
+    epoch: int
+    holder: Owner | None = None
+    by_hand: bool = False
+
+    @property
+    def open(self) -> bool:
+        return self.state not in CLOSED
+
+    @property
+    def in_place(self) -> bool:
+        """True while it may hold something."""
+        return self.open and self.state != "reverted"
+
+    def overdue(self, monotonic_s: float) -> bool:
+        """True when it has been held for longer than was intended."""
+        return self.boot != boot_id() or monotonic_s > self.deadline_s
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is about to be done; all of it is on disk before it is. `holder` as in FaultRecord."""
+
+    step: str
+    kind: str
+    params: Mapping[str, Any]
+    carriers: tuple[Carrier, ...]
+    baseline: Mapping[str, Any]
+    deadline_s: float
+    holder: Owner | None = None
+
+
+def stack_of(row: sqlite3.Row) -> StackRecord:
+    return StackRecord(
+        id=row["id"],
+        folder=Path(row["folder"]),
+        world=row["world"],
+        run_owned=bool(row["run_owned"]),
+        owner=Owner(row["owner_pid"], row["owner_started"]),
+        epoch=row["epoch"],
+        orphaned_wall_s=row["orphaned_wall_s"],
+        swept=bool(row["swept"]),
+        closed=bool(row["closed"]),
+    )
+
+
+def fault_of(row: sqlite3.Row) -> FaultRecord:
+    return FaultRecord(
+        id=row["id"],
+        stack=row["stack"],
+        number=row["number"],
+        step=row["step"],
+        kind=row["kind"],
+        params=json.loads(row["params"]),
+        carriers=tuple(Carrier.parse(text) for text in json.loads(row["carriers"])),
+        baseline=json.loads(row["baseline"]),
+        deadline_s=row["deadline_s"],
+        boot=row["boot"],
+        state=row["state"],
+        epoch=row["epoch"],
+        holder=None if row["holder_pid"] is None else Owner(row["holder_pid"], row["holder_started"]),
+        by_hand=bool(row["by_hand"]),
+    )

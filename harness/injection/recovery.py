@@ -1,0 +1,254 @@
+"""Healing what somebody else left behind: every command does it first, the guardian does it when an owner is gone.
+
+The order is always the same: raise the stack's epoch (from then on its old owner can only undo), revert every open fault,
+and, once that owner is dead, sweep its carriers for a hold that it still put in place after the ledger had closed the row.
+A failed undo is never dropped: the row stays `stuck`, the command ends as left unsafe, and the next one tries again.
+
+A standing stack has no owner, and each of its faults a keeper of its own: a command in the foreground, or a person up to a
+deadline. There only those that nobody keeps any more are leftovers, and the epoch stays, for other keepers are at work.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from brownout.harness.base.statedir import discard_stack_dir
+from brownout.harness.errors import LeftUnsafe, StackGone, WorldError
+from brownout.harness.injection.lease import read_lease
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.ledger_records import CLOSED, FaultRecord, StackRecord
+from brownout.harness.injection.lifecycle import LifeCycle, Make, Notice, Reverted
+from brownout.harness.world import LiveWorld, World
+
+GRACE_S = 600.0
+HOLDER_SLACK_S = 5.0  # a command that keeps a fault ends it on time by itself; after this it is taken for hung
+
+Attach = Callable[[StackRecord], Awaitable[World]]
+Note = Callable[[str], None]
+log = logging.getLogger("healing")
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """What healing one stack came to: fault ids by how they ended; `problem` is empty when nothing is left.
+
+    `gone`: the stack did not exist any more. `swept`: `carrier: id` of late holds that were found and released.
+    `released`: held by nothing any more, while other faults that stay in place hide whether they are healed.
+    `took_s`: network seconds until each was seen to be healed, where that was seen.
+    """
+
+    stack: str
+    healed: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
+    swept: tuple[str, ...] = ()
+    gone: bool = False
+    taken_down: bool = False
+    problem: str = ""
+    released: tuple[str, ...] = ()
+    took_s: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        return not self.stuck and not self.problem
+
+
+async def attach_world(stack: StackRecord) -> World:
+    """The stack's world, by the entry in its row (`module:Class`, a LiveWorld).
+
+    Raises StackGone when the stack does not run any more (what is left of a broken one is taken away first), WorldError
+    when it cannot be reached.
+    """
+    if not stack.folder.is_dir():
+        raise StackGone(f"stack {stack.id} has no folder any more")
+    world: LiveWorld = load_entry(stack.world).attach(stack.folder)
+    if not world.alive():
+        await world.stop()
+        raise StackGone(f"stack {stack.id} is dead")
+    return world
+
+
+def load_entry(entry: str) -> Any:
+    """The object that `module:name` names; raises WorldError."""
+    module, _, name = entry.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise WorldError(f"{entry!r} cannot be loaded: {error}") from error
+
+
+async def heal_leftovers(ledger: Ledger, attach: Attach, make: Make, *, grace_s: float = GRACE_S) -> tuple[Healed, ...]:
+    """What every command does first: heals what nobody keeps any more, because its owner is dead, its lease has lapsed or
+    its deadline is over.
+
+    Stacks that are gone are closed; a run's stack is taken down `grace_s` after its owner was first found dead. Returns
+    one entry per stack that needed anything. Every stack is tried before LeftUnsafe is raised for what could not be undone.
+    """
+    told = [await _heal_leftover(ledger, stack, attach, make, grace_s) for stack in ledger.stacks()]
+    healed = tuple(found for found in told if found is not None)
+    require_whole(healed)
+    return healed
+
+
+def require_whole(healed: Sequence[Healed]) -> None:
+    """Raises LeftUnsafe for what could not be undone."""
+    unsafe = [f"stack {found.stack}: {', '.join(found.stuck)} {found.problem}" for found in healed if not found.whole]
+    if unsafe:
+        raise LeftUnsafe(
+            "faults could not be reverted: " + "; ".join(unsafe),
+            hint="`brownout heal` tries again; `brownout down` takes the stack away and its faults with it",
+        )
+
+
+async def _heal_leftover(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, grace_s: float) -> Healed | None:
+    """Heals one stack; None when it needs nothing."""
+    lease, alive = read_lease(stack.folder), stack.owner.alive()
+    kept = lease is None or not (lease.lapsed() or lease.released)
+    if alive and kept:
+        return None
+    orphaned_for_s = 0.0 if alive else time.time() - ledger.mark_orphaned(stack.id)
+    if stack.run_owned and orphaned_for_s > grace_s:
+        return await take_down(ledger, stack, attach, make)
+    if not stack.run_owned and stack.folder.is_dir():
+        return await _heal_standing(ledger, stack, attach, make)
+    if not stack.folder.is_dir() or ledger.open_faults(stack.id) or _to_sweep(ledger, stack):
+        return await heal_stack(ledger, stack, attach, make)
+    return None
+
+
+async def _heal_standing(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make) -> Healed | None:
+    left = left_over(ledger.open_faults(stack.id))
+    if not left and not _to_sweep(ledger, stack):
+        return None
+    healed = await heal_stack(ledger, stack, attach, make, only=left)
+    return healed if left or healed.swept or healed.gone or not healed.whole else None  # a sweep that found nothing is none
+
+
+def left_over(faults: Sequence[FaultRecord], now_s: float | None = None) -> tuple[str, ...]:
+    """Of a stack's open faults the ids of those that nobody keeps any more, its owner being dead."""
+    at_s = time.monotonic() if now_s is None else now_s
+    return tuple(fault.id for fault in faults if not _is_kept(fault, faults, at_s))
+
+
+def _is_kept(fault: FaultRecord, faults: Sequence[FaultRecord], now_s: float) -> bool:
+    if fault.holder is not None and fault.holder.alive():
+        return not fault.overdue(now_s - HOLDER_SLACK_S)
+    if fault.state == "reverted":  # it holds nothing; its heal is looked for once nothing hides it
+        return any(other.in_place for other in faults)
+    return fault.by_hand and fault.state in ("applied", "bitten") and not fault.overdue(now_s)
+
+
+def _to_sweep(ledger: Ledger, stack: StackRecord) -> bool:
+    """True when a dead process may have left a hold behind that nobody has looked for yet."""
+    return not stack.swept and bool(ledger.faults(stack.id)) and not _may_apply(ledger, stack)
+
+
+def _may_apply(ledger: Ledger, stack: StackRecord) -> bool:
+    """True while a living process may be in the middle of an apply."""
+    holders = (fault.holder for fault in ledger.faults(stack.id))
+    return stack.owner.alive() or any(holder is not None and holder.alive() for holder in holders)
+
+
+async def heal_stack(
+    ledger: Ledger,
+    stack: StackRecord,
+    attach: Attach,
+    make: Make,
+    *,
+    only: Collection[str] | None = None,
+    note: Note = log.info,
+) -> Healed:
+    """Fences the stack's owner off and reverts everything that is open on it. May run twice, and beside another undo.
+
+    With `only` those faults are reverted, and nobody is fenced off. Raises no WorldError: what could not be undone is
+    `stuck`, and why is in `problem`.
+    """
+    if only is None:
+        ledger.take_over(stack.id)
+    try:
+        world = await attach(stack)
+    except StackGone as gone:
+        note(f"{stack.id}: {gone.message}")
+        return _close_gone(ledger, stack)
+    except WorldError as error:
+        return _all_stuck(ledger, stack, only, error.message)
+    life = LifeCycle(world, ledger, stack.id, teller(note), make=make)
+    ended = await life.revert_all(only)
+    swept, problem = await _sweep(ledger, stack, life)
+    tried = {end.fault_id for end in ended}
+    if not any(fault.in_place for fault in ledger.open_faults(stack.id) if fault.id not in tried):
+        return _healed(stack.id, ended, swept, problem)
+    # Others are kept. They may hide a heal, and keep the sweep from being done; both are made good when they are gone.
+    released = tuple(end.fault_id for end in ended if end.state == "reverted")
+    return replace(_healed(stack.id, [end for end in ended if end.state != "reverted"], swept, ""), released=released)
+
+
+async def take_down(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, *, note: Note = log.info) -> Healed:
+    """Reverts what is open, then stops the whole stack and closes its rows. Raises no WorldError, as heal_stack."""
+    healed = await heal_stack(ledger, stack, attach, make, note=note)
+    if healed.gone:
+        return healed
+    try:
+        await (await attach(stack)).stop()
+        discard_stack_dir(stack.folder, keep_logs=True)
+    except StackGone:
+        note(f"{stack.id}: it went away by itself")
+    except WorldError as error:
+        return Healed(stack.id, healed.healed, healed.stuck, problem=f"it cannot be taken down: {error.message}")
+    ledger.close_stack(stack.id)
+    note(f"{stack.id}: taken down, its owner is dead")
+    return Healed(stack.id, healed=(*healed.healed, *healed.stuck), swept=healed.swept, taken_down=True)
+
+
+async def _sweep(ledger: Ledger, stack: StackRecord, life: LifeCycle) -> tuple[tuple[str, ...], str]:
+    """Sweeps once the owner and every holder are dead: one that lives may still be in the middle of an apply."""
+    if _may_apply(ledger, stack):
+        return (), ""
+    try:
+        swept = await life.sweep()
+    except WorldError as error:
+        return (), f"the sweep failed: {error.message}"
+    ledger.mark_swept(stack.id)
+    return swept, ""
+
+
+def _close_gone(ledger: Ledger, stack: StackRecord) -> Healed:
+    """Closes the rows of a stack that does not run any more, and takes what is left of its folder away."""
+    faults = tuple(fault.id for fault in reversed(ledger.open_faults(stack.id)))
+    problem = ""
+    try:
+        discard_stack_dir(stack.folder, keep_logs=True)
+    except WorldError as error:
+        problem = error.message
+    ledger.close_stack(stack.id)
+    return Healed(stack.id, faults, gone=True, problem=problem)
+
+
+def _all_stuck(ledger: Ledger, stack: StackRecord, only: Collection[str] | None, problem: str) -> Healed:
+    faults = tuple(fault.id for fault in reversed(ledger.open_faults(stack.id)) if only is None or fault.id in only)
+    for fault in faults:
+        ledger.advance(fault, "reverting")
+        ledger.advance(fault, "stuck", evidence=problem)
+    return Healed(stack.id, stuck=faults, problem=problem)
+
+
+def _healed(stack_id: str, ended: Sequence[Reverted], swept: tuple[str, ...], problem: str) -> Healed:
+    done = tuple(end.fault_id for end in ended if end.state in CLOSED)
+    left = tuple(end for end in ended if end.state not in CLOSED)
+    reasons = "; ".join(filter(None, (*(end.evidence for end in left), problem)))
+    took_s = {end.fault_id: end.took_s for end in ended if end.took_s is not None}
+    return Healed(stack_id, done, tuple(end.fault_id for end in left), swept, problem=reasons, took_s=took_s)
+
+
+def teller(note: Note) -> Notice:
+    """A life cycle's notices as lines of text."""
+
+    def tell(what: str, step: str, detail: Mapping[str, Any]) -> None:
+        evidence = f" ({detail['evidence']})" if detail.get("evidence") else ""
+        note(f"{detail['fault_id']}: {what}{evidence}")
+
+    return tell

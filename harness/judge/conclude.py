@@ -1,0 +1,221 @@
+"""From a run's record to its Result, by pure functions: the same folder gives the same result, at once or a year later.
+
+A run that was killed leaves a record that ends too early. It is judged like any other, with one more gate that failed
+(`finished`), so its verdict is inconclusive, harness-error when the harness itself gave up (`aborted`), or unsafe when
+the record says that a fault is stuck; never pass or breach.
+`alerts` of the result are emulated epoch seconds at which each alert first fired, None when it did not.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from brownout.harness.experiment.phase_windows import phase_windows
+from brownout.harness.experiment.plugins import ClaimSet, Controls
+from brownout.harness.judge import gates
+from brownout.harness.judge.alerts import first_firing_s
+from brownout.harness.judge.canaries import canary_rows
+from brownout.harness.judge.gates import LoadRecord
+from brownout.harness.judge.phases import phase_results
+from brownout.harness.judge.run_folder import Record, RunHeader, read_record, read_result, write_claims, write_result
+from brownout.harness.judge.steps import lives, step_results
+from brownout.harness.judge.times import times, watch
+from brownout.harness.judge.verdict import judge_slos, overall
+from brownout.harness.record.history import Event, History
+from brownout.harness.record.result import EXIT_CODES, ClaimResult, GateResult, Result, SloResult, StepResult
+from brownout.harness.record.verdicts import Verdict
+
+__all__ = ["RunHeader", "conclude", "conclude_record", "exit_code", "write_result"]
+
+NO_CONTROLS: Controls = {}
+_EARLY_ENDS = frozenset({"aborted", "interrupted"})
+
+
+def conclude(
+    folder: Path,
+    *,
+    claims: ClaimSet | None = None,
+    controls: Controls = NO_CONTROLS,
+    wall_s: float | None = None,
+) -> Result:
+    """The Result of a run folder; writes nothing but `claims.json`, and that only when `claims` were checked.
+
+    With `claims` a finished run's claims are checked against `controls`; without, those stored in the folder are used
+    again. `wall_s` is the real time that the run took; when None it is the one concluded before, else estimated from
+    the files. Raises UsageError when the folder is not a run's.
+    """
+    record = read_record(folder)
+    took_s = _wall_s(folder, record.header) if wall_s is None else wall_s
+    result = conclude_record(record, wall_s=took_s)
+    if claims is None or not result.finished:
+        return result
+    checked, result = _check(claims, record.history, result, controls)
+    write_claims(folder, checked)
+    return result
+
+
+def conclude_record(record: Record, *, wall_s: float = 0.0) -> Result:
+    """The Result of a record, with the claims that the record holds."""
+    header, history = record.header, record.history
+    experiment = header.experiment
+    posture = experiment.postures[header.posture]
+    windows = phase_windows(experiment.timeline)
+    fired = {
+        name: first_firing_s(alert, history.requests, after_s=windows[1].start_s) for name, alert in experiment.alerts.items()
+    }
+    watches = [
+        watch(alert, history.requests, baseline=windows[0], confidence=experiment.gates.confidence)
+        for alert in experiment.alerts.values()
+    ]
+    slos, steps = judge_slos(experiment, history), step_results(experiment, history)
+    found_gates = _gates(record, slos, steps)
+    verdict, reasons = overall(slos, found_gates, steps)
+    return Result(
+        experiment=experiment.name,
+        title=experiment.title,
+        description=experiment.description,
+        world=header.world,
+        posture=header.posture,
+        posture_description=posture.description,
+        seed=header.seed,
+        versions=header.versions,
+        clock_rate=header.clock_rate,
+        started_at=header.started_at,
+        finished=is_finished(history),
+        verdict=verdict,
+        reasons=reasons,
+        exit_code=exit_code(verdict, header.expected),
+        expected=header.expected,
+        digest=record.digest,
+        slos=slos,
+        gates=found_gates,
+        phases=phase_results(history.requests, windows),
+        steps=steps,
+        claims=record.claims,
+        times=times(watches, fired, history.requests, windows=windows, end_s=_record_end_s(record)),
+        alerts=fired,
+        calibrated=experiment.calibrated,
+        parameters=header.parameters,
+        canaries=canary_rows(record.attempts, windows),
+        command=header.command,
+        wall_s=wall_s,
+    )
+
+
+def exit_code(verdict: Verdict, expected: str) -> int:
+    """The process's exit code: 0 for the expected verdict, 1 when pass or breach came out instead, else the verdict's own.
+
+    `expected` is empty when none was named.
+    """
+    if expected and verdict == expected:
+        return 0
+    if expected and verdict in ("pass", "breach"):
+        return 1
+    return EXIT_CODES[verdict]
+
+
+def is_finished(history: History) -> bool:
+    """Whether the record says that the run came to its end, and to no earlier one."""
+    said = {event.what for event in history.events if event.kind == "run"}
+    return "finished" in said and not said & _EARLY_ENDS
+
+
+def _check(claims: ClaimSet, history: History, result: Result, controls: Controls) -> tuple[tuple[ClaimResult, ...], Result]:
+    """The claims as they were checked, and the result with them. A check that crashes is a gate that failed."""
+    try:
+        checked = claims(history, result, controls)
+    except Exception as error:  # a broken check must not lose the run's record: it becomes a harness error
+        reason = f"the check of the claims crashed: {type(error).__name__}: {error}"
+        gate = GateResult(name="claims", passed=False, reason=reason, severity="harness-error")
+        return (), _with_gate(result, gate)
+    return checked, result.model_copy(update={"claims": checked})
+
+
+def _with_gate(result: Result, gate: GateResult) -> Result:
+    all_gates = (*result.gates, gate)
+    verdict, reasons = overall(result.slos, all_gates, result.steps)
+    code = exit_code(verdict, result.expected)
+    return result.model_copy(
+        update={"gates": all_gates, "verdict": verdict, "reasons": reasons, "exit_code": code, "claims": ()}
+    )
+
+
+def _gates(record: Record, slos: tuple[SloResult, ...], steps: tuple[StepResult, ...]) -> tuple[GateResult, ...]:
+    """Every gate that the record decides and every one that the runner decided; of two of one name the failed one."""
+    experiment, history = record.header.experiment, record.history
+    known, load = lives(history.events), _load_record(record)
+    found = [
+        _finished(history),
+        gates.generator_lag(experiment.gates, load),
+        gates.issued_share(experiment.gates, load),
+        gates.generator_cpu(experiment.gates, load),
+        gates.load_problems(load),
+        gates.bite(experiment.schedule, experiment.postures[record.header.posture], steps),
+        gates.samples(experiment, slos),
+        gates.acts(known),
+        gates.healed(known),
+    ]
+    if experiment.gates.steady_state:
+        baseline = phase_windows(experiment.timeline)[0]
+        found.append(gates.steady_state(experiment, history.requests, baseline=baseline))
+    by_name = {gate.name: gate for gate in found}
+    for gate in (_recorded_gate(event) for event in history.events if event.kind == "gate"):
+        if gate.name not in by_name or by_name[gate.name].passed:
+            by_name[gate.name] = gate
+    return tuple(by_name.values())
+
+
+def _recorded_gate(event: Event) -> GateResult:
+    return GateResult(
+        name=event.what,
+        passed=bool(event.detail.get("passed", False)),
+        reason=str(event.detail.get("reason", "")),
+        severity=event.detail.get("severity", "inconclusive"),
+    )
+
+
+def _finished(history: History) -> GateResult:
+    if is_finished(history):
+        return GateResult(name="finished", passed=True, reason="the run came to its end")
+    reached = next((event.what for event in reversed(history.events) if event.kind == "phase"), "")
+    ended = next((event for event in history.events if event.kind == "run" and event.what in _EARLY_ENDS), None)
+    how = "was cut off" if ended is None else f"was {ended.what}"
+    why = f": {ended.detail['reason']}" if ended is not None and ended.detail.get("reason") else ""
+    where = f"at {reached}" if reached else "before its first phase"
+    severity: gates.Severity = "harness-error" if ended is not None and ended.what == "aborted" else "inconclusive"
+    return GateResult(name="finished", passed=False, reason=f"the run {how} {where}{why}", severity=severity)
+
+
+def _load_record(record: Record) -> LoadRecord:
+    events = [event for event in record.history.events if event.kind == "load"]
+    last = next((event.detail for event in reversed(events) if event.what == "gauges"), {})
+    problems = tuple(dict.fromkeys(_problem_text(event) for event in events if event.what == "problem"))
+    gauges = {**last, **record.gauges}
+    return LoadRecord(gauges, problems, len(record.history.requests))
+
+
+def _problem_text(event: Event) -> str:
+    return event.subject or "; ".join(map(str, event.detail.values())) or "a problem without a description"
+
+
+def _record_end_s(record: Record) -> float:
+    """Where the record ends: with the timeline, or for a run that did not finish with its last request or event."""
+    end_s = phase_windows(record.header.experiment.timeline)[-1].end_s
+    if is_finished(record.history):
+        return end_s
+    seen = [event.at_s for event in record.history.events[-1:]]
+    seen += [request.intended_s for request in record.history.requests[-1:]]
+    return min(end_s, max(seen, default=end_s))
+
+
+def _wall_s(folder: Path, header: RunHeader) -> float:
+    before = read_result(folder)
+    if before is not None:
+        return before.wall_s
+    written = [path.stat().st_mtime for path in folder.glob("*.jsonl")]
+    try:
+        started = datetime.fromisoformat(header.started_at).timestamp()
+    except ValueError:
+        return 0.0
+    return max(0.0, round(max(written, default=started) - started, 3))

@@ -1,0 +1,68 @@
+"""The phases of a run and what each cohort met in them.
+
+Phases tile the timeline: baseline, then onset (the first `edge` of the fault), fault, heal (the first `edge` of the
+recovery), recovery. Each is half-open, [start, end), and a request belongs to the phase in which it was *intended*, so
+a stall at a border moves no request into another phase. Warm-up belongs to none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from brownout.harness.base.stats import percentile
+from brownout.harness.experiment.phase_windows import PhaseWindow
+from brownout.harness.judge.selection import between, is_good
+from brownout.harness.record.history import RequestRecord
+from brownout.harness.record.result import PhaseResult, Share
+
+
+def phase_results(requests: Iterable[RequestRecord], windows: Iterable[PhaseWindow]) -> tuple[PhaseResult, ...]:
+    """For each window the outcomes per cohort, operation and region. `requests` are ordered by intended time."""
+    every = tuple(requests)
+    return tuple(_phase(between(every, window.start_s, window.end_s), window) for window in windows)
+
+
+def _phase(requests: tuple[RequestRecord, ...], window: PhaseWindow) -> PhaseResult:
+    groups: dict[tuple[str, str, str], list[RequestRecord]] = defaultdict(list)
+    for request in requests:
+        groups[request.cohort, request.operation, request.region].append(request)
+    shares = tuple(_share(key, groups[key], window) for key in sorted(groups))
+    return PhaseResult(name=window.name, start_s=window.start_s, end_s=window.end_s, shares=shares)
+
+
+def _share(key: tuple[str, str, str], requests: list[RequestRecord], window: PhaseWindow) -> Share:
+    outcomes = [request.outcome for request in requests]
+    latencies_ms = sorted(request.latency_ms for request in requests)
+    return Share(
+        cohort=key[0],
+        operation=key[1],
+        region=key[2],
+        total=len(requests),
+        happened=outcomes.count("happened"),
+        refused=outcomes.count("refused"),
+        unknown=outcomes.count("unknown"),
+        p50_ms=percentile(latencies_ms, 0.5),
+        p99_ms=percentile(latencies_ms, 0.99),
+        longest_outage_s=longest_outage_s(requests, start_s=window.start_s, end_s=window.end_s),
+    )
+
+
+def longest_outage_s(requests: Iterable[RequestRecord], *, start_s: float, end_s: float) -> float | None:
+    """The longest stretch without a good request in which at least one was bad; None when there are no requests.
+
+    A stretch runs from one good request to the next, by intended time, and is cut at `start_s` and `end_s`: nobody
+    knows what was before and after, so a stretch that touches a border is at least this long. `requests` are ordered.
+    """
+    longest_s, last_good_s, has_bad, seen = 0.0, start_s, False, False
+    for request in requests:
+        seen = True
+        if not is_good(request):
+            has_bad = True
+            continue
+        if has_bad:
+            longest_s = max(longest_s, request.intended_s - last_good_s)
+        last_good_s, has_bad = request.intended_s, False
+    if has_bad:
+        longest_s = max(longest_s, end_s - last_good_s)
+    return longest_s if seen else None

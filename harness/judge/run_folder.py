@@ -1,0 +1,153 @@
+"""A run folder as data: what was started (`run.json`), what was recorded, and where the conclusions go.
+
+| file | holds | written |
+|---|---|---|
+| `run.json` | RunHeader: the experiment as it was run, world, posture, seed, versions | at the start |
+| `events.jsonl`, `requests*.jsonl` | the history (brownout.harness.record.history) | as the run goes |
+| `canary-*.jsonl` | one line per attempt of a real SDK | as the run goes |
+| `gauges.json` | the load generator's last gauges, when the runner wrote them | at the end of the load |
+| `claims.json` | the claims as they were checked, with control runs that the folder does not hold | at the end |
+| `result.json` | everything that was concluded (brownout.harness.record.result) | at the end, and again by `report` |
+
+Whole files are written beside their name, synced and renamed, so a kill leaves the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment.model import Experiment
+from brownout.harness.record.attempts import Attempt
+from brownout.harness.record.history import History, read_history
+from brownout.harness.record.result import ClaimResult, Result
+
+_CLAIMS = TypeAdapter(tuple[ClaimResult, ...])
+_ATTEMPT_FIELDS = tuple(each.name for each in fields(Attempt))
+
+
+class RunHeader(BaseModel):
+    """What a run was told, before it began. `started_at` is real time in ISO 8601; keys that are not known are left out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    experiment: Experiment
+    world: str
+    posture: str
+    seed: int
+    versions: Mapping[str, str]
+    clock_rate: float
+    started_at: str
+    command: str
+    expected: str = ""
+    parameters: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that is known about a run that is over, one way or another. A run without a folder has the first two."""
+
+    header: RunHeader
+    history: History
+    attempts: tuple[Attempt, ...] = ()
+    gauges: Mapping[str, float] = field(default_factory=dict)
+    claims: tuple[ClaimResult, ...] = ()
+    digest: str = ""
+
+
+def write_header(folder: Path, header: RunHeader) -> None:
+    """Writes `run.json`, from which `read_record` gives back an equal header."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "run.json", header.model_dump_json(by_alias=True, indent=2))
+
+
+def write_claims(folder: Path, claims: tuple[ClaimResult, ...]) -> None:
+    """Writes `claims.json`."""
+    _replace(folder / "claims.json", _CLAIMS.dump_json(claims, indent=2).decode())
+
+
+def write_result(folder: Path, result: Result) -> Path:
+    """Writes `result.json`, whole or not at all, and returns its path."""
+    path = folder / "result.json"
+    _replace(path, result.model_dump_json(by_alias=True, indent=2))
+    return path
+
+
+def read_result(folder: Path) -> Result | None:
+    """The result that was written before, None when there is none that can be read."""
+    try:
+        return Result.model_validate_json((folder / "result.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def read_record(folder: Path) -> Record:
+    """The run's record, of a finished or a killed run; raises UsageError when the folder is not a run's or is damaged."""
+    header = _read_header(folder)
+    try:
+        history = read_history(folder) if (folder / "events.jsonl").exists() else History((), ())
+        attempts = tuple(_read_attempts(folder))
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"the record in {folder} is damaged: {error}") from error
+    return Record(header, history, attempts, _read_gauges(folder), _read_claims(folder), history_digest(folder))
+
+
+def history_digest(folder: Path) -> str:
+    """A digest of every byte of the history: equal for equal histories, whatever else is in the folder."""
+    digest = blake2b(digest_size=16)
+    for path in (folder / "events.jsonl", *sorted(folder.glob("requests*.jsonl"))):
+        if path.exists():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _read_header(folder: Path) -> RunHeader:
+    try:
+        return RunHeader.model_validate_json((folder / "run.json").read_bytes())
+    except OSError:
+        hint = "name the folder that a run printed; it has a run.json"
+        raise UsageError(f"{folder} is not a run folder", hint=hint) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole file"
+        raise UsageError(f"{folder / 'run.json'} is damaged: {place}: {first['msg']}") from None
+
+
+def _read_attempts(folder: Path) -> Iterator[Attempt]:
+    for path in sorted(folder.glob("canary-*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):
+                raw = json.loads(line)
+                yield Attempt(**{name: raw[name] for name in _ATTEMPT_FIELDS if name in raw})
+
+
+def _read_gauges(folder: Path) -> Mapping[str, float]:
+    try:
+        raw = json.loads((folder / "gauges.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {name: float(value) for name, value in raw.items() if isinstance(value, int | float)}
+
+
+def _read_claims(folder: Path) -> tuple[ClaimResult, ...]:
+    try:
+        return _CLAIMS.validate_json((folder / "claims.json").read_bytes())
+    except (OSError, ValidationError):
+        return ()
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

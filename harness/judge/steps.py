@@ -1,0 +1,182 @@
+"""What became of each step of the schedule, and what the failing share was just before and just after it.
+
+The share is over what the first alert of the experiment watches (without alerts: its first objective). Each window is
+`window_s` wide and is cut short where another step changed the stack, so that a change is never credited to its
+neighbour; the window after a step starts when the step had demonstrably bitten, if it did.
+
+A step failed when it could not be carried out, whatever was undone afterwards; it is also `failed` when the record ends
+with it still in place, as after a kill. A failure on the way back is not that: what counts there is whether it ended
+healed or stuck. Stuck is stuck unless a later undo healed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from brownout.harness.base.stats import percent, wilson_high, wilson_low
+from brownout.harness.experiment.model import Experiment, Selector, Step
+from brownout.harness.experiment.phase_windows import phase_windows
+from brownout.harness.judge.selection import Count, between, count, select
+from brownout.harness.record.history import Event, History, RequestRecord
+from brownout.harness.record.result import StepResult
+
+WINDOW_S = 600.0
+State = Literal["healed", "stuck", "defended", "failed", "skipped", "not-reached"]
+RELEASED = frozenset({"reverted", "released"})
+NOT_BITTEN = frozenset({"not-bitten", "absent"})
+_CHANGES = frozenset({"applied"}) | RELEASED
+_TOUCHED = frozenset({"intended", "bitten", "reverting"}) | _CHANGES
+_ENDED = frozenset({"healed", "stuck", "defended"})
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The recorded acts of one step, in order."""
+
+    acts: tuple[Event, ...]
+
+    def first_s(self, *whats: str) -> float | None:
+        """When the first act of one of these kinds was."""
+        return next((act.at_s for act in self.acts if act.what in whats), None)
+
+    def said(self, key: str, *whats: str) -> str:
+        """The last recorded text of that detail in acts of these kinds (of any, when none is named)."""
+        texts = (str(act.detail.get(key, "")) for act in reversed(self.acts) if not whats or act.what in whats)
+        return next((text for text in texts if text), "")
+
+    def state(self) -> State:
+        """What became of the step; the rules are the module's."""
+        whats = [act.what for act in self.acts]
+        last_end: State | None = next((end for what in reversed(whats) if (end := _END_STATES.get(what))), None)
+        if last_end == "stuck":
+            return "stuck"
+        if self.could_not_act or self.is_open:
+            return "failed"
+        return last_end or ("skipped" if "skipped" in whats else "not-reached")
+
+    @property
+    def could_not_act(self) -> bool:
+        """Whether it failed before it was in place."""
+        failed = next((n for n, act in enumerate(self.acts) if act.what == "failed"), None)
+        return failed is not None and all(act.what != "applied" for act in self.acts[:failed])
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the record ends with the step begun and neither healed, stuck nor defended."""
+        whats = {act.what for act in self.acts}
+        return bool(whats & _TOUCHED) and not whats & _ENDED
+
+
+_END_STATES: Mapping[str, State] = {"healed": "healed", "stuck": "stuck", "defended": "defended"}
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The watched requests before and after a step."""
+
+    before: Count
+    after: Count
+
+
+def lives(events: Iterable[Event]) -> Mapping[str, Life]:
+    """The life of every step that the record mentions, by the step's name."""
+    acts: dict[str, list[Event]] = {}
+    for event in events:
+        if event.kind == "act":
+            acts.setdefault(event.subject, []).append(event)
+    return {name: Life(tuple(own)) for name, own in acts.items()}
+
+
+def watched_by(experiment: Experiment) -> Selector:
+    """Which requests show whether a step had an effect."""
+    alert = next(iter(experiment.alerts.values()), None)
+    return alert.of if alert is not None else experiment.slos[0].indicator.ratioMetric.total
+
+
+def step_results(experiment: Experiment, history: History, *, window_s: float = WINDOW_S) -> tuple[StepResult, ...]:
+    """One result for each step of the schedule, in the schedule's order."""
+    known = lives(history.events)
+    watched = select(history.requests, watched_by(experiment))
+    changes_s = sorted(act.at_s for life in known.values() for act in life.acts if act.what in _CHANGES)
+    return tuple(
+        _result(experiment, step, known.get(step.name, Life(())), watched, changes_s, window_s) for step in experiment.schedule
+    )
+
+
+def _result(
+    experiment: Experiment,
+    step: Step,
+    life: Life,
+    watched: tuple[RequestRecord, ...],
+    changes_s: list[float],
+    window_s: float,
+) -> StepResult:
+    applied_s, bitten_s, state = life.first_s("applied"), life.first_s("bitten"), life.state()
+    around = None if applied_s is None else _around(experiment, watched, applied_s, bitten_s, changes_s, window_s)
+    return StepResult(
+        name=step.name,
+        role=step.role,
+        fault=step.fault,
+        describe=life.said("describe"),
+        note=step.note,
+        at_s=experiment.timeline.epoch_s() + step.at,
+        applied_s=applied_s,
+        bitten_s=bitten_s,
+        released_s=life.first_s(*RELEASED),
+        state=state,
+        evidence=_evidence(life, state),
+        effect=_effect(step, state, around, experiment.gates.confidence),
+        before=around.before.ratio if around else None,
+        after=around.after.ratio if around else None,
+        window_s=window_s,
+    )
+
+
+def _around(
+    experiment: Experiment,
+    watched: tuple[RequestRecord, ...],
+    applied_s: float,
+    bitten_s: float | None,
+    changes_s: list[float],
+    window_s: float,
+) -> Around:
+    windows = phase_windows(experiment.timeline)
+    earlier = [at_s for at_s in changes_s if at_s < applied_s]
+    later = [at_s for at_s in changes_s if at_s > applied_s]
+    from_s = max([applied_s - window_s, windows[0].start_s, *earlier])
+    since_s = applied_s if bitten_s is None else bitten_s
+    to_s = min([since_s + window_s, windows[-1].end_s, *later])
+    return Around(count(between(watched, from_s, applied_s)), count(between(watched, since_s, to_s)))
+
+
+def _evidence(life: Life, state: State) -> str:
+    if life.is_open:
+        return "the record ends while this was in place"
+    if state in ("defended", "failed", "stuck", "skipped"):
+        return life.said("evidence", state) or life.said("note", state)
+    return life.said("evidence", "bitten") or life.said("evidence", *NOT_BITTEN)
+
+
+def _effect(step: Step, state: State, around: Around | None, confidence: float) -> str:
+    if state == "defended":
+        return "refused by the system"
+    if around is None:
+        return ""
+    before, after = around.before, around.after
+    if not before.total or not after.total:
+        return "nothing to compare with: no request in the window " + ("after" if before.total else "before")
+    change = _change(before, after, confidence)
+    shares = f"{percent(before.bad / before.total)} failing before, {percent(after.bad / after.total)} after"
+    surprise = ", though none was expected" if change != "no change" and step.bite == "none-expected" else ""
+    return f"{change}{surprise}: {shares}"
+
+
+def _change(before: Count, after: Count, confidence: float) -> str:
+    """Whether the share rose or fell by more than chance explains: the bounds of the two do not overlap."""
+    if wilson_low(after.bad, after.total, confidence) > wilson_high(before.bad, before.total, confidence):
+        return "rose"
+    if wilson_high(after.bad, after.total, confidence) < wilson_low(before.bad, before.total, confidence):
+        return "fell"
+    return "no change"

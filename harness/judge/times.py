@@ -1,0 +1,160 @@
+"""When the impact began and ended, how fast it was detected and mitigated, and how long recovery took.
+
+Theory. What failed in the baseline is noise: its bad ratio's upper bound, or nothing at all when nothing failed. A bad
+request belongs to the *impact* when the watched requests around it are beyond noise: in the window that starts with it
+(for the first) or ends with it (for the last) the lower bound of the bad ratio is above the noise, by at least the
+alert's own minimum number of bad requests. On a clean baseline that makes every bad request count.
+
+Recovery follows rule g of the reference: the first t from the end of the fault on such that (t, t + H] is within budget
+or noise. H is the alert's long window: a shorter one misses a flap.
+
+Censoring. A run ends before some things do. An impact that is not followed by a whole quiet window has no known end,
+and what is not known is None, never the length of the run.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+from brownout.harness.base.stats import budget, wilson_high, wilson_low
+from brownout.harness.experiment.model import Alert
+from brownout.harness.experiment.phase_windows import PhaseWindow
+from brownout.harness.judge.phases import longest_outage_s
+from brownout.harness.judge.selection import Count, between, count, is_good, select
+from brownout.harness.record.history import RequestRecord
+from brownout.harness.record.result import Times
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """First and last bad request of the impact, by intended time; `end_s` None when the record does not show an end."""
+
+    start_s: float
+    end_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What one alert watches, prepared for questions: intended times in order and running totals of bad ones."""
+
+    alert: Alert
+    times_s: tuple[float, ...]
+    is_bad: tuple[bool, ...]
+    bad_before: tuple[int, ...]
+    noise: float
+    confidence: float
+
+    def within(self, first: int, last: int) -> Count:
+        """The requests from index `first` up to, not including, `last`."""
+        return Count(last - first, self.bad_before[last] - self.bad_before[first])
+
+
+def watch(alert: Alert, requests: Iterable[RequestRecord], *, baseline: PhaseWindow, confidence: float) -> Watch:
+    """The alert's requests from the baseline's start on, with the baseline's noise."""
+    watched = sorted(select(requests, alert.of), key=lambda request: request.intended_s)
+    quiet = count(between(watched, baseline.start_s, baseline.end_s))
+    is_bad = tuple(not is_good(request) for request in watched)
+    return Watch(
+        alert=alert,
+        times_s=tuple(request.intended_s for request in watched),
+        is_bad=is_bad,
+        bad_before=(0, *accumulate(is_bad)),
+        noise=wilson_high(quiet.bad, quiet.total, confidence) if quiet.bad else 0.0,
+        confidence=confidence,
+    )
+
+
+def impact(watched: Watch, *, fault_s: float, end_s: float) -> Impact | None:
+    """The impact from `fault_s` to `end_s`, the end of the record; None when nothing was beyond noise."""
+    first, last = bisect_left(watched.times_s, fault_s), bisect_left(watched.times_s, end_s)
+    bad = [index for index in range(first, last) if watched.is_bad[index]]
+    start = next((index for index in bad if _is_beyond_noise(watched, *_window_from(watched, index, last))), None)
+    finish = next((i for i in reversed(bad) if _is_beyond_noise(watched, *_window_to(watched, i, first))), None)
+    if start is None or finish is None:
+        return None
+    has_quiet_end = finish + 1 < last and watched.times_s[finish] + watched.alert.long <= end_s
+    return Impact(watched.times_s[start], watched.times_s[finish] if has_quiet_end else None)
+
+
+def _window_from(watched: Watch, index: int, last: int) -> tuple[int, int]:
+    return index, min(last, bisect_left(watched.times_s, watched.times_s[index] + watched.alert.long))
+
+
+def _window_to(watched: Watch, index: int, first: int) -> tuple[int, int]:
+    return max(first, bisect_right(watched.times_s, watched.times_s[index] - watched.alert.long)), index + 1
+
+
+def _is_beyond_noise(watched: Watch, first: int, last: int) -> bool:
+    seen = watched.within(first, last)
+    enough = watched.alert.at_least if watched.noise else 1
+    return seen.bad >= enough and wilson_low(seen.bad, seen.total, watched.confidence) > watched.noise
+
+
+def recovered_s(watched: Watch, *, heal_s: float, end_s: float) -> float | None:
+    """The first t >= heal_s with (t, t + H] in the record, not empty, and within budget or noise; else None.
+
+    Between two moments at which a request enters or leaves the window nothing changes, so only those are tried.
+    """
+    hold_s, limit = watched.alert.long, max(budget(watched.alert.target), watched.noise)
+    times_s = watched.times_s[bisect_right(watched.times_s, heal_s) : bisect_left(watched.times_s, end_s)]
+    offset = bisect_right(watched.times_s, heal_s)
+    enters_s = [time_s - hold_s for time_s in times_s]
+    moments = sorted({heal_s, *times_s, *(time_s for time_s in enters_s if time_s > heal_s)})
+    for moment_s in moments:
+        if moment_s + hold_s > end_s:
+            return None
+        first, last = bisect_right(times_s, moment_s), bisect_right(enters_s, moment_s)
+        seen = watched.within(offset + first, offset + last)
+        if seen.total and seen.bad / seen.total <= limit:
+            return moment_s
+    return None
+
+
+def times(
+    watches: Iterable[Watch],
+    alerts: Mapping[str, float | None],
+    requests: Iterable[RequestRecord],
+    *,
+    windows: tuple[PhaseWindow, ...],
+    end_s: float,
+) -> Times:
+    """All times of a run. `alerts` has when each fired; `end_s` is where the record ends, at most the timeline's end.
+
+    With several alerts the impact is the union of theirs, and recovery is when the last of them has recovered.
+    """
+    every, known = tuple(requests), tuple(watches)
+    start_s, fault_s, heal_s = windows[0].start_s, windows[1].start_s, windows[3].start_s
+    outage_s = _worst_cohort_outage_s(every, start_s, end_s)
+    found = [hit for hit in (impact(one, fault_s=fault_s, end_s=end_s) for one in known) if hit is not None]
+    if not found:
+        return Times(longest_outage=outage_s)
+    impact_start_s = min(hit.start_s for hit in found)
+    impact_end_s = _latest([hit.end_s for hit in found])
+    back_s = _latest([recovered_s(one, heal_s=heal_s, end_s=end_s) for one in known])
+    fired = sorted((at_s, name) for name, at_s in alerts.items() if at_s is not None)
+    return Times(
+        detect=fired[0][0] - impact_start_s if fired else None,
+        detect_by=fired[0][1] if fired else "",
+        mitigate=None if impact_end_s is None else impact_end_s - impact_start_s,
+        recover=None if back_s is None else back_s - heal_s,
+        longest_outage=outage_s,
+        impact_start_s=impact_start_s,
+        impact_end_s=impact_end_s,
+    )
+
+
+def _latest(moments: list[float | None]) -> float | None:
+    """The last of them, unknown as soon as one is unknown."""
+    known = [moment for moment in moments if moment is not None]
+    return max(known) if len(known) == len(moments) else None
+
+
+def _worst_cohort_outage_s(requests: tuple[RequestRecord, ...], start_s: float, end_s: float) -> float | None:
+    by_cohort: dict[str, list[RequestRecord]] = {}
+    for request in between(requests, start_s, end_s):
+        by_cohort.setdefault(request.cohort, []).append(request)
+    outages = [longest_outage_s(mine, start_s=start_s, end_s=end_s) for mine in by_cohort.values()]
+    return max((outage for outage in outages if outage is not None), default=None)

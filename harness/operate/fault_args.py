@@ -1,0 +1,133 @@
+"""Faults in the words of a command line: from `--target` and `--with` to parameters, and from a fault to how it is written.
+
+A fault says which of its parameters `--target` fills (`Fault.target`). The rest is `NAME=VALUE`. Values are text; where the
+parameter is no text they are read as YAML, so `status=429`, `set.force_managed_key=true` and `regions=sydney,melbourne` mean
+what they would in an experiment file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import plugins as registry
+from brownout.harness.fault import Fault
+
+Schema = Mapping[str, Any]
+
+
+def spoken_fault(kind: str, target: str | None, settings: Iterable[str]) -> Fault:
+    """The fault of that kind with what was written; raises UsageError that shows how the kind is written."""
+    known = registry.faults()
+    if kind not in known:
+        hint = did_you_mean(kind, known)
+        raise UsageError(f"there is no fault {kind!r}", hint=f"{hint} `brownout faults` lists them all".strip())
+    try:
+        params = _assigned(known[kind], settings)
+        _add_target(known[kind], target, params)
+        return registry.fault(kind, params)
+    except UsageError as wrong:
+        hint = f"{wrong.hint}; " if wrong.hint else ""
+        raise UsageError(wrong.message, hint=f"{hint}it is written: brownout inject {usage(known[kind])}") from None
+
+
+def usage(kind: type[Fault]) -> str:
+    """How a fault of this kind is written, what may be left out in brackets: `zone-kill --target REGION.ZONE`."""
+    words = [kind.kind, *_target_words(kind)]
+    for name in kind.model_fields:
+        if name not in kind.target:
+            word = f"--with {name}={_placeholder(_schema(kind, name))}"
+            words.append(word if _is_required(kind, name) else f"[{word}]")
+    return " ".join(words)
+
+
+def split_assignment(text: str) -> tuple[str, str, str]:
+    """`name`, key within it and value of `NAME=VALUE` or `NAME.KEY=VALUE`; raises UsageError."""
+    left, equals, value = text.partition("=")
+    name, _, key = left.strip().partition(".")
+    if not equals or not name:
+        raise UsageError(f"{text!r} is no assignment", hint="write NAME=VALUE")
+    return name, key, value.strip()
+
+
+def _target_words(kind: type[Fault]) -> list[str]:
+    if not kind.target:
+        return []
+    text = ""
+    for name in kind.target:
+        word = ("." if text else "") + name.upper()
+        text += word if _is_required(kind, name) or not text else f"[{word}]"
+    return [f"--target {text}"] if _is_required(kind, kind.target[0]) else [f"[--target {text}]"]
+
+
+def _assigned(kind: type[Fault], settings: Iterable[str]) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for text in settings:
+        name, key, value = split_assignment(text)
+        if not key and name in params:
+            raise UsageError(f"{name} is given twice")
+        if key:
+            table = params.setdefault(name, {})
+            if not isinstance(table, dict) or key in table:
+                raise UsageError(f"{name}.{key} is given twice")
+            table[key] = _parsed(value, name)
+        else:
+            params[name] = _value(kind, name, value)
+    return params
+
+
+def _add_target(kind: type[Fault], target: str | None, params: dict[str, Any]) -> None:
+    """Fills the parameters that the target names; without one they may be among the others, or are not needed."""
+    if target is None:
+        missing = [name for name in kind.target if _is_required(kind, name) and name not in params]
+        if missing:
+            raise UsageError(f"{kind.kind} needs a target")
+        return
+    if not kind.target:
+        raise UsageError(f"{kind.kind} takes no target")
+    parts = target.split(".", len(kind.target) - 1)
+    for name, part in zip(kind.target, parts, strict=False):
+        if name in params:
+            raise UsageError(f"{name} is given twice, by --target and by --with")
+        params[name] = _value(kind, name, part)
+    if lacking := [name for name in kind.target if _is_required(kind, name) and name not in params]:
+        raise UsageError(f"the target {target!r} does not say which {lacking[0]}")
+
+
+def _value(kind: type[Fault], name: str, text: str) -> Any:
+    """The text as the parameter takes it. A name that the fault does not have is left to its own check."""
+    schema = _schema(kind, name)
+    if schema.get("type") == "array" and not text.startswith("["):
+        return [part.strip() for part in text.split(",")]
+    return text if schema.get("type") == "string" else _parsed(text, name)
+
+
+def _parsed(text: str, name: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as wrong:
+        raise UsageError(f"{name}={text}: it cannot be read", hint="lists are [a, b], tables {key: value}") from wrong
+
+
+def _schema(kind: type[Fault], name: str) -> Schema:
+    """What the parameter takes, "or nothing" left out."""
+    found: Schema = kind.model_json_schema().get("properties", {}).get(name, {})
+    return next((option for option in found.get("anyOf", ()) if option.get("type") != "null"), found)
+
+
+def _is_required(kind: type[Fault], name: str) -> bool:
+    return kind.model_fields[name].is_required()
+
+
+def _placeholder(schema: Schema) -> str:
+    if schema.get("title") == "duration":
+        return "DURATION"
+    if "enum" in schema:
+        return "|".join(map(str, schema["enum"]))
+    return {"integer": "N", "number": "N", "boolean": "true|false", "array": "A,B", "object": "{...}"}.get(
+        str(schema.get("type")), "TEXT"
+    )

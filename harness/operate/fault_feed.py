@@ -1,0 +1,57 @@
+"""Telling a dashboard that sees no ledger (the `load` profile of the compose world) about the faults of a stack."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+
+from brownout.harness.base.statedir import ledger_path
+from brownout.harness.errors import StackGone, UsageError, WorldError
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.recovery import load_entry
+from brownout.harness.load.bands import PERIOD_S, Bands
+from brownout.harness.operate.load_session import Say, find_stack
+from brownout.harness.run.fault_bands import LedgerBands
+from brownout.harness.world import LiveWorld
+
+TIMEOUT_S = 5.0
+
+
+async def feed(url: str, stack: str, stop: asyncio.Event, say: Say, *, for_s: float | None = None) -> str:
+    """Sends the stack's faults to the dashboard at `url` until `stop` is set; returns why it ended.
+
+    Raises UsageError when nobody answers there or the token is not taken, and StackGone.
+    """
+    base = url.rstrip("/")
+    with Ledger(ledger_path()) as ledger:
+        row = find_stack(ledger, stack)
+        world: LiveWorld = load_entry(row.world).attach(row.folder)
+        source = LedgerBands(ledger, row.id, {})
+        until_s = float("inf") if for_s is None else time.monotonic() + for_s
+        headers = {"authorization": f"Bearer {world.spec.control_token}", "content-type": "application/json"}
+        async with httpx.AsyncClient(trust_env=False, timeout=TIMEOUT_S, headers=headers) as client:
+            await _send(client, base, source.read(now_s=world.now(), rate=world.rate))
+            say(f"faults of stack {row.id} go to {base}/faults until Ctrl-C")
+            while not stop.is_set() and time.monotonic() < until_s:
+                if ledger.stack(row.id).closed:
+                    raise StackGone(f"stack {row.id} was taken down")
+                await _send(client, base, source.read(now_s=world.now(), rate=world.rate))
+                try:
+                    await asyncio.wait_for(stop.wait(), timeout=PERIOD_S)
+                except TimeoutError:
+                    continue
+    return "the dashboard is told no more"
+
+
+async def _send(client: httpx.AsyncClient, base: str, bands: Bands) -> None:
+    try:
+        answer = await client.put(f"{base}/faults/bands", content=bands.model_dump_json(by_alias=True))
+    except httpx.HTTPError as failed:
+        hint = "is the load running? `--profile load` publishes it on 127.0.0.1:8089"
+        raise UsageError(f"no dashboard answers at {base}: {type(failed).__name__}", hint=hint) from failed
+    if answer.status_code == 401:
+        raise UsageError(f"the dashboard at {base} belongs to another stack", hint="name its stack with --stack")
+    if answer.status_code != 204:
+        raise WorldError(f"the dashboard at {base} did not take the faults: {answer.status_code} {answer.text.strip()}")

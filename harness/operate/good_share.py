@@ -1,0 +1,174 @@
+"""How a standing stack's clients fare right now: the share of good requests per cohort and operation.
+
+Read from the log of a load that runs on the stack, over its last seconds. Where none runs a few requests of our own stand
+in: the load's own client models (harness.load.clients), one arrival each per round, for an established machine, a machine
+that was never seen before, an application with a long-lived token, and an operator. What counts as good is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from brownout.harness.errors import BrownoutError
+from brownout.harness.load.arrivals import Arrival, LoadPlan, Model
+from brownout.harness.load.models.azure import ClientState, perform, script
+from brownout.harness.record.history import RequestRecord
+from brownout.harness.world import LiveWorld
+from brownout.identity.core.messages import Request
+
+WINDOW_S = 10.0  # real seconds
+PROBE_TIMEOUT_S = 2.0
+TAIL_BYTES = 4_000_000  # some ten thousand requests, far more than the window has
+RESOURCE = "https://vault.azure.net"
+TOKEN_LIFETIME_S = 30 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class GoodShare:
+    """Of `requests` in the window `good` were good. `problem` says how the last bad one ended, "" when there is none."""
+
+    cohort: str
+    operation: str
+    requests: int
+    good: int
+    problem: str = ""
+
+    @property
+    def share(self) -> float:
+        return self.good / self.requests
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """One request that ended at `at_s` on some clock."""
+
+    at_s: float
+    cohort: str
+    operation: str
+    region: str
+    good: bool
+    problem: str
+
+
+def load_share(folder: Path, world: LiveWorld) -> tuple[GoodShare, ...]:
+    """From the log of the load in `folder`; empty when none has ended a request lately."""
+    oldest_s = world.now() - WINDOW_S * world.rate
+    ended = (_of_record(record) for path in sorted(folder.glob("requests*.jsonl")) for record in _last_records(path))
+    return _shares(one for one in ended if one.at_s >= oldest_s)
+
+
+def _last_records(path: Path) -> Iterable[RequestRecord]:
+    """The records in the last part of a log that is being written."""
+    with path.open("rb") as log:
+        size = log.seek(0, 2)
+        log.seek(max(0, size - TAIL_BYTES))
+        lines = log.read().split(b"\n")
+    for line in lines[1 if size > TAIL_BYTES else 0 : -1]:  # the first is cut off, the last is still being written
+        try:
+            yield RequestRecord(**orjson.loads(line))
+        except (orjson.JSONDecodeError, TypeError):
+            continue  # torn by a kill; verdicts count these, a glance need not
+
+
+def _of_record(record: RequestRecord) -> _Ended:
+    problem = _problem(record.status, record.error)
+    return _Ended(record.done_s, record.cohort, record.operation, record.region, record.outcome == "happened", problem)
+
+
+def _problem(status: int, error: str) -> str:
+    return f"{status or ''} {error}".strip() or "no answer"
+
+
+def _shares(ended: Iterable[_Ended]) -> tuple[GoodShare, ...]:
+    rows: dict[tuple[str, str], list[_Ended]] = {}
+    for one in ended:
+        rows.setdefault((one.cohort, one.operation), []).append(one)
+    return tuple(_share(*key, found) for key, found in sorted(rows.items()))
+
+
+def _share(cohort: str, operation: str, ended: list[_Ended]) -> GoodShare:
+    bad = [one for one in ended if not one.good]
+    where = sorted({one.region for one in bad})
+    problem = f"{', '.join(where)}: {bad[-1].problem}" if bad else ""
+    return GoodShare(cohort, operation, len(ended), len(ended) - len(bad), problem)
+
+
+class Probes:
+    """Our own few requests to each stack, remembered over the window; one object for as long as somebody looks."""
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._ended: dict[str, deque[_Ended]] = {}
+        self._states: dict[str, ClientState] = {}
+        self._tokens: dict[str, str] = {}
+        self._numbers = itertools.count(int(time.time()) % 10**8)  # machines that no earlier look has made up
+
+    async def share(self, stack: str, world: LiveWorld) -> tuple[GoodShare, ...]:
+        """Sends one round and returns the shares of the rounds in the window."""
+        recent = self._ended.setdefault(stack, deque())
+        recent.extend(await self._round(stack, world))
+        while recent and recent[0].at_s < self._monotonic() - WINDOW_S:
+            recent.popleft()
+        return _shares(recent)
+
+    async def _round(self, stack: str, world: LiveWorld) -> list[_Ended]:
+        token = await self._user_token(stack, world)
+        spec, now_s = world.spec, world.now()
+        plan = LoadPlan(
+            seed=0,
+            start_s=now_s,
+            end_s=now_s,
+            cohorts=(),
+            tenant_id=spec.tenant_id,
+            subscription_id=spec.subscription_id,
+            user_token=token,
+        )
+        state = self._states.setdefault(stack, ClientState())
+        wanted = [arrival for arrival in self._arrivals(world) if token or arrival.model != "management"]
+        return list(await asyncio.gather(*(self._probe(world, plan, arrival, state) for arrival in wanted)))
+
+    def _arrivals(self, world: LiveWorld) -> list[Arrival]:
+        return [arrival for region in world.spec.regions for arrival in self._arrivals_in(region, world)]
+
+    def _arrivals_in(self, region: str, world: LiveWorld) -> list[Arrival]:
+        number, here = next(self._numbers), [machine for machine in world.spec.machines if machine.region == region]
+        plain = next((machine.name for machine in here if not machine.scale_set), "")
+        scale_set = next((machine.name for machine in here if machine.scale_set), "")
+        kinds: tuple[tuple[str, Model, str, str], ...] = (
+            ("established", "token", "token", plain),
+            ("new", "token", "token", f"{scale_set}_{number}" if scale_set else ""),
+            ("application", "resource", "secret", plain),
+            ("operator", "management", "list", "none"),
+        )
+        return [
+            Arrival(f"probe-{number}", world.now(), cohort, model, region, machine, operation, region, RESOURCE, "arm")
+            for cohort, model, operation, machine in kinds
+            if machine
+        ]
+
+    async def _user_token(self, stack: str, world: LiveWorld) -> str:
+        """An operator's token, made once; "" when the directory does not answer, and then no operator asks anything."""
+        if stack not in self._tokens:
+            request = Request("POST", "/admin/user-token", body={"lifetime_s": TOKEN_LIFETIME_S})
+            try:
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
+                    answer = await world.control(f"{world.spec.home_region}.directory", request)
+            except (BrownoutError, TimeoutError):
+                return ""
+            self._tokens[stack] = str((answer.body or {}).get("access_token", ""))
+        return self._tokens[stack]
+
+    async def _probe(self, world: LiveWorld, plan: LoadPlan, arrival: Arrival, state: ClientState) -> _Ended:
+        answer = await perform(script(plan, arrival, state, world.now()), partial(world.client, timeout_s=PROBE_TIMEOUT_S))
+        problem = _problem(answer.status, answer.error)
+        good = answer.outcome == "happened"
+        return _Ended(self._monotonic(), arrival.cohort, arrival.operation, arrival.region, good, problem)

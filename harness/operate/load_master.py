@@ -1,0 +1,94 @@
+"""`python -m brownout.harness.operate.load_master [SPEC_FOLDER [LOCUST ARGUMENT ...]]`: the master of a load in containers.
+
+It waits for the stack's clock, makes the plan of a load by hand for the stack that the specification describes, and
+becomes Locust's master. Workers need nothing but its address: it sends them the plan.
+
+    BROWNOUT_LOAD_FOLDER   where its files go
+    BROWNOUT_LOAD_RATE     requests per second, 50 when not given
+
+Calls to the management plane need a user's token, which only the machine can ask for. Where it has put one beside the
+specification (`user-token`), those cohorts are part of the load; otherwise they are left out, and the log says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from brownout.harness.errors import BrownoutError, UsageError
+from brownout.harness.experiment.watch import standing_watch
+from brownout.harness.load.arrivals import LoadPlan, plan_json
+from brownout.harness.load.driver import clear
+from brownout.harness.operate.load_plan import StandingLoad, at_rates, needs_user_token, standing_load, standing_plan
+from brownout.harness.worlds.compose.layout import SPEC_FOLDER
+from brownout.identity.core.topology import CLIENT, Link
+from brownout.identity.server.shared_spec import GO_NAME, USER_TOKEN_NAME, read_stack, resolved
+from brownout.identity.server.spec_file import ServedStack, write_private
+
+LOOK_INTERVAL_S = 0.1
+WEB_PORT, MASTER_PORT = 8089, 5557
+LOCUSTFILE = Path(__file__).parents[2] / "suites" / "load" / "locustfile.py"
+SEED = 1
+
+
+def make_plan(served: ServedStack, *, per_s: float, user_token: str) -> LoadPlan:
+    """The plan for clients inside of the client network; raises BrownoutError."""
+    load = standing_load(served.stack)
+    able = tuple(cohort for cohort in load.cohorts if user_token or not needs_user_token([cohort]))
+    clock = served.clock.to_record()
+    cohorts = at_rates(able, clock_rate=clock["rate"], total_per_s=per_s, scale=None, given={})
+    named = {str(Link(CLIENT, node)) for node in served.stack.nodes()}
+    urls = {link: f"http://{address}" for link, address in served.links.items() if link in named}
+    return standing_plan(
+        StandingLoad(cohorts, standing_watch(cohorts), load.deadline_ms),
+        served.stack,
+        urls=urls,
+        clock=clock,
+        now_s=served.clock.now(),
+        user_token=user_token,
+        seed=SEED,
+    )
+
+
+def locust_arguments() -> list[str]:
+    """How the master is started."""
+    return [
+        *("-m", "locust", "-f", str(LOCUSTFILE), "--master", "--autostart", "--expect-workers", "1"),
+        *("--users", "1", "--spawn-rate", "1", "--only-summary"),
+        *("--web-host", "0.0.0.0", "--web-port", str(WEB_PORT), "--master-bind-port", str(MASTER_PORT)),  # noqa: S104  # its own network
+    ]
+
+
+def main(arguments: list[str]) -> None:
+    """Becomes Locust; raises SystemExit when it cannot."""
+    spec = Path(arguments[0]) if arguments else Path(SPEC_FOLDER)
+    while not (spec / GO_NAME).exists():
+        time.sleep(LOOK_INTERVAL_S)
+    served = resolved(read_stack(spec))
+    token = spec / USER_TOKEN_NAME
+    user_token = token.read_text(encoding="ascii").strip() if token.exists() else ""
+    if not user_token:
+        _say(f"no {token}: nobody calls the management plane in this load")
+    folder = Path(os.environ["BROWNOUT_LOAD_FOLDER"])
+    clear(folder)
+    try:
+        plan = make_plan(served, per_s=float(os.environ.get("BROWNOUT_LOAD_RATE", "50")), user_token=user_token)
+    except (BrownoutError, ValueError) as wrong:
+        _say(f"no plan: {wrong}")
+        sys.exit(UsageError.exit_code)
+    path = Path(tempfile.mkdtemp()) / "load-plan.json"
+    write_private(path, json.dumps(plan_json(plan)).encode())
+    told = {"BROWNOUT_LOAD_PLAN": str(path), "BROWNOUT_LOAD_TOKEN": served.stack.control_token}
+    os.execve(sys.executable, [sys.executable, *locust_arguments(), *arguments[1:]], {**os.environ, **told})  # noqa: S606  # no shell wanted
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"brownout load: {text}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,142 @@
+"""The plan of a load by hand: an experiment's cohorts on the machines that a stack really has, or some of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.prepare import load_plan
+from brownout.harness.experiment.watch import standing_watch, watch_of
+from brownout.harness.load.arrivals import Cohort, LoadPlan, Model
+from brownout.harness.load.watch import Watch
+from brownout.identity.core.topology import StackSpec
+
+DEFAULT_PER_S = 50.0
+BLOCK_REAL_S = 10.0
+NO_END_REAL_S = 10 * 365 * 86400.0
+# What the clients of one region do, by the share of the arrivals. Nothing here grows without end or takes an identity away.
+SHARES: Mapping[str, float] = {"machines": 0.6, "scaling": 0.05, "apps": 0.25, "managers": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class StandingLoad:
+    """Who does what, at rates per emulated second; `notes` say what had to be changed, each a sentence."""
+
+    cohorts: tuple[Cohort, ...]
+    watch: Watch
+    deadline_ms: int = 2000
+    notes: tuple[str, ...] = ()
+
+
+def standing_load(spec: StackSpec) -> StandingLoad:
+    """Clients of every kind in every region, for a stack with any machines."""
+    cohorts = tuple(cohort for region in spec.regions for cohort in _region_cohorts(spec, region))
+    return StandingLoad(cohorts, standing_watch(cohorts))
+
+
+def _region_cohorts(spec: StackSpec, region: str) -> Iterator[Cohort]:
+    ours = [machine for machine in spec.machines if machine.region == region and len(machine.identities) == 1]
+    plain = tuple(machine.name for machine in ours if not machine.scale_set)
+    sets = tuple(machine.name for machine in ours if machine.scale_set)
+
+    def cohort(what: str, model: Model, machines: tuple[str, ...] = (), **more: object) -> Cohort:
+        name = f"{region}-{what}"
+        settings = {"name": name, "model": model, "region": region, "machines": machines, **more}
+        return Cohort.model_validate({**settings, "rate_per_s": SHARES[what]})
+
+    if plain:
+        yield cohort("machines", "token", plain)
+        yield cohort("apps", "resource", plain)
+    if sets:
+        yield cohort("scaling", "token", sets, fresh=True)
+    yield cohort("managers", "management", mix={"list": 0.5, "update": 0.5}, front_ends={"arm": 0.5, "portal": 0.5})
+
+
+def experiment_load(experiment: Experiment, spec: StackSpec) -> StandingLoad:
+    """The experiment's cohorts; one whose machines the stack lacks uses others of its region, or is left out."""
+    fitted, notes = [], []
+    for cohort in experiment.load.cohorts:
+        found = _fitted(experiment, cohort, spec)
+        if found is None:
+            others = cohort.model_copy(update={"machines": ()})
+            found = _fitted(experiment, others, spec)
+            used = "is left out" if found is None else f"uses {', '.join(found.machines)}"
+            notes.append(f"cohort {cohort.name}: this stack lacks its machines ({', '.join(cohort.machines)}), so it {used}")
+        if found is not None:
+            fitted.append(found)
+    if not fitted:
+        raise UsageError(f"no cohort of {experiment.name} fits this stack", hint="leave the experiment out")
+    watch = watch_of(experiment, timed=False)
+    return StandingLoad(tuple(fitted), watch, round(experiment.load.deadline * 1000), tuple(notes))
+
+
+def _fitted(experiment: Experiment, cohort: Cohort, spec: StackSpec) -> Cohort | None:
+    """The cohort with the stack's machines; None when it names some that are not there."""
+    alone = experiment.load.model_copy(update={"cohorts": (cohort,)})
+    try:
+        return load_plan(experiment.model_copy(update={"load": alone}), spec, user_token="").cohorts[0]
+    except UsageError:
+        return None
+
+
+def at_rates(
+    cohorts: Sequence[Cohort], *, clock_rate: float, total_per_s: float | None, scale: float | None, given: Mapping[str, float]
+) -> tuple[Cohort, ...]:
+    """The cohorts at the rates asked for, which are per real second; raises UsageError.
+
+    `total_per_s` is that of all cohorts together; `scale` multiplies what the cohorts say. `given` sets single ones, and
+    0 leaves one out.
+    """
+    if not cohorts:
+        raise UsageError("no cohort of clients fits this stack", hint="bring one up with machines")
+    names = [cohort.name for cohort in cohorts]
+    for name, per_s in given.items():
+        if name not in names:
+            hint = did_you_mean(name, names) or f"cohorts: {', '.join(names)}"
+            raise UsageError(f"there is no cohort {name!r}", hint=hint)
+        if per_s < 0:
+            raise UsageError(f"cohort {name}: a rate is not below 0", hint="0 leaves the cohort out")
+    said = sum(cohort.rate_per_s for cohort in cohorts)
+    factor = scale if scale is not None else (total_per_s or DEFAULT_PER_S) / clock_rate / said
+    rates = {cohort.name: cohort.rate_per_s * factor for cohort in cohorts}
+    rates |= {name: per_s / clock_rate for name, per_s in given.items()}
+    kept = tuple(cohort.model_copy(update={"rate_per_s": rates[cohort.name]}) for cohort in cohorts if rates[cohort.name] > 0)
+    if not kept:
+        raise UsageError("no cohort is left", hint="give at least one a rate above 0")
+    return kept
+
+
+def needs_user_token(cohorts: Iterable[Cohort]) -> bool:
+    """Whether some of them call the control plane as a signed-in user."""
+    return any(cohort.model in ("management", "provision") for cohort in cohorts)
+
+
+def standing_plan(
+    load: StandingLoad,
+    spec: StackSpec,
+    *,
+    urls: Mapping[str, str],
+    clock: Mapping[str, float],
+    now_s: float,
+    user_token: str,
+    seed: int,
+) -> LoadPlan:
+    """The plan from `now_s` (emulated) on, without an end to speak of. `urls` are those of links."""
+    rate = clock["rate"]
+    return LoadPlan(
+        seed=seed,
+        start_s=now_s,
+        end_s=now_s + NO_END_REAL_S * rate,
+        cohorts=load.cohorts,
+        deadline_ms=load.deadline_ms,
+        tenant_id=spec.tenant_id,
+        subscription_id=spec.subscription_id,
+        user_token=user_token,
+        urls=urls,
+        clock=clock,
+        block_s=BLOCK_REAL_S * rate,
+        watch=load.watch,
+    )

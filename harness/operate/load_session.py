@@ -1,0 +1,265 @@
+"""A load by hand on a stack that stands: from the command to the summary.
+
+The load belongs to the command: Locust ends when the command does, however it ends, and when the stack is taken down. One
+stack has one load at a time, which a lock on its folder sees to; the kernel drops the lock with the process that has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from brownout.harness.base.statedir import ledger_path
+from brownout.harness.errors import StackGone, UsageError, WorldError
+from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.watch import standing_watch
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.ledger_records import StackRecord
+from brownout.harness.injection.recovery import load_entry
+from brownout.harness.load import driver
+from brownout.harness.load.arrivals import Cohort, LoadPlan
+from brownout.harness.load.tail import PART_BYTES, PARTS
+from brownout.harness.load.view import View, read_view
+from brownout.harness.operate.load_plan import (
+    StandingLoad,
+    at_rates,
+    experiment_load,
+    needs_user_token,
+    standing_load,
+    standing_plan,
+)
+from brownout.harness.run.fault_bands import BandsFile, LedgerBands
+from brownout.harness.world import LiveWorld
+from brownout.identity.core.messages import Request
+from brownout.identity.core.topology import CLIENT, Link
+
+FOLDER_NAME, LOCK_NAME = "load", "load.lock"
+POLL_S = 0.5
+TOLD_EVERY_S = 10.0
+DOWN_WITHIN_S = 10.0
+SPARE_BYTES = 256 << 20
+USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for. Rates are per real second; without a port there is no dashboard, without `for_s` no end."""
+
+    experiment: Experiment | None = None
+    stack: str = ""
+    total_per_s: float | None = None
+    scale: float | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+    workers: int = 1
+    master_port: int | None = None
+    for_s: float | None = None
+    dashboard_port: int | None = 8089
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a load ended: why (a sentence), all that was counted, what was odd about it."""
+
+    why: str
+    view: View | None
+    problems: tuple[str, ...]
+
+
+def find_stack(ledger: Ledger, wanted: str) -> StackRecord:
+    """The stack of that id, or the only one that was left up; raises UsageError."""
+    rows = ledger.stacks()
+    chosen = [row for row in rows if row.id == wanted] if wanted else [row for row in rows if not row.run_owned]
+    names = ", ".join(row.id for row in rows) or "none"
+    if not chosen:
+        problem = f"there is no stack {wanted!r}" if wanted else "no stack is up"
+        raise UsageError(problem, hint=f"`brownout up` brings one up (there are: {names})")
+    if len(chosen) > 1:
+        raise UsageError("several stacks are up", hint=f"choose one with --stack: {', '.join(row.id for row in chosen)}")
+    return chosen[0]
+
+
+async def run(options: Options, stop: asyncio.Event, say: Say) -> Ended:
+    """Puts load on the stack until `stop` is set, the time is over or the stack goes; raises BrownoutError."""
+    with Ledger(ledger_path()) as ledger:
+        row = find_stack(ledger, options.stack)
+        world = _attach(row)
+        with locked(row) as folder:
+            _require_room(folder, options.workers)
+            plan = await _plan(options, world, say)
+            load = await driver.start(
+                plan,
+                folder,
+                dashboard_port=options.dashboard_port,
+                workers=options.workers,
+                master_port=options.master_port,
+            )
+            session = _Session(options, ledger, row, world, load, folder, say)
+            try:
+                say(session.beginning(plan))
+                why = await session.watch(stop)
+            finally:
+                await session.end()
+            return Ended(why, read_view(folder), load.problems())
+
+
+def _attach(row: StackRecord) -> LiveWorld:
+    world: LiveWorld = load_entry(row.world).attach(row.folder)
+    if not world.alive():
+        raise StackGone(f"stack {row.id} is dead", hint="`brownout down` clears it away")
+    return world
+
+
+@contextmanager
+def locked(row: StackRecord) -> Iterator[Path]:
+    """The stack's load folder, empty, and nobody else's; raises UsageError when somebody has it."""
+    folder = row.folder / FOLDER_NAME
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / LOCK_NAME).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            hint = "end that one with Ctrl-C first"
+            raise UsageError(f"stack {row.id} has a load already (process {owner})", hint=hint) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        driver.clear(folder)
+        yield folder
+        lock.truncate(0)
+
+
+def _require_room(folder: Path, workers: int) -> None:
+    """Raises UsageError when the logs, which are bounded, would fill the disk."""
+    needed = workers * (PARTS + 1) * PART_BYTES + SPARE_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        problem = f"{folder} has room for {free >> 20} MB and the load's logs may need {needed >> 20} MB"
+        raise UsageError(problem, hint="make room, or have fewer --workers")
+
+
+async def _plan(options: Options, world: LiveWorld, say: Say) -> LoadPlan:
+    load = standing_load(world.spec) if options.experiment is None else experiment_load(options.experiment, world.spec)
+    for note in load.notes:
+        say(note)
+    cohorts = at_rates(
+        load.cohorts,
+        clock_rate=world.rate,
+        total_per_s=options.total_per_s,
+        scale=options.scale,
+        given=options.rates,
+    )
+    return standing_plan(
+        StandingLoad(cohorts, standing_watch(cohorts) if options.experiment is None else load.watch, load.deadline_ms),
+        world.spec,
+        urls={str(Link(CLIENT, node)): url for node, url in world.urls().items()},
+        clock=world.clock_record(),
+        now_s=world.now(),
+        user_token=await _user_token(world, cohorts),
+        seed=options.seed,
+    )
+
+
+async def _user_token(world: LiveWorld, cohorts: tuple[Cohort, ...]) -> str:
+    if not needs_user_token(cohorts):
+        return ""
+    request = Request("POST", "/admin/user-token", body={"lifetime_s": USER_TOKEN_LIFETIME_S})
+    answer = await world.control(f"{world.spec.home_region}.directory", request)
+    if not answer.ok or answer.body is None:
+        raise WorldError(f"the directory made no user token ({answer.status})")
+    return str(answer.body["access_token"])
+
+
+class _Session:
+    """One load under way."""
+
+    def __init__(
+        self,
+        options: Options,
+        ledger: Ledger,
+        row: StackRecord,
+        world: LiveWorld,
+        load: driver.DrivenLoad,
+        folder: Path,
+        say: Say,
+    ) -> None:
+        self._options, self._ledger, self._row, self._world = options, ledger, row, world
+        self._load, self._folder, self._say = load, folder, say
+        self._bands = BandsFile(folder, LedgerBands(ledger, row.id, {}))
+        self._told: set[str] = set()
+        self._began_s = self._next_s = time.monotonic()
+
+    def beginning(self, plan: LoadPlan) -> str:
+        per_s = sum(cohort.rate_per_s for cohort in plan.cohorts) * self._world.rate
+        text = f"load on stack {self._row.id}: {len(plan.cohorts)} cohorts, {per_s:g} requests per second"
+        if self._load.dashboard_url:
+            text += f"\ndashboard: {self._load.dashboard_url}  faults: {self._load.dashboard_url}faults"
+        return text
+
+    async def watch(self, stop: asyncio.Event) -> str:
+        """Returns why the load is to end; raises WorldError when it ended by itself."""
+        while not stop.is_set():
+            if self._options.for_s is not None and time.monotonic() - self._began_s >= self._options.for_s:
+                return f"the {self._options.for_s:g} s are over"
+            if self._is_down() or not await asyncio.to_thread(self._world.alive):
+                self._load.kill()
+                return await self._went_down()
+            if self._load.exit_code is not None:
+                raise WorldError("; ".join(self._load.problems()), hint=f"its log is in {self._folder}")
+            self._bands.tick(now_s=self._world.now(), rate=self._world.rate)
+            self._tell()
+            try:
+                await asyncio.wait_for(stop.wait(), timeout=POLL_S)
+            except TimeoutError:
+                continue
+        return "interrupted"
+
+    async def _went_down(self) -> str:
+        """Says that the stack was taken down; raises StackGone when nobody did (`down` writes that last)."""
+        until_s = time.monotonic() + DOWN_WITHIN_S
+        while not self._is_down():
+            if time.monotonic() > until_s:
+                raise StackGone(f"stack {self._row.id} died, and its load with it", hint="`brownout down` clears it away")
+            await asyncio.sleep(POLL_S / 5)
+        return f"stack {self._row.id} was taken down"
+
+    def _is_down(self) -> bool:
+        return self._ledger.stack(self._row.id).closed or not self._row.folder.is_dir()
+
+    def _tell(self) -> None:
+        """New problems at once, how the cohorts fare now and then."""
+        for problem in self._load.problems():
+            if problem not in self._told:
+                self._told.add(problem)
+                self._say(problem)
+        if time.monotonic() >= self._next_s:
+            self._next_s += TOLD_EVERY_S
+            seen = read_view(self._folder)
+            if seen is not None and seen.times_s:
+                self._say(line_of(seen))
+
+    async def end(self) -> None:
+        await self._load.stop()
+        self._bands.remove()
+
+
+def line_of(view: View) -> str:
+    """The last seconds in a line: the clock, the good share of each cohort, the faults in place."""
+    clock = time.strftime("%H:%M:%S", time.gmtime(view.now_s))
+    shares = []
+    for line in view.cohorts:
+        total, good = sum(line.total[-10:]), sum(line.good[-10:])
+        shares.append(f"{line.name} {good / total:.1%}" if total else f"{line.name} –")
+    active = [band.name for band in view.bands if band.until_s is None]
+    return f"{clock}  good: {', '.join(shares)}  faults: {', '.join(active) or 'none'}"

@@ -1,0 +1,90 @@
+"""Stacks on the Docker engine that no ledger knows, because the state folder with the ledger was lost or is another one.
+
+Whatever a stack has on the engine says in its labels which stack it is of and whose. Those of this user's state folder are
+taken down; those of others are told about and left alone, unless they are named: they may be at work.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from brownout.harness.base.statedir import discard_stack_dir, state_dir
+from brownout.harness.errors import WorldError
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What became of the stacks that were found: a line for each that was taken down, notes, and what went wrong."""
+
+    down: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    problems: tuple[WorldError, ...] = ()
+
+
+def take_down_orphans(known: Collection[str], owner: str = "") -> Swept:
+    """Takes down what the engine has of this state folder's stacks, less those that are `known`; with `owner`, of that one's.
+
+    Where there is no engine there is nothing to take down; a note says so where one is installed, or was asked for.
+    """
+    if not _has_docker():
+        return Swept(notes=("there is no Docker here",) if owner else ())
+    from brownout.harness.worlds.compose.engine import Engine, EngineError
+    from brownout.harness.worlds.compose.stack import owner as me
+
+    try:
+        engine = Engine()
+    except EngineError as none:
+        return Swept(notes=(f"containers that no ledger knows were not looked for: {none.message}",))
+    try:
+        found = {stack: whose for stack, whose in engine.stacks().items() if stack not in known}
+        tried = [_take_down(engine.remove_stack, stack) for stack, whose in found.items() if whose == (owner or me())]
+    except EngineError as failed:
+        return Swept(problems=(failed,))
+    finally:
+        engine.close()
+    lines = tuple(each for each in tried if isinstance(each, str))
+    return Swept(lines, _about_others(found, owner or me()), tuple(each for each in tried if isinstance(each, WorldError)))
+
+
+def orphans() -> tuple[str, ...]:
+    """The stacks of this state folder on the engine that its ledger does not know; raises EngineError."""
+    from brownout.harness.operate.stacks import stacks
+    from brownout.harness.worlds.compose.engine import Engine
+    from brownout.harness.worlds.compose.stack import owner as me
+
+    engine = Engine()
+    try:
+        known = {row.id for row in stacks()}
+        return tuple(sorted(stack for stack, whose in engine.stacks().items() if whose == me() and stack not in known))
+    finally:
+        engine.close()
+
+
+def _has_docker() -> bool:
+    """Whether there may be an engine, and its library to ask it with (it comes with brownout[compose])."""
+    if importlib.util.find_spec("docker") is None:
+        return False
+    return shutil.which("docker") is not None or "DOCKER_HOST" in os.environ
+
+
+def _take_down(remove: Callable[[str], None], stack: str) -> str | WorldError:
+    """Removes a stack with its folder, if that is here; a line that says so, or what went wrong."""
+    try:
+        remove(stack)
+        discard_stack_dir(state_dir() / "stacks" / stack, keep_logs=True)
+    except WorldError as failed:
+        return failed
+    return f"stack {stack}, which no ledger knew, is down"
+
+
+def _about_others(found: Mapping[str, str], wanted: str) -> tuple[str, ...]:
+    return tuple(
+        f"stack {stack} belongs to {whose or 'nobody that is named'} and was left alone"
+        + (f"; `brownout down --all --owner {whose}` takes it down" if whose else "")
+        for stack, whose in sorted(found.items())
+        if whose != wanted
+    )

@@ -1,0 +1,198 @@
+"""Stacks that stay up between commands: bringing one up, finding the one that is meant, taking it away."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
+from brownout.harness.errors import StackGone, UsageError, WorldError
+from brownout.harness.experiment.loader import find, load
+from brownout.harness.experiment.model import Experiment, Posture
+from brownout.harness.experiment.prepare import posture_of
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.ledger_records import StackRecord
+from brownout.harness.injection.recovery import load_entry
+from brownout.harness.operate.setting_args import spoken_settings
+from brownout.harness.operate.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
+from brownout.harness.world import LiveWorld
+from brownout.harness.worlds.catalog import WORLDS, live_world
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.messages import Request
+
+DEFAULT_EXPERIMENT = "ftvr-l9z"
+USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stack that was just brought up; `ready_s` is how long that took in real seconds."""
+
+    stack: str
+    nodes: int
+    ready_s: float
+
+
+def bring_up(
+    *, world: str, posture: str, seed: int, rate: float, stack_file: Path, sets: Sequence[str] = (), force: bool = False
+) -> Standing:
+    """Brings a stack up, leaves it up and writes its stack file; raises BrownoutError, leaving nothing behind.
+
+    `sets` are single settings, `NAME=VALUE`, over those of the posture. `force` overwrites whatever the stack file is now.
+    """
+    settings = spoken_settings(sets, over=_posture_settings(posture))
+    if not stack_file.absolute().parent.is_dir():
+        raise UsageError(f"{stack_file.absolute().parent} is no folder", hint="name another --stack-file")
+    if not force:
+        _check_free(stack_file)
+    spec = build_stack(seed=seed, settings=settings, control_token=secrets.token_urlsafe(24))
+    stack_id = f"up-{secrets.token_hex(4)}"
+    kind = live_world(world)
+    kind.prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - what is used is told
+    started_s = time.monotonic()
+    made = kind.create(spec, folder=stack_dir(stack_id), epoch_s=time.time(), rate=rate)
+    with Ledger(ledger_path()) as ledger:
+        ledger.add_stack(stack_id, folder=made.folder, world=WORLDS[world].entry, run_owned=False)
+        try:
+            ready_s = asyncio.run(_start(stack_id, made, started_s, stack_file))
+        except BaseException:
+            if not made.alive():
+                ledger.close_stack(stack_id)
+                discard_stack_dir(made.folder, keep_logs=True)
+            raise
+        ledger.let_go(stack_id)
+    return Standing(stack_id, len(spec.nodes()), ready_s)
+
+
+def _check_free(stack_file: Path) -> None:
+    """Raises UsageError when the file is something that must not be lost: a living stack's, or none of ours at all."""
+    if not stack_file.exists():
+        return
+    try:
+        stack_id = read_stack_file(stack_file).stack
+    except UsageError:
+        hint = "name another --stack-file, or overwrite it with --force"
+        raise UsageError(f"{stack_file} exists and is no stack file", hint=hint) from None
+    if any(row.id == stack_id for row in stacks()):
+        hint = "`brownout down` takes it down; --stack-file NAME gives the new one a file of its own; --force overwrites"
+        raise UsageError(f"{stack_file} belongs to stack {stack_id}, which is still up", hint=hint)
+
+
+def _posture_settings(text: str) -> Mapping[str, Any]:
+    """The settings of `POSTURE` (of the bundled experiment) or `EXPERIMENT:POSTURE`; none when empty."""
+    if not text:
+        return {}
+    name, _, posture = text.rpartition(":")
+    experiment: Experiment = load(find(name or DEFAULT_EXPERIMENT))
+    chosen: Posture = posture_of(experiment, posture)[1]
+    return {**experiment.settings, **chosen.settings}
+
+
+async def _start(stack_id: str, world: LiveWorld, started_s: float, stack_file: Path) -> float:
+    """Brings the stack up and writes its file; how long the former took. Whatever goes wrong, the stack is down then."""
+    await world.start()
+    ready_s = time.monotonic() - started_s
+    try:
+        write_stack_file(stack_file, await _content(stack_id, world))
+    except BaseException:
+        await world.stop()
+        raise
+    return ready_s
+
+
+async def _content(stack_id: str, world: LiveWorld) -> StackFile:
+    request = Request("POST", "/admin/user-token", body={"lifetime_s": USER_TOKEN_LIFETIME_S})
+    answer = await world.control(f"{world.spec.home_region}.directory", request)
+    if not answer.ok or answer.body is None:
+        raise WorldError(f"the directory made no user token ({answer.status})")
+    return make_stack_file(
+        stack_id,
+        world.spec,
+        world=world.name,
+        urls=world.urls(),
+        control=world.control_urls(),
+        toxiproxy_url=world.toxiproxy_url(),
+        user_token=str(answer.body["access_token"]),
+        clock=world.clock_record(),
+        inside=world.inside(),
+    )
+
+
+def stacks() -> tuple[StackRecord, ...]:
+    """The stacks that the ledger knows as up, oldest first."""
+    if not ledger_path().exists():
+        return ()
+    with Ledger(ledger_path()) as ledger:
+        return ledger.stacks()
+
+
+def standing_stack(stack_id: str = "") -> StackRecord:
+    """The stack that was left up and is meant: the one named, or the only one; raises UsageError that says which there are."""
+    rows = {row.id: row for row in stacks()}
+    left_up = {row.id: row for row in rows.values() if not row.run_owned}
+    if stack_id:
+        found = rows.get(stack_id)
+        if found is None:
+            hint = did_you_mean(stack_id, left_up) or "`brownout up` brings one up"
+            raise UsageError(f"no stack {stack_id!r} is up", hint=hint)
+        return _require_free(found)
+    if len(left_up) > 1:
+        raise UsageError(f"{len(left_up)} stacks are up", hint=f"add --stack, one of {', '.join(left_up)}")
+    if left_up:
+        return _require_free(next(iter(left_up.values())))
+    if rows:
+        return _require_free(next(iter(rows.values())))
+    raise UsageError("no stack is up", hint="`brownout up` brings one up")
+
+
+def _require_free(row: StackRecord) -> StackRecord:
+    """The stack, unless it is not for people's hands: a run's, or one that is still coming up."""
+    if row.run_owned:
+        doing = "a run is using it" if row.owner.alive() else "its run died, and it will be taken down"
+        hint = "put the fault into the run's experiment, or inject it into a stack of your own: `brownout up`"
+        raise UsageError(f"stack {row.id} is not yours to break by hand: {doing}", hint=hint)
+    if row.owner.alive():
+        raise UsageError(f"stack {row.id} is still coming up", hint="wait for its `brownout up` to return")
+    return row
+
+
+def attach(row: StackRecord) -> LiveWorld:
+    """The world of a stack, whatever has become of it; raises StackGone, WorldError."""
+    found: LiveWorld = load_entry(row.world).attach(row.folder)
+    return found
+
+
+async def tear_down(row: StackRecord) -> str:
+    """Takes a stack away with its folder, and closes it in the ledger; a line that says so.
+
+    Logs stay when something had gone wrong with it. Raises WorldError when something does not end.
+    """
+    try:
+        world = attach(row)
+        whole = await _is_whole(world)
+        await world.stop()
+        told = f"stack {row.id} is down"
+    except StackGone as gone:
+        whole, told = False, f"stack {row.id}: {gone.message}"
+    discard_stack_dir(row.folder, keep_logs=not whole)
+    with Ledger(ledger_path()) as ledger:
+        ledger.close_stack(row.id)
+    return f"{told}; its logs are in {row.folder}" if row.folder.is_dir() else told
+
+
+async def _is_whole(world: LiveWorld) -> bool:
+    """Whether nothing of the stack ended by itself."""
+    if not world.alive():
+        return False
+    try:
+        nodes = (await world.status())["nodes"].values()
+    except WorldError:
+        return False
+    return all(node["state"] != "dead" for node in nodes)

@@ -1,0 +1,180 @@
+"""The pytest plugin: experiments as fixtures, verdicts as test outcomes, and `inconclusive` as an outcome of its own.
+
+Loaded into every pytest of the environment, so importing it costs next to nothing: what runs experiments is imported when
+a test asks for the first one. Each option is `--brownout-X`, else BROWNOUT_X, else `brownout_X` of the ini file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from brownout.harness.pytest_plugin.outcome import Inconclusive, InconclusiveFailed
+from brownout.harness.pytest_plugin.runs import Brownout, Run, Uses
+from brownout.harness.pytest_plugin.settings import _OPTIONS, PluginSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GROUP = "brownout-processes"
+SERIOUSNESS = ("pass", "inconclusive", "breach", "harness-error", "unsafe")
+MARKER = "brownout_processes: runs real processes against the clock; one at a time, on one xdist worker with --dist loadgroup"
+_REASON = pytest.StashKey[str]()
+
+
+class Teller(Protocol):
+    """Tells a test's runs somewhere else (Allure) while that test is still the current one."""
+
+    def tell(self, item: pytest.Item, runs: Iterable[Run]) -> None: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("brownout", "fault injection with verdicts")
+    for name, text in _OPTIONS.items():
+        group.addoption(f"--brownout-{name}", dest=f"brownout_{name}", metavar=name.upper(), default=None, help=text)
+        parser.addini(f"brownout_{name}", text, type="string", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+    tellers = _tellers(config)
+    config.pluginmanager.register(BrownoutPlugin(PluginSettings.of(config), tellers), "brownout-session")
+
+
+def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
+    """The fourth outcome in the progress line and the summary, whatever the policy made of it."""
+    if not hasattr(report, "brownout_inconclusive"):
+        return None
+    return ("failed" if report.failed else "inconclusive"), "?", "INCONCLUSIVE"
+
+
+@pytest.fixture(scope="session")
+def brownout(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Brownout:
+    """Runs experiments and returns Runs; equal runs are made once per session, shared by all xdist workers."""
+    plugin: BrownoutPlugin = pytestconfig.pluginmanager.get_plugin("brownout-session")  # type: ignore[assignment]  # registered above
+    workers = getattr(pytestconfig, "workerinput", None)
+    base = tmp_path_factory.getbasetemp() if workers is None else tmp_path_factory.getbasetemp().parent
+    return Brownout(
+        world=plugin.settings.world,
+        seed=plugin.settings.seed,
+        shared=base / (f"brownout-{workers['testrunuid']}" if workers else "brownout"),
+        out=plugin.settings.out,
+        root=pytestconfig.rootpath,
+        uses=plugin.uses,
+    )
+
+
+class BrownoutPlugin:
+    """What the plugin does around tests. `uses` says which runs the current test rests on."""
+
+    def __init__(self, settings: PluginSettings, tellers: tuple[Teller, ...]) -> None:
+        self.settings, self.uses, self._tellers = settings, Uses(), tellers
+
+    def pytest_report_header(self) -> str:
+        s = self.settings
+        return f"brownout: {version('brownout')}, world {s.world}, seed {s.seed}, inconclusive counts as {s.inconclusive}"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keeps tests that race the clock on one worker."""
+        if config.pluginmanager.hasplugin("xdist"):
+            for item in items:
+                if _races_the_clock(item) and item.get_closest_marker("xdist_group") is None:
+                    item.add_marker(pytest.mark.xdist_group(GROUP))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        self.uses.begin()
+        item.stash[_REASON] = ""
+        try:
+            return (yield)
+        except BaseException as failed:
+            if isinstance(failed, Inconclusive):
+                self._note(item, failed)
+            self._tell(item)
+            if isinstance(failed, Inconclusive):
+                self._apply_policy(failed)
+            raise  # under `ok` too: there is nothing that the test could go on with, so it stays a skip
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Innermost, so that the test is still the current one for those who are told of its runs."""
+        value: object = None
+        try:
+            value = yield
+            self.uses.check()
+        except Inconclusive as found:
+            self._note(item, found)
+            self._apply_policy(found)
+        except (Exception, pytest.fail.Exception) as failed:
+            instead = self.uses.inconclusive(failed)
+            if instead is None:
+                raise
+            self._note(item, instead)
+            self._apply_policy(instead)
+        finally:
+            self._tell(item)
+        return value
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if call.when in ("setup", "call") and (reason := item.stash.get(_REASON, "")):
+            report.__dict__["brownout_inconclusive"] = reason  # plain text, so that it travels between xdist processes
+        return report
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        found = terminalreporter.getreports("inconclusive")
+        if found:
+            terminalreporter.section("inconclusive: these tests prove nothing either way")
+            told: set[str] = set()
+            for report in found:
+                reason = report.brownout_inconclusive
+                terminalreporter.line(f"INCONCLUSIVE {report.nodeid} - {'as above' if reason in told else reason}")
+                told.add(reason)
+
+    def _note(self, item: pytest.Item, found: Inconclusive) -> None:
+        item.stash[_REASON] = str(found)
+        item.user_properties.append(("verdict", "inconclusive"))
+
+    def _apply_policy(self, found: Inconclusive) -> None:
+        """Raises what the policy makes of an inconclusive test; returns under `ok`."""
+        if self.settings.inconclusive == "fail":
+            raise InconclusiveFailed(str(found)) from None
+        if self.settings.inconclusive == "skip":
+            raise found
+
+    def _tell(self, item: pytest.Item) -> None:
+        runs = tuple(self.uses.runs)
+        if not runs:
+            return
+        for run in runs:
+            item.user_properties.append(("brownout_run", f"{run.name}: {run.verdict}"))
+        if not item.stash[_REASON]:
+            item.user_properties.append(("verdict", max((run.verdict for run in runs), key=SERIOUSNESS.index)))
+        for teller in self._tellers:
+            teller.tell(item, runs)
+
+
+def _races_the_clock(item: pytest.Item) -> bool:
+    if item.get_closest_marker("brownout_processes") is not None:
+        return True
+    return item.get_closest_marker("slow") is not None and "brownout" in getattr(item, "fixturenames", ())
+
+
+def _tellers(config: pytest.Config) -> tuple[Teller, ...]:
+    """Allure, where its plugin is there and told to write."""
+    folder = config.getoption("allure_report_dir", None)
+    if not folder or not config.pluginmanager.hasplugin("allure_pytest"):
+        return ()
+    from brownout.harness.pytest_plugin.allure import AllureTeller
+
+    teller = AllureTeller(Path(folder), PluginSettings.of(config))
+    config.pluginmanager.register(teller, "brownout-allure")
+    return (teller,)

@@ -1,0 +1,333 @@
+"""What a test holds in its hands: the `brownout` object that runs experiments, and a Run with its verdict and evidence.
+
+Law: a test can neither pass nor fail on a run that proves nothing. Asking a Run for a verdict, a claim or an objective
+raises when the run is not conclusive, and so does the end, good or bad, of a test that used such a run without `expect`ing
+its verdict. An inconclusive run makes the test inconclusive; a harness error or an unsafe end makes it fail, never skip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from brownout.harness.errors import BrownoutError, UsageError
+from brownout.harness.pytest_plugin.outcome import Inconclusive
+from brownout.harness.pytest_plugin.share import Entry, once, turn_of_the_machine
+
+if TYPE_CHECKING:
+    from brownout.harness.api import Options
+    from brownout.harness.experiment.model import Experiment
+    from brownout.harness.record.history import History
+    from brownout.harness.record.result import ClaimResult, Result, SloResult, StepResult
+
+HARNESS_VERDICTS = ("harness-error", "unsafe")
+Found = TypeVar("Found")
+
+
+@dataclass(slots=True)
+class Uses:
+    """The runs that the test under way has looked at, and those whose verdict it has accepted."""
+
+    runs: list[Run] = field(default_factory=list)
+    accepted: list[Run] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Another test begins."""
+        self.runs.clear()
+        self.accepted.clear()
+
+    def note(self, run: Run) -> None:
+        if run not in self.runs:
+            self.runs.append(run)
+
+    def accept(self, run: Run) -> None:
+        self.accepted.append(run)
+
+    def inconclusive(self, failed: BaseException) -> Inconclusive | None:
+        """What a failed test is instead, when it rests on a run that could not have decided it; None when it did fail."""
+        unproven = [run for run in self.runs if run not in self.accepted and run.is_inconclusive]
+        return Inconclusive(f"{unproven[0].why}; on it the test failed with {failed!r}") if unproven else None
+
+    def check(self) -> None:
+        """Raises for the first run that was used and proves nothing, unless its verdict was expected."""
+        for run in self.runs:
+            if run not in self.accepted:
+                run.require_conclusive()
+
+
+class Run:
+    """One run of an experiment. `result` and `history` are the record as it is; the methods judge."""
+
+    def __init__(self, result: Result, folder: Path, uses: Uses) -> None:
+        self._result, self._folder, self._uses = result, folder, uses
+
+    @property
+    def result(self) -> Result:
+        """Everything that the run concluded (`result.json`)."""
+        self._uses.note(self)
+        return self._result
+
+    @property
+    def verdict(self) -> str:
+        return self.result.verdict
+
+    @property
+    def folder(self) -> Path:
+        """The folder with the whole record."""
+        self._uses.note(self)
+        return self._folder
+
+    @property
+    def history(self) -> History:
+        """Every event and every request."""
+        self._uses.note(self)
+        return self._history
+
+    @cached_property
+    def _history(self) -> History:
+        from brownout.harness.record.history import read_history
+
+        return read_history(self._folder)
+
+    @property
+    def name(self) -> str:
+        """Which run this is, for people."""
+        r = self._result
+        return f"{r.experiment} in {r.world}, posture {r.posture}, seed {r.seed}"
+
+    @property
+    def is_inconclusive(self) -> bool:
+        return self._result.verdict == "inconclusive"
+
+    @property
+    def why(self) -> str:
+        """The run with the reasons of its verdict and the place of its record."""
+        return f"{self.name}: {'; '.join(self._result.reasons)} (record: {self._folder})"
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name}: {self._result.verdict}>"
+
+    def expect(self, *verdicts: str) -> Self:
+        """The run itself, when its verdict is one of `verdicts`; raises AssertionError, or Inconclusive if that came out."""
+        __tracebackhide__ = True
+        _known_verdicts(verdicts)
+        self._uses.note(self)
+        if self._result.verdict not in verdicts:
+            self.require_conclusive()
+            raise AssertionError(self._story(f"expected {' or '.join(verdicts)}, got {self._result.verdict}"))
+        self._uses.accept(self)
+        return self
+
+    def claim(self, claim_id: str) -> ClaimResult:
+        """A published claim beside what was measured; raises UsageError when this run has no such claim."""
+        __tracebackhide__ = True
+        self.require_conclusive()
+        return _named(claim_id, {claim.id: claim for claim in self._result.claims}, f"claim of {self.name}")
+
+    def holds(self, *claim_ids: str) -> Self:
+        """The run itself, when every one of these claims holds; raises AssertionError with those that do not."""
+        __tracebackhide__ = True
+        claims = [self.claim(claim_id) for claim_id in claim_ids]
+        lines = [_claim_line(claim) for claim in claims if claim.status != "holds"]
+        if lines:
+            raise AssertionError(self._story(f"{len(lines)} of {len(claims)} claims do not hold", lines))
+        return self
+
+    def slo(self, name: str) -> SloResult:
+        """An objective as it was judged; raises UsageError when the experiment has none of that name."""
+        __tracebackhide__ = True
+        self.require_conclusive()
+        return _named(name, {slo.name: slo for slo in self._result.slos}, f"objective of {self._result.experiment}")
+
+    def step(self, name: str) -> StepResult:
+        """What became of a step of the schedule; raises UsageError when there is none of that name."""
+        __tracebackhide__ = True
+        self.require_conclusive()
+        return _named(name, {step.name: step for step in self._result.steps}, f"step of {self._result.experiment}")
+
+    def require_conclusive(self) -> None:
+        """Raises Inconclusive, or AssertionError after a harness error or an unsafe end; else does nothing."""
+        __tracebackhide__ = True
+        self._uses.note(self)
+        if self.is_inconclusive:
+            raise Inconclusive(self.why)
+        if self._result.verdict in HARNESS_VERDICTS:
+            raise AssertionError(self._story(f"the run ended as {self._result.verdict}"))
+
+    def _story(self, headline: str, lines: Iterable[str] = ()) -> str:
+        body = tuple(lines) or self._result.reasons
+        tail = (f"record: {self._folder}", f"repeat: {self._result.command}")
+        return "\n".join((f"{headline}: {self.name}", *(f"  - {line}" for line in body), *(f"  {line}" for line in tail)))
+
+
+class Brownout:
+    """Runs experiments for a test session. Equal runs are made once and shared, across xdist workers too."""
+
+    def __init__(self, *, world: str, seed: int, shared: Path, out: Path | None, root: Path, uses: Uses) -> None:
+        self._world, self._seed, self._shared, self._root, self._uses = world, seed, shared, root, uses
+        self._out, self._keep = out or shared / "runs", out is not None
+        self._runs: dict[str, Run] = {}
+
+    def experiment(self, name: str | Path) -> Experiment:
+        """An installed experiment by name, or one from a file (relative to here or to pytest's root), to derive others from."""
+        from brownout.harness.experiment.loader import load
+
+        return load(self._find(name))
+
+    def run(
+        self,
+        experiment: str | Path | Experiment,
+        *,
+        world: str = "",
+        posture: str = "",
+        seed: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        controls: bool = True,
+        canaries: bool = True,
+    ) -> Run:
+        """Runs an experiment, or returns the equal run that this test session has already made.
+
+        `settings` are put over those of the experiment and of the posture. `controls`: also the control runs that claims
+        are compared with. `canaries`: real SDKs beside the load (`processes` only). Raises UsageError before anything is
+        started, BrownoutError when the harness failed. What is not named comes from the command line's `--brownout-*`.
+        """
+        __tracebackhide__ = True
+        from brownout.harness.api import Options
+
+        loaded = self.experiment(experiment) if isinstance(experiment, str | Path) else experiment
+        chosen = _with_settings(loaded, posture, settings) if settings else loaded
+        options = Options(
+            world=world or self._world,
+            posture=posture or chosen.posture,
+            seed=self._seed if seed is None else seed,
+            out=self._out,
+            controls=controls,
+            canaries=canaries,
+        )
+        key = _key(chosen, options)
+        if key not in self._runs:
+            file = self._file(experiment) if isinstance(experiment, str | Path) and chosen is loaded else None
+            self._runs[key] = self._made(_order(chosen, options, key, file))
+        self._uses.note(self._runs[key])
+        return self._runs[key]
+
+    def _file(self, name: str | Path) -> str:
+        """What the experiment's file is called on a command line: its name when it is installed, else its path."""
+        found = self._find(name)
+        return str(name) if found.stem == str(name) else str(found.absolute())
+
+    def _find(self, name: str | Path) -> Path:
+        from brownout.harness.experiment.loader import find
+
+        found = find(str(name))
+        return found if found.exists() or found.is_absolute() else self._root / found
+
+    def _made(self, order: _Order) -> Run:
+        from brownout.harness.judge.run_folder import read_result
+
+        entry = once(self._shared, order.key, lambda: self._make(order))
+        if entry.message:
+            raise BrownoutError(entry.message, hint=entry.hint)
+        result = read_result(Path(entry.folder))
+        if result is None:
+            raise BrownoutError(f"the result in {entry.folder} cannot be read")
+        return Run(result, Path(entry.folder), self._uses)
+
+    def _make(self, order: _Order) -> Entry:
+        try:
+            entry = Entry(folder=str(self._carry_out(order.experiment, order.options)))
+        except UsageError:
+            raise
+        except BrownoutError as failed:
+            entry = Entry(message=failed.message, hint=failed.hint)
+        if order.derived is not None:
+            order.derived.write_text(order.experiment.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
+        return entry
+
+    def _carry_out(self, experiment: Experiment, options: Options) -> Path:
+        """The folder of a run made now. An interrupt that the run has healed after goes on to end the session."""
+        from brownout.harness.api import run
+
+        if options.world == "simulation":
+            outcome = run(experiment, options)
+        else:
+            from brownout.harness.operate.heal import heal_leftovers_now
+
+            with turn_of_the_machine():
+                for line in heal_leftovers_now():
+                    sys.stderr.write(f"{line}\n")
+                outcome = run(experiment, options)
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        if self._keep:
+            from brownout.harness.experiment import plugins as registry
+
+            registry.load_entry("brownout.reports", "html")(outcome.folder)
+        return outcome.folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A run that is wanted. `derived`: where to leave an experiment that no file has, for who wants to repeat the run."""
+
+    experiment: Experiment
+    options: Options
+    key: str
+    derived: Path | None
+
+
+def _order(experiment: Experiment, options: Options, key: str, file: str | None) -> _Order:
+    derived = options.out / f"{experiment.name}-{key[:8]}.yaml" if file is None else None
+    words = ["brownout", "run", file or str(derived), "--world", options.world]
+    words += ["--posture", options.posture, "--seed", str(options.seed)]
+    words += ["--no-controls"] * (not options.controls) + ["--no-canaries"] * (not options.canaries)
+    return _Order(experiment, replace(options, command=shlex.join(words)), key, derived)
+
+
+def _with_settings(experiment: Experiment, posture: str, settings: Mapping[str, Any]) -> Experiment:
+    """The experiment with these settings in the posture that will be run, where they win over all others."""
+    from brownout.harness.experiment.prepare import posture_of
+
+    name, chosen = posture_of(experiment, posture)
+    changed = chosen.model_copy(update={"settings": {**chosen.settings, **settings}})
+    return experiment.model_copy(update={"postures": {**experiment.postures, name: changed}})
+
+
+def _key(experiment: Experiment, options: Options) -> str:
+    """Equal for runs that would be equal."""
+    parts = (
+        experiment.model_dump_json(by_alias=True),
+        options.world,
+        options.posture,
+        str(options.seed),
+        str(options.controls),
+        str(options.canaries and options.world != "simulation"),
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _known_verdicts(verdicts: tuple[str, ...]) -> None:
+    from brownout.harness.record.verdicts import VERDICTS
+
+    unknown = [verdict for verdict in verdicts if verdict not in VERDICTS]
+    if unknown or not verdicts:
+        raise UsageError(f"no verdict {', '.join(unknown) or 'was named'}", hint=f"verdicts: {', '.join(VERDICTS)}")
+
+
+def _named(name: str, known: Mapping[str, Found], what: str) -> Found:
+    if name not in known:
+        from brownout.harness.base.hints import did_you_mean
+
+        hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
+        raise UsageError(f"there is no {what} called {name!r}", hint=hint)
+    return known[name]
+
+
+def _claim_line(claim: ClaimResult) -> str:
+    return f"{claim.id} {claim.text}: published {claim.published!r}, measured {claim.measured!r} ({claim.status})"

@@ -1,0 +1,161 @@
+"""`result.json`, schema brownout/result/v1: everything that a run concluded. Reports and scripts read this.
+
+All times are emulated: `at_s` epoch seconds, durations seconds. Ratios are bad over total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from brownout.harness.record.verdicts import Verdict
+
+SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
+EXIT_CODES: Mapping[str, int] = {"pass": 0, "breach": 1, "inconclusive": 3, "harness-error": 4, "unsafe": 5}
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Interval(Part):
+    """A one-sided bound on each side of a bad ratio, at the stated confidence."""
+
+    low: float
+    high: float
+    confidence: float
+
+
+class SloResult(Part):
+    """`status` is met, breached or undecided; `budget` is 1 - target; `budget_spent` is bad/(budget*total)."""
+
+    name: str
+    description: str = ""
+    target: float
+    total: int
+    bad: int
+    ratio: float | None
+    interval: Interval | None
+    status: Literal["met", "breached", "undecided"]
+    budget_spent: float | None
+    reason: str
+    phases: tuple[str, ...] = ()
+
+
+class GateResult(Part):
+    """`passed` false makes the run inconclusive (or `severity` worse); `reason` says what was measured against what."""
+
+    name: str
+    passed: bool
+    reason: str
+    severity: Literal["inconclusive", "harness-error", "unsafe"] = "inconclusive"
+
+
+class Share(Part):
+    """Outcomes of one cohort's operation in one phase."""
+
+    cohort: str
+    operation: str
+    region: str
+    total: int
+    happened: int
+    refused: int
+    unknown: int
+    p50_ms: float | None
+    p99_ms: float | None
+    longest_outage_s: float | None
+
+
+class PhaseResult(Part):
+    name: str
+    start_s: float
+    end_s: float
+    shares: tuple[Share, ...]
+
+
+class StepResult(Part):
+    """One step of the schedule: what became of it and the failing share just before and just after it.
+
+    `window_s` is the width of each window; `before`/`after` are bad ratios over the requests that the alerts watch.
+    """
+
+    name: str
+    role: str
+    fault: str
+    describe: str
+    note: str
+    at_s: float
+    applied_s: float | None
+    bitten_s: float | None
+    released_s: float | None
+    state: Literal["healed", "stuck", "defended", "failed", "skipped", "not-reached"]
+    evidence: str
+    effect: str
+    before: float | None
+    after: float | None
+    window_s: float
+
+
+class ClaimResult(Part):
+    """One published claim beside what was measured."""
+
+    id: str
+    text: str
+    published: str
+    measured: str
+    interval: str = ""
+    status: Literal["holds", "differs", "calibrated", "not-testable"]
+    how: str = ""
+
+
+class Times(Part):
+    """Seconds from the fault's first effect (detect, mitigate) and from the mitigation (recover); None is 'not seen'.
+
+    `longest_outage` is the longest stretch without a good request of the cohort that suffered most.
+    """
+
+    detect: float | None = None
+    mitigate: float | None = None
+    recover: float | None = None
+    longest_outage: float | None = None
+    impact_start_s: float | None = None
+    impact_end_s: float | None = None
+    detect_by: str = ""
+
+
+class Result(BaseModel):
+    """The whole of `result.json`."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    schema_: Literal["brownout/result/v1"] = Field(SCHEMA, alias="schema")
+    experiment: str
+    title: str
+    description: str = ""
+    world: str
+    posture: str
+    posture_description: str = ""
+    seed: int
+    versions: Mapping[str, str]
+    clock_rate: float
+    started_at: str
+    finished: bool
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    exit_code: int
+    expected: str
+    digest: str
+    slos: tuple[SloResult, ...]
+    gates: tuple[GateResult, ...]
+    phases: tuple[PhaseResult, ...]
+    steps: tuple[StepResult, ...]
+    claims: tuple[ClaimResult, ...]
+    times: Times
+    alerts: Mapping[str, float | None]
+    calibrated: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    canaries: tuple[Mapping[str, Any], ...] = ()
+    command: str
+    wall_s: float

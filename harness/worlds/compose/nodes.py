@@ -1,0 +1,268 @@
+"""Nodes as carriers of holds in containers: what state a container is in follows from the set of holds on its node.
+
+    effect          the container                                  undone by
+    restarted       was restarted once, nothing is kept up         (nothing)
+    disconnected    runs, off its region's network                 its network again, under its name
+    old-image       runs from the image of an older build          its usual image; its volume stays
+    paused          every process frozen (cgroup freezer)          thaw
+    stopped         asked to end (SIGTERM), ended, away            start
+    down            killed (SIGKILL), away                         start
+    wiped           removed, its volume too: all it kept is lost    a new container on a new volume
+
+Where several are held at once the lowest in this table wins; `disconnected` and `old-image` add to any. The engine keeps
+no marks on a container that exists, so the sets are a file in the stack's folder: written before the engine is told, and
+taken back after it was. Whatever died in between, a release of that id settles the container anew. A hold that asks for
+a restart keeps when the process to be `ended` had begun, so that it is done once, whoever dies on the way.
+
+Nodes are changed one by one by any number of processes and threads: each node has a turn of its own, so that a whole
+region is killed or started at once; a turn of the file's is held no longer than reading and writing takes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from brownout import __version__
+from brownout.harness.base.ports import HOST
+from brownout.harness.errors import WorldError
+from brownout.harness.worlds.compose.engine import Container, Engine
+from brownout.harness.worlds.compose.layout import control_name, network_of, published_ports, service_of
+from brownout.harness.worlds.compose.stack import HOLDS_NAME, Standing
+from brownout.identity.core.settings import BUILDS
+from brownout.identity.core.topology import StackSpec
+from brownout.identity.server.spec_file import write_private
+
+AWAY = ("wiped", "down", "stopped")  # the container does not run; the first that is held decides how
+EFFECTS = frozenset({*AWAY, "paused", "old-image", "disconnected", "restarted"})
+STOP_PATIENCE_S = 5
+TURN_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 60.0  # on a machine with much else to do, while a whole region starts
+LOOK_INTERVAL_S = 0.02
+_GONE = ("exited", "created", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a set of holds asks for. `away` is one of AWAY or empty, `build` that of an old image or empty."""
+
+    away: str = ""
+    paused: bool = False
+    disconnected: bool = False
+    build: str = ""
+
+
+def wanted(holds: Mapping[str, Mapping[str, Any]]) -> Wanted:
+    """A pure function of the set."""
+    effects = {str(hold["effect"]) for hold in holds.values()}
+    builds = [str(hold["build"]) for hold in holds.values() if hold["effect"] == "old-image"]
+    away = next((effect for effect in AWAY if effect in effects), "")
+    return Wanted(away, "paused" in effects, "disconnected" in effects, builds[-1] if builds else "")
+
+
+def check_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A carrier state of a node, as it is kept; raises WorldError for any other."""
+    effect = str(state.get("effect"))
+    if effect not in EFFECTS:
+        raise WorldError(f"node effect {effect!r} is unknown", hint=f"known effects: {', '.join(sorted(EFFECTS))}")
+    if effect != "old-image":
+        return {"effect": effect}
+    build = str(state.get("build"))
+    if build not in OLD_BUILDS:
+        raise WorldError(f"there is no image of build {build!r}", hint=f"there are images of {', '.join(OLD_BUILDS)}")
+    return {"effect": effect, "build": build}
+
+
+OLD_BUILDS = tuple(BUILDS)[:-1]  # the newest is the usual image
+
+
+def tag_of(build: str) -> str:
+    """The tag of the image that holds one build, or of the usual one."""
+    return f"{__version__}-build{build}" if build else __version__
+
+
+def tag_variable(node: str) -> str:
+    """The variable of the compose file that gives one node another image tag."""
+    return "BROWNOUT_TAG_" + service_of(node).replace("-", "_").upper()
+
+
+class NodeHolds:
+    """The holds on the nodes of one stack. Every method raises WorldError when the engine does not do its part."""
+
+    def __init__(self, engine: Engine, standing: Standing, stack: StackSpec) -> None:
+        self._engine, self._standing = engine, standing
+        self._path = standing.folder / HOLDS_NAME
+        ports = published_ports(stack, standing.first_port)
+        self._health = {node: f"http://{HOST}:{ports[control_name(node)]}/healthz" for node in stack.nodes()}
+
+    def hold(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Adds a hold, or replaces that id's, and returns the report once it is in force."""
+        checked = check_state(state)
+        with self._turn(node):
+            held = self._read().get(node, {})
+            if checked["effect"] == "restarted":
+                checked |= {"ended": self._to_be_ended(node, held.get(fault_id, {}))}
+            self._keep(node, {**held, fault_id: checked})
+            self._end_for_restart(node, str(checked.get("ended", "")))
+            self._settle(node)
+        return self.read(node)
+
+    def release(self, node: str, fault_id: str) -> None:
+        """Removes a hold, also one that is not there."""
+        with self._turn(node):
+            held = self._read().get(node, {})
+            left = {known: hold for known, hold in held.items() if known != fault_id}
+            self._settle(node, left)
+            self._keep(node, left)
+
+    def _keep(self, node: str, held: Mapping[str, Mapping[str, Any]]) -> None:
+        """Writes the set of one node, whose turn the caller has."""
+        with self._turn("file"):
+            self._write({**self._read(), node: held})
+
+    def read(self, node: str) -> Mapping[str, Any]:
+        """The node's report: `state` (of the container), `holds`, `pid`, `kept` (whether it has a volume).
+
+        Of a container that there is also `image`, `started_at`, `connected`, and of one that died by itself how it ended.
+        """
+        found = self._container(node)
+        holds = self._read().get(node, {})
+        seen = {"node": node, "holds": holds, "pid": found.pid if found else 0}
+        if found is None:
+            return {**seen, "state": "down", "kept": self._engine.has_volume(self._volume(node))}
+        state = "paused" if found.state == "paused" else "running" if found.running else "down"
+        if state == "down" and not wanted(holds).away:
+            state = "dead"
+        connected = network_of(node) in found.addresses
+        more = {"state": state, "image": found.image, "started_at": found.started_at, "connected": connected, "kept": True}
+        end = {"exit": found.exit_code, "last_lines": self._engine.logs(found.id, 12)} if state == "dead" else {}
+        return {**seen, **more, **end}
+
+    def _container(self, node: str) -> Container | None:
+        return self._engine.find(self._standing.stack, service_of(node))
+
+    def _settle(self, node: str, holds: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Takes the container to the state that the holds ask for; nothing is done where it is in that state."""
+        goal = wanted(self._read().get(node, {}) if holds is None else holds)
+        found = self._container(node)
+        if goal.away == "wiped":
+            self._wipe(node, found)
+            return
+        if found is None or found.image.rpartition(":")[2] != tag_of(goal.build):
+            found = self._recreate(node, goal)
+        self._settle_running(node, found, goal)
+        self._settle_network(node, goal)
+        if not (goal.away or goal.paused or goal.disconnected):
+            self._await_answer(node)
+
+    def _settle_running(self, node: str, found: Container, goal: Wanted) -> None:
+        if found.state == "paused" and (goal.away or not goal.paused):
+            self._engine.unpause(found.id)
+            found = self._engine.await_state(found.id, lambda seen: seen.state != "paused", wanted="unpaused")
+        if goal.away and found.running:
+            self._engine.kill(found.id) if goal.away == "down" else self._engine.stop(found.id, STOP_PATIENCE_S)
+            self._engine.await_state(found.id, lambda seen: seen.state in _GONE, wanted=goal.away)
+        if not goal.away and found.state in _GONE:
+            self._engine.start(found.id)
+            found = self._engine.await_state(found.id, lambda seen: seen.running, wanted="running")
+        if goal.paused and found.running and not goal.away:
+            if network_of(node) in found.addresses:
+                self._await_answer(node)  # frozen before its port is open, it would refuse connections and not be silent
+            self._engine.pause(found.id)
+            self._engine.await_state(found.id, lambda seen: seen.state == "paused", wanted="paused")
+
+    def _settle_network(self, node: str, goal: Wanted) -> None:
+        found = self._container(node)
+        network = network_of(node)
+        if found is None or goal.disconnected == (network not in found.addresses):
+            return
+        named = f"{self._standing.project}_{network}"
+        if goal.disconnected:
+            self._engine.disconnect(found.id, named)
+        else:
+            self._engine.connect(found.id, named, [service_of(node)])
+
+    def _to_be_ended(self, node: str, held: Mapping[str, Any]) -> str:
+        """When the process began that a restart is to end: as an earlier try noted it, else the one that runs."""
+        if held.get("effect") == "restarted":
+            return str(held["ended"])
+        found = self._container(node)
+        if found is None or not found.running:
+            raise WorldError(f"{node} does not run, so it cannot be restarted", hint="release what holds it first")
+        return found.started_at
+
+    def _end_for_restart(self, node: str, began: str) -> None:
+        """Ends the process that began then, as its own supervisor would; the settling that follows starts it again."""
+        found = self._container(node) if began else None
+        if found is not None and found.running and found.started_at == began:
+            self._engine.stop(found.id, STOP_PATIENCE_S)
+
+    def _volume(self, node: str) -> str:
+        return f"{self._standing.project}_{service_of(node)}"
+
+    def _wipe(self, node: str, found: Container | None) -> None:
+        if found is not None:
+            self._engine.remove(found.id)
+        self._engine.remove_volume(self._volume(node))
+
+    def _recreate(self, node: str, goal: Wanted) -> Container:
+        """A new container on the node's volume (a new one, where it was wiped), from the image that is asked for.
+
+        One that is to be away is not even started: a process that is only just coming up does not hear that it should end.
+        """
+        tags = {tag_variable(node): tag_of(goal.build)}
+        how = "--no-start" if goal.away else "--detach"
+        compose = self._standing.compose(tags)
+        compose.run("up", how, "--no-deps", "--no-build", "--quiet-pull", "--force-recreate", service_of(node))
+        made = self._container(node)
+        if made is None:
+            raise WorldError(f"Compose did not make the container of {node} again", hint="`brownout down` takes the stack away")
+        return made
+
+    def _await_answer(self, node: str) -> None:
+        """Returns once the node takes requests on its port, as a node that was just started does after a while."""
+        deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
+        with httpx.Client(trust_env=False, verify=False, timeout=2.0) as client:  # noqa: S501  # plain HTTP
+            while not _answers(client, self._health[node]):
+                if time.monotonic() > deadline_s:
+                    raise WorldError(f"{node} runs and does not answer after {ANSWER_TIMEOUT_S:g} s")
+                time.sleep(LOOK_INTERVAL_S)  # no event tells
+
+    def _read(self) -> dict[str, dict[str, dict[str, Any]]]:
+        try:
+            found: dict[str, dict[str, dict[str, Any]]] = orjson.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except orjson.JSONDecodeError as wrong:
+            raise WorldError(f"{self._path} cannot be read: {wrong}", hint="`brownout down` takes the stack away") from wrong
+        return found
+
+    def _write(self, holds: Mapping[str, Mapping[str, Any]]) -> None:
+        write_private(self._path, orjson.dumps({node: dict(held) for node, held in holds.items() if held}))
+
+    @contextmanager
+    def _turn(self, of: str) -> Iterator[None]:
+        """Waits for the turn to change a node, or for the end of its patience: a paused runner must not stop a guardian."""
+        deadline_s = time.monotonic() + TURN_TIMEOUT_S
+        with self._path.with_name(f"{self._path.stem}.{of}.lock").open("w") as handle:
+            while time.monotonic() < deadline_s:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(LOOK_INTERVAL_S)  # flock knows no time-out of its own
+            yield
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).status_code < 600
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,64 @@
+"""Black holes: packets of a link that vanish, in one direction or both, of new and of established connections alike.
+
+Theory. Toxiproxy accepts before anything can be held back, so a lost SYN is beyond it. The rules sit in its network
+namespace, where the fence container keeps them by fault id (compose/fence.py); this is the client of its control plane.
+
+What a client on the machine sees differs in one thing: the engine's own proxy on loopback accepts its connection, and
+only then nothing follows. Clients in containers see the lost SYN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from brownout.harness.errors import WorldError
+from brownout.harness.worlds.toxiproxy.holds import FAULT_ID
+
+DIRECTIONS = ("upstream", "downstream", "both")
+TIMEOUT_S = 10.0
+
+
+class PacketFilter:
+    """The black holes of one stack. Every method raises WorldError when the fence does not do its part."""
+
+    def __init__(self, url: str, control_token: str) -> None:
+        self._url, self._headers = url, {"authorization": f"Bearer {control_token}"}
+
+    def hold(self, port: int, fault_id: str, state: Mapping[str, Any]) -> None:
+        """Puts the hold in place, instead of an older one of the same id, verified by what the kernel then shows."""
+        direction = str(state.get("direction") or "both")
+        if direction not in DIRECTIONS or not FAULT_ID.fullmatch(fault_id):
+            raise WorldError(f"a black hole's direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
+        shown = self._ask("PUT", f"/holes/{port}/{quote(fault_id, safe='')}", {"direction": direction})
+        if shown.get(str(port), {}).get(fault_id) != direction:
+            raise WorldError(f"the black hole {fault_id} is not in place after it was put there")
+
+    def release(self, port: int, fault_id: str) -> None:
+        """Removes the hold, also one that is not there, verified by what the kernel then shows."""
+        if not FAULT_ID.fullmatch(fault_id):
+            return  # no hold can have that name
+        shown = self._ask("DELETE", f"/holes/{port}/{quote(fault_id, safe='')}")
+        if fault_id in shown.get(str(port), {}):
+            raise WorldError(f"the black hole {fault_id} is still there after its release")
+
+    def holds(self, port: int) -> dict[str, dict[str, str]]:
+        """The holds on one link by fault id, as the kernel has them."""
+        held = self._ask("GET", "/holes").get(str(port), {})
+        return {fault_id: {"effect": "blackhole", "direction": direction} for fault_id, direction in held.items()}
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Mapping[str, str]]:
+        try:
+            # Plain HTTP on loopback: without the certificates of the whole world it is ready in no time.
+            with httpx.Client(trust_env=False, verify=False, timeout=TIMEOUT_S, headers=self._headers) as client:  # noqa: S501  # HTTP
+                answer = client.request(method, self._url + path, json=body)
+        except httpx.TransportError as failed:
+            hint = "`brownout status` tells whether the stack still runs"
+            raise WorldError(f"the fence around Toxiproxy does not answer: {failed}", hint=hint) from failed
+        if answer.status_code != 200:
+            raise WorldError(f"the fence could not change its packet rules: {answer.text.strip()}")
+        found: Mapping[str, Mapping[str, str]] = answer.json()
+        return found

@@ -1,0 +1,77 @@
+"""`python -m brownout.harness.worlds.compose.prober NETWORK.prober`: looks at links from inside a network, on request.
+
+A link between regions begins in its source's network, and only from there can it be looked at as its source sees it.
+The prober shares nothing with the stack's own clients: each look is one fresh connection. It takes the stack's control
+token, like every control plane, and can be asked for
+
+    GET /healthz                                   whether it runs
+    GET /probe?address=HOST:PORT&timeout_ms=N      one request to a health page: `{"outcome", "latency_ms"}`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from brownout.harness.worlds.compose.layout import NODE_PORT, SPEC_FOLDER
+from brownout.harness.worlds.live.probe import probe_address
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.server.asgi import application
+from brownout.identity.server.shared_spec import GO_NAME, read_stack
+
+MOST_MS = 30_000.0
+LOOK_INTERVAL_S = 0.05
+
+
+class Prober:
+    """The handler behind the prober's port."""
+
+    def __init__(self, name: str, control_token: str) -> None:
+        self._name, self._bearer = name, f"Bearer {control_token}"
+        self._pages: Mapping[str, Callable[[Request], Awaitable[Response]]] = {"/probe": self._probe}
+
+    async def handle(self, request: Request) -> Response:
+        if request.path == "/healthz":
+            return Response(200, {"node": self._name, "ready": True})
+        if request.headers.get("authorization") != self._bearer:
+            return Response(401, {"error": {"code": "Unauthorized", "message": "the prober needs the control token"}})
+        page = self._pages.get(request.path)
+        if page is None:
+            return Response(404, {"error": {"code": "NotFound", "message": f"no page {request.path}"}})
+        try:
+            return await page(request)
+        except (KeyError, ValueError) as wrong:
+            return Response(400, {"error": {"code": "BadRequest", "message": f"{type(wrong).__name__}: {wrong}"}})
+
+    async def _probe(self, request: Request) -> Response:
+        timeout_ms = min(float(request.query["timeout_ms"]), MOST_MS)
+        return Response(200, asdict(await probe_address(request.query["address"], timeout_ms=timeout_ms)))
+
+
+async def serve(name: str, folder: Path) -> None:
+    """Serves for as long as the container runs."""
+    while not (folder / GO_NAME).exists():  # noqa: ASYNC110  # no event tells; nothing else runs here
+        await asyncio.sleep(LOOK_INTERVAL_S)
+    prober = Prober(name, read_stack(folder).stack.control_token)
+    options = uvicorn.Config(
+        application(prober),
+        host="0.0.0.0",  # noqa: S104  # its own network namespace
+        port=NODE_PORT,
+        http=HttpToolsProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+    )
+    await uvicorn.Server(options).serve()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[1], Path(SPEC_FOLDER)))

@@ -1,0 +1,54 @@
+"""`python -m brownout.harness.worlds.compose.seed`: the first container of a stack writes down what the stack is, and ends.
+
+Where `brownout up` has put a specification into the shared folder before, it stays as it is and the clock is left to
+that command. By itself (`docker compose up`) the stack is the default one, with secrets made here, and its clock goes now.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
+from brownout.harness.worlds.compose.layout import DEFAULT_FIRST_PORT, SPEC_FOLDER, inside_links, public_urls
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.topology import StackSpec
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
+from brownout.identity.server.spec_file import ServedStack, write_private, write_served
+
+PORTS_VARIABLE = "BROWNOUT_PORTS"
+GROUP_READS = 0o440
+
+
+def served_stack(stack: StackSpec, clock: Clock, *, first_port: int) -> ServedStack:
+    """What the containers of a stack are told."""
+    named = replace(stack, public_urls=public_urls(stack, first_port))
+    return ServedStack(named, clock, links=inside_links(stack))
+
+
+def first_port_of(environment: Mapping[str, str]) -> int:
+    """The first loopback port that is published, from a range such as `20100-20130`; raises ValueError."""
+    return int((environment.get(PORTS_VARIABLE) or str(DEFAULT_FIRST_PORT)).partition("-")[0])
+
+
+def main(folder: Path) -> int:
+    """Writes what is not there yet; returns the exit code."""
+    if (folder / SPEC_NAME).exists():
+        return 0
+    stack = build_stack(seed=1, control_token=secrets.token_urlsafe(24))
+    clock = Clock.starting_now(time.time(), 1.0)
+    write_served(folder / SPEC_NAME, served_stack(stack, clock, first_port=first_port_of(os.environ)))
+    (folder / SPEC_NAME).chmod(GROUP_READS)  # the fence, which has no right to read what is not its own
+    write_private(folder / GO_NAME, orjson.dumps(clock.to_record()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(SPEC_FOLDER)))

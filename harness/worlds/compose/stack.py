@@ -1,0 +1,253 @@
+"""Bringing a stack of containers up and taking it down, so that nothing is ever left behind.
+
+Theory. What the stack is called is written to `world.json` before the engine hears of it, and everything on the engine
+carries that name as a label. So a command that comes later finds and removes it all, whatever became of the starter, and
+by its label alone. The specification goes into the shared volume between `create` and `up`; the clock follows once every
+node waits for it, and then all begin at one moment (brownout.identity.server.shared_spec).
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import httpx
+import orjson
+
+from brownout import __version__
+from brownout.harness.base.ports import HOST, NoPortError, consecutive_ports
+from brownout.harness.base.statedir import state_dir
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.worlds.compose.cli import PORT_TAKEN, Compose, version
+from brownout.harness.worlds.compose.engine import Container, Engine
+from brownout.harness.worlds.compose.layout import FENCE, SEED, SPEC_FOLDER, control_name, proxies, published_ports, service_of
+from brownout.harness.worlds.compose.seed import PORTS_VARIABLE, served_stack
+from brownout.identity.core.topology import StackSpec
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
+from brownout.identity.server.spec_file import ServedStack, write_private, write_served
+
+SCHEMA = "brownout/world/v1"
+RECORD_NAME, HOLDS_NAME, VARIABLES_NAME = "world.json", "node-holds.json", "compose.env"
+IDENTITY_IMAGE, FENCE_IMAGE = f"brownout/identity:{__version__}", f"brownout/fence:{__version__}"
+TOXIPROXY_IMAGE = "ghcr.io/shopify/toxiproxy:2.12.0"
+USER_ID = 10001
+START_TIMEOUT_S = 60.0
+LOOK_INTERVAL_S = 0.02
+PORT_ATTEMPTS = 3
+HEALTH_INTERVAL = "30s"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stack on the engine, or on its way up: all that another process needs to drive it or to end it.
+
+    The published proxies have the loopback ports from `first_port` to `last_port`; the one after is Toxiproxy's API, the next
+    the fence's control plane.
+    """
+
+    folder: Path
+    stack: str
+    project: str
+    first_port: int
+    last_port: int
+
+    @property
+    def api_port(self) -> int:
+        return self.last_port + 1
+
+    @property
+    def toxiproxy_url(self) -> str:
+        return f"http://{HOST}:{self.api_port}"
+
+    @property
+    def fence_url(self) -> str:
+        return f"http://{HOST}:{self.api_port + 1}"
+
+    def compose(self, tags: Mapping[str, str] | None = None) -> Compose:
+        """The stack as a compose project; `tags` are image tags by variable, where a node has another than the usual one."""
+        variables = {
+            "BROWNOUT_STACK": self.stack,
+            "BROWNOUT_OWNER": owner(),
+            PORTS_VARIABLE: f"{self.first_port}-{self.last_port}",
+            "BROWNOUT_API_PORTS": f"{self.api_port}-{self.api_port + 1}",
+            "BROWNOUT_HEALTH_INTERVAL": HEALTH_INTERVAL,
+        }
+        return Compose(self.project, {**variables, **(tags or {})})
+
+    def write(self) -> None:
+        """Writes the record, and for people's own `docker compose --env-file` the variables of the stack."""
+        compose = self.compose()
+        lines = [f"COMPOSE_PROJECT_NAME={self.project}", *(f"{name}={value}" for name, value in compose.variables.items())]
+        write_private(self.folder / VARIABLES_NAME, "\n".join((*lines, "")).encode())
+        row = {"schema": SCHEMA, "world": "compose", **asdict(self), "folder": str(self.folder)}
+        write_private(self.folder / RECORD_NAME, orjson.dumps(row, option=orjson.OPT_INDENT_2))
+
+
+def owner() -> str:
+    """Who a stack belongs to: this user's state folder on this machine. Stacks of any other owner are left alone."""
+    place = hashlib.sha256(str(state_dir().resolve()).encode()).hexdigest()[:8]
+    return f"{getpass.getuser()}@{socket.gethostname()}-{place}"
+
+
+def read_standing(folder: Path) -> Standing:
+    """The stack of `folder` as recorded, up or not; raises StackGone when none is recorded."""
+    try:
+        row = orjson.loads((folder / RECORD_NAME).read_bytes())
+        if (row["schema"], row["world"]) != (SCHEMA, "compose"):
+            raise WorldError(f"{folder / RECORD_NAME} is not of this version and world ({row['schema']}, {row['world']})")
+        return Standing(folder, row["stack"], row["project"], row["first_port"], row["last_port"])
+    except FileNotFoundError:
+        raise StackGone(f"no stack is up in {folder}", hint="`brownout up --world compose` brings one up") from None
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise WorldError(f"{folder / RECORD_NAME} cannot be read: {wrong}") from wrong
+
+
+def prepare() -> str:
+    """Checks engine, Compose and images; a line that says what is used. Raises WorldError for what is missing or too old."""
+    compose = version()
+    engine = Engine()
+    try:
+        missing = missing_images(engine)
+        if missing:
+            hint = "`make images-offline` builds them from packages (a minute), `make images` with an image registry"
+            raise WorldError(f"images are missing: {', '.join(missing)}", hint=hint)
+        return f"Docker {engine.version}, Compose {compose}"
+    finally:
+        engine.close()
+
+
+def missing_images(engine: Engine) -> tuple[str, ...]:
+    """Those of the wanted images that the engine does not have."""
+    return tuple(name for name in wanted_images() if not engine.has_image(name))
+
+
+def wanted_images() -> tuple[str, ...]:
+    """The images that a stack needs."""
+    return (IDENTITY_IMAGE, FENCE_IMAGE, TOXIPROXY_IMAGE)
+
+
+def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> tuple[Standing, ServedStack]:
+    """Starts every container of the stack and returns when all nodes have been told to begin.
+
+    Raises WorldError, with nothing left on the engine.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (folder / RECORD_NAME).exists():
+        raise WorldError(f"a stack is up in {folder} already", hint="`brownout down` takes it down")
+    for attempt in range(1, PORT_ATTEMPTS + 1):
+        standing = _choose(stack, folder)
+        try:
+            return standing, _raise(standing, stack, epoch_s=epoch_s, rate=rate)
+        except BaseException as failed:
+            take_down(standing)
+            # Between the look and the engine's bind another program may have taken one of the ports.
+            if attempt == PORT_ATTEMPTS or not isinstance(failed, WorldError) or PORT_TAKEN not in failed.message:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _choose(stack: StackSpec, folder: Path) -> Standing:
+    count = sum(proxy.published for proxy in proxies(stack))
+    try:
+        first = consecutive_ports(count + 2)
+    except NoPortError as none:
+        raise WorldError(str(none), hint="`brownout doctor` looks for what may be wrong with this machine") from none
+    standing = Standing(folder, folder.name, f"brownout-{folder.name}", first, first + count - 1)
+    standing.write()
+    return standing
+
+
+def _raise(standing: Standing, stack: StackSpec, *, epoch_s: float, rate: float) -> ServedStack:
+    """Brings the containers up; raises WorldError, and leaves it to its caller to clear away what came up."""
+    compose = standing.compose()
+    served = served_stack(stack, Clock.starting_now(epoch_s, rate), first_port=standing.first_port)
+    write_served(standing.folder / SPEC_NAME, served)
+    engine = Engine()
+    try:
+        compose.run("create", "--quiet-pull", "--no-build", "--pull", "missing")
+        seed = _required(engine, standing, SEED).id
+        engine.put_file(seed, SPEC_FOLDER, SPEC_NAME, (standing.folder / SPEC_NAME).read_bytes(), uid=USER_ID)
+        compose.run("up", "--detach", "--no-build", "--no-recreate", "--quiet-pull")
+        _await_waiting(engine, standing, stack)
+        _await_fence(engine, standing)
+        served = replace(served, clock=Clock.starting_now(epoch_s, rate))
+        engine.put_file(seed, SPEC_FOLDER, GO_NAME, orjson.dumps(served.clock.to_record()), uid=USER_ID)
+    finally:
+        engine.close()
+    write_served(standing.folder / SPEC_NAME, served)
+    return served
+
+
+def share(engine: Engine, standing: Standing, name: str, content: bytes) -> None:
+    """Puts a file into the folder that all containers of the stack share; raises WorldError."""
+    engine.put_file(_required(engine, standing, SEED).id, SPEC_FOLDER, name, content, uid=USER_ID)
+
+
+def _required(engine: Engine, standing: Standing, service: str) -> Container:
+    found = engine.find(standing.stack, service)
+    if found is None:
+        raise WorldError(f"Compose did not make the container {service}", hint="`brownout doctor` looks for what may be wrong")
+    return found
+
+
+def _await_waiting(engine: Engine, standing: Standing, stack: StackSpec) -> None:
+    """Returns when every node has imported what it needs and waits for the go; raises WorldError."""
+    ports = published_ports(stack, standing.first_port)
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    with httpx.Client(trust_env=False, timeout=2.0) as client:
+        for node in stack.nodes():
+            while not _answers(client, f"http://{HOST}:{ports[control_name(node)]}/healthz"):
+                if time.monotonic() > deadline_s:
+                    raise WorldError(f"{node} did not start in {START_TIMEOUT_S:g} s\n{last_words(engine, standing, node)}")
+                time.sleep(LOOK_INTERVAL_S)  # no event tells
+                require_alive(engine, standing, node)
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
+    try:
+        client.get(url)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def require_alive(engine: Engine, standing: Standing, node: str) -> None:
+    """Raises WorldError when the node's container has ended."""
+    found = engine.find(standing.stack, service_of(node))
+    if found is not None and found.state in ("exited", "dead"):
+        raise WorldError(f"{node} ended at its start\n{last_words(engine, standing, node)}")
+
+
+def _await_fence(engine: Engine, standing: Standing) -> None:
+    """Returns when the packet rules around Toxiproxy are in place; raises WorldError."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    with httpx.Client(trust_env=False, timeout=2.0) as client:
+        while not _answers(client, f"{standing.fence_url}/healthz"):
+            fence = _required(engine, standing, FENCE)
+            if time.monotonic() > deadline_s or fence.state in ("exited", "dead"):
+                said = engine.logs(fence.id, 8)
+                raise WorldError(f"the fence around Toxiproxy did not come up\n{said}")
+            time.sleep(LOOK_INTERVAL_S)  # no event tells
+
+
+def last_words(engine: Engine, standing: Standing, node: str) -> str:
+    """The end of what a node's container printed."""
+    found = engine.find(standing.stack, service_of(node))
+    return engine.logs(found.id, 12) if found is not None else "(its container is gone)"
+
+
+def take_down(standing: Standing) -> None:
+    """Removes everything of the stack from the engine, and its secrets; may run twice. Raises WorldError."""
+    engine = Engine()
+    try:
+        engine.remove_stack(standing.stack)
+    finally:
+        engine.close()
+    for name in (SPEC_NAME, HOLDS_NAME, VARIABLES_NAME, RECORD_NAME):
+        (standing.folder / name).unlink(missing_ok=True)

@@ -1,0 +1,236 @@
+"""The world `compose`: every node a container, one network per region, Toxiproxy the only way between them.
+
+Carriers: a link's holds are kept by Toxiproxy, black holes by the fence (`packet_filter`), a node's by a file beside
+the stack (`nodes`), a switch's by the node itself. So any number of processes of one
+machine may drive one stack through `ComposeWorld.attach`, and all see the same.
+
+From the machine, everything is reached through ports that Toxiproxy's container publishes on loopback. Links that begin
+in a region are probed from there, by the prober on that region's network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from brownout.harness.base.ports import HOST
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.world import Inside, ProbeResult
+from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.compose import stack as compose_stack
+from brownout.harness.worlds.compose.engine import Engine
+from brownout.harness.worlds.compose.layout import (
+    DASHBOARD,
+    PROBER,
+    TOXIPROXY,
+    Proxy,
+    control_name,
+    network_of,
+    proxies,
+    public_urls,
+    published_ports,
+    service_of,
+)
+from brownout.harness.worlds.compose.nodes import NodeHolds
+from brownout.harness.worlds.compose.packet_filter import PacketFilter
+from brownout.harness.worlds.compose.stack import Standing, read_standing
+from brownout.harness.worlds.live.http_world import SocketWorld
+from brownout.identity.core.messages import CallFailed, Request
+from brownout.identity.core.topology import CLIENT, Link, StackSpec
+from brownout.identity.server.shared_spec import SPEC_NAME, USER_TOKEN_NAME
+from brownout.identity.server.spec_file import ServedStack, read_served
+
+PROBE_ROOM_S = 2.0
+USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
+
+
+class ComposeWorld(SocketWorld):
+    """Implements harness.world.LiveWorld. `folder` holds the stack's record and its secrets; its name is the stack's id."""
+
+    name = COMPOSE
+    abilities = WORLDS[COMPOSE].abilities
+    ready_timeout_s = 30.0
+
+    def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> None:
+        super().__init__(spec, folder=folder, epoch_s=epoch_s, rate=rate)
+        self._standing: Standing | None = None
+        self._engine: Engine | None = None
+        self._proxies: Mapping[str, Proxy] = {proxy.name: proxy for proxy in proxies(spec)}
+
+    @classmethod
+    def prepare(cls, say: Callable[[str], None]) -> None:
+        """Looks at engine, Compose and images; raises BrownoutError for what is missing or too old."""
+        say(compose_stack.prepare())
+
+    @classmethod
+    def create(cls, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> Self:
+        """A world over a stack that is not up."""
+        return cls(spec, folder=folder, epoch_s=epoch_s, rate=rate)
+
+    @classmethod
+    def attach(cls, folder: Path) -> Self:
+        """A world over the stack that another process brought up in `folder`; raises StackGone when there is none."""
+        folder = folder.resolve()
+        standing = read_standing(folder)
+        try:
+            served = read_served(folder / SPEC_NAME)
+        except (OSError, ValueError) as wrong:
+            compose_stack.take_down(standing)  # one that was killed while it went up or down
+            raise StackGone(f"the stack in {folder} is dead") from wrong
+        world = cls(served.stack, folder=folder, epoch_s=served.clock.epoch_s, rate=served.clock.rate)
+        world._take(standing, served)
+        return world
+
+    def _take(self, standing: Standing, served: ServedStack) -> None:
+        self._standing, self.spec, self._clock = standing, served.stack, served.clock
+
+    def alive(self) -> bool:
+        """True while the stack's Toxiproxy runs: without it nothing reaches anything."""
+        if self._standing is None:
+            return False
+        found = self._docker().find(self._standing.stack, TOXIPROXY)
+        return found is not None and found.running
+
+    async def start(self) -> None:
+        """Brings the whole stack up and returns when every node answers; raises WorldError, leaving nothing behind."""
+        if self._standing is not None:
+            raise WorldError(f"this stack is up already, in {self.folder}")
+        rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
+        try:
+            await asyncio.shield(rising)
+            for node in self.spec.nodes():
+                await self._await_first_ready(node)
+            await self._share_user_token()
+        except BaseException:
+            with suppress(WorldError):
+                await rising  # a thread cannot be interrupted; what it brings up is taken down here
+            await self.stop()
+            raise
+
+    async def _await_first_ready(self, node: str) -> None:
+        """Returns when a node that was just started is ready; raises WorldError, with its last words where it has ended."""
+        try:
+            await self.await_ready(node)
+        except WorldError:
+            await asyncio.to_thread(compose_stack.require_alive, self._docker(), self._up(), node)
+            raise
+
+    async def _share_user_token(self) -> None:
+        """Puts a user's token where the load's containers find it: only the machine can ask for one; raises WorldError."""
+        body = {"lifetime_s": USER_TOKEN_LIFETIME_S}
+        answer = await self.control(f"{self.spec.home_region}.directory", Request("POST", "/admin/user-token", body=body))
+        if not answer.ok or answer.body is None:
+            raise WorldError(f"the directory made no user token ({answer.status})")
+        token = str(answer.body["access_token"]).encode()
+        await asyncio.to_thread(compose_stack.share, self._docker(), self._up(), USER_TOKEN_NAME, token)
+
+    async def is_ready(self, node: str) -> bool:
+        """A container that is starting may refuse, or give a waiting request up; until the time is over that means not yet."""
+        try:
+            return await super().is_ready(node)
+        except WorldError:
+            return False
+
+    def _bring_up(self) -> None:
+        self._take(*compose_stack.bring_up(self.spec, self.folder, epoch_s=self._epoch_s, rate=self.rate))
+
+    async def stop(self) -> None:
+        """Removes everything of the stack from the engine, the nodes' volumes too; raises WorldError when something stays.
+
+        May run twice.
+        """
+        await self.close()
+        if self._standing is not None:
+            await asyncio.to_thread(compose_stack.take_down, self._standing)
+            self._standing = None
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def urls(self) -> Mapping[str, str]:
+        """The base URL of every node that clients use: that of the link `client->NODE`, on loopback."""
+        return public_urls(self.spec, self._up().first_port)
+
+    def control_urls(self) -> Mapping[str, str]:
+        """The base URL of every node's control plane, on loopback, through a proxy that no fault touches."""
+        ports = published_ports(self.spec, self._up().first_port)
+        return {node: f"http://{HOST}:{ports[control_name(node)]}" for node in self.spec.nodes()}
+
+    def toxiproxy_url(self) -> str:
+        """The API of the stack's Toxiproxy."""
+        return self._up().toxiproxy_url
+
+    def inside(self) -> Inside:
+        """The client network, and the links that begin there as containers on it reach them."""
+        urls = {node: f"http://{self._proxies[str(Link(CLIENT, node))].inside}" for node in self.urls()}
+        standing = self._up()
+        dashboard = published_ports(self.spec, standing.first_port)[control_name(DASHBOARD)]
+        variables = self.folder / compose_stack.VARIABLES_NAME
+        return Inside(f"{standing.project}_{CLIENT}", urls, variables, f"http://{HOST}:{dashboard}")
+
+    def log_hint(self, node: str) -> str:
+        return f"`docker logs {self._up().project}-{service_of(node)}-1` shows what it said"
+
+    async def status(self) -> Mapping[str, Any]:
+        """Every node's container as it is, under `nodes`; raises WorldError."""
+        holds = self._nodes()
+        return {"nodes": {node: await asyncio.to_thread(holds.read, node) for node in self.spec.nodes()}}
+
+    async def hold_node(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await asyncio.to_thread(self._nodes().hold, node, fault_id, state)
+
+    async def release_node(self, node: str, fault_id: str) -> None:
+        await asyncio.to_thread(self._nodes().release, node, fault_id)
+
+    async def read_node(self, node: str) -> Mapping[str, Any]:
+        return await asyncio.to_thread(self._nodes().read, node)
+
+    async def hold_link(self, link: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        if state.get("effect") == "blackhole":
+            await super().release_link(link, fault_id)  # a hold of that id is replaced, also one of the other kind
+            await asyncio.to_thread(self._filter().hold, self._proxies[link].port, fault_id, state)
+            return await self.read_link(link)
+        await asyncio.to_thread(self._filter().release, self._proxies[link].port, fault_id)
+        return await super().hold_link(link, fault_id, state)
+
+    async def release_link(self, link: str, fault_id: str) -> None:
+        await asyncio.to_thread(self._filter().release, self._proxies[link].port, fault_id)
+        await super().release_link(link, fault_id)
+
+    async def read_link(self, link: str) -> Mapping[str, Any]:
+        seen = await super().read_link(link)
+        holes = await asyncio.to_thread(self._filter().holds, self._proxies[link].port)
+        return {**seen, "holds": {**seen["holds"], **holes}}
+
+    async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
+        prober = f"{network_of(Link.parse(self.known_link(link)).source)}.{PROBER}"
+        port = published_ports(self.spec, self._up().first_port)[control_name(prober)]
+        query = {"address": self._proxies[link].inside, "timeout_ms": f"{timeout_ms:g}"}
+        headers = {"authorization": f"Bearer {self.spec.control_token}"}
+        asked = Request("GET", "/probe", query=query, headers=headers)
+        try:
+            answer = await self.send(f"http://{HOST}:{port}", asked, timeout_ms / 1000 + PROBE_ROOM_S)
+        except CallFailed as failed:
+            raise WorldError(f"{prober} does not answer ({failed.failure})", hint=self.log_hint(prober)) from failed
+        if not answer.ok or answer.body is None:
+            raise WorldError(f"{prober} could not look at {link}: status {answer.status}")
+        return ProbeResult(answer.body["outcome"], float(answer.body["latency_ms"]))
+
+    def _up(self) -> Standing:
+        if self._standing is None:
+            raise WorldError("the stack is not up", hint="`brownout up --world compose` brings one up")
+        return self._standing
+
+    def _docker(self) -> Engine:
+        if self._engine is None:
+            self._engine = Engine()
+        return self._engine
+
+    def _nodes(self) -> NodeHolds:
+        return NodeHolds(self._docker(), self._up(), self.spec)
+
+    def _filter(self) -> PacketFilter:
+        return PacketFilter(self._up().fence_url, self.spec.control_token)

@@ -1,0 +1,255 @@
+"""What the two live worlds share: a stack of nodes on sockets, spoken to over HTTP, with Toxiproxy on every link.
+
+The stack's clock is a function of the machine's monotonic clock. A link's holds are kept by Toxiproxy, a switch's by the
+node itself; only what holds a node down is a world's own business. Nothing here is remembered between two calls, so any
+number of processes may drive one stack and all see the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from brownout.harness.errors import Defended, WorldError
+from brownout.harness.load import driver
+from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.world import Carrier, Inside, LoadHandle
+from brownout.harness.worlds.toxiproxy.client import Toxiproxy
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.topology import CLIENT, Link, StackSpec
+from brownout.identity.server.clock import Clock
+
+T = TypeVar("T")
+CONTROL_TIMEOUT_S = 10.0
+READY_INTERVAL_S = 0.01
+HEALTH = Request("GET", "/healthz")
+
+
+class SocketWorld(ABC):
+    """Base of the live worlds. Subclasses say where things are and how a node is held."""
+
+    ready_timeout_s = 10.0
+
+    def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> None:
+        self.spec = spec
+        self.rate = rate
+        self.folder = folder.resolve()
+        self._epoch_s = epoch_s
+        self._clock: Clock | None = None
+        self._http: httpx.AsyncClient | None = None
+
+    @abstractmethod
+    def urls(self) -> Mapping[str, str]:
+        """The base URL of every node that clients use: that of the link `client->NODE`."""
+
+    @abstractmethod
+    def control_urls(self) -> Mapping[str, str]:
+        """The base URL of every node's control plane, beside the links; raises WorldError when the stack is not up."""
+
+    @abstractmethod
+    def toxiproxy_url(self) -> str:
+        """The API of the stack's Toxiproxy; raises WorldError when the stack is not up."""
+
+    @abstractmethod
+    def log_hint(self, node: str) -> str:
+        """Where to find what a node said, in words."""
+
+    @abstractmethod
+    async def hold_node(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Adds a hold to a node and returns its report; raises WorldError."""
+
+    @abstractmethod
+    async def release_node(self, node: str, fault_id: str) -> None:
+        """Removes a hold from a node, also one that is not there; raises WorldError."""
+
+    @abstractmethod
+    async def read_node(self, node: str) -> Mapping[str, Any]:
+        """A node's report, with its `holds`; raises WorldError."""
+
+    def inside(self) -> Inside | None:
+        """What containers of one's own need to know; None in a world without containers."""
+        return None
+
+    def now(self) -> float:
+        return self._epoch_s if self._clock is None else self._clock.now()
+
+    def clock_record(self) -> Mapping[str, float]:
+        """How another process turns its monotonic clock into this stack's time: `epoch_s`, `monotonic_s`, `rate`."""
+        if self._clock is None:
+            raise WorldError("the stack is not up")
+        return self._clock.to_record()
+
+    async def sleep_until(self, at_s: float) -> None:
+        clock = self._clock
+        while clock is not None and (left_s := clock.real_s(at_s - clock.now())) > 0:  # noqa: ASYNC110  # no event tells
+            await asyncio.sleep(left_s)
+
+    async def await_ready(self, node: str) -> None:
+        """Returns when the node says that it is ready, its first replica and all; raises WorldError."""
+        try:
+            async with asyncio.timeout(self.ready_timeout_s):
+                while not await self.is_ready(node):  # noqa: ASYNC110  # no event tells
+                    await asyncio.sleep(READY_INTERVAL_S)
+        except TimeoutError:
+            raise WorldError(f"{node} is not ready after {self.ready_timeout_s:g} s", hint=self.log_hint(node)) from None
+
+    async def is_ready(self, node: str) -> bool:
+        """Whether the node says that it is ready; raises WorldError when it does not answer."""
+        return bool(((await self.control(node, HEALTH)).body or {}).get("ready"))
+
+    async def hold(self, carrier: Carrier, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        if carrier.kind == "link":
+            return await self.hold_link(self.known_link(carrier.name), fault_id, state)
+        node = self.known_node(carrier.name)
+        if carrier.kind == "control":
+            return await self._hold_switch(node, fault_id, state)
+        return await self.hold_node(node, fault_id, state)
+
+    async def release(self, carrier: Carrier, fault_id: str) -> None:
+        if carrier.kind == "link":
+            await self.release_link(self.known_link(carrier.name), fault_id)
+            return
+        node = self.known_node(carrier.name)
+        await (self._release_switch(node, fault_id) if carrier.kind == "control" else self.release_node(node, fault_id))
+
+    async def read(self, carrier: Carrier) -> Mapping[str, Any]:
+        if carrier.kind == "link":
+            return await self.read_link(self.known_link(carrier.name))
+        node = self.known_node(carrier.name)
+        return await (self._switches(node) if carrier.kind == "control" else self.read_node(node))
+
+    async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+        ended = asyncio.gather(*calls, return_exceptions=True)
+        try:
+            found = await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            await ended  # a thread cannot be interrupted, and what it still does must not come after its undoing
+            raise
+        for error in found:
+            if isinstance(error, BaseException):
+                raise error
+        return [result for result in found if not isinstance(result, BaseException)]
+
+    async def hold_link(self, link: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Adds a hold to a link and returns its report; raises WorldError."""
+        return await asyncio.to_thread(self._toxiproxy().hold, link, fault_id, state)
+
+    async def release_link(self, link: str, fault_id: str) -> None:
+        """Removes a hold from a link, also one that is not there; raises WorldError."""
+        await asyncio.to_thread(self._toxiproxy().release, link, fault_id)
+
+    async def read_link(self, link: str) -> Mapping[str, Any]:
+        """A link's report, with its `holds`; raises WorldError."""
+        return await asyncio.to_thread(self._toxiproxy().read, link)
+
+    async def control(self, node: str, request: Request) -> Response:
+        headers = {"authorization": f"Bearer {self.spec.control_token}", **request.headers}
+        url = self.control_urls()[self.known_node(node)]
+        try:
+            return await self.send(url, replace(request, headers=headers), CONTROL_TIMEOUT_S)
+        except CallFailed as failed:
+            hint = f"node:{node} may be held down or paused"
+            raise WorldError(f"the control plane of {node} does not answer: {failed.failure}", hint=hint) from failed
+
+    async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
+        url = self.urls().get(self.known_node(node))
+        if url is None:
+            raise WorldError(f"clients have no link to {node}", hint=f"they have {', '.join(self.urls())}")
+        return await self.send(url, request, timeout_s)
+
+    async def start_load(self, plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> LoadHandle:
+        urls = {str(Link(CLIENT, node)): url for node, url in self.urls().items()}
+        filled = plan.model_copy(update={"urls": urls, "clock": self.clock_record()})
+        return await driver.start(filled, folder, dashboard_port=dashboard_port)
+
+    def known_node(self, node: str) -> str:
+        """`node`, if the stack has it; raises WorldError."""
+        if node not in self.spec.nodes():
+            raise WorldError(f"the stack has no node {node!r}", hint=f"it has {', '.join(self.spec.nodes())}")
+        return node
+
+    def known_link(self, link: str) -> str:
+        """`link`, if the stack has it; raises WorldError."""
+        links = tuple(map(str, self.spec.links()))
+        if link not in links:
+            raise WorldError(f"the stack has no link {link!r}", hint=f"it has {', '.join(links)}")
+        return link
+
+    async def close(self) -> None:
+        """Lets go of connections; the stack stays as it is."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    async def send(self, base_url: str, request: Request, timeout_s: float) -> Response:
+        """One request over a fresh connection; raises CallFailed."""
+        if self._http is None:
+            # Fresh connections, because a kept one may be dead unnoticed; and loopback never goes through a proxy of
+            # the environment's.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._http = httpx.AsyncClient(trust_env=False, verify=False, limits=limits)  # noqa: S501  # plain HTTP
+        url = httpx.URL(base_url).copy_with(path=request.path, params=dict(request.query))
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._http.request(
+                    request.method, url, headers=dict(request.headers), json=request.body, timeout=timeout_s
+                )
+        except (TimeoutError, httpx.TimeoutException):
+            raise CallFailed("timeout", base_url) from None
+        except httpx.ConnectError:
+            raise CallFailed("refused", base_url) from None
+        except httpx.TransportError:
+            raise CallFailed("reset", base_url) from None
+        return Response(answer.status_code, _body(answer), {name.lower(): value for name, value in answer.headers.items()})
+
+    def _toxiproxy(self) -> Toxiproxy:
+        return Toxiproxy(self.toxiproxy_url())
+
+    async def _hold_switch(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        body = {"switch": state.get("switch"), "value": state.get("value")}
+        answer = await self.control(node, Request("PUT", _hold_path(fault_id), body=body))
+        if answer.status == 409:
+            raise Defended(_message(answer))
+        if not answer.ok:
+            raise WorldError(f"{node} did not take the switch {state.get('switch')!r}: {_message(answer)}")
+        if fault_id not in (await self._switches(node))["holds"]:
+            raise WorldError(f"{node} took the hold {fault_id} and does not show it")
+        return answer.body or {}
+
+    async def _release_switch(self, node: str, fault_id: str) -> None:
+        answer = await self.control(node, Request("DELETE", _hold_path(fault_id)))
+        if not answer.ok:
+            raise WorldError(f"{node} did not release the hold {fault_id}: {_message(answer)}")
+        if fault_id in (await self._switches(node))["holds"]:
+            raise WorldError(f"{node} released the hold {fault_id} and still shows it")
+
+    async def _switches(self, node: str) -> Mapping[str, Any]:
+        answer = await self.control(node, Request("GET", "/admin/state"))
+        if not answer.ok or answer.body is None:
+            raise WorldError(f"{node} does not show its state: {_message(answer)}")
+        return answer.body
+
+
+def _body(answer: httpx.Response) -> Mapping[str, Any] | None:
+    """The JSON object of an answer; None for any other content, which a stranger on the way may give."""
+    try:
+        found = answer.json() if answer.content else None
+    except ValueError:
+        return None
+    return found if isinstance(found, Mapping) else None
+
+
+def _hold_path(fault_id: str) -> str:
+    return f"/admin/holds/{quote(fault_id, safe='')}"
+
+
+def _message(answer: Response) -> str:
+    error = (answer.body or {}).get("error")
+    return str(error.get("message", error)) if isinstance(error, Mapping) else f"status {answer.status}"

@@ -1,0 +1,88 @@
+"""A helper process that must survive its starter, and be found and ended by any later process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brownout.harness.base import processes as system
+from brownout.harness.errors import WorldError
+
+STOP_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProcess:
+    """A server's process; `start_time_ticks` (from /proc) tells it from a later process with its number."""
+
+    pid: int
+    start_time_ticks: int
+    api_url: str
+
+    @property
+    def identity(self) -> system.ProcessId:
+        return system.ProcessId(self.pid, self.start_time_ticks)
+
+    def is_running(self) -> bool:
+        """True while that very process lives; a child that has ended is reaped on the way."""
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, os.WNOHANG)
+        return self.identity.alive()
+
+
+def spawn(command: Sequence[str], *, api_url: str, log: Path, environment: Mapping[str, str]) -> ServerProcess:
+    """Starts `command` (its program as a path) in a session of its own, its words going to the end of `log`.
+
+    Raises WorldError. Not a Popen object: those complain when their process outlives them, as this one shall.
+    """
+    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    plumbing: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+    plumbing += [(os.POSIX_SPAWN_DUP2, sink, 1), (os.POSIX_SPAWN_DUP2, sink, 2)]
+    try:
+        pid = os.posix_spawn(
+            command[0], list(command), environment, file_actions=plumbing, setsid=True, setsigdef=[signal.SIGPIPE]
+        )
+    except OSError as failed:
+        problem = f"{Path(command[0]).name} cannot be started: {failed.strerror}"
+        raise WorldError(problem, hint="`brownout doctor` tells what is missing") from failed
+    finally:
+        os.close(sink)
+    started = system.ProcessId.of(pid)
+    return ServerProcess(pid, started.start_ticks if started else 0, api_url)
+
+
+def await_listening(server: ServerProcess, port: int, *, timeout_s: float, log: Path) -> None:
+    """Returns when that very process listens on `port`; raises WorldError with its last words when it does not.
+
+    Asking for an answer alone would not do: a stranger's server on the port would answer too.
+    """
+    system.await_true(lambda: not server.is_running() or port in system.listening_ports(server.pid), timeout_s)
+    if not server.is_running() or port not in system.listening_ports(server.pid):
+        last = " ".join(log.read_text(errors="replace").strip().splitlines()[-1:]) or "it gave no reason"
+        happened = "did not open its port" if server.is_running() else "ended at its start"
+        raise WorldError(f"the server for {server.api_url} {happened}: {last}")
+
+
+def stop_server(server: ServerProcess) -> None:
+    """Ends the server (politely, then by force) and returns when it is gone. May run twice, from any process."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        server.identity.kill(number)
+        if system.await_true(lambda: not server.is_running(), STOP_TIMEOUT_S):
+            return
+    raise WorldError(f"process {server.pid}, the server for {server.api_url}, does not end")
+
+
+def check_port_free(port: int) -> None:
+    """Raises WorldError when the loopback port cannot be bound."""
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError as failed:
+            raise WorldError(f"port {port} cannot be used: {failed.strerror}") from failed

@@ -1,0 +1,262 @@
+"""Bringing a stack of local processes up and taking it down, so that nothing is ever left behind.
+
+Theory. One daemon (identity.server.forkserver) is the parent of every node and of Toxiproxy, and the kernel ends them all
+when it ends. So a stack is taken down by ending one process, also after `kill -9` of anything; and because the daemon is
+written to `world.json` before it has done anything, a command that comes later finds it whatever became of the starter.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from brownout.harness.base import processes as system
+from brownout.harness.base.ports import HOST, NoPortError, free_ports
+from brownout.harness.base.processes import ProcessId
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.worlds.processes import control
+from brownout.harness.worlds.processes.daemon import LOG_FOLDER, OWN_LOG
+from brownout.harness.worlds.toxiproxy.client import Toxiproxy
+from brownout.identity.core.topology import CLIENT, Link, StackSpec
+from brownout.identity.server.clock import Clock
+from brownout.identity.server.spec_file import Companion, ServedStack, write_private, write_served
+
+SCHEMA = "brownout/world/v1"
+RECORD_NAME, SPEC_NAME = "world.json", "spec.json"
+TOXIPROXY = "toxiproxy"
+ANSWER_TIMEOUT_S = 15.0
+TOXIPROXY_TIMEOUT_S = 5.0
+END_TIMEOUT_S = 5.0
+PORT_ATTEMPTS = 3
+PORT_TAKEN = "address already in use"
+_HINT = "`brownout doctor` looks for what may be wrong with this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stack that runs, or is on its way up: all that another process needs to drive it or to end it."""
+
+    folder: Path
+    daemon: ProcessId
+    toxiproxy_url: str
+    ports: Mapping[str, int] = field(default_factory=dict)
+    companions: tuple[ProcessId, ...] = ()
+
+    def write(self) -> None:
+        row = {"schema": SCHEMA, "world": "processes", **asdict(self), "folder": str(self.folder)}
+        write_private(self.folder / RECORD_NAME, orjson.dumps(row, option=orjson.OPT_INDENT_2))
+
+
+def read_standing(folder: Path) -> Standing:
+    """The stack of `folder` as recorded, alive or not; raises StackGone when none is recorded."""
+    try:
+        row = orjson.loads((folder / RECORD_NAME).read_bytes())
+        if row["schema"] != SCHEMA:
+            raise WorldError(f"{folder / RECORD_NAME} is of another version ({row['schema']}, not {SCHEMA})")
+        companions = tuple(ProcessId(**each) for each in row["companions"])
+        return Standing(folder, ProcessId(**row["daemon"]), row["toxiproxy_url"], row["ports"], companions)
+    except FileNotFoundError:
+        raise StackGone(f"no stack is up in {folder}", hint="`brownout up` brings one up") from None
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise WorldError(f"{folder / RECORD_NAME} cannot be read: {wrong}") from wrong
+
+
+def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binary: Path) -> tuple[Standing, ServedStack]:
+    """Starts every process of the stack and returns when all nodes accept connections.
+
+    The stack's clock starts just before its nodes do. Raises WorldError, with nothing left running.
+    """
+    _check(folder, binary)
+    for attempt in range(1, PORT_ATTEMPTS + 1):
+        try:
+            return _raise(stack, folder, epoch_s=epoch_s, rate=rate, binary=binary)
+        except WorldError as failed:
+            # Between the look and the bind another program may have taken one of the ports.
+            if attempt == PORT_ATTEMPTS or PORT_TAKEN not in failed.message:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binary: Path) -> tuple[Standing, ServedStack]:
+    (folder / LOG_FOLDER / f"{TOXIPROXY}.log").unlink(missing_ok=True)  # its last words decide below
+    api_port = _free_port()
+    argv = (str(binary), "-host", HOST, "-port", str(api_port))
+    companion = Companion(TOXIPROXY, argv, {"LOG_LEVEL": "error"}, api_port)
+    served = ServedStack(stack, Clock.starting_now(epoch_s, rate), companions=(companion,))
+    write_served(folder / SPEC_NAME, served)
+    standing, answer = _spawn(folder, api_port)
+    try:
+        standing = _take_answer(standing, answer)
+        _await_toxiproxy(standing, api_port)
+        links = _make_links(Toxiproxy(standing.toxiproxy_url), stack, standing.ports)
+        served = _linked(served, links, Clock.starting_now(epoch_s, rate))
+        check_topology(served, standing.ports)
+        write_served(folder / SPEC_NAME, served)
+        ask(folder, "launch")
+    except BaseException:
+        take_down(standing)
+        raise
+    return standing, served
+
+
+def take_down(standing: Standing) -> None:
+    """Ends every process of the stack and removes its secrets; logs stay. May run twice; raises WorldError."""
+    everyone = (standing.daemon, *system.children(standing.daemon.pid), *standing.companions)
+    if standing.daemon.alive():
+        try:
+            control.ask(standing.folder, "stop")
+        except control.ControlError:
+            standing.daemon.kill()
+    if not system.await_true(lambda: not standing.daemon.alive(), END_TIMEOUT_S):
+        standing.daemon.kill()
+    _reap(standing.daemon.pid)
+    if not system.await_true(lambda: not any(process.alive() for process in everyone), END_TIMEOUT_S):
+        left = ", ".join(str(process.pid) for process in everyone if process.alive())
+        raise WorldError(f"processes {left} of the stack in {standing.folder} do not end")
+    for name in (SPEC_NAME, control.SOCKET_NAME, RECORD_NAME):
+        (standing.folder / name).unlink(missing_ok=True)
+
+
+def ask(folder: Path, command: str, **details: Any) -> Mapping[str, Any]:
+    """One request to the stack's daemon; raises WorldError with its words."""
+    try:
+        return control.ask(folder, command, **details)
+    except control.ControlError as failed:
+        hint = "" if failed.answered else "`brownout status` tells whether the stack still runs"
+        raise WorldError(str(failed), hint=hint) from failed
+
+
+def check_topology(served: ServedStack, ports: Mapping[str, int]) -> None:
+    """Raises WorldError unless all that any node or client is told are addresses of proxies, one for each link."""
+    wanted = {str(link) for link in served.stack.links()}
+    if served.links.keys() != wanted or len(set(served.links.values())) != len(wanted):
+        raise WorldError("the stack's links and their proxies are not one to one")
+    own = {f"{HOST}:{port}" for port in ports.values()}
+    told = {address for node in served.stack.nodes() for address in served.addresses_for(node).values()}
+    told |= {url.removeprefix("http://") for url in served.stack.public_urls.values()}
+    if told & own or not told <= set(served.links.values()):
+        raise WorldError(f"a node or client would go round its link, at {', '.join(sorted(told & own))}")
+
+
+def _check(folder: Path, binary: Path) -> None:
+    if not sys.platform.startswith("linux"):
+        raise WorldError("the world `processes` needs Linux", hint="use --world simulation")
+    if shutil.which(binary) is None:
+        raise WorldError(f"Toxiproxy is not at {binary}", hint="`make setup` installs it")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (folder / RECORD_NAME).exists() and read_standing(folder).daemon.alive():
+        raise WorldError(f"a stack is up in {folder} already", hint="`brownout down` takes it down")
+
+
+def _free_port() -> int:
+    try:
+        return free_ports(1)[0]
+    except NoPortError as none:
+        raise WorldError(str(none), hint=_HINT) from none
+
+
+def _spawn(folder: Path, api_port: int) -> tuple[Standing, int]:
+    """Starts the daemon and records it; also returns the handle on which its first line will come."""
+    (folder / LOG_FOLDER).mkdir(mode=0o700, exist_ok=True)
+    reader, writer = os.pipe()
+    log = str(folder / LOG_FOLDER / OWN_LOG)
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, writer, 1),
+        (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+    ]
+    command = [sys.executable, "-m", "brownout.harness.worlds.processes.daemon", str(folder / SPEC_NAME)]
+    try:
+        pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsid=True)
+    except OSError as failed:
+        os.close(reader)
+        raise WorldError(f"{sys.executable} cannot be started: {failed}", hint=_HINT) from failed
+    finally:
+        os.close(writer)
+    daemon = ProcessId.of(pid) or ProcessId(pid, 0)
+    standing = Standing(folder, daemon, f"http://{HOST}:{api_port}")
+    standing.write()
+    return standing, reader
+
+
+def _take_answer(standing: Standing, reader: int) -> Standing:
+    """Waits for the daemon's first line and records what it says; raises WorldError."""
+    received = b""
+    deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
+    try:
+        while not received.endswith(b"\n"):
+            ready, _, _ = select.select([reader], [], [], max(0.0, deadline_s - time.monotonic()))
+            chunk = os.read(reader, 65536) if ready else b""
+            if not chunk:
+                what = "ended" if ready else f"said nothing for {ANSWER_TIMEOUT_S:g} s"
+                raise WorldError(f"the stack's parent process {what}\n{_last_lines(standing, OWN_LOG)}", hint=_HINT)
+            received += chunk
+    finally:
+        os.close(reader)
+    answer = orjson.loads(received)
+    if not answer["ok"]:
+        raise WorldError(f"the stack cannot start: {answer['error']}", hint=_HINT)
+    started = tuple(found for found in map(ProcessId.of, answer["companions"].values()) if found is not None)
+    standing = replace(standing, ports=answer["ports"], companions=started)
+    standing.write()
+    return standing
+
+
+def _await_toxiproxy(standing: Standing, api_port: int) -> None:
+    """Returns when *our* Toxiproxy answers on its port; raises WorldError."""
+    log = TOXIPROXY + ".log"
+
+    def listening() -> bool:
+        return _living(standing) and api_port in system.listening_ports(standing.companions[0].pid)
+
+    def settled() -> bool:  # without its port Toxiproxy says so and lives on
+        return listening() or not _living(standing) or PORT_TAKEN in _last_lines(standing, log)
+
+    if not (system.await_true(settled, TOXIPROXY_TIMEOUT_S) and listening()):
+        problem = f"did not open its port {api_port}" if _living(standing) else "ended at once"
+        raise WorldError(f"Toxiproxy {problem}\n{_last_lines(standing, log)}", hint=_HINT)
+    Toxiproxy(standing.toxiproxy_url).wait_ready(TOXIPROXY_TIMEOUT_S)
+
+
+def _living(standing: Standing) -> bool:
+    return bool(standing.companions) and all(process.alive() for process in standing.companions)
+
+
+def _make_links(toxiproxy: Toxiproxy, stack: StackSpec, ports: Mapping[str, int]) -> Mapping[str, str]:
+    """One proxy for every link, on ports like the nodes'; raises WorldError."""
+    links = stack.links()
+    try:
+        free = free_ports(len(links))
+    except NoPortError as none:
+        raise WorldError(str(none), hint=_HINT) from none
+    wanted = {str(link): (f"{HOST}:{port}", f"{HOST}:{ports[link.target]}") for link, port in zip(links, free, strict=True)}
+    return toxiproxy.create_many(wanted)
+
+
+def _linked(served: ServedStack, links: Mapping[str, str], clock: Clock) -> ServedStack:
+    stack = served.stack
+    urls = {name: links.get(str(Link(CLIENT, name))) for name in stack.nodes()}
+    public = {name: f"http://{address}" for name, address in urls.items() if address is not None}
+    return replace(served, stack=replace(stack, public_urls=public), links=links, clock=clock)
+
+
+def _last_lines(standing: Standing, log: str) -> str:
+    path = standing.folder / LOG_FOLDER / log
+    return "\n".join(path.read_text(errors="replace").splitlines()[-8:]) if path.exists() else "(no log)"
+
+
+def _reap(pid: int) -> None:
+    """Takes the daemon's exit status if it is a child of this very process."""
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        return

@@ -1,0 +1,151 @@
+"""The world `processes`: every node a process of its own on loopback, every link a proxy of the real Toxiproxy.
+
+Carriers: a link's holds are kept by Toxiproxy (`worlds.toxiproxy`), a node's by the parent of all node processes
+(`family`), a switch's by the node itself. This module keeps none, so any number of processes may drive one
+stack through `ProcessesWorld.attach` and all see the same.
+
+A node that is down is seen through its link as `reset`, not as `refused`: the proxy's port is open, the one behind it is
+not. Straight at the node's own port it is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from brownout.harness.base.ports import HOST
+from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.world import ProbeResult
+from brownout.harness.worlds.catalog import PROCESSES, WORLDS
+from brownout.harness.worlds.live.http_world import SocketWorld
+from brownout.harness.worlds.live.probe import probe_address
+from brownout.harness.worlds.processes.daemon import LOG_FOLDER
+from brownout.harness.worlds.processes.stack import SPEC_NAME, Standing, ask, bring_up, read_standing, take_down
+from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
+from brownout.identity.core.topology import CLIENT, Link, StackSpec
+from brownout.identity.server.spec_file import ServedStack, read_served
+
+
+class ProcessesWorld(SocketWorld):
+    """Implements brownout.harness.world.World. `folder` is the stack's: its record, its secrets, its logs, its nodes' state."""
+
+    name = PROCESSES
+    abilities = WORLDS[PROCESSES].abilities
+
+    def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float, toxiproxy_binary: Path) -> None:
+        super().__init__(spec, folder=folder, epoch_s=epoch_s, rate=rate)
+        self._binary = toxiproxy_binary
+        self._standing: Standing | None = None
+        self._links: Mapping[str, str] = {}
+
+    @classmethod
+    def prepare(cls, say: Callable[[str], None]) -> None:
+        """Finds Toxiproxy's program, or builds it; raises BrownoutError."""
+        toxiproxy_server(say=say)
+
+    @classmethod
+    def create(cls, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> Self:
+        """A world over a stack that is not up, with the Toxiproxy that `prepare` found."""
+        binary = toxiproxy_server(say=lambda _: None)
+        return cls(spec, folder=folder, epoch_s=epoch_s, rate=rate, toxiproxy_binary=binary)
+
+    @classmethod
+    def attach(cls, folder: Path) -> Self:
+        """A world over the stack that another process brought up in `folder`; raises StackGone when there is none.
+
+        The stack need not be whole: `stop` and `alive` work whatever has become of it.
+        """
+        folder = folder.resolve()
+        standing = read_standing(folder)
+        try:
+            served = read_served(folder / SPEC_NAME)
+        except (OSError, ValueError) as wrong:
+            if standing.daemon.alive():
+                raise WorldError(f"the stack in {folder} has lost its specification: {wrong}") from wrong
+            take_down(standing)  # one that was killed while it was taken down
+            raise StackGone(f"the stack in {folder} is dead") from wrong
+        binary = Path(served.companions[0].argv[0])
+        clock = served.clock
+        world = cls(served.stack, folder=folder, epoch_s=clock.epoch_s, rate=clock.rate, toxiproxy_binary=binary)
+        world._take(standing, served)
+        return world
+
+    def _take(self, standing: Standing, served: ServedStack) -> None:
+        self._standing, self.spec = standing, served.stack
+        self._clock, self._links = served.clock, served.links
+
+    def alive(self) -> bool:
+        """True while the parent of the stack's processes runs."""
+        return self._standing is not None and self._standing.daemon.alive()
+
+    async def start(self) -> None:
+        """Brings the whole stack up and returns when every node answers; raises WorldError, leaving nothing behind."""
+        if self._standing is not None:
+            raise WorldError(f"this stack is up already, in {self.folder}")
+        rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
+        try:
+            await asyncio.shield(rising)
+            for node in self.spec.nodes():  # one after another: asking all at once would take their time to get ready
+                await self.await_ready(node)
+        except BaseException:
+            with suppress(WorldError):
+                await rising  # a thread cannot be interrupted; what it brings up is taken down here
+            await self.stop()
+            raise
+
+    def _bring_up(self) -> None:
+        up = bring_up(self.spec, self.folder, epoch_s=self._epoch_s, rate=self.rate, binary=self._binary)
+        self._take(*up)
+
+    async def stop(self) -> None:
+        """Takes everything down, verified by process; raises WorldError when something does not end. May run twice."""
+        await self.close()
+        if self._standing is not None:
+            await asyncio.to_thread(take_down, self._standing)
+            self._standing, self._links = None, {}
+
+    def urls(self) -> Mapping[str, str]:
+        """The base URL of every node that clients use: that of the link `client->NODE`."""
+        addresses = {node: self._links.get(str(Link(CLIENT, node))) for node in self.spec.nodes()}
+        return {node: f"http://{address}" for node, address in addresses.items() if address is not None}
+
+    def control_urls(self) -> Mapping[str, str]:
+        """The base URL of every node's own port, beside the links: for the control plane only."""
+        return {node: f"http://{HOST}:{port}" for node, port in self._up().ports.items()}
+
+    def toxiproxy_url(self) -> str:
+        """The API of the stack's Toxiproxy."""
+        return self._up().toxiproxy_url
+
+    async def status(self) -> Mapping[str, Any]:
+        """Every process of the stack as it is: `pid`, `nodes` and `companions` by name; raises WorldError."""
+        return await asyncio.to_thread(ask, self._up().folder, "status")
+
+    async def restart(self, node: str) -> Mapping[str, Any]:
+        """Ends a node's process and starts a new one on the same port, also one that died; raises WorldError."""
+        return await asyncio.to_thread(ask, self._up().folder, "restart", node=self.known_node(node))
+
+    def log_hint(self, node: str) -> str:
+        return f"its log is {self.folder / LOG_FOLDER / f'{node}.log'}"
+
+    async def hold_node(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        effect = str(state.get("effect"))
+        return await asyncio.to_thread(ask, self._up().folder, "hold", node=node, id=fault_id, effect=effect)
+
+    async def release_node(self, node: str, fault_id: str) -> None:
+        await asyncio.to_thread(ask, self._up().folder, "release", node=node, id=fault_id)
+
+    async def read_node(self, node: str) -> Mapping[str, Any]:
+        return await asyncio.to_thread(ask, self._up().folder, "read", node=node)
+
+    async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
+        self._up()
+        return await probe_address(self._links[self.known_link(link)], timeout_ms=timeout_ms)
+
+    def _up(self) -> Standing:
+        if self._standing is None:
+            raise WorldError("the stack is not up", hint="`brownout up` brings one up")
+        return self._standing

@@ -1,0 +1,82 @@
+"""The load inside the simulation: the plan's arrivals as coroutines on the virtual clock, through the same client models."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Protocol
+
+from brownout.harness.load.arrivals import Arrival, LoadPlan, arrivals, planned_count
+from brownout.harness.load.models.azure import Answer, ClientState, Script, perform, script, to_record
+from brownout.harness.record.history import Recorder
+from brownout.harness.worlds.simulation.kernel import Future, Kernel
+from brownout.identity.core.messages import Request, Response
+
+
+class Client(Protocol):
+    def __call__(self, node: str, request: Request, *, timeout_s: float) -> Awaitable[Response]: ...
+
+
+class SimulatedLoad:
+    """LoadHandle on the virtual clock."""
+
+    def __init__(self, kernel: Kernel, client: Client, plan: LoadPlan, recorder: Recorder) -> None:
+        self._kernel, self._client, self._plan, self._recorder = kernel, client, plan, recorder
+        self._state = ClientState()
+        self._planned = sum(planned_count(plan, cohort) for cohort in plan.cohorts)
+        self._issued = self._under_way = 0
+        self._stopping = False
+        self._idle: Future[None] = Future(kernel)
+        self._schedule = arrivals(plan)
+        self._next()
+
+    def _next(self) -> None:
+        """Schedules one arrival at a time: a plan of days stays as small as its next request."""
+        arrival = next(self._schedule, None)
+        if arrival is None or self._stopping:
+            self._check_idle(done=True)
+            return
+        self._kernel.at(round(arrival.at_s * 1e9), lambda: self._arrive(arrival))
+
+    def _arrive(self, arrival: Arrival) -> None:
+        if self._stopping:
+            return
+        self._issued += 1
+        self._under_way += 1
+        self._kernel.spawn(self._perform(arrival))
+        self._next()
+
+    async def _perform(self, arrival: Arrival) -> None:
+        sent_s = self._kernel.now_s()
+        try:
+            answer = await self._drive(script(self._plan, arrival, self._state, sent_s), sent_s)
+            done_s = self._kernel.now_s()
+            latency_ms = (done_s - arrival.at_s) * 1000
+            self._recorder.request(to_record(arrival, answer, sent_s=sent_s, done_s=done_s, latency_ms=latency_ms))
+        finally:  # a client model that fails must not keep `stop` waiting for it
+            self._under_way -= 1
+            self._check_idle(done=self._stopping)
+
+    async def _drive(self, steps: Script, sent_s: float) -> Answer:
+        deadline_s = sent_s + self._plan.deadline_ms / 1000
+
+        async def call(node: str, request: Request) -> Response:
+            return await self._client(node, request, timeout_s=max(0.0, deadline_s - self._kernel.now_s()))
+
+        return await perform(steps, call)
+
+    def _check_idle(self, *, done: bool) -> None:
+        if done and self._under_way == 0:
+            self._idle.resolve(None)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        self._check_idle(done=True)
+        await self._idle
+        self._recorder.flush()
+
+    def gauges(self) -> Mapping[str, float]:
+        due = self._planned if not self._stopping else self._issued
+        return {"planned": float(due), "issued": float(self._issued), "lag_p99_ms": 0.0, "cpu_share": 0.0}
+
+    def problems(self) -> tuple[str, ...]:
+        return ()

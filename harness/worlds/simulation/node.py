@@ -1,0 +1,157 @@
+"""Nodes of the simulation: lives that end, a disk that outlives them, and ports that obey both.
+
+Laws. What a killed life had begun never goes on: it calls nobody, writes nothing, and whoever waits for its answer is
+reset at once. A paused node stands still between any two things that it does, and goes on where it stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from brownout.harness.base.seeded import draw_id
+from brownout.harness.worlds.simulation.kernel import Future, Kernel
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.node import Node
+from brownout.identity.core.nodes import build_node
+from brownout.identity.core.ports import Signer
+from brownout.identity.core.topology import NodeSpec, StackSpec
+
+
+class Surroundings(Protocol):
+    """What a simulated node needs of its world."""
+
+    spec: StackSpec
+    kernel: Kernel
+    signer: Signer
+
+    async def call(self, source: str, target: str, request: Request, *, timeout_s: float) -> Response:
+        """One call from node to node over the link between them; raises CallFailed."""
+        ...
+
+
+class SimulatedPorts:
+    """One life's ports onto the simulation."""
+
+    def __init__(self, world: Surroundings, node: SimulatedNode, life: int) -> None:
+        self._world, self._node, self._life = world, node, life
+        self.signer: Signer = world.signer
+
+    def now(self) -> float:
+        return self._world.kernel.now_s()
+
+    def new_id(self) -> str:
+        self._node.ids_made += 1
+        return draw_id(self._world.spec.seed, "id", self._node.name, self._node.ids_made)
+
+    async def call(self, target: str, request: Request, *, timeout_s: float) -> Response:
+        if self._node.is_hindered(self._life):
+            await self._node.going_on(self._life)
+        failure: CallFailed | None = None
+        response = Response(0)
+        try:
+            response = await self._world.call(self._node.name, target, request, timeout_s=timeout_s)
+        except CallFailed as failed:
+            failure = failed
+        if self._node.is_hindered(self._life):
+            await self._node.going_on(self._life)
+        if failure is not None:
+            raise failure
+        return response
+
+    async def sleep(self, duration_s: float) -> None:
+        await self._world.kernel.sleep(duration_s)
+        if self._node.is_hindered(self._life):
+            await self._node.going_on(self._life)
+
+    async def persist(self, key: str, record: Mapping[str, Any] | None) -> None:
+        if self._node.is_hindered(self._life):
+            await self._node.going_on(self._life)
+        if record is None:
+            self._node.disk.pop(key, None)
+        else:
+            self._node.disk[key] = record
+
+    def restore(self) -> Mapping[str, Mapping[str, Any]]:
+        return dict(self._node.disk)
+
+
+class SimulatedNode:
+    """A node's lives, one after the other."""
+
+    def __init__(self, world: Surroundings, name: str) -> None:
+        self._world = world
+        self.name = name
+        self.disk: dict[str, Mapping[str, Any]] = {}
+        self.ids_made = 0
+        self.holds: dict[str, Mapping[str, Any]] = {}
+        self.node: Node | None = None
+        self.life = 0
+        self._waiting: dict[Future[Response], Exception] = {}
+        self._moving: Future[None] | None = None
+
+    def _has(self, effect: str) -> bool:
+        return any(state["effect"] == effect for state in self.holds.values())
+
+    @property
+    def is_down(self) -> bool:
+        return self.node is None
+
+    async def boot(self) -> None:
+        """A new life, from what the disk holds."""
+        self.life += 1
+        life = self.life
+        node = build_node(NodeSpec(self.name, self._world.spec), SimulatedPorts(self._world, self, life))
+        await node.start()
+        self.node = node
+        for work in node.background():
+            self._world.kernel.spawn(work)
+
+    def kill(self) -> None:
+        """Ends the life at once; may run twice."""
+        self.life += 1
+        self.node = None
+        waiting, self._waiting = self._waiting, {}
+        for answer, loss in waiting.items():
+            answer.fail(loss)
+
+    async def settle(self) -> None:
+        """Makes the node what its holds say: gone, standing still, or running."""
+        if self._has("down"):
+            self.kill()
+        elif self.node is None:
+            await self.boot()
+        if self._moving is not None and not self._has("paused"):
+            self._moving.resolve(None)
+            self._moving = None
+
+    def is_hindered(self, life: int) -> bool:
+        """True when that life cannot simply go on (cheap, for every step of every node)."""
+        return bool(self.holds) or self.life != life
+
+    async def going_on(self, life: int) -> None:
+        """Returns when that life may go on: at once, when the pause is over, or never when it has ended."""
+        while self.life == life and self.node is not None and self._has("paused"):
+            self._moving = self._moving or Future(self._world.kernel)
+            await self._moving
+        if self.life != life:
+            await Future[None](self._world.kernel)
+
+    async def handle(self, request: Request, answer: Future[Response], loss: Exception) -> Response | None:
+        """The node's response to a request that has arrived, or None when there will be none.
+
+        `answer`, for which the sender waits, fails with `loss` when the node is down or dies on the way. A request that
+        waited for the end of a pause is carried out whether or not its sender still waits: it lay in the node's socket.
+        """
+        node, life = self.node, self.life
+        if node is None:
+            answer.fail(loss)
+            return None
+        self._waiting[answer] = loss
+        if self.is_hindered(life):
+            await self.going_on(life)
+        response = await node.handle(request)
+        if self.is_hindered(life):
+            await self.going_on(life)
+        self._waiting.pop(answer, None)
+        return response

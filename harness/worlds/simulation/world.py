@@ -1,0 +1,220 @@
+"""The simulation: every node in this process, on a virtual clock, over simulated links. Deterministic and fast.
+
+The nodes are the very same coroutines that the other worlds put on sockets; only the ports differ. One seed gives one
+history, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from brownout.harness.errors import Defended, WorldError
+from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.record.history import Recorder
+from brownout.harness.world import Carrier, LoadHandle, ProbeResult, one_after_another
+from brownout.harness.worlds.catalog import SIMULATION, WORLDS
+from brownout.harness.worlds.simulation.kernel import Future, Kernel
+from brownout.harness.worlds.simulation.links import DOWNSTREAM, UPSTREAM, SimulatedLink
+from brownout.harness.worlds.simulation.load import SimulatedLoad
+from brownout.harness.worlds.simulation.node import SimulatedNode
+from brownout.harness.worlds.simulation.signer import KeyedSigner
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.ports import Signer
+from brownout.identity.core.topology import CLIENT, Link, NodeName, StackSpec, link_between
+
+T = TypeVar("T")
+CONTROL_TIMEOUT_S = 10.0
+REFUSAL_S = 0.0005
+READY_LOOKS, READY_WAIT_S = 400, 0.05
+
+
+class SimulationWorld:
+    """World protocol on virtual time."""
+
+    name = SIMULATION
+    abilities = WORLDS[SIMULATION].abilities
+    rate = 1.0
+
+    def __init__(self, spec: StackSpec, *, epoch_s: float, recorder: Recorder | None = None) -> None:
+        self.spec = spec
+        self.kernel = Kernel(epoch_s)
+        self.signer: Signer = KeyedSigner(spec.seed)
+        self.recorder = recorder
+        self._is_up = False
+        self._nodes = {name: SimulatedNode(self, name) for name in spec.nodes()}
+        self._links = {str(link): self._link(link) for link in spec.links()}
+        self._between: dict[tuple[str, str], SimulatedLink] = {}
+
+    def _link(self, link: Link) -> SimulatedLink:
+        source, target = link.source.split(".")[0], NodeName.parse(link.target).region
+        crosses = link.source != CLIENT and source != target
+        return SimulatedLink(self.kernel, str(link), link.target, self.spec.seed, crosses=crosses)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine of this world to its end on the virtual clock."""
+        return self.kernel.run(coroutine)
+
+    def now(self) -> float:
+        return self.kernel.now_s()
+
+    async def sleep_until(self, at_s: float) -> None:
+        await self.kernel.sleep_until(at_s)
+
+    async def start(self) -> None:
+        if self._is_up:
+            raise WorldError("this stack is up already")
+        self._is_up = True
+        for node in self._nodes.values():
+            await node.boot()
+        for _ in range(READY_LOOKS):
+            waiting = [node.name for node in self._nodes.values() if node.node is None or not node.node.ready]
+            if not waiting:
+                return
+            await self.kernel.sleep(READY_WAIT_S)
+        await self.stop()
+        raise WorldError(f"these nodes never got ready: {', '.join(waiting)}")
+
+    async def stop(self) -> None:
+        self._is_up = False
+        for node in self._nodes.values():
+            node.kill()
+            node.holds.clear()
+        for link in self._links.values():
+            link.clear()
+
+    async def call(self, source: str, target: str, request: Request, *, timeout_s: float) -> Response:
+        """One call from node to node; raises CallFailed."""
+        link = self._between.get((source, target))
+        if link is None:
+            link = self._between[source, target] = self._links[str(link_between(source, target))]
+        return await self._travel(link, target, request, timeout_s)
+
+    async def _travel(self, link: SimulatedLink, target: str, request: Request, timeout_s: float) -> Response:
+        """One call over a link: there, handled, and back; raises CallFailed as a socket would.
+
+        As with the real proxies, whose ports are open when the node behind them is not, a node that is down resets.
+        """
+        node = self._nodes[target]
+        if link.refuses or node.is_down:
+            await self.kernel.sleep(REFUSAL_S)
+            raise CallFailed("refused" if link.refuses else "reset", target)
+        answer: Future[Response] = Future(self.kernel)
+        link.begin(answer)
+        self.kernel.spawn(self._round_trip(link, node, request, answer))
+        self.kernel.after(timeout_s, lambda: answer.fail(CallFailed("timeout", target)))
+        return await answer
+
+    async def _round_trip(self, link: SimulatedLink, node: SimulatedNode, request: Request, answer: Future[Response]) -> None:
+        if await link.carry(UPSTREAM, answer):
+            response = await node.handle(request, answer, CallFailed("reset", node.name))
+            if response is not None and await link.carry(DOWNSTREAM, answer):
+                answer.resolve(response)
+        answer.when_done(lambda: link.end(answer))  # what got lost stays under way until its caller gives up
+
+    async def hold(self, carrier: Carrier, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        if carrier.kind == "link":
+            self._known_link(carrier.name).hold(fault_id, state)
+        elif carrier.kind == "node":
+            await self._hold_node(carrier.name, fault_id, state)
+        else:
+            return await self._hold_control(carrier.name, fault_id, state)
+        return await self.read(carrier)
+
+    async def _hold_node(self, name: str, fault_id: str, state: Mapping[str, Any]) -> None:
+        if state.get("effect") not in ("down", "paused"):
+            raise WorldError(f"node {name}: no effect {state.get('effect')!r}", hint="effects: down, paused")
+        node = self._known_node(name)
+        node.holds[fault_id] = {"effect": state["effect"]}
+        await node.settle()
+
+    async def _hold_control(self, name: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer = await self.control(name, Request("PUT", f"/admin/holds/{fault_id}", body=state))
+        message = str(((answer.body or {}).get("error") or {}).get("message", "")) if not answer.ok else ""
+        if answer.status == 409:
+            raise Defended(message)
+        if not answer.ok or answer.body is None:
+            raise WorldError(f"{name} did not take the hold ({answer.status}): {message}")
+        return answer.body
+
+    async def release(self, carrier: Carrier, fault_id: str) -> None:
+        if carrier.kind == "link":
+            self._known_link(carrier.name).release(fault_id)
+        elif carrier.kind == "node":
+            node = self._known_node(carrier.name)
+            node.holds.pop(fault_id, None)
+            await node.settle()
+        else:
+            answer = await self.control(carrier.name, Request("DELETE", f"/admin/holds/{fault_id}"))
+            if not answer.ok:
+                raise WorldError(f"{carrier.name} did not release {fault_id} ({answer.status})")
+
+    async def read(self, carrier: Carrier) -> Mapping[str, Any]:
+        if carrier.kind == "link":
+            return self._known_link(carrier.name).report()
+        if carrier.kind == "node":
+            node = self._known_node(carrier.name)
+            return {"holds": dict(node.holds), "down": node.is_down}
+        answer = await self.control(carrier.name, Request("GET", "/admin/state"))
+        if not answer.ok or answer.body is None:
+            raise WorldError(f"{carrier.name} did not tell its state ({answer.status})")
+        return answer.body
+
+    async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+        return await one_after_another(calls)  # holds take no time here, and an order keeps it deterministic
+
+    def _known_link(self, name: str) -> SimulatedLink:
+        self._require_up()
+        if name not in self._links:
+            raise WorldError(f"the stack has no link {name!r}", hint=f"it has {', '.join(self._links)}")
+        return self._links[name]
+
+    def _known_node(self, name: str) -> SimulatedNode:
+        self._require_up()
+        if name not in self._nodes:
+            raise WorldError(f"the stack has no node {name!r}", hint=f"it has {', '.join(self._nodes)}")
+        return self._nodes[name]
+
+    def _require_up(self) -> None:
+        if not self._is_up:
+            raise WorldError("the stack is not up")
+
+    async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
+        started_ns = self.kernel.now_ns
+        known, target = self._known_link(link), Link.parse(link).target
+        try:
+            await self._travel(known, target, Request("GET", "/healthz"), timeout_ms / 1000)
+        except CallFailed as failed:
+            return ProbeResult(failed.failure, (self.kernel.now_ns - started_ns) / 1e6)
+        return ProbeResult("ok", (self.kernel.now_ns - started_ns) / 1e6)
+
+    async def control(self, node: str, request: Request) -> Response:
+        simulated = self._known_node(node)
+        headers = {**request.headers, "authorization": f"Bearer {self.spec.control_token}"}
+        asked = Request(request.method, request.path, request.query, headers, request.body)
+        answer: Future[Response] = Future(self.kernel)
+        problem = WorldError(f"the control plane of {node} does not answer", hint="the node is down or paused")
+        self.kernel.spawn(self._answer_control(simulated, asked, answer, problem))
+        self.kernel.after(CONTROL_TIMEOUT_S, lambda: answer.fail(problem))
+        return await answer
+
+    async def _answer_control(
+        self, simulated: SimulatedNode, request: Request, answer: Future[Response], problem: WorldError
+    ) -> None:
+        response = await simulated.handle(request, answer, problem)
+        if response is not None:
+            answer.resolve(response)
+
+    async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
+        self._known_node(node)
+        link = self._links.get(str(Link(CLIENT, node)))
+        if link is None:
+            facing = [name for name in self._nodes if str(Link(CLIENT, name)) in self._links]
+            raise WorldError(f"clients have no link to {node}", hint=f"they have {', '.join(facing)}")
+        return await self._travel(link, node, request, timeout_s)
+
+    async def start_load(self, plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> LoadHandle:
+        if self.recorder is None:
+            raise WorldError("load needs a recorder")
+        return SimulatedLoad(self.kernel, self.client, plan, self.recorder)

@@ -1,0 +1,158 @@
+"""A stack's specification made from a seed, settings and machines: the same in every world.
+
+Machines are given by name as `{"region", "zone"?, "identities"?: [...], "scale_set"?: bool, "count"?: n}`; `count` makes
+`name-1` to `name-n`. A machine without a list of identities has a system-assigned one of its own. Identities that are
+named but not defined are user-assigned ones of the machine's region, or of `REGION` when written `name@REGION`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.seeded import draw_id
+from brownout.harness.errors import UsageError
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import REGIONS, IdentitySpec, MachineSpec, StackSpec
+
+ZONES = ("z1", "z2", "z3")
+HOME_REGION = "sydney"
+GROUP = "load"
+DEFAULT_MACHINES: Mapping[str, Mapping[str, Any]] = {
+    "web": {"region": "sydney", "count": 3},
+    "web-south": {"region": "melbourne", "count": 3},
+    "batch": {"region": "sydney", "identities": ["batch-id", "reports-id"]},
+    "scaleout": {"region": "sydney", "scale_set": True},
+    "scaleout-south": {"region": "melbourne", "scale_set": True},
+}
+MOST_MACHINES = 10_000
+_MACHINE_KEYS = frozenset({"region", "zone", "identities", "scale_set", "count"})
+_MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_NOT_MACHINES = frozenset({"admin", "healthz", "machines"})  # paths of a host that are its own
+
+
+def build_stack(
+    *,
+    seed: int,
+    settings: Mapping[str, Any] | None = None,
+    machines: Mapping[str, Mapping[str, Any]] | None = None,
+    control_token: str | None = None,
+    regions: tuple[str, ...] = tuple(REGIONS),
+) -> StackSpec:
+    """The specification; raises UsageError for a setting, region or machine that cannot be."""
+    checked = _checked(settings or {}, regions)
+    subscription = draw_id(seed, "subscription")
+    maker = _Maker(seed, subscription, regions)
+    for name, table in (machines or DEFAULT_MACHINES).items():
+        maker.add(name, table)
+    maker.add_pools()
+    return StackSpec(
+        seed=seed,
+        tenant_id=draw_id(seed, "tenant"),
+        subscription_id=subscription,
+        home_region=HOME_REGION,
+        regions=regions,
+        zones=ZONES,
+        identities=tuple(maker.identities.values()),
+        machines=tuple(maker.machines),
+        settings=checked,
+        store_keys={region: draw_id(seed, "store-key", region) for region in regions},
+        control_token=control_token or draw_id(seed, "control-token"),
+    )
+
+
+def _checked(settings: Mapping[str, Any], regions: tuple[str, ...]) -> dict[str, Any]:
+    """The settings, once it is clear that they are known and name regions of this stack only; raises UsageError."""
+    try:
+        made = Settings.of(settings)
+    except ValueError as wrong:
+        raise UsageError(f"settings: {wrong}") from wrong
+    named: dict[str, Iterable[str]] = {"builds": made.builds, "pins": made.pins, "force_managed_key": made.force_managed_key}
+    for setting, names in named.items():
+        for name in names:
+            if name not in regions:
+                hint = did_you_mean(name, regions) or f"regions are {', '.join(regions)}"
+                raise UsageError(f"settings: {setting} names a region {name!r} that the stack does not have", hint=hint)
+    return dict(settings)
+
+
+class _Maker:
+    """Collects machines and the identities that they name."""
+
+    def __init__(self, seed: int, subscription: str, regions: tuple[str, ...]) -> None:
+        self._seed, self._subscription, self._regions = seed, subscription, regions
+        self.identities: dict[str, IdentitySpec] = {}
+        self.machines: list[MachineSpec] = []
+
+    def add(self, name: str, table: Mapping[str, Any]) -> None:
+        _check_machine(name, table)
+        region = self._known_region(name, str(table.get("region", "")))
+        count = table.get("count", 0)
+        for number, each in enumerate([f"{name}-{i + 1}" for i in range(count)] or [name]):
+            if any(made.name == each for made in self.machines):
+                raise UsageError(f"machines.{name}: there is a machine {each!r} already", hint="rename one of them")
+            self._add_one(each, region, number, table)
+
+    def _add_one(self, name: str, region: str, number: int, table: Mapping[str, Any]) -> None:
+        scale_set = bool(table.get("scale_set", False))
+        kind = "virtualMachineScaleSets" if scale_set else "virtualMachines"
+        arm_id = self._arm_id("Microsoft.Compute", kind, name)
+        named = table.get("identities")
+        owned = (self._system(name, region, arm_id),) if named is None else ()
+        users = tuple(self._user(str(item), region) for item in named or ())
+        zone = str(table.get("zone") or ZONES[number % len(ZONES)])
+        if zone not in ZONES:
+            raise UsageError(f"machines.{name}: no zone {zone!r}", hint=f"zones are {', '.join(ZONES)}")
+        self.machines.append(MachineSpec(name, region, zone, arm_id, owned + users, scale_set))
+
+    def add_pools(self) -> None:
+        """The identities that management callers change: one to update and assign, one to delete, in each region."""
+        for region in self._regions:
+            self._user(f"pool-{region}", region)
+            self._user(f"doomed-{region}", region)
+
+    def _known_region(self, name: str, region: str) -> str:
+        if region not in self._regions:
+            raise UsageError(f"machines.{name}: no region {region!r}", hint=f"regions are {', '.join(self._regions)}")
+        return region
+
+    def _arm_id(self, provider: str, kind: str, name: str) -> str:
+        return f"/subscriptions/{self._subscription}/resourceGroups/{GROUP}/providers/{provider}/{kind}/{name}"
+
+    def _system(self, machine: str, region: str, arm_id: str) -> str:
+        return self._identity(f"{machine}-system", "system", region, arm_id)
+
+    def _user(self, text: str, region: str) -> str:
+        name, _, home = text.partition("@")
+        arm_id = self._arm_id("Microsoft.ManagedIdentity", "userAssignedIdentities", name)
+        return self._identity(name, "user", self._known_region(name, home or region), arm_id)
+
+    def _identity(self, name: str, kind: str, home: str, arm_id: str) -> str:
+        object_id, client_id = (draw_id(self._seed, what, name) for what in ("object", "client"))
+        made = self.identities.setdefault(name, IdentitySpec(name, kind, home, object_id, client_id, arm_id))
+        if made.home_region != home:
+            hint = f"write {name}@{made.home_region} or {name}@{home} everywhere"
+            raise UsageError(f"identity {name} cannot have its home in both {made.home_region} and {home}", hint=hint)
+        return name
+
+
+def _check_machine(name: str, table: Any) -> None:
+    """Raises UsageError for a machine's table that cannot be one, whatever its names mean."""
+    if not _MACHINE_NAME.fullmatch(name) or name in _NOT_MACHINES:
+        hint = "letters, digits and dashes, and none of the host's own words"
+        raise UsageError(f"machines.{name}: that is no name for a machine", hint=hint)
+    if not isinstance(table, Mapping):
+        raise UsageError(f"machines.{name}: keys and values are needed here", hint="such as {region: sydney, count: 3}")
+    unknown = set(table) - _MACHINE_KEYS
+    if unknown:
+        known = ", ".join(sorted(_MACHINE_KEYS))
+        raise UsageError(f"machines.{name}: no key {sorted(unknown)[0]!r}", hint=f"keys are {known}")
+    count, users = table.get("count", 1), table.get("identities")
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_MACHINES:
+        raise UsageError(f"machines.{name}: count is {count!r}", hint=f"a whole number from 1 to {MOST_MACHINES}")
+    if not isinstance(table.get("scale_set", False), bool):
+        raise UsageError(f"machines.{name}: scale_set is {table['scale_set']!r}", hint="true or false")
+    if users is not None and not (isinstance(users, list | tuple) and all(isinstance(one, str) for one in users)):
+        raise UsageError(f"machines.{name}: identities is {users!r}", hint="a list of names; [] for none")

@@ -1,0 +1,363 @@
+"""Toxiproxy as a carrier of holds: the only file that knows its client library, its API and its server process.
+
+Theory. A proxy keeps, by itself, the set of holds on it (brownout.harness.worlds.toxiproxy.holds says how it is spelt and what
+each effect means). Order makes any crash repairable: a marker is written before its effect and removed after it, so
+an effect of ours always has a marker, whatever process died in between, and releasing that id again finishes the job.
+
+Two processes may work on one proxy (a runner and the guardian). A file lock keeps their changes apart; it is waited for
+a short while only, because a runner that was paused in mid-change must not keep a guardian from reverting. So each also
+computes the effects anew from a fresh read until a read shows that set and effects agree.
+
+Toxics with other names, and a proxy disabled without a `refuse` marker, are foreign: reported, never touched.
+
+The library (toxiproxy-python) keeps host and port in one class for the whole process, has no time-outs, obeys proxy
+variables, ignores 5xx and cannot PATCH or populate in one request. Here its calls go one at a time with the address set
+anew, its `requests` is replaced by a guarded one, and what it cannot do is asked of the server through that same one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+import toxiproxy.api
+
+import toxiproxy
+from brownout.harness.base.statedir import state_dir
+from brownout.harness.errors import WorldError
+from brownout.harness.worlds.live.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server
+from brownout.harness.worlds.toxiproxy.holds import (
+    FAULT_ID,
+    MARKER,
+    Effect,
+    Hold,
+    Seen,
+    hidden_resets,
+    is_effect_name,
+    is_refused,
+    parse_marker,
+    wanted_effects,
+)
+
+__all__ = ["ServerProcess", "Toxiproxy", "ToxiproxyError", "start_server", "stop_server"]
+
+CONNECT_TIMEOUT_S = 2.0
+ANSWER_TIMEOUT_S = 5.0
+TURN_TIMEOUT_S = 3.0
+START_TIMEOUT_S = 10.0
+_CONVERGE_ATTEMPTS = 8
+_PROXY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._>-]*")
+_library_lock = threading.RLock()
+
+
+class ToxiproxyError(WorldError):
+    """The server answered with something other than success; `status` is 0 when it did not answer."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class _GuardedRequests:
+    """Stands in for `requests` inside the library: time-outs, no proxy variables, an exception for every failure.
+
+    A session for each call: one kept over a fork would share its sockets between two processes.
+    """
+
+    def get(self, url: str, **options: Any) -> requests.Response:
+        return self._send("GET", url, **options)
+
+    def post(self, url: str, **options: Any) -> requests.Response:
+        return self._send("POST", url, **options)
+
+    def patch(self, url: str, **options: Any) -> requests.Response:
+        return self._send("PATCH", url, **options)
+
+    def delete(self, url: str, **options: Any) -> requests.Response:
+        return self._send("DELETE", url, **options)
+
+    @staticmethod
+    def _send(method: str, url: str, **options: Any) -> requests.Response:
+        limits = (CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S)
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                answer = session.request(method, url, timeout=limits, allow_redirects=False, **options)
+            except requests.Timeout as failed:
+                raise _no_answer(method, url, "did not answer in time") from failed
+            except requests.RequestException as failed:
+                raise _no_answer(method, url, "cannot be reached") from failed
+        _check(method, url, answer.status_code, answer.content)
+        return answer
+
+
+_calls = _GuardedRequests()
+toxiproxy.api.requests = _calls
+
+
+def _no_answer(method: str, url: str, problem: str) -> ToxiproxyError:
+    parts = urlsplit(url)
+    return ToxiproxyError(
+        f"Toxiproxy at {parts.netloc} {problem} ({method} {parts.path})",
+        hint="`brownout status` tells whether the stack's Toxiproxy still runs",
+    )
+
+
+def _check(method: str, url: str, status: int, body: bytes) -> None:
+    """Raises ToxiproxyError with the server's own words unless `status` is a success."""
+    if not 200 <= status < 300:
+        parts = urlsplit(url)
+        problem = f"answered {status} to {method} {parts.path}: {_error_text(body)}"
+        raise ToxiproxyError(f"Toxiproxy at {parts.netloc} {problem}", status=status)
+
+
+def _error_text(body: bytes) -> str:
+    """The `error` of an answer, which comes as JSON whatever its content type says; else the first line of it."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        lines = body.decode("utf-8", "replace").strip().splitlines()
+        return lines[0][:200] if lines else "no reason given"
+
+
+class Toxiproxy:
+    """One Toxiproxy server. Every method raises WorldError when the server says no or says nothing.
+
+    Safe to use from several threads and several processes at once. Each request to the server takes at most 2 s to
+    connect and 5 s to be answered; a method makes a bounded number of them.
+    """
+
+    def __init__(self, api_url: str) -> None:
+        parts = urlsplit(api_url)
+        if parts.scheme != "http" or not parts.hostname or not parts.port:
+            raise WorldError(f"{api_url!r} is not the address of a Toxiproxy API", hint="like http://127.0.0.1:8474")
+        self.api_url = f"http://{parts.netloc}"
+        self._host, self._port = parts.hostname, parts.port
+
+    def version(self) -> str:
+        """The server's version."""
+        with self._library():
+            return str(toxiproxy.api.APIConsumer.get("/version").json()["version"])
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Returns when the API answers; raises when it has not done so after `timeout_s`."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            try:
+                self.version()
+            except ToxiproxyError:
+                if time.monotonic() >= deadline_s:
+                    raise
+                time.sleep(0.01)  # the server tells nobody when it is ready: asked again until the deadline
+            else:
+                return
+
+    def names(self) -> tuple[str, ...]:
+        """All proxies of the server, ordered."""
+        with self._library() as server:
+            return tuple(sorted(server.proxies()))
+
+    def create(self, name: str, listen: str, upstream: str) -> str:
+        """Makes an enabled proxy and returns the address it listens on (port 0 means any free one)."""
+        return self.create_many({name: (listen, upstream)})[name]
+
+    def create_many(self, wanted: Mapping[str, tuple[str, str]]) -> Mapping[str, str]:
+        """Makes proxies (name to `(listen, upstream)`) in one request, all or none; returns where each listens."""
+        for name in wanted:
+            _check_name(name, _PROXY_NAME)
+        if not wanted:
+            return {}
+        rows = [{"name": n, "listen": at, "upstream": to, "enabled": True} for n, (at, to) in wanted.items()]
+        with self._library() as server:
+            if known := sorted(wanted.keys() & server.proxies().keys()):
+                raise ToxiproxyError(f"Toxiproxy at {self._where} already has {', '.join(known)}", status=409)
+            try:
+                _calls.post(self.api_url + "/populate", json=rows)
+                made = server.proxies()
+                return {name: self._made(made.get(name), name, upstream) for name, (_, upstream) in wanted.items()}
+            except ToxiproxyError:
+                self._destroy_all(server, wanted)
+                raise
+
+    def hold(self, name: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Puts the proxy under a hold, replacing an older one of the same id; returns what `read` then shows."""
+        hold = Hold.of(state)
+        _check_name(fault_id, FAULT_ID)
+        with self._turn(), self._library():
+            seen = self._see(name)
+            was_refused = is_refused(seen.holds())
+            outdated = seen.markers_of(fault_id) - {hold.marker(fault_id)}
+            if hold.marker(fault_id) not in seen.markers:
+                _add(name, hold.marker(fault_id), MARKER)
+            if outdated:
+                self._converge(name, was_refused=was_refused, ignoring=outdated)
+                for marker in outdated:
+                    _remove(name, marker)
+            seen = self._converge(name, was_refused=was_refused)
+            if seen.holds().get(fault_id) != hold:
+                raise ToxiproxyError(f"link {name} lost the hold {fault_id} while it was being put on")
+            return seen.report()
+
+    def release(self, name: str, fault_id: str) -> None:
+        """Takes a hold away; an id that the proxy does not have is success. Other holds stay in force."""
+        _check_name(fault_id, FAULT_ID)
+        with self._turn(), self._library():
+            seen = self._see(name)
+            was_refused = is_refused(seen.holds())
+            markers = seen.markers_of(fault_id)
+            if not markers:
+                return
+            self._converge(name, was_refused=was_refused, ignoring=markers)
+            for marker in markers:
+                _remove(name, marker)
+            seen = self._converge(name, was_refused=was_refused)
+            if seen.markers_of(fault_id):
+                raise ToxiproxyError(f"link {name} still has the hold {fault_id} after its release")
+
+    def read(self, name: str) -> Mapping[str, Any]:
+        """`enabled`, `listen`, `upstream`, `holds` (state by fault id) and `foreign` (what others did), as they are."""
+        return self._see(name).report()
+
+    @property
+    def _where(self) -> str:
+        return f"{self._host}:{self._port}"
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Waits for the turn to change links, or for the end of its patience."""
+        folder = state_dir() / "locks"
+        folder.mkdir(exist_ok=True)
+        deadline_s = time.monotonic() + TURN_TIMEOUT_S
+        with (folder / f"toxiproxy-{self._host}-{self._port}").open("w") as handle:
+            while time.monotonic() < deadline_s:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(0.002)  # flock knows no time-out of its own
+            yield
+
+    @contextmanager
+    def _library(self) -> Iterator[Any]:
+        """The library, pointed at this server for as long as the block lasts."""
+        with _library_lock:
+            server = toxiproxy.Toxiproxy()
+            server.update_api_consumer(self._host, self._port)
+            yield server
+
+    def _made(self, proxy: Any, name: str, upstream: str) -> str:
+        if proxy is None or not proxy.enabled or proxy.upstream != upstream:
+            raise ToxiproxyError(f"Toxiproxy at {self._where} did not make the proxy {name} as told")
+        return str(proxy.listen)
+
+    def _destroy_all(self, server: Any, names: Mapping[str, object]) -> None:
+        for name, proxy in server.proxies().items():
+            if name in names:
+                server.destroy(proxy)
+
+    def _see(self, name: str) -> Seen:
+        """The proxy with its toxics, in one request (the library would fetch every proxy, then the toxics)."""
+        try:
+            proxy = _calls.get(f"{self.api_url}/proxies/{quote(name, safe='')}").json()
+        except ToxiproxyError as failed:
+            if failed.status != 404:
+                raise
+            raise ToxiproxyError(f"Toxiproxy at {self._where} has no proxy {name}", status=404) from failed
+        markers: dict[str, tuple[str, Hold]] = {}
+        effects: dict[str, Effect] = {}
+        foreign: list[str] = []
+        for toxic in proxy["toxics"]:
+            name, kind, stream = toxic["name"], toxic["type"], toxic["stream"]
+            marker = parse_marker(name) if kind == MARKER.type else None
+            if marker is not None:
+                markers[name] = marker
+            elif is_effect_name(name):
+                effects[name] = Effect(stream, kind, tuple(sorted(toxic["attributes"].items())))
+            else:
+                foreign.append(f"toxic {name} ({kind}, {stream})")
+        return Seen(bool(proxy["enabled"]), proxy["listen"], proxy["upstream"], markers, effects, tuple(sorted(foreign)))
+
+    def _converge(self, name: str, *, was_refused: bool, ignoring: frozenset[str] = frozenset()) -> Seen:
+        """Makes the effects those of the proxy's markers (less `ignoring`) and returns the read that shows it.
+
+        A disabled proxy is enabled only where a `refuse` of ours was: anything else is somebody else's doing.
+        """
+        for _ in range(_CONVERGE_ATTEMPTS):
+            seen = self._see(name)
+            holds = seen.holds(ignoring=ignoring)
+            wanted, refuse = wanted_effects(holds), is_refused(holds)
+            enabled = False if refuse else seen.enabled or was_refused or is_refused(seen.holds())
+            if (wanted, enabled) == (seen.effects, seen.enabled) and not hidden_resets(tuple(seen.effects)):
+                return seen
+            self._change(name, seen.effects, wanted)
+            if enabled != seen.enabled:
+                _handle(name).enable() if enabled else _handle(name).disable()
+        raise ToxiproxyError(f"link {name} did not reach the state of its holds in {_CONVERGE_ATTEMPTS} attempts")
+
+    def _change(self, name: str, present: Mapping[str, Effect], wanted: Mapping[str, Effect]) -> None:
+        """Adds before it removes, so that no byte gets past an effect that takes another's place."""
+        for toxic, effect in wanted.items():
+            if toxic not in present:
+                _add(name, toxic, effect)
+            elif present[toxic] != effect:
+                path = f"/proxies/{quote(name, safe='')}/toxics/{quote(toxic, safe='')}"
+                _calls.patch(self.api_url + path, json={"attributes": dict(effect.attributes)})
+        standing = (*present, *(toxic for toxic in wanted if toxic not in present))
+        for toxic in (*(toxic for toxic in present if toxic not in wanted), *hidden_resets(standing)):
+            _remove(name, toxic)
+
+
+def _handle(name: str) -> Any:
+    """The library's object for a proxy by name alone, which is all that its methods use."""
+    return toxiproxy.Proxy(name=name, upstream="", listen="", enabled=True)
+
+
+def _add(name: str, toxic: str, effect: Effect) -> None:
+    attributes = dict(effect.attributes)
+    try:
+        _handle(name).add_toxic(name=toxic, type=effect.type, stream=effect.stream, attributes=attributes)
+    except ToxiproxyError as failed:
+        if failed.status != 409:  # another process was quicker: the read that follows decides
+            raise
+
+
+def _remove(name: str, toxic: str) -> None:
+    try:
+        _handle(name).destroy_toxic(toxic)
+    except ToxiproxyError as failed:
+        if failed.status != 404:  # gone already; a missing proxy shows in the read that follows
+            raise
+
+
+def _check_name(name: str, pattern: re.Pattern[str]) -> None:
+    if not pattern.fullmatch(name):
+        raise WorldError(f"{name!r} cannot be used as a name in Toxiproxy", hint="letters, digits, dots and dashes")
+
+
+def start_server(binary: Path, *, port: int, log: Path) -> ServerProcess:
+    """Starts a server on loopback in a session of its own (it outlives its starter) and returns when its API answers.
+
+    Raises WorldError, leaving no process behind, when the port is taken, the program fails or nothing answers in 10 s.
+    """
+    check_port_free(port)
+    client = Toxiproxy(f"http://127.0.0.1:{port}")
+    command = (str(binary), "-host", "127.0.0.1", "-port", str(port))
+    # At its usual level it logs every connection of the load, at "warn" every enabling of a proxy.
+    server = spawn(command, api_url=client.api_url, log=log, environment={**os.environ, "LOG_LEVEL": "error"})
+    try:
+        await_listening(server, port, timeout_s=START_TIMEOUT_S, log=log)
+        client.wait_ready(START_TIMEOUT_S)
+    except BaseException:
+        stop_server(server)
+        raise
+    return server

@@ -1,0 +1,127 @@
+"""The compose file says what the stack's names say, and no service of it opens a wall. Needs no engine."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from brownout.compose.write import files
+from brownout.harness.worlds.compose.layout import (
+    FENCE,
+    SEED,
+    TOXIPROXY,
+    inside_links,
+    network_of,
+    networks,
+    probers,
+    proxies,
+    public_urls,
+    published_ports,
+    service_of,
+)
+from brownout.harness.worlds.compose.seed import served_stack
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.server.clock import Clock
+
+STACK = build_stack(seed=1)
+FILE: dict[str, Any] = yaml.safe_load(next(text for path, text in files().items() if path.name == "compose.yaml"))
+SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+MEMBERS = (*STACK.nodes(), *probers(STACK))
+
+
+def test_what_is_in_the_repository_is_fresh() -> None:
+    """compose.yaml and toxiproxy.json are what `python -m brownout.compose.write` would write now."""
+    stale = [path.name for path, text in files().items() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "run `python -m brownout.compose.write`"
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_every_node_is_a_service_of_its_own(member: str) -> None:
+    """A node or prober is one service on the network of its region, with its own name as its last argument."""
+    service = SERVICES[service_of(member)]
+    assert service["networks"] == [network_of(member)]
+    assert service["command"][-1] == member
+    assert "ports" not in service
+
+
+def test_there_is_nothing_else() -> None:
+    """Besides nodes and probers there are Toxiproxy, its fence and the seed; more comes with a profile only."""
+    always = {name for name, service in SERVICES.items() if "profiles" not in service}
+    assert always == {TOXIPROXY, FENCE, SEED, *map(service_of, MEMBERS)}
+
+
+def test_only_toxiproxy_is_on_two_networks() -> None:
+    """It is on every network; any other service is on one at most, and the fence has Toxiproxy's."""
+    assert set(SERVICES[TOXIPROXY]["networks"]) == set(FILE["networks"])
+    others = {name: service for name, service in SERVICES.items() if name != TOXIPROXY}
+    assert {name for name, service in others.items() if len(service.get("networks", ())) != 1} == {FENCE, SEED}
+    assert (SERVICES[FENCE]["network_mode"], SERVICES[SEED]["network_mode"]) == (f"service:{TOXIPROXY}", "none")
+
+
+def test_only_the_edge_has_the_machine_on_it() -> None:
+    """The networks of regions and clients are internal, without an address of the machine; the one left hides nothing."""
+    shut = {name for name, network in FILE["networks"].items() if network.get("internal")}
+    assert shut == set(networks(STACK))
+    inhibit = "com.docker.network.bridge.inhibit_ipv4"
+    assert all(FILE["networks"][name]["driver_opts"] == {inhibit: "true"} for name in shut)
+    (edge,) = (network for name, network in FILE["networks"].items() if name not in shut)
+    assert edge["driver_opts"] == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+
+
+def test_nothing_is_published_but_on_loopback() -> None:
+    """Toxiproxy alone publishes, and each of its ports on 127.0.0.1."""
+    assert [name for name, service in SERVICES.items() if "ports" in service] == [TOXIPROXY]
+    assert [port for port in SERVICES[TOXIPROXY]["ports"] if not str(port).startswith("127.0.0.1:")] == []
+
+
+def test_as_many_ports_are_published_as_there_are_proxies_to_publish() -> None:
+    """The ranges of the file are those of the plan, inside and outside."""
+    (ranges,) = (port for port in SERVICES[TOXIPROXY]["ports"] if "BROWNOUT_PORTS" in port)
+    first, last, inside_first, inside_last = map(int, re.findall(r"\d{5}", ranges))
+    shown = [proxy.port for proxy in proxies(STACK) if proxy.published]
+    assert (inside_first, inside_last) == (shown[0], shown[-1])
+    assert list(published_ports(STACK, first).values()) == list(range(first, last + 1))
+
+
+@pytest.mark.parametrize("kind", ["services", "networks", "volumes"])
+def test_everything_is_labelled(kind: str) -> None:
+    """Every container, network and volume says which stack it is of and whose."""
+    bare = [name for name, row in FILE[kind].items() if not {"brownout.stack", "brownout.owner"} <= set(row["labels"])]
+    assert bare == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_without_rights(name: str) -> None:
+    """Read-only root, no capability but the fence's one, no new privileges, and no user that is root but the fence's."""
+    service = SERVICES[name]
+    assert (service["read_only"], service["cap_drop"], service["restart"]) == (True, ["ALL"], "no")
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("cap_add", []) == (["NET_ADMIN"] if name == FENCE else [])
+    assert service["user"] == ("0:10001" if name == FENCE else "10001:10001")
+    assert [key for key in ("privileged", "pid", "ipc", "devices", "extra_hosts") if key in service] == []
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != SEED])
+def test_every_service_that_stays_has_a_health_check(name: str) -> None:
+    """`docker compose up --wait` waits for something."""
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+@pytest.mark.parametrize("node", STACK.nodes())
+def test_nodes_are_told_of_proxies_only(node: str) -> None:
+    """Whatever a node may call, it is told a port of Toxiproxy that belongs to that very link."""
+    told = served_stack(STACK, Clock.starting_now(0.0, 1.0), first_port=21000).addresses_for(node)
+    links = inside_links(STACK)
+    assert set(told.values()) <= set(links.values())
+    assert all(links[link] == address for link, address in links.items() if address in told.values())
+    assert all(address.startswith(f"{TOXIPROXY}:") for address in told.values())
+
+
+def test_client_urls_are_on_loopback() -> None:
+    """What the stack file says is where the machine finds a node: a port of its own on 127.0.0.1."""
+    urls = list(public_urls(STACK, 21000).values())
+    assert len(urls) == len(set(urls)) > 0
+    assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+", url) for url in urls)

@@ -1,0 +1,142 @@
+"""Finding what is installed, with made-up entry points."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+from typing import ClassVar, Literal
+
+import pytest
+
+from brownout.harness.base.hints import closest, did_you_mean
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import plugins as registry
+from brownout.harness.fault import Fault
+
+
+class Cut(Fault):
+    """Cuts a link."""
+
+    kind: ClassVar[str] = "cut"
+    family: ClassVar[Literal["link"]] = "link"
+    link: str
+    ways: Literal["both", "there"] = "both"
+
+
+class OtherCut(Cut):
+    """Another fault that wants the same name."""
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Makes entry points of `group name=value` visible, their objects in a module called `made_up`."""
+    module = ModuleType("made_up")
+    module.Cut, module.OtherCut, module.claims = Cut, OtherCut, lambda *_: ()
+    monkeypatch.setitem(sys.modules, "made_up", module)
+    found = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry for entry in found if entry.group == group])
+    registry.faults.cache_clear()
+    yield lambda group, **names: found.extend(EntryPoint(name, value, group) for name, value in names.items())
+    registry.faults.cache_clear()
+
+
+def test_faults_are_found_by_their_own_kind(install):
+    """The class says what it is called, whatever the entry point's name."""
+    install("brownout.faults", whatever="made_up:Cut")
+    assert registry.faults() == {"cut": Cut}
+
+
+def test_a_fault_is_made_from_kind_and_parameters(install):
+    """The parameters are the model's own."""
+    install("brownout.faults", cut="made_up:Cut")
+    assert registry.fault("cut", {"link": "a->b"}) == Cut(link="a->b")
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "words"),
+    [
+        ("cutt", {}, "no fault 'cutt'.*did you mean 'cut'"),
+        ("cut", {}, "'link' is missing"),
+        ("cut", {"lnik": "a->b"}, "no key 'lnik'.*did you mean 'link'"),
+        ("cut", {"link": "a->b", "ways": "bth"}, "not one of both, there.*did you mean 'both'"),
+    ],
+)
+def test_a_wrong_fault_is_refused_with_a_suggestion(install, kind, params, words):
+    """Kind and parameters are checked in words."""
+    install("brownout.faults", cut="made_up:Cut")
+    with pytest.raises(UsageError, match=f"(?s){words}"):
+        registry.fault(kind, params)
+
+
+def test_no_faults_installed_is_said(install):
+    """The hint is not an empty list."""
+    with pytest.raises(UsageError, match="no faults are installed"):
+        registry.fault("cut", {})
+
+
+def test_two_faults_of_one_kind_are_refused(install):
+    """Nobody may replace another's fault by installing a package."""
+    install("brownout.faults", cut="made_up:Cut", other="made_up:OtherCut")
+    with pytest.raises(UsageError, match="two installed faults are called 'cut'"):
+        registry.faults()
+
+
+@pytest.mark.parametrize("value", ["made_up:Nothing", "not_there_at_all:Cut"])
+def test_a_broken_package_is_named(install, value):
+    """An entry point that cannot be imported is the user's to repair, not a crash."""
+    install("brownout.faults", cut=value)
+    with pytest.raises(UsageError, match=r"brownout\.faults 'cut' .* cannot be imported"):
+        registry.faults()
+
+
+def test_claims_are_found_by_name(install):
+    """A set of claims is whatever the entry point holds, and a slip gets a suggestion."""
+    install("brownout.claims", **{"ftvr-l9z": "made_up:claims"})
+    assert registry.claims("ftvr-l9z") is sys.modules["made_up"].claims
+    with pytest.raises(UsageError, match=r"among the claims(.|\n)*did you mean 'ftvr-l9z'"):
+        registry.claims("ftvr-l9")
+
+
+def test_an_empty_group_is_said(install):
+    """Where nothing is installed the hint names the group."""
+    with pytest.raises(UsageError, match=r"entry-point group brownout\.reports"):
+        registry.load_entry("brownout.reports", "html")
+
+
+def test_experiments_are_the_files_of_their_packages(install, tmp_path, monkeypatch):
+    """Every YAML file of a package's folder is an experiment, called as the file is; the folder needs no code."""
+    (tmp_path / "made_up_plans").mkdir()
+    for name in ("one.yaml", "two.yaml", "notes.txt"):
+        (tmp_path / "made_up_plans" / name).touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install("brownout.experiments", plans="made_up_plans", gone="not_there_at_all", deeper="not_there.at_all")
+    assert registry.experiments() == {name: tmp_path / "made_up_plans" / f"{name}.yaml" for name in ("one", "two")}
+
+
+def test_two_experiments_of_one_name_are_refused(install, tmp_path, monkeypatch):
+    """A name means one file."""
+    for package in ("plans_a", "plans_b"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "one.yaml").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install("brownout.experiments", a="plans_a", b="plans_b")
+    with pytest.raises(UsageError, match="two installed experiments are called 'one'"):
+        registry.experiments()
+
+
+@pytest.mark.parametrize(
+    ("word", "options", "best"),
+    [("basline", ["baseline", "fault"], "baseline"), ("SYDNEY", ["sydney"], "sydney"), ("zzz", ["baseline"], None)],
+)
+def test_the_closest_word(word, options, best):
+    """A slip or a change of case finds the word, anything else nothing."""
+    assert closest(word, options) == best
+
+
+def test_hints_name_the_word_or_the_words():
+    """One likely word is suggested, else all are named, but never too many."""
+    assert did_you_mean("basline", ["baseline"]) == "did you mean 'baseline'?"
+    assert did_you_mean("zzz", ["b", "a"]) == "known: a, b"
+    assert did_you_mean("zzz", [f"n{n:02d}" for n in range(20)]).endswith("n15 and 4 more")
+    assert did_you_mean("zzz", []) == ""

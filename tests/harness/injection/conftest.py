@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from brownout.harness.injection.ledger import Ledger
+from support.fake_world import FakeWorld
+from support.lifecycle_bench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="support.fake_world:FileWorld", run_owned=True)
+        yield Bench(ledger, FakeWorld(), tmp_path)

@@ -1,0 +1,262 @@
+"""The guardian: its decisions as a table, and real processes that are killed, frozen and let go."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from brownout.harness.errors import WorldError
+from brownout.harness.injection.guardian import Guardian, Sight, decide, start_guardian
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.recovery import attach_world, heal_leftovers
+from support.fake_world import WORLD_FILE, FakeWorld, FileWorld, drive, make, unreachable
+from support.lifecycle_bench import DEAD, Bench, fake
+from support.places import SUPPORT, TESTS
+
+TTL_S = 0.6
+
+
+@pytest.mark.parametrize(
+    ("sight", "action"),
+    [
+        (Sight(), "watch"),
+        (Sight(open_faults=True), "watch"),
+        (Sight(open_faults=True, overdue=True), "overdue"),
+        (Sight(gone=True, open_faults=True), "leave"),
+        (Sight(released=True), "leave"),
+        (Sight(released=True, open_faults=True), "finish"),
+        (Sight(released=True, owner_alive=False, open_faults=True), "finish"),
+        (Sight(lapsed=True, open_faults=True), "take-over"),
+        (Sight(lapsed=True), "take-over"),
+        (Sight(lapsed=True, fenced=True), "watch"),
+        (Sight(lapsed=True, fenced=True, open_faults=True), "take-over"),
+        (Sight(owner_alive=False), "take-over"),
+        (Sight(owner_alive=False, open_faults=True, fenced=True), "take-over"),
+        (Sight(owner_alive=False, fenced=True), "watch"),
+        (Sight(owner_alive=False, fenced=True, run_owned=False), "leave"),
+        (Sight(owner_alive=False, fenced=True, orphaned_for_s=601), "take-down"),
+        (Sight(owner_alive=False, open_faults=True, orphaned_for_s=601), "take-down"),
+        (Sight(owner_alive=False, fenced=True, run_owned=False, orphaned_for_s=601), "leave"),
+        (Sight(lapsed=True, fenced=True, orphaned_for_s=601), "watch"),
+    ],
+)
+def test_decisions(sight: Sight, action: str) -> None:
+    """Each sight has one answer; a fault is never left, and a living owner's stack is never taken down."""
+    assert decide(sight, grace_s=600) == action
+
+
+def test_overdue_faults_are_reverted_alone(bench: Bench) -> None:
+    """A fault past its deadline is reverted without fencing the owner off; others stay."""
+    life = bench.life()
+    drive(life.apply("short", fake("node:a"), until_s=bench.world.now()))
+    kept = drive(life.apply("long", fake("node:b")))
+    bench.ledger._database.execute("UPDATE faults SET deadline_s = 0 WHERE step = 'short'")
+    guardian = Guardian(bench.ledger, "s", bench.attach, make, lease_ttl_s=1)
+    assert guardian.look().overdue
+    assert drive(guardian._act("overdue"))
+    assert bench.world.held() == {"node:b": {kept.fault_id}}
+    assert bench.ledger.stack("s").epoch == 1
+
+
+def test_what_cannot_be_reverted_is_tried_less_and_less_often(bench: Bench) -> None:
+    """A stuck fault is not an end: the guardian reports failure, waits longer each time, and starts anew after success."""
+    drive(bench.life().apply("cut", fake()))
+    bench.world.broken["release node:a"] = unreachable()
+    guardian = Guardian(bench.ledger, "s", bench.attach, make, lease_ttl_s=1)
+    assert not drive(guardian._act("take-over"))
+    assert bench.states() == ["stuck"]
+    waits = []
+    for _ in range(12):
+        guardian._wait_s = guardian._after(done=False)
+        waits.append(guardian._wait_s)
+    assert waits == sorted(waits)
+    assert waits[-1] == 30.0
+    bench.world.broken.clear()
+    assert drive(guardian._act("take-over"))
+    assert guardian._after(done=True) < 1
+    assert bench.states() == ["healed"]
+
+
+def test_a_stack_without_a_folder_is_closed(bench: Bench) -> None:
+    """When the stack's folder is gone its rows are closed, and the guardian leaves."""
+    drive(bench.life().apply("cut", fake()))
+    guardian = Guardian(bench.ledger, "s", bench.attach, make, lease_ttl_s=1)
+    bench.folder.rmdir()
+    assert guardian.look() == Sight(gone=True)
+    assert bench.ledger.stacks() == ()
+
+
+def test_a_broken_stack_is_taken_away_before_it_counts_as_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What outlived the parent of a stack's processes is stopped, then its faults are closed."""
+    world = FakeWorld()
+    monkeypatch.setattr(world, "alive", lambda: False)
+    monkeypatch.setattr(FileWorld, "attach", lambda folder: world)
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="support.fake_world:FileWorld", owner=DEAD, run_owned=False)
+        bench = Bench(ledger, world, tmp_path)
+        drive(bench.life().apply("cut", fake()))
+        (healed,) = drive(heal_leftovers(ledger, attach_world, make))
+    assert healed.gone
+    assert world.stopped
+
+
+def test_a_world_that_does_not_exist_is_a_world_error(bench: Bench) -> None:
+    """An entry that cannot be loaded is reported with its name."""
+    stack = bench.ledger.add_stack("t", folder=bench.folder, world="no_such_module:World", run_owned=False)
+    with pytest.raises(WorldError, match="no_such_module"):
+        drive(attach_world(stack))
+
+
+@dataclass
+class Run:
+    """A runner process and what it shares with the test."""
+
+    process: subprocess.Popen[str]
+    guardian_pid: int
+    folder: Path
+    ledger: Path
+
+    def says(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def tell(self, command: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def held(self) -> dict[str, set[str]]:
+        return FileWorld(self.folder).held()
+
+    def states(self) -> list[str]:
+        with Ledger(self.ledger) as ledger:
+            return [fault.state for fault in ledger.faults("s")]
+
+
+Start = Callable[..., Run]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts runner processes, and ends them and their guardians afterwards."""
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    runs: list[Run] = []
+
+    def begin(*, ttl_s: float = TTL_S, until_s: float | None = None) -> Run:
+        folder, ledger = tmp_path / "stack", tmp_path / "ledger.sqlite"
+        folder.mkdir()
+        command = [sys.executable, str(SUPPORT / "runner_process.py"), str(folder), str(ledger), str(ttl_s)]
+        command += [] if until_s is None else [str(until_s)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        runs.append(Run(process, int(process.stdout.readline()), folder, ledger))
+        assert runs[-1].says() == "applied"
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        for pid in (run.process.pid, run.guardian_pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        run.process.communicate()
+
+
+def eventually(true: Callable[[], bool], within_s: float = 10.0) -> bool:
+    """Polls until `true()` or the time is over."""
+    end_s = time.monotonic() + within_s
+    while not true():
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.slow
+def test_a_killed_runner_is_healed_and_its_stack_taken_down(start: Start) -> None:
+    """After SIGKILL of the runner the guardian reverts everything, then takes the stack down and leaves."""
+    run = start()
+    assert set(run.held()) == {"node:a", "link:x->y"}
+    run.process.kill()
+    assert eventually(lambda: run.held() == {})
+    assert eventually(lambda: run.states() == ["healed"])
+    assert eventually(lambda: not (run.folder / WORLD_FILE).exists())
+    assert eventually(lambda: gone(run.guardian_pid))
+    with Ledger(run.ledger) as ledger:
+        assert ledger.stacks() == ()
+
+
+@pytest.mark.slow
+def test_a_frozen_runner_is_healed_and_fenced(start: Start) -> None:
+    """A runner that does not renew its lease loses its faults, and when it wakes up its next apply is refused."""
+    run = start()
+    os.kill(run.process.pid, signal.SIGSTOP)
+    try:
+        assert eventually(lambda: run.states() == ["healed"])
+        assert run.held() == {}
+    finally:
+        os.kill(run.process.pid, signal.SIGCONT)
+    run.tell("apply")
+    assert run.says() == "Fenced"
+    assert run.held() == {}
+
+
+@pytest.mark.slow
+def test_when_both_are_killed_the_next_command_heals(start: Start) -> None:
+    """With runner and guardian killed at once, the next command restores the baseline."""
+    run = start()
+    os.kill(run.guardian_pid, signal.SIGKILL)
+    run.process.kill()
+    run.process.wait()
+    assert set(run.held()) == {"node:a", "link:x->y"}
+    with Ledger(run.ledger) as ledger:
+        (healed,) = drive(heal_leftovers(ledger, attach_world, make))
+    assert len(healed.healed) == 1
+    assert run.held() == {}
+
+
+@pytest.mark.slow
+def test_a_released_lease_ends_the_guardian(start: Start) -> None:
+    """When the owner lets go, the guardian reverts what is open and exits with 0."""
+    run = start()
+    run.tell("release")
+    assert run.says() == "0"
+    assert run.held() == {}
+    assert run.states() == ["healed"]
+
+
+@pytest.mark.slow
+def test_a_guardian_survives_ctrl_c(start: Start) -> None:
+    """SIGINT is the runner's business; the guardian goes on watching, in a session of its own."""
+    run = start()
+    assert os.getsid(run.guardian_pid) == run.guardian_pid
+    os.kill(run.guardian_pid, signal.SIGINT)
+    run.process.kill()
+    assert eventually(lambda: run.held() == {})
+
+
+def test_a_guardian_that_cannot_start_is_reported(tmp_path: Path) -> None:
+    """When the guardian process ends at once, `wait_ready` raises and points at its log."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="x:Y", run_owned=True)
+    handle = start_guardian("s", 1.0, ledger=path, make="no_such_module:make")
+    with pytest.raises(WorldError, match="did not start") as caught:
+        handle.wait_ready()
+    assert "guardian.log" in caught.value.hint
+    assert "no_such_module" in (tmp_path / "guardian.log").read_text(encoding="utf-8")

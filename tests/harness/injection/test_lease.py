@@ -1,0 +1,110 @@
+"""Who is alive: processes told apart whatever their pid, leases that lapse, are kept and are released."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from brownout.harness.base.statedir import ledger_path, stack_dir, state_dir, tools_dir
+from brownout.harness.injection import lease as lease_module
+from brownout.harness.injection.lease import Lease, LeaseKeeper, LeaseState, Owner, boot_id, read_lease
+
+
+def test_an_owner_is_that_very_process() -> None:
+    """This process is alive; a process of the same pid that started at another time is not; nor is no process."""
+    me = Owner.me()
+    assert me.alive()
+    assert not Owner(me.pid, "some other start").alive()
+    assert not Owner(me.pid, "").alive()
+
+
+def test_a_killed_process_is_dead_before_it_is_reaped() -> None:
+    """A zombie owns nothing."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    owner = Owner.of(child.pid)
+    assert owner.alive()
+    child.kill()
+    end_s = time.monotonic() + 5
+    while owner.alive() and time.monotonic() < end_s:
+        time.sleep(0.01)
+    assert not owner.alive()
+    child.communicate()
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="this machine has no ps")
+def test_where_there_is_no_proc_ps_tells() -> None:
+    """On systems without /proc a process's start comes from ps, the same each time and empty for no process."""
+    assert lease_module._started_by_ps(os.getpid()) == lease_module._started_by_ps(os.getpid()) != ""
+    assert lease_module._started_by_ps(2**22 + 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "lapsed"),
+    [
+        (LeaseState(100.0, 5.0, boot_id()), False),
+        (LeaseState(94.0, 5.0, boot_id()), True),
+        (LeaseState(100.0, 5.0, "an earlier boot"), True),
+        (LeaseState(0.0, 5.0, boot_id(), released=True), False),
+    ],
+)
+def test_when_a_lease_lapses(state: LeaseState, lapsed: bool) -> None:
+    """A lease lapses when it was not renewed in its time or in this boot, and never once it was released."""
+    assert state.lapsed(101.0) is lapsed
+
+
+def test_a_keeper_keeps_until_it_stops(tmp_path: Path) -> None:
+    """A kept lease does not lapse for many lives of it; after the keeper it is released."""
+    with LeaseKeeper(Lease(tmp_path, ttl_s=0.3)) as keeper:
+        end_s = time.monotonic() + 1.0
+        while time.monotonic() < end_s:
+            held = read_lease(tmp_path)
+            assert held is not None
+            assert not held.lapsed()
+            time.sleep(0.02)
+        assert keeper.problem == ""
+    ended = read_lease(tmp_path)
+    assert ended is not None
+    assert ended.released
+    keeper.stop()
+
+
+def test_a_lease_that_cannot_be_renewed_is_told(tmp_path: Path) -> None:
+    """When its folder goes away the keeper says so and ends without an error."""
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    with LeaseKeeper(Lease(folder, ttl_s=0.06)) as keeper:
+        shutil.rmtree(folder)
+        end_s = time.monotonic() + 5
+        while not keeper.problem and time.monotonic() < end_s:
+            time.sleep(0.01)
+        assert "could not be renewed" in keeper.problem
+
+
+def test_no_lease_is_none(tmp_path: Path) -> None:
+    """A stack that never had a lease has none."""
+    assert read_lease(tmp_path) is None
+
+
+def test_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BROWNOUT_HOME decides where everything lives, and what is made there is the owner's alone."""
+    monkeypatch.setenv("BROWNOUT_HOME", str(tmp_path / "home"))
+    assert state_dir() == tmp_path / "home"
+    assert ledger_path().parent == state_dir()
+    for folder in (state_dir(), stack_dir("s"), tools_dir()):
+        assert folder.is_dir()
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_the_default_state_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without BROWNOUT_HOME the platform's state folder is used."""
+    monkeypatch.delenv("BROWNOUT_HOME", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "brownout" in str(state_dir())
+    assert tmp_path in state_dir().parents

@@ -1,0 +1,198 @@
+"""A kill at every boundary between two steps, of the run and of the healing after it: the next command leaves the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brownout.harness.errors import LeftUnsafe, StackGone
+from brownout.harness.injection.ledger import Fenced, Ledger
+from brownout.harness.injection.lifecycle import LifeCycle
+from brownout.harness.injection.recovery import heal_leftovers, heal_stack
+from support.fake_world import FakeWorld, Killed, Steps, drive, make, unreachable
+from support.lifecycle_bench import DEAD, Bench, fake
+
+
+class SteppedLedger(Ledger):
+    """Each commit is a boundary on both of its sides."""
+
+    steps = Steps()
+
+    @contextmanager
+    def _change(self) -> Iterator[Any]:
+        self.steps.boundary()
+        with super()._change() as database:
+            yield database
+        self.steps.boundary()
+
+
+async def scenario(life: LifeCycle) -> None:
+    """Two overlapping faults, one reverted by itself, the rest together."""
+    first = await life.apply("first", fake("node:a", "link:x->y"))
+    await life.apply("second", fake("node:a", "control:c"))
+    await life.revert(first.fault_id)
+    await life.revert_all()
+
+
+def killed_run(folder: Path, kill_at: int | None) -> tuple[Bench, int]:
+    """The scenario under a dead owner's name, killed at a boundary; how many boundaries were passed."""
+    ledger = SteppedLedger(":memory:")
+    ledger.add_stack("s", folder=folder, world="", owner=DEAD, run_owned=False)
+    steps = Steps(kill_at)
+    bench = Bench(ledger, FakeWorld(steps=steps), folder)
+    ledger.steps = steps
+    if kill_at is None:
+        drive(scenario(bench.life()))
+    else:
+        with pytest.raises(Killed):
+            drive(scenario(bench.life()))
+    steps.kill_at = None
+    return bench, steps.count
+
+
+def heal(bench: Bench) -> None:
+    drive(heal_leftovers(bench.ledger, bench.attach, make))
+
+
+def assert_baseline(bench: Bench, where: str) -> None:
+    assert bench.world.held() == {}, where
+    assert bench.ledger.open_faults("s") == (), where
+
+
+def test_a_kill_at_every_boundary_of_a_run_is_healed(tmp_path: Path) -> None:
+    """Wherever the run is killed, the next command's healing restores every carrier and closes every row."""
+    _, boundaries = killed_run(tmp_path, None)
+    assert boundaries > 60
+    for kill_at in range(1, boundaries + 1):
+        bench, _ = killed_run(tmp_path, kill_at)
+        heal(bench)
+        assert_baseline(bench, f"killed at {kill_at}")
+        before = len(bench.world.calls)
+        heal(bench)
+        assert len(bench.world.calls) == before, "a second healing has nothing to do"
+        bench.ledger.close()
+
+
+@pytest.mark.slow
+def test_a_kill_at_every_boundary_of_the_healing_is_healed(tmp_path: Path) -> None:
+    """Healing that is itself killed anywhere is completed by the next one."""
+    _, boundaries = killed_run(tmp_path, None)
+    for kill_at in range(1, boundaries + 1, 5):
+        heal_at, finished = 1, False
+        while not finished:
+            bench, passed = killed_run(tmp_path, kill_at)
+            bench.world.steps.kill_at = passed + heal_at
+            try:
+                heal(bench)
+                finished = True
+            except Killed:
+                bench.world.steps.kill_at = None
+                heal(bench)
+            assert_baseline(bench, f"killed at {kill_at}, healing killed at {heal_at}")
+            bench.ledger.close()
+            heal_at += 1
+        assert heal_at > 2
+
+
+def test_a_late_hold_of_a_dead_owner_is_swept(tmp_path: Path) -> None:
+    """A hold put in place after the guardian had closed its row is found by the next command, once."""
+    bench, _ = killed_run(tmp_path, None)
+    fault = bench.ledger.faults("s")[0]
+    bench.world.carriers["node:a"] = {fault.id: {"effect": "fake"}}
+    (healed,) = drive(heal_leftovers(bench.ledger, bench.attach, make))
+    assert healed.swept == (f"node:a: {fault.id}",)
+    assert bench.world.held() == {}
+    assert drive(heal_leftovers(bench.ledger, bench.attach, make)) == ()
+
+
+def test_a_living_owner_is_left_alone(bench: Bench) -> None:
+    """Stacks whose owner lives and keeps no lapsed lease are none of the next command's business."""
+    drive(bench.life().apply("cut", fake()))
+    assert drive(heal_leftovers(bench.ledger, bench.attach, make)) == ()
+    assert bench.states() == ["bitten"]
+
+
+def test_healing_fences_a_living_owner_and_does_not_sweep_yet(bench: Bench) -> None:
+    """A lapsed owner that lives cannot apply after a healing; its carriers are swept only once it is dead."""
+    life = bench.life()
+    drive(life.apply("cut", fake()))
+    drive(heal_stack(bench.ledger, bench.ledger.stack("s"), bench.attach, make))
+    assert bench.states() == ["healed"]
+    assert not bench.ledger.stack("s").swept
+    with pytest.raises(Fenced):
+        drive(life.apply("again", fake()))
+
+
+def test_what_cannot_be_undone_is_loud_and_tried_again(tmp_path: Path) -> None:
+    """A failed undo ends the command as left unsafe, naming the fault; the next command tries it again."""
+    bench, _ = killed_run(tmp_path, 30)
+    bench.world.broken = {"release node:a": unreachable()}
+    with pytest.raises(LeftUnsafe, match="s-001-first") as caught:
+        heal(bench)
+    assert caught.value.exit_code == 5
+    assert "stuck" in bench.states()
+    bench.world.broken = {}
+    heal(bench)
+    assert_baseline(bench, "after the second try")
+
+
+def test_an_unreachable_stack_is_unsafe(tmp_path: Path) -> None:
+    """When a stack that may still run cannot be reached, its open faults are stuck."""
+    bench, _ = killed_run(tmp_path, 30)
+
+    async def attach(stack: object) -> FakeWorld:
+        raise unreachable()
+
+    with pytest.raises(LeftUnsafe):
+        drive(heal_leftovers(bench.ledger, attach, make))
+    assert set(bench.states()) == {"stuck"}
+
+
+def test_a_stack_that_is_gone_took_its_faults_with_it(tmp_path: Path) -> None:
+    """Open faults of a stack that does not run any more are closed as healed by absence."""
+    bench, _ = killed_run(tmp_path, 30)
+
+    async def attach(stack: object) -> FakeWorld:
+        raise StackGone("nothing runs")
+
+    (healed,) = drive(heal_leftovers(bench.ledger, attach, make))
+    assert healed.gone
+    assert set(bench.states()) == {"healed"}
+    assert bench.ledger.stacks() == ()
+
+
+def test_one_unsafe_stack_does_not_keep_others_from_being_healed(tmp_path: Path) -> None:
+    """Every stack is healed before the command is told that one could not be."""
+    bench, _ = killed_run(tmp_path, 30)
+    bench.ledger.add_stack("t", folder=tmp_path, world="", owner=DEAD, run_owned=False)
+    other = FakeWorld()
+    drive(LifeCycle(other, bench.ledger, "t", bench.notice).apply("cut", fake()))
+    bench.world.broken = {"release node:a": unreachable()}
+
+    async def attach(stack: Any) -> FakeWorld:
+        return other if stack.id == "t" else bench.world
+
+    with pytest.raises(LeftUnsafe):
+        drive(heal_leftovers(bench.ledger, attach, make))
+    assert other.held() == {}
+
+
+@pytest.mark.parametrize(("grace_s", "down"), [(1e6, False), (-1.0, True)])
+def test_a_dead_runs_stack_is_taken_down_after_its_grace(tmp_path: Path, grace_s: float, down: bool) -> None:
+    """A run's stack outlives its owner for the grace and no longer; one left up on purpose stays."""
+    with Ledger(":memory:") as ledger:
+        worlds = {"run": FakeWorld(), "up": FakeWorld()}
+        for name in worlds:
+            ledger.add_stack(name, folder=tmp_path, world="", owner=DEAD, run_owned=name == "run")
+
+        async def attach(stack: Any) -> FakeWorld:
+            return worlds[stack.id]
+
+        drive(heal_leftovers(ledger, attach, make, grace_s=grace_s))
+        assert worlds["run"].stopped is down
+        assert not worlds["up"].stopped
+        assert [stack.id for stack in ledger.stacks()] == (["up"] if down else ["run", "up"])

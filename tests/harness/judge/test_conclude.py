@@ -1,0 +1,295 @@
+"""Whole run folders, finished and killed, from hand-made histories."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from brownout.harness.errors import UsageError
+from brownout.harness.judge.conclude import conclude, exit_code
+from brownout.harness.judge.run_folder import RunHeader, read_record, write_header, write_result
+from brownout.harness.record.attempts import Attempt
+from brownout.harness.record.history import Event, Recorder, to_line
+from brownout.harness.record.result import ClaimResult, Result
+from support.slo_builders import (
+    BASELINE,
+    END,
+    FAULT,
+    RECOVERY,
+    T0,
+    act,
+    experiment,
+    finished_events,
+    outage,
+    requests,
+    whole_life,
+)
+
+CLAIM = ClaimResult(id="C1", text="impact 00:20-00:40", published="20 min", measured="20 min", status="holds")
+
+
+def header(**changes):
+    fields = {
+        "experiment": experiment(),
+        "world": "simulation",
+        "posture": "broken",
+        "seed": 7,
+        "versions": {"brownout": "0.1.0"},
+        "clock_rate": 1.0,
+        "started_at": "2024-07-12T10:00:00+00:00",
+        "command": "brownout run tiny",
+    }
+    return RunHeader(**{**fields, **changes})
+
+
+def folder_of(path, found, events, **changes):
+    """A run folder as a runner leaves it."""
+    write_header(path, header(**changes))
+    recorder = Recorder(path)
+    for event in events:
+        recorder.event(event)
+    for record in found:
+        recorder.request(record)
+    recorder.close()
+    return path
+
+
+@pytest.fixture
+def breached(tmp_path):
+    return folder_of(tmp_path / "run", outage(), finished_events(whole_life()))
+
+
+def gate_of(result, name):
+    return next(gate for gate in result.gates if gate.name == name)
+
+
+def test_an_outage_is_a_breach_with_all_its_parts(breached):
+    """The result of a plain outage has verdict, objective, phases, step, times and alert as they were made."""
+    result = conclude(breached)
+    assert (result.verdict, result.exit_code, result.finished) == ("breach", 1, True)
+    assert [slo.status for slo in result.slos] == ["breached"]
+    assert [phase.name for phase in result.phases] == ["baseline", "onset", "fault", "heal", "recovery"]
+    assert result.steps[0].state == "healed"
+    assert result.times.impact_start_s == T0 + FAULT
+    assert result.times.mitigate == RECOVERY - 1 - FAULT
+    assert result.times.detect == result.alerts["new-machines"] - (T0 + FAULT)
+    assert all(gate.passed for gate in result.gates)
+
+
+def test_a_quiet_run_passes(tmp_path):
+    """A fault that bit and hurt nobody is a pass."""
+    result = conclude(folder_of(tmp_path / "run", requests(BASELINE, END), finished_events(whole_life())))
+    assert (result.verdict, result.exit_code) == ("pass", 0)
+    assert result.alerts == {"new-machines": None}
+
+
+def test_the_same_folder_gives_the_same_bytes(breached):
+    """Concluding twice, also after writing the result, changes nothing."""
+    first = conclude(breached).model_dump_json(by_alias=True)
+    write_result(breached, conclude(breached))
+    assert conclude(breached).model_dump_json(by_alias=True) == first
+
+
+def test_the_order_of_the_logs_does_not_matter(tmp_path, breached):
+    """Two workers' logs and one log of the same requests lead to the same figures."""
+    found = outage()
+    split = folder_of(tmp_path / "split", found[::2], finished_events(whole_life()))
+    (split / "requests-2.jsonl").write_text("".join(to_line(record) for record in reversed(found[1::2])))
+    one, two = conclude(breached, wall_s=1.0), conclude(split, wall_s=1.0)
+    assert one.model_copy(update={"digest": ""}) == two.model_copy(update={"digest": ""})
+
+
+def test_the_digest_is_of_the_history_alone(tmp_path, breached):
+    """Equal histories have equal digests; one changed line has another."""
+    same = folder_of(tmp_path / "same", outage(), finished_events(whole_life()), seed=8)
+    other = folder_of(tmp_path / "other", outage(FAULT + 1), finished_events(whole_life()))
+    digests = [conclude(path).digest for path in (breached, same, other)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(
+    ("events", "found", "verdict", "words"),
+    [
+        ([], [], "inconclusive", "cut off before its first phase"),
+        (finished_events(whole_life())[:6], outage(), "inconclusive", "cut off at fault"),
+        ([*finished_events(whole_life())[:6], act(1300, "stuck", evidence="no answer")], outage(), "unsafe", "no answer"),
+        (
+            [*finished_events(whole_life())[:-1], Event(T0 + END, "run", "interrupted")],
+            outage(),
+            "inconclusive",
+            "was interrupted at fault",
+        ),
+        (
+            [*finished_events(whole_life()), Event(T0 + END, "run", "aborted", "", {"reason": "a node died"})],
+            outage(),
+            "harness-error",
+            "was aborted at fault: a node died",
+        ),
+    ],
+)
+def test_a_run_that_did_not_finish_never_passes_or_breaches(tmp_path, events, found, verdict, words):
+    """A killed run is inconclusive and says where; unsafe when something is stuck, harness-error when it gave up."""
+    result = conclude(folder_of(tmp_path / "run", found, events))
+    assert (result.finished, result.verdict) == (False, verdict)
+    assert words in " ".join(result.reasons)
+
+
+def test_a_torn_last_line_is_left_out(breached):
+    """What a kill tore off in mid-line is not part of the record."""
+    with (breached / "requests.jsonl").open("a") as log:
+        log.write('{"id": "torn')
+    assert conclude(breached).slos[0].total == 2400
+
+
+def test_no_gauges_make_a_breach_inconclusive(tmp_path):
+    """Without figures on the generator a breach is not trusted."""
+    events = [event for event in finished_events(whole_life()) if event.kind != "load"]
+    assert conclude(folder_of(tmp_path / "run", outage(), events)).verdict == "inconclusive"
+
+
+def test_gauges_json_completes_the_events(tmp_path):
+    """The runner's file of last gauges wins over what events said on the way."""
+    folder = folder_of(tmp_path / "run", outage(), finished_events(whole_life()))
+    (folder / "gauges.json").write_text(json.dumps({"lag_p99_ms": 80.0}))
+    assert not gate_of(conclude(folder), "generator-lag").passed
+
+
+def test_a_problem_of_the_load_is_told(tmp_path):
+    """An event of the kind `problem` fails the gate with its text, once however often it was said."""
+    problem = Event(T0 + FAULT, "load", "problem", "worker 2 was lost")
+    result = conclude(folder_of(tmp_path / "run", outage(), [problem, problem, *finished_events(whole_life())]))
+    assert gate_of(result, "load-problems").reason == "worker 2 was lost"
+
+
+@pytest.mark.parametrize(
+    ("name", "detail", "verdict"),
+    [
+        ("clean-teardown", {"passed": True, "reason": "nothing is left"}, "breach"),
+        ("clean-teardown", {"passed": False, "reason": "a process lives", "severity": "harness-error"}, "harness-error"),
+        ("clock", {"passed": False, "reason": "the clock jumped"}, "inconclusive"),
+        ("generator-lag", {"passed": False, "reason": "it lagged"}, "inconclusive"),
+        ("bite", {}, "breach"),
+    ],
+)
+def test_gates_of_the_runner_count(tmp_path, name, detail, verdict):
+    """A recorded gate joins the computed ones, and one that says nothing has failed."""
+    events = [Event(T0 + END, "gate", name, "", detail), *finished_events(whole_life())]
+    result = conclude(folder_of(tmp_path / "run", outage(), events))
+    assert result.verdict == verdict
+    assert gate_of(result, name).passed is bool(detail.get("passed"))
+
+
+def test_a_recorded_gate_cannot_lift_a_failed_one(tmp_path):
+    """Of two gates of one name the failed one stays."""
+    events = [Event(T0 + END, "gate", "healed", "", {"passed": True}), *finished_events(whole_life()[:3])]
+    assert not gate_of(conclude(folder_of(tmp_path / "run", outage(), events)), "healed").passed
+
+
+def test_claims_are_checked_once_and_kept(breached):
+    """Later conclusions of the folder use the claims that were checked with the controls at hand."""
+    seen = []
+
+    def check(found_history, result, controls):
+        seen.append((len(found_history.requests), result.verdict, dict(controls)))
+        return (CLAIM,)
+
+    assert conclude(breached, claims=check).claims == (CLAIM,)
+    assert conclude(breached).claims == (CLAIM,)
+    assert seen == [(3000, "breach", {})]
+
+
+def test_a_check_that_crashes_is_a_harness_error(breached):
+    """The run's record survives a broken check, and the verdict says what happened."""
+
+    def check(found_history, result, controls):
+        raise ZeroDivisionError("no requests")
+
+    result = conclude(breached, claims=check)
+    assert (result.verdict, result.exit_code, result.claims) == ("harness-error", 4, ())
+    assert "ZeroDivisionError: no requests" in result.reasons[0]
+
+
+def test_claims_of_a_cut_off_run_are_not_checked(tmp_path):
+    """A record that ends too early supports no claim."""
+    folder = folder_of(tmp_path / "run", outage(), finished_events(whole_life())[:6])
+    assert conclude(folder, claims=lambda *_: pytest.fail("checked")).claims == ()
+
+
+def test_canaries_are_told_by_client_machine_and_phase(breached):
+    """Attempts are counted where they started, and a torn line is left out."""
+    attempt = Attempt("sync", "web-1", False, T0 + FAULT + 90, T0 + FAULT + 95, 24.0, False, False, "ClientError", "500")
+    lines = [attempt, Attempt("sync", "web-1", False, T0 + BASELINE, T0 + BASELINE, 0.1, True, False, "", "")]
+    text = "".join(json.dumps(asdict(line)) + "\n" for line in lines)
+    (breached / "canary-sync.jsonl").write_text(text + '{"client": "sy')
+    rows = conclude(breached).canaries
+    assert [(row["phase"], row["attempts"], row["failed"]) for row in rows] == [("baseline", 1, 0), ("fault", 1, 1)]
+    assert rows[1]["errors"] == {"ClientError": 1}
+    assert rows[1]["longest_s"] == 24.0
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected", "code"),
+    [
+        ("pass", "", 0),
+        ("breach", "", 1),
+        ("inconclusive", "", 3),
+        ("harness-error", "", 4),
+        ("unsafe", "", 5),
+        ("breach", "breach", 0),
+        ("pass", "breach", 1),
+        ("breach", "pass", 1),
+        ("pass", "pass", 0),
+        ("inconclusive", "breach", 3),
+        ("unsafe", "breach", 5),
+        ("inconclusive", "inconclusive", 0),
+        ("pass", "inconclusive", 1),
+    ],
+)
+def test_exit_codes(verdict, expected, code):
+    """The documented codes, and with an expected verdict 0 for it and 1 for pass or breach instead."""
+    assert exit_code(verdict, expected) == code
+
+
+def test_the_header_comes_back_as_it_was_written(tmp_path):
+    """Durations and times of day survive the round trip, so a report sees the experiment that was run."""
+    written = header(expected="breach", parameters={"share": 0.03})
+    write_header(tmp_path, written)
+    assert read_record(tmp_path).header == written
+
+
+def test_a_result_replaces_the_last_one_whole(breached):
+    """Writing leaves one readable result and no scraps."""
+    write_result(breached, conclude(breached))
+    path = write_result(breached, conclude(breached, wall_s=3.0))
+    assert Result.model_validate_json(path.read_bytes()).wall_s == 3.0
+    assert {found.name for found in breached.iterdir()} == {"run.json", "events.jsonl", "requests.jsonl", "result.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("run.json", "{", "damaged"),
+        ("run.json", '{"world": "simulation"}', "damaged"),
+        ("events.jsonl", "not json\n", "damaged"),
+        ("events.jsonl", '{"at_s": 1}\n', "damaged"),
+        ("requests.jsonl", '{"id": "x"}\n', "damaged"),
+    ],
+)
+def test_a_damaged_folder_is_refused_in_words(breached, name, text, words):
+    """Broken files are told as such, not as a crash."""
+    (breached / name).write_text(text)
+    with pytest.raises(UsageError, match=words):
+        conclude(breached)
+
+
+def test_another_folder_is_no_run(tmp_path):
+    """A folder without run.json is refused with what to name instead."""
+    with pytest.raises(UsageError, match="not a run folder"):
+        conclude(tmp_path)
+
+
+def test_the_wall_time_is_estimated_from_the_files(breached):
+    """Without a word from the runner it is the time from the start to the last line written."""
+    assert conclude(breached).wall_s > 0

@@ -1,0 +1,118 @@
+"""Phases and their shares on hand-made records."""
+
+from __future__ import annotations
+
+import pytest
+
+from brownout.harness.experiment.model import Good, Selector
+from brownout.harness.experiment.phase_windows import phase_windows
+from brownout.harness.judge.phases import phase_results
+from brownout.harness.judge.selection import Count, count, is_good, select
+from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, experiment, outage, request, requests
+
+WINDOWS = phase_windows(experiment().timeline)
+
+
+def test_phases_tile_the_timeline():
+    """Onset and heal are the first `edge` of fault and recovery, and no second is in two phases or in none."""
+    spans = [(window.name, window.start_s - T0, window.end_s - T0) for window in WINDOWS]
+    assert spans == [
+        ("baseline", BASELINE, FAULT),
+        ("onset", FAULT, FAULT + 60),
+        ("fault", FAULT + 60, RECOVERY),
+        ("heal", RECOVERY, RECOVERY + 60),
+        ("recovery", RECOVERY + 60, END),
+    ]
+
+
+def test_a_request_belongs_to_the_phase_of_its_intent():
+    """A request that was meant to leave in the baseline and was answered in the fault is the baseline's."""
+    phases = phase_results([request(FAULT - 1, False, took_s=30.0), request(FAULT)], WINDOWS)
+    assert [sum(share.total for share in phase.shares) for phase in phases] == [1, 1, 0, 0, 0]
+
+
+def test_warm_up_is_in_no_phase():
+    """What happens before the baseline is not counted."""
+    assert all(not phase.shares for phase in phase_results(requests(0, BASELINE), WINDOWS))
+
+
+def test_shares_are_apart_by_cohort_operation_and_region():
+    """Each combination is a row of its own, in a fixed order."""
+    found = [
+        request(FAULT, cohort="warm"),
+        request(FAULT, operation="create"),
+        request(FAULT, region="melbourne"),
+        request(FAULT),
+    ]
+    onset = phase_results(found, WINDOWS)[1]
+    keys = [(share.cohort, share.operation, share.region) for share in onset.shares]
+    assert keys == [
+        ("new", "create", "sydney"),
+        ("new", "token", "melbourne"),
+        ("new", "token", "sydney"),
+        ("warm", "token", "sydney"),
+    ]
+
+
+def test_a_share_counts_all_three_outcomes_and_measures_latency():
+    """Unknown is neither happened nor refused; percentiles are over all requests."""
+    found = [
+        request(FAULT + 10, took_s=0.010),
+        request(FAULT + 20, False, took_s=0.020),
+        request(FAULT + 30, outcome="unknown", took_s=2.0),
+        request(FAULT + 40, took_s=0.030),
+    ]
+    (share,) = phase_results(found, WINDOWS)[1].shares
+    assert (share.total, share.happened, share.refused, share.unknown) == (4, 2, 1, 1)
+    assert (share.p50_ms, share.p99_ms) == (20, 2000)
+    assert share.longest_outage_s == 30
+
+
+def test_an_outage_is_cut_at_the_phase():
+    """Within a phase that failed throughout, the outage is as long as the phase and no longer."""
+    outages = [phase.shares[0].longest_outage_s for phase in phase_results(outage(), WINDOWS)]
+    assert outages == [0, 60, RECOVERY - FAULT - 60, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "good", "expected"),
+    [
+        ({}, Good(), True),
+        ({"outcome": "unknown"}, Good(), False),
+        ({"outcome": "refused"}, Good(), False),
+        ({"latency_ms": 300.0}, Good(within="300ms"), True),
+        ({"latency_ms": 300.1}, Good(within="300ms"), False),
+        ({"latency_ms": 1.0, "outcome": "refused"}, Good(within="300ms"), False),
+    ],
+)
+def test_good_is_happened_and_in_time(changes, good, expected):
+    """Only an answer that says so, within the limit, is good."""
+    assert is_good(request(0, **changes), good) is expected
+
+
+@pytest.mark.parametrize(
+    ("selector", "total"),
+    [
+        ({}, 4),
+        ({"cohorts": ["new"]}, 2),
+        ({"cohorts": ["new", "warm"], "regions": ["sydney"]}, 2),
+        ({"homes": ["melbourne"]}, 1),
+        ({"operations": ["create"]}, 1),
+        ({"operations": ["create"], "cohorts": ["new"]}, 0),
+    ],
+)
+def test_a_selector_is_the_meeting_of_its_lists(selector, total):
+    """An empty list means all; several lists must all agree."""
+    found = [
+        request(1),
+        request(2, region="melbourne"),
+        request(3, cohort="warm"),
+        request(4, cohort="calls", operation="create", home="melbourne"),
+    ]
+    assert len(select(found, Selector(**selector))) == total
+
+
+def test_the_ratio_of_nothing_is_unknown():
+    """No requests have no bad ratio."""
+    assert count([]).ratio is None
+    assert Count(4, 1).ratio == 0.25

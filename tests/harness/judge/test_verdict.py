@@ -1,0 +1,229 @@
+"""Objectives, gates and the verdict, each row of the table and each neighbour."""
+
+from __future__ import annotations
+
+import pytest
+
+from brownout.harness.experiment.phase_windows import phase_windows
+from brownout.harness.judge import gates
+from brownout.harness.judge.gates import LoadRecord
+from brownout.harness.judge.steps import lives, step_results
+from brownout.harness.judge.verdict import PASS_ONLY_GATES, judge_slos, overall
+from brownout.harness.record.result import GateResult, SloResult
+from support.slo_builders import (
+    BASELINE,
+    END,
+    FAULT,
+    T0,
+    act,
+    document,
+    experiment,
+    history,
+    outage,
+    request,
+    requests,
+    whole_life,
+)
+
+HEALTHY = {"planned": 1000.0, "issued": 1000.0, "lag_p99_ms": 3.0, "cpu_share": 0.3}
+
+
+def slo(status="met", **changes):
+    fields = {"name": "tokens", "target": 0.99, "total": 1000, "bad": 0, "ratio": 0.0, "budget_spent": 0.0}
+    return SloResult(**{**fields, "interval": None, "status": status, "reason": "because", **changes})
+
+
+def gate(name="generator-lag", passed=True, severity="inconclusive"):
+    return GateResult(name=name, passed=passed, reason="measured", severity=severity)
+
+
+def steps(*whats):
+    events = [act(FAULT + n, what) for n, what in enumerate(whats)]
+    return step_results(experiment(), history((), events))
+
+
+FINE = steps("intended", "applied", "bitten", "reverting", "reverted", "healed")
+STUCK = steps("intended", "applied", "bitten", "reverting", "stuck")
+
+
+@pytest.mark.parametrize(
+    ("found_slos", "found_gates", "found_steps", "verdict"),
+    [
+        (["met"], [gate()], FINE, "pass"),
+        (["met", "undecided"], [gate()], FINE, "inconclusive"),
+        (["met", "undecided", "breached"], [gate()], FINE, "breach"),
+        (["met"], [gate(passed=False)], FINE, "inconclusive"),
+        (["breached"], [gate(passed=False)], FINE, "inconclusive"),
+        (["breached"], [gate("steady-state", passed=False)], FINE, "inconclusive"),
+        (["breached"], [gate("something-new", passed=False)], FINE, "inconclusive"),
+        *((["breached"], [gate(name, passed=False)], FINE, "breach") for name in sorted(PASS_ONLY_GATES)),
+        *((["met"], [gate(name, passed=False)], FINE, "inconclusive") for name in sorted(PASS_ONLY_GATES)),
+        (["breached"], [gate("acts", passed=False, severity="harness-error")], FINE, "harness-error"),
+        (["met"], [gate("acts", passed=True, severity="harness-error")], FINE, "pass"),
+        (["breached"], [gate("acts", passed=False, severity="harness-error")], STUCK, "unsafe"),
+        (["met"], [gate("clean-teardown", passed=False, severity="unsafe")], FINE, "unsafe"),
+        (["met"], [gate()], STUCK, "unsafe"),
+    ],
+)
+def test_the_verdict_table(found_slos, found_gates, found_steps, verdict):
+    """unsafe > harness-error > breach > inconclusive > pass, and a breach needs a measurement that can be trusted."""
+    found, reasons = overall([slo(status) for status in found_slos], found_gates, found_steps)
+    assert found == verdict
+    assert reasons
+
+
+def test_a_distrusted_breach_is_still_told():
+    """An inconclusive verdict names the failed gate first and the breach that it took back."""
+    _, reasons = overall([slo("breached")], [gate(passed=False)], FINE)
+    assert reasons[0].startswith("generator-lag")
+    assert "not trusted" in reasons[1]
+
+
+@pytest.mark.parametrize(
+    ("total", "bad", "status"),
+    [(1000, 0, "met"), (1000, 10, "undecided"), (1000, 40, "breached"), (100, 0, "undecided"), (0, 0, "undecided")],
+)
+def test_an_objective_needs_a_bound_within_or_beyond_its_budget(total, bad, status):
+    """At 99 %: met with the upper bound within 1 %, breached with the lower above, else nobody knows."""
+    found = [request(FAULT + n, n >= bad) for n in range(total)]
+    (result,) = judge_slos(experiment(), history(found))
+    assert (result.total, result.bad, result.status) == (total, bad, status)
+
+
+def test_reasons_have_the_figures():
+    """A reader sees share, count, bound and target without opening another file."""
+    (result,) = judge_slos(experiment(), history([request(FAULT + n, n >= 40) for n in range(1000)]))
+    assert result.reason.startswith("96 % of 1,000 good, at most 96.9 %; target 99 %")
+    assert result.budget_spent == pytest.approx(4)
+    assert judge_slos(experiment(), history())[0].reason == "no request matched"
+
+
+def test_an_objective_is_judged_over_its_own_phases():
+    """The baseline is not in it unless asked for, and neither is what others do."""
+    found = [*outage(), *requests(FAULT, END, False, cohort="warm")]
+    alone = document()["slos"][0]
+    (default,) = judge_slos(experiment(), history(found))
+    (quiet,) = judge_slos(experiment(slos=[{**alone, "phases": ["baseline", "recovery"]}]), history(found))
+    assert (default.total, default.bad) == (2400, 1200)
+    assert (quiet.total, quiet.bad, quiet.status) == (600 + 1140, 0, "met")
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "changes", "passed"),
+    [
+        ("generator-lag", gates.generator_lag, {}, True),
+        ("generator-lag", gates.generator_lag, {"lag_p99_ms": 50.1}, False),
+        ("issued-share", gates.issued_share, {"issued": 990.0}, True),
+        ("issued-share", gates.issued_share, {"issued": 989.0}, False),
+        ("issued-share", gates.issued_share, {"planned": 0.0, "issued": 0.0}, False),
+        ("generator-cpu", gates.generator_cpu, {}, True),
+        ("generator-cpu", gates.generator_cpu, {"cpu_share": 0.9}, False),
+    ],
+)
+def test_load_gates_compare_with_their_limits(name, check, changes, passed):
+    """Each gauge is held against the experiment's limit."""
+    found = check(experiment().gates, LoadRecord({**HEALTHY, **changes}, (), 1000))
+    assert (found.name, found.passed) == (name, passed)
+
+
+@pytest.mark.parametrize("check", [gates.generator_lag, gates.issued_share, gates.generator_cpu])
+def test_a_gauge_that_is_missing_fails_its_gate(check):
+    """No figure is not a good figure."""
+    found = check(experiment().gates, LoadRecord({}, (), 1000))
+    assert not found.passed
+    assert "left no figures" in found.reason
+
+
+def test_requests_that_left_no_line_were_not_issued():
+    """What the generator claims to have sent counts only with a line in the log."""
+    assert not gates.issued_share(experiment().gates, LoadRecord(HEALTHY, (), 900)).passed
+
+
+def test_any_problem_of_the_load_fails_its_gate():
+    """Problems are told word for word."""
+    assert gates.load_problems(LoadRecord(HEALTHY, (), 1)).passed
+    found = gates.load_problems(LoadRecord(HEALTHY, ("worker 2 was lost",), 1))
+    assert (found.passed, found.reason) == (False, "worker 2 was lost")
+
+
+@pytest.mark.parametrize(
+    ("found", "passed"),
+    [
+        (requests(BASELINE, FAULT), True),
+        ([request(BASELINE + n, n >= 2) for n in range(100)], False),
+        ([request(BASELINE + n, n >= 1) for n in range(100)], True),
+        (requests(BASELINE, BASELINE + 19), False),
+        (requests(FAULT, END), False),
+    ],
+)
+def test_steady_state_is_the_objective_met_before_the_fault(found, passed):
+    """Enough requests in the baseline, and no more bad ones than the target allows."""
+    window = phase_windows(experiment().timeline)[0]
+    assert gates.steady_state(experiment(), found, baseline=window).passed is passed
+
+
+@pytest.mark.parametrize(("total", "status", "passed"), [(268, "met", True), (267, "undecided", False), (5, "breached", True)])
+def test_samples_are_needed_to_meet_an_objective_only(total, status, passed):
+    """A breach with few requests is a breach all the same."""
+    assert gates.samples(experiment(), [slo(status, total=total)]).passed is passed
+
+
+BITTEN = ["intended", "applied", "bitten", "reverting", "reverted", "healed"]
+ABSENT = ["intended", "applied", "not-bitten", "reverting", "reverted", "healed"]
+
+
+@pytest.mark.parametrize(
+    ("posture", "whats", "bites", "passed"),
+    [
+        ("broken", BITTEN, "required", True),
+        ("broken", ABSENT, "required", False),
+        ("broken", ABSENT, "none-expected", True),
+        ("broken", [], "none-expected", False),
+        ("broken", ["intended", "defended"], "required", False),
+        ("repaired", ["intended", "defended"], "required", True),
+        ("repaired", BITTEN, "required", False),
+    ],
+)
+def test_every_step_must_do_what_the_experiment_says(posture, whats, bites, passed):
+    """Bitten, or refused where and only where the posture declares it."""
+    plan = experiment(schedule=[{**document()["schedule"][0], "bite": bites}])
+    results = step_results(plan, history((), [act(FAULT + n, what) for n, what in enumerate(whats)]))
+    assert gates.bite(plan.schedule, plan.postures[posture], results).passed is passed
+
+
+@pytest.mark.parametrize(
+    ("whats", "failed_step"),
+    [(["intended", "defended"], None), (BITTEN, "failover"), ([], "roll")],
+)
+def test_a_skipped_step_is_judged_by_the_one_it_needs(whats, failed_step):
+    """Skipping is right when what the step needs was refused, wrong when it was there."""
+    failover = {"name": "failover", "at": "00:30", "role": "mitigation", "fault": "route", "needs": "roll"}
+    plan = experiment(schedule=[document()["schedule"][0], failover])
+    events = [*(act(FAULT + n, what) for n, what in enumerate(whats)), act(1800, "skipped", "failover")]
+    posture = plan.postures["repaired" if "defended" in whats else "broken"]
+    found = gates.bite(plan.schedule, posture, step_results(plan, history((), events)))
+    assert found.passed is (failed_step is None)
+    assert found.passed or found.reason.startswith(failed_step)
+
+
+def test_an_act_that_could_not_be_done_is_a_harness_error():
+    """The gate carries the severity and the reason of the failure."""
+    known = lives([act(FAULT, "intended"), act(FAULT, "failed", evidence="no answer"), act(FAULT, "healed")])
+    found = gates.acts(known)
+    assert (found.passed, found.severity, found.reason) == (False, "harness-error", "roll failed: no answer")
+    assert gates.acts(lives(whole_life())).passed
+
+
+@pytest.mark.parametrize(
+    ("whats", "passed", "severity"),
+    [(BITTEN, True, "inconclusive"), (BITTEN[:3], False, "inconclusive"), ([*BITTEN[:4], "stuck"], False, "unsafe")],
+)
+def test_what_is_left_behind_is_never_overlooked(whats, passed, severity):
+    """Stuck is unsafe; an undo that nobody saw leaves the verdict open."""
+    found = gates.healed(lives([act(FAULT + n, what) for n, what in enumerate(whats)]))
+    assert (found.passed, found.severity) == (passed, severity)
+
+
+def test_the_time_of_day_of_the_builders_is_right():
+    """The builders' midnight is the experiment's."""
+    assert experiment().timeline.epoch_s() == T0

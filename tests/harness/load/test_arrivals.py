@@ -1,0 +1,122 @@
+"""The plan is a pure function of its seed, and issues exactly what it promises."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals, operations_of, plan_json, planned_count
+
+WARM = Cohort(name="warm", model="token", region="sydney", rate_per_s=5, machines=("vm1", "vm2", "vm3"))
+SCALED = Cohort(name="scaled", model="token", region="sydney", rate_per_s=1, machines=("vmss",), fresh=True)
+OPERATORS = Cohort(
+    name="operators",
+    model="management",
+    region="melbourne",
+    rate_per_s=8,
+    mix={"create": 1, "delete": 1, "list": 6, "assign": 0},
+    homes={"sydney": 3, "melbourne": 1},
+    front_ends={"portal": 1, "arm": 4},
+)
+
+
+def plan(*cohorts: Cohort, seed: int = 3) -> LoadPlan:
+    return LoadPlan(seed=seed, start_s=1000.0, end_s=1500.0, cohorts=cohorts)
+
+
+def test_same_seed_gives_the_same_arrivals() -> None:
+    """Two plans with one seed issue equal arrivals, also after a trip through JSON."""
+    first = plan(WARM, SCALED, OPERATORS)
+    again = LoadPlan.model_validate(plan_json(first))
+    assert list(arrivals(first)) == list(arrivals(again))
+
+
+def test_another_seed_moves_the_arrivals() -> None:
+    """The seed decides when clients arrive, and not how many do."""
+    first, other = list(arrivals(plan(WARM))), list(arrivals(plan(WARM, seed=4)))
+    assert len(first) == len(other)
+    assert [a.at_s for a in first] != [a.at_s for a in other]
+
+
+def test_counts_are_the_planned_ones_and_times_lie_inside_in_order() -> None:
+    """Each cohort issues rate times duration arrivals, ordered in time, inside the plan, with ids of their own."""
+    made = plan(WARM, SCALED, OPERATORS)
+    found = list(arrivals(made))
+    assert Counter(a.cohort for a in found) == {c.name: planned_count(made, c) for c in made.cohorts}
+    assert Counter(a.cohort for a in found) == {"warm": 2500, "scaled": 500, "operators": 4000}
+    assert [a.at_s for a in found] == sorted(a.at_s for a in found)
+    assert made.start_s < found[0].at_s
+    assert found[-1].at_s < made.end_s
+    assert len({a.id for a in found}) == len(found)
+
+
+def test_gaps_are_exponential() -> None:
+    """Arrivals are Poisson-like: the gaps' standard deviation is about their mean, and e^-1 of them are longer than it."""
+    times = [a.at_s for a in arrivals(plan(OPERATORS))]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    mean = sum(gaps) / len(gaps)
+    deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
+    assert deviation / mean == pytest.approx(1.0, abs=0.06)
+    assert sum(gap > mean for gap in gaps) / len(gaps) == pytest.approx(0.368, abs=0.03)
+
+
+def test_taking_one_cohort_away_leaves_the_others_alone() -> None:
+    """A cohort's arrivals depend on the seed and on itself only."""
+    together = [a for a in arrivals(plan(WARM, SCALED, OPERATORS)) if a.cohort == "operators"]
+    assert together == list(arrivals(plan(OPERATORS)))
+
+
+def test_mix_homes_and_front_ends_come_in_their_shares() -> None:
+    """Weights become shares within sampling error, and a weight of zero never occurs."""
+    found = list(arrivals(plan(OPERATORS)))
+    operations = Counter(a.operation for a in found)
+    assert set(operations) == {"create", "delete", "list"} == set(operations_of(OPERATORS))
+    assert operations["list"] / len(found) == pytest.approx(6 / 8, abs=0.03)
+    assert sum(a.home == "sydney" for a in found) / len(found) == pytest.approx(3 / 4, abs=0.03)
+    assert sum(a.front_end == "portal" for a in found) / len(found) == pytest.approx(1 / 5, abs=0.03)
+
+
+def test_machines_of_plain_cohorts_come_back_and_fresh_ones_never_do() -> None:
+    """Plain cohorts reuse their machines; a fresh cohort's arrivals each come from a machine of its scale set never seen."""
+    found = list(arrivals(plan(WARM, SCALED)))
+    assert {a.machine for a in found if a.cohort == "warm"} == {"vm1", "vm2", "vm3"}
+    scaled = [a.machine for a in found if a.cohort == "scaled"]
+    assert len(set(scaled)) == len(scaled)
+    assert all(name.startswith("vmss_") and name.removeprefix("vmss_").isdigit() for name in scaled)
+
+
+def test_defaults_without_a_mix() -> None:
+    """A cohort without a mix has its model's operation, its own region as home, and ARM as front end."""
+    arrival = next(arrivals(plan(WARM)))
+    assert (arrival.operation, arrival.home, arrival.front_end) == ("token", "sydney", "arm")
+
+
+def in_blocks(plan_: LoadPlan, block_s: float) -> LoadPlan:
+    return plan_.model_copy(update={"block_s": block_s})
+
+
+def test_a_plan_in_blocks_has_the_planned_count_in_each_and_in_all() -> None:
+    """However long it is, every block has what its rate promises, ids are never used twice, and time goes forward."""
+    long = in_blocks(plan(WARM, SCALED, OPERATORS), 60.0)
+    found = list(arrivals(long))
+    assert Counter(arrival.cohort for arrival in found) == {"warm": 2500, "scaled": 500, "operators": 4000}
+    assert len({arrival.id for arrival in found}) == len(found)
+    assert all(before.at_s <= after.at_s for before, after in pairwise(found))
+    first = [arrival for arrival in found if arrival.at_s < 1060.0]
+    assert Counter(arrival.cohort for arrival in first) == {"warm": 300, "scaled": 60, "operators": 480}
+    assert [arrival.index for arrival in found if arrival.cohort == "scaled"] == list(range(500))
+
+
+def test_leaving_out_what_is_past_leaves_the_rest_as_it_is() -> None:
+    """A worker that joins late sees the same arrivals from its first block on as one that was there from the start."""
+    long = in_blocks(plan(WARM, SCALED), 60.0)
+    late = list(arrivals(long, after_s=1130.0))
+    assert late == [arrival for arrival in arrivals(long) if arrival.at_s >= 1120.0]
+
+
+def test_a_plan_of_one_block_is_the_plan_without_blocks() -> None:
+    """Blocks change nothing but how much is planned at a time."""
+    whole = plan(WARM, OPERATORS)
+    assert list(arrivals(in_blocks(whole, 500.0))) == list(arrivals(whole))

@@ -1,0 +1,322 @@
+"""Runs in the hands of a test: what they answer, what they raise, and that equal ones are made once."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from brownout.harness import api
+from brownout.harness.errors import BrownoutError, UsageError
+from brownout.harness.pytest_plugin.outcome import Inconclusive
+from brownout.harness.pytest_plugin.runs import Brownout, Run, Uses
+from brownout.harness.pytest_plugin.settings import PluginSettings
+from brownout.harness.pytest_plugin.share import Entry, locked, once, turn_of_the_machine
+from brownout.harness.record.result import ClaimResult
+from brownout.harness.record.verdicts import Verdict
+from support.places import ROOT
+from support.plugin_project import EXPERIMENT
+
+
+def facade(folder: Path, uses: Uses | None = None) -> Brownout:
+    """A session's `brownout`, whose root is `folder`, with the seed 7."""
+    (folder / "tiny.yaml").write_text(EXPERIMENT.format(name="tiny", rate_per_s=0.5, target=0.9))
+    return Brownout(
+        world="simulation", seed=7, shared=folder / "shared", out=None, root=folder, uses=uses if uses is not None else Uses()
+    )
+
+
+@pytest.fixture(scope="module")
+def breached(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return facade(tmp_path_factory.mktemp("breached")).run("tiny.yaml")
+
+
+def with_verdict(run: Run, verdict: Verdict, uses: Uses | None = None) -> Run:
+    changed = run.result.model_copy(update={"verdict": verdict, "reasons": ("because of it",)})
+    return Run(changed, run.folder, uses if uses is not None else Uses())
+
+
+def test_a_run_answers_by_name(breached: Run) -> None:
+    """Objectives and steps are found by name, the history is the recorded one, and the seed is the session's."""
+    assert breached.expect("breach") is breached
+    assert breached.slo("tokens").status == "breached"
+    assert breached.step("cut").state == "healed"
+    assert len(breached.history.requests) == 570
+    assert breached.result.seed == 7
+
+
+@pytest.mark.parametrize(
+    ("ask", "hint"),
+    [
+        (lambda run: run.slo("token"), "did you mean 'tokens'?"),
+        (lambda run: run.step("cat"), "did you mean 'cut'?"),
+        (lambda run: run.claim("C1"), "there are: none"),
+        (lambda run: run.expect("passed"), "verdicts: pass, breach"),
+        (lambda run: run.expect(), "verdicts: pass, breach"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_right_ones(breached: Run, ask: Callable[[Run], object], hint: str) -> None:
+    """What is not there is an error with a suggestion, never an empty answer."""
+    with pytest.raises(UsageError, match=re.escape(hint)):
+        ask(breached)
+
+
+@pytest.mark.parametrize("ask", [Run.require_conclusive, lambda run: run.expect("pass"), lambda run: run.slo("tokens")])
+@pytest.mark.parametrize("verdict", ["harness-error", "unsafe"])
+def test_a_harness_that_failed_fails_the_test(breached: Run, verdict: Verdict, ask: Callable[[Run], object]) -> None:
+    """A harness error and an unsafe end are failures, which no policy turns into a skip."""
+    with pytest.raises(AssertionError, match=f"the run ended as {verdict}: tiny in simulation.*\n  - because of it"):
+        ask(with_verdict(breached, verdict))
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda run: run.expect("pass", "breach"), lambda run: run.slo("tokens"), lambda run: run.holds("C1")]
+)
+def test_an_undecided_run_decides_nothing(breached: Run, ask: Callable[[Run], object]) -> None:
+    """Whatever is asked of an inconclusive run is inconclusive, with its reasons."""
+    with pytest.raises(Inconclusive, match="tiny in simulation, posture bare, seed 7: because of it"):
+        ask(with_verdict(breached, "inconclusive"))
+
+
+def test_looking_at_an_undecided_run_is_noticed_at_the_end(breached: Run) -> None:
+    """A test that only reads raw figures of such a run is not let through, unless it said that it expects the verdict."""
+    uses = Uses()
+    run = with_verdict(breached, "inconclusive", uses)
+    uses.check()
+    assert run.result.slos
+    with pytest.raises(Inconclusive):
+        uses.check()
+    run.expect("inconclusive")
+    uses.check()
+    uses.begin()
+    assert run.verdict == "inconclusive"
+    with pytest.raises(Inconclusive):
+        uses.check()
+
+
+def test_claims_that_do_not_hold_are_told_side_by_side(breached: Run) -> None:
+    """The failure shows what was published and what was measured, of those that differ or were only calibrated."""
+    rows = (("C1", "holds"), ("C2", "differs"), ("C3", "calibrated"))
+    claims = tuple(ClaimResult(id=id_, text="t", published="3 %", measured="9 %", status=status) for id_, status in rows)
+    run = Run(breached.result.model_copy(update={"claims": claims}), breached.folder, Uses())
+    assert run.holds("C1").claim("C1").status == "holds"
+    with pytest.raises(AssertionError) as raised:
+        run.holds("C1", "C2", "C3")
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "2 of 3 claims do not hold: tiny in simulation, posture bare, seed 7"
+    assert lines[1:3] == [f"  - {id_} t: published '3 %', measured '9 %' ({status})" for id_, status in rows[1:]]
+
+
+@dataclass
+class Calls:
+    """Stands in for brownout.harness.api.run and counts."""
+
+    raises: BrownoutError | None = None
+    interrupted: bool = False
+    made: list[api.Options] = field(default_factory=list)
+
+    def __call__(self, experiment: object, options: api.Options) -> api.Outcome:
+        self.made.append(options)
+        if self.raises is not None:
+            raise self.raises
+        return api.Outcome(cast("api.Result", None), Path("nowhere"), interrupted=self.interrupted)
+
+
+def test_an_error_of_the_harness_is_not_run_into_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test that wants the run gets the error, and the expensive failure is gone through once, across workers."""
+    calls = Calls(raises=BrownoutError("no such luck", hint="try again"))
+    monkeypatch.setattr(api, "run", calls)
+    for worker in (facade(tmp_path), facade(tmp_path)):
+        for _ in range(2):
+            with pytest.raises(BrownoutError, match="no such luck\n  -> try again"):
+                worker.run("tiny.yaml")
+    assert len(calls.made) == 1
+
+
+def test_bad_usage_is_told_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong name costs nothing, so it is not remembered, and keeps its kind."""
+    calls = Calls(raises=UsageError("no posture"))
+    monkeypatch.setattr(api, "run", calls)
+    own = facade(tmp_path)
+    for _ in range(2):
+        with pytest.raises(UsageError, match="no posture"):
+            own.run("tiny.yaml")
+    assert len(calls.made) == 2
+
+
+def test_an_interrupt_that_was_healed_still_ends_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run takes the first Ctrl-C to revert its faults; pytest is told of it afterwards."""
+    monkeypatch.setattr(api, "run", Calls(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        facade(tmp_path).run("tiny.yaml")
+
+
+def test_equal_runs_are_one(tmp_path: Path) -> None:
+    """Twice the same is the same folder, in another worker too; another seed, posture or setting is another run."""
+    here, there = facade(tmp_path), facade(tmp_path)
+    experiment = here.experiment("tiny.yaml")
+    first = here.run("tiny.yaml")
+    assert here.run(experiment, posture="bare", seed=7) is first
+    assert there.run("tiny.yaml").folder == first.folder
+    assert here.run("tiny.yaml", seed=8).folder != first.folder
+    shorter = here.run("tiny.yaml", settings={"token_lifetime_s": 3600.0})
+    assert shorter.folder != first.folder
+    assert shorter.result.parameters["token_lifetime_s"] == 3600.0
+
+
+def test_a_run_can_be_repeated_in_a_terminal(tmp_path: Path) -> None:
+    """The command in the result names the experiment's file; one that a test has derived is left in a file for that."""
+    own = facade(tmp_path)
+    command = own.run("tiny.yaml").result.command
+    assert command == f"brownout run {tmp_path / 'tiny.yaml'} --world simulation --posture bare --seed 7"
+    derived = own.run("tiny.yaml", settings={"token_lifetime_s": 3600.0}, controls=False)
+    words = shlex.split(derived.result.command)
+    assert shlex.join(words[3:]) == "--world simulation --posture bare --seed 7 --no-controls"
+    again = facade(tmp_path / "shared", Uses()).run(words[2], controls=False)
+    assert again.result.digest == derived.result.digest
+    assert again.result.parameters == derived.result.parameters
+
+
+def test_a_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """Its name comes with a suggestion, and no run folder is made."""
+    with pytest.raises(UsageError, match="token_lifetime_s"):
+        facade(tmp_path).run("tiny.yaml", settings={"token_lifetime": 60.0})
+    assert not (tmp_path / "shared" / "runs").exists()
+
+
+def test_two_who_want_the_same_make_it_once(tmp_path: Path) -> None:
+    """The second waits for the first and gets what it made."""
+    made, found = [], []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make() -> Entry:
+        begun.set()
+        go_on.wait(10)
+        made.append(1)
+        return Entry(folder="there")
+
+    def want() -> None:
+        found.append(once(tmp_path, "key", make))
+
+    threads = [threading.Thread(target=want) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert found == [Entry(folder="there")] * 2
+    assert len(made) == 1
+
+
+HOLDER = """
+import pathlib, sys, time
+from brownout.harness.pytest_plugin.share import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    """A worker that is killed with the lock in hand does not block the others; one that lives makes them give up in time."""
+    path = tmp_path / "lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BrownoutError, match="another test run has held"), locked(path, wait_s=0.2):
+            raise AssertionError("the lock was given twice")
+    finally:
+        holder.kill()
+        holder.communicate()
+    with locked(path, wait_s=5):
+        assert path.exists()
+
+
+def test_runs_against_the_clock_take_turns_on_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at a time, whichever session it belongs to; a simulation needs no turn."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("brownout.harness.pytest_plugin.share.WAIT_S", 0.0)
+    with turn_of_the_machine():
+        with pytest.raises(BrownoutError, match="another test run has held"), turn_of_the_machine():
+            raise AssertionError("two had the turn at once")
+        assert facade(tmp_path).run("tiny.yaml").verdict == "breach"
+    with turn_of_the_machine():
+        assert tmp_path.exists()
+
+
+class Told:
+    """A pytest.Config that was told these things on its command line and in its ini file."""
+
+    def __init__(self, **told: str) -> None:
+        self._told = told
+        self.invocation_params = type("Params", (), {"dir": Path("/from/here")})
+
+    def getoption(self, name: str) -> str | None:
+        return self._told.get(f"cli_{name}")
+
+    def getini(self, name: str) -> str:
+        return self._told.get(f"ini_{name}", "")
+
+
+def settled(**told: str) -> PluginSettings:
+    return PluginSettings.of(cast("pytest.Config", Told(**told)))
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WORLD", "SEED", "OUT", "INCONCLUSIVE"):
+        monkeypatch.delenv(f"BROWNOUT_{name}", raising=False)
+
+
+@pytest.mark.usefixtures("bare_environment")
+def test_the_command_line_beats_the_environment_beats_the_ini_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option is looked up in this order, and has a default."""
+    assert settled() == PluginSettings("simulation", 1, None, "skip")
+    assert settled(ini_brownout_seed="3", ini_brownout_world="processes") == PluginSettings("processes", 3, None, "skip")
+    monkeypatch.setenv("BROWNOUT_SEED", "4")
+    monkeypatch.setenv("BROWNOUT_OUT", "kept")
+    assert settled(ini_brownout_seed="3") == PluginSettings("simulation", 4, Path("/from/here/kept"), "skip")
+    assert settled(ini_brownout_seed="3", cli_brownout_seed="0", cli_brownout_inconclusive="ok").seed == 0
+
+
+@pytest.mark.usefixtures("bare_environment")
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("world", "moon", "brownout world 'moon' is none of simulation, processes"),
+        ("seed", "-1", "brownout seed '-1' is not a whole number from 0 on"),
+        ("inconclusive", "maybe", "brownout inconclusive 'maybe' is none of skip, fail, ok"),
+    ],
+)
+def test_a_wrong_option_is_bad_usage(option: str, value: str, complaint: str) -> None:
+    """Wherever it was told, pytest ends with what is allowed."""
+    for place in ("cli", "ini"):
+        with pytest.raises(pytest.UsageError, match=complaint):
+            settled(**{f"{place}_brownout_{option}": value})
+
+
+LOADED = """
+import sys
+import pytest
+before = set(sys.modules)
+import brownout.harness.pytest_plugin.plugin
+print(*set(sys.modules) - before)
+"""
+
+
+def test_the_plugin_weighs_nothing() -> None:
+    """Importing it, as every pytest of the environment does, brings in none of what runs experiments."""
+    ended = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(ended.stdout.split())
+    assert "brownout.harness.pytest_plugin.runs" in loaded
+    assert not loaded & {"asyncio", "httpx", "cryptography", "allure", "pydantic", "yaml", "orjson", "sqlite3", "click"}

@@ -1,0 +1,258 @@
+"""The world `processes` on a real stack: faults bite and heal, and what is seen is what the kernel says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from brownout.harness.base import ports as port_range
+from brownout.harness.base import processes as system
+from brownout.harness.errors import Defended, WorldError
+from brownout.harness.worlds.processes.control import SOCKET_NAME
+from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME, check_topology
+from brownout.harness.worlds.processes.world import ProcessesWorld
+from brownout.identity.core.messages import CallFailed, Request
+from brownout.identity.server.spec_file import read_served
+from support.server_stacks import Stack, daemon_pid, link, node, switch, token_request
+
+pytestmark = pytest.mark.slow
+
+HOST_LINK = "client->sydney.host"
+
+
+def test_a_stack_is_ready_in_seconds_and_hands_out_tokens(stack: Stack) -> None:
+    """Sixteen processes, one for each node, are up within seconds and a machine gets a token over its link."""
+    status = stack.run(stack.world.status())
+    pids = {row["pid"] for row in status["nodes"].values()}
+    answer = stack.run(stack.world.client("sydney.host", token_request("web-1"), timeout_s=3))
+    assert set(status["nodes"]) == set(stack.world.spec.nodes())
+    assert len(pids) == 16
+    assert {row["state"] for row in status["nodes"].values()} == {"running"}
+    assert stack.ready_s < 8
+    assert answer.status == 200
+    assert answer.body is not None
+    assert answer.body["token_type"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [
+        ({"effect": "refuse"}, "refused"),
+        ({"effect": "stall"}, "timeout"),
+        ({"effect": "slow", "latency_ms": 150, "direction": "downstream"}, "ok"),
+    ],
+)
+def test_a_link_fault_bites_and_heals(stack: Stack, state: dict[str, object], outcome: str) -> None:
+    """A link's fault shows in a fresh probe while it is held and is gone after its release, on that link alone."""
+    carrier, world = link(HOST_LINK), stack.world
+    stack.run(world.hold(carrier, "f-link", state))
+    held = stack.run(world.probe(HOST_LINK, timeout_ms=400))
+    other = stack.run(world.probe("client->melbourne.host", timeout_ms=2000))
+    stack.run(world.release(carrier, "f-link"))
+    healed = stack.run(world.probe(HOST_LINK, timeout_ms=2000))
+    assert held.outcome == outcome
+    assert held.latency_ms >= {"refused": 0, "timeout": 400, "ok": 150}[outcome]
+    assert other.outcome == "ok"
+    assert healed.outcome == "ok"
+    assert stack.run(world.read(carrier))["holds"] == {}
+
+
+def test_a_node_that_is_down_is_really_gone_and_comes_back_on_its_port(stack: Stack) -> None:
+    """A killed node has no process and its own port refuses; released, another process serves the same port."""
+    world, carrier = stack.world, node("sydney.token.z2")
+    before = stack.run(world.read(carrier))
+    stack.run(world.hold(carrier, "f-down", {"effect": "down"}))
+    assert not Path(f"/proc/{before['pid']}").exists()
+    assert port_range.refuses(before["port"])
+    assert stack.run(world.probe("client->sydney.token.z2", timeout_ms=1000)).outcome == "reset"
+    assert stack.run(world.read(carrier))["holds"] == {"f-down": {"effect": "down"}}
+    stack.run(world.release(carrier, "f-down"))
+    after = stack.run(world.read(carrier))
+    assert (after["state"], after["port"]) == ("running", before["port"])
+    assert after["pid"] != before["pid"]
+    assert stack.run(world.probe("client->sydney.token.z2", timeout_ms=2000)).outcome == "ok"
+
+
+def test_a_paused_node_is_stopped_by_the_kernel_and_goes_on(stack: Stack) -> None:
+    """A paused node is in state T with all its threads and answers nobody; released, the same process answers."""
+    world, carrier = stack.world, node("melbourne.vault")
+    stack.run(world.hold(carrier, "f-pause", {"effect": "paused"}))
+    paused = stack.run(world.read(carrier))
+    assert system.stopped(paused["pid"])
+    assert stack.run(world.probe("client->melbourne.vault", timeout_ms=300)).outcome == "timeout"
+    stack.run(world.release(carrier, "f-pause"))
+    after = stack.run(world.read(carrier))
+    assert (after["pid"], after["state"]) == (paused["pid"], "running")
+    assert stack.run(world.probe("client->melbourne.vault", timeout_ms=2000)).outcome == "ok"
+
+
+def test_overlapping_holds_on_a_node_are_a_set(stack: Stack) -> None:
+    """With one hold that pauses and one that kills, each release lifts its own effect only, in either order."""
+    world, carrier = stack.world, node("melbourne.token.z3")
+    stack.run(world.hold(carrier, "f-a", {"effect": "paused"}))
+    stack.run(world.hold(carrier, "f-b", {"effect": "down"}))
+    assert stack.run(world.read(carrier))["state"] == "down"
+    stack.run(world.release(carrier, "f-b"))
+    assert stack.run(world.read(carrier))["state"] == "paused"
+    stack.run(world.hold(carrier, "f-c", {"effect": "down"}))
+    stack.run(world.release(carrier, "f-a"))
+    assert stack.run(world.read(carrier))["state"] == "down"
+    stack.run(world.release(carrier, "f-c"))
+    stack.run(world.release(carrier, "f-c"))
+    assert stack.run(world.read(carrier))["state"] == "running"
+
+
+def test_a_node_that_dies_by_itself_is_reported_and_not_restarted(stack: Stack) -> None:
+    """A crash nobody asked for is shown as dead with its exit, refuses faults, and ends only by an explicit restart."""
+    world, carrier = stack.world, node("sydney.vault")
+    pid = stack.run(world.read(carrier))["pid"]
+    os.kill(pid, signal.SIGKILL)
+    assert system.await_true(lambda: system.ProcessId.of(pid) is None, 3)
+    dead = stack.run(world.status())["nodes"]["sydney.vault"]
+    assert (dead["state"], dead["exit"]) == ("dead", "signal SIGKILL")
+    with pytest.raises(WorldError, match=r"sydney.vault ended by itself"):
+        stack.run(world.hold(carrier, "f-x", {"effect": "down"}))
+    with pytest.raises(WorldError, match=r"sydney.vault ended by itself"):
+        stack.run(world.release(carrier, "f-x"))
+    assert stack.run(world.restart("sydney.vault"))["state"] == "running"
+    assert stack.run(world.probe("client->sydney.vault", timeout_ms=2000)).outcome == "ok"
+
+
+def test_each_listening_socket_is_held_by_one_process(stack: Stack) -> None:
+    """No node's listening socket is open in the parent or in another node, so that killing a node closes its port."""
+    status = stack.run(stack.world.status())
+    pids = {name: row["pid"] for name, row in status["nodes"].items()} | {"parent": status["pid"]}
+    listening = {name: system.listening_ports(pid) for name, pid in pids.items()}
+    holders = {
+        name: [other for other, ports in listening.items() if row["port"] in ports] for name, row in status["nodes"].items()
+    }
+    assert holders == {name: [name] for name in status["nodes"]}
+
+
+def test_a_switch_is_held_read_and_released_on_the_node(stack: Stack) -> None:
+    """A control hold is kept by the node under its id, survives the node's death, and its release may run twice."""
+    world, carrier = stack.world, switch("sydney.store")
+    report = stack.run(world.hold(carrier, "f-roll", {"switch": "roll-key", "value": {"overlap_s": 600}}))
+    assert report["hold"]["switch"] == "roll-key"
+    stack.run(world.hold(node("sydney.store"), "f-kill", {"effect": "down"}))
+    with pytest.raises(WorldError, match=r"sydney.store does not answer: refused"):
+        stack.run(world.read(carrier))
+    stack.run(world.release(node("sydney.store"), "f-kill"))
+    assert "f-roll" in stack.run(world.read(carrier))["holds"]
+    stack.run(world.release(carrier, "f-roll"))
+    stack.run(world.release(carrier, "f-roll"))
+    assert stack.run(world.read(carrier))["holds"] == {}
+
+
+def test_the_systems_refusal_is_a_defence_and_not_an_error(stack: Stack) -> None:
+    """A change that the deployer refuses under its freeze comes back as Defended; an unknown switch as WorldError."""
+    world, carrier = stack.world, switch("sydney.deployer")
+    stack.run(world.hold(carrier, "f-freeze", {"switch": "freeze", "value": {}}))
+    try:
+        with pytest.raises(Defended):
+            stack.run(
+                world.hold(carrier, "f-roll-out", {"switch": "roll-out", "value": {"build": "2.0", "regions": ["sydney"]}})
+            )
+        with pytest.raises(WorldError, match="no switch 'nonsense'"):
+            stack.run(world.hold(carrier, "f-unknown", {"switch": "nonsense", "value": {}}))
+    finally:
+        stack.run(world.release(carrier, "f-freeze"))
+    assert stack.run(world.read(carrier))["holds"] == {}
+
+
+def test_another_process_can_drive_the_stack(stack: Stack) -> None:
+    """A world attached by folder sees the same clock, links and holds, and undoes what the first one did."""
+    world, other = stack.world, ProcessesWorld.attach(stack.world.folder)
+    stack.run(world.hold(link(HOST_LINK), "f-left", {"effect": "refuse"}))
+    assert other.alive()
+    assert other.urls() == world.urls()
+    assert abs(other.now() - world.now()) < 0.5
+    stack.run(other.release(link(HOST_LINK), "f-left"))
+    assert stack.run(world.probe(HOST_LINK, timeout_ms=2000)).outcome == "ok"
+
+
+def test_unknown_names_are_refused_with_the_known_ones(stack: Stack) -> None:
+    """A link or node that the stack does not have is named in the error, with those it has in the hint."""
+    with pytest.raises(WorldError, match=r"no node 'perth.host'"):
+        stack.run(stack.world.hold(node("perth.host"), "f", {"effect": "down"}))
+    with pytest.raises(WorldError, match=r"no link 'client->perth.host'") as raised:
+        stack.run(stack.world.probe("client->perth.host", timeout_ms=10))
+    assert HOST_LINK in raised.value.hint
+
+
+def test_nothing_is_told_an_address_that_goes_round_a_link(stack: Stack) -> None:
+    """Nodes and clients know addresses of proxies only; a specification that names a node's own port is refused."""
+    folder, world = stack.world.folder, stack.world
+    served = read_served(folder / SPEC_NAME)
+    ports = {name: row["port"] for name, row in stack.run(world.status())["nodes"].items()}
+    check_topology(served, ports)
+    own = f"127.0.0.1:{ports['sydney.store']}"
+    round_about = type(served)(served.stack, served.clock, {**served.links, "sydney.token->sydney.store": own})
+    with pytest.raises(WorldError, match="round its link"):
+        check_topology(round_about, ports)
+
+
+def test_secrets_and_sockets_are_the_owners_alone(stack: Stack) -> None:
+    """The record, the specification, the control socket and every log and database are closed to other users."""
+    folder = stack.world.folder
+    for name in (RECORD_NAME, SPEC_NAME, SOCKET_NAME):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    for name in ("logs", "state"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o700
+
+
+def test_the_control_plane_wants_its_token(stack: Stack) -> None:
+    """A control request with another token is refused by the node itself."""
+    answer = stack.run(stack.world.control("sydney.host", Request("GET", "/admin/state", headers={"authorization": "x"})))
+    assert answer.status == 401
+
+
+def test_a_client_learns_how_its_call_failed(stack: Stack) -> None:
+    """A refused link is `refused` to a client and a stalled one `timeout`."""
+    world, carrier = stack.world, link(HOST_LINK)
+    for effect, failure in (("refuse", "refused"), ("stall", "timeout")):
+        stack.run(world.hold(carrier, "f-call", {"effect": effect}))
+        try:
+            with pytest.raises(CallFailed) as raised:
+                stack.run(world.client("sydney.host", token_request("web-1"), timeout_s=0.3))
+        finally:
+            stack.run(world.release(carrier, "f-call"))
+        assert raised.value.failure == failure
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        (b"\n", b""),
+        (b"[1]\n", b""),
+        (b"not JSON\n", b""),
+        (b'{"command": "explode"}\n', b"unknown command 'explode'"),
+        (b'{"command": "hold", "node": "sydney.host"}\n', b"hold needs 'id'"),
+        (b'{"command": "hold", "node": "sydney.host", "id": "f", "effect": "wet"}\n', b"effect 'wet' is unknown"),
+        (b'{"command": "launch"}\n', b"launched already"),
+    ],
+)
+def test_a_bad_control_request_harms_nobody(stack: Stack, line: bytes, answer: bytes) -> None:
+    """Nonsense on the control socket gets an error or a closed connection, and the stack goes on."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        folder = os.open(stack.world.folder, os.O_PATH)
+        connection.connect(f"/proc/self/fd/{folder}/{SOCKET_NAME}")
+        os.close(folder)
+        connection.settimeout(3)
+        connection.sendall(line)
+        assert answer in connection.recv(65536)
+    assert {row["state"] for row in stack.run(stack.world.status())["nodes"].values()} == {"running"}
+
+
+def test_every_process_is_in_the_daemons_session(stack: Stack) -> None:
+    """The stack is a session of its own, led by its parent process, so that no terminal's signal reaches it."""
+    leader = daemon_pid(stack.world)
+    out = subprocess.run(["ps", "-s", str(leader), "-o", "pid="], capture_output=True, text=True, check=True).stdout
+    assert os.getsid(leader) == leader
+    assert len(out.split()) == 18

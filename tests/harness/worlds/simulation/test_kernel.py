@@ -1,0 +1,245 @@
+"""The kernel: virtual time, order, and no failure that goes unheard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brownout.harness.worlds.simulation.kernel import Deadlock, Future, Kernel
+
+
+@pytest.fixture
+def kernel() -> Iterator[Kernel]:
+    made = Kernel(1000.0)
+    yield made
+    made.close()
+
+
+class Broken(Exception):
+    """What the tests' coroutines fail with."""
+
+
+async def fail(kernel: Kernel, after_s: float = 0.0) -> None:
+    await kernel.sleep(after_s)
+    raise Broken
+
+
+def test_time_moves_only_by_sleeping(kernel: Kernel) -> None:
+    """A day of sleep is a day of virtual time, exactly."""
+
+    async def story() -> list[float]:
+        seen = [kernel.now_s()]
+        await kernel.sleep(86400)
+        seen.append(kernel.now_s())
+        await kernel.sleep_until(2000)  # long past
+        return [*seen, kernel.now_s()]
+
+    assert kernel.run(story()) == [1000.0, 87400.0, 87400.0]
+
+
+@pytest.mark.parametrize("duration_s", [0.0, -5.0])
+def test_sleeping_for_nothing_lets_the_others_go_first(kernel: Kernel, duration_s: float) -> None:
+    """A sleep of zero or less gives way once and takes no time."""
+    order: list[str] = []
+
+    async def other() -> None:
+        order.append("other")
+
+    async def story() -> float:
+        kernel.spawn(other())
+        await kernel.sleep(duration_s)
+        order.append("story")
+        return kernel.now_s()
+
+    assert kernel.run(story()) == 1000.0
+    assert order == ["other", "story"]
+
+
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_callbacks_run_by_time_and_ties_in_the_order_of_scheduling(delays: list[int]) -> None:
+    """Order is (time, order of scheduling), whatever the delays."""
+    kernel, seen = Kernel(), []
+    for index, delay in enumerate(delays):
+        kernel.after(delay, lambda index=index: seen.append(index))  # type: ignore[misc]
+    kernel.run(kernel.sleep(10))
+    assert seen == [index for _, index in sorted((delay, index) for index, delay in enumerate(delays))]
+
+
+def test_what_is_scheduled_for_the_past_happens_now(kernel: Kernel) -> None:
+    """Time never goes backwards."""
+    seen: list[float] = []
+    kernel.at(5, lambda: seen.append(kernel.now_s()))
+    kernel.run(kernel.sleep(1))
+    assert seen == [1000.0]
+
+
+def test_waiting_for_what_can_never_happen_is_a_deadlock(kernel: Kernel) -> None:
+    """`run` says so instead of hanging."""
+
+    async def story() -> None:
+        await Future[None](kernel)
+
+    with pytest.raises(Deadlock):
+        kernel.run(story())
+
+
+@pytest.mark.parametrize("foreign", ["asyncio", "another kernel", "plain"])
+def test_awaiting_what_is_not_of_the_kernel_fails_where_it_stands(kernel: Kernel, foreign: str) -> None:
+    """A foreign awaitable raises TypeError at the await, which can be handled there."""
+
+    class Plain:
+        def __await__(self) -> Iterator[int]:
+            yield 7
+
+    async def story() -> str:
+        awaitables: dict[str, Any] = {"another kernel": Future[None](Kernel()), "plain": Plain()}
+        try:
+            await (asyncio.sleep(0) if foreign == "asyncio" else awaitables[foreign])
+        except TypeError as wrong:
+            return str(wrong)
+        return ""
+
+    assert "not of its kernel" in kernel.run(story())
+
+
+def test_a_failure_reaches_whoever_awaits(kernel: Kernel) -> None:
+    """A spawned coroutine's failure is raised at the await, and there only."""
+
+    async def story() -> str:
+        try:
+            await kernel.spawn(fail(kernel, 1))
+        except Broken:
+            return "handled"
+        return ""
+
+    assert kernel.run(story()) == "handled"
+
+
+def test_a_failure_that_nobody_awaits_ends_the_run(kernel: Kernel) -> None:
+    """`run` raises what a coroutine failed with while nobody awaited it, at the instant at which it failed."""
+
+    async def story() -> None:
+        kernel.spawn(fail(kernel, 3))
+        await kernel.sleep(1000)
+
+    with pytest.raises(Broken):
+        kernel.run(story())
+    assert kernel.now_s() == 1003.0
+
+
+def test_the_run_that_is_ended_takes_its_things_down(kernel: Kernel) -> None:
+    """The failure is thrown into the running coroutine, whose `finally` may still await."""
+    seen: list[str] = []
+
+    async def story() -> None:
+        kernel.spawn(fail(kernel, 1))
+        try:
+            await kernel.sleep(1000)
+        finally:
+            await kernel.sleep(5)
+            seen.append(f"down at {kernel.now_s():.0f}")
+
+    with pytest.raises(Broken):
+        kernel.run(story())
+    assert seen == ["down at 1006"]
+
+
+def test_a_handled_failure_lets_the_run_go_on_in_step(kernel: Kernel) -> None:
+    """After an interruption the coroutine is not woken by what it awaited before."""
+
+    async def story() -> list[float]:
+        kernel.spawn(fail(kernel, 1))
+        seen = []
+        try:
+            await kernel.sleep(10)
+        except Broken:
+            seen.append(kernel.now_s())
+        await kernel.sleep(30)  # the first sleep ends in the middle of this one
+        return [*seen, kernel.now_s()]
+
+    assert kernel.run(story()) == [1001.0, 1031.0]
+
+
+def test_many_waiters_are_woken_in_order(kernel: Kernel) -> None:
+    """Everybody who awaits a future gets its value, in the order in which they came."""
+    future: Future[str] = Future(kernel)
+    seen: list[str] = []
+
+    async def wait(name: str) -> None:
+        seen.append(name + await future)
+
+    async def story() -> None:
+        ends = [kernel.spawn(wait(name)) for name in "abc"]
+        await kernel.sleep(1)
+        future.resolve("!")
+        for end in ends:
+            await end
+
+    kernel.run(story())
+    assert seen == ["a!", "b!", "c!"]
+
+
+def test_the_first_end_of_a_future_counts(kernel: Kernel) -> None:
+    """Later values and failures are ignored."""
+    future: Future[int] = Future(kernel)
+    future.resolve(1)
+    future.resolve(2)
+    future.fail(Broken())
+    assert (future.done, future.result()) == (True, 1)
+
+
+def test_closing_ends_what_is_under_way(kernel: Kernel) -> None:
+    """Coroutines that never ended are closed, in the order in which they were started."""
+    seen: list[str] = []
+
+    async def wait(name: str) -> None:
+        try:
+            await kernel.sleep(1000)
+        finally:
+            seen.append(name)
+
+    async def story() -> None:
+        for name in "abc":
+            kernel.spawn(wait(name))
+        await kernel.sleep(1)
+
+    kernel.run(story())
+    kernel.close()
+    assert seen == ["a", "b", "c"]
+
+
+def test_run_is_not_re_entrant(kernel: Kernel) -> None:
+    """A coroutine that calls `run` itself is told so."""
+
+    async def story() -> None:
+        inner: Coroutine[Any, Any, None] = kernel.sleep(1)
+        try:
+            kernel.run(inner)
+        finally:
+            inner.close()
+
+    with pytest.raises(AssertionError, match="re-entrant"):
+        kernel.run(story())
+
+
+def test_a_kernel_runs_again_where_it_stopped(kernel: Kernel) -> None:
+    """Time and what is under way go on from run to run."""
+    seen: list[float] = []
+
+    async def beat() -> None:
+        while True:
+            await kernel.sleep(10)
+            seen.append(kernel.now_s())
+
+    async def start() -> None:
+        kernel.spawn(beat())
+
+    kernel.run(start())
+    kernel.run(kernel.sleep(15))
+    kernel.run(kernel.sleep(10))
+    assert seen == [1010.0, 1020.0]

@@ -1,0 +1,372 @@
+"""A store accepts only requests that are signed with a key that is valid now (reference azure-wire 5.1: accepted key ids)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from brownout.identity.core.keys import MANUAL, KeyRing, StoreKey, manual_key, signature, signed
+from brownout.identity.core.messages import Request, Response
+from support.identity_stacks import EPOCH_S, HOUR_S, Stack, body, error_code, on_stack
+
+KEY = StoreKey("sydney", "manual-sydney-1", MANUAL, "secret one")
+ASKED = Request("PUT", "/identities/x", body={"b": 1, "a": [2]})
+
+
+def ring(*keys: StoreKey) -> KeyRing:
+    return KeyRing({key.key_id: key for key in keys or (KEY,)})
+
+
+def test_a_signed_request_is_accepted() -> None:
+    """A signature by a valid key over method, path, date and body is accepted, whatever the order of the body's keys."""
+    request = signed(ASKED, KEY, "1.0")
+    shuffled = Request(request.method, request.path, request.query, request.headers, {"a": [2], "b": 1})
+    assert ring().accepts(request, 5.0) == ""
+    assert ring().accepts(shuffled, 5.0) == ""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"method": "DELETE"},
+        {"path": "/identities/y"},
+        {"body": {"b": 2, "a": [2]}},
+        {"body": None},
+        {"headers": {"x-ms-date": "2.0"}},
+    ],
+)
+def test_anything_changed_after_signing_is_refused(changed: dict[str, Any]) -> None:
+    """The signature covers method, path, date and body."""
+    request = signed(ASKED, KEY, "1.0")
+    parts = {**changed, "headers": {**request.headers, **changed.get("headers", {})}}
+    assert "does not match" in ring().accepts(replace(request, **parts), 5.0)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "SharedKey",
+        "SharedKey ",
+        "SharedKey manual-sydney-1",
+        "SharedKey manual-sydney-1:",
+        "Bearer x",
+        "Basic manual-sydney-1:x",
+    ],
+)
+def test_an_unsigned_request_is_refused(authorization: str) -> None:
+    """What is not `SharedKey id:signature` counts as not signed."""
+    request = Request("GET", "/identities/x", headers={"authorization": authorization})
+    assert ring().accepts(request, 5.0) == "the request is not signed"
+
+
+@pytest.mark.parametrize("given", ["00", "ü", "x" * 64])
+def test_a_wrong_signature_is_refused(given: str) -> None:
+    """A wrong signature is refused, also one that is no ASCII text."""
+    request = Request("GET", "/identities/x", headers={"authorization": f"SharedKey manual-sydney-1:{given}", "x-ms-date": "1"})
+    assert "does not match" in ring().accepts(request, 5.0)
+
+
+def test_another_secret_and_another_id_are_refused() -> None:
+    """Neither a known id with another secret nor an unknown id gets in."""
+    forged = StoreKey("sydney", KEY.key_id, MANUAL, "guess")
+    stranger = StoreKey("sydney", "managed-sydney-9", MANUAL, KEY.secret)
+    assert "does not match" in ring().accepts(signed(ASKED, forged, "1"), 5.0)
+    assert ring().accepts(signed(ASKED, stranger, "1"), 5.0) == "no key managed-sydney-9"
+
+
+def test_signatures_differ_by_secret() -> None:
+    """Two secrets never sign alike."""
+    assert signature("a", ASKED, "1") != signature("b", ASKED, "1")
+
+
+def signed_read(stack: Stack, key: StoreKey, object_id: str = "unknown") -> Request:
+    return signed(Request("GET", f"/identities/{object_id}"), key, f"{stack.world.now():.3f}")
+
+
+async def ask(stack: Stack, key: StoreKey) -> int:
+    """The status of a read that is signed with the key: 404 when it is let in, for the identity does not exist."""
+    return (await stack.node("sydney.store").handle(signed_read(stack, key))).status
+
+
+def manual(stack: Stack) -> StoreKey:
+    return manual_key("sydney", stack.world.spec.store_keys["sydney"])
+
+
+def newest(stack: Stack) -> StoreKey:
+    """The newest key that the store itself knows, secret and all."""
+    store: Any = stack.node("sydney.store")
+    return next(reversed(store.ring.keys.values()))
+
+
+def test_a_store_refuses_with_the_storage_services_words() -> None:
+    """A refusal is 403 AuthenticationFailed, and says why without telling the key."""
+
+    async def story(stack: Stack) -> tuple[Response, str]:
+        answer = await stack.node("sydney.store").handle(Request("GET", "/identities/x"))
+        return answer, stack.world.spec.store_keys["sydney"]
+
+    answer, secret = on_stack(story)
+    assert (answer.status, error_code(answer)) == (403, "AuthenticationFailed")
+    assert "Server failed to authenticate the request" in body(answer)["error"]["message"]
+    assert secret not in str(answer)
+
+
+def test_one_regions_key_does_not_open_anothers_store() -> None:
+    """Each region's store has a key of its own."""
+
+    async def story(stack: Stack) -> int:
+        other = manual_key("melbourne", stack.world.spec.store_keys["melbourne"])
+        return await ask(stack, other)
+
+    assert on_stack(story) == 403
+
+
+def test_a_roll_over_without_overlap_ends_the_old_key_at_once() -> None:
+    """Claim C14: the switch rolls the key immediately; the old one is refused from the same instant on."""
+
+    async def story(stack: Stack) -> list[int]:
+        seen = [await ask(stack, manual(stack))]
+        await stack.hold("sydney.store", "f", "roll-key", overlap_s=0)
+        seen += [await ask(stack, manual(stack)), await ask(stack, newest(stack))]
+        await stack.release("sydney.store", "f")
+        return [*seen, await ask(stack, manual(stack))]
+
+    assert on_stack(story) == [404, 403, 404, 404]
+
+
+def test_a_roll_over_with_overlap_ends_the_old_key_after_it() -> None:
+    """Claim C14, control: with an overlap both keys are accepted until it is over."""
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.hold("sydney.store", "f", "roll-key", overlap_s=HOUR_S)
+        seen = [await ask(stack, manual(stack)), await ask(stack, newest(stack))]
+        await stack.wait(HOUR_S - 10)
+        seen.append(await ask(stack, manual(stack)))
+        await stack.wait(20)
+        return [*seen, await ask(stack, manual(stack)), await ask(stack, newest(stack))]
+
+    assert on_stack(story) == [404, 404, 404, 403, 404]
+
+
+def test_the_overlap_of_the_settings_is_the_default() -> None:
+    """A roll-over that names no overlap takes the setting's."""
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.hold("sydney.store", "f", "roll-key")
+        first = await ask(stack, manual(stack))
+        await stack.wait(61)
+        return [first, await ask(stack, manual(stack))]
+
+    assert on_stack(story, key_overlap_s=60) == [404, 403]
+
+
+def test_an_invalidated_key_is_refused_from_now_on() -> None:
+    """`invalidate-key` refuses the named key and nothing else; release accepts it again."""
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.hold("sydney.store", "roll", "roll-key", overlap_s=HOUR_S)
+        await stack.hold("sydney.store", "f", "invalidate-key", key_id="current")
+        seen = [await ask(stack, newest(stack)), await ask(stack, manual(stack))]
+        await stack.release("sydney.store", "f")
+        return [*seen, await ask(stack, newest(stack))]
+
+    assert on_stack(story) == [403, 404, 404]
+
+
+def test_an_accepted_key_is_accepted_whatever_else_says() -> None:
+    """`accept-key` overrides roll-over and invalidation for as long as it is held (claim C19, the alternative)."""
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.hold("sydney.store", "roll", "roll-key", overlap_s=0)
+        await stack.hold("sydney.store", "stop", "invalidate-key", key_id="manual")
+        seen = [await ask(stack, manual(stack))]
+        await stack.hold("sydney.store", "f", "accept-key", key_id="manual")
+        seen.append(await ask(stack, manual(stack)))
+        await stack.release("sydney.store", "f")
+        return [*seen, await ask(stack, manual(stack))]
+
+    assert on_stack(story) == [403, 404, 403]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("current", "managed-sydney-2"), ("managed", "managed-sydney-2"), ("manual", "manual-sydney-1")]
+)
+def test_keys_are_named_by_id_by_kind_or_as_the_current_one(name: str, found: str) -> None:
+    """A key id, a kind (its newest) and `current` (the newest of all) each name one key."""
+
+    async def story(stack: Stack) -> Any:
+        for fault_id in ("a", "b"):
+            await stack.hold("sydney.store", fault_id, "roll-key", overlap_s=0)
+        return await stack.hold("sydney.store", "f", "accept-key", key_id=name)
+
+    assert on_stack(story) == {"key_id": found}
+
+
+def test_a_key_that_is_not_there_is_a_bad_value() -> None:
+    """Naming a key that the store does not have is answered 400 with the keys that it has, and leaves no hold."""
+
+    async def story(stack: Stack) -> tuple[Response, Any]:
+        answer = await stack.try_hold("sydney.store", "f", "invalidate-key", {"key_id": "managed"})
+        return answer, (await stack.state("sydney.store"))["holds"]
+
+    answer, holds = on_stack(story)
+    assert (answer.status, error_code(answer)) == (400, "BadValue")
+    assert "manual-sydney-1" in body(answer)["error"]["message"]
+    assert holds == {}
+
+
+@pytest.mark.parametrize("overlap", [-1, float("nan"), float("inf"), "soon"])
+def test_an_overlap_that_cannot_be_is_a_bad_value(overlap: Any) -> None:
+    """Only a finite number of seconds that is not negative is an overlap; otherwise the ring is untouched."""
+
+    async def story(stack: Stack) -> tuple[int, int]:
+        answer = await stack.try_hold("sydney.store", "f", "roll-key", {"overlap_s": overlap})
+        return answer.status, await ask(stack, manual(stack))
+
+    assert on_stack(story) == (400, 404)
+
+
+HOLDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a": ("roll-key", {"overlap_s": 0}),
+    "b": ("invalidate-key", {"key_id": "manual"}),
+    "c": ("roll-key", {"overlap_s": 30}),
+    "d": ("accept-key", {"key_id": "manual"}),
+}
+
+
+async def view(stack: Stack) -> Any:
+    return (await stack.state("sydney.store"))["keys"]
+
+
+@pytest.mark.parametrize("order", list(permutations(HOLDS)), ids="".join)
+def test_overlapping_holds_restore_exactly_in_any_order(order: tuple[str, ...]) -> None:
+    """Each release leaves the ring as if that hold had never been put; the last one leaves the baseline (world laws)."""
+
+    async def story(stack: Stack) -> None:
+        before = await view(stack)
+        for fault_id, (switch, value) in HOLDS.items():
+            await stack.hold("sydney.store", fault_id, switch, **value)
+        for fault_id in order:
+            await stack.release("sydney.store", fault_id)
+            left = set((await stack.state("sydney.store"))["holds"])
+            validity = {row["key_id"]: row["valid"] for row in await view(stack)}
+            assert ("managed-sydney-1" in validity) is ("a" in left)
+            assert ("managed-sydney-2" in validity) is ("c" in left)
+            assert validity["manual-sydney-1"] is ("d" in left or not left & {"a", "b"})
+        assert await view(stack) == before
+
+    on_stack(story)
+
+
+def test_a_key_id_is_never_given_out_twice() -> None:
+    """A key rolled in after another was taken back has an id of its own, so no node mistakes one secret for another."""
+
+    async def story(stack: Stack) -> list[str]:
+        made = []
+        for number in range(3):
+            made.append((await stack.hold("sydney.store", f"f{number}", "roll-key"))["key_id"])
+            await stack.release("sydney.store", f"f{number}")
+        await stack.restart("sydney.store")
+        return [*made, (await stack.hold("sydney.store", "last", "roll-key"))["key_id"]]
+
+    assert on_stack(story) == [f"managed-sydney-{number}" for number in (1, 2, 3, 4)]
+
+
+def test_two_rolls_do_not_share_a_key() -> None:
+    """Taking the first of two overlapping rolls back leaves the second's key in force."""
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.hold("sydney.store", "a", "roll-key")
+        first = newest(stack)
+        await stack.hold("sydney.store", "b", "roll-key")
+        second = newest(stack)
+        await stack.release("sydney.store", "a")
+        await stack.hold("sydney.store", "c", "roll-key", overlap_s=HOUR_S)
+        await stack.release("sydney.store", "c")
+        return [await ask(stack, first), await ask(stack, second), await ask(stack, manual(stack))]
+
+    assert on_stack(story) == [403, 404, 403]
+
+
+def test_a_restart_keeps_the_ring() -> None:
+    """A store that was killed comes back with the same keys, secrets and validity."""
+
+    async def story(stack: Stack) -> None:
+        for fault_id, (switch, value) in HOLDS.items():
+            await stack.hold("sydney.store", fault_id, switch, **value)
+        before, key = await view(stack), newest(stack)
+        await stack.restart("sydney.store")
+        assert await view(stack) == before
+        assert newest(stack) == key
+        for fault_id in HOLDS:
+            await stack.release("sydney.store", fault_id)
+        assert [row["key_id"] for row in await view(stack)] == ["manual-sydney-1"]
+
+    on_stack(story)
+
+
+def test_a_restart_keeps_more_than_nine_keys_in_order() -> None:
+    """The newest of a dozen keys is still the newest after a restart."""
+
+    async def story(stack: Stack) -> tuple[str, str]:
+        for number in range(12):
+            await stack.hold("sydney.store", f"f{number}", "roll-key")
+        before = newest(stack).key_id
+        await stack.restart("sydney.store")
+        return before, newest(stack).key_id
+
+    assert on_stack(story) == ("managed-sydney-12", "managed-sydney-12")
+
+
+def test_a_hold_that_was_not_decided_when_the_store_was_killed_is_decided_on_its_return() -> None:
+    """Killed between taking a hold and acting on it, the store comes back and acts on it."""
+
+    async def story(stack: Stack) -> list[int]:
+        node = stack.world._nodes["sydney.store"]
+        node.disk["hold:f"] = {"switch": "roll-key", "order": 1, "value": {"overlap_s": 0}, "decided": {}}
+        await stack.restart("sydney.store")
+        seen = [await ask(stack, manual(stack)), await ask(stack, newest(stack))]
+        await stack.release("sydney.store", "f")
+        return [*seen, await ask(stack, manual(stack))]
+
+    assert on_stack(story) == [403, 404, 404]
+
+
+def test_the_report_of_keys_tells_validity_and_no_secret() -> None:
+    """The state lists id, kind, validity and end of each key, oldest first."""
+
+    async def story(stack: Stack) -> Any:
+        await stack.hold("sydney.store", "f", "roll-key", overlap_s=100)
+        return await view(stack)
+
+    rows = on_stack(story)
+    assert [(row["key_id"], row["kind"], row["valid"]) for row in rows] == [
+        ("manual-sydney-1", "manual", True),
+        ("managed-sydney-1", "managed", True),
+    ]
+    assert EPOCH_S < rows[0]["valid_until_s"] <= EPOCH_S + 101
+    assert rows[1]["valid_until_s"] is None
+    assert all(set(row) == {"key_id", "kind", "valid", "valid_until_s"} for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing/x", 404),
+        ("GET", "/identities/", 404),
+        ("PATCH", "/identities/x", 405),
+        ("POST", "/identities/x/assign", 404),
+    ],
+)
+def test_what_the_store_does_not_have_is_said_so(method: str, path: str, status: int) -> None:
+    """Signed requests for what is not there get 404 or 405, never an exception."""
+
+    async def story(stack: Stack) -> int:
+        request = signed(Request(method, path, body={"machine": "m"}), manual(stack), "1")
+        return (await stack.node("sydney.store").handle(request)).status
+
+    assert on_stack(story) == status

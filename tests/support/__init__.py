@@ -1,0 +1,1 @@
+"""What tests share: stand-ins, drivers, builders and the places of a checkout."""

@@ -1,0 +1,94 @@
+"""One way to drive a stack of containers in tests: run a coroutine, carry a fault through, ask ARM and IMDS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from brownout.harness.fault import Fault
+from brownout.harness.world import Carrier
+from brownout.harness.worlds.compose.engine import Container, Engine
+from brownout.harness.worlds.compose.world import ComposeWorld
+from brownout.identity.core.messages import CallFailed, Request, Response
+
+T = TypeVar("T")
+PATIENCE_S = 30.0
+LOOK_INTERVAL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """A stack of containers that is up."""
+
+    world: ComposeWorld
+    runner: asyncio.Runner
+    engine: Engine
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(coroutine)
+
+    def container(self, service: str) -> Container:
+        """The container of a compose service, which must be there."""
+        found = self.engine.find(self.world.folder.name, service)
+        assert found is not None, service
+        return found
+
+    async def observed(self, fault: Fault) -> str:
+        """What a look says, once it is decided: settling takes a moment with real processes."""
+        seen = await fault.observe(self.world)
+        deadline_s = asyncio.get_running_loop().time() + 5.0
+        while seen.state == "unclear" and asyncio.get_running_loop().time() < deadline_s:
+            await asyncio.sleep(LOOK_INTERVAL_S)
+            seen = await fault.observe(self.world)
+        return seen.state
+
+    async def ready(self, *nodes: str) -> None:
+        """Returns when every one of these nodes (all, when none is named) has its replica; raises WorldError."""
+        for node in nodes or self.world.spec.nodes():
+            await self.world.await_ready(node)
+
+    async def require_whole(self) -> None:
+        """Asserts that nothing is held and that every link carries."""
+        links = [str(link) for link in self.world.spec.links()]
+        carriers = [Carrier("link", link) for link in links]
+        carriers += [Carrier("node", node) for node in self.world.spec.nodes()]
+        readings = await self.world.together(self.world.read(carrier) for carrier in carriers)
+        left = {str(carrier): reading["holds"] for carrier, reading in zip(carriers, readings, strict=True)}
+        assert {name: holds for name, holds in left.items() if holds} == {}
+        looks = await self.world.together(self.world.probe(link, timeout_ms=5000) for link in links)
+        assert {link: look.outcome for link, look in zip(links, looks, strict=True) if look.outcome != "ok"} == {}
+
+    async def user_token(self) -> str:
+        answer = await self.world.control("sydney.directory", Request("POST", "/admin/user-token", body={"lifetime_s": 36000}))
+        assert answer.body is not None
+        return str(answer.body["access_token"])
+
+    async def arm(self, token: str, method: str, path: str, body: Mapping[str, Any] | None = None, *, region: str) -> Response:
+        """One call to a region's ARM; status 0 when there was no answer."""
+        headers = {"authorization": f"Bearer {token}"}
+        request = Request(method, path, {"api-version": "2024-11-30"}, headers, body)
+        try:
+            return await self.world.client(f"{region}.management", request, timeout_s=10)
+        except CallFailed as failed:
+            return Response(0, {"failure": failed.failure})
+
+    def identity_path(self, name: str) -> str:
+        return f"{self._group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
+
+    def machine_path(self, name: str) -> str:
+        return f"{self._group}/providers/Microsoft.Compute/virtualMachines/{name}"
+
+    @property
+    def _group(self) -> str:
+        return f"/subscriptions/{self.world.spec.subscription_id}/resourceGroups/load"
+
+    async def imds(self, machine: str, *, region: str = "sydney") -> int:
+        """The status of a machine's request for a token; 0 when there was no answer."""
+        query = {"api-version": "2018-02-01", "resource": "https://vault.azure.net"}
+        request = Request("GET", f"/{machine}/metadata/identity/oauth2/token", query, {"metadata": "true"})
+        try:
+            return (await self.world.client(f"{region}.host", request, timeout_s=10)).status
+        except CallFailed:
+            return 0

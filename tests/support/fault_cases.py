@@ -1,0 +1,119 @@
+"""Every fault with parameters that make sense on the standard stack, and a simulated stack to try them on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from brownout.faults.build_pin import BuildPin
+from brownout.faults.build_rollout import BuildRollout
+from brownout.faults.configure import Configure
+from brownout.faults.failover_region import FailoverRegion
+from brownout.faults.failover_zone import FailoverZone
+from brownout.faults.freeze import Freeze
+from brownout.faults.imds_answer import ImdsAnswer
+from brownout.faults.key_accept import KeyAccept
+from brownout.faults.key_invalidate import KeyInvalidate
+from brownout.faults.key_push import KeyPush
+from brownout.faults.key_rollover import KeyRollover
+from brownout.faults.key_switch import KeySwitch
+from brownout.faults.link_blackhole import LinkBlackhole
+from brownout.faults.link_refuse import LinkRefuse
+from brownout.faults.link_reset import LinkReset
+from brownout.faults.link_slow import LinkSlow
+from brownout.faults.link_stall import LinkStall
+from brownout.faults.node_disconnect import NodeDisconnect
+from brownout.faults.node_kill import NodeKill
+from brownout.faults.node_old_image import NodeOldImage
+from brownout.faults.node_pause import NodePause
+from brownout.faults.node_restart import NodeRestart
+from brownout.faults.node_stop import NodeStop
+from brownout.faults.node_wipe import NodeWipe
+from brownout.faults.region_kill import RegionKill
+from brownout.faults.replication_pause import ReplicationPause
+from brownout.faults.zone_kill import ZoneKill
+from brownout.harness.fault import Fault
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.lifecycle import LifeCycle
+from brownout.harness.worlds.simulation.world import SimulationWorld
+from brownout.harness.worlds.stack_spec import build_stack
+
+T = TypeVar("T")
+EPOCH_S = 1_721_088_000.0
+
+# Each bites by itself on a fresh stack; key-accept, key-push and replication-pause need a situation and have their own tests.
+CASES: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
+    (LinkRefuse, {"link": "melbourne->sydney"}),
+    (LinkRefuse, {"link": "client->sydney.host"}),
+    (LinkReset, {"link": "melbourne->sydney"}),
+    (LinkReset, {"link": "client->sydney.vault", "direction": "downstream"}),
+    (LinkReset, {"link": "client->melbourne.token", "direction": "upstream"}),
+    (LinkStall, {"link": "melbourne.token->sydney.store"}),
+    (LinkStall, {"link": "client->sydney.vault", "direction": "downstream"}),
+    (LinkStall, {"link": "*->melbourne.store", "direction": "upstream"}),
+    (LinkSlow, {"link": "client->sydney.host", "latency": "300ms"}),
+    (LinkSlow, {"link": "sydney.token->sydney.store", "latency": "40ms", "jitter": "10ms", "direction": "both"}),
+    (NodeKill, {"node": "sydney.token"}),
+    (NodeKill, {"node": "sydney.deployer"}),
+    (NodePause, {"node": "melbourne.store"}),
+    (ZoneKill, {"region": "sydney", "zone": "z2"}),
+    (RegionKill, {"region": "melbourne"}),
+    (RegionKill, {"region": "sydney"}),
+    (KeyRollover, {"region": "sydney"}),
+    (KeyRollover, {"region": "melbourne", "overlap": "8h"}),
+    (KeySwitch, {"region": "sydney"}),
+    (KeySwitch, {"region": "melbourne", "overlap": "30m"}),
+    (KeyInvalidate, {"region": "sydney"}),
+    (KeyInvalidate, {"region": "sydney", "key_id": "manual"}),
+    (BuildPin, {"region": "melbourne", "build": "0.9"}),
+    (BuildRollout, {"build": "2.0"}),
+    (BuildRollout, {"build": "2.0", "regions": ["melbourne"]}),
+    (Configure, {"regions": ["sydney"], "set": {"force_managed_key": True}}),
+    (Freeze, {}),
+    (FailoverZone, {"region": "sydney", "zone": "z1", "to": "z3"}),
+    (FailoverRegion, {"region": "sydney", "to": "melbourne"}),
+    (ImdsAnswer, {"region": "sydney", "status": 429, "retry_after": "3s"}),
+    (ImdsAnswer, {"region": "melbourne", "status": 500, "machine": "scaleout-south_7"}),
+    (ImdsAnswer, {"region": "sydney", "status": 410, "times": 2}),
+)
+SITUATIONAL: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
+    (KeyAccept, {"region": "sydney", "key_id": "manual"}),
+    (KeyPush, {"region": "sydney"}),
+    (ReplicationPause, {"regions": ["melbourne"]}),
+)
+# What needs containers; tests/compose tries them there.
+IN_CONTAINERS: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
+    (LinkBlackhole, {"link": "melbourne->sydney"}),
+    (LinkBlackhole, {"link": "client->sydney.vault", "direction": "upstream"}),
+    (LinkBlackhole, {"link": "sydney.token->sydney.store", "direction": "downstream"}),
+    (NodeStop, {"node": "sydney.vault"}),
+    (NodeRestart, {"node": "melbourne.token"}),
+    (NodeWipe, {"node": "sydney.host"}),
+    (NodeOldImage, {"node": "melbourne.token", "build": "0.9"}),
+    (NodeOldImage, {"node": "melbourne.management", "build": "1.0"}),
+    (NodeDisconnect, {"node": "sydney.store"}),
+)
+IDS = [f"{kind.kind} {dict(params)}" for kind, params in CASES]
+
+
+class Trial:
+    """One simulated stack with a ledger and a life cycle over it; `told` lists what the life cycle noticed."""
+
+    def __init__(self, world: SimulationWorld, ledger: Ledger) -> None:
+        ledger.add_stack("s", folder=Path("/nowhere"), world="", run_owned=True)
+        self.world, self.ledger = world, ledger
+        self.told: list[str] = []
+        self.life = LifeCycle(world, ledger, "s", lambda what, step, detail: self.told.append(what))
+
+
+def on_stack(story: Callable[[Trial], Coroutine[Any, Any, T]], **settings: Any) -> T:
+    """Runs `story` on a fresh simulated stack that has just come up."""
+    world = SimulationWorld(build_stack(seed=1, settings={"config_delay_s": 1.0, **settings}), epoch_s=EPOCH_S)
+    with Ledger(":memory:") as ledger:
+
+        async def whole() -> T:
+            await world.start()
+            return await story(Trial(world, ledger))
+
+        return world.run(whole())

@@ -1,0 +1,126 @@
+"""One way to drive any world: run a coroutine, run two at once, and see whether everything is whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from brownout.harness.world import Carrier, World
+from brownout.harness.worlds.live.http_world import SocketWorld
+from brownout.harness.worlds.simulation.world import SimulationWorld
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.messages import CallFailed, Request
+from brownout.identity.core.topology import StackSpec
+
+T = TypeVar("T")
+U = TypeVar("U")
+EPOCH_S = 1_720_742_400.0
+SLACK_MS = 1000.0  # what a busy machine may add to a real call
+TIMER_MS = 1.0  # an event loop looks at its clock once per turn: its timers may be early by that much
+
+
+class Driver(Protocol):
+    """A world and the means to run its coroutines."""
+
+    @property
+    def world(self) -> World: ...
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine of the world to its end."""
+        ...
+
+    async def both(self, first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
+        """Runs two coroutines of the world at once; the first one starts first."""
+        ...
+
+    async def require_whole(self, names: Collection[str] | None = None) -> None:
+        """Asserts that no carrier is held and that every link carries; of these links and nodes only, when they are named."""
+        ...
+
+    def close(self) -> None:
+        """Takes everything down, whatever state it is in."""
+        ...
+
+
+async def require_whole(world: World, names: Collection[str] | None) -> None:
+    def meant(name: str) -> bool:
+        return names is None or name in names
+
+    carriers = [Carrier("link", str(link)) for link in world.spec.links()]
+    carriers += [Carrier(kind, node) for kind in ("node", "control") for node in world.spec.nodes()]  # type: ignore[arg-type]
+    looked_at = [carrier for carrier in carriers if meant(carrier.name)]
+    left = {str(carrier): held for carrier in looked_at if (held := (await world.read(carrier))["holds"])}
+    assert left == {}
+    for link in world.spec.links():
+        if meant(str(link)) or meant(link.target):
+            assert (await world.probe(str(link), timeout_ms=3000)).outcome == "ok", link
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationDriver:
+    world: SimulationWorld
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.world.run(coroutine)
+
+    async def both(self, first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
+        one, two = self.world.kernel.spawn(first), self.world.kernel.spawn(second)
+        return await one, await two
+
+    async def require_whole(self, names: Collection[str] | None = None) -> None:
+        await require_whole(self.world, names)
+
+    def close(self) -> None:
+        self.run(self.world.stop())
+        self.world.kernel.close()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDriver:
+    world: SocketWorld
+    runner: asyncio.Runner
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(coroutine)
+
+    async def both(self, first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
+        one, two = asyncio.ensure_future(first), asyncio.ensure_future(second)
+        return await one, await two
+
+    async def require_whole(self, names: Collection[str] | None = None) -> None:
+        await require_whole(self.world, names)
+
+    def close(self) -> None:
+        self.run(self.world.stop())
+        self.runner.close()
+
+
+def spec_for(**settings: Any) -> StackSpec:
+    return build_stack(seed=21, settings=settings)
+
+
+def link(name: str) -> Carrier:
+    return Carrier("link", name)
+
+
+def node(name: str) -> Carrier:
+    return Carrier("node", name)
+
+
+def switch(name: str) -> Carrier:
+    return Carrier("control", name)
+
+
+def token_request(machine: str) -> Request:
+    query = {"api-version": "2018-02-01", "resource": "https://vault.azure.net"}
+    return Request("GET", f"/{machine}/metadata/identity/oauth2/token", query, {"metadata": "true"})
+
+
+async def ask(world: World, node_name: str, request: Request, *, timeout_s: float = 5.0) -> str:
+    """How a client's request ends: the status as text, or the failure."""
+    try:
+        return str((await world.client(node_name, request, timeout_s=timeout_s)).status)
+    except CallFailed as failed:
+        return failed.failure
