@@ -1,6 +1,6 @@
 """Bringing a stack of local processes up and taking it down, so that nothing is ever left behind.
 
-Theory. One daemon (identity.server.forkserver) is the parent of every node and of Toxiproxy, and the kernel ends them all
+Theory. One daemon (`daemon`) is the parent of every node and of Toxiproxy, and the kernel ends them all
 when it ends. So a stack is taken down by ending one process, also after `kill -9` of anything; and because the daemon is
 written to `world.json` before it has done anything, a command that comes later finds it whatever became of the starter.
 """

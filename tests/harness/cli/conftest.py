@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.brownout_command import Brownout, make_brownout
+from support.standing_fixtures import gameday, home, stand
+
+__all__ = ["gameday", "home", "stand"]
 
 
 @pytest.fixture

@@ -50,7 +50,9 @@ def test_a_run_that_is_told_to_end_while_it_starts_does_so(brownout: Brownout, n
     """SIGTERM and a closed terminal are heard while the stack is coming up, and no fault is ever injected."""
     started = start_long(brownout)
     eventually(
-        lambda: any("forkserver" in command for command in brownout.processes().values()), TIMEOUT_S, what="the stack begins"
+        lambda: any("processes.daemon" in command for command in brownout.processes().values()),
+        TIMEOUT_S,
+        what="the stack begins",
     )
     started.interrupt(number)
     assert_healed_and_told(brownout, started, fault="not-reached")

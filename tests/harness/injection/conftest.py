@@ -8,6 +8,9 @@ import pytest
 from brownout.harness.injection.ledger import Ledger
 from support.fake_world import FakeWorld
 from support.lifecycle_bench import Bench
+from support.standing_fixtures import home, stand
+
+__all__ = ["home", "stand"]
 
 
 @pytest.fixture
