@@ -46,21 +46,34 @@ def test_the_project_keeps_all_contracts(copy: Path) -> None:
 PLANTED = (
     ("brownout.identity.core", "import socket", "The service's core gets"),
     ("brownout.identity.core", "import os", "The service's core gets"),
-    ("brownout.identity.core", "import brownout.harness.base.ports", "The service's core gets"),
+    ("brownout.identity.core", "import brownout.identity.server.signing", "The service's core gets"),
+    ("brownout.identity.core", "import brownout.identity.server.signing", "The core knows no vendor"),
     ("brownout.identity.server", "import brownout.harness.errors", "The service does not know"),
-    ("brownout.harness", "import brownout.faults", "The harness finds faults"),
-    ("brownout.harness", "import brownout.suites.load", "The harness finds faults"),
+    ("brownout.harness.load", "import brownout.faults", "The harness finds faults"),
+    ("brownout.harness.load", "import brownout.suites.load", "The harness finds faults"),
     ("brownout.harness.worlds", "import brownout.reports.html", "The harness finds faults"),
-    ("brownout.faults", "import brownout.harness.worlds.toxiproxy.holds", "Faults know the world protocol"),
-    ("brownout.faults", "import brownout.identity.core.topology", "Faults know the world protocol"),
+    ("brownout.harness.base", "import brownout.harness.record.result", "The harness stands in the order"),
+    ("brownout.harness.record", "import brownout.harness.judge.gates", "The harness stands in the order"),
+    ("brownout.harness.load", "import brownout.harness.world", "The harness stands in the order"),
+    ("brownout.harness.worlds", "import brownout.harness.fault", "The harness stands in the order"),
+    ("brownout.harness.injection", "import brownout.harness.experiment.model", "The harness stands in the order"),
+    ("brownout.harness.judge", "import brownout.harness.run.conductor", "The harness stands in the order"),
+    ("brownout.harness.run", "import brownout.harness.api", "The harness stands in the order"),
+    ("brownout.harness.operate", "import brownout.harness.cli.frame", "The harness stands in the order"),
+    ("brownout.harness.worlds.simulation", "import brownout.harness.worlds.processes.world", "Worlds do not know"),
+    ("brownout.harness.worlds.processes", "import brownout.harness.worlds.compose.world", "Worlds do not know"),
+    ("brownout.faults", "import brownout.harness.worlds.toxiproxy", "Faults know the public files"),
+    ("brownout.faults", "import brownout.harness.injection.ledger", "Faults know the public files"),
+    ("brownout.faults", "import brownout.identity.server.signing", "Faults know the public files"),
     ("brownout.reports", "import brownout.harness.world", "Reports read the record"),
-    ("brownout.reports", "import brownout.harness.worlds.toxiproxy.client", "Reports read the record"),
+    ("brownout.reports", "import brownout.harness.worlds.toxiproxy", "Reports read the record"),
+    ("brownout.reports", "import brownout.harness.judge.gates", "Reports read the record"),
     ("brownout.harness.worlds", "import toxiproxy", "Toxiproxy's client"),
     ("brownout.harness.load", "import locust", "Locust is known"),
     ("brownout.suites.incidents", "import locust", "Locust is known"),
-    ("brownout.harness", "import allure", "Allure is known"),
+    ("brownout.harness.run", "import allure", "Allure is known"),
     ("brownout.suites.incidents", "import hypothesis", "Hypothesis is known"),
-    ("brownout.harness", "import bokeh", "Bokeh is known"),
+    ("brownout.harness.run", "import bokeh", "Bokeh is known"),
 )
 
 
@@ -88,3 +101,30 @@ def test_a_planted_import_breaks_its_contract(broken: str, number: int) -> None:
     assert about is not None, broken
     told = " ".join(about.group(1).split())  # a long line is wrapped
     assert f"- {package}.planted_{number} -> {line.removeprefix('import ')} (l.1)" in told
+
+
+def test_a_file_without_a_place_is_told(copy: Path) -> None:
+    """A new file at the top of the harness or of the service, which no contract places, breaks the contract of its layers."""
+    planted = [copy / "harness" / "planted.py", copy / "identity" / "planted.py"]
+    for path in planted:
+        path.write_text("")
+    try:
+        told = lint(copy)
+    finally:
+        for path in planted:
+            path.unlink()
+    assert told.returncode != 0
+    assert set(re.findall(r"^- brownout\.(\w+)\.planted$", told.stdout, re.MULTILINE)) == {"harness", "identity"}, told.stdout
+
+
+def test_a_circle_is_told(copy: Path) -> None:
+    """Two files that import each other break the contract about circles."""
+    pair = {"first": "second", "second": "first"}
+    for name, other in pair.items():
+        (copy / "reports" / f"{name}.py").write_text(f"import brownout.reports.{other}\n")
+    try:
+        told = lint(copy)
+    finally:
+        for name in pair:
+            (copy / "reports" / f"{name}.py").unlink()
+    assert "No cycles are allowed in brownout.reports." in told.stdout, told.stdout

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 PACKAGES = ("harness", "faults", "identity", "reports", "suites")
+PRODUCTION = (*PACKAGES, "compose")
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 400, 60, 8
+MOST_FILES, MOST_METHODS = 15, 20
 CORE_BANNED = frozenset({"socket", "asyncio", "threading", "time", "random", "uuid", "secrets", "os"})
 FAULTS_MAY_IMPORT = (
     "brownout.faults",
@@ -72,6 +75,30 @@ def long_functions(root: Path) -> list[str]:
     ]
 
 
+def crowded_folders(root: Path) -> list[str]:
+    """Folders with more than 15 Python files, the package's own `__init__` not counted."""
+    counts = Counter(path.parent for path in _production(root) if path.name != "__init__.py")
+    return [f"{folder.relative_to(root)}:1: {n} files" for folder, n in sorted(counts.items()) if n > MOST_FILES]
+
+
+def large_classes(root: Path) -> list[str]:
+    """Classes with more than 20 methods."""
+    return [
+        f"{path.relative_to(root)}:{node.lineno}: {node.name} has {count} methods"
+        for path, node in _classes(root)
+        if (count := sum(isinstance(each, Function) for each in node.body)) > MOST_METHODS
+    ]
+
+
+def shared_type_names(root: Path) -> list[str]:
+    """Classes and type aliases whose name is defined in another production module too."""
+    homes: dict[str, list[str]] = defaultdict(list)
+    for path, tree in ((path, ast.parse(path.read_text(encoding="utf-8"))) for path in _production(root)):
+        for name, line in _type_names(tree):
+            homes[name].append(f"{path.relative_to(root)}:{line}: {name} has another home too")
+    return sorted(place for places in homes.values() if len(places) > 1 for place in places)
+
+
 def median_function_length(root: Path) -> float:
     """Lines of the median function."""
     return median(_length(function) for _, tree in sources(root, *PACKAGES) for function in _functions(tree))
@@ -127,6 +154,31 @@ def undocumented_tests(root: Path) -> list[str]:
         for function in _functions(tree)
         if function.name.startswith("test_") and not _is_sentence(ast.get_docstring(function))
     ]
+
+
+def _production(root: Path) -> Iterator[Path]:
+    """Every file that is shipped: of the packages, without the tests among the suites."""
+    return (path for path in files(root, *PRODUCTION) if not path.name.startswith(("test_", "conftest")))
+
+
+def _classes(root: Path) -> Iterator[tuple[Path, ast.ClassDef]]:
+    for path in _production(root):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                yield path, node
+
+
+def _type_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Classes and aliases at the top of a module: `Name = ...` in capitals and small letters is an alias, not a constant."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name) and _is_type_name(target.id):
+            yield target.id, node.lineno
+
+
+def _is_type_name(name: str) -> bool:
+    return name[:1].isupper() and not name.isupper()
 
 
 def _functions(tree: ast.AST) -> Iterator[Function]:

@@ -25,7 +25,7 @@ import docker.errors
 import requests
 
 from brownout.harness.errors import WorldError
-from brownout.harness.worlds.compose.topology.rows import SERVICE_LABEL, Confined, Network, read_confined, read_network
+from brownout.harness.worlds.compose.inspected import SERVICE_LABEL, Confined, Network, read_confined, read_network
 
 STACK_LABEL, OWNER_LABEL, NODE_LABEL, PROBER_LABEL = "brownout.stack", "brownout.owner", "brownout.node", "brownout.prober"
 PROJECT_LABEL = "com.docker.compose.project"

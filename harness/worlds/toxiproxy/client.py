@@ -35,7 +35,7 @@ import toxiproxy.api
 import toxiproxy
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import WorldError
-from brownout.harness.worlds.live.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server
+from brownout.harness.worlds.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server
 from brownout.harness.worlds.toxiproxy.holds import (
     FAULT_ID,
     MARKER,

@@ -27,6 +27,7 @@ from pathlib import Path
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.compose.engine import OWNER_LABEL, STACK_LABEL, Engine
+from brownout.harness.worlds.compose.inspected import SERVICE_LABEL, Confined, Network
 from brownout.harness.worlds.compose.layout import (
     API_PORT,
     CONTROL,
@@ -40,7 +41,6 @@ from brownout.harness.worlds.compose.layout import (
     proxies,
 )
 from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, Standing, owner, read_standing
-from brownout.harness.worlds.compose.topology.rows import SERVICE_LABEL, Confined, Network
 from brownout.harness.worlds.compose.topology.rules import Finding, rule_findings
 from brownout.identity.core.topology import CLIENT, StackSpec
 from brownout.identity.server.shared_spec import SPEC_NAME

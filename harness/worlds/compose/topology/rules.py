@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from brownout.harness.base.ports import HOST
+from brownout.harness.worlds.compose.inspected import Confined, Network
 from brownout.harness.worlds.compose.layout import FENCE, SEED, TOXIPROXY
-from brownout.harness.worlds.compose.topology.rows import Confined, Network
 
 FENCE_RIGHTS = frozenset({"NET_ADMIN"})
 ROOT = ("", "0", "root")
