@@ -51,8 +51,8 @@ CLASSES = {
 }
 TYPE_NAMES = {
     "compose/fence.py: Control has another home too",
-    "harness/api.py: Options has another home too",
-    "harness/api.py: Outcome has another home too",
+    "harness/run/options.py: Options has another home too",
+    "harness/run/options.py: Outcome has another home too",
     "harness/base/pydantic_errors.py: Schema has another home too",
     "harness/experiment/model.py: Control has another home too",
     "harness/experiment/model.py: Objective has another home too",

@@ -30,9 +30,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+import toxiproxy
 import toxiproxy.api
 
-import toxiproxy
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server

@@ -1,0 +1,36 @@
+"""How an experiment is run, and what a run leaves: the two ends of `api.run`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from brownout.harness.record.history import History, read_history
+from brownout.harness.record.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run an experiment. `expect` and `posture` may be empty; `out` is the folder in which run folders are made."""
+
+    world: str = "simulation"
+    posture: str = ""
+    seed: int = 1
+    out: Path = field(default_factory=lambda: Path("runs"))
+    expect: str = ""
+    command: str = ""
+    dashboard_port: int | None = None
+    canaries: bool = True
+    controls: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run that ended: its result, and the folder with its record."""
+
+    result: Result
+    folder: Path
+    interrupted: bool = False
+
+    def history(self) -> History:
+        return read_history(self.folder)
