@@ -24,7 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "compose" / "dist"
-VERSION = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]  # type: ignore[index]
+PACKAGE = "src/brownout/__init__.py"
+VERSION = re.search(r'^__version__ = "(.+)"', (ROOT / PACKAGE).read_text(encoding="utf-8"), re.MULTILINE)[1]  # type: ignore[index]  # it has one
 SUITE = "bookworm"
 BASE = f"brownout/base:{SUITE}"
 BASE_PACKAGES = "python3,libsqlite3-0,libstdc++6,ca-certificates,dash,coreutils,tzdata"
@@ -33,9 +34,8 @@ IPTABLES_FILES = re.compile(r"/(xtables-nft-multi|iptables-nft|xtables/lib[^/]+\
 OLD_BUILDS = ("0.9", "1.0")
 DIGEST_LABEL = "brownout.made-from"
 COMMON = ("compose/Dockerfile", ".dockerignore")
-PACKAGE = "src/brownout/__init__.py"
 SERVICE = ("requirements/service.txt", PACKAGE, "identity", "harness")
-FENCE = ("compose/fence.py",)
+FIREWALL = ("compose/firewall.py",)
 LOAD = ("requirements/load-image.txt", PACKAGE, "identity", "harness", "suites")
 NOT_COPIED = ("__pycache__",)  # as in .dockerignore
 LABEL_FILTER = f"label={DIGEST_LABEL}"
@@ -77,7 +77,7 @@ def images() -> tuple[Image, ...]:
     return (
         Image(identity, "identity", SERVICE),
         *(Image(f"{identity}-build{build}", "identity", SERVICE, (f"IMAGE_BUILD={build}",)) for build in OLD_BUILDS),
-        Image(f"brownout/fence:{VERSION}", "fence", FENCE),
+        Image(f"brownout/firewall:{VERSION}", "firewall", FIREWALL),
         Image(f"brownout/load:{VERSION}", "load", LOAD),
     )
 

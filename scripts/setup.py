@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 PACKAGES = ("requirements/lock.txt", "requirements/uv.txt")
-ALL = (*PACKAGES, "pyproject.toml", "harness/worlds/toxiproxy/install.py", "scripts/setup.py")
+VERSION = "src/brownout/__init__.py"
+ALL = (*PACKAGES, "pyproject.toml", VERSION, "harness/worlds/toxiproxy/install.py", "scripts/setup.py")
 NETWORK_HINT = "check the network (and a proxy's or index's settings), then run `make setup` again"
 
 

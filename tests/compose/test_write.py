@@ -10,7 +10,7 @@ import yaml
 
 from brownout.compose.write import files
 from brownout.harness.worlds.compose.layout import (
-    FENCE,
+    FIREWALL,
     SEED,
     TOXIPROXY,
     inside_links,
@@ -48,17 +48,17 @@ def test_every_node_is_a_service_of_its_own(member: str) -> None:
 
 
 def test_there_is_nothing_else() -> None:
-    """Besides nodes and probers there are Toxiproxy, its fence and the seed; more comes with a profile only."""
+    """Besides nodes and probers there are Toxiproxy, its firewall and the seed; more comes with a profile only."""
     always = {name for name, service in SERVICES.items() if "profiles" not in service}
-    assert always == {TOXIPROXY, FENCE, SEED, *map(service_of, MEMBERS)}
+    assert always == {TOXIPROXY, FIREWALL, SEED, *map(service_of, MEMBERS)}
 
 
 def test_only_toxiproxy_is_on_two_networks() -> None:
-    """It is on every network; any other service is on one at most, and the fence has Toxiproxy's."""
+    """It is on every network; any other service is on one at most, and the firewall has Toxiproxy's."""
     assert set(SERVICES[TOXIPROXY]["networks"]) == set(FILE["networks"])
     others = {name: service for name, service in SERVICES.items() if name != TOXIPROXY}
-    assert {name for name, service in others.items() if len(service.get("networks", ())) != 1} == {FENCE, SEED}
-    assert (SERVICES[FENCE]["network_mode"], SERVICES[SEED]["network_mode"]) == (f"service:{TOXIPROXY}", "none")
+    assert {name for name, service in others.items() if len(service.get("networks", ())) != 1} == {FIREWALL, SEED}
+    assert (SERVICES[FIREWALL]["network_mode"], SERVICES[SEED]["network_mode"]) == (f"service:{TOXIPROXY}", "none")
 
 
 def test_only_the_edge_has_the_machine_on_it() -> None:
@@ -95,12 +95,12 @@ def test_everything_is_labelled(kind: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_is_without_rights(name: str) -> None:
-    """Read-only root, no capability but the fence's one, no new privileges, and no user that is root but the fence's."""
+    """Read-only root, no capability but the firewall's one, no new privileges, and no user that is root but the firewall's."""
     service = SERVICES[name]
     assert (service["read_only"], service["cap_drop"], service["restart"]) == (True, ["ALL"], "no")
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service.get("cap_add", []) == (["NET_ADMIN"] if name == FENCE else [])
-    assert service["user"] == ("0:10001" if name == FENCE else "10001:10001")
+    assert service.get("cap_add", []) == (["NET_ADMIN"] if name == FIREWALL else [])
+    assert service["user"] == ("0:10001" if name == FIREWALL else "10001:10001")
     assert [key for key in ("privileged", "pid", "ipc", "devices", "extra_hosts") if key in service] == []
 
 

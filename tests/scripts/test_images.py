@@ -18,10 +18,10 @@ from support.places import ROOT
 def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script over a checkout of its own, loaded but not run."""
     copy = tmp_path / "a fresh clone"
-    for name in ("scripts/images.py", "pyproject.toml", ".dockerignore"):
+    for name in ("scripts/images.py", "src/brownout/__init__.py", ".dockerignore"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy / name)
-    for name in ("compose", "requirements", "identity/core", "harness/slo", "suites/load"):
+    for name in ("compose", "requirements", "identity/core", "harness/judge", "suites/load"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("dist", "__pycache__"))
     spec = importlib.util.spec_from_file_location("brownout_images", copy / "scripts" / "images.py")
     assert spec is not None
@@ -50,9 +50,10 @@ def test_the_images_are_those_that_a_stack_needs(images: ModuleType) -> None:
         ("suites/load/web/new.js", {"load"}),
         ("requirements/service.txt", {"identity"}),
         ("requirements/load-image.txt", {"load"}),
-        ("compose/fence.py", {"fence"}),
-        ("compose/Dockerfile", {"identity", "fence", "load"}),
-        (".dockerignore", {"identity", "fence", "load"}),
+        ("src/brownout/__init__.py", {"identity", "load"}),
+        ("compose/firewall.py", {"firewall"}),
+        ("compose/Dockerfile", {"identity", "firewall", "load"}),
+        (".dockerignore", {"identity", "firewall", "load"}),
         ("compose/compose.yaml", set()),
         ("identity/core/__pycache__/signing.pyc", set()),
     ],

@@ -19,7 +19,14 @@ from support.places import ROOT
 def checkout(tmp_path: Path) -> Path:
     """The files that set-up needs, at a path with spaces."""
     copy = tmp_path / "a fresh clone"
-    for name in ("Makefile", "pyproject.toml", "harness/worlds/toxiproxy/install.py", "requirements", "scripts"):
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "src/brownout/__init__.py",
+        "harness/worlds/toxiproxy/install.py",
+        "requirements",
+        "scripts",
+    ):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -59,7 +66,14 @@ def test_a_finished_set_up_costs_nothing(setup: ModuleType, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements/lock.txt", "pyproject.toml", "harness/worlds/toxiproxy/install.py", "scripts/setup.py"]
+    "name",
+    [
+        "requirements/lock.txt",
+        "pyproject.toml",
+        "src/brownout/__init__.py",
+        "harness/worlds/toxiproxy/install.py",
+        "scripts/setup.py",
+    ],
 )
 def test_a_changed_input_undoes_the_stamp(setup: ModuleType, checkout: Path, name: str) -> None:
     """A change of any file that decides the result makes set-up run again; only the lock makes packages install again."""

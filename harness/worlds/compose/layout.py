@@ -18,7 +18,7 @@ from typing import Any
 
 from brownout.identity.core.topology import CLIENT, StackSpec
 
-TOXIPROXY, FENCE, SEED = "toxiproxy", "fence", "seed"
+TOXIPROXY, FIREWALL, SEED = "toxiproxy", "firewall", "seed"
 EDGE = "edge"  # the network from which Toxiproxy's ports are published; it alone is on it
 DASHBOARD, DASHBOARD_PORT = "load-master", 8089
 CONTROL, PROBER = "control", "prober"

@@ -45,7 +45,7 @@ def main(folder: Path) -> int:
     stack = build_stack(seed=1, control_token=secrets.token_urlsafe(24))
     clock = Clock.starting_now(time.time(), 1.0)
     write_served(folder / SPEC_NAME, served_stack(stack, clock, first_port=first_port_of(os.environ)))
-    (folder / SPEC_NAME).chmod(GROUP_READS)  # the fence, which has no right to read what is not its own
+    (folder / SPEC_NAME).chmod(GROUP_READS)  # the firewall, which has no right to read what is not its own
     write_private(folder / GO_NAME, orjson.dumps(clock.to_record()))
     return 0
 

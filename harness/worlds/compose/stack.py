@@ -25,7 +25,15 @@ from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.compose.cli import PORT_TAKEN, Compose, version
 from brownout.harness.worlds.compose.engine import Container, Engine
-from brownout.harness.worlds.compose.layout import FENCE, SEED, SPEC_FOLDER, control_name, proxies, published_ports, service_of
+from brownout.harness.worlds.compose.layout import (
+    FIREWALL,
+    SEED,
+    SPEC_FOLDER,
+    control_name,
+    proxies,
+    published_ports,
+    service_of,
+)
 from brownout.harness.worlds.compose.seed import PORTS_VARIABLE, served_stack
 from brownout.identity.core.topology import StackSpec
 from brownout.identity.server.clock import Clock
@@ -34,7 +42,7 @@ from brownout.identity.server.spec_file import ServedStack, write_private, write
 
 SCHEMA = "brownout/world/v1"
 RECORD_NAME, HOLDS_NAME, VARIABLES_NAME = "world.json", "node-holds.json", "compose.env"
-IDENTITY_IMAGE, FENCE_IMAGE = f"brownout/identity:{__version__}", f"brownout/fence:{__version__}"
+IDENTITY_IMAGE, FIREWALL_IMAGE = f"brownout/identity:{__version__}", f"brownout/firewall:{__version__}"
 TOXIPROXY_IMAGE = "ghcr.io/shopify/toxiproxy:2.12.0"
 USER_ID = 10001
 START_TIMEOUT_S = 60.0
@@ -48,7 +56,7 @@ class Standing:
     """A stack on the engine, or on its way up: all that another process needs to drive it or to end it.
 
     The published proxies have the loopback ports from `first_port` to `last_port`; the one after is Toxiproxy's API, the next
-    the fence's control plane.
+    the firewall's control plane.
     """
 
     folder: Path
@@ -66,7 +74,7 @@ class Standing:
         return f"http://{HOST}:{self.api_port}"
 
     @property
-    def fence_url(self) -> str:
+    def firewall_url(self) -> str:
         return f"http://{HOST}:{self.api_port + 1}"
 
     def compose(self, tags: Mapping[str, str] | None = None) -> Compose:
@@ -129,7 +137,7 @@ def missing_images(engine: Engine) -> tuple[str, ...]:
 
 def wanted_images() -> tuple[str, ...]:
     """The images that a stack needs."""
-    return (IDENTITY_IMAGE, FENCE_IMAGE, TOXIPROXY_IMAGE)
+    return (IDENTITY_IMAGE, FIREWALL_IMAGE, TOXIPROXY_IMAGE)
 
 
 def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> tuple[Standing, ServedStack]:
@@ -175,7 +183,7 @@ def _raise(standing: Standing, stack: StackSpec, *, epoch_s: float, rate: float)
         engine.put_file(seed, SPEC_FOLDER, SPEC_NAME, (standing.folder / SPEC_NAME).read_bytes(), uid=USER_ID)
         compose.run("up", "--detach", "--no-build", "--no-recreate", "--quiet-pull")
         _await_waiting(engine, standing, stack)
-        _await_fence(engine, standing)
+        _await_firewall(engine, standing)
         served = replace(served, clock=Clock.starting_now(epoch_s, rate))
         engine.put_file(seed, SPEC_FOLDER, GO_NAME, orjson.dumps(served.clock.to_record()), uid=USER_ID)
     finally:
@@ -224,15 +232,15 @@ def require_alive(engine: Engine, standing: Standing, node: str) -> None:
         raise WorldError(f"{node} ended at its start\n{last_words(engine, standing, node)}")
 
 
-def _await_fence(engine: Engine, standing: Standing) -> None:
+def _await_firewall(engine: Engine, standing: Standing) -> None:
     """Returns when the packet rules around Toxiproxy are in place; raises WorldError."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     with httpx.Client(trust_env=False, timeout=2.0) as client:
-        while not _answers(client, f"{standing.fence_url}/healthz"):
-            fence = _required(engine, standing, FENCE)
-            if time.monotonic() > deadline_s or fence.state in ("exited", "dead"):
-                said = engine.logs(fence.id, 8)
-                raise WorldError(f"the fence around Toxiproxy did not come up\n{said}")
+        while not _answers(client, f"{standing.firewall_url}/healthz"):
+            firewall = _required(engine, standing, FIREWALL)
+            if time.monotonic() > deadline_s or firewall.state in ("exited", "dead"):
+                said = engine.logs(firewall.id, 8)
+                raise WorldError(f"the firewall around Toxiproxy did not come up\n{said}")
             time.sleep(LOOK_INTERVAL_S)  # no event tells
 
 

@@ -1,6 +1,6 @@
 """The world `compose`: every node a container, one network per region, Toxiproxy the only way between them.
 
-Carriers: a link's holds are kept by Toxiproxy, black holes by the fence (`packet_filter`), a node's by a file beside
+Carriers: a link's holds are kept by Toxiproxy, black holes by the firewall (`firewall`), a node's by a file beside
 the stack (`nodes`), a switch's by the node itself. So any number of processes of one
 machine may drive one stack through `ComposeWorld.attach`, and all see the same.
 
@@ -22,6 +22,7 @@ from brownout.harness.world import Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 from brownout.harness.worlds.compose import stack as compose_stack
 from brownout.harness.worlds.compose.engine import Engine
+from brownout.harness.worlds.compose.firewall import Firewall
 from brownout.harness.worlds.compose.layout import (
     DASHBOARD,
     PROBER,
@@ -35,7 +36,6 @@ from brownout.harness.worlds.compose.layout import (
     service_of,
 )
 from brownout.harness.worlds.compose.nodes import NodeHolds
-from brownout.harness.worlds.compose.packet_filter import PacketFilter
 from brownout.harness.worlds.compose.stack import Standing, read_standing
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.identity.core.messages import CallFailed, Request
@@ -191,18 +191,18 @@ class ComposeWorld(SocketWorld):
     async def hold_link(self, link: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
         if state.get("effect") == "blackhole":
             await super().release_link(link, fault_id)  # a hold of that id is replaced, also one of the other kind
-            await asyncio.to_thread(self._filter().hold, self._proxies[link].port, fault_id, state)
+            await asyncio.to_thread(self._firewall().hold, self._proxies[link].port, fault_id, state)
             return await self.read_link(link)
-        await asyncio.to_thread(self._filter().release, self._proxies[link].port, fault_id)
+        await asyncio.to_thread(self._firewall().release, self._proxies[link].port, fault_id)
         return await super().hold_link(link, fault_id, state)
 
     async def release_link(self, link: str, fault_id: str) -> None:
-        await asyncio.to_thread(self._filter().release, self._proxies[link].port, fault_id)
+        await asyncio.to_thread(self._firewall().release, self._proxies[link].port, fault_id)
         await super().release_link(link, fault_id)
 
     async def read_link(self, link: str) -> Mapping[str, Any]:
         seen = await super().read_link(link)
-        holes = await asyncio.to_thread(self._filter().holds, self._proxies[link].port)
+        holes = await asyncio.to_thread(self._firewall().holds, self._proxies[link].port)
         return {**seen, "holds": {**seen["holds"], **holes}}
 
     async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
@@ -232,5 +232,5 @@ class ComposeWorld(SocketWorld):
     def _nodes(self) -> NodeHolds:
         return NodeHolds(self._docker(), self._up(), self.spec)
 
-    def _filter(self) -> PacketFilter:
-        return PacketFilter(self._up().fence_url, self.spec.control_token)
+    def _firewall(self) -> Firewall:
+        return Firewall(self._up().firewall_url, self.spec.control_token)

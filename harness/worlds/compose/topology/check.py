@@ -33,7 +33,7 @@ from brownout.harness.worlds.compose.layout import (
     CONTROL,
     DASHBOARD,
     DASHBOARD_PORT,
-    FENCE,
+    FIREWALL,
     NODE_PORT,
     SEED,
     TOXIPROXY,
@@ -50,7 +50,7 @@ TRY_TIMEOUT_S = 1.5
 LOOKERS = 8
 BACKLOG = 128
 ATTEMPTS = 20
-FENCE_PORT = API_PORT + 1
+FIREWALL_PORT = API_PORT + 1
 CHECK_SERVICE, OUTSIDER = "topology-check", "-outsider-"
 MACHINE_NAME = "host.docker.internal"  # where the engine runs in a virtual machine, this is the way to the real one
 NO_MACHINE = "the machine has no address on Docker's networks, so only its name was tried from inside"
@@ -140,7 +140,7 @@ class _Inside:
         found = [f"it can connect to {forbidden[target]} ({target})" for target in forbidden if target in seen.open]
         if not seen.open & set(expected):
             found.append("it reaches nothing that it should, so that it reaches nothing else proves nothing")
-        if container.service != FENCE:
+        if container.service != FIREWALL:
             found += self._told_and_talked(container, seen)
         return _Seen(tuple(Finding(container.name, problem) for problem in found), len(forbidden))
 
@@ -154,7 +154,7 @@ class _Inside:
 
     def _forbidden(self, container: Confined) -> dict[str, str]:
         """What a container must not reach, by `host:port`, and what that is."""
-        if container.service == FENCE:
+        if container.service == FIREWALL:
             return dict(self._outside)
         found = dict(self._outside)
         for other in self._containers:
@@ -162,7 +162,7 @@ class _Inside:
                 if network not in container.networks and address:
                     found |= self._foreign(other, address)
         found[f"{TOXIPROXY}:{API_PORT}"] = "Toxiproxy's API"
-        found[f"{TOXIPROXY}:{FENCE_PORT}"] = "the fence's control plane"
+        found[f"{TOXIPROXY}:{FIREWALL_PORT}"] = "the firewall's control plane"
         return found | {f"{TOXIPROXY}:{port}": "a control plane of a node" for port in self._control_ports}
 
     def _foreign(self, other: Confined, address: str) -> dict[str, str]:
@@ -174,8 +174,8 @@ class _Inside:
         return {f"{name}:{port}": f"{other.service or other.name} on another network" for name in names}
 
     def _expected(self, container: Confined) -> list[str]:
-        """What it must reach, one of them at least, so that failures mean anything: its proxies; the fence the nodes."""
-        if container.service == FENCE:
+        """What it must reach, one of them at least, so that failures mean anything: its proxies; the firewall the nodes."""
+        if container.service == FIREWALL:
             return [
                 f"{at}:{NODE_PORT}" for each in self._containers if each.service != TOXIPROXY for at in each.networks.values()
             ]

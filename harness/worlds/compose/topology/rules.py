@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from brownout.harness.base.ports import HOST
 from brownout.harness.worlds.compose.inspected import Confined, Network
-from brownout.harness.worlds.compose.layout import FENCE, SEED, TOXIPROXY
+from brownout.harness.worlds.compose.layout import FIREWALL, SEED, TOXIPROXY
 
-FENCE_RIGHTS = frozenset({"NET_ADMIN"})
+FIREWALL_RIGHTS = frozenset({"NET_ADMIN"})
 ROOT = ("", "0", "root")
 
 
@@ -38,12 +38,12 @@ def rule_findings(containers: Sequence[Confined], networks: Sequence[Network]) -
 
 def _container_problems(container: Confined, containers: Sequence[Confined]) -> Iterator[str]:
     yield from _ways_out(container, containers)
-    fence = container.service == FENCE
-    if container.user.partition(":")[0] in ROOT and not fence:
+    firewall = container.service == FIREWALL
+    if container.user.partition(":")[0] in ROOT and not firewall:
         yield "it runs as root"
     if not container.read_only:
         yield "its root file system can be written"
-    if not container.drops_all or container.added - (FENCE_RIGHTS if fence else frozenset()):
+    if not container.drops_all or container.added - (FIREWALL_RIGHTS if firewall else frozenset()):
         yield f"it has capabilities: {', '.join(sorted(container.added)) or 'those that every container has'}"
     if not container.no_new_privileges:
         yield "it may gain privileges"
@@ -66,7 +66,7 @@ def _ways_out(container: Confined, containers: Sequence[Confined]) -> Iterator[s
             yield f"{bound} is published, and not on {HOST}"
     if container.shares:
         host = next((each for each in containers if each.id == container.shares), None)
-        if container.service != FENCE or host is None or host.service != TOXIPROXY:
+        if container.service != FIREWALL or host is None or host.service != TOXIPROXY:
             yield "it uses another container's network"
 
 
@@ -79,4 +79,4 @@ def _network_problems(network: Network, members: Sequence[Confined]) -> Iterator
         yield "what goes out of it gets the machine's address"
     for member in members:
         if member.service != TOXIPROXY:
-            yield f"{member.name} is on it, and the machine has an address there: only Toxiproxy, which has a fence, may be"
+            yield f"{member.name} is on it, and the machine has an address there: only Toxiproxy, which has a firewall, may be"

@@ -1,10 +1,11 @@
-"""Black holes: packets of a link that vanish, in one direction or both, of new and of established connections alike.
+"""Client of the firewall's control plane: black holes, packets of a link that vanish in one direction or both.
 
-Theory. Toxiproxy accepts before anything can be held back, so a lost SYN is beyond it. The rules sit in its network
-namespace, where the fence container keeps them by fault id (compose/fence.py); this is the client of its control plane.
+Theory. Toxiproxy accepts a connection before any toxic applies, so it cannot imitate a lost SYN. The packet rules are in
+its network namespace, where the firewall's container holds them by fault id (compose/firewall.py). They apply to new and to
+established connections alike.
 
-What a client on the machine sees differs in one thing: the engine's own proxy on loopback accepts its connection, and
-only then nothing follows. Clients in containers see the lost SYN.
+A client on the machine sees one difference: the engine's own proxy on loopback accepts its connection, and only then
+nothing follows. Clients in containers see the lost SYN.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ DIRECTIONS = ("upstream", "downstream", "both")
 TIMEOUT_S = 10.0
 
 
-class PacketFilter:
-    """The black holes of one stack. Every method raises WorldError when the fence does not do its part."""
+class Firewall:
+    """The black holes of one stack. Every method raises WorldError when the firewall refuses, fails or does not answer."""
 
     def __init__(self, url: str, control_token: str) -> None:
         self._url, self._headers = url, {"authorization": f"Bearer {control_token}"}
@@ -52,13 +53,13 @@ class PacketFilter:
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Mapping[str, str]]:
         try:
-            # Plain HTTP on loopback: without the certificates of the whole world it is ready in no time.
+            # Plain HTTP on loopback: loading the certificate store would take longer than the request.
             with httpx.Client(trust_env=False, verify=False, timeout=TIMEOUT_S, headers=self._headers) as client:  # noqa: S501  # HTTP
                 answer = client.request(method, self._url + path, json=body)
         except httpx.TransportError as failed:
             hint = "`brownout status` tells whether the stack still runs"
-            raise WorldError(f"the fence around Toxiproxy does not answer: {failed}", hint=hint) from failed
+            raise WorldError(f"the firewall around Toxiproxy does not answer: {failed}", hint=hint) from failed
         if answer.status_code != 200:
-            raise WorldError(f"the fence could not change its packet rules: {answer.text.strip()}")
+            raise WorldError(f"the firewall could not change its packet rules: {answer.text.strip()}")
         found: Mapping[str, Mapping[str, str]] = answer.json()
         return found

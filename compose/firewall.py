@@ -1,24 +1,25 @@
-"""The fence around Toxiproxy: packet rules in its network namespace, and a small control plane for black holes.
+"""The firewall around Toxiproxy: packet rules in its network namespace, and a small control plane for black holes.
 
-Toxiproxy is on every network, so it is what could be used to get from one to another, or out. Here is what it may do:
+Toxiproxy is on every network, so it is the one container through which traffic could get from one network to another, or
+out. These rules limit it:
 
-- out: answers to whoever connected to it; new connections to port 8080 (nodes and probers) and 8089 (the load's dashboard) on
-  its own networks; nothing else, so neither the machine nor anything beyond it can be reached through it;
-- in: its API, this control plane and the proxies of nodes' control planes from the machine only (that is the gateway of the
-  network `edge`, from which the engine passes on what was published on loopback); the links' proxies from anywhere.
+- outbound: replies on connections that were opened to it; new connections to port 8080 (nodes and probers) and 8089 (the
+  load's dashboard) on its own networks; nothing else, so neither the machine nor anything beyond is reachable through it;
+- inbound: its API, this control plane and the proxies of nodes' control planes from the machine only (the gateway of the
+  network `edge`, from which the engine forwards what is published on loopback); the links' proxies from anywhere.
 
-The chain BROWNOUT-HOLES comes before all that and keeps black holes. A packet towards a link's port is one from its
-source (upstream), a packet from that port is one back. Each hold is rules of its own with the fault's id as comment: the
-kernel keeps the set, and whatever died in between, the rules themselves say whose they are.
+The chain BROWNOUT-HOLES is evaluated before them and holds the black holes. A packet towards a link's port comes from its
+source (upstream), a packet from that port goes back to it (downstream). Each hold is one or two DROP rules of its own with
+the fault's id as comment: the kernel stores the set, so it survives a restart of any process and says whose each rule is.
 
     GET    /holes               {"PORT": {"FAULT ID": "upstream" | "downstream" | "both"}}
     PUT    /holes/PORT/ID       {"direction": ...}; an older hold of that id on that port is replaced
     DELETE /holes/PORT/ID       also where there is none
 
-It is also the name server behind the engine's own, and knows no name: a container that was killed has no name until it is
-back, and whoever asks for it is told so at once instead of waiting for an answer from outside, where nothing is asked.
+It also runs a DNS server that answers NXDOMAIN to every query, as the upstream of the engine's own. A container that was
+killed has no name until it is back: its clients then get a connection reset at once instead of waiting for a DNS time-out.
 
-Standard library only: this is all that its container holds. It takes the stack's control token as bearer token.
+Standard library only: the container holds nothing else. Requests need the stack's control token as bearer token.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-API_PORT, OWN_PORT, NODE_PORT, DASHBOARD_PORT, NAMES_PORT = 8474, 8475, 8080, 8089, 53
-HEADER_BYTES = 12
+API_PORT, OWN_PORT, NODE_PORT, DASHBOARD_PORT, DNS_PORT = 8474, 8475, 8080, 8089, 53
+DNS_HEADER_BYTES = 12
 SPEC = Path("/spec/stack.json")
 CONTROL_PORTS_VARIABLE = "BROWNOUT_CONTROL_PORTS"
 HOLES, IN, OUT = "BROWNOUT-HOLES", "BROWNOUT-IN", "BROWNOUT-OUT"
@@ -57,7 +58,7 @@ Holes = dict[int, dict[str, frozenset[str]]]
 
 
 class RulesError(Exception):
-    """iptables said no; the text is its own."""
+    """iptables failed; the text is its error message."""
 
 
 def routes(table: str) -> Iterator[tuple[ipaddress.IPv4Network, str]]:
@@ -102,10 +103,10 @@ def iptables(*arguments: str) -> str:
 
 
 class BlackHoles:
-    """The holds that the kernel keeps. One caller at a time."""
+    """The holds as rules in the kernel. Changes are serialised by a lock."""
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def read(self) -> Holes:
         """Which sides of each port each fault id drops; raises RulesError."""
@@ -118,8 +119,8 @@ class BlackHoles:
         return found
 
     def put(self, port: int, fault_id: str, sides: frozenset[str]) -> None:
-        """Has exactly these sides dropped for that id; none of them releases the hold. Raises RulesError."""
-        with self._turn:
+        """Makes the rules of that id drop exactly these sides; the empty set releases the hold. Raises RulesError."""
+        with self._lock:
             present = self.read().get(port, {}).get(fault_id, frozenset())
             for side in sorted(sides - present):
                 self._change("-A", port, side, fault_id)
@@ -131,8 +132,8 @@ class BlackHoles:
         iptables(verb, HOLES, "-p", "tcp", side, str(port), "-m", "comment", "--comment", fault_id, "-j", "DROP")
 
 
-class Control(BaseHTTPRequestHandler):
-    """The control plane."""
+class ControlPlane(BaseHTTPRequestHandler):
+    """The HTTP handler of GET, PUT and DELETE /holes, and of GET /healthz, which needs no token."""
 
     protocol_version = "HTTP/1.1"
     holes = BlackHoles()
@@ -171,7 +172,7 @@ class Control(BaseHTTPRequestHandler):
     def _allowed(self) -> bool:
         allowed = hmac.compare_digest(self.headers.get("authorization") or "", self.bearer)
         if not allowed:
-            self._answer(401, {"error": "the fence needs the stack's control token"})
+            self._answer(401, {"error": "the firewall needs the stack's control token"})
         return allowed
 
     def _answer(self, status: int, body: Mapping[str, object]) -> None:
@@ -190,34 +191,34 @@ def _shown(holes: Holes) -> dict[str, dict[str, str]]:
     return {str(port): {fault_id: DIRECTIONS[sides] for fault_id, sides in held.items()} for port, held in holes.items()}
 
 
-def no_such_name(query: bytes) -> bytes:
-    """The answer of a name server that has no such name (RFC 1035: the query's number and question, code 3)."""
+def nxdomain(query: bytes) -> bytes:
+    """The DNS answer "no such name" (RFC 1035: the query's id and question, response code 3)."""
     return query[:2] + bytes((0x80 | (query[2] & 0x79), 0x03)) + query[4:6] + bytes(6) + query[12:]
 
 
-def answer_names() -> None:
-    """Answers every question about names, for ever."""
+def serve_dns() -> None:
+    """Answers every DNS query with NXDOMAIN, until the process ends."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", NAMES_PORT))
+        server.bind(("127.0.0.1", DNS_PORT))
         while True:
             query, asker = server.recvfrom(4096)
-            if len(query) > HEADER_BYTES:
-                server.sendto(no_such_name(query), asker)
+            if len(query) > DNS_HEADER_BYTES:
+                server.sendto(nxdomain(query), asker)
 
 
 def main() -> None:
-    """Puts the rules in place and serves until it is stopped."""
+    """Installs the rules, then serves DNS and the control plane until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     found = tuple(routes(Path("/proc/net/route").read_text(encoding="ascii")))
     gateway = next(via for _, via in found if via)
     networks = [network for network, via in found if not via]
     for rule in rules(networks, gateway, os.environ[CONTROL_PORTS_VARIABLE]):
         iptables(*rule)
-    threading.Thread(target=answer_names, daemon=True).start()
+    threading.Thread(target=serve_dns, daemon=True).start()
     while not SPEC.exists():
         time.sleep(0.05)  # the seed or `brownout up` is about to write it; no event tells
-    Control.bearer = f"Bearer {json.loads(SPEC.read_bytes())['stack']['control_token']}"
-    ThreadingHTTPServer(("0.0.0.0", OWN_PORT), Control).serve_forever()  # noqa: S104  # its own network namespace
+    ControlPlane.bearer = f"Bearer {json.loads(SPEC.read_bytes())['stack']['control_token']}"
+    ThreadingHTTPServer(("0.0.0.0", OWN_PORT), ControlPlane).serve_forever()  # noqa: S104  # its own network namespace
 
 
 if __name__ == "__main__":
