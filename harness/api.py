@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from brownout.harness.errors import BrownoutError
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment, Posture
 from brownout.harness.experiment.plugins import Controls
 from brownout.harness.experiment.prepare import posture_of, stack_of
@@ -89,11 +89,11 @@ def check_abilities(experiment: Experiment, world: str) -> None:
     """Raises UsageError for an unknown world and AbilityMissing for a fault that the world cannot carry out."""
     check_able("", (), world)
     for step in experiment.schedule:
-        check_able(step.fault, registry.fault(step.fault, step.with_).needs, world)
+        check_able(step.fault, plugins.fault(step.fault, step.with_).needs, world)
 
 
 def _conclude(experiment: Experiment, options: Options, folder: Path, controls: Controls) -> Result:
-    claims = registry.claims(experiment.claims) if experiment.claims and controls else None
+    claims = plugins.claims(experiment.claims) if experiment.claims and controls else None
     result = conclude(folder, claims=claims, controls=controls)
     write_result(folder, result)
     return result

@@ -46,19 +46,19 @@ def schema_command() -> int:
 @click.option("--junit", is_flag=True, help="Print the result as JUnit XML.")
 def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) -> int:
     """Conclude RUN_DIR again, of a finished or a killed run, and write its report."""
-    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.experiment import plugins
     from brownout.harness.judge.conclude import conclude, write_result
 
     heal_first()
     result = conclude(run_dir)
     write_result(run_dir, result)
-    report = registry.load_entry("brownout.reports", "html")(run_dir)
+    report = plugins.load_plugin("brownout.reports", "html")(run_dir)
     if as_json:
         click.echo(result.model_dump_json(by_alias=True))
     elif markdown or junit:
-        click.echo(registry.load_entry("brownout.reports", "markdown" if markdown else "junit")(result))
+        click.echo(plugins.load_plugin("brownout.reports", "markdown" if markdown else "junit")(result))
     else:
-        registry.load_entry("brownout.reports", "summary")(result, report, sys.stdout)
+        plugins.load_plugin("brownout.reports", "summary")(result, report, sys.stdout)
     return 0
 
 

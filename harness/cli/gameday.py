@@ -29,10 +29,10 @@ def faults_command(kind: str | None) -> int:
     """List what `inject` can do and how it is written; of one KIND everything about it."""
     from brownout.harness.base.hints import did_you_mean
     from brownout.harness.errors import UsageError
-    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.experiment import plugins
     from brownout.harness.operate.fault_args import usage
 
-    known = registry.faults()
+    known = plugins.faults()
     if kind is None:
         for each in known.values():
             click.echo(usage(each))

@@ -96,24 +96,24 @@ def _repeat(arguments: list[str]) -> str:
 
 
 def _progress(world: str) -> ProgressSink | None:
-    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.experiment import plugins
 
     if world == "simulation":
         return None
-    sink: ProgressSink = registry.load_entry("brownout.reports", "progress")(sys.stderr)
+    sink: ProgressSink = plugins.load_plugin("brownout.reports", "progress")(sys.stderr)
     return sink
 
 
 def _finish(outcome: Outcome, *, as_json: bool) -> int:
     """Writes the report, tells the outcome and returns the exit code, which stands whether or not somebody reads the rest."""
-    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.experiment import plugins
 
-    report = registry.load_entry("brownout.reports", "html")(outcome.folder)
+    report = plugins.load_plugin("brownout.reports", "html")(outcome.folder)
     try:
         if as_json:
             click.echo(outcome.result.model_dump_json(by_alias=True))
         else:
-            registry.load_entry("brownout.reports", "summary")(outcome.result, report, sys.stdout)
+            plugins.load_plugin("brownout.reports", "summary")(outcome.result, report, sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
         reader_gone()
@@ -122,13 +122,13 @@ def _finish(outcome: Outcome, *, as_json: bool) -> int:
 
 def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
     """Tells what kept the run from being carried out and where its record is; returns the exit code."""
-    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.experiment import plugins
     from brownout.harness.judge.run_folder import read_result
 
     tell(error)
     if error.run_folder is None:
         return error.exit_code
-    report = registry.load_entry("brownout.reports", "html")(error.run_folder)
+    report = plugins.load_plugin("brownout.reports", "html")(error.run_folder)
     click.echo(f"Report: {report}", err=True)
     result = read_result(error.run_folder)
     if result is None:
@@ -142,7 +142,7 @@ def _timeline(experiment: Experiment, world: str) -> str:
     """What the run would do, a line per moment."""
     from datetime import UTC, datetime
 
-    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.experiment import plugins
     from brownout.harness.experiment.prepare import moments
     from brownout.harness.load.arrivals import Cohort
 
@@ -159,7 +159,7 @@ def _timeline(experiment: Experiment, world: str) -> str:
     for moment in moments(experiment):
         what = moment.name
         if moment.step is not None:
-            described = registry.fault(moment.step.fault, moment.step.with_).describe()
+            described = plugins.fault(moment.step.fault, moment.step.with_).describe()
             verb = "apply" if moment.kind == "apply" else "revert"
             what = f"{verb} {moment.name} [{moment.step.role}]: {described}"
         else:

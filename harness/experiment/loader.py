@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import explain
 from brownout.harness.errors import UsageError
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import check
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.yaml_file import FileErrors, read_document
@@ -37,7 +37,7 @@ def load(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Expe
         experiment = Experiment.model_validate(document.data)
     except ValidationError as error:
         raise document.failure(explain(error, schema())) from None
-    problems = check(experiment, registry.faults() if faults is None else faults)
+    problems = check(experiment, plugins.faults() if faults is None else faults)
     if problems:
         raise document.failure(problems)
     return experiment
@@ -59,7 +59,7 @@ def find(name: str) -> Path:
     path = Path(name)
     if path.exists() or path.suffix in (".yaml", ".yml") or path.parent != Path():
         return path
-    installed = registry.experiments()
+    installed = plugins.experiments()
     if name in installed:
         return installed[name]
     hint = did_you_mean(name, installed) or "give the path of a YAML file"

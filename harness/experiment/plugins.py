@@ -27,7 +27,7 @@ Controls = Mapping[str, tuple[History, Result]]
 ClaimSet = Callable[[History, Result, Controls], tuple[ClaimResult, ...]]
 
 
-def load_entry(group: str, name: str) -> Any:
+def load_plugin(group: str, name: str) -> Any:
     """The object behind an entry point; raises UsageError when there is none of that name or it cannot be imported."""
     found = {entry.name: entry for entry in entry_points(group=group)}
     if name not in found:
@@ -73,7 +73,7 @@ def fault(kind: str, params: Mapping[str, Any]) -> Fault:
 
 def claims(name: str) -> ClaimSet:
     """The set of claims of that name; raises UsageError."""
-    found: ClaimSet = load_entry("brownout.claims", name)
+    found: ClaimSet = load_plugin("brownout.claims", name)
     return found
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
 
 Schema = Mapping[str, Any]
@@ -22,14 +22,14 @@ Schema = Mapping[str, Any]
 
 def spoken_fault(kind: str, target: str | None, settings: Iterable[str]) -> Fault:
     """The fault of that kind with what was written; raises UsageError that shows how the kind is written."""
-    known = registry.faults()
+    known = plugins.faults()
     if kind not in known:
         hint = did_you_mean(kind, known)
         raise UsageError(f"there is no fault {kind!r}", hint=f"{hint} `brownout faults` lists them all".strip())
     try:
         params = _assigned(known[kind], settings)
         _add_target(known[kind], target, params)
-        return registry.fault(kind, params)
+        return plugins.fault(kind, params)
     except UsageError as wrong:
         hint = f"{wrong.hint}; " if wrong.hint else ""
         raise UsageError(wrong.message, hint=f"{hint}it is written: brownout inject {usage(known[kind])}") from None

@@ -8,7 +8,7 @@ from contextlib import suppress
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, UsageError
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.injection.recovery import Healed, attach_world, heal_leftovers, heal_stack
@@ -25,7 +25,7 @@ def heal_leftovers_now() -> tuple[str, ...]:
         return ()
     with Ledger(ledger_path()) as ledger:
         try:
-            healed = asyncio.run(heal_leftovers(ledger, attach_world, registry.fault))
+            healed = asyncio.run(heal_leftovers(ledger, attach_world, plugins.fault))
         finally:
             _guard_again(ledger)
     return tuple(map(_leftover_line, healed))
@@ -40,7 +40,7 @@ def heal_by_hand(fault_id: str = "", stack_id: str = "") -> tuple[Healed, ...]:
         wanted = _wanted(ledger, fault_id, stack_id)
         ids = {fault.stack: [one.id for one in wanted if one.stack == fault.stack] for fault in wanted}
         return tuple(
-            asyncio.run(heal_stack(ledger, ledger.stack(stack), attach_world, registry.fault, only=only))
+            asyncio.run(heal_stack(ledger, ledger.stack(stack), attach_world, plugins.fault, only=only))
             for stack, only in ids.items()
         )
 

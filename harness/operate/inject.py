@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from brownout.harness.base.statedir import ledger_path
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
 from brownout.harness.injection.lease import Owner
 from brownout.harness.injection.ledger import Ledger
@@ -115,7 +115,7 @@ class _Hand:
     _applying: asyncio.Task[Applied] | None = None
 
     def __post_init__(self) -> None:
-        self.life = LifeCycle(self.world, self.ledger, self.row.id, self._notice, make=registry.fault, holder=Owner.me())
+        self.life = LifeCycle(self.world, self.ledger, self.row.id, self._notice, make=plugins.fault, holder=Owner.me())
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import BrownoutError, StackGone, UsageError
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.operate.good_share import GoodShare, Probes, load_share
@@ -133,7 +133,7 @@ def _fault(ledger: Ledger, fault: FaultRecord) -> FaultView:
 
 def _describe(fault: FaultRecord) -> str:
     try:
-        return registry.fault(fault.kind, fault.params).describe()
+        return plugins.fault(fault.kind, fault.params).describe()
     except UsageError:
         return f"{fault.kind}, whose code is not installed"
 

@@ -158,10 +158,10 @@ def _distinct(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _attach(run: Run) -> None:
-    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.experiment import plugins
 
     kinds = allure.attachment_type
-    picture = registry.load_entry("brownout.reports", "svg")(run.result, run.history)
+    picture = plugins.load_plugin("brownout.reports", "svg")(run.result, run.history)
     allure.attach(objectives_html(run.result), "objectives", kinds.HTML)
     if run.result.claims:
         allure.attach(claims_html(run.result), "claims", kinds.HTML)

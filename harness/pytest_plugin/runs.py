@@ -266,9 +266,9 @@ class Brownout:
         if outcome.interrupted:
             raise KeyboardInterrupt
         if self._keep:
-            from brownout.harness.experiment import plugins as registry
+            from brownout.harness.experiment import plugins
 
-            registry.load_entry("brownout.reports", "html")(outcome.folder)
+            plugins.load_plugin("brownout.reports", "html")(outcome.folder)
         return outcome.folder
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from brownout.harness.base.seeded import draw
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment, Posture
 from brownout.harness.experiment.prepare import stack_of
 from brownout.harness.injection.guardian import GuardianHandle, start_guardian
@@ -144,8 +144,8 @@ class _Session:
             self.experiment,
             self.posture,
             self.recorder,
-            registry.fault,
-            lambda notice: LifeCycle(world, self.ledger, self.stack_id, notice, make=registry.fault),
+            plugins.fault,
+            lambda notice: LifeCycle(world, self.ledger, self.stack_id, notice, make=plugins.fault),
             self.state,
             tick=tick,
             tick_s=TICK_REAL_S * world.rate,

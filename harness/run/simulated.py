@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment, Posture
 from brownout.harness.experiment.prepare import stack_of
 from brownout.harness.injection.ledger import Ledger
@@ -28,7 +28,7 @@ def simulate(experiment: Experiment, posture: Posture, seed: int, folder: Path) 
     def lifecycle(notice: Notice) -> LifeCycle:
         return LifeCycle(world, ledger, SIMULATED_STACK, notice, monotonic=world.now)
 
-    conductor = Conductor(world, experiment, posture, recorder, registry.fault, lifecycle, RunState())
+    conductor = Conductor(world, experiment, posture, recorder, plugins.fault, lifecycle, RunState())
     try:
         world.run(conductor.conduct())
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from brownout.harness.cli import main
 from brownout.harness.errors import LeftUnsafe, UsageError
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import (
     Alert,
     Control,
@@ -73,7 +73,7 @@ def test_every_installed_fault_is_listed_with_its_parameters() -> None:
     rows = {
         line.split("`")[1]: line for line in section(EXPERIMENTS, "What can be done").splitlines() if line.startswith("| `")
     }
-    ours = {kind: fault for kind, fault in registry.faults().items() if fault.__module__.startswith("brownout.faults.")}
+    ours = {kind: fault for kind, fault in plugins.faults().items() if fault.__module__.startswith("brownout.faults.")}
     assert set(rows) == set(ours)
     for kind, fault in ours.items():
         parameters = rows[kind].split("|")[2]

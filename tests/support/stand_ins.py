@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from brownout.harness.base.statedir import ledger_path, stack_dir
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.operate.inject import Told, Wish, inject
@@ -51,7 +51,7 @@ KINDS = {"fake": FakeFault, "blocked": Blocked}
 
 
 def make(kind: str, params: Mapping[str, Any]) -> FakeFault:
-    """Stands for the registry, which does not know these faults."""
+    """Stands for the plugins, which does not know these faults."""
     return KINDS[kind].model_validate(dict(params))
 
 
@@ -97,7 +97,7 @@ class Stand:
 
 
 def main(stack_id: str, hold: str, flag: str = "") -> None:
-    registry.fault = make  # type: ignore[assignment]  # the injecting process rebuilds no fault but its own
+    plugins.fault = make  # type: ignore[assignment]  # the injecting process rebuilds no fault but its own
     kind = Blocked if flag == "block" else FakeFault
     wanted = Wish(kind(on=ON), None if hold == "-" else float(hold), keep=flag == "keep")
 

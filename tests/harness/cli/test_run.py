@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from brownout.harness import api
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.record.result import EXIT_CODES
 from brownout.harness.worlds import catalog
 from support.brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually, invoke, small
@@ -128,7 +128,7 @@ def test_a_fault_that_the_world_cannot_do_is_refused_with_the_worlds_that_can(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An ability that only another world has ends the command before anything starts, naming that world."""
-    link_refuse = registry.faults()["link-refuse"]
+    link_refuse = plugins.faults()["link-refuse"]
 
     class Demanding(link_refuse):  # type: ignore[misc,valid-type]
         """A link fault that wants what the simulation has not."""
@@ -136,7 +136,7 @@ def test_a_fault_that_the_world_cannot_do_is_refused_with_the_worlds_that_can(
         kind = "demanding"
         needs = frozenset({"link:refuse", "teleport"})
 
-    monkeypatch.setattr(registry, "faults", lambda: {"demanding": Demanding})
+    monkeypatch.setattr(plugins, "faults", lambda: {"demanding": Demanding})
     able = catalog.WorldKind("processes", catalog.WORLDS["processes"].abilities | {"teleport"})
     monkeypatch.setattr(catalog, "WORLDS", {"simulation": catalog.WORLDS["simulation"], "processes": able})
     step = {"name": "cut", "at": "00:01:02", "role": "fault", "fault": "demanding", "with": {"link": "client->sydney.host"}}

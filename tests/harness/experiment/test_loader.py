@@ -11,7 +11,7 @@ import pytest
 
 from brownout.harness.base.durations import clock_text, duration_text, parse_clock_s, parse_duration_s
 from brownout.harness.errors import FileError, UsageError
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import OPERATIONS
 from brownout.harness.experiment.loader import FileErrors, find, load, schema, schema_text, validate
 from brownout.harness.experiment.model import Experiment
@@ -367,7 +367,7 @@ def test_a_dump_is_a_sound_file_again(tmp_path):
 
 def test_a_name_is_found_among_the_installed(tmp_path, monkeypatch):
     """A path is a path, a plain word an installed experiment, and a slip gets the nearest."""
-    monkeypatch.setattr(registry, "experiments", lambda: {"ftvr-l9z": tmp_path / "ftvr-l9z.yaml"})
+    monkeypatch.setattr(plugins, "experiments", lambda: {"ftvr-l9z": tmp_path / "ftvr-l9z.yaml"})
     assert find("ftvr-l9z") == tmp_path / "ftvr-l9z.yaml"
     assert find("other/plan.yaml") == Path("other/plan.yaml")
     assert find("plan.yaml") == Path("plan.yaml")

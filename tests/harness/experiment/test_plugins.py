@@ -11,7 +11,7 @@ import pytest
 
 from brownout.harness.base.hints import closest, did_you_mean
 from brownout.harness.errors import UsageError
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
 
 
@@ -35,22 +35,22 @@ def install(monkeypatch):
     module.Cut, module.OtherCut, module.claims = Cut, OtherCut, lambda *_: ()
     monkeypatch.setitem(sys.modules, "made_up", module)
     found = []
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry for entry in found if entry.group == group])
-    registry.faults.cache_clear()
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry for entry in found if entry.group == group])
+    plugins.faults.cache_clear()
     yield lambda group, **names: found.extend(EntryPoint(name, value, group) for name, value in names.items())
-    registry.faults.cache_clear()
+    plugins.faults.cache_clear()
 
 
 def test_faults_are_found_by_their_own_kind(install):
     """The class says what it is called, whatever the entry point's name."""
     install("brownout.faults", whatever="made_up:Cut")
-    assert registry.faults() == {"cut": Cut}
+    assert plugins.faults() == {"cut": Cut}
 
 
 def test_a_fault_is_made_from_kind_and_parameters(install):
     """The parameters are the model's own."""
     install("brownout.faults", cut="made_up:Cut")
-    assert registry.fault("cut", {"link": "a->b"}) == Cut(link="a->b")
+    assert plugins.fault("cut", {"link": "a->b"}) == Cut(link="a->b")
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_a_wrong_fault_is_refused_with_a_suggestion(install, kind, params, words
     """Kind and parameters are checked in words."""
     install("brownout.faults", cut="made_up:Cut")
     with pytest.raises(UsageError, match=f"(?s){words}"):
-        registry.fault(kind, params)
+        plugins.fault(kind, params)
 
 
 def test_no_faults_installed_is_said(install):
     """The hint is not an empty list."""
     with pytest.raises(UsageError, match="no faults are installed"):
-        registry.fault("cut", {})
+        plugins.fault("cut", {})
 
 
 def test_two_faults_of_one_kind_are_refused(install):
     """Nobody may replace another's fault by installing a package."""
     install("brownout.faults", cut="made_up:Cut", other="made_up:OtherCut")
     with pytest.raises(UsageError, match="two installed faults are called 'cut'"):
-        registry.faults()
+        plugins.faults()
 
 
 @pytest.mark.parametrize("value", ["made_up:Nothing", "not_there_at_all:Cut"])
@@ -87,21 +87,21 @@ def test_a_broken_package_is_named(install, value):
     """An entry point that cannot be imported is the user's to repair, not a crash."""
     install("brownout.faults", cut=value)
     with pytest.raises(UsageError, match=r"brownout\.faults 'cut' .* cannot be imported"):
-        registry.faults()
+        plugins.faults()
 
 
 def test_claims_are_found_by_name(install):
     """A set of claims is whatever the entry point holds, and a slip gets a suggestion."""
     install("brownout.claims", **{"ftvr-l9z": "made_up:claims"})
-    assert registry.claims("ftvr-l9z") is sys.modules["made_up"].claims
+    assert plugins.claims("ftvr-l9z") is sys.modules["made_up"].claims
     with pytest.raises(UsageError, match=r"among the claims(.|\n)*did you mean 'ftvr-l9z'"):
-        registry.claims("ftvr-l9")
+        plugins.claims("ftvr-l9")
 
 
 def test_an_empty_group_is_said(install):
     """Where nothing is installed the hint names the group."""
     with pytest.raises(UsageError, match=r"entry-point group brownout\.reports"):
-        registry.load_entry("brownout.reports", "html")
+        plugins.load_plugin("brownout.reports", "html")
 
 
 def test_experiments_are_the_files_of_their_packages(install, tmp_path, monkeypatch):
@@ -111,7 +111,7 @@ def test_experiments_are_the_files_of_their_packages(install, tmp_path, monkeypa
         (tmp_path / "made_up_plans" / name).touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     install("brownout.experiments", plans="made_up_plans", gone="not_there_at_all", deeper="not_there.at_all")
-    assert registry.experiments() == {name: tmp_path / "made_up_plans" / f"{name}.yaml" for name in ("one", "two")}
+    assert plugins.experiments() == {name: tmp_path / "made_up_plans" / f"{name}.yaml" for name in ("one", "two")}
 
 
 def test_two_experiments_of_one_name_are_refused(install, tmp_path, monkeypatch):
@@ -122,7 +122,7 @@ def test_two_experiments_of_one_name_are_refused(install, tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(str(tmp_path))
     install("brownout.experiments", a="plans_a", b="plans_b")
     with pytest.raises(UsageError, match="two installed experiments are called 'one'"):
-        registry.experiments()
+        plugins.experiments()
 
 
 @pytest.mark.parametrize(

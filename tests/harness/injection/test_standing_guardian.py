@@ -203,10 +203,10 @@ def test_somebody_elses_heal_ends_the_holding(stand: MakeStand, start: Start, mo
     stack = stand()
     command = start(stack, "60")
     assert command.says() == "bitten"
-    from brownout.harness.experiment import plugins as registry
+    from brownout.harness.experiment import plugins
     from brownout.harness.operate.heal import heal_by_hand
 
-    monkeypatch.setattr(registry, "fault", make)
+    monkeypatch.setattr(plugins, "fault", make)
     (healed,) = heal_by_hand()
     assert healed.healed == (stack.faults()[0].id,)
     assert (command.says(), command.process.wait(SOON_S)) == ("elsewhere", 0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from brownout.harness.errors import AbilityMissing, UsageError
-from brownout.harness.experiment import plugins as registry
+from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
 from brownout.harness.operate.fault_args import spoken_fault, usage
 from brownout.harness.operate.setting_args import spoken_settings
@@ -50,7 +50,7 @@ MISTAKES: tuple[tuple[str, str | None, tuple[str, ...], str], ...] = (
 @pytest.mark.parametrize(("kind", "target", "settings", "params"), FAULTS)
 def test_what_is_written_is_the_fault(kind: str, target: str | None, settings: tuple[str, ...], params: dict[str, Any]) -> None:
     """The words make the very fault that the parameters make in an experiment file."""
-    assert spoken_fault(kind, target, settings) == registry.fault(kind, params)
+    assert spoken_fault(kind, target, settings) == plugins.fault(kind, params)
 
 
 @pytest.mark.parametrize(("kind", "target", "settings", "said"), MISTAKES)
@@ -62,7 +62,7 @@ def test_what_is_wrong_is_said(kind: str, target: str | None, settings: tuple[st
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("kind", registry.faults().values(), ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", plugins.faults().values(), ids=lambda kind: kind.kind)
 def test_every_fault_says_what_its_target_is(kind: type[Fault]) -> None:
     """A target names parameters that there are, needed ones before others, and only a fault of the whole stack has none."""
     needed = [kind.model_fields[name].is_required() for name in kind.target]
