@@ -15,6 +15,8 @@ its own: the command that put it there, or, once that command has left it in pla
 Several processes share one file (WAL, synchronous=FULL, one immediate transaction per change). `:memory:` serves the
 simulation, whose carriers vanish with the process. `deadline_s` is the machine's monotonic clock: real time, whatever
 clock the stack lives by; `wall_s` is for reading only.
+
+A ledger of an earlier version is brought up to date when it is opened (`_UPGRADES`), for its stacks may still be up.
 """
 
 from __future__ import annotations
@@ -46,6 +48,12 @@ CREATE TABLE IF NOT EXISTS transitions (
   fault TEXT NOT NULL REFERENCES faults(id), state TEXT NOT NULL, wall_s REAL NOT NULL, evidence TEXT NOT NULL);
 """
 _ADDED_LATER = {"holder_pid": "INTEGER", "holder_started": "TEXT", "by_hand": "INTEGER NOT NULL DEFAULT 0"}
+# Version 0 kept a world's class as `module:Class`, in modules that have moved since; since version 1 it is the world's name.
+_VERSION = 1
+_UPGRADES = """
+UPDATE stacks SET world = 'processes' WHERE world LIKE '%:ProcessesWorld';
+UPDATE stacks SET world = 'compose' WHERE world LIKE '%:ComposeWorld';
+"""
 
 
 class LedgerError(BrownoutError):
@@ -77,7 +85,7 @@ class Ledger:
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute("PRAGMA foreign_keys=ON")
             self._database.executescript(_SCHEMA)
-            self._add_missing_columns()
+            self._upgrade()
 
     def close(self) -> None:
         self._database.close()
@@ -88,14 +96,22 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _add_missing_columns(self) -> None:
-        """A ledger that an earlier version made has stacks in it that may still be up, so it is extended in place."""
-        if len(self._missing_columns()) == 0:
+    def _upgrade(self) -> None:
+        """Brings a ledger that an earlier version made up to date, in one transaction."""
+        if self._version() == _VERSION:
             return
-        self._database.execute("BEGIN IMMEDIATE")  # of several processes that find it old, one extends it
-        for column in self._missing_columns():
-            self._database.execute(f"ALTER TABLE faults ADD COLUMN {column} {_ADDED_LATER[column]}")
+        self._database.execute("BEGIN IMMEDIATE")
+        if self._version() < _VERSION:  # another process may have done it while this one waited
+            for column in self._missing_columns():
+                self._database.execute(f"ALTER TABLE faults ADD COLUMN {column} {_ADDED_LATER[column]}")
+            for statement in filter(str.strip, _UPGRADES.split(";")):
+                self._database.execute(statement)
+            self._database.execute(f"PRAGMA user_version = {_VERSION}")
         self._database.execute("COMMIT")
+
+    def _version(self) -> int:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        return int(version)
 
     def _missing_columns(self) -> tuple[str, ...]:
         there = {row["name"] for row in self._database.execute("PRAGMA table_info(faults)")}

@@ -31,7 +31,7 @@ LEGAL: Mapping[State, frozenset[State]] = {
 
 @dataclass(frozen=True, slots=True)
 class StackRecord:
-    """One stack. `world` is an entry `module:Class`; `run_owned` stacks go down some time after their owner died.
+    """One stack. `world` is the world's name (worlds/catalog.py); `run_owned` stacks go down some time after their owner died.
 
     `swept`: after the owner's death every carrier was searched for what it may have held too late.
     """

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brownout.harness.base.statedir import discard_stack_dir
-from brownout.harness.errors import LeftUnsafe, StackGone, WorldError
+from brownout.harness.errors import LeftUnsafe, StackGone, UsageError, WorldError
 from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import CLOSED, FaultRecord, StackRecord
 from brownout.harness.injection.lifecycle import LifeCycle, Make, Notice, Reverted
 from brownout.harness.world import LiveWorld, World
+from brownout.harness.worlds.catalog import live_world
 
 GRACE_S = 600.0
 HOLDER_SLACK_S = 5.0  # a command that keeps a fault ends it on time by itself; after this it is taken for hung
@@ -58,18 +59,28 @@ class Healed:
 
 
 async def attach_world(stack: StackRecord) -> World:
-    """The stack's world, by the entry in its row (`module:Class`, a LiveWorld).
+    """The world of a stack that runs.
 
     Raises StackGone when the stack does not run any more (what is left of a broken one is taken away first), WorldError
     when it cannot be reached.
     """
     if not stack.folder.is_dir():
         raise StackGone(f"stack {stack.id} has no folder any more")
-    world: LiveWorld = load_entry(stack.world).attach(stack.folder)
+    world = world_of(stack)
     if not world.alive():
         await world.stop()
         raise StackGone(f"stack {stack.id} is dead")
     return world
+
+
+def world_of(stack: StackRecord) -> LiveWorld:
+    """The world of a stack, also of one whose processes have ended; raises StackGone, and WorldError for an unknown world."""
+    try:
+        kind = live_world(stack.world)
+    except UsageError as unknown:
+        hint = "install the package that adds it, or take the stack away with the version that brought it up"
+        raise WorldError(f"stack {stack.id} runs in the world {stack.world!r}, which is not installed", hint=hint) from unknown
+    return kind.attach(stack.folder)
 
 
 def load_entry(entry: str) -> Any:

@@ -10,11 +10,10 @@ import httpx
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.injection.recovery import load_entry
+from brownout.harness.injection.recovery import world_of
 from brownout.harness.load.bands import PERIOD_S, Bands
 from brownout.harness.operate.load_session import Say, find_stack
 from brownout.harness.run.fault_bands import LedgerBands
-from brownout.harness.world import LiveWorld
 
 TIMEOUT_S = 5.0
 
@@ -27,7 +26,7 @@ async def feed(url: str, stack: str, stop: asyncio.Event, say: Say, *, for_s: fl
     base = url.rstrip("/")
     with Ledger(ledger_path()) as ledger:
         row = find_stack(ledger, stack)
-        world: LiveWorld = load_entry(row.world).attach(row.folder)
+        world = world_of(row)
         source = LedgerBands(ledger, row.id, {})
         until_s = float("inf") if for_s is None else time.monotonic() + for_s
         headers = {"authorization": f"Bearer {world.spec.control_token}", "content-type": "application/json"}

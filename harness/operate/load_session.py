@@ -22,7 +22,7 @@ from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.watch import standing_watch
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
-from brownout.harness.injection.recovery import load_entry
+from brownout.harness.injection.recovery import world_of
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.load.tail import PART_BYTES, PARTS
@@ -113,7 +113,7 @@ async def run(options: Options, stop: asyncio.Event, say: Say) -> Ended:
 
 
 def _attach(row: StackRecord) -> LiveWorld:
-    world: LiveWorld = load_entry(row.world).attach(row.folder)
+    world = world_of(row)
     if not world.alive():
         raise StackGone(f"stack {row.id} is dead", hint="`brownout down` clears it away")
     return world

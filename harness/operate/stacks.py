@@ -19,11 +19,11 @@ from brownout.harness.experiment.model import Experiment, Posture
 from brownout.harness.experiment.prepare import posture_of
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
-from brownout.harness.injection.recovery import load_entry
+from brownout.harness.injection.recovery import world_of
 from brownout.harness.operate.setting_args import spoken_settings
 from brownout.harness.operate.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
 from brownout.harness.world import LiveWorld
-from brownout.harness.worlds.catalog import WORLDS, live_world
+from brownout.harness.worlds.catalog import live_world
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
 
@@ -59,7 +59,7 @@ def bring_up(
     started_s = time.monotonic()
     made = kind.create(spec, folder=stack_dir(stack_id), epoch_s=time.time(), rate=rate)
     with Ledger(ledger_path()) as ledger:
-        ledger.add_stack(stack_id, folder=made.folder, world=WORLDS[world].entry, run_owned=False)
+        ledger.add_stack(stack_id, folder=made.folder, world=world, run_owned=False)
         try:
             ready_s = asyncio.run(_start(stack_id, made, started_s, stack_file))
         except BaseException:
@@ -163,19 +163,13 @@ def _require_free(row: StackRecord) -> StackRecord:
     return row
 
 
-def attach(row: StackRecord) -> LiveWorld:
-    """The world of a stack, whatever has become of it; raises StackGone, WorldError."""
-    found: LiveWorld = load_entry(row.world).attach(row.folder)
-    return found
-
-
 async def tear_down(row: StackRecord) -> str:
     """Takes a stack away with its folder, and closes it in the ledger; a line that says so.
 
     Logs stay when something had gone wrong with it. Raises WorldError when something does not end.
     """
     try:
-        world = attach(row)
+        world = world_of(row)
         whole = await _is_whole(world)
         await world.stop()
         told = f"stack {row.id} is down"

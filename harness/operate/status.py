@@ -20,8 +20,8 @@ from brownout.harness.errors import BrownoutError, StackGone, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
+from brownout.harness.injection.recovery import world_of
 from brownout.harness.operate.good_share import GoodShare, Probes, load_share
-from brownout.harness.operate.stacks import attach
 from brownout.harness.world import LiveWorld
 from brownout.identity.core.messages import Request
 
@@ -88,17 +88,13 @@ async def overview(row: StackRecord, probes: Probes) -> StackView:
     """The stack of that row; `probes` are asked where no load tells how clients fare."""
     faults = _faults(row)
     try:
-        world = attach(row)
+        world = world_of(row)
     except StackGone:
-        return StackView(row.id, _world_name(row), "dead", str(row.folder), row.run_owned, (), faults)
+        return StackView(row.id, row.world, "dead", str(row.folder), row.run_owned, (), faults)
     if not world.alive():
         return StackView(row.id, world.name, "dead", str(row.folder), row.run_owned, (), faults)
     nodes, (source, good) = await asyncio.gather(_nodes(world), _good(row, world, probes))
     return StackView(row.id, world.name, "up", str(row.folder), row.run_owned, nodes, faults, source, good)
-
-
-def _world_name(row: StackRecord) -> str:
-    return row.world.partition(":")[0].rpartition(".")[2]
 
 
 async def _good(

@@ -32,7 +32,7 @@ from brownout.harness.run.conductor import Conductor, RunState
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.run.progress_view import LiveView, NoProgress
 from brownout.harness.world import LiveWorld
-from brownout.harness.worlds.catalog import WORLDS, live_world
+from brownout.harness.worlds.catalog import live_world
 
 LEASE_TTL_S = 6.0
 TICK_REAL_S = 0.25
@@ -84,7 +84,7 @@ class _Session:
         self, stack_id: str, kind: str, experiment: Experiment, posture: Posture, folder: Path, sink: ProgressSink
     ) -> None:
         self.stack_id, self.experiment, self.posture = stack_id, experiment, posture
-        self._entry = WORLDS[kind].entry
+        self._kind = kind
         self.folder, self.sink, self.state = folder, sink, RunState()
         self.world: LiveWorld | None = None
         self.ledger = Ledger(ledger_path())
@@ -96,7 +96,7 @@ class _Session:
     @contextmanager
     def protected(self) -> Iterator[float]:
         """The stack's row in the ledger, a lease that is kept, and a guardian that watches both; how long that one took."""
-        self.ledger.add_stack(self.stack_id, folder=stack_dir(self.stack_id), world=self._entry, run_owned=True)
+        self.ledger.add_stack(self.stack_id, folder=stack_dir(self.stack_id), world=self._kind, run_owned=True)
         try:
             with self._keeper:
                 started_s = time.monotonic()

@@ -1,15 +1,20 @@
-"""The worlds by name: what each can do, and where its class is. Nothing of a world is imported before somebody asks for it."""
+"""The worlds by name: what each can do, and where its class is. A world's modules are imported when it is first asked for.
+
+The name is what the ledger, the stack file and the record keep; the code's layout is known here only. A package adds a world
+whose stacks outlive a command by an entry point of the group `brownout.worlds`: the world's name, and its `LiveWorld` class.
+"""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 
 from brownout.harness.errors import AbilityMissing, UsageError, WorldError
 from brownout.harness.world import LiveWorld
 
 SIMULATION, PROCESSES, COMPOSE = "simulation", "processes", "compose"
+GROUP = "brownout.worlds"
 _EVERYWHERE = frozenset({"link:refuse", "link:reset", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"})
 _IN_CONTAINERS = frozenset(
     {"link:blackhole", "node:stopped", "node:restarted", "node:wiped", "node:old-image", "node:disconnected"}
@@ -37,22 +42,33 @@ LIVE = tuple(name for name, kind in WORLDS.items() if kind.entry)
 
 
 def live_world(name: str) -> type[LiveWorld]:
-    """The class of a world that outlives a command; raises UsageError for any other name, WorldError when it cannot load."""
+    """The class of a world whose stacks outlive a command; raises UsageError for other names, WorldError if it cannot load."""
     kind = WORLDS.get(name)
-    if kind is None or not kind.entry:
-        raise UsageError(f"{name!r} is no world whose stacks stay up", hint=f"these are: {', '.join(LIVE)}")
-    module, _, attribute = kind.entry.partition(":")
+    entry = EntryPoint(name, kind.entry, GROUP) if kind is not None else _installed().get(name)
+    if entry is None or not entry.value:
+        raise UsageError(f"{name!r} is no world whose stacks stay up", hint=f"these are: {', '.join((*LIVE, *_installed()))}")
     try:
-        found: type[LiveWorld] = getattr(importlib.import_module(module), attribute)
+        found: type[LiveWorld] = entry.load()
     except (ImportError, AttributeError) as error:
         raise WorldError(f"the world {name} cannot be loaded: {error}", hint="`make setup` installs what is missing") from error
     return found
 
 
+def _installed() -> Mapping[str, EntryPoint]:
+    """The worlds that other packages add."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
 def check_able(fault: str, needs: Iterable[str], world: str) -> None:
     """Raises UsageError for an unknown world, AbilityMissing (naming those that can) where it lacks what `fault` needs."""
-    if world not in WORLDS:
-        raise UsageError(f"there is no world {world!r}", hint=f"worlds: {', '.join(WORLDS)}")
-    for ability in sorted(set(needs) - WORLDS[world].abilities):
+    for ability in sorted(set(needs) - _abilities(world)):
         able = tuple(kind.name for kind in WORLDS.values() if ability in kind.abilities)
         raise AbilityMissing(fault, ability, world, able)
+
+
+def _abilities(world: str) -> frozenset[str]:
+    if world in WORLDS:
+        return WORLDS[world].abilities
+    if world not in _installed():
+        raise UsageError(f"there is no world {world!r}", hint=f"worlds: {', '.join((*WORLDS, *_installed()))}")
+    return live_world(world).abilities

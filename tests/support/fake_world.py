@@ -126,7 +126,12 @@ class FakeWorld:
 
 
 class FileWorld(FakeWorld):
-    """The same in a file, so that several processes share the carriers, as they share a real stack."""
+    """The same in a file, so that several processes share the carriers, as they share a real stack.
+
+    It is installed under its name: `stand_ins-1.dist-info` has its entry point.
+    """
+
+    name = "file"
 
     def __init__(self, folder: Path) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ def say(text: str) -> None:
 def main(folder: Path, ledger_path: Path, ttl_s: float, until_s: float | None) -> None:
     world = FileWorld(folder)
     ledger = Ledger(ledger_path)
-    ledger.add_stack("s", folder=folder, world="support.fake_world:FileWorld", run_owned=True)
+    ledger.add_stack("s", folder=folder, world=FileWorld.name, run_owned=True)
     keeper = LeaseKeeper(Lease(folder, ttl_s))
     keeper.start()
     guardian = start_guardian("s", ttl_s, ledger=ledger_path, make="support.fake_world:make", grace_s=1.0)

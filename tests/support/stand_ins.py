@@ -30,9 +30,9 @@ def say(text: str) -> None:
 
 
 class StandInWorld(FileWorld):
-    """It goes by a real world's name, so that what a world is able to do is known."""
+    """A world that is installed: `stand_ins-1.dist-info` beside this package has its entry point."""
 
-    name = "processes"
+    name = "stand-in"
 
 
 class Blocked(FakeFault):

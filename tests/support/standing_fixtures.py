@@ -14,7 +14,7 @@ from brownout.harness.base.statedir import ledger_path, stack_dir
 from brownout.harness.injection.ledger import Ledger
 from support.brownout_command import Brownout, make_brownout
 from support.places import TESTS
-from support.stand_ins import Stand
+from support.stand_ins import Stand, StandInWorld
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def stand(home: Path) -> Iterator[Callable[[str], Stand]]:
 
     def begin(stack_id: str = "up-1") -> Stand:
         with Ledger(ledger_path()) as ledger:
-            ledger.add_stack(stack_id, folder=stack_dir(stack_id), world="support.stand_ins:StandInWorld", run_owned=False)
+            ledger.add_stack(stack_id, folder=stack_dir(stack_id), world=StandInWorld.name, run_owned=False)
             ledger.let_go(stack_id)
         made.append(Stand(stack_id))
         made[-1].world()

@@ -153,9 +153,7 @@ def ledger_of(gameday: Brownout) -> list[str]:
 def test_a_runs_stack_is_not_for_hands(gameday: Brownout, tmp_path: Path) -> None:
     """The stack of a run under way is refused by name, and does not make the choice of stack ambiguous."""
     with Ledger(gameday.home / "ledger.sqlite") as ledger:
-        ledger.add_stack(
-            "run-1", folder=tmp_path, world="brownout.harness.worlds.processes.world:ProcessesWorld", run_owned=True
-        )
+        ledger.add_stack("run-1", folder=tmp_path, world="processes", run_owned=True)
         try:
             told = gameday.run("inject", "link-refuse", "--target", LINK, "--stack", "run-1")
             assert (told.returncode, "a run is using it" in told.stderr) == (2, True), told.stderr
@@ -167,8 +165,7 @@ def test_a_runs_stack_is_not_for_hands(gameday: Brownout, tmp_path: Path) -> Non
 def test_several_stacks_need_a_name(gameday: Brownout, tmp_path: Path) -> None:
     """With two stacks left up the error lists both; one that is still coming up is not to be broken yet."""
     with Ledger(gameday.home / "ledger.sqlite") as ledger:
-        world = "brownout.harness.worlds.processes.world:ProcessesWorld"
-        ledger.add_stack("up-rising", folder=tmp_path, world=world, owner=Owner.me(), run_owned=False)
+        ledger.add_stack("up-rising", folder=tmp_path, world="processes", owner=Owner.me(), run_owned=False)
         try:
             told = gameday.run("inject", "link-refuse", "--target", LINK)
             assert (told.returncode, "up-rising" in told.stderr) == (2, True), told.stderr

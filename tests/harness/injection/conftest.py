@@ -16,5 +16,5 @@ __all__ = ["home", "stand"]
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with Ledger(":memory:") as ledger:
-        ledger.add_stack("s", folder=tmp_path, world="support.fake_world:FileWorld", run_owned=True)
+        ledger.add_stack("s", folder=tmp_path, world="file", run_owned=True)
         yield Bench(ledger, FakeWorld(), tmp_path)

@@ -101,7 +101,7 @@ def test_a_broken_stack_is_taken_away_before_it_counts_as_gone(tmp_path: Path, m
     monkeypatch.setattr(world, "alive", lambda: False)
     monkeypatch.setattr(FileWorld, "attach", lambda folder: world)
     with Ledger(":memory:") as ledger:
-        ledger.add_stack("s", folder=tmp_path, world="support.fake_world:FileWorld", owner=DEAD, run_owned=False)
+        ledger.add_stack("s", folder=tmp_path, world="file", owner=DEAD, run_owned=False)
         bench = Bench(ledger, world, tmp_path)
         drive(bench.life().apply("cut", fake()))
         (healed,) = drive(heal_leftovers(ledger, attach_world, make))
@@ -110,9 +110,9 @@ def test_a_broken_stack_is_taken_away_before_it_counts_as_gone(tmp_path: Path, m
 
 
 def test_a_world_that_does_not_exist_is_a_world_error(bench: Bench) -> None:
-    """An entry that cannot be loaded is reported with its name."""
-    stack = bench.ledger.add_stack("t", folder=bench.folder, world="no_such_module:World", run_owned=False)
-    with pytest.raises(WorldError, match="no_such_module"):
+    """A world that is not installed is reported with its name."""
+    stack = bench.ledger.add_stack("t", folder=bench.folder, world="no-such-world", run_owned=False)
+    with pytest.raises(WorldError, match="no-such-world"):
         drive(attach_world(stack))
 
 

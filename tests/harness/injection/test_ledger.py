@@ -160,9 +160,36 @@ def test_a_ledger_of_an_earlier_version_is_extended(tmp_path: Path) -> None:
         old = ledger.intend("s", 1, intent())
         for column in ("holder_pid", "holder_started", "by_hand"):
             ledger._database.execute(f"ALTER TABLE faults DROP COLUMN {column}")
+        ledger._database.execute("PRAGMA user_version = 0")
     with Ledger(path) as ledger:
         assert ledger.open_faults("s") == (old,)
         assert ledger.intend("s", 1, replace(intent(), holder=Owner.me())).holder == Owner.me()
+
+
+OLD_STACK = (
+    "INSERT INTO stacks (id, folder, world, run_owned, owner_pid, owner_started, epoch, added_wall_s)"
+    " VALUES (?, '/nowhere', ?, 0, 0, '', 1, 0)"
+)
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        ("harness.worlds.processes:ProcessesWorld", "processes"),
+        ("brownout.harness.worlds.processes.world:ProcessesWorld", "processes"),
+        ("harness.worlds.compose:ComposeWorld", "compose"),
+        ("brownout.harness.worlds.compose.world:ComposeWorld", "compose"),
+        ("somebodys.world:Other", "somebodys.world:Other"),
+    ],
+)
+def test_a_stack_of_an_earlier_version_keeps_its_world(tmp_path: Path, entry: str, name: str) -> None:
+    """Where a row has the world's class, by a module that has moved since, the world's name takes its place."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:  # what follows is what the earlier version wrote
+        ledger._database.execute("PRAGMA user_version = 0")
+        ledger._database.execute(OLD_STACK, ("up-1", entry))
+    with Ledger(path) as ledger:
+        assert ledger.stack("up-1").world == name
 
 
 def test_an_unwritable_ledger_refuses(tmp_path: Path) -> None:

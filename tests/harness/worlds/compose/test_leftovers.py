@@ -13,7 +13,7 @@ import pytest
 
 from brownout.harness.base.statedir import stack_dir
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, owner
 from support.brownout_command import Brownout, Started, small
 from support.docker_cli import docker, eventually, labelled
@@ -174,7 +174,7 @@ def test_containers_without_a_specification_are_removed(command: Brownout, names
     record = '{"schema": "brownout/world/v1", "world": "compose", "stack": "up-half", "project": "p",'
     (folder / "world.json").write_text(f'{record} "first_port": 21000, "last_port": 21010}}')
     with Ledger(command.home / "ledger.sqlite") as ledger:
-        ledger.add_stack("up-half", folder=folder, world=WORLDS[COMPOSE].entry, run_owned=False)
+        ledger.add_stack("up-half", folder=folder, world=COMPOSE, run_owned=False)
         ledger.let_go("up-half")
     down = command.run("down")
     assert down.returncode == 0, down.stderr

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.cli import main
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, read_standing
 from brownout.harness.worlds.compose.topology.check import Topology, check_topology
 from support.containers import Containers
@@ -25,7 +25,7 @@ SLEEP = "import time; time.sleep(300)"
 def test_the_walls_hold(stack: Containers) -> None:
     """`doctor --stack` tries hundreds of connections from inside every container, and every one of them fails."""
     with Ledger(ledger_path()) as ledger:
-        row = ledger.add_stack("shared", folder=stack.world.folder, world=WORLDS[COMPOSE].entry, run_owned=False)
+        row = ledger.add_stack("shared", folder=stack.world.folder, world=COMPOSE, run_owned=False)
         ledger.let_go(row.id)
         told = CliRunner().invoke(main, ["doctor", "--stack"])
         ledger.close_stack(row.id)

@@ -21,7 +21,7 @@ from brownout.harness.doctor.checks import checks
 from brownout.harness.doctor.findings import Check
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.operate.orphans import take_down_orphans
-from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.compose import cli as compose_cli
 from brownout.harness.worlds.compose.stack import RECORD_NAME, bring_up
 from brownout.harness.worlds.stack_spec import build_stack
@@ -167,7 +167,7 @@ def test_an_engine_that_was_stopped_loses_nothing(monkeypatch: pytest.MonkeyPatc
     record = '{"schema": "brownout/world/v1", "world": "compose", "stack": "up-1", "project": "p",'
     (folder / RECORD_NAME).write_text(f'{record} "first_port": 21000, "last_port": 21010}}')
     with Ledger(ledger_path()) as ledger:
-        ledger.add_stack("up-1", folder=folder, world=WORLDS[COMPOSE].entry, run_owned=False)
+        ledger.add_stack("up-1", folder=folder, world=COMPOSE, run_owned=False)
         ledger.let_go("up-1")
     for arguments in (("down",), ("down", "--all")):
         told = CliRunner().invoke(main, arguments)
