@@ -138,7 +138,7 @@ def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, A
     """Per region the tokens that established machines hold when the run starts: every age that the refresh rule leaves.
 
     Ages are even over the part of a token's life before its refresh point, which is the steady state of machines that
-    have been asking for days (claim C4).
+    have been asking for days (claim C4, docs/reference/sources.md).
     """
     settings = Settings.of(spec.settings)
     oldest_s = settings.host_refresh_fraction * settings.token_lifetime_s

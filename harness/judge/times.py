@@ -5,8 +5,8 @@ request belongs to the *impact* when the watched requests around it are beyond n
 (for the first) or ends with it (for the last) the lower bound of the bad ratio is above the noise, by at least the
 alert's own minimum number of bad requests. On a clean baseline that makes every bad request count.
 
-Recovery follows rule g of the reference: the first t from the end of the fault on such that (t, t + H] is within budget
-or noise. H is the alert's long window: a shorter one misses a flap.
+Recovery is the first t from the end of the fault on such that (t, t + H] is within budget or noise. H is the alert's long
+window: a shorter one misses a flap (docs/reference/statistics.md#recovery).
 
 Censoring. A run ends before some things do. An impact that is not followed by a whole quiet window has no known end,
 and what is not known is None, never the length of the run.

@@ -1,9 +1,9 @@
 """The load plan: cohorts and their arrivals, decided by the seed before anything runs.
 
 Arrivals are open-loop and on an absolute schedule in emulated time, so every world issues the very same requests and a
-stall of the service cannot thin them out (closed-loop waits reported 99.0 % good where 85.7 % was true: reference
-load-slo-report 1.4). Within a cohort the gaps are exponential, each from a keyed draw, cut so that the count over the
-plan is the planned one.
+stall of the service cannot thin them out (closed-loop waits reported 99.0 % good where 85.7 % was true:
+docs/reference/statistics.md#open-loop-load). Within a cohort the gaps are exponential, each from a keyed draw, cut so
+that the count over the plan is the planned one.
 
 A plan that has no end to speak of is made block by block (`block_s`): the count is then the planned one in every block,
 so that a load of days costs no more to plan than one of minutes.

@@ -1,4 +1,4 @@
-"""ARM's shapes: resource paths, identity and machine resources, asynchronous operations (reference azure-wire section 2)."""
+"""ARM's shapes: resource paths, identity and machine resources, asynchronous operations (docs/reference/azure-wire.md#arm)."""
 
 from __future__ import annotations
 

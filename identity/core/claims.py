@@ -1,4 +1,7 @@
-"""Access tokens as managed identities get them (v1.0, app-only; reference azure-wire section 3), and how they are checked."""
+"""Access tokens of managed identities (v1.0, app-only), and how they are checked.
+
+Wire facts: docs/reference/azure-wire.md#access-token-claims.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The host: emulated machines, each with its own IMDS under its own path, and the host's token cache.
 
-`/{machine}/metadata/identity/oauth2/token` answers as IMDS does (reference azure-wire 1.2): every value a string, the same
+`/{machine}/metadata/identity/oauth2/token` answers as IMDS does
+(docs/reference/azure-wire.md#imds-token-answer): every value a string, the same
 token with falling `expires_in` until it is refreshed. A machine of a scale set is any `name_<digits>`; it exists from its
 first request on, cold. Which token node a machine uses is the host's routing: its own zone, the next zones when that one
 does not answer, or wherever an operator has failed the zone or the region over to.

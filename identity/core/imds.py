@@ -1,4 +1,7 @@
-"""IMDS' wire contract: which identity a request means, and the exact words of every answer (reference azure-wire 1.2)."""
+"""IMDS' wire contract: which identity a request means, and the exact words of every answer.
+
+Wire facts: docs/reference/azure-wire.md#imds.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Virtual machines behind the management node: provisioning, and assigning identities to them.
 
 A create answers at once with an `Azure-AsyncOperation` to poll; a failed identity makes the operation fail with
-`FailedIdentityOperation` and no machine is left behind (reference azure-wire 2.2; the code's mapping is assumed there).
+`FailedIdentityOperation` and no machine is left behind (docs/reference/azure-wire.md#arm-asynchronous-operations).
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def check_config(wanted: Mapping[str, Any]) -> dict[str, bool]:
 class Settings:
     """Every setting of a stack with its default. Times are emulated unless they end in `_ms` (network time)."""
 
-    token_lifetime_s: float = 86399.0  # 24 h as IMDS hands it out (reference azure-wire 1.2)
+    token_lifetime_s: float = 86399.0  # 24 h as IMDS hands it out (docs/reference/azure-wire.md#imds-token-answer)
     token_alg: str = "ES256"
     host_refresh_fraction: float = 0.5  # host asks for a new token after this share of a token's life; 1.0 = at expiry
     host_refresh_backoff_s: float = 60.0  # after a failed early refresh the cached token is served this long unasked

@@ -109,7 +109,7 @@ class TokenNode(Reader):
         return self.ports.now() >= self._own_token_ends_s
 
     def _published(self, path: str) -> Response:
-        """Discovery documents and key sets, v1 and v2 (reference azure-wire section 3)."""
+        """Discovery documents and key sets, v1 and v2 (docs/reference/azure-wire.md#discovery-and-key-sets)."""
         tenant = self.stack.tenant_id
         base = self.stack.public_urls.get(self.name, "")
         if path.endswith("/.well-known/openid-configuration"):

@@ -2,7 +2,7 @@
 
 A token is served as it is until its refresh point (a share of its life). From then on the holder asks for a new one, but
 while that fails it goes on serving the old one until a margin before its end. IMDS' own rule is not public, so both
-numbers are settings (reference azure-wire 5, "tensions").
+numbers are settings (docs/reference/sources.md#arithmetic-of-warm-clients).
 """
 
 from __future__ import annotations

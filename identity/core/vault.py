@@ -1,6 +1,7 @@
 """The vault: a sample protected API that judges tokens with its region's replica alone.
 
-Its wire shape is Key Vault's secrets: a 401 challenge without a good token, else a secret (reference azure-wire section 3).
+Its wire shape is Key Vault's secrets: a 401 challenge without a good token, else a secret
+(docs/reference/azure-wire.md#key-vault-challenge).
 """
 
 from __future__ import annotations

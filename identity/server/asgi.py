@@ -1,6 +1,6 @@
 """HTTP in, HTTP out: a raw ASGI application around one node. It moves values and decides nothing about them.
 
-An error never leaves without a body: real clients crash on that (reference azure-wire 1.4).
+An error never leaves without a body: real clients crash on that (docs/reference/azure-wire.md#error-bodies).
 """
 
 from __future__ import annotations

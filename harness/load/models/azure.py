@@ -112,7 +112,7 @@ def _error_code(body: Mapping[str, object] | None) -> str:
 
 
 def token_request(machine: str, resource: str) -> Request:
-    """An IMDS token request as azure-identity sends it (reference azure-wire 1.2)."""
+    """An IMDS token request as azure-identity sends it (docs/reference/azure-wire.md#imds-token-request)."""
     return Request(
         "GET",
         f"/{machine}/metadata/identity/oauth2/token",

@@ -4,7 +4,8 @@ Laws. Time is integer nanoseconds and moves only from event to event. Ties are b
 give equal runs, byte for byte. Coroutines await only Futures of this kernel (directly or through `sleep`); awaiting
 anything else is an error at once rather than a hang. A failure that nobody awaits when it happens is thrown into the
 coroutine that `run` was given, so that it takes everything down in order instead of going on without a part. No asyncio
-here: its loop is five times slower and needs private interfaces to run on virtual time (reference simulation-and-search 1.3).
+here: its loop is five times slower and needs private interfaces to run on virtual time
+(docs/reference/statistics.md#virtual-time).
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def test_bounds_at_the_ends_are_exact(bad, low, high):
 
 @pytest.mark.parametrize(("target", "total"), [(0.99, 268), (0.995, 539), (0.999, 2703)])
 def test_minimum_total_agrees_with_the_reference(target, total):
-    """The least n for a pass with nothing bad is the one of the reference, and one less does not do."""
+    """Least n for a pass with nothing bad, one less is not enough (docs/reference/statistics.md#least-number-of-requests)."""
     assert minimum_total(target, 0.95) == total
     assert wilson_high(0, total, 0.95) <= budget(target) < wilson_high(0, total - 1, 0.95)
 

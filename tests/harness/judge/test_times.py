@@ -74,7 +74,7 @@ def test_recovery_without_impact_after_the_heal_is_immediate():
 
 @pytest.mark.parametrize(("long", "expected"), [("3s", 7.0), ("10s", 12.0)])
 def test_a_long_enough_window_sees_a_flap(long, expected):
-    """Rule g of the reference: bad until 7 s, a flap at 11-12 s; a short window misses the flap, a long one does not."""
+    """Bad until 7 s, a flap at 11-12 s: a short window misses the flap, a long one sees it."""
     bad = {*range(8), 12}
     found = [request(RECOVERY + second, second not in bad) for second in range(600)]
     assert recovery_of(found, long=long, short="1s") == expected

@@ -1,4 +1,7 @@
-"""ARM's virtual machines and their identities: provisioning, assigning, deleting (reference azure-wire 2.2; claims C7, C9)."""
+"""ARM's virtual machines and their identities: provisioning, assigning, deleting (claims C7, C9).
+
+Wire facts: docs/reference/azure-wire.md#arm-virtual-machines.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ async def operation(stack: Stack, answer: Response) -> Any:
 
 @pytest.mark.parametrize("content", [SYSTEM, PLAIN], ids=["system", "plain"])
 def test_a_machine_is_provisioned(content: dict[str, Any]) -> None:
-    """PUT is 201 with an operation to poll, which succeeds; the machine is there afterwards (azure-wire 2.2)."""
+    """PUT is 201 with an operation to poll, which succeeds; the machine is there afterwards."""
 
     async def story(stack: Stack) -> tuple[Response, Any, Response, Response]:
         made = await stack.arm("PUT", stack.machine_path("vm"), content)
@@ -98,7 +101,7 @@ def test_a_half_made_identity_of_a_failed_machine_is_taken_back() -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_an_identity_is_assigned_and_taken_away(method: str) -> None:
-    """A map entry assigns, null takes away; the machine's IMDS follows both (azure-wire 2.2)."""
+    """A map entry assigns, null takes away; the machine's IMDS follows both."""
 
     async def story(stack: Stack) -> list[Any]:
         machine, identity = stack.machine_path("bare"), stack.identity_path("only-id")
@@ -115,7 +118,7 @@ def test_an_identity_is_assigned_and_taken_away(method: str) -> None:
 
 
 def test_a_machine_that_lost_an_identity_gets_no_token_from_the_store_either() -> None:
-    """The store's own list of assignments is changed, so another zone or region could not issue a token (azure-wire 5.1)."""
+    """The store's own list of assignments is changed, so another zone or region could not issue a token."""
 
     async def story(stack: Stack) -> int:
         block = {"type": "UserAssigned", "userAssignedIdentities": {stack.identity_path("only-id"): None}}
@@ -151,7 +154,7 @@ def test_an_identity_of_its_own_can_be_added_later(kind: str) -> None:
 
 
 def test_type_none_removes_every_identity() -> None:
-    """`None` removes all: the machine's own is deleted, the shared one stays for others (azure-wire 2.2)."""
+    """`None` removes all: the machine's own is deleted, the shared one stays for others."""
 
     async def story(stack: Stack) -> list[Any]:
         block = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {stack.identity_path("only-id"): {}}}
@@ -209,7 +212,7 @@ def test_a_machine_keeps_its_identity_while_it_cannot_be_taken_away() -> None:
 
 
 def test_deleting_a_machine_deletes_its_own_identity() -> None:
-    """System-assigned identities live and die with their machine (azure-wire 2.2); a repeated delete is 204."""
+    """System-assigned identities live and die with their machine; a repeated delete is 204."""
 
     async def story(stack: Stack) -> list[int]:
         before = (await stack.state("sydney.store"))["identities"]

@@ -1,4 +1,7 @@
-"""ARM's user-assigned identities: create, read, list, tag, delete, by ARM and the portal (reference azure-wire 2.1, 2.3)."""
+"""ARM's user-assigned identities: create, read, list, tag, delete, by ARM and the portal.
+
+Wire facts: docs/reference/azure-wire.md#arm-user-assigned-identities.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ NEW = {"location": "australiaeast", "tags": {"team": "blue"}}
 
 @pytest.mark.parametrize("prefix", ["", "/portal"])
 def test_an_identity_lives_its_life(prefix: str) -> None:
-    """PUT 201 then 200, GET 200, PATCH 200, DELETE 200 then 204, GET 404 (azure-wire 2.1); claim C6: both front ends alike."""
+    """PUT 201 then 200, GET 200, PATCH 200, DELETE 200 then 204, GET 404, claim C6: both front ends alike."""
 
     async def story(stack: Stack) -> list[int]:
         path = prefix + stack.identity_path("fresh")
@@ -36,7 +39,7 @@ def test_an_identity_lives_its_life(prefix: str) -> None:
 
 
 def test_an_identity_is_shown_as_arm_shows_it() -> None:
-    """The resource has id, name, type, location, tags and the ids of its service principal (azure-wire 2.1)."""
+    """The resource has id, name, type, location, tags and the ids of its service principal."""
 
     async def story(stack: Stack) -> tuple[Any, str, str]:
         created = body(await stack.arm("PUT", stack.identity_path("fresh"), NEW))
@@ -65,7 +68,7 @@ def test_tags_are_replaced_by_a_patch_and_kept_by_a_put_without_any() -> None:
 
 
 def test_a_repeated_put_keeps_the_identity() -> None:
-    """PUT is idempotent: object and client id stay (azure-wire 2.3: clients retry PUT four times)."""
+    """PUT is idempotent: object and client id stay (clients retry PUT four times)."""
 
     async def story(stack: Stack) -> set[str]:
         answers = [await stack.arm("PUT", stack.identity_path("fresh"), NEW) for _ in range(4)]
@@ -88,7 +91,7 @@ def test_an_identity_that_is_created_again_is_another_one() -> None:
 
 
 def test_paths_are_compared_without_regard_to_case() -> None:
-    """Segments of a path may be spelled in any case (azure-wire 2.1)."""
+    """Segments of a path may be spelled in any case."""
 
     async def story(stack: Stack) -> list[int]:
         path = stack.identity_path("only-id")
@@ -121,7 +124,7 @@ def test_lists_show_the_user_assigned_identities_of_their_scope(scope: str) -> N
 @pytest.mark.parametrize(("region", "location"), [("sydney", "australiaeast"), ("melbourne", "australiasoutheast")])
 @pytest.mark.parametrize("front", ["sydney", "melbourne"])
 def test_an_identity_is_kept_in_the_store_of_its_location(region: str, location: str, front: str) -> None:
-    """The metadata of an identity lies in its home region's store, whichever front end was called (azure-wire 5.1)."""
+    """The metadata of an identity lies in its home region's store, whichever front end was called."""
 
     async def story(stack: Stack) -> tuple[str, str]:
         answer = await stack.arm("PUT", stack.identity_path("fresh"), {"location": location}, region=front)
@@ -147,7 +150,7 @@ def test_a_location_may_be_spelled_as_people_do(spelled: str) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_without_a_good_token_it_is_401(token: str, code: str, method: str) -> None:
-    """No token and a bad one are 401 with ARM's two codes, before anything else is looked at (azure-wire 2.3, envelope)."""
+    """No token and a bad one are 401 with ARM's two codes, before all else (docs/reference/azure-wire.md#arm-errors)."""
 
     async def story(stack: Stack) -> Response:
         return await stack.arm(method, stack.identity_path("fresh"), None, token=token)
@@ -212,7 +215,7 @@ MISSING: tuple[tuple[str, str], ...] = (
 
 @pytest.mark.parametrize(("path", "code"), MISSING)
 def test_what_is_not_there_is_404_in_arms_envelope(path: str, code: str) -> None:
-    """404 comes as `{"error": {"code", "message"}}` (azure-wire 2.3)."""
+    """404 comes as `{"error": {"code", "message"}}`."""
 
     async def story(stack: Stack) -> Response:
         return await stack.arm("GET", path.replace("{sub}", stack.world.spec.subscription_id))
@@ -347,7 +350,7 @@ def test_acknowledged_changes_survive_the_kill_of_everybody() -> None:
 
 
 def test_deleting_what_the_other_region_deleted_is_204() -> None:
-    """DELETE is 204 when the identity is gone already, whoever deleted it (azure-wire 2.1)."""
+    """DELETE is 204 when the identity is gone already, whoever deleted it."""
 
     async def story(stack: Stack) -> list[int]:
         path = stack.identity_path("only-id")

@@ -1,4 +1,4 @@
-"""IMDS answers as the real one does, word for word where its words are known (reference azure-wire 1.2)."""
+"""IMDS answers as the real one does, word for word where its words are known (docs/reference/azure-wire.md#imds)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ask(machine: str, *, settings: dict[str, Any] | None = None, **query: str) -
 
 
 def test_a_token_answer_has_every_field_and_all_of_them_are_strings() -> None:
-    """Success is 200 with the eight documented fields, every value a string (azure-wire 1.2, success row)."""
+    """Success is 200 with the eight documented fields, every value a string."""
     answer = ask("web-1")
     lives = {"expires_in", "expires_on", "ext_expires_in", "not_before"}
     expected = {"access_token", "client_id", "resource", "token_type"} | lives
@@ -41,7 +41,7 @@ def test_a_fresh_token_lives_for_24_hours() -> None:
 
 
 def test_the_same_token_comes_from_the_cache_with_falling_expires_in() -> None:
-    """IMDS caches: the same token comes back with `expires_in` falling and `expires_on` unchanged (azure-wire 1.2)."""
+    """IMDS caches: the same token comes back with `expires_in` falling and `expires_on` unchanged."""
 
     async def story(stack: Stack) -> tuple[Response, Response]:
         first = await stack.imds("web-1")
@@ -97,7 +97,7 @@ ERRORS: tuple[tuple[str, dict[str, str], int, str, str], ...] = (
 def test_each_wrong_request_has_its_own_refusal(
     machine: str, query: dict[str, str], status: int, code: str, words: str
 ) -> None:
-    """Every row of the error table that a request can bring about (azure-wire 1.2, errors)."""
+    """Every row of the error table that a request can bring about (docs/reference/azure-wire.md#imds-errors)."""
     answer = ask(machine, **query)
     assert answer.status == status
     assert set(body(answer)) == {"error", "error_description"}
@@ -108,7 +108,7 @@ def test_each_wrong_request_has_its_own_refusal(
 @pytest.mark.parametrize("headers", [{}, {"metadata": "false"}, {"metadata": ""}, {"metadata": "1"}])
 @pytest.mark.parametrize("path", [TOKEN_PATH, "metadata/instance", "metadata/identity/info"])
 def test_no_or_a_wrong_metadata_header_is_refused_at_once(headers: dict[str, str], path: str) -> None:
-    """`bad_request_102` without `Metadata: true`; DefaultAzureCredential's probe relies on it (azure-wire 0.7, 1.2)."""
+    """`bad_request_102` without `Metadata: true`; DefaultAzureCredential's probe relies on it."""
 
     async def story(stack: Stack) -> tuple[Response, float]:
         began_s = stack.world.now()
@@ -124,7 +124,7 @@ def test_no_or_a_wrong_metadata_header_is_refused_at_once(headers: dict[str, str
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_a_wrong_verb_is_405(method: str) -> None:
-    """405 for another verb than GET (azure-wire 1.2, errors)."""
+    """405 for another verb than GET (docs/reference/azure-wire.md#imds-errors)."""
 
     async def story(stack: Stack) -> Response:
         return await stack.imds("web-1", method=method)
@@ -134,7 +134,7 @@ def test_a_wrong_verb_is_405(method: str) -> None:
 
 @pytest.mark.parametrize("path", ["identity/getplatformmetadata", "identity/issuecredential", "instance/network", "x"])
 def test_paths_that_only_newer_clients_try_are_404(path: str) -> None:
-    """Newer MSALs probe certificate-bound paths and fall back on 404 (azure-wire 1.2)."""
+    """Newer MSALs probe certificate-bound paths and fall back on 404."""
 
     async def story(stack: Stack) -> Response:
         request = Request("GET", f"/web-1/metadata/{path}", {"cred-api-version": "2.0"}, {"metadata": "true"})
@@ -152,7 +152,8 @@ def test_the_words_for_several_identities_follow_the_year() -> None:
 
 
 def test_without_a_selector_the_only_identity_is_used() -> None:
-    """No selector: the system-assigned identity, else the single user-assigned one (azure-wire 1.2, identity choice)."""
+    """No selector: the system-assigned identity, else the single user-assigned one
+    (docs/reference/azure-wire.md#imds-identity-selection)."""
 
     async def story(stack: Stack) -> tuple[str, str]:
         system, single = await stack.imds("web-1"), await stack.imds("single")
@@ -224,7 +225,7 @@ def test_instances_of_a_scale_set_share_its_identity_and_not_its_tokens() -> Non
 
 
 def test_instance_data_names_region_zone_and_machine() -> None:
-    """`/metadata/instance` says where the machine is, in the vendor's names (azure-wire 1.2)."""
+    """`/metadata/instance` says where the machine is, in the vendor's names."""
 
     async def story(stack: Stack) -> tuple[Response, Response, Response]:
         async def ask(path: str) -> Response:

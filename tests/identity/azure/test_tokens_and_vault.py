@@ -1,4 +1,4 @@
-"""Tokens, the documents that verify them, and the vault that judges them (reference azure-wire 3; invariants I3, I6, I12)."""
+"""Tokens, the documents that verify them, and the vault that judges them (docs/reference/azure-wire.md#entra, I3, I6, I12)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parts_of(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def test_a_system_assigned_identitys_claims() -> None:
-    """The v1.0 app-only claims, one by one (azure-wire 3, claims table)."""
+    """The v1.0 app-only claims, one by one (docs/reference/azure-wire.md#access-token-claims)."""
 
     async def story(stack: Stack) -> tuple[str, Any, str]:
         return await stack.token("web-1"), stack.world.spec.identity("web-1-system"), stack.world.spec.tenant_id
@@ -39,7 +39,7 @@ def test_a_system_assigned_identitys_claims() -> None:
 
 
 def test_a_user_assigned_identitys_token_says_where_it_is_used() -> None:
-    """`xms_mirid` is the identity, `xms_az_rid` the machine that uses it (azure-wire 3)."""
+    """`xms_mirid` is the identity, `xms_az_rid` the machine that uses it."""
 
     async def story(stack: Stack) -> tuple[str, str, str]:
         return await stack.token("single"), stack.identity_path("only-id"), stack.machine_path("single")
@@ -50,7 +50,7 @@ def test_a_user_assigned_identitys_token_says_where_it_is_used() -> None:
 
 
 def test_the_audience_is_what_was_asked_for_slash_and_all() -> None:
-    """`aud` is the resource string exactly as asked (azure-wire 3)."""
+    """`aud` is the resource string exactly as asked."""
     token = on_stack(lambda stack: stack.token("web-1", resource=ARM + "/"))
     assert parts_of(token)[1]["aud"] == ARM + "/"
 
@@ -69,7 +69,7 @@ def test_two_tokens_are_never_the_same_token() -> None:
 @pytest.mark.parametrize("version", ["", "/v2.0"])
 @pytest.mark.parametrize("zone", ["sydney.token.z1", "melbourne.token.z3"])
 def test_discovery_leads_to_keys_that_verify_a_token(version: str, zone: str) -> None:
-    """The document names issuer and key set, and a key of that set verifies a token (azure-wire 3, discovery)."""
+    """The document names issuer and key set, and a key of that set verifies a token."""
 
     async def story(stack: Stack) -> Any:
         tenant = stack.world.spec.tenant_id
@@ -188,7 +188,8 @@ def test_a_token_that_is_not_ours_opens_nothing(kind: str, door: str) -> None:
 
 
 def test_the_vault_challenges_as_key_vault_does() -> None:
-    """401 names authority and resource; with a bad token also error="invalid_token" (azure-wire 3, last row)."""
+    """401 names authority and resource; with a bad token also error="invalid_token"
+    (docs/reference/azure-wire.md#key-vault-challenge)."""
 
     async def story(stack: Stack) -> tuple[Response, Response, str]:
         return await stack.secret(""), await stack.secret("nonsense"), stack.world.spec.tenant_id

@@ -54,7 +54,7 @@ def test_a_zone_that_hangs_is_not_passed_over() -> None:
 
 
 def test_with_no_token_node_left_imds_is_unavailable() -> None:
-    """503 with a body, never a hang or an empty answer (azure-wire 8: never a body-less error)."""
+    """503 with a body, never a hang or an empty answer (docs/reference/azure-wire.md#error-bodies)."""
 
     async def story(stack: Stack) -> Response:
         for zone in ("z1", "z2", "z3"):
@@ -176,7 +176,7 @@ def test_what_cannot_be_meant_is_refused_and_machines_go_on(switch: str, value: 
 
 @pytest.mark.parametrize(("status", "retry_after_s"), [(404, None), (410, None), (429, 3), (500, None), (503, 7)])
 def test_imds_can_be_made_to_answer_anything(status: int, retry_after_s: int | None) -> None:
-    """A scripted answer has its status, a documented body and Retry-After only when asked for (azure-wire 1.3)."""
+    """A scripted answer has its status, a documented body and Retry-After only when asked for."""
 
     async def story(stack: Stack) -> tuple[Response, Response]:
         await stack.hold(HOST, "f", "answer", status=status, retry_after_s=retry_after_s)

@@ -1,4 +1,4 @@
-"""A store accepts only requests that are signed with a key that is valid now (reference azure-wire 5.1: accepted key ids)."""
+"""A store accepts only requests signed with a key that is valid now (docs/reference/azure-wire.md#identity-metadata-store)."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_who_can_read_the_store_after_a_switch(build: str, force: list[str], sta
 
 
 def test_a_failed_read_is_imds_500_with_the_documented_words() -> None:
-    """500 unknown "failed to retrieve token from the directory" (azure-wire 1.2, errors)."""
+    """500 unknown "failed to retrieve token from the directory" (docs/reference/azure-wire.md#imds-errors)."""
     answer = after_a_switch("1.0")
     assert body(answer)["error"] == "unknown"
     assert "failed to retrieve token from the directory" in body(answer)["error_description"]

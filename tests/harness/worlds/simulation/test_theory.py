@@ -1,4 +1,4 @@
-"""What the theory of caches predicts for an outage, and what comes out (reference azure-wire 5, warm-client arithmetic)."""
+"""Predictions of the theory of caches beside an outage (docs/reference/sources.md#arithmetic-of-warm-clients)."""
 
 from __future__ import annotations
 
