@@ -16,7 +16,7 @@ Several processes share one file (WAL, synchronous=FULL, one immediate transacti
 simulation, whose carriers vanish with the process. `deadline_s` is the machine's monotonic clock: real time, whatever
 clock the stack lives by; `wall_s` is for reading only.
 
-A ledger of an earlier version is brought up to date when it is opened (`_UPGRADES`), for its stacks may still be up.
+A ledger of an earlier version is brought up to date when it is opened (ledger_schema.py).
 """
 
 from __future__ import annotations
@@ -32,28 +32,9 @@ from typing import Any, Literal, Self
 from brownout.harness.errors import BrownoutError
 from brownout.harness.injection.lease import Owner, boot_id
 from brownout.harness.injection.ledger_records import LEGAL, UNDO, FaultRecord, Intent, StackRecord, State, fault_of, stack_of
+from brownout.harness.injection.ledger_schema import open_database
 
 _UNDOING: tuple[State, ...] = ("reverting", "reverted", "healed")
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS stacks (
-  id TEXT PRIMARY KEY, folder TEXT NOT NULL, world TEXT NOT NULL, run_owned INTEGER NOT NULL,
-  owner_pid INTEGER NOT NULL, owner_started TEXT NOT NULL, epoch INTEGER NOT NULL,
-  orphaned_wall_s REAL, swept INTEGER NOT NULL DEFAULT 0, closed INTEGER NOT NULL DEFAULT 0, added_wall_s REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS faults (
-  id TEXT PRIMARY KEY, stack TEXT NOT NULL REFERENCES stacks(id), number INTEGER NOT NULL, step TEXT NOT NULL,
-  kind TEXT NOT NULL, params TEXT NOT NULL, carriers TEXT NOT NULL, baseline TEXT NOT NULL, deadline_s REAL NOT NULL,
-  boot TEXT NOT NULL, state TEXT NOT NULL, epoch INTEGER NOT NULL,
-  holder_pid INTEGER, holder_started TEXT, by_hand INTEGER NOT NULL DEFAULT 0, UNIQUE (stack, number));
-CREATE TABLE IF NOT EXISTS transitions (
-  fault TEXT NOT NULL REFERENCES faults(id), state TEXT NOT NULL, wall_s REAL NOT NULL, evidence TEXT NOT NULL);
-"""
-_ADDED_LATER = {"holder_pid": "INTEGER", "holder_started": "TEXT", "by_hand": "INTEGER NOT NULL DEFAULT 0"}
-# Version 0 kept a world's class as `module:Class`, in modules that have moved since; since version 1 it is the world's name.
-_VERSION = 1
-_UPGRADES = """
-UPDATE stacks SET world = 'processes' WHERE world LIKE '%:ProcessesWorld';
-UPDATE stacks SET world = 'compose' WHERE world LIKE '%:ComposeWorld';
-"""
 
 
 class LedgerError(BrownoutError):
@@ -77,15 +58,7 @@ class Ledger:
     def __init__(self, path: Path | Literal[":memory:"], *, wall: Callable[[], float] = time.time) -> None:
         self.path, self._wall = path, wall
         with _as_ledger_error(path):
-            if isinstance(path, Path):
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._database = sqlite3.connect(path, isolation_level=None, timeout=10)
-            self._database.row_factory = sqlite3.Row
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.execute("PRAGMA foreign_keys=ON")
-            self._database.executescript(_SCHEMA)
-            self._upgrade()
+            self._database = open_database(path)
 
     def close(self) -> None:
         self._database.close()
@@ -95,27 +68,6 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _upgrade(self) -> None:
-        """Brings a ledger that an earlier version made up to date, in one transaction."""
-        if self._version() == _VERSION:
-            return
-        self._database.execute("BEGIN IMMEDIATE")
-        if self._version() < _VERSION:  # another process may have done it while this one waited
-            for column in self._missing_columns():
-                self._database.execute(f"ALTER TABLE faults ADD COLUMN {column} {_ADDED_LATER[column]}")
-            for statement in filter(str.strip, _UPGRADES.split(";")):
-                self._database.execute(statement)
-            self._database.execute(f"PRAGMA user_version = {_VERSION}")
-        self._database.execute("COMMIT")
-
-    def _version(self) -> int:
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        return int(version)
-
-    def _missing_columns(self) -> tuple[str, ...]:
-        there = {row["name"] for row in self._database.execute("PRAGMA table_info(faults)")}
-        return tuple(column for column in _ADDED_LATER if column not in there)
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:

@@ -37,7 +37,7 @@ FOLDERS = {
     "reports: 16 files",
 }
 CLASSES = {
-    "harness/injection/ledger.py: Ledger has 26 methods",
+    "harness/injection/ledger.py: Ledger has 24 methods",
     "harness/injection/lifecycle.py: LifeCycle has 26 methods",
     "harness/run/conductor.py: Conductor has 23 methods",
     "harness/worlds/compose/engine.py: Engine has 34 methods",
