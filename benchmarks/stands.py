@@ -79,5 +79,5 @@ async def prime(world: ProcessesWorld) -> None:
 async def stack_pids(world: ProcessesWorld) -> Mapping[str, int]:
     """Every process of the stack by name: the parent of all, the nodes, Toxiproxy."""
     status: Mapping[str, Any] = await world.status()
-    groups: tuple[Mapping[str, Any], ...] = (status["nodes"], status["companions"])
+    groups: tuple[Mapping[str, Any], ...] = (status["nodes"], status["sidecars"])
     return {"parent": status["pid"]} | {name: row["pid"] for group in groups for name, row in group.items()}

@@ -17,8 +17,8 @@ OWNER_ONLY = 0o600
 
 
 @dataclass(frozen=True, slots=True)
-class Companion:
-    """A helper process that lives and dies with the stack, such as the proxy server.
+class Sidecar:
+    """A helper process that starts and ends with the stack, such as the proxy server.
 
     `port` is what it binds itself, so that no node takes it first; 0 for none.
     """
@@ -40,7 +40,7 @@ class ServedStack:
     stack: StackSpec
     clock: Clock
     links: Mapping[str, str] = field(default_factory=dict)
-    companions: tuple[Companion, ...] = ()
+    sidecars: tuple[Sidecar, ...] = ()
     skews_s: Mapping[str, float] = field(default_factory=dict)
 
     def addresses_for(self, node: str) -> Mapping[str, str]:
@@ -76,9 +76,9 @@ def read_served(path: Path) -> ServedStack:
     """Reads what `write_served` wrote; raises OSError, or ValueError that names the file."""
     raw = orjson.loads(path.read_bytes())
     try:
-        companions = tuple(Companion(**{**row, "argv": tuple(row["argv"])}) for row in raw["companions"])
+        sidecars = tuple(Sidecar(**{**row, "argv": tuple(row["argv"])}) for row in raw["sidecars"])
         stack, clock = stack_from(raw["stack"]), Clock(**raw["clock"])
-        return ServedStack(stack, clock, raw["links"], companions, raw["skews_s"])
+        return ServedStack(stack, clock, raw["links"], sidecars, raw["skews_s"])
     except (KeyError, TypeError) as wrong:
         raise ValueError(f"{path} is not a stack's specification: {type(wrong).__name__}: {wrong}") from wrong
 

@@ -50,7 +50,6 @@ CLASSES = {
     "identity/core/node.py: Node has 24 methods",
 }
 TYPE_NAMES = {
-    "compose/fence.py: Control has another home too",
     "harness/run/options.py: Options has another home too",
     "harness/run/options.py: Outcome has another home too",
     "harness/base/pydantic_errors.py: Schema has another home too",
@@ -94,9 +93,6 @@ TYPE_NAMES = {
     "harness/worlds/compose/stack.py: Standing has another home too",
     "harness/worlds/compose/topology/rules.py: Finding has another home too",
     "harness/worlds/live/probe.py: Outcome has another home too",
-    "harness/worlds/processes/daemon.py: Answer has another home too",
-    "harness/worlds/processes/family.py: Child has another home too",
-    "harness/worlds/processes/stack.py: Standing has another home too",
     "harness/worlds/simulation/links.py: Answer has another home too",
     "harness/worlds/toxiproxy/holds.py: Hold has another home too",
     "harness/worlds/toxiproxy/install.py: Run has another home too",

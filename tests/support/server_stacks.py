@@ -55,7 +55,7 @@ def session_members(leader: int) -> list[str]:
 
 
 def daemon_pid(world: ProcessesWorld) -> int:
-    standing = world._standing
+    standing = world._stack
     assert standing is not None
     return standing.daemon.pid
 

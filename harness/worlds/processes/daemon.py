@@ -1,18 +1,18 @@
 """`python -m brownout.harness.worlds.processes.daemon SPEC.json`: the parent of a stack's processes, in its own session.
 
-It starts the companions, binds a port for every node, opens the control socket in SPEC's folder and prints one JSON line:
-`{"ok": true, "ports": {...}, "companions": {NAME: PID}}` or `{"ok": false, "error": ...}`. Then it imports, once, all
-that nodes need, which is most of a start and leaves its starter time to make the links, and obeys the control socket:
+It starts the sidecars, binds a port for every node, opens the supervisor socket in SPEC's folder and prints one JSON line:
+`{"ok": true, "ports": {...}, "sidecars": {NAME: PID}}` or `{"ok": false, "error": ...}`. Then it imports, once, all
+that nodes need, which is most of a start and leaves its starter time to make the links, and obeys the supervisor socket:
 
     launch                        reads SPEC again (now with the links) and starts all nodes
-    status                        every node and companion as it is
+    status                        every node and sidecar as it is
     read|restart  node            one node; a restart keeps its port
     hold          node id effect  effect `down` or `paused`
     release       node id
     stop                          ends everything
 
-Whoever started it may end; the stack stays. When it ends itself, in whatever way, the kernel ends all that it started.
-A daemon that nobody launches within a minute has lost its starter and ends.
+The stack outlives the process that started the daemon. When the daemon ends, in whatever way, the kernel ends all that it
+started. A daemon that gets no `launch` within a minute has lost its starter and ends.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ import orjson
 
 from brownout.harness.base import processes as system
 from brownout.harness.base.ports import NoPortError
-from brownout.harness.worlds.processes import control
-from brownout.harness.worlds.processes.family import Family, FamilyError, exit_text, tail
-from brownout.identity.server.spec_file import Companion, ServedStack, read_served
+from brownout.harness.worlds.processes import supervisor_socket
+from brownout.harness.worlds.processes.supervisor import Supervisor, SupervisorError, exit_text, tail
+from brownout.identity.server.spec_file import ServedStack, Sidecar, read_served
 
 LAUNCH_TIMEOUT_S = 60.0
 REAP_INTERVAL_S = 1.0
@@ -44,41 +44,41 @@ LOG_FOLDER = "logs"
 STATE_FOLDER = "state"
 OWN_LOG = "stack.log"
 
-Answer = Mapping[str, Any]
+Reply = Mapping[str, Any]
 ServeNode = Callable[[ServedStack, str, Path, socket.socket, socket.socket], None]
 
 
 class Stopped(BaseException):
-    """Somebody asked the daemon to end; not an Exception, so that no handler of errors swallows it."""
+    """The daemon was asked to end; not an Exception, so that no handler of errors swallows it."""
 
 
-class Companions:
-    """Helper processes that live and die with the daemon."""
+class Sidecars:
+    """Helper processes, such as Toxiproxy, that end with the daemon."""
 
-    def __init__(self, wanted: tuple[Companion, ...], logs: Path) -> None:
+    def __init__(self, wanted: tuple[Sidecar, ...], logs: Path) -> None:
         self._logs = logs
-        self._processes = {companion.name: self._start(companion) for companion in wanted}
+        self._processes = {sidecar.name: self._start(sidecar) for sidecar in wanted}
 
-    def _start(self, companion: Companion) -> subprocess.Popen[bytes]:
+    def _start(self, sidecar: Sidecar) -> subprocess.Popen[bytes]:
         """Raises OSError when the program cannot be run."""
         parent_pid = os.getpid()
-        with (self._logs / f"{companion.name}.log").open("ab") as log:
+        with (self._logs / f"{sidecar.name}.log").open("ab") as log:
             return subprocess.Popen(
-                companion.argv,
+                sidecar.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **companion.environment},
+                env={**os.environ, **sidecar.environment},
                 preexec_fn=lambda: system.die_with_parent(parent_pid),
             )
 
     def pids(self) -> Mapping[str, int]:
         return {name: process.pid for name, process in self._processes.items()}
 
-    def report(self) -> Mapping[str, Answer]:
+    def report(self) -> Mapping[str, Reply]:
         return {name: self._report(name, process) for name, process in self._processes.items()}
 
-    def _report(self, name: str, process: subprocess.Popen[bytes]) -> Answer:
+    def _report(self, name: str, process: subprocess.Popen[bytes]) -> Reply:
         code = process.poll()
         if code is None:
             return {"pid": process.pid, "state": "running"}
@@ -91,61 +91,61 @@ class Companions:
 
 
 class Daemon:
-    """Obeys the control socket for as long as the stack is up."""
+    """Serves the supervisor socket for as long as the stack is up."""
 
     def __init__(self, spec_path: Path, served: ServedStack) -> None:
         self._spec_path = spec_path
         self._served = served
         self._folder = spec_path.parent
-        taken = {companion.port for companion in served.companions}
-        self._family = Family(served.stack.nodes(), self._folder / LOG_FOLDER, self._live, taken=taken)
-        self._listener = control.listen(self._folder)
+        taken = {sidecar.port for sidecar in served.sidecars}
+        self._supervisor = Supervisor(served.stack.nodes(), self._folder / LOG_FOLDER, self._run_node, taken=taken)
+        self._listener = supervisor_socket.listen(self._folder)
         self._launched = False
-        self._commands: Mapping[str, Callable[[Answer], Answer]] = {
+        self._commands: Mapping[str, Callable[[Reply], Reply]] = {
             "launch": lambda _: self._launch(),
-            "read": lambda asked: self._family.child(str(asked["node"])).report(),
-            "restart": lambda asked: self._family.restart(str(asked["node"])),
-            "hold": lambda asked: self._family.hold(str(asked["node"]), str(asked["id"]), str(asked["effect"])),
-            "release": lambda asked: self._family.release(str(asked["node"]), str(asked["id"])),
+            "read": lambda asked: self._supervisor.process(str(asked["node"])).report(),
+            "restart": lambda asked: self._supervisor.restart(str(asked["node"])),
+            "hold": lambda asked: self._supervisor.hold(str(asked["node"]), str(asked["id"]), str(asked["effect"])),
+            "release": lambda asked: self._supervisor.release(str(asked["node"]), str(asked["id"])),
         }
 
     @property
     def ports(self) -> Mapping[str, int]:
-        return self._family.ports()
+        return self._supervisor.ports()
 
-    def run(self, companions: Companions) -> None:
-        """Serves until it is stopped (raises Stopped) or, never launched, has waited long enough."""
+    def run(self, sidecars: Sidecars) -> None:
+        """Serves requests; raises Stopped on `stop`, and returns when no `launch` came within LAUNCH_TIMEOUT_S."""
         import_node_code()
         give_up_s = time.monotonic() + LAUNCH_TIMEOUT_S
         while self._launched or time.monotonic() < give_up_s:
             ready, _, _ = select.select([self._listener], [], [], REAP_INTERVAL_S)
-            self._family.reap()
+            self._supervisor.reap()
             if ready:
                 connection, _ = self._listener.accept()
                 with connection:
-                    self._converse(connection, companions)
+                    self._serve_request(connection, sidecars)
 
     def close(self) -> None:
-        """Ends every node and gives the control socket up."""
-        self._family.end_all()
+        """Ends every node and removes the supervisor socket."""
+        self._supervisor.end_all()
         self._listener.close()
-        (self._folder / control.SOCKET_NAME).unlink(missing_ok=True)
+        (self._folder / supervisor_socket.SOCKET_NAME).unlink(missing_ok=True)
 
-    def _converse(self, connection: socket.socket, companions: Companions) -> None:
+    def _serve_request(self, connection: socket.socket, sidecars: Sidecars) -> None:
         """One request and its answer; raises Stopped where the request ends the stack."""
-        connection.settimeout(control.REQUEST_TIMEOUT_S)
+        connection.settimeout(supervisor_socket.REQUEST_TIMEOUT_S)
         command = ""
         try:
-            asked = control.read_line(connection)
+            asked = supervisor_socket.read_line(connection)
             command = str(asked.get("command"))
-            answer = self._status(companions) if command == "status" else self._obey(command, asked)
-            control.write_line(connection, answer)
+            answer = self._status(sidecars) if command == "status" else self._execute(command, asked)
+            supervisor_socket.write_line(connection, answer)
         except (OSError, ValueError) as broken:
-            print(f"a request on the control socket broke off: {broken}", file=sys.stderr)  # noqa: T201  # the log
+            print(f"a request on the supervisor socket broke off: {broken}", file=sys.stderr)  # noqa: T201  # the log
         if command == "stop" or (command == "launch" and not self._launched):
             raise Stopped
 
-    def _obey(self, command: str, asked: Answer) -> Answer:
+    def _execute(self, command: str, asked: Reply) -> Reply:
         if command == "stop":
             return {"ok": True}
         act = self._commands.get(command)
@@ -155,22 +155,22 @@ class Daemon:
             return {"ok": True, **act(asked)}
         except KeyError as missing:
             return {"ok": False, "error": f"{command} needs {missing}"}
-        except (FamilyError, OSError, ValueError) as failed:
+        except (SupervisorError, OSError, ValueError) as failed:
             return {"ok": False, "error": str(failed)}
 
-    def _launch(self) -> Answer:
+    def _launch(self) -> Reply:
         if self._launched:
-            raise FamilyError("the stack has been launched already")
+            raise SupervisorError("the stack has been launched already")
         self._served = read_served(self._spec_path)
-        self._family.start_all()
+        self._supervisor.start_all()
         self._launched = True
         return {"ports": self.ports}
 
-    def _status(self, companions: Companions) -> Answer:
-        nodes = {name: child.report() for name, child in self._family.children.items()}
-        return {"ok": True, "pid": os.getpid(), "nodes": nodes, "companions": companions.report()}
+    def _status(self, sidecars: Sidecars) -> Reply:
+        nodes = {name: process.report() for name, process in self._supervisor.processes.items()}
+        return {"ok": True, "pid": os.getpid(), "nodes": nodes, "sidecars": sidecars.report()}
 
-    def _live(self, name: str, listener: socket.socket, starting: socket.socket) -> None:
+    def _run_node(self, name: str, listener: socket.socket, starting: socket.socket) -> None:
         import_node_code()(self._served, name, self._folder / STATE_FOLDER, listener, starting)
 
 
@@ -182,35 +182,35 @@ def import_node_code() -> ServeNode:
 
 
 def main(spec_path: Path) -> int:
-    """The daemon's life; returns its exit code."""
+    """Runs the daemon until its end; returns its exit code."""
     _detach()
     folder = spec_path.parent
-    companions: Companions | None = None
+    sidecars: Sidecars | None = None
     daemon: Daemon | None = None
     try:
         served = read_served(spec_path)
         for name in (LOG_FOLDER, STATE_FOLDER):
             (folder / name).mkdir(mode=0o700, exist_ok=True)
-        companions = Companions(served.companions, folder / LOG_FOLDER)
+        sidecars = Sidecars(served.sidecars, folder / LOG_FOLDER)
         daemon = Daemon(spec_path, served)
-        started = {"ok": True, "ports": daemon.ports, "companions": companions.pids()}
-        _say(started, folder / LOG_FOLDER / OWN_LOG)
-        daemon.run(companions)
+        started = {"ok": True, "ports": daemon.ports, "sidecars": sidecars.pids()}
+        _report(started, folder / LOG_FOLDER / OWN_LOG)
+        daemon.run(sidecars)
     except Stopped:
         return 0
     except (OSError, ValueError, NoPortError) as failed:
-        _say({"ok": False, "error": str(failed)}, Path(os.devnull))
+        _report({"ok": False, "error": str(failed)}, Path(os.devnull))
         return 1
     finally:
         if daemon is not None:
             daemon.close()
-        if companions is not None:
-            companions.end_all()
+        if sidecars is not None:
+            sidecars.end_all()
     return 0
 
 
 def _detach() -> None:
-    """Leaves the starter's session where that is still to be done, and takes SIGTERM and SIGINT as `stop`."""
+    """Leaves the starter's session, unless it leads one already, and makes SIGTERM and SIGINT mean `stop`."""
     with contextlib.suppress(PermissionError):  # it leads a session already
         os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -222,8 +222,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped
 
 
-def _say(line: Answer, log: Path) -> None:
-    """Tells the starter the one line that it waits for; from here on standard output is the log."""
+def _report(line: Reply, log: Path) -> None:
+    """Prints the line that the starter waits for; from here on standard output is the log."""
     sys.stdout.write(orjson.dumps(line).decode() + "\n")
     sys.stdout.flush()
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -23,12 +23,12 @@ from brownout.harness.base import processes as system
 from brownout.harness.base.ports import HOST, NoPortError, free_ports
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.worlds.processes import control
+from brownout.harness.worlds.processes import supervisor_socket
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER, OWN_LOG
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
-from brownout.identity.server.spec_file import Companion, ServedStack, write_private, write_served
+from brownout.identity.server.spec_file import ServedStack, Sidecar, write_private, write_served
 
 SCHEMA = "brownout/world/v1"
 RECORD_NAME, SPEC_NAME = "world.json", "spec.json"
@@ -42,35 +42,35 @@ _HINT = "`brownout doctor` looks for what may be wrong with this machine"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProcessStack:
     """A stack that runs, or is on its way up: all that another process needs to drive it or to end it."""
 
     folder: Path
     daemon: ProcessId
     toxiproxy_url: str
     ports: Mapping[str, int] = field(default_factory=dict)
-    companions: tuple[ProcessId, ...] = ()
+    sidecars: tuple[ProcessId, ...] = ()
 
     def write(self) -> None:
         row = {"schema": SCHEMA, "world": "processes", **asdict(self), "folder": str(self.folder)}
         write_private(self.folder / RECORD_NAME, orjson.dumps(row, option=orjson.OPT_INDENT_2))
 
 
-def read_standing(folder: Path) -> Standing:
+def read_process_stack(folder: Path) -> ProcessStack:
     """The stack of `folder` as recorded, alive or not; raises StackGone when none is recorded."""
     try:
         row = orjson.loads((folder / RECORD_NAME).read_bytes())
         if row["schema"] != SCHEMA:
             raise WorldError(f"{folder / RECORD_NAME} is of another version ({row['schema']}, not {SCHEMA})")
-        companions = tuple(ProcessId(**each) for each in row["companions"])
-        return Standing(folder, ProcessId(**row["daemon"]), row["toxiproxy_url"], row["ports"], companions)
+        sidecars = tuple(ProcessId(**each) for each in row.get("sidecars", ()))  # not in a record of an older version
+        return ProcessStack(folder, ProcessId(**row["daemon"]), row["toxiproxy_url"], row["ports"], sidecars)
     except FileNotFoundError:
         raise StackGone(f"no stack is up in {folder}", hint="`brownout up` brings one up") from None
     except (ValueError, KeyError, TypeError) as wrong:
         raise WorldError(f"{folder / RECORD_NAME} cannot be read: {wrong}") from wrong
 
 
-def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binary: Path) -> tuple[Standing, ServedStack]:
+def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binary: Path) -> tuple[ProcessStack, ServedStack]:
     """Starts every process of the stack and returns when all nodes accept connections.
 
     The stack's clock starts just before its nodes do. Raises WorldError, with nothing left running.
@@ -86,52 +86,52 @@ def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, bin
     raise AssertionError("the last attempt returns or raises")
 
 
-def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binary: Path) -> tuple[Standing, ServedStack]:
+def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binary: Path) -> tuple[ProcessStack, ServedStack]:
     (folder / LOG_FOLDER / f"{TOXIPROXY}.log").unlink(missing_ok=True)  # its last words decide below
     api_port = _free_port()
     argv = (str(binary), "-host", HOST, "-port", str(api_port))
-    companion = Companion(TOXIPROXY, argv, {"LOG_LEVEL": "error"}, api_port)
-    served = ServedStack(stack, Clock.starting_now(epoch_s, rate), companions=(companion,))
+    sidecar = Sidecar(TOXIPROXY, argv, {"LOG_LEVEL": "error"}, api_port)
+    served = ServedStack(stack, Clock.starting_now(epoch_s, rate), sidecars=(sidecar,))
     write_served(folder / SPEC_NAME, served)
-    standing, answer = _spawn(folder, api_port)
+    running, answer = _spawn(folder, api_port)
     try:
-        standing = _take_answer(standing, answer)
-        _await_toxiproxy(standing, api_port)
-        links = _make_links(Toxiproxy(standing.toxiproxy_url), stack, standing.ports)
+        running = _await_report(running, answer)
+        _await_toxiproxy(running, api_port)
+        links = _make_links(Toxiproxy(running.toxiproxy_url), stack, running.ports)
         served = _linked(served, links, Clock.starting_now(epoch_s, rate))
-        check_topology(served, standing.ports)
+        check_topology(served, running.ports)
         write_served(folder / SPEC_NAME, served)
         ask(folder, "launch")
     except BaseException:
-        take_down(standing)
+        take_down(running)
         raise
-    return standing, served
+    return running, served
 
 
-def take_down(standing: Standing) -> None:
+def take_down(running: ProcessStack) -> None:
     """Ends every process of the stack and removes its secrets; logs stay. May run twice; raises WorldError."""
-    everyone = (standing.daemon, *system.children(standing.daemon.pid), *standing.companions)
-    if standing.daemon.alive():
+    everyone = (running.daemon, *system.children(running.daemon.pid), *running.sidecars)
+    if running.daemon.alive():
         try:
-            control.ask(standing.folder, "stop")
-        except control.ControlError:
-            standing.daemon.kill()
-    if not system.await_true(lambda: not standing.daemon.alive(), END_TIMEOUT_S):
-        standing.daemon.kill()
-    _reap(standing.daemon.pid)
+            supervisor_socket.ask(running.folder, "stop")
+        except supervisor_socket.SupervisorSocketError:
+            running.daemon.kill()
+    if not system.await_true(lambda: not running.daemon.alive(), END_TIMEOUT_S):
+        running.daemon.kill()
+    _reap(running.daemon.pid)
     if not system.await_true(lambda: not any(process.alive() for process in everyone), END_TIMEOUT_S):
         left = ", ".join(str(process.pid) for process in everyone if process.alive())
-        raise WorldError(f"processes {left} of the stack in {standing.folder} do not end")
-    for name in (SPEC_NAME, control.SOCKET_NAME, RECORD_NAME):
-        (standing.folder / name).unlink(missing_ok=True)
+        raise WorldError(f"processes {left} of the stack in {running.folder} do not end")
+    for name in (SPEC_NAME, supervisor_socket.SOCKET_NAME, RECORD_NAME):
+        (running.folder / name).unlink(missing_ok=True)
 
 
 def ask(folder: Path, command: str, **details: Any) -> Mapping[str, Any]:
-    """One request to the stack's daemon; raises WorldError with its words."""
+    """One request to the stack's daemon; raises WorldError with its error message."""
     try:
-        return control.ask(folder, command, **details)
-    except control.ControlError as failed:
-        hint = "" if failed.answered else "`brownout status` tells whether the stack still runs"
+        return supervisor_socket.ask(folder, command, **details)
+    except supervisor_socket.SupervisorSocketError as failed:
+        hint = "" if failed.answered else "`brownout status` tells whether the stack still runs, `brownout down` takes it away"
         raise WorldError(str(failed), hint=hint) from failed
 
 
@@ -153,7 +153,7 @@ def _check(folder: Path, binary: Path) -> None:
     if shutil.which(binary) is None:
         raise WorldError(f"Toxiproxy is not at {binary}", hint="`make setup` installs it")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (folder / RECORD_NAME).exists() and read_standing(folder).daemon.alive():
+    if (folder / RECORD_NAME).exists() and read_process_stack(folder).daemon.alive():
         raise WorldError(f"a stack is up in {folder} already", hint="`brownout down` takes it down")
 
 
@@ -164,7 +164,7 @@ def _free_port() -> int:
         raise WorldError(str(none), hint=_HINT) from none
 
 
-def _spawn(folder: Path, api_port: int) -> tuple[Standing, int]:
+def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
     """Starts the daemon and records it; also returns the handle on which its first line will come."""
     (folder / LOG_FOLDER).mkdir(mode=0o700, exist_ok=True)
     reader, writer = os.pipe()
@@ -183,12 +183,12 @@ def _spawn(folder: Path, api_port: int) -> tuple[Standing, int]:
     finally:
         os.close(writer)
     daemon = ProcessId.of(pid) or ProcessId(pid, 0)
-    standing = Standing(folder, daemon, f"http://{HOST}:{api_port}")
-    standing.write()
-    return standing, reader
+    running = ProcessStack(folder, daemon, f"http://{HOST}:{api_port}")
+    running.write()
+    return running, reader
 
 
-def _take_answer(standing: Standing, reader: int) -> Standing:
+def _await_report(running: ProcessStack, reader: int) -> ProcessStack:
     """Waits for the daemon's first line and records what it says; raises WorldError."""
     received = b""
     deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
@@ -198,37 +198,37 @@ def _take_answer(standing: Standing, reader: int) -> Standing:
             chunk = os.read(reader, 65536) if ready else b""
             if not chunk:
                 what = "ended" if ready else f"said nothing for {ANSWER_TIMEOUT_S:g} s"
-                raise WorldError(f"the stack's parent process {what}\n{_last_lines(standing, OWN_LOG)}", hint=_HINT)
+                raise WorldError(f"the stack's parent process {what}\n{_last_lines(running, OWN_LOG)}", hint=_HINT)
             received += chunk
     finally:
         os.close(reader)
     answer = orjson.loads(received)
     if not answer["ok"]:
         raise WorldError(f"the stack cannot start: {answer['error']}", hint=_HINT)
-    started = tuple(found for found in map(ProcessId.of, answer["companions"].values()) if found is not None)
-    standing = replace(standing, ports=answer["ports"], companions=started)
-    standing.write()
-    return standing
+    started = tuple(found for found in map(ProcessId.of, answer["sidecars"].values()) if found is not None)
+    running = replace(running, ports=answer["ports"], sidecars=started)
+    running.write()
+    return running
 
 
-def _await_toxiproxy(standing: Standing, api_port: int) -> None:
+def _await_toxiproxy(running: ProcessStack, api_port: int) -> None:
     """Returns when *our* Toxiproxy answers on its port; raises WorldError."""
     log = TOXIPROXY + ".log"
 
     def listening() -> bool:
-        return _living(standing) and api_port in system.listening_ports(standing.companions[0].pid)
+        return _living(running) and api_port in system.listening_ports(running.sidecars[0].pid)
 
     def settled() -> bool:  # without its port Toxiproxy says so and lives on
-        return listening() or not _living(standing) or PORT_TAKEN in _last_lines(standing, log)
+        return listening() or not _living(running) or PORT_TAKEN in _last_lines(running, log)
 
     if not (system.await_true(settled, TOXIPROXY_TIMEOUT_S) and listening()):
-        problem = f"did not open its port {api_port}" if _living(standing) else "ended at once"
-        raise WorldError(f"Toxiproxy {problem}\n{_last_lines(standing, log)}", hint=_HINT)
-    Toxiproxy(standing.toxiproxy_url).wait_ready(TOXIPROXY_TIMEOUT_S)
+        problem = f"did not open its port {api_port}" if _living(running) else "ended at once"
+        raise WorldError(f"Toxiproxy {problem}\n{_last_lines(running, log)}", hint=_HINT)
+    Toxiproxy(running.toxiproxy_url).wait_ready(TOXIPROXY_TIMEOUT_S)
 
 
-def _living(standing: Standing) -> bool:
-    return bool(standing.companions) and all(process.alive() for process in standing.companions)
+def _living(running: ProcessStack) -> bool:
+    return bool(running.sidecars) and all(process.alive() for process in running.sidecars)
 
 
 def _make_links(toxiproxy: Toxiproxy, stack: StackSpec, ports: Mapping[str, int]) -> Mapping[str, str]:
@@ -249,8 +249,8 @@ def _linked(served: ServedStack, links: Mapping[str, str], clock: Clock) -> Serv
     return replace(served, stack=replace(stack, public_urls=public), links=links, clock=clock)
 
 
-def _last_lines(standing: Standing, log: str) -> str:
-    path = standing.folder / LOG_FOLDER / log
+def _last_lines(running: ProcessStack, log: str) -> str:
+    path = running.folder / LOG_FOLDER / log
     return "\n".join(path.read_text(errors="replace").splitlines()[-8:]) if path.exists() else "(no log)"
 
 

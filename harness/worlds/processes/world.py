@@ -1,7 +1,7 @@
 """The world `processes`: every node a process of its own on loopback, every link a proxy of the real Toxiproxy.
 
 Carriers: a link's holds are kept by Toxiproxy (`worlds.toxiproxy`), a node's by the parent of all node processes
-(`family`), a switch's by the node itself. This module keeps none, so any number of processes may drive one
+(`supervisor`), a switch's by the node itself. This module keeps none, so any number of processes may drive one
 stack through `ProcessesWorld.attach` and all see the same.
 
 A node that is down is seen through its link as `reset`, not as `refused`: the proxy's port is open, the one behind it is
@@ -23,7 +23,7 @@ from brownout.harness.worlds.catalog import PROCESSES, WORLDS
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER
-from brownout.harness.worlds.processes.stack import SPEC_NAME, Standing, ask, bring_up, read_standing, take_down
+from brownout.harness.worlds.processes.stack import SPEC_NAME, ProcessStack, ask, bring_up, read_process_stack, take_down
 from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.spec_file import ServedStack, read_served
@@ -38,7 +38,7 @@ class ProcessesWorld(SocketWorld):
     def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float, toxiproxy_binary: Path) -> None:
         super().__init__(spec, folder=folder, epoch_s=epoch_s, rate=rate)
         self._binary = toxiproxy_binary
-        self._standing: Standing | None = None
+        self._stack: ProcessStack | None = None
         self._links: Mapping[str, str] = {}
 
     @classmethod
@@ -59,31 +59,34 @@ class ProcessesWorld(SocketWorld):
         The stack need not be whole: `stop` and `alive` work whatever has become of it.
         """
         folder = folder.resolve()
-        standing = read_standing(folder)
+        running = read_process_stack(folder)
         try:
             served = read_served(folder / SPEC_NAME)
         except (OSError, ValueError) as wrong:
-            if standing.daemon.alive():
-                raise WorldError(f"the stack in {folder} has lost its specification: {wrong}") from wrong
-            take_down(standing)  # one that was killed while it was taken down
+            if running.daemon.alive():
+                raise WorldError(
+                    f"the specification of the stack in {folder} cannot be read: {wrong}",
+                    hint=f"a stack of another version: `kill {running.daemon.pid}`, then `brownout down`",
+                ) from wrong
+            take_down(running)  # one that was killed while it was taken down
             raise StackGone(f"the stack in {folder} is dead") from wrong
-        binary = Path(served.companions[0].argv[0])
+        binary = Path(served.sidecars[0].argv[0])
         clock = served.clock
         world = cls(served.stack, folder=folder, epoch_s=clock.epoch_s, rate=clock.rate, toxiproxy_binary=binary)
-        world._take(standing, served)
+        world._take(running, served)
         return world
 
-    def _take(self, standing: Standing, served: ServedStack) -> None:
-        self._standing, self.spec = standing, served.stack
+    def _take(self, running: ProcessStack, served: ServedStack) -> None:
+        self._stack, self.spec = running, served.stack
         self._clock, self._links = served.clock, served.links
 
     def alive(self) -> bool:
         """True while the parent of the stack's processes runs."""
-        return self._standing is not None and self._standing.daemon.alive()
+        return self._stack is not None and self._stack.daemon.alive()
 
     async def start(self) -> None:
         """Brings the whole stack up and returns when every node answers; raises WorldError, leaving nothing behind."""
-        if self._standing is not None:
+        if self._stack is not None:
             raise WorldError(f"this stack is up already, in {self.folder}")
         rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
         try:
@@ -103,9 +106,9 @@ class ProcessesWorld(SocketWorld):
     async def stop(self) -> None:
         """Takes everything down, verified by process; raises WorldError when something does not end. May run twice."""
         await self.close()
-        if self._standing is not None:
-            await asyncio.to_thread(take_down, self._standing)
-            self._standing, self._links = None, {}
+        if self._stack is not None:
+            await asyncio.to_thread(take_down, self._stack)
+            self._stack, self._links = None, {}
 
     def urls(self) -> Mapping[str, str]:
         """The base URL of every node that clients use: that of the link `client->NODE`."""
@@ -121,7 +124,7 @@ class ProcessesWorld(SocketWorld):
         return self._up().toxiproxy_url
 
     async def status(self) -> Mapping[str, Any]:
-        """Every process of the stack as it is: `pid`, `nodes` and `companions` by name; raises WorldError."""
+        """Every process of the stack as it is: `pid`, `nodes` and `sidecars` by name; raises WorldError."""
         return await asyncio.to_thread(ask, self._up().folder, "status")
 
     async def restart(self, node: str) -> Mapping[str, Any]:
@@ -145,7 +148,7 @@ class ProcessesWorld(SocketWorld):
         self._up()
         return await probe_address(self._links[self.known_link(link)], timeout_ms=timeout_ms)
 
-    def _up(self) -> Standing:
-        if self._standing is None:
+    def _up(self) -> ProcessStack:
+        if self._stack is None:
             raise WorldError("the stack is not up", hint="`brownout up` brings one up")
-        return self._standing
+        return self._stack

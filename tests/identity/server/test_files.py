@@ -18,7 +18,7 @@ from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.durable import DurableRecords
-from brownout.identity.server.spec_file import Companion, ServedStack, read_served, write_served
+from brownout.identity.server.spec_file import ServedStack, Sidecar, read_served, write_served
 
 
 def test_what_was_written_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_a_damaged_file_is_an_error_and_not_an_empty_node(tmp_path: Path) -> Non
 def test_a_specification_comes_back_as_it_was(tmp_path: Path) -> None:
     """Everything that a stack's processes are told survives the file, which only its owner can read."""
     stack = build_stack(seed=3, settings={"token_alg": "RS256", "pins": {"sydney": "1.0"}})
-    companion = Companion("toxiproxy", ("/bin/true", "-x"), {"LOG_LEVEL": "error"})
+    sidecar = Sidecar("toxiproxy", ("/bin/true", "-x"), {"LOG_LEVEL": "error"})
     served = ServedStack(
-        stack, Clock(1.5, 2.5, 200.0), {"client->sydney.host": "127.0.0.1:1"}, (companion,), {"sydney.host": 4.0}
+        stack, Clock(1.5, 2.5, 200.0), {"client->sydney.host": "127.0.0.1:1"}, (sidecar,), {"sydney.host": 4.0}
     )
     path = tmp_path / "spec.json"
     write_served(path, served)
@@ -86,7 +86,7 @@ def test_a_specification_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_a_file_that_is_no_specification_is_named(tmp_path: Path) -> None:
     """The error for a wrong file has its path."""
     path = tmp_path / "spec.json"
-    path.write_text('{"companions": []}')
+    path.write_text('{"sidecars": []}')
     with pytest.raises(ValueError, match=r"spec\.json is not a stack's specification"):
         read_served(path)
 

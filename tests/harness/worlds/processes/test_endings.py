@@ -16,8 +16,8 @@ import pytest
 
 from brownout.harness.base import processes as system
 from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.worlds.processes.control import SOCKET_NAME
 from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME
+from brownout.harness.worlds.processes.supervisor_socket import SOCKET_NAME
 from brownout.harness.worlds.processes.world import ProcessesWorld
 from support.places import TESTS
 from support.server_stacks import daemon_pid, make_world, node, session_members
@@ -87,7 +87,7 @@ def test_kill_9_of_the_parent_takes_everything_with_it(fresh_world: ProcessesWor
 
 
 def test_sigterm_to_the_parent_ends_the_stack(fresh_world: ProcessesWorld, run: Run) -> None:
-    """SIGTERM to the parent ends every process of the stack and removes the control socket."""
+    """SIGTERM to the parent ends every process of the stack and removes the supervisor socket."""
     run(fresh_world.start())
     leader = daemon_pid(fresh_world)
     os.kill(leader, signal.SIGTERM)

@@ -14,8 +14,8 @@ import pytest
 from brownout.harness.base import ports as port_range
 from brownout.harness.base import processes as system
 from brownout.harness.errors import Defended, WorldError
-from brownout.harness.worlds.processes.control import SOCKET_NAME
 from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME, check_topology
+from brownout.harness.worlds.processes.supervisor_socket import SOCKET_NAME
 from brownout.harness.worlds.processes.world import ProcessesWorld
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.server.spec_file import read_served
@@ -199,7 +199,7 @@ def test_nothing_is_told_an_address_that_goes_round_a_link(stack: Stack) -> None
 
 
 def test_secrets_and_sockets_are_the_owners_alone(stack: Stack) -> None:
-    """The record, the specification, the control socket and every log and database are closed to other users."""
+    """The record, the specification, the supervisor socket and every log and database are closed to other users."""
     folder = stack.world.folder
     for name in (RECORD_NAME, SPEC_NAME, SOCKET_NAME):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
@@ -239,7 +239,7 @@ def test_a_client_learns_how_its_call_failed(stack: Stack) -> None:
     ],
 )
 def test_a_bad_control_request_harms_nobody(stack: Stack, line: bytes, answer: bytes) -> None:
-    """Nonsense on the control socket gets an error or a closed connection, and the stack goes on."""
+    """Nonsense on the supervisor socket gets an error or a closed connection, and the stack goes on."""
     with socket.socket(socket.AF_UNIX) as connection:
         folder = os.open(stack.world.folder, os.O_PATH)
         connection.connect(f"/proc/self/fd/{folder}/{SOCKET_NAME}")

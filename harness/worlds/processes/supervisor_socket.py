@@ -1,4 +1,4 @@
-"""The control socket of a running stack: a Unix socket that only its owner can open, one JSON line in, one out.
+"""The supervisor socket of a running stack: a Unix socket of mode 0600, one JSON line in, one JSON line out.
 
 A connection carries one request, `{"command": ..., ...}`, and its answer, `{"ok": true, ...}` or
 `{"ok": false, "error": ...}`. Paths of Unix sockets end at 107 bytes, and folders of tests are longer, so both ends
@@ -16,14 +16,14 @@ from typing import Any
 
 import orjson
 
-SOCKET_NAME = "control.sock"
+SOCKET_NAME = "supervisor.sock"
 LINE_LIMIT_BYTES = 1_048_576
 REQUEST_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
 
 
-class ControlError(Exception):
-    """The stack said no (its words) or, where `answered` is false, did not say anything."""
+class SupervisorSocketError(Exception):
+    """The stack refused, with its error message, or where `answered` is false did not answer."""
 
     def __init__(self, message: str, *, answered: bool) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class ControlError(Exception):
 
 
 def ask(folder: Path, command: str, **details: Any) -> Mapping[str, Any]:
-    """One request to the stack of `folder`; raises ControlError. Takes at most ANSWER_TIMEOUT_S."""
+    """One request to the stack of `folder`; raises SupervisorSocketError. Takes at most ANSWER_TIMEOUT_S."""
     try:
         with _address(folder) as address, socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ANSWER_TIMEOUT_S)
@@ -39,9 +39,9 @@ def ask(folder: Path, command: str, **details: Any) -> Mapping[str, Any]:
             write_line(connection, {"command": command, **details})
             answer = read_line(connection)
     except (OSError, orjson.JSONDecodeError) as failed:
-        raise ControlError(f"the stack in {folder} does not answer: {failed}", answered=False) from failed
+        raise SupervisorSocketError(f"the stack in {folder} does not answer: {failed}", answered=False) from failed
     if not answer.get("ok"):
-        raise ControlError(str(answer.get("error", "no reason given")), answered=True)
+        raise SupervisorSocketError(str(answer.get("error", "no reason given")), answered=True)
     return answer
 
 

@@ -1,0 +1,285 @@
+"""The supervisor of a stack's node processes: forks them, holds them down or paused, restarts them on request only.
+
+Theory. A node is a fork of a parent that has imported everything, so that it starts in milliseconds and shares its code
+pages. Its listening socket is bound by the parent, handed over at the fork and closed in the parent and in every other
+process: once a node is killed, no process has the socket, and its port really refuses.
+
+Each node has a set of holds, by id. The state that it should be in is computed from the set (any `down`: killed; else
+any `paused`: stopped; else running) and `_settle` takes it there, verified by what the kernel says. A node that ended
+without having been killed is *dead*: reports carry its exit and the tail of its log until a restart is requested.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from brownout.harness.base import ports as port_range
+from brownout.harness.base import processes as system
+
+EFFECTS = ("down", "paused")
+READY_TIMEOUT_S = 15.0
+STATE_TIMEOUT_S = 5.0
+LAST_LINES = 12
+STANDARD_HANDLES = 3
+
+RunNode = Callable[[str, socket.socket, socket.socket], None]
+GO = b"g"
+
+
+class SupervisorError(Exception):
+    """A node could not be brought into the state that its holds ask for; the message names the node."""
+
+
+@dataclass(slots=True)
+class NodeProcess:
+    """One node: its current process, `pid` 0 where there is none, and the holds on it."""
+
+    name: str
+    port: int
+    log: Path
+    pid: int = 0
+    ended: int | None = None
+    holds: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def wanted(self) -> str:
+        effects = set(self.holds.values())
+        return next((effect for effect in EFFECTS if effect in effects), "running")
+
+    @property
+    def state(self) -> str:
+        """`running`, `paused`, `down` (killed by the supervisor, or not started) or `dead` (ended by itself)."""
+        if self.pid:
+            return "paused" if system.stopped(self.pid) else "running"
+        return "down" if self.ended is None else "dead"
+
+    def log_tail(self) -> str:
+        return tail(self.log)
+
+    def report(self) -> Mapping[str, Any]:
+        seen = {"node": self.name, "port": self.port, "pid": self.pid, "state": self.state}
+        holds = {fault_id: {"effect": effect} for fault_id, effect in self.holds.items()}
+        end = {} if self.ended is None else {"exit": exit_text(self.ended), "last_lines": self.log_tail()}
+        return {**seen, "holds": holds, **end}
+
+
+class Supervisor:
+    """All nodes of one stack. `run_node(name, listener, starting)` is what a forked process runs until it ends.
+
+    It sends one byte on `starting` once it accepts connections, and receives one when all that were started with it do.
+    `taken` are ports that no node gets because a sidecar binds them. Not safe for threads: one caller at a time.
+    """
+
+    def __init__(self, names: Iterable[str], logs: Path, run_node: RunNode, *, taken: Collection[int] = ()) -> None:
+        wanted = tuple(names)
+        reserved = port_range.reserve(len(wanted), besides=taken)
+        self._reserved = dict(zip(wanted, reserved, strict=True))
+        self._run_node = run_node
+        self.processes = {
+            name: NodeProcess(name, port_range.port_of(bound), logs / f"{name}.log") for name, bound in self._reserved.items()
+        }
+
+    def ports(self) -> Mapping[str, int]:
+        return {name: process.port for name, process in self.processes.items()}
+
+    def start_all(self) -> None:
+        """Forks every node and returns when all accept connections; raises SupervisorError, with all of them ended."""
+        gc.collect()
+        gc.freeze()  # no collection may touch, and so copy, the pages that the processes share
+        waiting = {process.name: self._fork(process) for process in self.processes.values()}
+        try:
+            self._await_ready(waiting)
+        except BaseException:
+            self.end_all()
+            raise
+
+    def end_all(self) -> None:
+        """Kills every node and reaps it."""
+        for process in self.processes.values():
+            self._kill(process)
+
+    def reap(self) -> None:
+        """Records the exit code of every node that has ended by itself."""
+        for process in self.processes.values():
+            if process.pid:
+                pid, status = os.waitpid(process.pid, os.WNOHANG)
+                if pid:
+                    process.pid, process.ended = 0, os.waitstatus_to_exitcode(status)
+
+    def process(self, name: str) -> NodeProcess:
+        """The node of that name as it is now; raises SupervisorError."""
+        self.reap()
+        if name not in self.processes:
+            raise SupervisorError(f"the stack has no node {name!r}; it has {', '.join(self.processes)}")
+        return self.processes[name]
+
+    def hold(self, name: str, fault_id: str, effect: str) -> Mapping[str, Any]:
+        """Adds a hold (or replaces that id's) and returns the node's report once it is in force; raises SupervisorError."""
+        process = self.process(name)
+        if effect not in EFFECTS:
+            raise SupervisorError(f"node effect {effect!r} is unknown; known: {', '.join(EFFECTS)}")
+        if process.state == "dead":
+            raise SupervisorError(_exit_report(process))
+        process.holds[fault_id] = effect
+        self._settle(process)
+        return process.report()
+
+    def release(self, name: str, fault_id: str) -> Mapping[str, Any]:
+        """Removes a hold, also one that is not there, and returns the report; raises SupervisorError."""
+        process = self.process(name)
+        process.holds.pop(fault_id, None)
+        if process.state == "dead":
+            raise SupervisorError(_exit_report(process))
+        self._settle(process)
+        return process.report()
+
+    def restart(self, name: str) -> Mapping[str, Any]:
+        """Ends the node's process, if there is one, and starts a new one on the same port; raises SupervisorError."""
+        process = self.process(name)
+        if process.holds:
+            raise SupervisorError(f"{name} is held by {', '.join(process.holds)}; release these before a restart")
+        self._kill(process)
+        self._settle(process)
+        return process.report()
+
+    def _settle(self, process: NodeProcess) -> None:
+        """Takes the node to the state that its holds ask for; raises SupervisorError."""
+        if process.wanted == "down":
+            self._kill(process)
+            if not system.await_true(lambda: port_range.refuses(process.port), STATE_TIMEOUT_S):
+                raise SupervisorError(f"{process.name} was killed, but something still listens on its port {process.port}")
+            return
+        if not process.pid:
+            self._await_ready({process.name: self._fork(process)})
+        pause = process.wanted == "paused"
+        os.kill(process.pid, signal.SIGSTOP if pause else signal.SIGCONT)
+        if not system.await_true(lambda: system.stopped(process.pid) == pause, STATE_TIMEOUT_S):
+            raise SupervisorError(f"{process.name} (process {process.pid}) did not become {process.wanted}")
+
+    def _kill(self, process: NodeProcess) -> None:
+        self.reap()
+        if process.pid:
+            os.kill(process.pid, signal.SIGKILL)
+            os.waitpid(process.pid, 0)
+            process.pid = 0
+        process.ended = None
+
+    def _fork(self, process: NodeProcess) -> socket.socket:
+        """Starts the node's process and returns our end of its `starting`; raises SupervisorError."""
+        try:
+            listener = self._reserved.pop(process.name, None) or port_range.rebind(process.port)
+        except port_range.NoPortError as taken:
+            raise SupervisorError(f"{process.name} cannot start: {taken}") from taken
+        # Accepted connections inherit it: those in TIME_WAIT after a kill must not keep the next process from the port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ours, theirs = socket.socketpair()
+        parent_pid = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _run_forked(process, listener, theirs, parent_pid, self._run_node)
+        process.pid, process.ended = pid, None
+        theirs.close()
+        listener.close()
+        return ours
+
+    def _await_ready(self, waiting: Mapping[str, socket.socket]) -> None:
+        """Returns when every node has reported ready and been sent the go; raises SupervisorError otherwise."""
+        names = {starting.fileno(): name for name, starting in waiting.items()}
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        poll = select.poll()
+        for handle in names:
+            poll.register(handle, select.POLLIN)
+        with ExitStack() as open_ends:
+            for starting in waiting.values():
+                open_ends.enter_context(starting)
+            while names:
+                events = poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000)
+                if not events:
+                    late = self.processes[next(iter(names.values()))]
+                    raise SupervisorError(f"{late.name} was not ready after {READY_TIMEOUT_S:g} s\n{late.log_tail()}")
+                for handle, _ in events:
+                    poll.unregister(handle)
+                    name = names.pop(handle)
+                    self._require_ready(self.processes[name], waiting[name].recv(1))
+            for starting in waiting.values():
+                starting.sendall(GO)
+
+    def _require_ready(self, process: NodeProcess, received: bytes) -> None:
+        """Raises SupervisorError where a process closed its end instead of sending its byte."""
+        if received:
+            return
+        _, status = os.waitpid(process.pid, 0)  # its end is closed: it is ending
+        process.pid, process.ended = 0, os.waitstatus_to_exitcode(status)
+        raise SupervisorError(_exit_report(process))
+
+
+def _run_forked(
+    process: NodeProcess, listener: socket.socket, starting: socket.socket, parent_pid: int, run_node: RunNode
+) -> None:
+    """The life of a forked process; never returns."""
+    code = 1
+    try:
+        system.die_with_parent(parent_pid, process.name)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        _redirect(process.log)
+        _close_handles_except(listener.fileno(), starting.fileno())
+        gc.enable()
+        run_node(process.name, listener, starting)
+        code = 0
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _redirect(log: Path) -> None:
+    """The log becomes standard output and error, nothing the input."""
+    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(sink, sys.stdout.fileno())
+    os.dup2(sink, sys.stderr.fileno())
+    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
+
+
+def _close_handles_except(*kept: int) -> None:
+    """Closes what the fork inherited: listening sockets of other nodes, the supervisor socket, `starting` of siblings."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # a Path would open no fewer handles
+        handle = int(name)
+        if handle >= STANDARD_HANDLES and handle not in kept:
+            try:
+                os.close(handle)
+            except OSError:  # the handle by which this very listing was read
+                continue
+
+
+def _exit_report(process: NodeProcess) -> str:
+    how = exit_text(process.ended or 0)
+    return f"{process.name} ended by itself ({how}). Last lines of {process.log}:\n{process.log_tail()}"
+
+
+def exit_text(code: int) -> str:
+    """How a process ended, from its exit code or (negative) signal."""
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    if not log.exists():
+        return "(no log)"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:]) or "(the log is empty)"
