@@ -5,7 +5,7 @@ from __future__ import annotations
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import DEPLOYER, home
 from brownout.harness.fault import node_state
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class DeployerFault(SwitchFault):
@@ -13,8 +13,8 @@ class DeployerFault(SwitchFault):
 
     family = "deployment"
 
-    def holder(self, world: World) -> str:
-        return home(world, DEPLOYER)
+    def holder(self, spec: StackSpec) -> str:
+        return home(spec, DEPLOYER)
 
 
 async def builds_of(world: World, nodes: tuple[str, ...]) -> dict[str, str]:

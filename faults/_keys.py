@@ -10,7 +10,7 @@ from pydantic import Field
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import STORE, in_region
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 Key = Mapping[str, Any]
 
@@ -24,10 +24,10 @@ class StoreKeyFault(SwitchFault):
     region: str
     key_id: str = Field(description='an id, or "manual" or "managed" for the newest of the kind')
 
-    def holder(self, world: World) -> str:
-        return in_region(world, self.region, STORE)
+    def holder(self, spec: StackSpec) -> str:
+        return in_region(spec, self.region, STORE)
 
-    def value(self, world: World) -> Mapping[str, Any]:
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
         return {"key_id": self.key_id}
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from brownout.faults._looks import everywhere
 from brownout.faults._targets import matching_links
 from brownout.harness.fault import Fault, Observation
-from brownout.harness.world import Carrier, ProbeResult, World
+from brownout.harness.world import Carrier, ProbeResult, StackSpec, World
 
 Direction = Literal["both", "upstream", "downstream"]
 
@@ -27,10 +27,10 @@ class LinkFault(Fault):
         pattern=r"^[\w.*-]+->[\w.*-]+$", description='source->target; "melbourne->sydney" matches every link between them'
     )
 
-    def carriers(self, world: World) -> tuple[Carrier, ...]:
-        return tuple(Carrier("link", link) for link in matching_links(world, self.link))
+    def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
+        return tuple(Carrier("link", link) for link in matching_links(spec, self.link))
 
-    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
         return {"effect": self.effect}
 
     def probe_timeout_ms(self) -> float:
@@ -47,7 +47,7 @@ class LinkFault(Fault):
         return self.shows(result), f"{result.outcome} in {result.latency_ms:.1f} ms"
 
     async def observe(self, world: World) -> Observation:
-        links = [carrier.name for carrier in self.carriers(world)]
+        links = [carrier.name for carrier in self.carriers(world.spec)]
         if self.looks_at_once:
             looks = await world.together(self.look(world, link) for link in links)
         else:
@@ -60,7 +60,7 @@ class DirectedLinkFault(LinkFault):
 
     direction: Direction = Field("both", description="upstream: what requests meet; downstream: what answers meet")
 
-    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
         return {"effect": self.effect, "direction": self.direction}
 
     def concerned(self) -> str:

@@ -16,7 +16,7 @@ from brownout.faults._looks import everywhere
 from brownout.faults._targets import link_to, matching_nodes
 from brownout.harness.errors import WorldError
 from brownout.harness.fault import Fault, Observation, node_state
-from brownout.harness.world import Carrier, World
+from brownout.harness.world import Carrier, StackSpec, World
 
 PROBE_TIMEOUT_MS = 500.0
 
@@ -28,24 +28,24 @@ class NodeFault(Fault):
     effect: ClassVar[Literal["down", "paused", "stopped", "restarted", "wiped", "old-image", "disconnected"]]
     signs: ClassVar[frozenset[str]] = frozenset()  # outcomes of a probe that mean this effect
 
-    def nodes(self, world: World) -> tuple[str, ...]:
+    def nodes(self, spec: StackSpec) -> tuple[str, ...]:
         """The nodes concerned; raises UsageError."""
         raise NotImplementedError
 
-    def carriers(self, world: World) -> tuple[Carrier, ...]:
-        return tuple(Carrier("node", node) for node in self.nodes(world))
+    def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
+        return tuple(Carrier("node", node) for node in self.nodes(spec))
 
-    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
         return {"effect": self.effect}
 
     async def observe(self, world: World) -> Observation:
-        nodes = self.nodes(world)
+        nodes = self.nodes(world.spec)
         looks = await world.together(self.look(world, node) for node in nodes)
         return everywhere(f"nodes {self.effect}", dict(zip(nodes, looks, strict=True)))
 
     async def look(self, world: World, node: str) -> tuple[bool, str]:
         """One look at one node: whether the effect shows, and what was seen."""
-        link = link_to(world, node)
+        link = link_to(world.spec, node)
         if link is None:
             silent = not await _answers_beside_links(world, node)
             return silent, "silent (no link ends here)" if silent else "answers"
@@ -80,8 +80,8 @@ class NamedNodes(NodeFault):
         description='a node\'s name, or the start of several: "sydney.token" means all zones, "sydney" the region'
     )
 
-    def nodes(self, world: World) -> tuple[str, ...]:
-        return matching_nodes(world, self.node)
+    def nodes(self, spec: StackSpec) -> tuple[str, ...]:
+        return matching_nodes(spec, self.node)
 
 
 class KillFault(NodeFault):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import HOST, in_region
 from brownout.harness.fault import node_state
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class RouteFault(SwitchFault):
@@ -15,10 +15,10 @@ class RouteFault(SwitchFault):
 
     region: str
 
-    def holder(self, world: World) -> str:
-        return in_region(world, self.region, HOST)
+    def holder(self, spec: StackSpec) -> str:
+        return in_region(spec, self.region, HOST)
 
     async def first_choices(self, world: World) -> dict[str, str]:
         """The token node that the machines of each zone use first; raises WorldError."""
-        routes = (await node_state(world, self.holder(world)))["routes"]
+        routes = (await node_state(world, self.holder(world.spec)))["routes"]
         return {zone: nodes[0] for zone, nodes in routes.items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from brownout.harness.fault import Fault, node_state
-from brownout.harness.world import Carrier, World
+from brownout.harness.world import Carrier, StackSpec, World
 
 
 class SwitchFault(Fault):
@@ -14,24 +14,24 @@ class SwitchFault(Fault):
 
     switch: ClassVar[str]
 
-    def holder(self, world: World) -> str:
+    def holder(self, spec: StackSpec) -> str:
         """The node whose switch it is; raises UsageError."""
         raise NotImplementedError
 
-    def value(self, world: World) -> Mapping[str, Any]:
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
         """The switch's value; raises UsageError."""
         raise NotImplementedError
 
-    def carriers(self, world: World) -> tuple[Carrier, ...]:
-        self.value(world)  # names in the value are checked before anything is touched, like the node's
-        return (Carrier("control", self.holder(world)),)
+    def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
+        self.value(spec)  # names in the value are checked before anything is touched, like the node's
+        return (Carrier("control", self.holder(spec)),)
 
-    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
-        return {"switch": self.switch, "value": dict(self.value(world))}
+    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
+        return {"switch": self.switch, "value": dict(self.value(spec))}
 
     async def standing(self, world: World) -> Mapping[str, Any] | None:
         """The value of a hold like ours as the node itself reports it, with what it added to it; None when there is none."""
-        wanted = self.value(world)
-        holds = (await node_state(world, self.holder(world)))["holds"].values()
+        wanted = self.value(world.spec)
+        holds = (await node_state(world, self.holder(world.spec)))["holds"].values()
         values = (dict(hold["value"]) for hold in holds if hold["switch"] == self.switch)
         return next((value for value in values if {**value, **wanted} == value), None)

@@ -8,7 +8,7 @@ from typing import Any
 from brownout.faults._deployer import DeployerFault, builds_of
 from brownout.faults._targets import key_readers, known_region
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class BuildPin(DeployerFault):
@@ -24,12 +24,12 @@ class BuildPin(DeployerFault):
     def describe(self) -> str:
         return f"{self.region} is pinned to build {self.build}"
 
-    def value(self, world: World) -> Mapping[str, Any]:
-        return {"region": known_region(world, self.region), "build": self.build}
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
+        return {"region": known_region(spec, self.region), "build": self.build}
 
     async def observe(self, world: World) -> Observation:
-        pin = (await node_state(world, self.holder(world)))["regions"][self.region]["pin"]
-        builds = sorted(set((await builds_of(world, key_readers(world, (self.region,)))).values()))
+        pin = (await node_state(world, self.holder(world.spec)))["regions"][self.region]["pin"]
+        builds = sorted(set((await builds_of(world, key_readers(world.spec, (self.region,)))).values()))
         evidence = f"{self.region} is pinned to {pin or 'nothing'} and runs {', '.join(builds)}"
         if pin != self.build:
             return Observation("absent", evidence)

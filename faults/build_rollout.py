@@ -13,7 +13,7 @@ from pydantic import Field
 from brownout.faults._deployer import DeployerFault, builds_of
 from brownout.faults._targets import key_readers, known_regions
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class BuildRollout(DeployerFault):
@@ -29,14 +29,14 @@ class BuildRollout(DeployerFault):
     def describe(self) -> str:
         return f"build {self.build} is rolled out to {', '.join(self.regions) or 'all regions'}"
 
-    def value(self, world: World) -> Mapping[str, Any]:
-        return {"build": self.build, "regions": list(known_regions(world, self.regions))}
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
+        return {"build": self.build, "regions": list(known_regions(spec, self.regions))}
 
     async def observe(self, world: World) -> Observation:
         """Bitten when all nodes of a region that is not pinned elsewhere run the build; absent when no node does."""
-        regions = known_regions(world, self.regions)
-        reported = (await node_state(world, self.holder(world)))["regions"]
-        builds = {region: await builds_of(world, key_readers(world, (region,))) for region in regions}
+        regions = known_regions(world.spec, self.regions)
+        reported = (await node_state(world, self.holder(world.spec)))["regions"]
+        builds = {region: await builds_of(world, key_readers(world.spec, (region,))) for region in regions}
         counts = {region: list(nodes.values()).count(self.build) for region, nodes in builds.items()}
         evidence = f"build {self.build} runs on " + "; ".join(
             f"{counts[region]} of {len(builds[region])} nodes of {region}{_pinned(reported[region], self.build)}"

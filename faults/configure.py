@@ -11,7 +11,7 @@ from brownout.faults._deployer import DeployerFault
 from brownout.faults._looks import everywhere
 from brownout.faults._targets import key_readers, known_regions
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class Configure(DeployerFault):
@@ -28,12 +28,12 @@ class Configure(DeployerFault):
         changes = ", ".join(f"{name}={str(value).lower()}" for name, value in self.set.items())
         return f"{', '.join(self.regions) or 'all regions'}: {changes}"
 
-    def value(self, world: World) -> Mapping[str, Any]:
-        return {"regions": list(known_regions(world, self.regions)), "set": dict(self.set)}
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
+        return {"regions": list(known_regions(spec, self.regions)), "set": dict(self.set)}
 
     async def observe(self, world: World) -> Observation:
         looks = {}
-        for node in key_readers(world, known_regions(world, self.regions)):
+        for node in key_readers(world.spec, known_regions(world.spec, self.regions)):
             config = (await node_state(world, node))["config"]
             seen = {name: config.get(name) for name in self.set}
             looks[node] = (seen == dict(self.set), ", ".join(f"{name}={value}" for name, value in seen.items()))

@@ -10,7 +10,7 @@ from brownout.faults._routes import RouteFault
 from brownout.faults._targets import known_region
 from brownout.harness.errors import UsageError
 from brownout.harness.fault import Observation
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class FailoverRegion(RouteFault):
@@ -25,10 +25,10 @@ class FailoverRegion(RouteFault):
     def describe(self) -> str:
         return f"clients of {self.region} are failed over to {self.to}"
 
-    def value(self, world: World) -> Mapping[str, Any]:
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
         if self.region == self.to:
             raise UsageError(f"{self.region} cannot be failed over to itself", hint="name another region in `to`")
-        return {"to": known_region(world, self.to)}
+        return {"to": known_region(spec, self.to)}
 
     async def observe(self, world: World) -> Observation:
         first = await self.first_choices(world)

@@ -9,7 +9,7 @@ from brownout.faults._routes import RouteFault
 from brownout.faults._targets import known_zone
 from brownout.harness.errors import UsageError
 from brownout.harness.fault import Observation
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class FailoverZone(RouteFault):
@@ -25,10 +25,10 @@ class FailoverZone(RouteFault):
     def describe(self) -> str:
         return f"zone {self.zone} of {self.region} is failed over to {self.to}"
 
-    def value(self, world: World) -> Mapping[str, Any]:
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
         if self.zone == self.to:
             raise UsageError(f"zone {self.zone} cannot be failed over to itself", hint="name another zone in `to`")
-        return {"zone": known_zone(world, self.zone), "to": known_zone(world, self.to)}
+        return {"zone": known_zone(spec, self.zone), "to": known_zone(spec, self.to)}
 
     async def observe(self, world: World) -> Observation:
         first = (await self.first_choices(world))[self.zone]

@@ -11,7 +11,7 @@ from typing import Any
 from brownout.faults._deployer import DeployerFault
 from brownout.faults._targets import DIRECTORY, home
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import Carrier, World
+from brownout.harness.world import Carrier, StackSpec, World
 
 
 class Freeze(DeployerFault):
@@ -23,16 +23,16 @@ class Freeze(DeployerFault):
     def describe(self) -> str:
         return "all changes are frozen"
 
-    def value(self, world: World) -> Mapping[str, Any]:
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
         return {}
 
-    def carriers(self, world: World) -> tuple[Carrier, ...]:
-        return (*super().carriers(world), Carrier("control", home(world, DIRECTORY)))
+    def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
+        return (*super().carriers(spec), Carrier("control", home(spec, DIRECTORY)))
 
     async def apply(self, world: World, fault_id: str) -> None:
-        deployer = Carrier("control", self.holder(world))
-        await world.hold(deployer, fault_id, self.state(world, deployer))
+        deployer = Carrier("control", self.holder(world.spec))
+        await world.hold(deployer, fault_id, self.state(world.spec, deployer))
 
     async def observe(self, world: World) -> Observation:
-        frozen = bool((await node_state(world, self.holder(world)))["frozen"])
+        frozen = bool((await node_state(world, self.holder(world.spec)))["frozen"])
         return Observation("bitten" if frozen else "absent", f"the deployer is {'frozen' if frozen else 'not frozen'}")

@@ -11,7 +11,7 @@ from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import HOST, in_region
 from brownout.harness.errors import UsageError
 from brownout.harness.fault import Duration, Observation, client_status, unknown_name
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class ImdsAnswer(SwitchFault):
@@ -34,18 +34,18 @@ class ImdsAnswer(SwitchFault):
         often = f" for the next {self.times} requests" if self.times else ""
         return f"IMDS answers {self.status} to {who}{often}"
 
-    def holder(self, world: World) -> str:
-        return in_region(world, self.region, HOST)
+    def holder(self, spec: StackSpec) -> str:
+        return in_region(spec, self.region, HOST)
 
-    def value(self, world: World) -> Mapping[str, Any]:
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
         if self.machine is not None:
-            self._target(world)
+            self._target(spec)
         optional = {"machine": self.machine, "body": self.body, "retry_after_s": self.retry_after, "times": self.times}
         return {"status": self.status} | {name: value for name, value in optional.items() if value is not None}
 
-    def _target(self, world: World) -> str:
+    def _target(self, spec: StackSpec) -> str:
         """The machine that is asked for a look: the one named, or the region's first."""
-        known = {m.name: m.scale_set for m in world.spec.machines if m.region == self.region}
+        known = {m.name: m.scale_set for m in spec.machines if m.region == self.region}
         if not known:
             raise UsageError(f"{self.region} has no machines, so nobody would get this answer")
         name = self.machine or next(iter(known))
@@ -61,8 +61,8 @@ class ImdsAnswer(SwitchFault):
         if self.times is not None:
             held = await self.standing(world) is not None
             return Observation("bitten" if held else "absent", f"the host {'has' if held else 'has no'} such order")
-        machine = self._target(world)
-        status = await client_status(world, self.holder(world), f"/{machine}/metadata/instance")
+        machine = self._target(world.spec)
+        status = await client_status(world, self.holder(world.spec), f"/{machine}/metadata/instance")
         if status is None:
             return Observation("unclear", f"IMDS of {machine} does not answer")
         return Observation("bitten" if status == self.status else "absent", f"IMDS of {machine} answers {status}")

@@ -13,7 +13,7 @@ from brownout.faults._looks import everywhere
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import DIRECTORY, home, key_readers, known_region
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class KeyPush(SwitchFault):
@@ -30,15 +30,15 @@ class KeyPush(SwitchFault):
     def describe(self) -> str:
         return f"the managed key of {self.region} is pushed to every node again"
 
-    def holder(self, world: World) -> str:
-        return home(world, DIRECTORY)
+    def holder(self, spec: StackSpec) -> str:
+        return home(spec, DIRECTORY)
 
-    def value(self, world: World) -> Mapping[str, Any]:
-        return {"region": known_region(world, self.region)}
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
+        return {"region": known_region(spec, self.region)}
 
     async def observe(self, world: World) -> Observation:
         looks = {}
-        for node in key_readers(world, world.spec.regions):
+        for node in key_readers(world.spec, world.spec.regions):
             key = (await node_state(world, node))["store_keys"][self.region]
             looks[node] = (key["kind"] == "managed", f"signs with {key['key_id']}")
         return everywhere(f"nodes with the managed key of {self.region}", looks)

@@ -14,7 +14,7 @@ from brownout.faults._keys import key_ring, superseded
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import STORE, in_region
 from brownout.harness.fault import Duration, Observation
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 
 class KeyRollover(SwitchFault):
@@ -31,10 +31,10 @@ class KeyRollover(SwitchFault):
     def describe(self) -> str:
         return f"the store of {self.region} rolls its key, the old one ends {_when(self.overlap)}"
 
-    def holder(self, world: World) -> str:
-        return in_region(world, self.region, STORE)
+    def holder(self, spec: StackSpec) -> str:
+        return in_region(spec, self.region, STORE)
 
-    def value(self, world: World) -> Mapping[str, Any]:
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
         return {"overlap_s": self.overlap}
 
     async def observe(self, world: World) -> Observation:

@@ -15,7 +15,7 @@ from brownout.faults._keys import key_ring, superseded
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import DIRECTORY, STORE, home, in_region, known_region
 from brownout.harness.fault import Duration, Observation, node_state
-from brownout.harness.world import Carrier, World
+from brownout.harness.world import Carrier, StackSpec, World
 
 
 class KeySwitch(SwitchFault):
@@ -32,23 +32,23 @@ class KeySwitch(SwitchFault):
     def describe(self) -> str:
         return f"the key manager takes over the store key of {self.region}"
 
-    def holder(self, world: World) -> str:
-        return home(world, DIRECTORY)
+    def holder(self, spec: StackSpec) -> str:
+        return home(spec, DIRECTORY)
 
-    def value(self, world: World) -> Mapping[str, Any]:
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
         overlap = {} if self.overlap is None else {"overlap_s": self.overlap}
-        return {"region": known_region(world, self.region), **overlap}
+        return {"region": known_region(spec, self.region), **overlap}
 
-    def carriers(self, world: World) -> tuple[Carrier, ...]:
-        return (*super().carriers(world), Carrier("control", in_region(world, self.region, STORE)))
+    def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
+        return (*super().carriers(spec), Carrier("control", in_region(spec, self.region, STORE)))
 
     async def apply(self, world: World, fault_id: str) -> None:
-        directory = Carrier("control", self.holder(world))
-        await world.hold(directory, fault_id, self.state(world, directory))
+        directory = Carrier("control", self.holder(world.spec))
+        await world.hold(directory, fault_id, self.state(world.spec, directory))
 
     async def observe(self, world: World) -> Observation:
         ring = superseded(self.region, await key_ring(world, self.region))
-        managed = (await node_state(world, self.holder(world)))["managed_keys"]
+        managed = (await node_state(world, self.holder(world.spec)))["managed_keys"]
         taken_over = self.region in managed
         evidence = f"{ring.evidence}; the key manager has {'taken it over' if taken_over else 'not taken it over'}"
         if (ring.state == "bitten") is taken_over:

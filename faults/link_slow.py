@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from brownout.faults._links import Direction, LinkFault
 from brownout.harness.fault import Duration
-from brownout.harness.world import Carrier, ProbeResult, World
+from brownout.harness.world import Carrier, ProbeResult, StackSpec, World
 
 CLEARLY_SLOW_S = 0.1
 PROBES = 3  # of a latency below that every one must be late: a busy machine delays one probe, hardly three in a row
@@ -37,7 +37,7 @@ class LinkSlow(LinkFault):
         jitter = f" ± {1000 * self.jitter:g} ms" if self.jitter else ""
         return f"links {self.link} are slow by {1000 * self.latency:g} ms{jitter} ({self.direction})"
 
-    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
         latency_ms, jitter_ms = round(1000 * self.latency), round(1000 * self.jitter)
         numbers = {"latency_ms": latency_ms, "jitter_ms": jitter_ms}
         return {"effect": self.effect, "direction": self.direction, **numbers}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from brownout.faults._nodes import NamedNodes
 from brownout.harness.errors import WorldError
 from brownout.harness.fault import node_state
-from brownout.harness.world import Carrier, World
+from brownout.harness.world import Carrier, StackSpec, World
 
 
 class NodeOldImage(NamedNodes):
@@ -23,7 +23,7 @@ class NodeOldImage(NamedNodes):
     def describe(self) -> str:
         return f"{self.node} runs from the image of build {self.build}"
 
-    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
         return {"effect": self.effect, "build": self.build}
 
     async def look(self, world: World, node: str) -> tuple[bool, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brownout.faults._nodes import KillFault
 from brownout.faults._targets import known_region, matching_nodes
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec
 
 
 class RegionKill(KillFault):
@@ -18,5 +18,5 @@ class RegionKill(KillFault):
     def describe(self) -> str:
         return f"region {self.region} is lost"
 
-    def nodes(self, world: World) -> tuple[str, ...]:
-        return matching_nodes(world, known_region(world, self.region))
+    def nodes(self, spec: StackSpec) -> tuple[str, ...]:
+        return matching_nodes(spec, known_region(spec, self.region))

@@ -14,7 +14,7 @@ from brownout.faults._looks import everywhere
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import DIRECTORY, VAULT, home, key_readers, known_regions
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec, World
 
 PUBLISH_INTERVAL_S = 60.0  # the stack's default, where its settings do not say
 
@@ -32,20 +32,20 @@ class ReplicationPause(SwitchFault):
     def describe(self) -> str:
         return f"nothing is replicated to {', '.join(self.regions)}"
 
-    def settles_s(self, world: World) -> float:
-        return 2 * float(world.spec.settings.get("publish_interval_s", PUBLISH_INTERVAL_S))
+    def settles_s(self, spec: StackSpec) -> float:
+        return 2 * float(spec.settings.get("publish_interval_s", PUBLISH_INTERVAL_S))
 
-    def holder(self, world: World) -> str:
-        return home(world, DIRECTORY)
+    def holder(self, spec: StackSpec) -> str:
+        return home(spec, DIRECTORY)
 
-    def value(self, world: World) -> Mapping[str, Any]:
-        return {"regions": list(known_regions(world, self.regions))}
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
+        return {"regions": list(known_regions(spec, self.regions))}
 
     async def observe(self, world: World) -> Observation:
         """Bitten: paused and every replica behind. Absent: not paused and none behind. A lag alone proves neither."""
-        version = int((await node_state(world, self.holder(world)))["version"])
+        version = int((await node_state(world, self.holder(world.spec)))["version"])
         looks = {}
-        for node in self._replicas(world):
+        for node in self._replicas(world.spec):
             replica = int((await node_state(world, node))["replica_version"])
             looks[node] = (replica < version, f"version {replica} of {version}")
         behind = everywhere("replicas behind", looks)
@@ -55,6 +55,6 @@ class ReplicationPause(SwitchFault):
         reason = "paused, and nothing new to replicate yet" if paused else "not paused, replicas catch up"
         return Observation("unclear", f"{reason}; {behind.evidence}", behind.detail)
 
-    def _replicas(self, world: World) -> tuple[str, ...]:
-        regions = known_regions(world, self.regions)
-        return (*key_readers(world, regions), *(f"{region}.{VAULT}" for region in regions))
+    def _replicas(self, spec: StackSpec) -> tuple[str, ...]:
+        regions = known_regions(spec, self.regions)
+        return (*key_readers(spec, regions), *(f"{region}.{VAULT}" for region in regions))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brownout.faults._nodes import KillFault
 from brownout.faults._targets import known_region, known_zone
-from brownout.harness.world import World
+from brownout.harness.world import StackSpec
 
 
 class ZoneKill(KillFault):
@@ -19,6 +19,6 @@ class ZoneKill(KillFault):
     def describe(self) -> str:
         return f"zone {self.zone} of {self.region} is lost"
 
-    def nodes(self, world: World) -> tuple[str, ...]:
-        region, zone = known_region(world, self.region), known_zone(world, self.zone)
-        return tuple(node for node in world.spec.token_nodes(region) if node.endswith(f".{zone}"))
+    def nodes(self, spec: StackSpec) -> tuple[str, ...]:
+        region, zone = known_region(spec, self.region), known_zone(spec, self.zone)
+        return tuple(node for node in spec.token_nodes(region) if node.endswith(f".{zone}"))

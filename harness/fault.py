@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from brownout.harness.base.durations import parse_duration_s
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError, WorldError
-from brownout.harness.world import Carrier, World
+from brownout.harness.world import Carrier, StackSpec, World
 from brownout.identity.core.messages import CallFailed, Request
 
 # Seconds, written as "300ms" or "5m" in files; dumped as text again, so that the ledger's parameters make the same fault.
@@ -59,25 +59,26 @@ class Fault(BaseModel):
         """One line for people: what it does to what."""
         raise NotImplementedError
 
-    def settles_s(self, world: World) -> float:
+    def settles_s(self, spec: StackSpec) -> float:
         """Emulated seconds that its effect may take to show or to go, above the time that a look takes."""
         return 0.0
 
-    def carriers(self, world: World) -> tuple[Carrier, ...]:
+    def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
         """Everything it will hold; raises UsageError for a target that the stack does not have."""
         raise NotImplementedError
 
-    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
         """The hold that it puts on `carrier`."""
         raise NotImplementedError
 
     async def apply(self, world: World, fault_id: str) -> None:
         """Puts the fault in place. Raises Defended when the system refuses it, WorldError when it cannot be done."""
-        await _on_each(world, self.carriers(world), lambda carrier: world.hold(carrier, fault_id, self.state(world, carrier)))
+        spec = world.spec
+        await _on_each(world, self.carriers(spec), lambda carrier: world.hold(carrier, fault_id, self.state(spec, carrier)))
 
     async def revert(self, world: World, fault_id: str) -> None:
         """Takes the fault away, whether or not `apply` got anywhere; raises WorldError."""
-        await _on_each(world, self.carriers(world)[::-1], lambda carrier: world.release(carrier, fault_id))
+        await _on_each(world, self.carriers(world.spec)[::-1], lambda carrier: world.release(carrier, fault_id))
 
     async def observe(self, world: World) -> Observation:
         """Whether the fault's effect is there now."""

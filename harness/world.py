@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
 from brownout.harness.errors import WorldError
 from brownout.identity.core.messages import Request, Response
-from brownout.identity.core.topology import StackSpec
+from brownout.identity.core.topology import StackSpec as StackSpec  # part of this protocol: faults import it from here
 
 if TYPE_CHECKING:
     from brownout.harness.load.arrivals import LoadPlan

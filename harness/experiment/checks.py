@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,10 +23,9 @@ from brownout.harness.experiment.model import Alert, Control, Experiment, Select
 from brownout.harness.experiment.prepare import load_plan
 from brownout.harness.fault import Fault
 from brownout.harness.load.arrivals import Cohort, operations_of
-from brownout.harness.world import World
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.settings import Settings
-from brownout.identity.core.topology import REGIONS, StackSpec
+from brownout.identity.core.topology import REGIONS
 
 Faults = Mapping[str, type[Fault]]
 
@@ -259,21 +257,14 @@ def _cohort_machines(experiment: Experiment) -> Iterator[Problem]:
             yield Problem(("load", "cohorts", index, "machines"), text, wrong.hint)
 
 
-@dataclass(frozen=True, slots=True)
-class _Unstarted:
-    """A world as far as a fault's targets are concerned: what the stack will consist of."""
-
-    spec: StackSpec
-
-
 def _targets(experiment: Experiment, faults: Faults) -> Iterator[Problem]:
     """What steps aim at must be there. Needs machines, settings and fault parameters that are sound by themselves."""
-    world = cast(World, _Unstarted(build_stack(seed=0, machines=experiment.machines or None)))
+    spec = build_stack(seed=0, machines=experiment.machines or None)
     for path, step in _all_steps(experiment):
         fault = faults[step.fault].model_validate(dict(step.with_))
         try:
-            for carrier in fault.carriers(world):
-                fault.state(world, carrier)
+            for carrier in fault.carriers(spec):
+                fault.state(spec, carrier)
         except UsageError as wrong:
             yield Problem((*path, "with"), wrong.message, wrong.hint)
 

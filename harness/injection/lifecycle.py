@@ -147,7 +147,7 @@ class LifeCycle:
         return emulated_s / self.world.rate
 
     async def _intend(self, step: str, fault: Fault, until_s: float | None) -> FaultRecord:
-        carriers = fault.carriers(self.world)
+        carriers = fault.carriers(self.world.spec)
         baseline = {str(carrier): dict(await self.world.read(carrier)) for carrier in carriers}
         before = await self._look(fault)
         intent = Intent(
@@ -355,7 +355,7 @@ class LifeCycle:
             return
         start_s = self.world.now()
         wait_s = FIRST_WAIT_S * self.world.rate
-        end_s = start_s + patience_s * self.world.rate + (fault.settles_s(self.world) if fault is not None else 0.0)
+        end_s = start_s + patience_s * self.world.rate + (fault.settles_s(self.world.spec) if fault is not None else 0.0)
         longest_s = (end_s - start_s) / 16
         while (at_s := self.world.now() + wait_s) <= end_s:
             yield at_s

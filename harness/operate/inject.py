@@ -78,7 +78,7 @@ async def open_world(row: StackRecord, fault: Fault) -> World:
     """The stack's world, once it is clear that the fault can be done to it; raises UsageError, AbilityMissing, StackGone."""
     world = await attach_world(row)
     check_able(fault.kind, fault.needs, world.name)
-    fault.carriers(world)
+    fault.carriers(world.spec)
     return world
 
 
@@ -145,7 +145,7 @@ class _Hand:
         if what == "intended":
             self._fault_id = str(detail["fault_id"])
         self._in_place = self._in_place or what == "applied"
-        settles_s = self.wish.fault.settles_s(self.world) / self.world.rate
+        settles_s = self.wish.fault.settles_s(self.world.spec) / self.world.rate
         self.told.step(what, {**detail, "settles_s": settles_s})
         self._end_looking()
 
@@ -169,7 +169,9 @@ class _Hand:
     async def _apply(self) -> Applied | None:
         """Applies and awaits the bite; None when the wait was interrupted. Raises BrownoutError with everything undone."""
         fault = self.wish.fault
-        until_s = self.world.now() + PATIENCE_S * self.world.rate + fault.settles_s(self.world)  # holding begins thereafter
+        until_s = (
+            self.world.now() + PATIENCE_S * self.world.rate + fault.settles_s(self.world.spec)
+        )  # holding begins thereafter
         self._applying = asyncio.ensure_future(self.life.apply(fault.kind, fault, until_s=until_s))
         try:
             return await self._applying

@@ -247,7 +247,7 @@ class Conductor:
 
     async def _record_reports(self, step: Step, fault: Fault, fault_id: str) -> None:
         """Keeps what the system itself said of the step: a deployer's report of success, for one."""
-        for carrier in fault.carriers(self.world):
+        for carrier in fault.carriers(self.world.spec):
             if carrier.kind == "control":
                 report = (await self.world.read(carrier)).get("reports", {}).get(fault_id)
                 if report:

@@ -66,7 +66,7 @@ def test_a_fault_says_what_it_is_and_does(kind: type[Fault], params: Mapping[str
     fault = kind.model_validate(dict(params))
     assert fault.describe()
     assert "\n" not in fault.describe()
-    assert fault.carriers(WORLD)
+    assert fault.carriers(WORLD.spec)
     assert kind.needs <= WORLDS["compose"].abilities
 
 
@@ -120,7 +120,7 @@ def test_an_unknown_target_is_refused_with_a_suggestion(kind: str, params: Mappi
     """A name that the stack does not have is a usage error before anything is touched, with the nearest that it has."""
     fault = class_of(FOLDER / f"{kind}.py").model_validate(dict(params))
     with pytest.raises(UsageError) as caught:
-        fault.carriers(WORLD)
+        fault.carriers(WORLD.spec)
     assert suggestion in caught.value.hint
 
 
@@ -165,4 +165,4 @@ def test_wrong_parameters_are_refused(kind: str, params: Mapping[str, Any]) -> N
 def test_which_nodes_are_meant(kind: str, params: Mapping[str, Any], nodes: set[str]) -> None:
     """A zone, a name's start and a region mean exactly their nodes; the home region has the directory and the deployer."""
     fault = class_of(FOLDER / f"{kind}.py").model_validate(dict(params))
-    assert {carrier.name for carrier in fault.carriers(WORLD)} == nodes
+    assert {carrier.name for carrier in fault.carriers(WORLD.spec)} == nodes

@@ -32,7 +32,7 @@ def test_the_printed_fault_lives_a_whole_life(printed: dict[str, Any]) -> None:
 
     async def story(trial: Any) -> None:
         fault = printed["RegionCut"](region="melbourne")
-        names = {carrier.name for carrier in fault.carriers(trial.world)}
+        names = {carrier.name for carrier in fault.carriers(trial.world.spec)}
         assert {"melbourne.token->sydney.store", "sydney.token->melbourne.store"} <= names
         assert not any(name.startswith("client") for name in names)
         applied = await trial.life.apply("cut", fault)

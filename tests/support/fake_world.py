@@ -16,7 +16,7 @@ from pydantic import Field
 
 from brownout.harness.errors import Defended, StackGone, WorldError
 from brownout.harness.fault import Fault, Observation
-from brownout.harness.world import Carrier, World, one_after_another
+from brownout.harness.world import Carrier, StackSpec, World, one_after_another
 from brownout.harness.worlds.stack_spec import build_stack
 
 T = TypeVar("T")
@@ -180,15 +180,15 @@ class FakeFault(Fault):
     def describe(self) -> str:
         return f"holds {', '.join(self.on)}"
 
-    def carriers(self, world: World) -> tuple[Carrier, ...]:
+    def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
         return tuple(Carrier.parse(text) for text in self.on)
 
-    def state(self, world: World, carrier: Carrier) -> Mapping[str, Any]:
+    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
         return {"effect": "fake"}
 
     async def observe(self, world: World) -> Observation:
         assert isinstance(world, FakeWorld)
-        seen = [world.shows_effect(carrier) for carrier in self.carriers(world)]
+        seen = [world.shows_effect(carrier) for carrier in self.carriers(world.spec)]
         return Observation("bitten" if all(seen) else "unclear" if any(seen) else "absent", f"effects {seen}")
 
 

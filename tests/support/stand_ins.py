@@ -41,8 +41,8 @@ class Blocked(FakeFault):
     kind = "blocked"
 
     async def apply(self, world: World, fault_id: str) -> None:
-        first = self.carriers(world)[0]
-        await world.hold(first, fault_id, self.state(world, first))
+        first = self.carriers(world.spec)[0]
+        await world.hold(first, fault_id, self.state(world.spec, first))
         say("half")
         await asyncio.sleep(600)
 

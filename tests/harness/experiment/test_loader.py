@@ -72,12 +72,12 @@ class RollKey(Fault):
     overlap_s: float = 0.0
     node: str = "sydney.store"
 
-    def carriers(self, world):
-        if self.node not in world.spec.nodes():
-            raise unknown_name("node", self.node, world.spec.nodes())
+    def carriers(self, spec):
+        if self.node not in spec.nodes():
+            raise unknown_name("node", self.node, spec.nodes())
         return (Carrier("control", self.node),)
 
-    def state(self, world, carrier):
+    def state(self, spec, carrier):
         return {"switch": "roll-key", "value": {}}
 
 
