@@ -12,13 +12,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
+from importlib.resources import files
 from pathlib import Path
 
-import brownout
 from brownout.harness.errors import WorldError
 
 OLDEST = (2, 20)
 TIMEOUT_S = 180.0
+ENTRY_POINT_GROUP, ENTRY_POINT_NAME, FILE_NAME = "brownout.compose", "file", "compose.yaml"
 PORT_TAKEN = "a port of the stack is taken"
 TETHER = Path(__file__).with_name("tether.py")
 _UPGRADE = "install Compose 2.20 or newer (the plugin `docker compose`, not docker-compose 1.x)"
@@ -60,10 +62,15 @@ class Compose:
 
 
 def compose_file() -> Path:
-    """The compose file, beside the harness; raises WorldError when it is not installed."""
-    path = Path(brownout.__file__).parent / "compose" / "compose.yaml"
+    """The compose file of the package that the entry point names; raises WorldError when none is installed."""
+    found = entry_points(group=ENTRY_POINT_GROUP, name=ENTRY_POINT_NAME)
+    package = next((entry.module for entry in found), "")
+    path = (
+        Path(str(files(package) / FILE_NAME)).resolve() if package else Path(FILE_NAME)
+    )  # not where the package is linked from
     if not path.is_file():
-        raise WorldError(f"the compose file is not at {path}", hint="install Brownout whole: `make setup`")
+        what = f"entry point {ENTRY_POINT_NAME!r} of {ENTRY_POINT_GROUP!r}"
+        raise WorldError(f"no compose file is installed ({what})", hint="install Brownout whole: `make setup`")
     return path
 
 
