@@ -48,8 +48,7 @@ def signature(secret: str, request: Request, date: str) -> str:
 def signed(request: Request, key: StoreKey, date: str) -> Request:
     """The request with its date and authorization."""
     authorization = f"SharedKey {key.key_id}:{signature(key.secret, request, date)}"
-    headers = {**request.headers, "x-ms-date": date, "authorization": authorization}
-    return Request(request.method, request.path, request.query, headers, request.body)
+    return request.with_headers({"x-ms-date": date, "authorization": authorization})
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.messages import BadPayload, Request, Response
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.settings import BUILDS, Build, Settings, check_config
 from brownout.identity.core.topology import NodeSpec
@@ -117,9 +117,12 @@ class Node:
         """The answer to any request at all; never raises for what a client can send."""
         if request.path == "/healthz":
             return Response(200, {"node": self.name, "build": self.build, "ready": self.ready})
-        if request.path.startswith("/admin/"):
-            return with_hop(await self._admin(request), self.hop())
-        return await self.serve(request)
+        try:
+            if request.path.startswith("/admin/"):
+                return with_hop(await self._admin(request), self.hop())
+            return await self.serve(request)
+        except BadPayload as bad:
+            return with_hop(error(400, "InvalidRequestContent", str(bad)), self.hop())
 
     async def serve(self, request: Request) -> Response:
         """The role's own surface."""

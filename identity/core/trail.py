@@ -34,7 +34,7 @@ def of(response: Response) -> str:
 def with_hop(response: Response, hop: Hop, inner: str = "") -> Response:
     """The same answer with `hop` in front of `inner` (the trail of the answer that it was made from)."""
     trail = f"{hop}>{inner}" if inner else str(hop)
-    return Response(response.status, response.body, {**response.headers, HEADER: trail})
+    return response.with_headers({HEADER: trail})
 
 
 def parse(text: str) -> tuple[Hop, ...]:

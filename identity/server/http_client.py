@@ -4,7 +4,7 @@ Why not a library: this one is imported by every stack and forked sixteen times,
 doubled the time to a stack that is ready (0.35 s of 0.7 s of imports); the parser, which is the hard part, is a library.
 It knows, as libraries do not tell, whether a connection came about at all, and that is what a caller needs to know.
 
-Answers are read to their stated length or chunked; one that ends with its connection counts as broken off.
+Responses are read to their stated length or chunked; one that ends with its connection counts as broken off.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import cast
 
 import httptools
 
+from brownout.identity import wire
+from brownout.identity.core.messages import Request, Response
 from brownout.identity.server.spec_file import split_address
 
 KEEP_IDLE_S = 30.0  # shorter than the servers' own, so that a kept connection is rarely closed under a request
@@ -35,35 +35,26 @@ class BrokenOffError(Exception):
         self.silent = silent
 
 
-@dataclass(slots=True)
-class Answer:
-    """Status, headers by lower-case name, content."""
-
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    content: bytes = b""
-
-
 class HttpClient:
     """Requests to `host:port` addresses. Bounded by its caller: cancelling a request closes its connection."""
 
     def __init__(self) -> None:
         self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
 
-    async def send(self, address: str, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        """One request; `target` is the encoded path and query. Raises NotConnectedError or BrokenOffError.
+    async def send(self, address: str, request: Request) -> Response:
+        """One request; raises NotConnectedError or BrokenOffError, and ValueError for one that cannot be sent.
 
         A kept connection may turn out dead only when it is used. A GET is then sent once more on a new one, for it
         changes nothing; any other method is left to the caller, because a second sending could act twice and a refusal
         of the second would hide that the first may have acted.
         """
-        message = _encode(address, method, target, headers, content)
+        message = wire.encode_request(request, address)
         kept = self._take_idle(address)
         if kept is not None:
             try:
                 return await self._exchange(address, kept, message)
             except BrokenOffError as ended:
-                if method != "GET" or not ended.silent:
+                if request.method != "GET" or not ended.silent:
                     raise
         return await self._exchange(address, await _connect(address), message)
 
@@ -83,7 +74,7 @@ class HttpClient:
             connection.abort()
         return None
 
-    async def _exchange(self, address: str, connection: _Connection, message: bytes) -> Answer:
+    async def _exchange(self, address: str, connection: _Connection, message: bytes) -> Response:
         try:
             answer = await connection.exchange(message)
         except BaseException:
@@ -102,18 +93,19 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[Answer] | None = None
-        self._answer = Answer()
+        self._waiter: asyncio.Future[Response] | None = None
+        self._lines: list[tuple[bytes, bytes]] = []
+        self._payload = b""
         self._keep = True
         self._silent = True
         self._used_at_s = 0.0
 
-    async def exchange(self, message: bytes) -> Answer:
+    async def exchange(self, message: bytes) -> Response:
         """Sends one request and returns its answer; raises BrokenOffError."""
         if self._transport is None or self._transport.is_closing():
             raise BrokenOffError(silent=True)
         self._waiter = asyncio.get_running_loop().create_future()
-        self._answer, self._silent = Answer(), True
+        self._lines, self._payload, self._silent = [], b"", True
         self._transport.write(message)
         return await self._waiter
 
@@ -142,19 +134,18 @@ class _Connection(asyncio.Protocol):
             self._break_off()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._lines.append((name, value))
 
     def on_body(self, body: bytes) -> None:
-        self._answer.content += body
+        self._payload += body
 
     def on_message_complete(self) -> None:
-        self._answer.status = self._parser.get_status_code()
         self._keep = self._parser.should_keep_alive()
         self._used_at_s = time.monotonic()
         if self._waiter is None or self._waiter.done():
             self._keep = False  # an answer that nobody asked for
         else:
-            self._waiter.set_result(self._answer)
+            self._waiter.set_result(wire.response_from(self._parser.get_status_code(), self._lines, self._payload))
 
     def _break_off(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -167,12 +158,3 @@ async def _connect(address: str) -> _Connection:
     except OSError as refused:
         raise NotConnectedError(address) from refused
     return connection
-
-
-def _encode(address: str, method: str, target: str, headers: Mapping[str, str], content: bytes) -> bytes:
-    """The whole request in one piece; raises ValueError for what would change the message's shape."""
-    head = [f"{method} {target} HTTP/1.1", f"host: {address}", f"content-length: {len(content)}"]
-    head += [f"{name}: {value}" for name, value in headers.items()]
-    if any("\r" in line or "\n" in line for line in head):
-        raise ValueError("a header or path holds a line break")
-    return "\r\n".join((*head, "", "")).encode("latin-1") + content

@@ -14,18 +14,12 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
 
-import orjson
-
-from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.messages import JSON_TYPE, CallFailed, Request, Response
 from brownout.identity.core.ports import Signer
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.durable import DurableRecords
-from brownout.identity.server.http_client import Answer, BrokenOffError, HttpClient, NotConnectedError
-
-JSON_TYPE = {"content-type": "application/json"}
-PATH_SAFE = "/:@!$&'()*+,;=~"  # what RFC 3986 allows in a path as it is
+from brownout.identity.server.http_client import BrokenOffError, HttpClient, NotConnectedError
 
 
 class SocketPorts:
@@ -67,33 +61,21 @@ class SocketPorts:
 
     async def call(self, target: str, request: Request, *, timeout_s: float) -> Response:
         """One request over the link to `target`; raises CallFailed, and KeyError where the stack has no such link."""
-        address, path = self._addresses[target], _target(request)
-        content = b"" if request.body is None else orjson.dumps(request.body, default=dict)
-        headers = {**request.headers, **JSON_TYPE} if content else request.headers
+        address = self._addresses[target]
         try:
             async with asyncio.timeout(timeout_s):
-                return _response(await self._http.send(address, request.method, path, headers, content))
+                response = await self._http.send(address, request)
         except TimeoutError:
             raise CallFailed("timeout", target) from None
         except NotConnectedError:
             raise CallFailed("refused", target) from None
-        except (BrokenOffError, orjson.JSONDecodeError):
+        except BrokenOffError:
             raise CallFailed("reset", target) from None
+        if response.payload and response.media_type in ("", JSON_TYPE) and response.body is None:
+            raise CallFailed("reset", target)  # what no node of ours says
+        return response
 
     def close(self) -> None:
         """Lets connections and the disk go."""
         self._http.close()
         self._records.close()
-
-
-def _target(request: Request) -> str:
-    path = quote(request.path, safe=PATH_SAFE)
-    return f"{path}?{urlencode(request.query)}" if request.query else path
-
-
-def _response(answer: Answer) -> Response:
-    """Raises JSONDecodeError: nodes speak nothing but JSON objects."""
-    body = orjson.loads(answer.content) if answer.content else None
-    if body is not None and not isinstance(body, dict):
-        raise orjson.JSONDecodeError("not a JSON object", "", 0)
-    return Response(answer.status, body, answer.headers)

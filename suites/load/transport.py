@@ -11,14 +11,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import gevent
-import orjson
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPParseError, HTTPSocketPoolResponse
 
-from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity import wire
+from brownout.identity.core.messages import CallFailed, HeaderLines, Request, Response
 from brownout.identity.core.topology import CLIENT, Link
 
 # Enough for twice the advertised 1,000 requests per second with all of them stuck for a deadline of 2 s.
@@ -76,7 +76,7 @@ class _Origin:
     def exchange(self, node: str, request: Request) -> Response:
         sock = self._connect(node)
         try:
-            sock.sendall(self.encode(request))
+            sock.sendall(wire.encode_request(request, self.host_header, prefix=self.prefix))
         except OSError:
             self.pool.release_socket(sock)
             raise CallFailed("reset", node) from None
@@ -85,7 +85,7 @@ class _Origin:
             raise
         try:
             answer = HTTPSocketPoolResponse(sock, self.pool, method=request.method)
-            return Response(answer.get_code(), _json_object(answer.read()), _headers(answer))
+            return wire.response_from(answer.get_code(), _header_lines(answer), bytes(answer.read()))
         except (OSError, HTTPParseError):
             raise CallFailed("reset", node) from None
 
@@ -98,27 +98,7 @@ class _Origin:
             # Nothing was sent, so whatever else kept it from connecting, the request certainly did not happen.
             raise CallFailed("refused", node) from None
 
-    def encode(self, request: Request) -> bytes:
-        """The request as HTTP/1.1 bytes; a body goes out as JSON."""
-        query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
-        head = [f"{request.method} {self.prefix}{request.path}{query} HTTP/1.1", f"host: {self.host_header}"]
-        head += [f"{name}: {value}" for name, value in request.headers.items()]
-        body = b""
-        if request.body is not None:
-            body = orjson.dumps(request.body)
-            head.append("content-type: application/json")
-        if body or request.method in ("PUT", "POST", "PATCH"):
-            head.append(f"content-length: {len(body)}")
-        return "\r\n".join([*head, "", ""]).encode("latin-1") + body
 
-
-def _headers(answer: HTTPSocketPoolResponse) -> Mapping[str, str]:
-    return {name.lower(): value for name, value in answer.items()}
-
-
-def _json_object(body: bytes) -> Mapping[str, Any] | None:
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
+def _header_lines(answer: HTTPSocketPoolResponse) -> HeaderLines:
+    """The lines of one name stand together, whatever their order was."""
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.items())

@@ -98,8 +98,6 @@ TYPE_NAMES = {
     "harness/worlds/toxiproxy/install.py: Run has another home too",
     "harness/worlds/toxiproxy/install.py: Say has another home too",
     "identity/core/node.py: Hold has another home too",
-    "identity/server/asgi.py: Send has another home too",
-    "identity/server/http_client.py: Answer has another home too",
     "reports/buckets.py: Timeline has another home too",
     "reports/canaries.py: Attempt has another home too",
     "reports/markup.py: Column has another home too",

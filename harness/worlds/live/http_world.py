@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import httpx
 
@@ -22,6 +20,7 @@ from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.world import Carrier, Inside, LoadHandle
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
+from brownout.identity import wire
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
@@ -150,10 +149,11 @@ class SocketWorld(ABC):
         return await asyncio.to_thread(self._toxiproxy().read, link)
 
     async def control(self, node: str, request: Request) -> Response:
-        headers = {"authorization": f"Bearer {self.spec.control_token}", **request.headers}
+        if "authorization" not in request.headers:
+            request = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
         url = self.control_urls()[self.known_node(node)]
         try:
-            return await self.send(url, replace(request, headers=headers), CONTROL_TIMEOUT_S)
+            return await self.send(url, request, CONTROL_TIMEOUT_S)
         except CallFailed as failed:
             hint = f"node:{node} may be held down or paused"
             raise WorldError(f"the control plane of {node} does not answer: {failed.failure}", hint=hint) from failed
@@ -195,11 +195,15 @@ class SocketWorld(ABC):
             # the environment's.
             limits = httpx.Limits(max_keepalive_connections=0)
             self._http = httpx.AsyncClient(trust_env=False, verify=False, limits=limits)  # noqa: S501  # plain HTTP
-        url = httpx.URL(base_url).copy_with(path=request.path, params=dict(request.query))
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._http.request(
-                    request.method, url, headers=dict(request.headers), json=request.body, timeout=timeout_s
+                    request.method,
+                    base_url,
+                    headers=wire.header_lines(request),
+                    content=request.payload or None,
+                    timeout=timeout_s,
+                    extensions={"target": request.target.encode("latin-1")},  # as it is: a URL of httpx's is normalised
                 )
         except (TimeoutError, httpx.TimeoutException):
             raise CallFailed("timeout", base_url) from None
@@ -207,7 +211,7 @@ class SocketWorld(ABC):
             raise CallFailed("refused", base_url) from None
         except httpx.TransportError:
             raise CallFailed("reset", base_url) from None
-        return Response(answer.status_code, _body(answer), {name.lower(): value for name, value in answer.headers.items()})
+        return wire.response_from(answer.status_code, answer.headers.raw, answer.content)
 
     def _toxiproxy(self) -> Toxiproxy:
         return Toxiproxy(self.toxiproxy_url())
@@ -237,17 +241,8 @@ class SocketWorld(ABC):
         return answer.body
 
 
-def _body(answer: httpx.Response) -> Mapping[str, Any] | None:
-    """The JSON object of an answer; None for any other content, which a stranger on the way may give."""
-    try:
-        found = answer.json() if answer.content else None
-    except ValueError:
-        return None
-    return found if isinstance(found, Mapping) else None
-
-
 def _hold_path(fault_id: str) -> str:
-    return f"/admin/holds/{quote(fault_id, safe='')}"
+    return f"/admin/holds/{fault_id}"
 
 
 def _message(answer: Response) -> str:

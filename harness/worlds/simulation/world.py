@@ -191,8 +191,7 @@ class SimulationWorld:
 
     async def control(self, node: str, request: Request) -> Response:
         simulated = self._known_node(node)
-        headers = {**request.headers, "authorization": f"Bearer {self.spec.control_token}"}
-        asked = Request(request.method, request.path, request.query, headers, request.body)
+        asked = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
         answer: Future[Response] = Future(self.kernel)
         problem = WorldError(f"the control plane of {node} does not answer", hint="the node is down or paused")
         self.kernel.spawn(self._answer_control(simulated, asked, answer, problem))

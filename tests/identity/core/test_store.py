@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -41,8 +40,9 @@ def test_a_signed_request_is_accepted() -> None:
 def test_anything_changed_after_signing_is_refused(changed: dict[str, Any]) -> None:
     """The signature covers method, path, date and body."""
     request = signed(ASKED, KEY, "1.0")
-    parts = {**changed, "headers": {**request.headers, **changed.get("headers", {})}}
-    assert "does not match" in ring().accepts(replace(request, **parts), 5.0)
+    known = {"method": request.method, "path": request.path, "body": request.body}
+    parts = {**known, **changed, "headers": {**request.headers, **changed.get("headers", {})}}
+    assert "does not match" in ring().accepts(Request(**parts), 5.0)
 
 
 @pytest.mark.parametrize(
