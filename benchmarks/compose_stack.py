@@ -16,7 +16,7 @@ from benchmarks.report import Benchmark, Figures, Part, Row, Spread, text
 from benchmarks.sightings import Probe, Sightings, watching
 from benchmarks.stands import HOST_NODE, own_home
 from brownout.harness.world import Carrier
-from brownout.harness.worlds.compose.engine import Engine
+from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.layout import NODE_PORT, proxies, service_of
 from brownout.harness.worlds.compose.world import ComposeWorld
 from brownout.harness.worlds.stack_spec import build_stack
@@ -119,10 +119,12 @@ def _world(folder: Path) -> ComposeWorld:
 
 def _memory(world: ComposeWorld) -> dict[str, float]:
     """Megabytes of each container that runs, without page cache."""
-    engine = Engine()
+    engine = DockerEngine()
     try:
-        found = engine.containers(world.folder.name)
-        return {name: engine.memory_bytes(each.id) / MEGABYTE for name, each in sorted(found.items()) if each.running}
+        found = engine.containers.of_stack(world.folder.name)
+        return {
+            name: engine.containers.memory_bytes(each.id) / MEGABYTE for name, each in sorted(found.items()) if each.running
+        }
     finally:
         engine.close()
 
@@ -131,11 +133,11 @@ def _compare(world: ComposeWorld, requests: int) -> tuple[float, float]:
     """Median milliseconds of a request to the host node, straight and over a link, from within its region."""
     port = next(proxy.port for proxy in proxies(world.spec) if proxy.name == INSIDE_LINK)
     words = [service_of(HOST_NODE), str(NODE_PORT), "toxiproxy", str(port), str(requests)]
-    engine = Engine()
+    engine = DockerEngine()
     try:
-        prober = engine.find(world.folder.name, "sydney-prober")
+        prober = engine.containers.find(world.folder.name, "sydney-prober")
         assert prober is not None
-        code, printed = engine.run_in(prober.id, ["python3", "-c", _COMPARE, *words])
+        code, printed = engine.containers.run_in(prober.id, ["python3", "-c", _COMPARE, *words])
         assert code == 0, printed
         straight, link = json.loads(printed)
         return straight, link

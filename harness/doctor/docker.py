@@ -43,9 +43,9 @@ def check_engine() -> Check:
     """Whether an engine answers and is new enough."""
     if shutil.which("docker") is None:
         raise WorldError("not found", hint="install Docker 20.10 or newer")
-    from brownout.harness.worlds.compose.engine import Engine
+    from brownout.harness.worlds.compose.engine import DockerEngine
 
-    engine = Engine()
+    engine = DockerEngine()
     try:
         return Check("Docker", True, f"engine {engine.version} answers")
     finally:
@@ -61,10 +61,10 @@ def check_compose() -> Check:
 
 def check_images() -> Check:
     """Whether every image that a stack needs is there."""
-    from brownout.harness.worlds.compose.engine import Engine
+    from brownout.harness.worlds.compose.engine import DockerEngine
     from brownout.harness.worlds.compose.stack import missing_images, wanted_images
 
-    engine = Engine()
+    engine = DockerEngine()
     try:
         missing = missing_images(engine)
     finally:
@@ -78,9 +78,9 @@ def check_images() -> Check:
 
 def check_disk() -> Check:
     """Whether there is room where the engine keeps its data; where that is another machine's it cannot be seen."""
-    from brownout.harness.worlds.compose.engine import Engine
+    from brownout.harness.worlds.compose.engine import DockerEngine
 
-    engine = Engine()
+    engine = DockerEngine()
     try:
         folder = Path(engine.data_folder)
     finally:

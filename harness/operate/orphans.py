@@ -32,11 +32,11 @@ def take_down_orphans(known: Collection[str], owner: str = "") -> Swept:
     """
     if not _has_docker():
         return Swept(notes=("there is no Docker here",) if owner else ())
-    from brownout.harness.worlds.compose.engine import Engine, EngineError
+    from brownout.harness.worlds.compose.engine import DockerEngine, EngineError
     from brownout.harness.worlds.compose.stack import owner as me
 
     try:
-        engine = Engine()
+        engine = DockerEngine()
     except EngineError as none:
         return Swept(notes=(f"containers that no ledger knows were not looked for: {none.message}",))
     try:
@@ -53,10 +53,10 @@ def take_down_orphans(known: Collection[str], owner: str = "") -> Swept:
 def orphans() -> tuple[str, ...]:
     """The stacks of this state folder on the engine that its ledger does not know; raises EngineError."""
     from brownout.harness.operate.stacks import stacks
-    from brownout.harness.worlds.compose.engine import Engine
+    from brownout.harness.worlds.compose.engine import DockerEngine
     from brownout.harness.worlds.compose.stack import owner as me
 
-    engine = Engine()
+    engine = DockerEngine()
     try:
         known = {row.id for row in stacks()}
         return tuple(sorted(stack for stack, whose in engine.stacks().items() if whose == me() and stack not in known))

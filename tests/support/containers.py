@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from brownout.harness.fault import Fault
 from brownout.harness.world import Carrier
-from brownout.harness.worlds.compose.engine import Container, Engine
+from brownout.harness.worlds.compose.engine import DockerEngine
+from brownout.harness.worlds.compose.inspected import Container
 from brownout.harness.worlds.compose.world import ComposeWorld
 from brownout.identity.core.messages import CallFailed, Request, Response
 
@@ -19,19 +20,19 @@ LOOK_INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Containers:
+class ContainerStack:
     """A stack of containers that is up."""
 
     world: ComposeWorld
     runner: asyncio.Runner
-    engine: Engine
+    engine: DockerEngine
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)
 
     def container(self, service: str) -> Container:
         """The container of a compose service, which must be there."""
-        found = self.engine.find(self.world.folder.name, service)
+        found = self.engine.containers.find(self.world.folder.name, service)
         assert found is not None, service
         return found
 

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import docker
@@ -25,10 +24,17 @@ import docker.errors
 import requests
 
 from brownout.harness.errors import WorldError
-from brownout.harness.worlds.compose.inspected import SERVICE_LABEL, Confined, Network, read_confined, read_network
+from brownout.harness.worlds.compose.inspected import (
+    SERVICE_LABEL,
+    Confined,
+    Container,
+    Network,
+    read_confined,
+    read_container,
+    read_network,
+)
 
-STACK_LABEL, OWNER_LABEL, NODE_LABEL, PROBER_LABEL = "brownout.stack", "brownout.owner", "brownout.node", "brownout.prober"
-PROJECT_LABEL = "com.docker.compose.project"
+STACK_LABEL, OWNER_LABEL = "brownout.stack", "brownout.owner"
 LOCAL_ENGINE = "unix:///var/run/docker.sock"  # where the library looks, too
 OLDEST_API = (1, 41)  # Docker 20.10
 TIMEOUT_S = 30.0
@@ -43,29 +49,9 @@ class EngineError(WorldError):
     """The engine is missing, refuses or does not answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
-    """One container as the engine shows it. `addresses` by network (without the project's name); `state` is the engine's."""
-
-    id: str
-    service: str
-    node: str
-    state: str
-    exit_code: int
-    pid: int
-    image: str
-    started_at: str
-    addresses: Mapping[str, str]
-    published: Mapping[int, tuple[str, int]]
-
-    @property
-    def running(self) -> bool:
-        return self.state == "running"
-
-
 @contextmanager
-def _told(doing: str) -> Iterator[None]:
-    """Turns the library's errors into ours."""
+def _calling(doing: str) -> Iterator[None]:
+    """Turns the library's errors into an EngineError that says what could not be done."""
     try:
         yield
     except docker.errors.APIError as refused:
@@ -83,16 +69,147 @@ def _hint_for(words: str) -> str:
     return "`brownout doctor` looks for what may be wrong"
 
 
-class Engine:
-    """The engine that the environment names (DOCKER_HOST, else the local one). Raises EngineError in every method."""
+class Containers:
+    """What can be looked up about and done to single containers, which are named by id. Raises EngineError in every method."""
+
+    def __init__(self, client: docker.DockerClient) -> None:
+        self._client = client
+
+    def of_stack(self, stack: str) -> Mapping[str, Container]:
+        """Every container of a stack by compose service, running or not."""
+        with _calling("list containers"):
+            found = self._client.containers.list(all=True, filters={"label": f"{STACK_LABEL}={stack}"}, ignore_removed=True)
+            described = [read_container(each.attrs) for each in found]
+        return {each.service: each for each in described}
+
+    def find(self, stack: str, service: str) -> Container | None:
+        """The container of one compose service of a stack; None when there is none."""
+        labels = [f"{STACK_LABEL}={stack}", f"{SERVICE_LABEL}={service}"]
+        with _calling("look for a container"):
+            found = self._client.api.containers(all=True, filters={"label": labels})
+        return self.look(found[0]["Id"]) if found else None
+
+    def run(self, image: str, command: Sequence[str], *, name: str, network: str, labels: Mapping[str, str]) -> Container:
+        """Starts a container with no rights on one network, and returns it running."""
+        with _calling(f"run {name}"):
+            made = self._client.containers.run(
+                image,
+                list(command),
+                name=name,
+                network=network,
+                labels=dict(labels),
+                entrypoint="python3",
+                detach=True,
+                read_only=True,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges:true"],
+            )
+        return self.await_state(str(made.id), lambda seen: bool(seen.addresses.get(network)), wanted="running")
+
+    def look(self, container: str) -> Container | None:
+        """One container as it is now; None when it is gone."""
+        try:
+            return read_container(self._client.api.inspect_container(container))
+        except docker.errors.NotFound:
+            return None
+        except (docker.errors.DockerException, requests.RequestException) as failed:
+            raise EngineError(f"the Docker engine does not answer: {_plainest_cause(failed)}", hint=_START_HINT) from failed
+
+    def await_state(self, container: str, ready: Callable[[Container], bool], *, wanted: str) -> Container:
+        """Returns the container once `ready` holds of it; raises EngineError when it does not in time or is gone."""
+        deadline_s = time.monotonic() + CHANGE_TIMEOUT_S
+        while True:
+            seen = self.look(container)
+            if seen is None:
+                raise EngineError(f"the container that should become {wanted} is gone")
+            if ready(seen):
+                return seen
+            if time.monotonic() > deadline_s:
+                raise EngineError(f"{seen.service} did not become {wanted} in {CHANGE_TIMEOUT_S:g} s, it is {seen.state}")
+            time.sleep(LOOK_INTERVAL_S)  # the engine's events come later than its answers
+
+    def kill(self, container: str) -> None:
+        with _calling("kill a container"):
+            self._client.api.kill(container, "SIGKILL")
+
+    def stop(self, container: str, patience_s: int) -> None:
+        with _calling("stop a container"):
+            self._client.api.stop(container, timeout=patience_s)
+
+    def start(self, container: str) -> None:
+        with _calling("start a container"):
+            self._client.api.start(container)
+
+    def pause(self, container: str) -> None:
+        with _calling("pause a container"):
+            self._client.api.pause(container)
+
+    def unpause(self, container: str) -> None:
+        with _calling("unpause a container"):
+            self._client.api.unpause(container)
+
+    def remove(self, container: str) -> None:
+        """Ends the container, if it runs, and removes it; one that is gone is success."""
+        with _calling("remove a container"), _ignoring_absence():
+            self._client.api.remove_container(container, force=True)
+
+    def disconnect(self, container: str, network: str) -> None:
+        with _calling("take a container off its network"):
+            self._client.api.disconnect_container_from_network(container, network, force=True)
+
+    def connect(self, container: str, network: str, aliases: Sequence[str]) -> None:
+        with _calling("put a container on its network"):
+            self._client.api.connect_container_to_network(container, network, aliases=list(aliases))
+
+    def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Runs a command inside; its exit code and what it printed."""
+        with _calling(f"run {command[0]} in a container"):
+            done = self._client.api.exec_create(container, list(command))
+            printed = self._client.api.exec_start(done["Id"])
+            return int(self._client.api.exec_inspect(done["Id"])["ExitCode"]), bytes(printed).decode("utf-8", "replace")
+
+    def put_file(self, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:
+        """Puts a file of mode 0440 into a folder of a container that need not run; its volumes are there all the same.
+
+        Whoever waits for the file sees it whole: the engine unpacks in order, and makes a file before it gives it its owner
+        and mode, so the name that is waited for comes last, as a link to `NAME.new`.
+        """
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            entry = tarfile.TarInfo(f"{name}.new")
+            entry.size, entry.mode, entry.uid, entry.gid, entry.mtime = len(content), 0o440, uid, uid, int(time.time())
+            archive.addfile(entry, io.BytesIO(content))
+            entry.name, entry.size, entry.type, entry.linkname = name, 0, tarfile.LNKTYPE, entry.name
+            archive.addfile(entry)
+        with _calling(f"copy {name} into a container"):
+            self._client.api.put_archive(container, folder, packed.getvalue())
+
+    def logs(self, container: str, lines: int) -> str:
+        with _calling("read a container's log"):
+            return bytes(self._client.api.logs(container, tail=lines)).decode("utf-8", "replace")
+
+    def memory_bytes(self, container: str) -> int:
+        """What the container's processes take, less the page cache that the kernel may drop."""
+        with _calling("read a container's figures"):
+            used = self._client.api.stats(container, stream=False, one_shot=True)["memory_stats"]
+            cache = used.get("stats", {})
+            return int(used.get("usage", 0)) - int(cache.get("total_inactive_file", cache.get("inactive_file", 0)))
+
+
+class DockerEngine:
+    """The engine that the environment names (DOCKER_HOST, else the local one). Raises EngineError in every method.
+
+    Images, networks, volumes and whole stacks are asked for here, single containers through `containers`.
+    """
 
     def __init__(self) -> None:
-        _knock()
+        _require_socket()
         try:
             self._client = docker.DockerClient.from_env(timeout=int(TIMEOUT_S))
             self._about: Mapping[str, Any] = self._client.version()
+            self.containers = Containers(self._client)
         except (docker.errors.DockerException, requests.RequestException) as failed:
-            raise EngineError(f"no Docker engine answers: {_cause(failed)}", hint=_START_HINT) from failed
+            raise EngineError(f"no Docker engine answers: {_plainest_cause(failed)}", hint=_START_HINT) from failed
         if tuple(int(part) for part in self._about["ApiVersion"].split(".")) < OLDEST_API:
             self.close()
             hint = "upgrade to Docker 20.10 or newer, or use --world processes"
@@ -111,26 +228,12 @@ class Engine:
         except docker.errors.ImageNotFound:
             return False
         except (docker.errors.DockerException, requests.RequestException) as failed:
-            raise EngineError(f"the Docker engine does not answer: {_cause(failed)}", hint=_START_HINT) from failed
+            raise EngineError(f"the Docker engine does not answer: {_plainest_cause(failed)}", hint=_START_HINT) from failed
         return True
-
-    def containers(self, stack: str) -> Mapping[str, Container]:
-        """Every container of a stack by compose service, running or not."""
-        with _told("list containers"):
-            found = self._client.containers.list(all=True, filters={"label": f"{STACK_LABEL}={stack}"}, ignore_removed=True)
-            described = [_describe(each.attrs) for each in found]
-        return {each.service: each for each in described}
-
-    def find(self, stack: str, service: str) -> Container | None:
-        """The container of one compose service of a stack; None when there is none."""
-        labels = [f"{STACK_LABEL}={stack}", f"{SERVICE_LABEL}={service}"]
-        with _told("look for a container"):
-            found = self._client.api.containers(all=True, filters={"label": labels})
-        return self.container(found[0]["Id"]) if found else None
 
     def stacks(self) -> Mapping[str, str]:
         """Every stack that has left anything on the engine, with its owner."""
-        with _told("list what carries our label"):
+        with _calling("list what carries our label"):
             rows = [row.attrs["Labels"] for row in self._client.volumes.list(filters={"label": STACK_LABEL})]
             rows += [row.attrs["Labels"] for row in self._client.networks.list(filters={"label": STACK_LABEL})]
             found = self._client.containers.list(all=True, filters={"label": STACK_LABEL}, ignore_removed=True)
@@ -139,165 +242,44 @@ class Engine:
 
     def confined(self, stack: str) -> tuple[Confined, ...]:
         """How every container of a stack is held, by name."""
-        with _told("look at containers"):
+        with _calling("look at containers"):
             found = self._client.containers.list(all=True, filters={"label": f"{STACK_LABEL}={stack}"}, ignore_removed=True)
             return tuple(sorted((read_confined(each.attrs) for each in found), key=lambda each: each.name))
 
     def networks(self, stack: str = "") -> tuple[Network, ...]:
         """The networks of a stack, or all that the engine has, with who is on them."""
-        with _told("look at networks"):
+        with _calling("look at networks"):
             filters = {"label": f"{STACK_LABEL}={stack}"} if stack else {}
             rows: list[Network] = []
             for each in self._client.networks.list(filters=filters):
-                with _unless_gone():
+                with _ignoring_absence():
                     rows.append(read_network(self._client.api.inspect_network(each.id)))
             return tuple(rows)
-
-    def processes(self, container: str) -> int:
-        """How many processes run in a container."""
-        with _told("list a container's processes"):
-            return len(self._client.api.top(container)["Processes"])
 
     def make_network(self, name: str, labels: Mapping[str, str]) -> str:
         """A network of the ordinary kind that hides no source address; its id."""
         options = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
-        with _told("make a network"):
+        with _calling("make a network"):
             return str(self._client.networks.create(name, driver="bridge", options=options, labels=dict(labels)).id)
 
     def remove_network(self, name: str) -> None:
         """Removes a network that nobody is on; one that is gone is success."""
-        with _told("remove a network"), _unless_gone():
+        with _calling("remove a network"), _ignoring_absence():
             self._client.api.remove_network(name)
-
-    def run_container(
-        self, image: str, command: Sequence[str], *, name: str, network: str, labels: Mapping[str, str]
-    ) -> Container:
-        """Starts a container with no rights on one network, and returns it running."""
-        with _told(f"run {name}"):
-            made = self._client.containers.run(
-                image,
-                list(command),
-                name=name,
-                network=network,
-                labels=dict(labels),
-                entrypoint="python3",
-                detach=True,
-                read_only=True,
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges:true"],
-            )
-        return self.await_state(str(made.id), lambda seen: bool(seen.addresses.get(network)), wanted="running")
 
     @property
     def data_folder(self) -> str:
         """Where the engine keeps images and volumes, as a path of its own machine."""
-        with _told("tell about itself"):
+        with _calling("tell about itself"):
             return str(self._client.info()["DockerRootDir"])
 
-    def container(self, container: str) -> Container | None:
-        """One container as it is now; None when it is gone."""
-        try:
-            return _describe(self._client.api.inspect_container(container))
-        except docker.errors.NotFound:
-            return None
-        except (docker.errors.DockerException, requests.RequestException) as failed:
-            raise EngineError(f"the Docker engine does not answer: {_cause(failed)}", hint=_START_HINT) from failed
-
-    def kill(self, container: str) -> None:
-        with _told("kill a container"):
-            self._client.api.kill(container, "SIGKILL")
-
-    def stop(self, container: str, patience_s: int) -> None:
-        with _told("stop a container"):
-            self._client.api.stop(container, timeout=patience_s)
-
-    def start(self, container: str) -> None:
-        with _told("start a container"):
-            self._client.api.start(container)
-
-    def pause(self, container: str) -> None:
-        with _told("pause a container"):
-            self._client.api.pause(container)
-
-    def unpause(self, container: str) -> None:
-        with _told("unpause a container"):
-            self._client.api.unpause(container)
-
-    def remove(self, container: str) -> None:
-        """Ends the container, if it runs, and removes it; one that is gone is success."""
-        with _told("remove a container"), _unless_gone():
-            self._client.api.remove_container(container, force=True)
-
     def has_volume(self, name: str) -> bool:
-        with _told("look for a volume"):
+        with _calling("look for a volume"):
             return any(found.name == name for found in self._client.volumes.list(filters={"name": name}))
 
     def remove_volume(self, name: str) -> None:
-        with _told("remove a volume"), _unless_gone():
+        with _calling("remove a volume"), _ignoring_absence():
             self._client.api.remove_volume(name, force=True)
-
-    def disconnect(self, container: str, network: str) -> None:
-        with _told("take a container off its network"):
-            self._client.api.disconnect_container_from_network(container, network, force=True)
-
-    def connect(self, container: str, network: str, aliases: Sequence[str]) -> None:
-        with _told("put a container on its network"):
-            self._client.api.connect_container_to_network(container, network, aliases=list(aliases))
-
-    def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]:
-        """Runs a command inside; its exit code and what it printed."""
-        with _told(f"run {command[0]} in a container"):
-            done = self._client.api.exec_create(container, list(command))
-            printed = self._client.api.exec_start(done["Id"])
-            return int(self._client.api.exec_inspect(done["Id"])["ExitCode"]), bytes(printed).decode("utf-8", "replace")
-
-    def put_file(self, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:
-        """Puts a file of mode 0440 into a folder of a container that need not run; its volumes are there all the same.
-
-        Whoever waits for the file sees it whole: the engine unpacks in order, and makes a file before it gives it its owner
-        and mode, so the name that is waited for comes last, as a link to `NAME.new`.
-        """
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            entry = tarfile.TarInfo(f"{name}.new")
-            entry.size, entry.mode, entry.uid, entry.gid, entry.mtime = len(content), 0o440, uid, uid, int(time.time())
-            archive.addfile(entry, io.BytesIO(content))
-            entry.name, entry.size, entry.type, entry.linkname = name, 0, tarfile.LNKTYPE, entry.name
-            archive.addfile(entry)
-        with _told(f"copy {name} into a container"):
-            self._client.api.put_archive(container, folder, packed.getvalue())
-
-    def get_file(self, container: str, path: str) -> bytes:
-        """A file of a container that need not run."""
-        with _told(f"copy {path} out of a container"):
-            chunks, _ = self._client.api.get_archive(container, path)
-            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-                member = archive.extractfile(archive.getmembers()[0])
-                return b"" if member is None else member.read()
-
-    def logs(self, container: str, lines: int) -> str:
-        with _told("read a container's log"):
-            return bytes(self._client.api.logs(container, tail=lines)).decode("utf-8", "replace")
-
-    def memory_bytes(self, container: str) -> int:
-        """What the container's processes take, less the page cache that the kernel may drop."""
-        with _told("read a container's figures"):
-            used = self._client.api.stats(container, stream=False, one_shot=True)["memory_stats"]
-            cache = used.get("stats", {})
-            return int(used.get("usage", 0)) - int(cache.get("total_inactive_file", cache.get("inactive_file", 0)))
-
-    def await_state(self, container: str, ready: Callable[[Container], bool], *, wanted: str) -> Container:
-        """Returns the container once `ready` holds of it; raises EngineError when it does not in time or is gone."""
-        deadline_s = time.monotonic() + CHANGE_TIMEOUT_S
-        while True:
-            seen = self.container(container)
-            if seen is None:
-                raise EngineError(f"the container that should become {wanted} is gone")
-            if ready(seen):
-                return seen
-            if time.monotonic() > deadline_s:
-                raise EngineError(f"{seen.service} did not become {wanted} in {CHANGE_TIMEOUT_S:g} s, it is {seen.state}")
-            time.sleep(LOOK_INTERVAL_S)  # the engine's events come later than its answers
 
     def remove_stack(self, stack: str) -> None:
         """Removes every container, network and volume of a stack, and nothing else; raises EngineError for what stays.
@@ -316,13 +298,13 @@ class Engine:
     def _remove_found(self, stack: str) -> bool:
         """Removes what there is of a stack now; whether it was one that had come up."""
         label = {"label": f"{STACK_LABEL}={stack}"}
-        with _told(f"remove the stack {stack}"):
+        with _calling(f"remove the stack {stack}"):
             found = self._client.api.containers(all=True, filters=label)
             with ThreadPoolExecutor(max_workers=REMOVERS) as pool:
-                for removed in [pool.submit(self.remove, each["Id"]) for each in found]:
+                for removed in [pool.submit(self.containers.remove, each["Id"]) for each in found]:
                     removed.result()
             for network in self._client.networks.list(filters=label):
-                with _unless_gone():
+                with _ignoring_absence():
                     self._empty(network.id)
                     network.remove()
             for volume in self._client.volumes.list(filters=label):
@@ -332,11 +314,11 @@ class Engine:
     def _empty(self, network: str) -> None:
         """Takes off a network of ours what its users put there: their containers stay, and lose this network only."""
         for each in self._client.api.inspect_network(network).get("Containers") or {}:
-            with _unless_gone():
+            with _ignoring_absence():
                 self._client.api.disconnect_container_from_network(each, network, force=True)
 
 
-def _knock() -> None:
+def _require_socket() -> None:
     """Raises EngineError, with the machine's own reason, when nothing listens at the engine's socket on this machine.
 
     The library knows reasons as text in text, and leaves its socket open.
@@ -344,10 +326,10 @@ def _knock() -> None:
     where = os.environ.get("DOCKER_HOST") or LOCAL_ENGINE
     if not where.startswith("unix://"):
         return
-    with socket.socket(socket.AF_UNIX) as knocking:
-        knocking.settimeout(TIMEOUT_S)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT_S)
         try:
-            knocking.connect("/" + where.removeprefix("unix://").lstrip("/"))
+            connection.connect("/" + where.removeprefix("unix://").lstrip("/"))
         except PermissionError as refused:
             hint = "join the group docker (`sudo usermod -aG docker $USER`, then log in again)"
             raise EngineError(f"no Docker engine answers: {refused.strerror} at {where}", hint=hint) from refused
@@ -356,7 +338,7 @@ def _knock() -> None:
 
 
 @contextmanager
-def _unless_gone() -> Iterator[None]:
+def _ignoring_absence() -> Iterator[None]:
     """What is gone already needs no removing; neither does what is being removed at this moment."""
     try:
         yield
@@ -367,33 +349,10 @@ def _unless_gone() -> Iterator[None]:
             raise
 
 
-def _cause(failed: Exception) -> str:
+def _plainest_cause(failed: Exception) -> str:
     """The last and plainest of the errors behind an error of the library."""
     words = str(failed)
     for plain in ("No such file or directory", "Permission denied", "Connection refused"):
         if plain in words:
             return plain
     return words.splitlines()[0][:200] if words else type(failed).__name__
-
-
-def _describe(row: Mapping[str, Any]) -> Container:
-    labels, state, network = row["Config"]["Labels"] or {}, row["State"], row["NetworkSettings"]
-    prefix = labels.get(PROJECT_LABEL, "") + "_"
-    addresses = {name.removeprefix(prefix): at["IPAddress"] for name, at in (network["Networks"] or {}).items()}
-    ports = {
-        int(inside.partition("/")[0]): (bound[0]["HostIp"], int(bound[0]["HostPort"]))
-        for inside, bound in (network["Ports"] or {}).items()
-        if bound
-    }
-    return Container(
-        id=row["Id"],
-        service=labels.get(SERVICE_LABEL, ""),
-        node=labels.get(NODE_LABEL, labels.get(PROBER_LABEL, "")),
-        state=state["Status"],
-        exit_code=state["ExitCode"],
-        pid=state["Pid"],
-        image=row["Config"]["Image"],
-        started_at=state["StartedAt"],
-        addresses=addresses,
-        published=ports,
-    )

@@ -1,4 +1,4 @@
-"""What the engine tells about how containers and networks are held, as far as the topology check looks at it."""
+"""What the engine's `inspect` says about containers and networks, as typed records."""
 
 from __future__ import annotations
 
@@ -6,9 +6,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SERVICE_LABEL = "com.docker.compose.service"
+NODE_LABEL, PROBER_LABEL = "brownout.node", "brownout.prober"
+SERVICE_LABEL, PROJECT_LABEL = "com.docker.compose.service", "com.docker.compose.project"
 ANY = "0.0.0.0"  # noqa: S104 - what the engine means by an empty address
 _BRIDGE = "com.docker.network.bridge"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container as the engine shows it. `addresses` by network (without the project's name); `state` is the engine's."""
+
+    id: str
+    service: str
+    node: str
+    state: str
+    exit_code: int
+    pid: int
+    image: str
+    started_at: str
+    addresses: Mapping[str, str]
+    published: Mapping[int, tuple[str, int]]
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +70,30 @@ class Network:
     masquerades: bool
     has_ipv6: bool
     members: tuple[str, ...]
+
+
+def read_container(row: Mapping[str, Any]) -> Container:
+    """From what `docker inspect` shows of a container."""
+    labels, state, network = row["Config"]["Labels"] or {}, row["State"], row["NetworkSettings"]
+    prefix = labels.get(PROJECT_LABEL, "") + "_"
+    addresses = {name.removeprefix(prefix): at["IPAddress"] for name, at in (network["Networks"] or {}).items()}
+    ports = {
+        int(inside.partition("/")[0]): (bound[0]["HostIp"], int(bound[0]["HostPort"]))
+        for inside, bound in (network["Ports"] or {}).items()
+        if bound
+    }
+    return Container(
+        id=row["Id"],
+        service=labels.get(SERVICE_LABEL, ""),
+        node=labels.get(NODE_LABEL, labels.get(PROBER_LABEL, "")),
+        state=state["Status"],
+        exit_code=state["ExitCode"],
+        pid=state["Pid"],
+        image=row["Config"]["Image"],
+        started_at=state["StartedAt"],
+        addresses=addresses,
+        published=ports,
+    )
 
 
 def read_confined(row: Mapping[str, Any]) -> Confined:

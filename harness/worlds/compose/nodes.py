@@ -33,9 +33,10 @@ import orjson
 from brownout import __version__
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import WorldError
-from brownout.harness.worlds.compose.engine import Container, Engine
+from brownout.harness.worlds.compose.engine import DockerEngine
+from brownout.harness.worlds.compose.inspected import Container
 from brownout.harness.worlds.compose.layout import control_name, network_of, published_ports, service_of
-from brownout.harness.worlds.compose.stack import HOLDS_NAME, Standing
+from brownout.harness.worlds.compose.stack import HOLDS_NAME, ComposeStack
 from brownout.identity.core.settings import BUILDS
 from brownout.identity.core.topology import StackSpec
 from brownout.identity.server.spec_file import write_private
@@ -96,10 +97,10 @@ def tag_variable(node: str) -> str:
 class NodeHolds:
     """The holds on the nodes of one stack. Every method raises WorldError when the engine does not do its part."""
 
-    def __init__(self, engine: Engine, standing: Standing, stack: StackSpec) -> None:
-        self._engine, self._standing = engine, standing
-        self._path = standing.folder / HOLDS_NAME
-        ports = published_ports(stack, standing.first_port)
+    def __init__(self, engine: DockerEngine, running: ComposeStack, stack: StackSpec) -> None:
+        self._engine, self._containers, self._running = engine, engine.containers, running
+        self._path = running.folder / HOLDS_NAME
+        ports = published_ports(stack, running.first_port)
         self._health = {node: f"http://{HOST}:{ports[control_name(node)]}/healthz" for node in stack.nodes()}
 
     def hold(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -142,11 +143,11 @@ class NodeHolds:
             state = "dead"
         connected = network_of(node) in found.addresses
         more = {"state": state, "image": found.image, "started_at": found.started_at, "connected": connected, "kept": True}
-        end = {"exit": found.exit_code, "last_lines": self._engine.logs(found.id, 12)} if state == "dead" else {}
+        end = {"exit": found.exit_code, "last_lines": self._containers.logs(found.id, 12)} if state == "dead" else {}
         return {**seen, **more, **end}
 
     def _container(self, node: str) -> Container | None:
-        return self._engine.find(self._standing.stack, service_of(node))
+        return self._containers.find(self._running.stack, service_of(node))
 
     def _settle(self, node: str, holds: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         """Takes the container to the state that the holds ask for; nothing is done where it is in that state."""
@@ -164,30 +165,30 @@ class NodeHolds:
 
     def _settle_running(self, node: str, found: Container, goal: Wanted) -> None:
         if found.state == "paused" and (goal.away or not goal.paused):
-            self._engine.unpause(found.id)
-            found = self._engine.await_state(found.id, lambda seen: seen.state != "paused", wanted="unpaused")
+            self._containers.unpause(found.id)
+            found = self._containers.await_state(found.id, lambda seen: seen.state != "paused", wanted="unpaused")
         if goal.away and found.running:
-            self._engine.kill(found.id) if goal.away == "down" else self._engine.stop(found.id, STOP_PATIENCE_S)
-            self._engine.await_state(found.id, lambda seen: seen.state in _GONE, wanted=goal.away)
+            self._containers.kill(found.id) if goal.away == "down" else self._containers.stop(found.id, STOP_PATIENCE_S)
+            self._containers.await_state(found.id, lambda seen: seen.state in _GONE, wanted=goal.away)
         if not goal.away and found.state in _GONE:
-            self._engine.start(found.id)
-            found = self._engine.await_state(found.id, lambda seen: seen.running, wanted="running")
+            self._containers.start(found.id)
+            found = self._containers.await_state(found.id, lambda seen: seen.running, wanted="running")
         if goal.paused and found.running and not goal.away:
             if network_of(node) in found.addresses:
                 self._await_answer(node)  # frozen before its port is open, it would refuse connections and not be silent
-            self._engine.pause(found.id)
-            self._engine.await_state(found.id, lambda seen: seen.state == "paused", wanted="paused")
+            self._containers.pause(found.id)
+            self._containers.await_state(found.id, lambda seen: seen.state == "paused", wanted="paused")
 
     def _settle_network(self, node: str, goal: Wanted) -> None:
         found = self._container(node)
         network = network_of(node)
         if found is None or goal.disconnected == (network not in found.addresses):
             return
-        named = f"{self._standing.project}_{network}"
+        named = f"{self._running.project}_{network}"
         if goal.disconnected:
-            self._engine.disconnect(found.id, named)
+            self._containers.disconnect(found.id, named)
         else:
-            self._engine.connect(found.id, named, [service_of(node)])
+            self._containers.connect(found.id, named, [service_of(node)])
 
     def _to_be_ended(self, node: str, held: Mapping[str, Any]) -> str:
         """When the process began that a restart is to end: as an earlier try noted it, else the one that runs."""
@@ -202,14 +203,14 @@ class NodeHolds:
         """Ends the process that began then, as its own supervisor would; the settling that follows starts it again."""
         found = self._container(node) if began else None
         if found is not None and found.running and found.started_at == began:
-            self._engine.stop(found.id, STOP_PATIENCE_S)
+            self._containers.stop(found.id, STOP_PATIENCE_S)
 
     def _volume(self, node: str) -> str:
-        return f"{self._standing.project}_{service_of(node)}"
+        return f"{self._running.project}_{service_of(node)}"
 
     def _wipe(self, node: str, found: Container | None) -> None:
         if found is not None:
-            self._engine.remove(found.id)
+            self._containers.remove(found.id)
         self._engine.remove_volume(self._volume(node))
 
     def _recreate(self, node: str, goal: Wanted) -> Container:
@@ -219,7 +220,7 @@ class NodeHolds:
         """
         tags = {tag_variable(node): tag_of(goal.build)}
         how = "--no-start" if goal.away else "--detach"
-        compose = self._standing.compose(tags)
+        compose = self._running.compose(tags)
         compose.run("up", how, "--no-deps", "--no-build", "--quiet-pull", "--force-recreate", service_of(node))
         made = self._container(node)
         if made is None:

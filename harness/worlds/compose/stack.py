@@ -24,7 +24,8 @@ from brownout.harness.base.ports import HOST, NoPortError, consecutive_ports
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.compose.cli import PORT_TAKEN, Compose, version
-from brownout.harness.worlds.compose.engine import Container, Engine
+from brownout.harness.worlds.compose.engine import DockerEngine
+from brownout.harness.worlds.compose.inspected import Container
 from brownout.harness.worlds.compose.layout import (
     FIREWALL,
     SEED,
@@ -52,7 +53,7 @@ HEALTH_INTERVAL = "30s"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ComposeStack:
     """A stack on the engine, or on its way up: all that another process needs to drive it or to end it.
 
     The published proxies have the loopback ports from `first_port` to `last_port`; the one after is Toxiproxy's API, the next
@@ -103,13 +104,13 @@ def owner() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}-{place}"
 
 
-def read_standing(folder: Path) -> Standing:
+def read_compose_stack(folder: Path) -> ComposeStack:
     """The stack of `folder` as recorded, up or not; raises StackGone when none is recorded."""
     try:
         row = orjson.loads((folder / RECORD_NAME).read_bytes())
         if (row["schema"], row["world"]) != (SCHEMA, "compose"):
             raise WorldError(f"{folder / RECORD_NAME} is not of this version and world ({row['schema']}, {row['world']})")
-        return Standing(folder, row["stack"], row["project"], row["first_port"], row["last_port"])
+        return ComposeStack(folder, row["stack"], row["project"], row["first_port"], row["last_port"])
     except FileNotFoundError:
         raise StackGone(f"no stack is up in {folder}", hint="`brownout up --world compose` brings one up") from None
     except (ValueError, KeyError, TypeError) as wrong:
@@ -119,7 +120,7 @@ def read_standing(folder: Path) -> Standing:
 def prepare() -> str:
     """Checks engine, Compose and images; a line that says what is used. Raises WorldError for what is missing or too old."""
     compose = version()
-    engine = Engine()
+    engine = DockerEngine()
     try:
         missing = missing_images(engine)
         if missing:
@@ -130,7 +131,7 @@ def prepare() -> str:
         engine.close()
 
 
-def missing_images(engine: Engine) -> tuple[str, ...]:
+def missing_images(engine: DockerEngine) -> tuple[str, ...]:
     """Those of the wanted images that the engine does not have."""
     return tuple(name for name in wanted_images() if not engine.has_image(name))
 
@@ -140,7 +141,7 @@ def wanted_images() -> tuple[str, ...]:
     return (IDENTITY_IMAGE, FIREWALL_IMAGE, TOXIPROXY_IMAGE)
 
 
-def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> tuple[Standing, ServedStack]:
+def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> tuple[ComposeStack, ServedStack]:
     """Starts every container of the stack and returns when all nodes have been told to begin.
 
     Raises WorldError, with nothing left on the engine.
@@ -149,72 +150,72 @@ def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> 
     if (folder / RECORD_NAME).exists():
         raise WorldError(f"a stack is up in {folder} already", hint="`brownout down` takes it down")
     for attempt in range(1, PORT_ATTEMPTS + 1):
-        standing = _choose(stack, folder)
+        running = _choose_ports(stack, folder)
         try:
-            return standing, _raise(standing, stack, epoch_s=epoch_s, rate=rate)
+            return running, _start_containers(running, stack, epoch_s=epoch_s, rate=rate)
         except BaseException as failed:
-            take_down(standing)
+            take_down(running)
             # Between the look and the engine's bind another program may have taken one of the ports.
             if attempt == PORT_ATTEMPTS or not isinstance(failed, WorldError) or PORT_TAKEN not in failed.message:
                 raise
     raise AssertionError("the last attempt returns or raises")
 
 
-def _choose(stack: StackSpec, folder: Path) -> Standing:
+def _choose_ports(stack: StackSpec, folder: Path) -> ComposeStack:
     count = sum(proxy.published for proxy in proxies(stack))
     try:
         first = consecutive_ports(count + 2)
     except NoPortError as none:
         raise WorldError(str(none), hint="`brownout doctor` looks for what may be wrong with this machine") from none
-    standing = Standing(folder, folder.name, f"brownout-{folder.name}", first, first + count - 1)
-    standing.write()
-    return standing
+    running = ComposeStack(folder, folder.name, f"brownout-{folder.name}", first, first + count - 1)
+    running.write()
+    return running
 
 
-def _raise(standing: Standing, stack: StackSpec, *, epoch_s: float, rate: float) -> ServedStack:
+def _start_containers(running: ComposeStack, stack: StackSpec, *, epoch_s: float, rate: float) -> ServedStack:
     """Brings the containers up; raises WorldError, and leaves it to its caller to clear away what came up."""
-    compose = standing.compose()
-    served = served_stack(stack, Clock.starting_now(epoch_s, rate), first_port=standing.first_port)
-    write_served(standing.folder / SPEC_NAME, served)
-    engine = Engine()
+    compose = running.compose()
+    served = served_stack(stack, Clock.starting_now(epoch_s, rate), first_port=running.first_port)
+    write_served(running.folder / SPEC_NAME, served)
+    engine = DockerEngine()
     try:
         compose.run("create", "--quiet-pull", "--no-build", "--pull", "missing")
-        seed = _required(engine, standing, SEED).id
-        engine.put_file(seed, SPEC_FOLDER, SPEC_NAME, (standing.folder / SPEC_NAME).read_bytes(), uid=USER_ID)
+        seed = _required(engine, running, SEED).id
+        engine.containers.put_file(seed, SPEC_FOLDER, SPEC_NAME, (running.folder / SPEC_NAME).read_bytes(), uid=USER_ID)
         compose.run("up", "--detach", "--no-build", "--no-recreate", "--quiet-pull")
-        _await_waiting(engine, standing, stack)
-        _await_firewall(engine, standing)
+        _await_waiting(engine, running, stack)
+        _await_firewall(engine, running)
         served = replace(served, clock=Clock.starting_now(epoch_s, rate))
-        engine.put_file(seed, SPEC_FOLDER, GO_NAME, orjson.dumps(served.clock.to_record()), uid=USER_ID)
+        engine.containers.put_file(seed, SPEC_FOLDER, GO_NAME, orjson.dumps(served.clock.to_record()), uid=USER_ID)
     finally:
         engine.close()
-    write_served(standing.folder / SPEC_NAME, served)
+    write_served(running.folder / SPEC_NAME, served)
     return served
 
 
-def share(engine: Engine, standing: Standing, name: str, content: bytes) -> None:
+def share(engine: DockerEngine, running: ComposeStack, name: str, content: bytes) -> None:
     """Puts a file into the folder that all containers of the stack share; raises WorldError."""
-    engine.put_file(_required(engine, standing, SEED).id, SPEC_FOLDER, name, content, uid=USER_ID)
+    engine.containers.put_file(_required(engine, running, SEED).id, SPEC_FOLDER, name, content, uid=USER_ID)
 
 
-def _required(engine: Engine, standing: Standing, service: str) -> Container:
-    found = engine.find(standing.stack, service)
+def _required(engine: DockerEngine, running: ComposeStack, service: str) -> Container:
+    found = engine.containers.find(running.stack, service)
     if found is None:
         raise WorldError(f"Compose did not make the container {service}", hint="`brownout doctor` looks for what may be wrong")
     return found
 
 
-def _await_waiting(engine: Engine, standing: Standing, stack: StackSpec) -> None:
+def _await_waiting(engine: DockerEngine, running: ComposeStack, stack: StackSpec) -> None:
     """Returns when every node has imported what it needs and waits for the go; raises WorldError."""
-    ports = published_ports(stack, standing.first_port)
+    ports = published_ports(stack, running.first_port)
     deadline_s = time.monotonic() + START_TIMEOUT_S
     with httpx.Client(trust_env=False, timeout=2.0) as client:
         for node in stack.nodes():
             while not _answers(client, f"http://{HOST}:{ports[control_name(node)]}/healthz"):
                 if time.monotonic() > deadline_s:
-                    raise WorldError(f"{node} did not start in {START_TIMEOUT_S:g} s\n{last_words(engine, standing, node)}")
+                    raise WorldError(f"{node} did not start in {START_TIMEOUT_S:g} s\n{log_tail(engine, running, node)}")
                 time.sleep(LOOK_INTERVAL_S)  # no event tells
-                require_alive(engine, standing, node)
+                require_alive(engine, running, node)
 
 
 def _answers(client: httpx.Client, url: str) -> bool:
@@ -225,37 +226,37 @@ def _answers(client: httpx.Client, url: str) -> bool:
     return True
 
 
-def require_alive(engine: Engine, standing: Standing, node: str) -> None:
+def require_alive(engine: DockerEngine, running: ComposeStack, node: str) -> None:
     """Raises WorldError when the node's container has ended."""
-    found = engine.find(standing.stack, service_of(node))
+    found = engine.containers.find(running.stack, service_of(node))
     if found is not None and found.state in ("exited", "dead"):
-        raise WorldError(f"{node} ended at its start\n{last_words(engine, standing, node)}")
+        raise WorldError(f"{node} ended at its start\n{log_tail(engine, running, node)}")
 
 
-def _await_firewall(engine: Engine, standing: Standing) -> None:
+def _await_firewall(engine: DockerEngine, running: ComposeStack) -> None:
     """Returns when the packet rules around Toxiproxy are in place; raises WorldError."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     with httpx.Client(trust_env=False, timeout=2.0) as client:
-        while not _answers(client, f"{standing.firewall_url}/healthz"):
-            firewall = _required(engine, standing, FIREWALL)
+        while not _answers(client, f"{running.firewall_url}/healthz"):
+            firewall = _required(engine, running, FIREWALL)
             if time.monotonic() > deadline_s or firewall.state in ("exited", "dead"):
-                said = engine.logs(firewall.id, 8)
+                said = engine.containers.logs(firewall.id, 8)
                 raise WorldError(f"the firewall around Toxiproxy did not come up\n{said}")
             time.sleep(LOOK_INTERVAL_S)  # no event tells
 
 
-def last_words(engine: Engine, standing: Standing, node: str) -> str:
+def log_tail(engine: DockerEngine, running: ComposeStack, node: str) -> str:
     """The end of what a node's container printed."""
-    found = engine.find(standing.stack, service_of(node))
-    return engine.logs(found.id, 12) if found is not None else "(its container is gone)"
+    found = engine.containers.find(running.stack, service_of(node))
+    return engine.containers.logs(found.id, 12) if found is not None else "(its container is gone)"
 
 
-def take_down(standing: Standing) -> None:
+def take_down(running: ComposeStack) -> None:
     """Removes everything of the stack from the engine, and its secrets; may run twice. Raises WorldError."""
-    engine = Engine()
+    engine = DockerEngine()
     try:
-        engine.remove_stack(standing.stack)
+        engine.remove_stack(running.stack)
     finally:
         engine.close()
     for name in (SPEC_NAME, HOLDS_NAME, VARIABLES_NAME, RECORD_NAME):
-        (standing.folder / name).unlink(missing_ok=True)
+        (running.folder / name).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.world import Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 from brownout.harness.worlds.compose import stack as compose_stack
-from brownout.harness.worlds.compose.engine import Engine
+from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.firewall import Firewall
 from brownout.harness.worlds.compose.layout import (
     DASHBOARD,
@@ -36,7 +36,7 @@ from brownout.harness.worlds.compose.layout import (
     service_of,
 )
 from brownout.harness.worlds.compose.nodes import NodeHolds
-from brownout.harness.worlds.compose.stack import Standing, read_standing
+from brownout.harness.worlds.compose.stack import ComposeStack, read_compose_stack
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
@@ -56,8 +56,8 @@ class ComposeWorld(SocketWorld):
 
     def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> None:
         super().__init__(spec, folder=folder, epoch_s=epoch_s, rate=rate)
-        self._standing: Standing | None = None
-        self._engine: Engine | None = None
+        self._stack: ComposeStack | None = None
+        self._engine: DockerEngine | None = None
         self._proxies: Mapping[str, Proxy] = {proxy.name: proxy for proxy in proxies(spec)}
 
     @classmethod
@@ -74,29 +74,29 @@ class ComposeWorld(SocketWorld):
     def attach(cls, folder: Path) -> Self:
         """A world over the stack that another process brought up in `folder`; raises StackGone when there is none."""
         folder = folder.resolve()
-        standing = read_standing(folder)
+        running = read_compose_stack(folder)
         try:
             served = read_served(folder / SPEC_NAME)
         except (OSError, ValueError) as wrong:
-            compose_stack.take_down(standing)  # one that was killed while it went up or down
+            compose_stack.take_down(running)  # one that was killed while it went up or down
             raise StackGone(f"the stack in {folder} is dead") from wrong
         world = cls(served.stack, folder=folder, epoch_s=served.clock.epoch_s, rate=served.clock.rate)
-        world._take(standing, served)
+        world._take(running, served)
         return world
 
-    def _take(self, standing: Standing, served: ServedStack) -> None:
-        self._standing, self.spec, self._clock = standing, served.stack, served.clock
+    def _take(self, running: ComposeStack, served: ServedStack) -> None:
+        self._stack, self.spec, self._clock = running, served.stack, served.clock
 
     def alive(self) -> bool:
         """True while the stack's Toxiproxy runs: without it nothing reaches anything."""
-        if self._standing is None:
+        if self._stack is None:
             return False
-        found = self._docker().find(self._standing.stack, TOXIPROXY)
+        found = self._docker().containers.find(self._stack.stack, TOXIPROXY)
         return found is not None and found.running
 
     async def start(self) -> None:
         """Brings the whole stack up and returns when every node answers; raises WorldError, leaving nothing behind."""
-        if self._standing is not None:
+        if self._stack is not None:
             raise WorldError(f"this stack is up already, in {self.folder}")
         rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
         try:
@@ -111,7 +111,7 @@ class ComposeWorld(SocketWorld):
             raise
 
     async def _await_first_ready(self, node: str) -> None:
-        """Returns when a node that was just started is ready; raises WorldError, with its last words where it has ended."""
+        """Returns when a started node is ready; raises WorldError, with the tail of its log where it has ended."""
         try:
             await self.await_ready(node)
         except WorldError:
@@ -143,9 +143,9 @@ class ComposeWorld(SocketWorld):
         May run twice.
         """
         await self.close()
-        if self._standing is not None:
-            await asyncio.to_thread(compose_stack.take_down, self._standing)
-            self._standing = None
+        if self._stack is not None:
+            await asyncio.to_thread(compose_stack.take_down, self._stack)
+            self._stack = None
         if self._engine is not None:
             self._engine.close()
             self._engine = None
@@ -166,10 +166,10 @@ class ComposeWorld(SocketWorld):
     def inside(self) -> Inside:
         """The client network, and the links that begin there as containers on it reach them."""
         urls = {node: f"http://{self._proxies[str(Link(CLIENT, node))].inside}" for node in self.urls()}
-        standing = self._up()
-        dashboard = published_ports(self.spec, standing.first_port)[control_name(DASHBOARD)]
+        running = self._up()
+        dashboard = published_ports(self.spec, running.first_port)[control_name(DASHBOARD)]
         variables = self.folder / compose_stack.VARIABLES_NAME
-        return Inside(f"{standing.project}_{CLIENT}", urls, variables, f"http://{HOST}:{dashboard}")
+        return Inside(f"{running.project}_{CLIENT}", urls, variables, f"http://{HOST}:{dashboard}")
 
     def log_hint(self, node: str) -> str:
         return f"`docker logs {self._up().project}-{service_of(node)}-1` shows what it said"
@@ -219,14 +219,14 @@ class ComposeWorld(SocketWorld):
             raise WorldError(f"{prober} could not look at {link}: status {answer.status}")
         return ProbeResult(answer.body["outcome"], float(answer.body["latency_ms"]))
 
-    def _up(self) -> Standing:
-        if self._standing is None:
+    def _up(self) -> ComposeStack:
+        if self._stack is None:
             raise WorldError("the stack is not up", hint="`brownout up --world compose` brings one up")
-        return self._standing
+        return self._stack
 
-    def _docker(self) -> Engine:
+    def _docker(self) -> DockerEngine:
         if self._engine is None:
-            self._engine = Engine()
+            self._engine = DockerEngine()
         return self._engine
 
     def _nodes(self) -> NodeHolds:

@@ -10,13 +10,13 @@ from typing import Literal
 from brownout.harness.world import ProbeResult
 from brownout.identity.server.spec_file import split_address
 
-Outcome = Literal["ok", "refused", "reset", "timeout"]
+ProbeOutcome = Literal["ok", "refused", "reset", "timeout"]
 
 
 async def probe_address(address: str, *, timeout_ms: float) -> ProbeResult:
     """Asks `host:port` for its health page; `ok` is any HTTP answer at all, for it shows that the link carries."""
     started_s = time.perf_counter()
-    outcome: Outcome
+    outcome: ProbeOutcome
     try:
         async with asyncio.timeout(timeout_ms / 1000):
             outcome = await _exchange(*split_address(address))
@@ -25,7 +25,7 @@ async def probe_address(address: str, *, timeout_ms: float) -> ProbeResult:
     return ProbeResult(outcome, (time.perf_counter() - started_s) * 1000)
 
 
-async def _exchange(host: str, port: int) -> Outcome:
+async def _exchange(host: str, port: int) -> ProbeOutcome:
     try:
         reader, writer = await asyncio.open_connection(host, port)
     except OSError:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.worlds.compose.engine import OWNER_LABEL, STACK_LABEL, Engine
+from brownout.harness.worlds.compose.engine import OWNER_LABEL, STACK_LABEL, DockerEngine
 from brownout.harness.worlds.compose.inspected import SERVICE_LABEL, Confined, Network
 from brownout.harness.worlds.compose.layout import (
     API_PORT,
@@ -40,8 +40,8 @@ from brownout.harness.worlds.compose.layout import (
     inside_links,
     proxies,
 )
-from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, Standing, owner, read_standing
-from brownout.harness.worlds.compose.topology.rules import Finding, rule_findings
+from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, ComposeStack, owner, read_compose_stack
+from brownout.harness.worlds.compose.topology.rules import Violation, rule_violations
 from brownout.identity.core.topology import CLIENT, StackSpec
 from brownout.identity.server.shared_spec import SPEC_NAME
 from brownout.identity.server.spec_file import read_served
@@ -69,12 +69,12 @@ class Topology:
     stack: str
     containers: int
     attempts: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Violation, ...]
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class InsideView:
     """What was seen from inside one container: see brownout.harness.worlds.compose.topology.inside."""
 
     open: frozenset[str]
@@ -84,39 +84,39 @@ class Look:
 
 def check_topology(folder: Path) -> Topology:
     """Looks at the stack that is up in `folder`; raises WorldError when it cannot be looked at, StackGone when it is gone."""
-    standing, stack = read_standing(folder), read_served(folder / SPEC_NAME).stack
-    engine = Engine()
+    running, stack = read_compose_stack(folder), read_served(folder / SPEC_NAME).stack
+    engine = DockerEngine()
     try:
         # Another check of the same stack may be under way; what it made is no part of the stack.
-        containers = [each for each in engine.confined(standing.stack) if each.service != CHECK_SERVICE]
-        networks = [each for each in engine.networks(standing.stack) if OUTSIDER not in each.name]
+        containers = [each for each in engine.confined(running.stack) if each.service != CHECK_SERVICE]
+        networks = [each for each in engine.networks(running.stack) if OUTSIDER not in each.name]
         if not containers:
-            raise StackGone(f"the engine has no container of the stack {standing.stack}", hint="`brownout down` clears it away")
+            raise StackGone(f"the engine has no container of the stack {running.stack}", hint="`brownout down` clears it away")
         with ExitStack() as held:
             machine = held.enter_context(_machine_listeners(engine.networks()))
-            outsider = held.enter_context(_outsider(engine, standing))
+            outsider = held.enter_context(_outsider(engine, running))
             outside = dict.fromkeys(machine, "the machine") | {outsider: "a container on another network of the engine"}
-            found = _Inside(engine, standing.project, stack, containers, outside).look()
-        findings = (*rule_findings(containers, networks), *(finding for seen in found for finding in seen.findings))
+            found = _InsideCheck(engine, running.project, stack, containers, outside).look()
+        findings = (*rule_violations(containers, networks), *(finding for seen in found for finding in seen.findings))
         notes = () if len(machine) > 1 else (NO_MACHINE,)
-        return Topology(standing.stack, len(containers), sum(seen.attempts for seen in found), findings, notes)
+        return Topology(running.stack, len(containers), sum(seen.attempts for seen in found), findings, notes)
     finally:
         engine.close()
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Checked:
     """What came of one container: the findings, and how many connections had to fail."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[Violation, ...]
     attempts: int = 0
 
 
-class _Inside:
+class _InsideCheck:
     """The part of the check that is done from inside the containers. `outside` is what none may reach, and what that is."""
 
     def __init__(
-        self, engine: Engine, project: str, stack: StackSpec, containers: Sequence[Confined], outside: Mapping[str, str]
+        self, engine: DockerEngine, project: str, stack: StackSpec, containers: Sequence[Confined], outside: Mapping[str, str]
     ) -> None:
         self._engine, self._project, self._containers, self._outside = engine, project, containers, outside
         self._told = inside_links(stack)
@@ -124,33 +124,33 @@ class _Inside:
         self._control_ports = [each.port for each in proxies(stack) if each.name.startswith(f"{CONTROL}->")]
         self._proxy_at = {name: at for each in containers if each.service == TOXIPROXY for name, at in each.networks.items()}
 
-    def look(self) -> tuple[_Seen, ...]:
+    def look(self) -> tuple[_Checked, ...]:
         entered = [each for each in self._containers if each.service not in (SEED, TOXIPROXY)]
         with ThreadPoolExecutor(max_workers=LOOKERS) as pool:
             return tuple(pool.map(self._from_inside, entered))
 
-    def _from_inside(self, container: Confined) -> _Seen:
+    def _from_inside(self, container: Confined) -> _Checked:
         if not container.running:
-            return _Seen((Finding(container.name, "it does not run, so nothing was tried from inside it"),))
+            return _Checked((Violation(container.name, "it does not run, so nothing was tried from inside it"),))
         forbidden, expected = self._forbidden(container), self._expected(container)
         try:
             seen = self._ask(container, [*forbidden, *expected])
         except (WorldError, ValueError) as failed:
-            return _Seen((Finding(container.name, f"nothing could be tried from inside it: {failed}"),))
+            return _Checked((Violation(container.name, f"nothing could be tried from inside it: {failed}"),))
         found = [f"it can connect to {forbidden[target]} ({target})" for target in forbidden if target in seen.open]
         if not seen.open & set(expected):
             found.append("it reaches nothing that it should, so that it reaches nothing else proves nothing")
         if container.service != FIREWALL:
-            found += self._told_and_talked(container, seen)
-        return _Seen(tuple(Finding(container.name, problem) for problem in found), len(forbidden))
+            found += self._told_addresses_and_peers(container, seen)
+        return _Checked(tuple(Violation(container.name, problem) for problem in found), len(forbidden))
 
-    def _ask(self, container: Confined, targets: Sequence[str]) -> Look:
+    def _ask(self, container: Confined, targets: Sequence[str]) -> InsideView:
         wanted = json.dumps({"targets": targets, "timeout_s": TRY_TIMEOUT_S})
-        code, said = self._engine.run_in(container.id, ["python3", "-I", "-S", "-c", _SCRIPT, wanted])
+        code, said = self._engine.containers.run_in(container.id, ["python3", "-I", "-S", "-c", _SCRIPT, wanted])
         if code != 0:
             raise WorldError(said.strip().splitlines()[-1] if said.strip() else f"exit code {code}")
         seen = json.loads(said)
-        return Look(frozenset(seen["open"]), frozenset(seen["peers"]), seen["links"])
+        return InsideView(frozenset(seen["open"]), frozenset(seen["peers"]), seen["links"])
 
     def _forbidden(self, container: Confined) -> dict[str, str]:
         """What a container must not reach, by `host:port`, and what that is."""
@@ -181,7 +181,7 @@ class _Inside:
             ]
         return [f"{TOXIPROXY}:{port}" for port in self._link_ports]
 
-    def _told_and_talked(self, container: Confined, seen: Look) -> list[str]:
+    def _told_addresses_and_peers(self, container: Confined, seen: InsideView) -> list[str]:
         """Whether it was told anything but proxies, and has talked to anyone but Toxiproxy."""
         told = {link: at for link, at in (seen.links or {}).items() if self._told.get(link) != at}
         found = [f"it was told that {link} is at {at}, which is no proxy of that link" for link, at in sorted(told.items())]
@@ -218,26 +218,26 @@ def _listener(held: ExitStack, address: str) -> int:
 
 
 @contextmanager
-def _outsider(engine: Engine, standing: Standing) -> Iterator[str]:
+def _outsider(engine: DockerEngine, running: ComposeStack) -> Iterator[str]:
     """A container that listens on a network of its own, as `host:port`. Its labels are the stack's: it goes with it."""
-    name = f"{standing.project}{OUTSIDER}{secrets.token_hex(3)}"
-    labels = {STACK_LABEL: standing.stack, OWNER_LABEL: owner(), SERVICE_LABEL: CHECK_SERVICE}
+    name = f"{running.project}{OUTSIDER}{secrets.token_hex(3)}"
+    labels = {STACK_LABEL: running.stack, OWNER_LABEL: owner(), SERVICE_LABEL: CHECK_SERVICE}
     try:
         engine.make_network(name, labels)
-        made = engine.run_container(IDENTITY_IMAGE, ["-I", "-S", "-c", _LISTEN], name=name, network=name, labels=labels)
+        made = engine.containers.run(IDENTITY_IMAGE, ["-I", "-S", "-c", _LISTEN], name=name, network=name, labels=labels)
         address = f"{made.addresses[name]}:{NODE_PORT}"
         _await_listening(engine, made.id, address)
         yield address
     finally:
-        engine.remove(name)
+        engine.containers.remove(name)
         engine.remove_network(name)
 
 
-def _await_listening(engine: Engine, container: str, address: str) -> None:
+def _await_listening(engine: DockerEngine, container: str, address: str) -> None:
     """Returns when it takes connections at its own address; raises WorldError."""
     wanted = json.dumps({"targets": [address], "timeout_s": TRY_TIMEOUT_S})
     for _ in range(ATTEMPTS):  # each takes the engine a tenth of a second or more
-        code, said = engine.run_in(container, ["python3", "-I", "-S", "-c", _SCRIPT, wanted])
+        code, said = engine.containers.run_in(container, ["python3", "-I", "-S", "-c", _SCRIPT, wanted])
         if code == 0 and json.loads(said)["open"]:
             return
     raise WorldError(

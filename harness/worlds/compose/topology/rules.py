@@ -14,7 +14,7 @@ ROOT = ("", "0", "root")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Violation:
     """One thing that is not as it must be, and of what: a container, a network or a node."""
 
     where: str
@@ -24,16 +24,18 @@ class Finding:
         return f"{self.where}: {self.problem}"
 
 
-def rule_findings(containers: Sequence[Confined], networks: Sequence[Network]) -> Iterator[Finding]:
+def rule_violations(containers: Sequence[Confined], networks: Sequence[Network]) -> Iterator[Violation]:
     """Every rule that is not kept."""
     for container in containers:
-        yield from (Finding(container.name, problem) for problem in _container_problems(container, containers))
+        yield from (Violation(container.name, problem) for problem in _container_problems(container, containers))
     known = {container.id: container for container in containers}
     for network in networks:
         strangers = [member for member in network.members if member not in known]
         members = [known[member] for member in network.members if member in known]
-        yield from (Finding(network.name, problem) for problem in _network_problems(network, members))
-        yield from (Finding(network.name, f"the container {each[:12]}, no part of this stack, is on it") for each in strangers)
+        yield from (Violation(network.name, problem) for problem in _network_problems(network, members))
+        yield from (
+            Violation(network.name, f"the container {each[:12]}, no part of this stack, is on it") for each in strangers
+        )
 
 
 def _container_problems(container: Confined, containers: Sequence[Confined]) -> Iterator[str]:

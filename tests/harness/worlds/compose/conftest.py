@@ -8,34 +8,34 @@ from collections.abc import Iterator
 
 import pytest
 
-from brownout.harness.worlds.compose.engine import Engine
+from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.world import ComposeWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from support.containers import Containers
+from support.containers import ContainerStack
 
 PUBLISH_INTERVAL_S = 2.0
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerStack]:
     """A stack that publishes often, so that nodes without a replica are soon ready."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BROWNOUT_HOME", str(tmp_path_factory.mktemp("home")))
         spec = build_stack(seed=23, settings={"publish_interval_s": PUBLISH_INTERVAL_S})
         folder = tmp_path_factory.mktemp("stack") / f"s-{time.monotonic_ns():x}"
         world = ComposeWorld(spec, folder=folder, epoch_s=time.time(), rate=1.0)
-        engine = Engine()
+        engine = DockerEngine()
         with asyncio.Runner() as runner:
             try:
                 runner.run(world.start())
-                yield Containers(world, runner, engine)
+                yield ContainerStack(world, runner, engine)
             finally:
                 runner.run(world.stop())
                 engine.close()
 
 
 @pytest.fixture
-def whole(stack: Containers) -> Iterator[Containers]:
+def whole(stack: ContainerStack) -> Iterator[ContainerStack]:
     """The stack, whole again after the test."""
     yield stack
     stack.run(stack.require_whole())

@@ -15,7 +15,7 @@ from brownout.faults.region_kill import RegionKill
 from brownout.harness.fault import Fault
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
-from support.containers import Containers
+from support.containers import ContainerStack
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 PLACES: Mapping[str, str] = {"sydney": "australiaeast", "melbourne": "australiasoutheast"}
@@ -27,7 +27,7 @@ names = itertools.count(1)
 class Writer:
     """Creates identities, at home in either region, through one region's management node; keeps what was acknowledged."""
 
-    stack: Containers
+    stack: ContainerStack
     token: str
     region: str
     acknowledged: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Writer:
                 self.acknowledged.append(name)
 
 
-async def missing(stack: Containers, token: str, written: list[str]) -> list[str]:
+async def missing(stack: ContainerStack, token: str, written: list[str]) -> list[str]:
     """What one of the two regions does not know."""
     lost = []
     for region, name in itertools.product(PLACES, written):
@@ -51,7 +51,7 @@ async def missing(stack: Containers, token: str, written: list[str]) -> list[str
     return lost
 
 
-async def machine(stack: Containers, token: str, region: str) -> str:
+async def machine(stack: ContainerStack, token: str, region: str) -> str:
     """A new machine with an identity of its own, which its host knows: a host that is slow hears of it with the next change."""
     name = f"made-{next(names)}"
     body = {"location": PLACES[region], "identity": {"type": "SystemAssigned"}}
@@ -62,7 +62,7 @@ async def machine(stack: Containers, token: str, region: str) -> str:
     raise AssertionError(f"the host never heard of {name}")
 
 
-async def forget_tokens(stack: Containers) -> None:
+async def forget_tokens(stack: ContainerStack) -> None:
     """Restarts what caches tokens, so that stores are asked."""
     nodes = [node for node in stack.world.spec.nodes() if ".token." in node or node.endswith(".host")]
     for act in ("hold", "release"):
@@ -74,18 +74,18 @@ async def forget_tokens(stack: Containers) -> None:
     await stack.ready(*nodes)
 
 
-async def through(stack: Containers, fault: Fault) -> None:
+async def through(stack: ContainerStack, fault: Fault) -> None:
     """Carries the fault out and takes it back."""
     await fault.apply(stack.world, "f-1")
     await fault.revert(stack.world, "f-1")
     await stack.ready()
 
 
-async def identities(stack: Containers, node: str) -> Any:
+async def identities(stack: ContainerStack, node: str) -> Any:
     return (await stack.world.read(Carrier("control", node)))["identities"]
 
 
-def test_killing_a_region_under_writes_loses_nothing_acknowledged(whole: Containers) -> None:
+def test_killing_a_region_under_writes_loses_nothing_acknowledged(whole: ContainerStack) -> None:
     """Identities are being created in both regions when the home region dies; all that were acknowledged are there after."""
 
     async def story() -> tuple[int, list[str], list[int]]:
@@ -111,7 +111,7 @@ def test_killing_a_region_under_writes_loses_nothing_acknowledged(whole: Contain
     assert tokens == [200, 200]
 
 
-def test_a_wiped_store_gets_its_identities_back(whole: Containers) -> None:
+def test_a_wiped_store_gets_its_identities_back(whole: ContainerStack) -> None:
     """A machine's identity that the store had lost is there again when a token is asked for; ARM never missed it."""
 
     async def story() -> tuple[int, int, int, list[str]]:
@@ -132,7 +132,7 @@ def test_a_wiped_store_gets_its_identities_back(whole: Containers) -> None:
 
 
 @pytest.mark.parametrize("role", ["token", "management", "vault"])
-def test_a_wiped_reader_loses_nothing(whole: Containers, role: str) -> None:
+def test_a_wiped_reader_loses_nothing(whole: ContainerStack, role: str) -> None:
     """It has its replica again after a round of publishing, as new as everybody's, and serves."""
 
     async def story() -> tuple[list[str], int, set[int]]:
@@ -151,7 +151,7 @@ def test_a_wiped_reader_loses_nothing(whole: Containers, role: str) -> None:
     assert len(versions) == 1
 
 
-def test_a_wiped_home_region_comes_back_from_the_other(whole: Containers) -> None:
+def test_a_wiped_home_region_comes_back_from_the_other(whole: ContainerStack) -> None:
     """All that had been published is there, also who may sign; versions go on; only machines made in Sydney are unknown."""
 
     async def story() -> list[Any]:
@@ -182,7 +182,7 @@ def test_a_wiped_home_region_comes_back_from_the_other(whole: Containers) -> Non
     assert whole.run(story()) == [8, [], [200, 200], 404, True, True, 2]
 
 
-def test_a_region_that_is_not_home_is_wiped_and_comes_back(whole: Containers) -> None:
+def test_a_region_that_is_not_home_is_wiped_and_comes_back(whole: ContainerStack) -> None:
     """Its stores are filled again from the directory as its identities are asked for."""
 
     async def story() -> tuple[list[str], int]:
@@ -201,7 +201,7 @@ def test_a_region_that_is_not_home_is_wiped_and_comes_back(whole: Containers) ->
     assert status in (200, 201)
 
 
-def test_a_token_that_was_given_before_the_wipe_is_still_believed(whole: Containers) -> None:
+def test_a_token_that_was_given_before_the_wipe_is_still_believed(whole: ContainerStack) -> None:
     """Wiping the directory takes no signing key away: a token of before opens the vaults of both regions."""
 
     async def story() -> list[int]:

@@ -22,7 +22,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
-from support.containers import Containers
+from support.containers import ContainerStack
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 CASES: tuple[Fault, ...] = (
@@ -41,7 +41,7 @@ CASES: tuple[Fault, ...] = (
 
 
 @pytest.mark.parametrize("fault", CASES, ids=lambda fault: fault.describe().replace(" ", "-"))
-def test_a_fault_bites_and_heals(whole: Containers, fault: Fault) -> None:
+def test_a_fault_bites_and_heals(whole: ContainerStack, fault: Fault) -> None:
     """Under the life cycle its bite is proven, and after the revert its heal."""
 
     async def story() -> tuple[str, str]:
@@ -59,7 +59,7 @@ def test_a_fault_bites_and_heals(whole: Containers, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("effect", "state", "exit_code"), [("down", "exited", 137), ("stopped", "exited", 0), ("paused", "paused", 0)]
 )
-def test_the_engine_says_so_too(whole: Containers, effect: str, state: str, exit_code: int) -> None:
+def test_the_engine_says_so_too(whole: ContainerStack, effect: str, state: str, exit_code: int) -> None:
     """A killed process ended by SIGKILL, a stopped one by itself, a paused one has not ended; then it runs again."""
     carrier = Carrier("node", "sydney.vault")
     whole.run(whole.world.hold(carrier, "f-1", {"effect": effect}))
@@ -69,7 +69,7 @@ def test_the_engine_says_so_too(whole: Containers, effect: str, state: str, exit
     assert whole.container("sydney-vault").running
 
 
-def test_a_restart_is_done_once(whole: Containers) -> None:
+def test_a_restart_is_done_once(whole: ContainerStack) -> None:
     """Putting the hold again, as after a crash half-way, does not restart again; another restart does."""
     carrier, state = Carrier("node", "melbourne.vault"), {"effect": "restarted"}
     started = [whole.container("melbourne-vault").started_at]
@@ -83,7 +83,7 @@ def test_a_restart_is_done_once(whole: Containers) -> None:
     assert whole.container("melbourne-vault").started_at == started[3]
 
 
-def test_what_does_not_run_cannot_be_restarted(whole: Containers) -> None:
+def test_what_does_not_run_cannot_be_restarted(whole: ContainerStack) -> None:
     """A node that is held down is not restarted; nothing is held by the attempt."""
     carrier = Carrier("node", "melbourne.vault")
     whole.run(whole.world.hold(carrier, "f-1", {"effect": "down"}))
@@ -94,13 +94,13 @@ def test_what_does_not_run_cannot_be_restarted(whole: Containers) -> None:
     assert set(held) == {"f-1"}
 
 
-def test_wiping_takes_one_node_s_volume_and_no_other(whole: Containers) -> None:
+def test_wiping_takes_one_node_s_volume_and_no_other(whole: ContainerStack) -> None:
     """Container and volume of that node are gone, all others stay; afterwards it has new ones."""
     carrier, stack = Carrier("node", "sydney.host"), whole.world.folder.name
-    before = whole.engine.containers(stack)
+    before = whole.engine.containers.of_stack(stack)
     volumes = {node: whole.engine.has_volume(f"brownout-{stack}_{node}") for node in ("sydney-host", "sydney-vault")}
     whole.run(whole.world.hold(carrier, "f-1", {"effect": "wiped"}))
-    left = whole.engine.containers(stack)
+    left = whole.engine.containers.of_stack(stack)
     gone = {node: whole.engine.has_volume(f"brownout-{stack}_{node}") for node in volumes}
     whole.run(whole.world.release(carrier, "f-1"))
     assert volumes == {"sydney-host": True, "sydney-vault": True}
@@ -110,7 +110,7 @@ def test_wiping_takes_one_node_s_volume_and_no_other(whole: Containers) -> None:
     assert {each.id for each in left.values()} < {each.id for each in before.values()}
 
 
-def test_an_old_image_has_one_build(whole: Containers) -> None:
+def test_an_old_image_has_one_build(whole: ContainerStack) -> None:
     """A node that runs from an old image says so, refuses another build, and afterwards runs what it ran before."""
     node, carrier = "melbourne.token.z2", Carrier("node", "melbourne.token.z2")
 
@@ -139,7 +139,7 @@ def test_an_old_image_has_one_build(whole: Containers) -> None:
     ],
 )
 def test_holds_on_a_node_are_a_set(
-    whole: Containers, weaker: Mapping[str, Any], stronger: Mapping[str, Any], seen: str
+    whole: ContainerStack, weaker: Mapping[str, Any], stronger: Mapping[str, Any], seen: str
 ) -> None:
     """Both are in force as far as they can be, the first release leaves the second, and the last leaves the node whole."""
     carrier = Carrier("node", "melbourne.vault")
@@ -157,7 +157,7 @@ def test_holds_on_a_node_are_a_set(
     assert whole.run(story()) == [seen, seen, "running", True, {}]
 
 
-def test_a_region_is_changed_at_once(whole: Containers) -> None:
+def test_a_region_is_changed_at_once(whole: ContainerStack) -> None:
     """Holds on several nodes are put and released side by side, and the file keeps them all."""
     carriers = [Carrier("node", node) for node in whole.world.spec.nodes() if node.startswith("melbourne.")]
 

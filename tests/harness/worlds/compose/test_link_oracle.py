@@ -10,7 +10,7 @@ import pytest
 
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
-from support.containers import Containers
+from support.containers import ContainerStack
 from support.places import DOCS
 from support.socket_oracle import Oracle, http, oracle
 
@@ -59,27 +59,27 @@ class Look:
 
     link: str
     prober: str
-    request: Callable[[Containers, int], str]
-    arrived: Callable[[Containers, int], Awaitable[bool]]
+    request: Callable[[ContainerStack, int], str]
+    arrived: Callable[[ContainerStack, int], Awaitable[bool]]
 
 
-def imds_request(stack: Containers, number: int) -> str:
+def imds_request(stack: ContainerStack, number: int) -> str:
     path = f"/scaleout_{7000 + number}/metadata/identity/oauth2/token"
     return http("GET", f"{path}?api-version=2018-02-01&resource=https://vault.azure.net", {"metadata": "true"})
 
 
-async def imds_arrived(stack: Containers, number: int) -> bool:
+async def imds_arrived(stack: ContainerStack, number: int) -> bool:
     state = await stack.world.read(Carrier("control", "sydney.host"))
     return f"scaleout_{7000 + number}" in state["imds_requests"]
 
 
-def directory_request(stack: Containers, number: int) -> str:
+def directory_request(stack: ContainerStack, number: int) -> str:
     record = {"object_id": f"oracle-{number}", "resource_id": f"/oracle/{number}", "home_region": "sydney", "kind": "system"}
     bearer = {"authorization": f"Bearer {stack.world.spec.control_token}"}
     return http("PUT", f"/principals/oracle-{number}", bearer, {**record, "name": f"oracle-{number}", "client_id": "c"})
 
 
-async def directory_arrived(stack: Containers, number: int) -> bool:
+async def directory_arrived(stack: ContainerStack, number: int) -> bool:
     asked = Request("GET", "/resources", {"id": f"/oracle/{number}"})
     return (await stack.world.control("sydney.directory", asked)).status == 200
 
@@ -98,7 +98,7 @@ def path(request: pytest.FixtureRequest) -> Look:
 
 
 @pytest.fixture(scope="module")
-def socket_(stack: Containers, path: Look) -> Iterator[Oracle]:
+def socket_(stack: ContainerStack, path: Look) -> Iterator[Oracle]:
     """The program on the link's source side."""
     container = stack.container(path.prober)
     with oracle(container.id, stack.world._proxies[path.link].inside) as running:
@@ -106,12 +106,12 @@ def socket_(stack: Containers, path: Look) -> Iterator[Oracle]:
     stack.run(stack.require_whole())
 
 
-def arrives(stack: Containers, path: Look, number: int) -> str:
+def arrives(stack: ContainerStack, path: Look, number: int) -> str:
     return "yes" if stack.run(path.arrived(stack, number)) else "no"
 
 
 @pytest.mark.parametrize("meaning", tuple(meanings()), ids=str)
-def test_a_link_word_means_what_the_page_says(stack: Containers, path: Look, socket_: Oracle, meaning: Meaning) -> None:
+def test_a_link_word_means_what_the_page_says(stack: ContainerStack, path: Look, socket_: Oracle, meaning: Meaning) -> None:
     """For a new and an open connection: what the caller sees, whether its request is carried out, and what comes afterwards."""
     link = Carrier("link", path.link)
     first, opened, new = (next(numbers) for _ in range(3))

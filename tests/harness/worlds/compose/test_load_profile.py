@@ -12,8 +12,8 @@ import pytest
 
 from brownout.harness.load.bands import Band, Bands
 from brownout.harness.world import Carrier
-from brownout.harness.worlds.compose.stack import read_standing
-from support.containers import Containers
+from brownout.harness.worlds.compose.stack import read_compose_stack
+from support.containers import ContainerStack
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 PATIENCE_S = 40.0
@@ -21,9 +21,9 @@ WORKERS = 2
 
 
 @pytest.fixture(scope="module")
-def dashboard(stack: Containers) -> Iterator[str]:
+def dashboard(stack: ContainerStack) -> Iterator[str]:
     """The dashboard's URL while master and workers run; they are gone afterwards."""
-    compose = read_standing(stack.world.folder).compose()
+    compose = read_compose_stack(stack.world.folder).compose()
     services = ("load-master", "load-worker")
     options = ("--detach", "--wait", "--no-deps", "--no-build", "--no-recreate", "--quiet-pull")
     compose.run("up", *options, "--scale", f"load-worker={WORKERS}", *services)
@@ -58,7 +58,7 @@ def lost(data: dict[str, Any], cohort: str) -> int:
     return total - good
 
 
-def test_workers_in_containers_put_on_the_same_load(stack: Containers, dashboard: str) -> None:
+def test_workers_in_containers_put_on_the_same_load(stack: ContainerStack, dashboard: str) -> None:
     """Every cohort, the management callers too, is asked for by the workers, and all of it is good on a whole stack."""
     data = stack.run(shown(dashboard, lambda data: totals(data) and min(total for total, _ in totals(data).values()) >= 5))
     assert {"sydney-machines", "melbourne-machines", "sydney-managers"} <= totals(data).keys()
@@ -66,7 +66,7 @@ def test_workers_in_containers_put_on_the_same_load(stack: Containers, dashboard
     assert data["problems"] == []
 
 
-def test_a_fault_is_felt_and_its_band_is_drawn(stack: Containers, dashboard: str) -> None:
+def test_a_fault_is_felt_and_its_band_is_drawn(stack: ContainerStack, dashboard: str) -> None:
     """A hole in Sydney's clients' link takes their good share down; the band that the machine tells of is in the data."""
     carrier = Carrier("link", "client->sydney.host")
     name = "hole"

@@ -11,11 +11,11 @@ import pytest
 
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.compose import stack as compose_stack
-from brownout.harness.worlds.compose.engine import Engine
+from brownout.harness.worlds.compose.engine import Containers, DockerEngine
 from brownout.harness.worlds.compose.layout import SPEC_FOLDER
 from brownout.harness.worlds.compose.world import ComposeWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from support.containers import Containers
+from support.containers import ContainerStack
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 FILES = 40
@@ -35,27 +35,29 @@ print("all whole")
 """
 
 
-def test_a_file_is_whole_and_readable_when_it_is_there(stack: Containers) -> None:
+def test_a_file_is_whole_and_readable_when_it_is_there(stack: ContainerStack) -> None:
     """A node that reads what it waited for at the very moment it appears reads all of it, with its own user's rights."""
-    standing = compose_stack.read_standing(stack.world.folder)
+    running = compose_stack.read_compose_stack(stack.world.folder)
     told: list[tuple[int, str]] = []
     reader = stack.container("sydney-host").id
-    reading = threading.Thread(target=lambda: told.append(stack.engine.run_in(reader, ["python3", "-I", "-c", READER])))
+    reading = threading.Thread(
+        target=lambda: told.append(stack.engine.containers.run_in(reader, ["python3", "-I", "-c", READER]))
+    )
     reading.start()
     try:
         for number in range(FILES):
-            compose_stack.share(stack.engine, standing, f"told-{number}", CONTENT)
+            compose_stack.share(stack.engine, running, f"told-{number}", CONTENT)
     finally:
         reading.join()
     assert told == [(0, "all whole\n")]
 
 
-def test_a_file_is_replaced_as_a_whole(stack: Containers) -> None:
+def test_a_file_is_replaced_as_a_whole(stack: ContainerStack) -> None:
     """What is told again under the same name takes the place of what was told before."""
-    standing = compose_stack.read_standing(stack.world.folder)
+    running = compose_stack.read_compose_stack(stack.world.folder)
     for content in (b"first", b"second"):
-        compose_stack.share(stack.engine, standing, "told-again", content)
-    code, said = stack.engine.run_in(stack.container("sydney-host").id, ["cat", f"{SPEC_FOLDER}/told-again"])
+        compose_stack.share(stack.engine, running, "told-again", content)
+    code, said = stack.engine.containers.run_in(stack.container("sydney-host").id, ["cat", f"{SPEC_FOLDER}/told-again"])
     assert (code, said) == (0, "second")
 
 
@@ -63,17 +65,17 @@ def test_a_node_that_ends_at_its_start_is_named_with_its_last_words(tmp_path: Pa
     """Nodes that cannot read what they were told end the start with a name and a traceback, and nothing stays."""
     world = ComposeWorld(build_stack(seed=1), folder=tmp_path / "c-mistold", epoch_s=time.time(), rate=1.0)
     monkeypatch.setattr(world, "ready_timeout_s", 3.0)
-    put_file = Engine.put_file
+    put_file = Containers.put_file
 
-    def misspelt(engine: Engine, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:
+    def misspelt(containers: Containers, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:
         wrong = b'{"no": "clock"}' if name == compose_stack.GO_NAME else content
-        put_file(engine, container, folder, name, wrong, uid=uid)
+        put_file(containers, container, folder, name, wrong, uid=uid)
 
-    monkeypatch.setattr(Engine, "put_file", misspelt)
+    monkeypatch.setattr(Containers, "put_file", misspelt)
     with pytest.raises(WorldError, match=r"(?s)sydney\.\w+ ended at its start.*TypeError"):
         asyncio.run(world.start())
-    engine = Engine()
+    engine = DockerEngine()
     try:
-        assert engine.find("c-mistold", "sydney-host") is None
+        assert engine.containers.find("c-mistold", "sydney-host") is None
     finally:
         engine.close()

@@ -12,9 +12,9 @@ from brownout.harness.base.statedir import ledger_path
 from brownout.harness.cli import main
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.worlds.catalog import COMPOSE
-from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, read_standing
+from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, read_compose_stack
 from brownout.harness.worlds.compose.topology.check import Topology, check_topology
-from support.containers import Containers
+from support.containers import ContainerStack
 from support.docker_cli import docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -22,7 +22,7 @@ TALK = "import socket, time; held = socket.create_connection(('sydney-store', 80
 SLEEP = "import time; time.sleep(300)"
 
 
-def test_the_walls_hold(stack: Containers) -> None:
+def test_the_walls_hold(stack: ContainerStack) -> None:
     """`doctor --stack` tries hundreds of connections from inside every container, and every one of them fails."""
     with Ledger(ledger_path()) as ledger:
         row = ledger.add_stack("shared", folder=stack.world.folder, world=COMPOSE, run_owned=False)
@@ -37,18 +37,18 @@ def test_the_walls_hold(stack: Containers) -> None:
 
 
 @pytest.fixture(scope="module")
-def broken(stack: Containers) -> Iterator[Topology]:
+def broken(stack: ContainerStack) -> Iterator[Topology]:
     """What the check finds once containers of this test have broken every rule, and one of the stack's is paused."""
-    standing = read_standing(stack.world.folder)
-    ours = ("--label", f"brownout.stack={standing.stack}", "--label", "brownout.owner=test")
+    running = read_compose_stack(stack.world.folder)
+    ours = ("--label", f"brownout.stack={running.stack}", "--label", "brownout.owner=test")
     mark = secrets.token_hex(3)
     run = ("run", "--detach", "--entrypoint", "python3")
     asleep, names = (IDENTITY_IMAGE, "-c", SLEEP), [f"{mark}-{name}" for name in ("bridging", "published", "stranger")]
-    paused = f"{standing.project}-client-prober-1"
+    paused = f"{running.project}-client-prober-1"
     try:
-        region = f"{standing.project}_sydney"
+        region = f"{running.project}_sydney"
         docker(*run, "--name", names[0], *ours, "--network", region, IDENTITY_IMAGE, "-c", TALK)
-        docker("network", "connect", f"{standing.project}_melbourne", names[0])
+        docker("network", "connect", f"{running.project}_melbourne", names[0])
         docker(*run, "--name", names[1], *ours, "--user", "0", "--publish", "0.0.0.0::8080", *asleep)
         docker(*run, "--name", names[2], "--network", region, *asleep)
         docker("pause", paused)

@@ -238,9 +238,9 @@ def test_the_doctor_without_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @pytest.mark.parametrize(("free", "ok"), [(500_000_000, False), (5_000_000_000, True)])
 def test_a_full_disk_of_the_engine_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, ok: bool) -> None:
     """The room is that of the disk on which the engine keeps its data."""
-    monkeypatch.setattr("brownout.harness.worlds.compose.engine.Engine.__init__", lambda self: None)
-    monkeypatch.setattr("brownout.harness.worlds.compose.engine.Engine.close", lambda self: None)
-    monkeypatch.setattr("brownout.harness.worlds.compose.engine.Engine.data_folder", str(tmp_path))
+    monkeypatch.setattr("brownout.harness.worlds.compose.engine.DockerEngine.__init__", lambda self: None)
+    monkeypatch.setattr("brownout.harness.worlds.compose.engine.DockerEngine.close", lambda self: None)
+    monkeypatch.setattr("brownout.harness.worlds.compose.engine.DockerEngine.data_folder", str(tmp_path))
     monkeypatch.setattr(doctor_docker.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
     found = doctor_docker.check_disk()
     assert (found.ok, bool(found.fix)) == (ok, not ok)
