@@ -15,8 +15,8 @@ from brownout.harness.record.verdicts import VERDICTS
 if TYPE_CHECKING:
     from brownout.harness.api import Outcome
     from brownout.harness.errors import BrownoutError
-    from brownout.harness.experiment.model import Experiment
     from brownout.harness.record.progress import ProgressSink
+    from brownout.harness.run.prepare import PreparedRun
 
 
 @command(name="run")
@@ -51,22 +51,14 @@ def run_command(
     Exit codes: 0 pass, 1 SLO breached, 2 bad usage or file, 3 inconclusive, 4 harness error, 5 left unsafe,
     130 interrupted and healed. With --expect 0 when that verdict came out, 1 when pass or breach came out instead.
     """
-    from brownout.harness.api import Options, check_abilities, run
+    from brownout.harness.api import Options, carry_out, prepare
     from brownout.harness.errors import BrownoutError, UsageError
-    from brownout.harness.experiment.loader import find, load
-    from brownout.harness.experiment.prepare import posture_of, stack_of
+    from brownout.harness.experiment.loader import find, read
 
     path = find(experiment)
-    loaded = load(path)
+    checked = read(path)
     if dashboard and world != "processes":
         raise UsageError("--dashboard needs Locust, which the simulation does not use", hint="add --world processes")
-    _, chosen = posture_of(loaded, posture)
-    check_abilities(loaded, world)
-    stack_of(loaded, chosen, seed=seed)
-    if dry_run:
-        click.echo(_timeline(loaded, world))
-        return 0
-    heal_first()
     options = Options(
         world=world,
         posture=posture,
@@ -78,13 +70,18 @@ def run_command(
         canaries=not no_canaries,
         controls=not no_controls,
     )
+    prepared = prepare(checked.experiment, options, source=path.name, built=checked.steps)
+    if dry_run:
+        click.echo(_timeline(prepared))
+        return 0
+    heal_first()
     if dashboard:
         click.echo(
             f"Locust's dashboard: http://127.0.0.1:{dashboard_port}/  faults: http://127.0.0.1:{dashboard_port}/faults",
             err=True,
         )
     try:
-        outcome = run(loaded, options, sink=_progress(world), source=path.name)
+        outcome = carry_out(prepared, sink=_progress(world))
     except BrownoutError as error:
         return _finish_failed(error, as_json=as_json)
     return _finish(outcome, as_json=as_json)
@@ -138,33 +135,27 @@ def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
     return result.exit_code
 
 
-def _timeline(experiment: Experiment, world: str) -> str:
+def _timeline(prepared: PreparedRun) -> str:
     """What the run would do, a line per moment."""
     from datetime import UTC, datetime
 
-    from brownout.harness.experiment import plugins
-    from brownout.harness.experiment.prepare import moments
-    from brownout.harness.load.arrivals import Cohort
+    from brownout.harness.experiment.steps import PhaseStart, StepStart
 
     def clock(at_s: float) -> str:
         return datetime.fromtimestamp(at_s, UTC).strftime("%H:%M:%S")
 
-    def rate_text(cohort: Cohort) -> str:
-        return f"  {cohort.name}: {cohort.rate_per_s:g} per emulated second"
-
+    experiment, world, rate = prepared.experiment, prepared.options.world, prepared.rate
     line = experiment.timeline
-    rate = line.rate(world)
     real_s = (line.end - min(line.warm_up, line.baseline)) / (rate if world != "simulation" else float("inf"))
     lines = [f"{experiment.title}", f"world {world}, clock rate {rate:g}, about {real_s:.0f} s of real time for the timeline"]
-    for moment in moments(experiment):
-        what = moment.name
-        if moment.step is not None:
-            described = plugins.fault(moment.step.fault, moment.step.with_).describe()
-            verb = "apply" if moment.kind == "apply" else "revert"
-            what = f"{verb} {moment.name} [{moment.step.role}]: {described}"
-        else:
+    for moment in prepared.moments:
+        if isinstance(moment, PhaseStart):
             what = f"phase {moment.name}"
+        else:
+            step, fault = moment.resolved.step, moment.resolved.fault
+            verb = "apply" if isinstance(moment, StepStart) else "revert"
+            what = f"{verb} {step.name} [{step.role}]: {fault.describe()}"
         lines.append(f"{clock(moment.at_s)}  {what}")
-    lines.append(f"{clock(line.epoch_s() + line.end)}  end; everything is reverted")
-    lines += ["load:", *(rate_text(cohort) for cohort in experiment.load.cohorts)]
+    lines.append(f"{clock(prepared.end_s)}  end; everything is reverted")
+    lines += ["load:", *(f"  {cohort.name}: {cohort.rate_per_s:g} per emulated second" for cohort in experiment.load.cohorts)]
     return "\n".join(lines)

@@ -19,8 +19,9 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import Path, Problem, explain
 from brownout.harness.base.stats import budget
 from brownout.harness.errors import UsageError
-from brownout.harness.experiment.model import Alert, Control, Experiment, Selector, Step
-from brownout.harness.experiment.prepare import load_plan
+from brownout.harness.experiment.load_plan import load_plan
+from brownout.harness.experiment.model import Alert, ControlRun, Experiment, Selector, Step
+from brownout.harness.experiment.steps import ResolvedStep
 from brownout.harness.fault import Fault
 from brownout.harness.load.arrivals import Cohort, operations_of
 from brownout.harness.worlds.stack_spec import build_stack
@@ -41,11 +42,12 @@ _BORDERS = ("warm_up", "baseline", "fault", "recovery", "end")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def check(experiment: Experiment, faults: Faults) -> tuple[Problem, ...]:
-    """Every problem of the experiment, given the faults that are installed."""
+def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], tuple[ResolvedStep, ...]]:
+    """Every problem of the experiment, given the faults that are installed, and every step whose fault could be built."""
     found: list[Problem] = [problem for rule in _RULES for problem in rule(experiment)]
-    found += _fault_problems(experiment, faults)
-    return tuple(found or (*_cohort_machines(experiment), *_targets(experiment, faults)))
+    built: dict[Path, ResolvedStep] = {}
+    found += _fault_problems(experiment, faults, built)
+    return tuple(found or (*_cohort_machines(experiment), *_targets(experiment, built))), tuple(built.values())
 
 
 def _unknown(path: Path, what: str, word: str, options: Iterable[str]) -> Problem:
@@ -208,7 +210,7 @@ def _controls(experiment: Experiment) -> Iterator[Problem]:
         yield from _control_times(path, experiment, control)
 
 
-def _control_times(path: Path, experiment: Experiment, control: Control) -> Iterator[Problem]:
+def _control_times(path: Path, experiment: Experiment, control: ControlRun) -> Iterator[Problem]:
     line = experiment.timeline
     fault = line.fault if control.fault is None else control.fault
     recovery = line.recovery if control.recovery is None else control.recovery
@@ -251,25 +253,25 @@ def _cohort_machines(experiment: Experiment) -> Iterator[Problem]:
     for index, cohort in enumerate(experiment.load.cohorts):
         alone = experiment.model_copy(update={"load": experiment.load.model_copy(update={"cohorts": (cohort,)})})
         try:
-            load_plan(alone, stack, user_token="")
+            load_plan(alone, stack)
         except UsageError as wrong:
             text = wrong.message.removeprefix(f"cohort {cohort.name}: ")
             yield Problem(("load", "cohorts", index, "machines"), text, wrong.hint)
 
 
-def _targets(experiment: Experiment, faults: Faults) -> Iterator[Problem]:
-    """What steps aim at must be there. Needs machines, settings and fault parameters that are sound by themselves."""
+def _targets(experiment: Experiment, built: Mapping[Path, ResolvedStep]) -> Iterator[Problem]:
+    """Targets that the stack would not have. Needs machines, settings and fault parameters that are sound by themselves."""
     spec = build_stack(seed=0, machines=experiment.machines or None)
-    for path, step in _all_steps(experiment):
-        fault = faults[step.fault].model_validate(dict(step.with_))
+    for path, resolved in built.items():
         try:
-            for carrier in fault.carriers(spec):
-                fault.state(spec, carrier)
+            for carrier in resolved.fault.carriers(spec):
+                resolved.fault.state(spec, carrier)
         except UsageError as wrong:
             yield Problem((*path, "with"), wrong.message, wrong.hint)
 
 
-def _fault_problems(experiment: Experiment, faults: Faults) -> Iterator[Problem]:
+def _fault_problems(experiment: Experiment, faults: Faults, built: dict[Path, ResolvedStep]) -> Iterator[Problem]:
+    """Steps whose fault is unknown or has wrong parameters; the others go into `built`, by their path in the file."""
     for path, step in _all_steps(experiment):
         if step.fault not in faults:
             hint = did_you_mean(step.fault, faults) or "no faults are installed"
@@ -277,7 +279,7 @@ def _fault_problems(experiment: Experiment, faults: Faults) -> Iterator[Problem]
             continue
         kind = faults[step.fault]
         try:
-            kind.model_validate(dict(step.with_))
+            built[path] = ResolvedStep(step, kind.model_validate(dict(step.with_)))
         except ValidationError as error:
             yield from explain(error, kind.model_json_schema(), prefix=(*path, "with"))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,30 @@ from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import check
 from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.steps import ResolvedStep
 from brownout.harness.experiment.yaml_file import FileErrors, read_document
 from brownout.harness.fault import Fault
 
-__all__ = ["FileErrors", "find", "load", "schema", "schema_text", "validate"]
+__all__ = ["CheckedExperiment", "FileErrors", "find", "load", "read", "schema", "schema_text", "validate"]
 
 SCHEMA_ID = "urn:brownout:experiment:v1"
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedExperiment:
+    """A sound experiment, and the steps of its schedule and of its control runs with their faults."""
+
+    experiment: Experiment
+    steps: tuple[ResolvedStep, ...]
+
+
 def load(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Experiment:
-    """The experiment in the file, checked against `faults` (those installed when None).
+    """The experiment in the file, checked against `faults` (those installed when None); raises what `read` raises."""
+    return read(path, faults=faults).experiment
+
+
+def read(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> CheckedExperiment:
+    """The experiment in the file with the faults that were built to check it against `faults` (those installed when None).
 
     Raises UsageError when the file cannot be read, FileError for one mistake in it, FileErrors for several.
     """
@@ -37,10 +52,10 @@ def load(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Expe
         experiment = Experiment.model_validate(document.data)
     except ValidationError as error:
         raise document.failure(explain(error, schema())) from None
-    problems = check(experiment, plugins.faults() if faults is None else faults)
+    problems, steps = check(experiment, plugins.faults() if faults is None else faults)
     if problems:
         raise document.failure(problems)
-    return experiment
+    return CheckedExperiment(experiment, steps)
 
 
 def validate(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> tuple[UsageError, ...]:

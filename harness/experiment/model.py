@@ -24,6 +24,8 @@ from brownout.harness.base.durations import (
     ClockS,
     DurationS,
 )
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.errors import UsageError
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.record.verdicts import Verdict
 
@@ -152,7 +154,7 @@ class Load(Strict):
     primed: StrictBool = Field(True, description="established machines start with cached tokens of every age")
 
 
-class Control(Strict):
+class ControlRun(Strict):
     """A second, simulated run that a claim is compared with: another posture, steps dropped or added, load thinned."""
 
     posture: StrictStr
@@ -183,7 +185,15 @@ class Experiment(Strict):
     alerts: Mapping[str, Alert] = Field(default_factory=dict)
     gates: Gates = Gates()
     claims: StrictStr = Field("", description="name of a set of claims (brownout.claims)")
-    controls: Mapping[str, Control] = Field(default_factory=dict)
+    controls: Mapping[str, ControlRun] = Field(default_factory=dict)
     calibrated: Mapping[str, StrictStr] = Field(
         default_factory=dict, description="parameters that were chosen to fit a published figure, and which figure"
     )
+
+    def posture_named(self, name: str) -> tuple[str, Posture]:
+        """The name and the posture, the experiment's own when `name` is empty; raises UsageError with a suggestion."""
+        wanted = name or self.posture
+        if wanted not in self.postures:
+            hint = did_you_mean(wanted, self.postures) or f"postures: {', '.join(self.postures)}"
+            raise UsageError(f"experiment {self.name} has no posture {wanted!r}", hint=hint)
+        return wanted, self.postures[wanted]

@@ -23,8 +23,8 @@ from brownout.harness.fault import Fault
 from brownout.harness.record.history import History
 from brownout.harness.record.result import ClaimResult, Result
 
-Controls = Mapping[str, tuple[History, Result]]
-ClaimSet = Callable[[History, Result, Controls], tuple[ClaimResult, ...]]
+ControlRecords = Mapping[str, tuple[History, Result]]
+ClaimSet = Callable[[History, Result, ControlRecords], tuple[ClaimResult, ...]]
 
 
 def load_plugin(group: str, name: str) -> Any:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from brownout.harness.experiment.phase_windows import phase_windows
-from brownout.harness.experiment.plugins import ClaimSet, Controls
+from brownout.harness.experiment.plugins import ClaimSet, ControlRecords
 from brownout.harness.judge import gates
 from brownout.harness.judge.alerts import first_firing_s
 from brownout.harness.judge.canaries import canary_rows
@@ -28,7 +28,7 @@ from brownout.harness.record.verdicts import Verdict
 
 __all__ = ["RunHeader", "conclude", "conclude_record", "exit_code", "write_result"]
 
-NO_CONTROLS: Controls = {}
+NO_CONTROLS: ControlRecords = {}
 _EARLY_ENDS = frozenset({"aborted", "interrupted"})
 
 
@@ -36,7 +36,7 @@ def conclude(
     folder: Path,
     *,
     claims: ClaimSet | None = None,
-    controls: Controls = NO_CONTROLS,
+    controls: ControlRecords = NO_CONTROLS,
     wall_s: float | None = None,
 ) -> Result:
     """The Result of a run folder; writes nothing but `claims.json`, and that only when `claims` were checked.
@@ -121,7 +121,9 @@ def is_finished(history: History) -> bool:
     return "finished" in said and not said & _EARLY_ENDS
 
 
-def _check(claims: ClaimSet, history: History, result: Result, controls: Controls) -> tuple[tuple[ClaimResult, ...], Result]:
+def _check(
+    claims: ClaimSet, history: History, result: Result, controls: ControlRecords
+) -> tuple[tuple[ClaimResult, ...], Result]:
     """The claims as they were checked, and the result with them. A check that crashes is a gate that failed."""
     try:
         checked = claims(history, result, controls)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError
+from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.experiment.prepare import load_plan
 from brownout.harness.experiment.watch import standing_watch, watch_of
 from brownout.harness.load.arrivals import Cohort, LoadPlan, Model
 from brownout.harness.load.watch import Watch
@@ -77,7 +77,7 @@ def _fitted(experiment: Experiment, cohort: Cohort, spec: StackSpec) -> Cohort |
     """The cohort with the stack's machines; None when it names some that are not there."""
     alone = experiment.load.model_copy(update={"cohorts": (cohort,)})
     try:
-        return load_plan(experiment.model_copy(update={"load": alone}), spec, user_token="").cohorts[0]
+        return load_plan(experiment.model_copy(update={"load": alone}), spec).cohorts[0]
     except UsageError:
         return None
 

@@ -16,7 +16,6 @@ from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.experiment.loader import find, load
 from brownout.harness.experiment.model import Experiment, Posture
-from brownout.harness.experiment.prepare import posture_of
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
@@ -91,7 +90,7 @@ def _posture_settings(text: str) -> Mapping[str, Any]:
         return {}
     name, _, posture = text.rpartition(":")
     experiment: Experiment = load(find(name or DEFAULT_EXPERIMENT))
-    chosen: Posture = posture_of(experiment, posture)[1]
+    chosen: Posture = experiment.posture_named(posture)[1]
     return {**experiment.settings, **chosen.settings}
 
 

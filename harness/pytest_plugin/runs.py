@@ -292,9 +292,7 @@ def _order(experiment: Experiment, options: Options, key: str, file: str | None)
 
 def _with_settings(experiment: Experiment, posture: str, settings: Mapping[str, Any]) -> Experiment:
     """The experiment with these settings in the posture that will be run, where they win over all others."""
-    from brownout.harness.experiment.prepare import posture_of
-
-    name, chosen = posture_of(experiment, posture)
+    name, chosen = experiment.posture_named(posture)
     changed = chosen.model_copy(update={"settings": {**chosen.settings, **settings}})
     return experiment.model_copy(update={"postures": {**experiment.postures, name: changed}})
 

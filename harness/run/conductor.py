@@ -1,120 +1,126 @@
 """The life of a run, the same in every world: bring up, warm up, load, walk the schedule, revert everything, take down.
 
-Law: `conduct` awaits nothing but the world's methods and what is built on them, so it runs on the simulation's kernel and
-under asyncio alike. Whatever happens on the way, everything that was applied is reverted and the record is complete.
+Law: `conduct` awaits only the world's methods and what is built on them, so it runs on the simulation's kernel and under
+asyncio alike. Whatever happens on the way, everything that was applied is reverted and the record is complete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from brownout.harness.errors import BrownoutError, UsageError, WorldError
-from brownout.harness.experiment.model import Experiment, Posture, Step
+from brownout.harness.errors import BrownoutError, WorldError
+from brownout.harness.experiment.load_plan import primed_tokens
 from brownout.harness.experiment.phase_windows import phase_windows
-from brownout.harness.experiment.prepare import Moment, load_plan, moments, primed_tokens
-from brownout.harness.fault import Fault
-from brownout.harness.injection.lifecycle import LifeCycle
+from brownout.harness.experiment.steps import PhaseStart, ResolvedStep, StepEnd, StepStart
+from brownout.harness.injection.lifecycle import PATIENCE_S, LifeCycle
 from brownout.harness.judge.gates import steady_state
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.record.history import Event, Recorder, read_history
+from brownout.harness.run.journal import Journal
+from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.world import Carrier, LoadHandle, World
 from brownout.identity.core.messages import Request
 
 READY_LOOKS, READY_WAIT_S = 100, 0.05  # network time
 USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
-Notice = Callable[[Event], None]
 
 
 @dataclass(slots=True)
 class RunState:
-    """What the run is doing right now, for whoever shows it."""
+    """What the run is doing right now, for its progress view. `active` has the roles of the steps in force, by name."""
 
     phase: str = "starting"
     active: dict[str, str] = field(default_factory=dict)
     stop_requested: bool = False
-    load: LoadHandle | None = None
     message: str = ""
+
+
+class RunHooks:
+    """What a world's session does around a run. Each hook does nothing by default, which is what the simulation needs.
+
+    `tick_s` is how often `tick` is called while the run waits, in emulated seconds; None waits in one piece.
+    """
+
+    tick_s: float | None = None
+
+    def tick(self) -> None:
+        """Called while the run waits and after each step."""
+
+    async def load_started(self, plan: LoadPlan) -> None:
+        """Called when the load has started; starts what runs beside it."""
+
+    async def load_stopped(self) -> None:
+        """Called when the load has stopped; stops what ran beside it."""
+
+    def unprotected(self) -> str:
+        """Why a kill during the run would have left faults behind; "" when it would not have."""
+        return ""
+
+
+NO_HOOKS = RunHooks()
 
 
 @dataclass(slots=True)
 class Conductor:
-    """Carries one experiment out in one world.
+    """Carries one run out in one world. Setting `state.stop_requested` ends it early, with everything reverted."""
 
-    `tick` is called now and then while the run waits (live progress, interruption) and `tick_s` says how often in
-    emulated seconds; None waits in one piece. `beside` starts what runs beside the load and returns its end.
-    `unprotected` says what, if anything, kept the run from being healed had it been killed ("" for nothing).
-    """
-
+    run: PreparedRun
     world: World
-    experiment: Experiment
-    posture: Posture
-    recorder: Recorder
-    make: Callable[[str, Mapping[str, Any]], Fault]
-    lifecycle: Callable[[Callable[[str, str, Mapping[str, Any]], None]], LifeCycle]
-    state: RunState
-    tick: Callable[[], None] = lambda: None
-    tick_s: float | None = None
-    beside: Callable[[LoadPlan], Awaitable[Callable[[], Awaitable[None]]]] | None = None
-    dashboard_port: int | None = None
-    unprotected: Callable[[], str] = lambda: ""
-    _faults: dict[str, str] = field(default_factory=dict)
-    _skipped: set[str] = field(default_factory=set)
+    lifecycle: LifeCycle
+    journal: Journal
+    hooks: RunHooks = NO_HOOKS
+    state: RunState = field(default_factory=RunState)
+    _faults: dict[str, str] = field(default_factory=dict)  # ids of the faults in force, by step
 
     # the whole
 
     async def conduct(self) -> None:
         """Runs to the end, or until stopped; raises BrownoutError after everything was undone."""
-        self._event("run", "started")
+        self.journal.event("run", "started")
         try:
             await self.world.start()
             await self._await_ready()
-            await self._run()
+            await self._under_load()
         except BrownoutError as error:
-            self._event("run", "aborted", detail={"reason": error.message, "hint": error.hint})
+            self.journal.event("run", "aborted", detail={"reason": error.message, "hint": error.hint})
             raise
         finally:
             await self._take_down()
-        self._event("run", "finished" if not self.state.stop_requested else "interrupted")
+        self.journal.event("run", "finished" if not self.state.stop_requested else "interrupted")
 
-    async def _run(self) -> None:
+    async def _under_load(self) -> None:
         if self.state.stop_requested:
             return
-        cycle = self.lifecycle(self._notice)
-        plan = load_plan(self.experiment, self.world.spec, user_token=await self._user_token())
+        plan = self.run.load.model_copy(update={"user_token": await self._user_token()})
         await self._prime(plan)
         load = await self._start_load(plan)
-        end_beside = await self.beside(plan) if self.beside is not None else None
+        await self.hooks.load_started(plan)
         try:
-            await self._walk(cycle)
+            await self._walk()
         finally:
-            await self._wind_down(cycle, load, end_beside)
+            await self._wind_down(load)
 
-    async def _wind_down(self, cycle: LifeCycle, load: LoadHandle, end_beside: Callable[[], Awaitable[None]] | None) -> None:
-        """Load first, so that its log covers the schedule and nothing else; then every fault is taken away."""
+    async def _wind_down(self, load: LoadHandle) -> None:
+        """Stops the load first, so that its log covers the schedule and nothing else; then takes every fault away."""
         self.state.phase = "reverting"
         try:
             await load.stop()
-            self._event("load", "gauges", detail=dict(load.gauges()))
+            self.journal.event("load", "gauges", detail=dict(load.gauges()))
             for problem in load.problems():
-                self._event("load", "problem", detail={"text": problem})
-            if end_beside is not None:
-                await end_beside()
+                self.journal.event("load", "problem", detail={"text": problem})
+            await self.hooks.load_stopped()
         finally:
-            problem = self.unprotected()
+            problem = self.hooks.unprotected()
             reason = problem or "had the run been killed at any moment, its faults would have been reverted"
-            self._gate("protection", passed=not problem, reason=reason, severity="harness-error")
-            await cycle.revert_all()
+            self.journal.gate("protection", passed=not problem, reason=reason, severity="harness-error")
+            await self.lifecycle.revert_all()
             await self._count_nodes()
 
     async def _count_nodes(self) -> None:
-        """Whatever was lost without our doing would be read as an effect of the faults: it is a gate that failed."""
+        """Decides the gate that nothing was lost but by our own faults: a loss would be read as an effect of them."""
         lost = [text for node in self.world.spec.nodes() if (text := await self._loss(Carrier("node", node)))]
         lost.append(await self._loss(Carrier("link", str(self.world.spec.links()[0]))))  # what carries one carries them all
         reason = "; ".join(filter(None, lost))
-        self._gate(
+        self.journal.gate(
             "stack-whole",
             passed=not reason,
             reason=reason or "everything that was started was still there at the end",
@@ -133,9 +139,10 @@ class Conductor:
         self.state.phase = "stopping"
         try:
             await self.world.stop()
-            self._gate("clean-teardown", passed=True, reason="the stack was taken down and nothing was left running")
+            reason = "the stack was taken down and nothing was left running"
+            self.journal.gate("clean-teardown", passed=True, reason=reason)
         except WorldError as error:
-            self._gate("clean-teardown", passed=False, reason=error.message, severity="harness-error")
+            self.journal.gate("clean-teardown", passed=False, reason=error.message, severity="harness-error")
 
     # before the load
 
@@ -163,13 +170,13 @@ class Conductor:
 
     async def _prime(self, plan: LoadPlan) -> None:
         """Fills the hosts' caches as they would be after days of steady activity."""
-        if not self.experiment.load.primed:
+        if not self.run.experiment.load.primed:
             return
         for region, tokens in primed_tokens(plan, self.world.spec).items():
             answer = await self.world.control(f"{region}.host", Request("POST", "/admin/prime", body={"tokens": tokens}))
             if not answer.ok:
                 raise WorldError(f"the caches of {region} could not be filled: {answer.body}")
-            self._event("note", "primed", region, {"tokens": len(tokens)})
+            self.journal.event("note", "primed", region, {"tokens": len(tokens)})
 
     async def _start_load(self, plan: LoadPlan) -> LoadHandle:
         late_s = self.world.now() - plan.start_s
@@ -178,118 +185,78 @@ class Conductor:
                 f"the stack was ready {late_s:.0f} emulated seconds after the baseline should have begun",
                 hint="this machine is too slow for the clock's rate; lower `timeline.rates` or start the baseline later",
             )
-        load = await self.world.start_load(plan, self.recorder.folder, dashboard_port=self.dashboard_port)
-        self.state.load = load
-        return load
+        return await self.world.start_load(plan, self.journal.folder, dashboard_port=self.run.options.dashboard_port)
 
     # the schedule
 
-    async def _walk(self, cycle: LifeCycle) -> None:
-        for moment in moments(self.experiment):
+    async def _walk(self) -> None:
+        for moment in self.run.moments:
             await self._wait(moment.at_s)
             if self.state.stop_requested:
                 return
-            if moment.kind == "phase":
-                if not self._enter_phase(moment):
-                    return
-            elif moment.kind == "apply":
-                await self._apply(cycle, moment)
-            else:
-                await self._release(cycle, moment)
-        await self._wait(self.experiment.timeline.epoch_s() + self.experiment.timeline.end)
+            match moment:
+                case PhaseStart(name=name):
+                    if name == "onset" and not self._is_steady():
+                        return  # without a steady state nothing that is injected could be told from what was there
+                    self.state.phase = name
+                    self.journal.event("phase", name)
+                case StepStart():
+                    await self._apply(moment)
+                case StepEnd():
+                    await self._revert(moment.resolved.step.name)
+        await self._wait(self.run.end_s)
 
     async def _wait(self, at_s: float) -> None:
-        """Waits until `at_s`, in pieces where somebody watches."""
+        """Waits until `at_s`, or until the run is to stop, in pieces of `tick_s`."""
         while self.world.now() < at_s and not self.state.stop_requested:
-            until_s = at_s if self.tick_s is None else min(at_s, self.world.now() + self.tick_s)
-            await self.world.sleep_until(until_s)
-            self.tick()
-
-    def _enter_phase(self, moment: Moment) -> bool:
-        """Begins a phase; False when the steady state does not hold and nothing must be injected."""
-        if moment.name == "onset" and self.experiment.gates.steady_state and not self._is_steady():
-            self.state.message = "the steady state was not met: no fault was injected"
-            self._event("run", "not-steady")
-            return False
-        self.state.phase = moment.name
-        self._event("phase", moment.name)
-        return True
+            tick_s = self.hooks.tick_s
+            await self.world.sleep_until(at_s if tick_s is None else min(at_s, self.world.now() + tick_s))
+            self.hooks.tick()
 
     def _is_steady(self) -> bool:
-        self.recorder.flush()
-        baseline = next(window for window in phase_windows(self.experiment.timeline) if window.name == "baseline")
-        requests = read_history(self.recorder.folder).requests
-        return steady_state(self.experiment, requests, baseline=baseline).passed
+        """Whether the objectives held over the baseline, where the experiment insists on that."""
+        experiment = self.run.experiment
+        if not experiment.gates.steady_state:
+            return True
+        baseline = phase_windows(experiment.timeline)[0]
+        steady = steady_state(experiment, self.journal.history().requests, baseline=baseline).passed
+        if not steady:
+            self.state.message = "the steady state was not met: no fault was injected"
+            self.journal.event("run", "not-steady")
+        return steady
 
-    async def _apply(self, cycle: LifeCycle, moment: Moment) -> None:
-        step = moment.step
-        assert step is not None
+    async def _apply(self, moment: StepStart) -> None:
+        step, fault = moment.resolved.step, moment.resolved.fault
         if step.needs is not None and step.needs not in self._faults:
-            self._skip(step)
+            self.journal.act("skipped", step, {"evidence": f"{step.needs} is not in place, so this was not tried"})
             return
-        fault = self.make(step.fault, step.with_)
-        timeline = self.experiment.timeline
-        until_s = timeline.epoch_s() + (timeline.end if step.until is None else step.until)
-        self._act("planned", step, {"describe": fault.describe()})
-        patience = {} if step.bite == "required" else {"patience_s": 0.0}
+        self.journal.act("planned", step, {"describe": fault.describe()})
+        # Where no bite is expected, one look is enough to see that there is none.
+        patience_s = PATIENCE_S if step.bite == "required" else 0.0
         try:
-            applied = await cycle.apply(step.name, fault, until_s=until_s, **patience)
+            applied = await self.lifecycle.apply(step.name, fault, until_s=moment.until_s, patience_s=patience_s)
         except BrownoutError as error:
             self.state.message = f"{step.name} failed: {error.message}"
-            self._act("failed", step, {"evidence": error.message})
+            self.journal.act("failed", step, {"evidence": error.message})
             return
         if applied.state != "defended":
-            await self._record_reports(step, fault, applied.fault_id)
+            await self._record_reports(moment.resolved, applied.fault_id)
             self._faults[step.name] = applied.fault_id
             self.state.active[step.name] = step.role
         self.state.message = f"{step.name}: {applied.state} ({applied.evidence})"
-        self.tick()
+        self.hooks.tick()
 
-    async def _record_reports(self, step: Step, fault: Fault, fault_id: str) -> None:
-        """Keeps what the system itself said of the step: a deployer's report of success, for one."""
-        for carrier in fault.carriers(self.world.spec):
+    async def _record_reports(self, resolved: ResolvedStep, fault_id: str) -> None:
+        """Records what the system itself reports of the step, such as a deployer's report of success."""
+        for carrier in resolved.fault.carriers(self.world.spec):
             if carrier.kind == "control":
                 report = (await self.world.read(carrier)).get("reports", {}).get(fault_id)
                 if report:
-                    self._act("reported", step, {"carrier": str(carrier), "report": report})
+                    self.journal.act("reported", resolved.step, {"carrier": str(carrier), "report": report})
 
-    def _skip(self, step: Step) -> None:
-        self._act("skipped", step, {"evidence": f"{step.needs} is not in place, so this was not tried"})
-
-    async def _release(self, cycle: LifeCycle, moment: Moment) -> None:
-        fault_id = self._faults.pop(moment.name, None)
+    async def _revert(self, step: str) -> None:
+        fault_id = self._faults.pop(step, None)
         if fault_id is not None:
-            reverted = await cycle.revert(fault_id)
-            self.state.active.pop(moment.name, None)
-            self.state.message = f"{moment.name}: {reverted.state}"
-
-    # the record
-
-    def _notice(self, what: str, step: str, detail: Mapping[str, Any]) -> None:
-        known = next((item for item in self.experiment.schedule if item.name == step), None)
-        more = {} if known is None else {"role": known.role, "note": known.note}
-        self._event("act", what, step, {**more, **detail})
-
-    def _act(self, what: str, step: Step, detail: Mapping[str, Any]) -> None:
-        more = {"role": step.role, "fault": step.fault, "note": step.note}
-        self._event("act", what, step.name, {**more, **detail})
-
-    def _gate(self, name: str, *, passed: bool, reason: str, severity: str = "inconclusive") -> None:
-        self._event("gate", name, detail={"passed": passed, "reason": reason, "severity": severity})
-
-    def _event(self, kind: str, what: str, subject: str = "", detail: Mapping[str, Any] | None = None) -> None:
-        self.recorder.event(Event(round(self.world.now(), 6), kind, what, subject, dict(detail or {})))
-
-
-def new_run_folder(base: Path, name: str) -> Path:
-    """A fresh folder under `base` for a run: `name`, or `name-2` and so on when that exists; raises UsageError."""
-    for number in range(1, 10_000):
-        folder = base / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UsageError(f"{folder} cannot be made: {error.strerror}", hint="name another folder with --out") from error
-        return folder
-    raise UsageError(f"no free name for a run folder in {base}", hint="clean it up, or name another with --out")
+            reverted = await self.lifecycle.revert(fault_id)
+            self.state.active.pop(step, None)
+            self.state.message = f"{step}: {reverted.state}"

@@ -1,4 +1,7 @@
-"""`run.json`: everything about a run that its history does not say, written before anything starts."""
+"""The folder of a run and its header, `run.json`: everything about the run that its history does not say.
+
+Both are there before anything starts.
+"""
 
 from __future__ import annotations
 
@@ -11,33 +14,36 @@ from pathlib import Path
 
 import orjson
 
-from brownout.harness.experiment.model import Experiment
-from brownout.harness.run.options import Options
+from brownout.harness.errors import UsageError
+from brownout.harness.run.prepare import PreparedRun
 
 
-def write_run_file(folder: Path, experiment: Experiment, options: Options, posture: str, source: str) -> None:
-    """`run.json`: everything about the run that its history does not say, written before anything starts."""
+def write_run_file(folder: Path, run: PreparedRun) -> None:
+    """Writes `run.json`, whole or not at all, before anything starts."""
+    options = run.options
     record = {
-        "experiment": experiment.model_dump(mode="json", by_alias=True),
-        "source": source,
+        "experiment": run.experiment.model_dump(mode="json", by_alias=True),
+        "source": run.source,
         "world": options.world,
-        "posture": posture,
+        "posture": run.posture,
         "seed": options.seed,
         "versions": versions(),
-        "clock_rate": experiment.timeline.rate(options.world),
+        "clock_rate": run.rate,
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": options.command or _command(experiment, options, posture),
+        "command": options.command or _command(run),
         "expected": options.expect,
-        "parameters": {**experiment.settings, **experiment.postures[posture].settings},
+        "parameters": run.stack.settings,
     }
     beside = folder / ".run.json"
     beside.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
     beside.replace(folder / "run.json")  # whole or not at all, so that a folder that has it can be reported on
 
 
-def _command(experiment: Experiment, options: Options, posture: str) -> str:
-    words = ("brownout", "run", experiment.name, "--world", options.world, "--posture", posture, "--seed", str(options.seed))
-    return shlex.join(words)
+def _command(run: PreparedRun) -> str:
+    """The command line that makes this run, for one that was not started by a command."""
+    options = run.options
+    words = ("brownout", "run", run.experiment.name, "--world", options.world)
+    return shlex.join((*words, "--posture", run.posture, "--seed", str(options.seed)))
 
 
 def versions() -> dict[str, str]:
@@ -48,3 +54,18 @@ def versions() -> dict[str, str]:
         "platform": f"{platform.system()} {platform.machine()}",
         "implementation": sys.implementation.name,
     }
+
+
+def new_run_folder(run: PreparedRun) -> Path:
+    """A fresh folder for the run under `options.out`; with `-2` and so on where its name is taken; raises UsageError."""
+    base, name = run.options.out, f"{run.experiment.name}-{run.options.world}-{run.posture}-{run.options.seed}"
+    for number in range(1, 10_000):
+        folder = base / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be made: {error.strerror}", hint="name another folder with --out") from error
+        return folder
+    raise UsageError(f"no free name for a run folder in {base}", hint="clean it up, or name another with --out")

@@ -11,25 +11,26 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from brownout.harness.base.seeded import draw
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
 from brownout.harness.experiment import plugins
-from brownout.harness.experiment.model import Experiment, Posture
-from brownout.harness.experiment.prepare import stack_of
 from brownout.harness.injection.guardian import GuardianHandle, start_guardian
 from brownout.harness.injection.lease import Lease, LeaseKeeper
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.canaries import Canaries
-from brownout.harness.record.history import Event, Recorder
+from brownout.harness.record.history import Recorder
 from brownout.harness.record.progress import ProgressSink
-from brownout.harness.run.conductor import Conductor, RunState
+from brownout.harness.run.conductor import Conductor, RunHooks, RunState
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
+from brownout.harness.run.journal import Journal
+from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.run.progress_view import LiveView, NoProgress
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world
@@ -41,30 +42,15 @@ INTERRUPTED = 130
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_live(
-    experiment: Experiment,
-    posture: Posture,
-    *,
-    world: str,
-    seed: int,
-    folder: Path,
-    sink: ProgressSink | None = None,
-    canaries: bool = True,
-    dashboard_port: int | None = None,
-) -> bool:
-    """Carries the experiment out in the live world of that name; its record is in `folder` afterwards.
+def run_live(run: PreparedRun, folder: Path, *, sink: ProgressSink | None = None) -> bool:
+    """Carries the run out in the live world that its options name; its record is in `folder` afterwards.
 
     Returns False when the user interrupted it (everything is reverted then). Raises BrownoutError when the harness failed.
     """
-    stack_id = f"run-{secrets.token_hex(4)}"
-    spec = stack_of(experiment, posture, seed=seed, control_token=secrets.token_urlsafe(24))
-    session = _Session(stack_id, world, experiment, posture, folder, sink or NoProgress())
+    session = _LiveSession(run, folder, sink or NoProgress())
     with session.protected() as guardian_took_s:
-        timeline = experiment.timeline
-        rate = timeline.rate(world)
-        epoch_s = timeline.epoch_s() + min(timeline.warm_up, timeline.baseline - _lead_real_s(guardian_took_s) * rate)
-        session.world = live_world(world).create(spec, folder=stack_dir(stack_id), epoch_s=epoch_s, rate=rate)
-        asyncio.run(session.conduct(session.world, canaries=canaries, dashboard_port=dashboard_port))
+        world = session.create_world(guardian_took_s)
+        asyncio.run(session.conduct(world))
     return not session.state.stop_requested
 
 
@@ -77,28 +63,25 @@ def _lead_real_s(guardian_took_s: float) -> float:
     return min(max(LEAD_MIN_REAL_S, LEAD_IN_GUARDIANS * guardian_took_s), LEAD_MAX_REAL_S)
 
 
-class _Session:
-    """One run on one stack of a live world."""
+class _LiveSession:
+    """One run on a stack of its own in a live world: the stack's row in the ledger, its lease and its guardian."""
 
-    def __init__(
-        self, stack_id: str, kind: str, experiment: Experiment, posture: Posture, folder: Path, sink: ProgressSink
-    ) -> None:
-        self.stack_id, self.experiment, self.posture = stack_id, experiment, posture
-        self._kind = kind
-        self.folder, self.sink, self.state = folder, sink, RunState()
+    def __init__(self, run: PreparedRun, folder: Path, sink: ProgressSink) -> None:
+        self.run, self.folder, self.sink = run, folder, sink
+        self.stack_id, self.state = f"run-{secrets.token_hex(4)}", RunState()
         self.world: LiveWorld | None = None
         self.ledger = Ledger(ledger_path())
         self.recorder = Recorder(folder)
-        self._canaries = Canaries()
-        self._keeper = LeaseKeeper(Lease(stack_dir(stack_id), LEASE_TTL_S))
+        self._lease = LeaseKeeper(Lease(stack_dir(self.stack_id), LEASE_TTL_S))
         self._guardian: GuardianHandle | None = None
 
     @contextmanager
     def protected(self) -> Iterator[float]:
-        """The stack's row in the ledger, a lease that is kept, and a guardian that watches both; how long that one took."""
-        self.ledger.add_stack(self.stack_id, folder=stack_dir(self.stack_id), world=self._kind, run_owned=True)
+        """Renews the lease and keeps a guardian for as long as it lasts; yields the seconds that the guardian took to start."""
+        folder = stack_dir(self.stack_id)
+        self.ledger.add_stack(self.stack_id, folder=folder, world=self.run.options.world, run_owned=True)
         try:
-            with self._keeper:
+            with self._lease:
                 started_s = time.monotonic()
                 self._guardian = start_guardian(self.stack_id, LEASE_TTL_S)
                 self._guardian.wait_ready()
@@ -106,13 +89,51 @@ class _Session:
         finally:
             self._end()
 
+    def create_world(self, guardian_took_s: float) -> LiveWorld:
+        """The world, not yet started, with a clock that leaves it the time to start before the baseline begins."""
+        timeline, rate = self.run.experiment.timeline, self.run.rate
+        epoch_s = timeline.epoch_s() + min(timeline.warm_up, timeline.baseline - _lead_real_s(guardian_took_s) * rate)
+        # Every process of the machine can reach these nodes, so their token is a secret and not drawn from the seed.
+        stack = replace(self.run.stack, control_token=secrets.token_urlsafe(24))
+        kind = live_world(self.run.options.world)
+        self.world = kind.create(stack, folder=stack_dir(self.stack_id), epoch_s=epoch_s, rate=rate)
+        return self.world
+
+    async def conduct(self, world: LiveWorld) -> None:
+        """Carries the run out in `world`, listening for interrupts meanwhile."""
+        journal = Journal(self.run, self.recorder, world.now)
+        lifecycle = LifeCycle(world, self.ledger, self.stack_id, journal.notice, make=plugins.fault)
+        view = LiveView(self.run, world, self.state, self.sink, self.folder)
+        roles = {resolved.step.name: resolved.step.role for resolved in self.run.steps}
+        bands = BandsFile(self.folder, LedgerBands(self.ledger, self.stack_id, roles))
+        hooks = _LiveHooks(self.run, world, journal, view, bands, self._unprotected)
+        loop = asyncio.get_running_loop()
+        heard = [number for number in INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+        for number in heard:
+            loop.add_signal_handler(number, self._interrupt)
+        try:
+            await Conductor(self.run, world, lifecycle, journal, hooks, self.state).conduct()
+        finally:
+            bands.remove()
+            for number in heard:
+                loop.remove_signal_handler(number)
+
     def _unprotected(self) -> str:
-        """Why a kill would have left faults behind; "" when the guardian watches and the lease is kept."""
+        """Why a kill would have left faults behind; "" when the guardian watches and the lease is renewed."""
         if self._guardian is None or not self._guardian.alive():
             return "the guardian died during the run"
-        if self._keeper.problem:
-            return f"the lease could not be kept: {self._keeper.problem}"
+        if self._lease.problem:
+            return f"the lease could not be kept: {self._lease.problem}"
         return ""
+
+    def _interrupt(self) -> None:
+        if self.state.stop_requested:
+            with suppress(OSError):
+                os.write(2, b"\nleft at once; a guardian reverts what is open and takes the stack down\n")
+            start_guardian(self.stack_id, LEASE_TTL_S, grace_s=0.0)
+            os._exit(INTERRUPTED)
+        self.state.stop_requested = True
+        self.state.message = "interrupted: reverting every fault (again to leave at once)"
 
     def _end(self) -> None:
         try:
@@ -124,75 +145,52 @@ class _Session:
                 self.ledger.close_stack(self.stack_id)
             self.recorder.close()
             self.ledger.close()
-            with suppress(OSError):  # nobody may be watching any more
+            with suppress(OSError):  # the terminal may be closed
                 self.sink.close()
             if down:
                 discard_stack_dir(stack_dir(self.stack_id), keep_logs=True)
 
-    async def conduct(self, world: LiveWorld, *, canaries: bool, dashboard_port: int | None) -> None:
-        view = LiveView(self.experiment, world, self.state, self.sink, self.folder)
-        roles = {step.name: step.role for step in self.experiment.schedule}
-        bands = BandsFile(self.folder, LedgerBands(self.ledger, self.stack_id, roles))
 
-        def tick() -> None:
-            view.tick()
-            if dashboard_port is not None:
-                bands.tick(now_s=world.now(), rate=world.rate)
+class _LiveHooks(RunHooks):
+    """What a live session does beside its run: progress, the dashboard's bands, canaries."""
 
-        conductor = Conductor(
-            world,
-            self.experiment,
-            self.posture,
-            self.recorder,
-            plugins.fault,
-            lambda notice: LifeCycle(world, self.ledger, self.stack_id, notice, make=plugins.fault),
-            self.state,
-            tick=tick,
-            tick_s=TICK_REAL_S * world.rate,
-            beside=(lambda plan: self._start_canaries(plan, world)) if canaries else None,
-            dashboard_port=dashboard_port,
-            unprotected=self._unprotected,
-        )
-        loop = asyncio.get_running_loop()
-        heard = [number for number in INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
-        for number in heard:
-            loop.add_signal_handler(number, self._interrupt)
-        try:
-            await conductor.conduct()
-        finally:
-            bands.remove()
-            for number in heard:
-                loop.remove_signal_handler(number)
+    def __init__(
+        self,
+        run: PreparedRun,
+        world: LiveWorld,
+        journal: Journal,
+        view: LiveView,
+        bands: BandsFile,
+        unprotected: Callable[[], str],
+    ) -> None:
+        self.tick_s = TICK_REAL_S * world.rate
+        self._options, self._world, self._journal = run.options, world, journal
+        self._view, self._bands, self._unprotected = view, bands, unprotected
+        self._canaries = Canaries()
 
-    def _interrupt(self) -> None:
-        if self.state.stop_requested:
-            with suppress(OSError):
-                os.write(2, b"\nleft at once; a guardian reverts what is open and takes the stack down\n")
-            start_guardian(self.stack_id, LEASE_TTL_S, grace_s=0.0)
-            os._exit(INTERRUPTED)
-        self.state.stop_requested = True
-        self.state.message = "interrupted: reverting every fault (again to leave at once)"
+    def tick(self) -> None:
+        """Shows the progress and, for the load's dashboard, the faults in force."""
+        self._view.tick()
+        if self._options.dashboard_port is not None:
+            self._bands.tick(now_s=self._world.now(), rate=self._world.rate)
 
-    async def _start_canaries(self, plan: LoadPlan, world: LiveWorld) -> Callable[[], Awaitable[None]]:
-        """Real SDKs on one warm machine and on ever new ones of a scale set, where the experiment has both."""
-        machines = _canary_machines(plan, world)
-        if machines is None:
-            return _nothing_beside
-        region, warm, scale_set = machines
-        clock = {key: float(value) for key, value in world.clock_record().items()}
-        self._canaries.start(world.urls()[f"{region}.host"], warm, scale_set, clock, self.folder)
-        return lambda: self._stop_canaries(world)
+    async def load_started(self, plan: LoadPlan) -> None:
+        """Starts real SDKs on one warm machine and on ever new ones of a scale set, where the experiment has both."""
+        machines = _canary_machines(plan, self._world) if self._options.canaries else None
+        if machines is not None:
+            region, warm, scale_set = machines
+            clock = {key: float(value) for key, value in self._world.clock_record().items()}
+            self._canaries.start(self._world.urls()[f"{region}.host"], warm, scale_set, clock, self._journal.folder)
 
-    async def _stop_canaries(self, world: LiveWorld) -> None:
+    async def load_stopped(self) -> None:
+        """Stops the canaries and records those that had ended by themselves."""
         problems = self._canaries.problems()
         await self._canaries.stop()
         for problem in problems:
-            at_s = round(world.now(), 6)
-            self.recorder.event(Event(at_s, "canary", "problem", detail={"text": problem}))
+            self._journal.event("canary", "problem", detail={"text": problem})
 
-
-async def _nothing_beside() -> None:
-    """Nothing was started beside the load."""
+    def unprotected(self) -> str:
+        return self._unprotected()
 
 
 def _canary_machines(plan: LoadPlan, world: LiveWorld) -> tuple[str, str, str] | None:

@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from brownout.harness.base.stats import budget, percentile
-from brownout.harness.experiment.model import Alert, Experiment
+from brownout.harness.experiment.model import Alert
 from brownout.harness.judge.selection import is_good, select
 from brownout.harness.load.tail import LogTail
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.progress import ProgressSink, Status
 from brownout.harness.run.conductor import RunState
+from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.world import World
 
 WINDOW_S = 8.0  # real seconds
@@ -26,12 +27,13 @@ WINDOW_S = 8.0  # real seconds
 class LiveView:
     """Follows one run's request log and tells a sink how the run stands."""
 
-    def __init__(self, experiment: Experiment, world: World, state: RunState, sink: ProgressSink, folder: Path) -> None:
+    def __init__(self, run: PreparedRun, world: World, state: RunState, sink: ProgressSink, folder: Path) -> None:
+        experiment = run.experiment
         self._experiment, self._world, self._state, self._sink = experiment, world, state, sink
         self._tail = LogTail(folder)
         self._recent: deque[RequestRecord] = deque()
         self._started_s = time.monotonic()
-        self._end_s = experiment.timeline.epoch_s() + experiment.timeline.end
+        self._end_s = run.end_s
         self._offered_per_s = world.rate * sum(cohort.rate_per_s for cohort in experiment.load.cohorts)
         widest_s = max((alert.long for alert in experiment.alerts.values()), default=0.0)
         self._keep_s = max(widest_s, WINDOW_S * world.rate)

@@ -1,38 +1,35 @@
-"""A run in the simulation: the same conductor, on the virtual clock."""
+"""A run in the simulation: the conductor of every world, on the virtual clock and with a ledger in memory."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from brownout.harness.experiment import plugins
-from brownout.harness.experiment.model import Experiment, Posture
-from brownout.harness.experiment.prepare import stack_of
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.injection.lifecycle import LifeCycle, Notice
-from brownout.harness.record.history import Event, Recorder
-from brownout.harness.run.conductor import Conductor, RunState
+from brownout.harness.injection.lifecycle import LifeCycle
+from brownout.harness.record.history import Recorder
+from brownout.harness.run.conductor import Conductor
+from brownout.harness.run.journal import Journal
+from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.worlds.simulation.world import SimulationWorld
 
 SIMULATED_STACK = "simulation"
 WARM_UP_ROOM_S = 30.0
 
 
-def simulate(experiment: Experiment, posture: Posture, seed: int, folder: Path) -> bool:
-    """One run on the virtual clock; its record is in `folder` afterwards. False when it was interrupted."""
+def simulate(run: PreparedRun, folder: Path) -> bool:
+    """Carries the run out on the virtual clock; its record is in `folder` afterwards. False when it was interrupted."""
     recorder = Recorder(folder)
-    epoch_s = experiment.timeline.epoch_s() + experiment.timeline.warm_up - WARM_UP_ROOM_S
-    world = SimulationWorld(stack_of(experiment, posture, seed=seed), epoch_s=epoch_s, recorder=recorder)
+    timeline = run.experiment.timeline
+    epoch_s = timeline.epoch_s() + timeline.warm_up - WARM_UP_ROOM_S
+    world = SimulationWorld(run.stack, epoch_s=epoch_s, recorder=recorder)
     ledger = Ledger(":memory:")
     ledger.add_stack(SIMULATED_STACK, folder=folder, world="simulation", run_owned=True)
-
-    def lifecycle(notice: Notice) -> LifeCycle:
-        return LifeCycle(world, ledger, SIMULATED_STACK, notice, monotonic=world.now)
-
-    conductor = Conductor(world, experiment, posture, recorder, plugins.fault, lifecycle, RunState())
+    journal = Journal(run, recorder, world.now)
+    lifecycle = LifeCycle(world, ledger, SIMULATED_STACK, journal.notice, monotonic=world.now)
     try:
-        world.run(conductor.conduct())
+        world.run(Conductor(run, world, lifecycle, journal).conduct())
     except KeyboardInterrupt:
-        recorder.event(Event(round(world.now(), 6), "run", "interrupted"))
+        journal.event("run", "interrupted")
         return False
     finally:
         world.kernel.close()

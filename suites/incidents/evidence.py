@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from brownout.harness.base.stats import wilson_high, wilson_low
-from brownout.harness.experiment.plugins import Controls
+from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.record.history import Event, History, RequestRecord
 from brownout.harness.record.result import Result, StepResult
 from brownout.identity.core import trail
@@ -70,7 +70,7 @@ def clock(at_s: float) -> str:
 class Evidence:
     """One run's record with the questions that claims ask of it."""
 
-    def __init__(self, history: History, result: Result, controls: Controls) -> None:
+    def __init__(self, history: History, result: Result, controls: ControlRecords) -> None:
         self.history, self.result, self._controls = history, result, controls
         starts = {phase.name: phase.start_s for phase in result.phases}
         self.fault_s, self.recovery_s = starts["onset"], starts["heal"]

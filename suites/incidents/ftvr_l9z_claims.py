@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from brownout.harness.experiment.plugins import Controls
+from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.record.history import History
 from brownout.harness.record.result import ClaimResult, Result
 from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence, clock, interval_text, share_text
@@ -40,7 +40,7 @@ class Claim:
     check: Callable[[Evidence], Finding]
 
 
-def claims(history: History, result: Result, controls: Controls) -> tuple[ClaimResult, ...]:
+def claims(history: History, result: Result, controls: ControlRecords) -> tuple[ClaimResult, ...]:
     """The fidelity table; empty for a posture that is not the incident's."""
     if result.posture != INCIDENT_POSTURE:
         return ()

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from brownout.harness.experiment.prepare import primed_tokens
+from brownout.harness.experiment.load_plan import primed_tokens
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.record.history import Recorder, RequestRecord, read_history
 from brownout.harness.world import World

@@ -17,7 +17,7 @@ from brownout.harness.errors import LeftUnsafe, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import (
     Alert,
-    Control,
+    ControlRun,
     Experiment,
     Gates,
     Good,
@@ -50,7 +50,7 @@ SECTIONS = (
     ("An objective (slos)", (Slo, Indicator, RatioMetric, Objective, Selector, Good)),
     ("An alert", (Alert,)),
     ("gates", (Gates,)),
-    ("A control", (Control,)),
+    ("A control", (ControlRun,)),
 )
 
 

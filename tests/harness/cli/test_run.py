@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from brownout.harness import api
 from brownout.harness.experiment import plugins
 from brownout.harness.record.result import EXIT_CODES
 from brownout.harness.worlds import catalog
@@ -78,8 +77,7 @@ def test_a_crash_of_ours_is_a_harness_error_and_never_a_breach(work: Path, monke
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(api, "load_plan", broken, raising=False)
-    monkeypatch.setattr("brownout.harness.run.conductor.load_plan", broken)
+    monkeypatch.setattr("brownout.harness.run.conductor.primed_tokens", broken)
     told = run(small(work))
     assert told.exit_code == 4
     assert "RuntimeError: a bug" in told.stderr

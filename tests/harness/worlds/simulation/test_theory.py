@@ -78,7 +78,7 @@ def test_with_refresh_at_expiry_failures_are_d_over_24(hours: float) -> None:
 
 def test_random_ages_agree_with_the_theory_within_chance(tmp_path: Path) -> None:
     """The same with machines whose ages are drawn, and requests that come by chance: within four standard errors."""
-    from brownout.harness.experiment.prepare import primed_tokens
+    from brownout.harness.experiment.load_plan import primed_tokens
 
     settings = {"host_refresh_fraction": 1.0, "instance_refresh_fraction": 1.0, "publish_interval_s": 6 * HOUR_S}
     warm = Cohort(

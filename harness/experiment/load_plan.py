@@ -5,69 +5,23 @@ Everything here is a pure function of the experiment, the posture and the seed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.seeded import draw
 from brownout.harness.errors import UsageError
-from brownout.harness.experiment.model import Control, Experiment, Posture, Step
+from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.watch import watch_of
 from brownout.harness.load.arrivals import Cohort, LoadPlan, operations_of
-from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import StackSpec
 
-MomentKind = Literal["phase", "release", "apply"]
-_ORDER: Mapping[MomentKind, int] = {"phase": 0, "release": 1, "apply": 2}
 
+def load_plan(experiment: Experiment, spec: StackSpec, *, user_token: str = "") -> LoadPlan:
+    """The arrivals from the start of the baseline to the end; raises UsageError for a machine that the stack lacks.
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Something that happens at an emulated time: a phase begins, a step is released or applied."""
-
-    at_s: float
-    kind: MomentKind
-    name: str
-    step: Step | None = None
-
-
-def posture_of(experiment: Experiment, name: str | None) -> tuple[str, Posture]:
-    """The posture of that name, or the experiment's own; raises UsageError with a suggestion."""
-    wanted = name or experiment.posture
-    if wanted not in experiment.postures:
-        hint = did_you_mean(wanted, experiment.postures) or f"postures: {', '.join(experiment.postures)}"
-        raise UsageError(f"experiment {experiment.name} has no posture {wanted!r}", hint=hint)
-    return wanted, experiment.postures[wanted]
-
-
-def stack_of(experiment: Experiment, posture: Posture, *, seed: int, control_token: str | None = None) -> StackSpec:
-    """The stack that the experiment runs against; raises UsageError."""
-    settings = {**experiment.settings, **posture.settings}
-    machines: Mapping[str, Mapping[str, Any]] | None = experiment.machines or None
-    return build_stack(seed=seed, settings=settings, machines=machines, control_token=control_token)
-
-
-def moments(experiment: Experiment) -> tuple[Moment, ...]:
-    """Everything that happens, in order. At one instant phases come first, releases before applications."""
-    timeline, midnight_s = experiment.timeline, experiment.timeline.epoch_s()
-    found = [
-        Moment(midnight_s + timeline.baseline, "phase", "baseline"),
-        Moment(midnight_s + timeline.fault, "phase", "onset"),
-        Moment(midnight_s + timeline.fault + timeline.edge, "phase", "fault"),
-        Moment(midnight_s + timeline.recovery, "phase", "heal"),
-        Moment(midnight_s + timeline.recovery + timeline.edge, "phase", "recovery"),
-    ]
-    for step in experiment.schedule:
-        found.append(Moment(midnight_s + step.at, "apply", step.name, step))
-        if step.until is not None:
-            found.append(Moment(midnight_s + step.until, "release", step.name, step))
-    return tuple(sorted(found, key=lambda moment: (moment.at_s, _ORDER[moment.kind])))
-
-
-def load_plan(experiment: Experiment, spec: StackSpec, *, user_token: str) -> LoadPlan:
-    """The arrivals from the start of the baseline to the end; raises UsageError for a machine that is not there."""
+    `user_token` is what management callers sign in with; only a stack that is up can issue one.
+    """
     for cohort in experiment.load.cohorts:
         _check_machines(cohort, spec)
     midnight_s = experiment.timeline.epoch_s()
@@ -155,29 +109,3 @@ def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, A
                 tokens = found.setdefault(cohort.region, [])
                 tokens.append({"machine": machine, "resource": cohort.resource, "age_s": age_s})
     return found
-
-
-def derive(experiment: Experiment, control: Control) -> Experiment:
-    """The experiment that a control run carries out: thinner load, other steps, other borders.
-
-    It has no steady-state gate: claims compare single figures of it, its own verdict is not used, and thin load would
-    often leave too few requests in the baseline for every objective.
-    """
-    kept = tuple(step for step in experiment.schedule if step.name not in control.drop)
-    steps = tuple(sorted((*kept, *control.add), key=lambda step: step.at))
-    cohorts = tuple(
-        cohort.model_copy(update={"rate_per_s": cohort.rate_per_s * control.load_scale}) for cohort in experiment.load.cohorts
-    )
-    borders = {name: value for name in ("fault", "recovery") if (value := getattr(control, name)) is not None}
-    return experiment.model_copy(
-        update={
-            "schedule": steps,
-            "timeline": experiment.timeline.model_copy(update=borders),
-            "load": experiment.load.model_copy(update={"cohorts": cohorts}),
-            "settings": {**experiment.settings, **control.settings},
-            "posture": control.posture,
-            "gates": experiment.gates.model_copy(update={"steady_state": False}),
-            "controls": {},
-            "claims": "",
-        }
-    )

@@ -1,0 +1,72 @@
+"""The schedule as a run follows it: each step with its fault, and every moment of the timeline in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from brownout.harness.experiment import plugins
+from brownout.harness.experiment.model import Step, Timeline
+from brownout.harness.experiment.phase_windows import phase_windows
+from brownout.harness.fault import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedStep:
+    """A step and the fault that it puts in place. The fault is built once and used wherever the step is."""
+
+    step: Step
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStart:
+    """A phase begins at emulated epoch second `at_s`."""
+
+    at_s: float
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepStart:
+    """A step's fault is applied at `at_s`, to stay until `until_s`: the step's own end, else the end of the timeline."""
+
+    at_s: float
+    resolved: ResolvedStep
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnd:
+    """A step's fault is reverted at `at_s`."""
+
+    at_s: float
+    resolved: ResolvedStep
+
+
+ScheduleMoment = PhaseStart | StepStart | StepEnd
+_ORDER: tuple[type[ScheduleMoment], ...] = (PhaseStart, StepEnd, StepStart)
+
+
+def resolve_steps(schedule: Iterable[Step], built: Iterable[ResolvedStep] = ()) -> tuple[ResolvedStep, ...]:
+    """Every step with its fault, taken from `built` where an equal step is there; raises UsageError for a wrong fault."""
+    known = tuple(built)
+
+    def resolved(step: Step) -> ResolvedStep:
+        found = next((other for other in known if other.step == step), None)
+        return found or ResolvedStep(step, plugins.fault(step.fault, step.with_))
+
+    return tuple(map(resolved, schedule))
+
+
+def moments(timeline: Timeline, steps: Iterable[ResolvedStep]) -> tuple[ScheduleMoment, ...]:
+    """Everything that happens, in order. At one instant phases begin first, then steps end, then steps start."""
+    midnight_s = timeline.epoch_s()
+    found: list[ScheduleMoment] = [PhaseStart(window.start_s, window.name) for window in phase_windows(timeline)]
+    for resolved in steps:
+        step = resolved.step
+        until_s = midnight_s + (timeline.end if step.until is None else step.until)
+        found.append(StepStart(midnight_s + step.at, resolved, until_s))
+        if step.until is not None:
+            found.append(StepEnd(until_s, resolved))
+    return tuple(sorted(found, key=lambda moment: (moment.at_s, _ORDER.index(type(moment)))))

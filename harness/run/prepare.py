@@ -1,0 +1,112 @@
+"""A run prepared: everything that its experiment and options decide, resolved once before anything starts.
+
+The command, the API, the dry run, the conductor, the worlds' sessions and the control runs take a `PreparedRun` and
+look nothing up again. Preparing reads no clock, starts nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from brownout.harness.experiment.load_plan import load_plan
+from brownout.harness.experiment.model import ControlRun, Experiment
+from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
+from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.run.options import Options
+from brownout.harness.worlds.catalog import check_able
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.topology import StackSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """One run of one experiment, ready to be carried out.
+
+    `posture` is the name of the posture that was chosen and `source` that of the experiment's file ("" for none).
+    `load` lacks the user token, which only the stack can issue once it is up.
+    """
+
+    experiment: Experiment
+    options: Options
+    source: str
+    posture: str
+    stack: StackSpec
+    steps: tuple[ResolvedStep, ...]
+    moments: tuple[ScheduleMoment, ...]
+    load: LoadPlan
+
+    @property
+    def rate(self) -> float:
+        """Emulated seconds per real second."""
+        return self.experiment.timeline.rate(self.options.world)
+
+    @property
+    def end_s(self) -> float:
+        """The end of the timeline, in emulated epoch seconds."""
+        return self.load.end_s
+
+
+def prepare(experiment: Experiment, options: Options, *, source: str = "", built: Iterable[ResolvedStep] = ()) -> PreparedRun:
+    """The run that `options` ask for; steps that the experiment's file already `built` are not built again.
+
+    Raises UsageError for a posture, world, fault, setting or machine that cannot be, and AbilityMissing for a fault that
+    the world cannot carry out.
+    """
+    posture, _ = experiment.posture_named(options.posture)
+    check_able("", (), options.world)
+    steps = resolve_steps(experiment.schedule, built)
+    for resolved in steps:
+        check_able(resolved.step.fault, resolved.fault.needs, options.world)
+    return _resolved(experiment, options, source, posture, steps)
+
+
+def prepare_control(experiment: Experiment, name: str, *, seed: int) -> PreparedRun:
+    """The simulated control run of that name. A step that the simulation cannot carry out fails in the run, not here."""
+    control = experiment.controls[name]
+    derived = derive(experiment, control)
+    options = Options(posture=control.posture, seed=seed, controls=False)
+    return _resolved(derived, options, "", control.posture, resolve_steps(derived.schedule))
+
+
+def _resolved(
+    experiment: Experiment, options: Options, source: str, posture: str, steps: tuple[ResolvedStep, ...]
+) -> PreparedRun:
+    settings = {**experiment.settings, **experiment.postures[posture].settings}
+    stack = build_stack(seed=options.seed, settings=settings, machines=experiment.machines or None)
+    return PreparedRun(
+        experiment=experiment,
+        options=options,
+        source=source,
+        posture=posture,
+        stack=stack,
+        steps=steps,
+        moments=moments(experiment.timeline, steps),
+        load=load_plan(experiment, stack),
+    )
+
+
+def derive(experiment: Experiment, control: ControlRun) -> Experiment:
+    """The experiment that a control run carries out: thinner load, other steps, other borders.
+
+    It has no steady-state gate: claims compare single figures of it, its own verdict is not used, and thin load would
+    often leave too few requests in the baseline for every objective.
+    """
+    kept = tuple(step for step in experiment.schedule if step.name not in control.drop)
+    steps = tuple(sorted((*kept, *control.add), key=lambda step: step.at))
+    cohorts = tuple(
+        cohort.model_copy(update={"rate_per_s": cohort.rate_per_s * control.load_scale}) for cohort in experiment.load.cohorts
+    )
+    borders = {name: value for name in ("fault", "recovery") if (value := getattr(control, name)) is not None}
+    return experiment.model_copy(
+        update={
+            "schedule": steps,
+            "timeline": experiment.timeline.model_copy(update=borders),
+            "load": experiment.load.model_copy(update={"cohorts": cohorts}),
+            "settings": {**experiment.settings, **control.settings},
+            "posture": control.posture,
+            "gates": experiment.gates.model_copy(update={"steady_state": False}),
+            "controls": {},
+            "claims": "",
+        }
+    )

@@ -1,0 +1,154 @@
+"""A run is prepared once: posture, stack, steps with their faults, moments and load, or a refusal before anything starts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pytest
+
+import brownout.harness.worlds.stack_spec as stack_spec
+from brownout.harness.api import carry_out
+from brownout.harness.errors import AbilityMissing, UsageError
+from brownout.harness.experiment import plugins
+from brownout.harness.experiment.loader import read
+from brownout.harness.fault import Fault, Observation
+from brownout.harness.run.options import Options
+from brownout.harness.run.prepare import derive, prepare, prepare_control
+from brownout.identity.core.settings import Settings
+from support.small_day import small_day
+
+
+class Quiet(Fault):
+    """A fault that holds nothing and is never seen."""
+
+    kind: ClassVar[str] = "x"
+    family: ClassVar[Literal["link"]] = "link"
+
+    def carriers(self, _: object) -> tuple[()]:
+        return ()
+
+    def describe(self) -> str:
+        return "nothing"
+
+    async def observe(self, _: object) -> Observation:
+        return Observation("absent", "nothing to see")
+
+
+class Demanding(Quiet):
+    """A fault that no world can carry out."""
+
+    kind: ClassVar[str] = "x"
+    needs: ClassVar[frozenset[str]] = frozenset({"teleport"})
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, type[Fault]]:
+    """The faults that are installed, to be changed by a test."""
+    faults: dict[str, type[Fault]] = {"x": Quiet}
+    monkeypatch.setattr(plugins, "faults", lambda: faults)
+    return faults
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_posture_is_the_experiments_own_or_the_named_one() -> None:
+    """No name means the experiment's; an unknown one gets a suggestion."""
+    assert prepare(small_day(), Options()).posture == "fragile"
+    assert prepare(small_day(), Options(posture="repaired")).posture == "repaired"
+    with pytest.raises(UsageError) as refused:
+        prepare(small_day(), Options(posture="repared"))
+    assert "repaired" in refused.value.hint
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_postures_settings_win_over_the_experiments() -> None:
+    """Settings of the file are the ground, the posture's lie over them."""
+    run = prepare(small_day(settings={"host_refresh_fraction": 0.25, "key_overlap_s": 5}), Options())
+    found = Settings.of(run.stack.settings)
+    assert (found.host_refresh_fraction, found.key_overlap_s) == (1.0, 5)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("changed", "options", "words"),
+    [
+        ({}, {"world": "moon"}, "there is no world 'moon'"),
+        ({"settings": {"key_overlap": 5}}, {}, "key_overlap"),
+        ({"machines": {"web": {"regoin": "sydney"}}}, {}, "no key 'regoin'"),
+        ({"machines": {"other": {"region": "sydney"}}}, {}, "no machine 'web'"),
+        ({"schedule": [{"name": "a", "at": "01:00", "role": "fault", "fault": "y"}]}, {}, "there is no fault 'y'"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(changed: dict[str, Any], options: dict[str, str], words: str) -> None:
+    """An experiment that was made by code is refused for what a file is refused for, and for the world."""
+    with pytest.raises(UsageError) as refused:
+        prepare(small_day(**changed), Options(**options))
+    assert words in refused.value.message
+
+
+def test_a_fault_that_the_world_cannot_carry_out_is_refused(installed: dict[str, type[Fault]]) -> None:
+    """The run is refused before it starts; a control run goes on, and its step fails there."""
+    installed["x"] = Demanding
+    control = {"posture": "repaired"}
+    day = small_day(controls={"other": control})
+    with pytest.raises(AbilityMissing, match="teleport"):
+        prepare(day, Options())
+    assert len(prepare_control(day, "other", seed=1).steps) == 2
+
+
+def test_a_run_builds_each_fault_and_its_stack_once(
+    tmp_path: Path, installed: dict[str, type[Fault]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the file to the verdict no step's parameters are read twice, and the run makes no second stack."""
+    built: Counter[str] = Counter()
+
+    class Counted(Quiet):
+        """Counts how often it is built."""
+
+        kind: ClassVar[str] = "x"
+        name: str
+
+        def model_post_init(self, _: object) -> None:
+            built[self.name] += 1
+
+    installed["x"] = Counted
+    make = stack_spec.StackSpec
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        built["the stack"] += 1
+        return make(*args, **kwargs)
+
+    monkeypatch.setattr(stack_spec, "StackSpec", counting)
+    steps = [
+        {"name": name, "at": f"01:0{minute}", "role": "fault", "fault": "x", "with": {"name": name}}
+        for minute, name in enumerate(("first", "second"))
+    ]
+    file = tmp_path / "day.yaml"
+    file.write_text(small_day(schedule=steps, gates={"steady_state": False}).model_dump_json(by_alias=True))
+    checked = read(file)
+    del built["the stack"]  # the file is checked against a stack of no posture and seed
+    outcome = carry_out(prepare(checked.experiment, Options(out=tmp_path), built=checked.steps))
+    assert {step.state for step in outcome.result.steps} == {"healed"}
+    assert built == {"first": 1, "second": 1, "the stack": 1}
+
+
+def test_a_control_run_is_the_experiment_with_its_changes() -> None:
+    """It drops and adds steps, thins the load, moves borders and takes its own posture; it has no control runs itself."""
+    control = {
+        "posture": "repaired",
+        "drop": ["late"],
+        "add": [{"name": "extra", "at": "00:30", "role": "operation", "fault": "x"}],
+        "settings": {"key_overlap_s": 9},
+        "load_scale": 0.5,
+        "fault": "01:10",
+    }
+    made = small_day(controls={"other": control}, claims="c")
+    derived = derive(made, made.controls["other"])
+    assert [step.name for step in derived.schedule] == ["extra", "held"]
+    assert derived.load.cohorts[0].rate_per_s == 0.25
+    assert (derived.timeline.fault, derived.timeline.recovery) == (4200, 7200)
+    assert (derived.posture, derived.claims, dict(derived.controls)) == ("repaired", "", {})
+    assert derived.settings == {"key_overlap_s": 9}
+    assert derived.gates.steady_state is False
+    assert made.load.cohorts[0].rate_per_s == 0.5
