@@ -12,7 +12,9 @@ from brownout.harness.errors import Defended, WorldError
 from brownout.harness.world import Carrier, World
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 from brownout.identity.core.messages import Request
-from support.world_drivers import SLACK_MS, TIMER_MS, Driver, ask, link, node, switch, token_request
+from support.carriers import link, node, switch
+from support.client_requests import token_request
+from support.world_drivers import SLACK_MS, TIMER_MS, Driver, ask
 
 FRONT = "client->sydney.host"
 STORE = "melbourne.token->sydney.store"

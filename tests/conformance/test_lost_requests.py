@@ -9,7 +9,8 @@ import pytest
 
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
-from support.world_drivers import Driver, ask, link, node
+from support.carriers import link, node
+from support.world_drivers import Driver, ask
 
 NODE, FRONT = "sydney.management", "client->sydney.management"
 CASES: tuple[tuple[str, Carrier, Mapping[str, Any], str], ...] = (

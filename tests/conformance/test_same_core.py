@@ -26,7 +26,8 @@ from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
 from brownout.identity.core.topology import StackSpec
-from support.world_drivers import EPOCH_S, switch
+from support.carriers import switch
+from support.world_drivers import EPOCH_S
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,9 @@ import pytest
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.catalog import COMPOSE
 from brownout.identity.core.messages import Request
-from support.world_drivers import Driver, ask, link, node, switch, token_request
+from support.carriers import link, node, switch
+from support.client_requests import token_request
+from support.world_drivers import Driver, ask
 
 FRONT = "client->sydney.host"
 HEALTH = Request("GET", "/healthz")

@@ -13,6 +13,7 @@ from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.inspected import Container
 from brownout.harness.worlds.compose.world import ComposeWorld
 from brownout.identity.core.messages import CallFailed, Request, Response
+from support.client_requests import token_request
 
 T = TypeVar("T")
 PATIENCE_S = 30.0
@@ -87,9 +88,7 @@ class ContainerStack:
 
     async def imds(self, machine: str, *, region: str = "sydney") -> int:
         """The status of a machine's request for a token; 0 when there was no answer."""
-        query = {"api-version": "2018-02-01", "resource": "https://vault.azure.net"}
-        request = Request("GET", f"/{machine}/metadata/identity/oauth2/token", query, {"metadata": "true"})
         try:
-            return (await self.world.client(f"{region}.host", request, timeout_s=10)).status
+            return (await self.world.client(f"{region}.host", token_request(machine), timeout_s=10)).status
         except CallFailed:
             return 0

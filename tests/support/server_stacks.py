@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brownout.harness.world import Carrier
 from brownout.harness.worlds.processes.world import ProcessesWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.core.messages import Request
 
 MACHINES = {
     "web": {"region": "sydney", "count": 13},
@@ -58,20 +56,3 @@ def daemon_pid(world: ProcessesWorld) -> int:
     standing = world._stack
     assert standing is not None
     return standing.daemon.pid
-
-
-def node(name: str) -> Carrier:
-    return Carrier("node", name)
-
-
-def link(name: str) -> Carrier:
-    return Carrier("link", name)
-
-
-def switch(name: str) -> Carrier:
-    return Carrier("control", name)
-
-
-def token_request(machine: str) -> Request:
-    query = {"api-version": "2018-02-01", "resource": "https://vault.azure.net"}
-    return Request("GET", f"/{machine}/metadata/identity/oauth2/token", query, {"metadata": "true"})

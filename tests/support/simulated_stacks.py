@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.record.history import Recorder, RequestRecord, read_history
-from brownout.harness.world import Carrier
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
@@ -31,23 +30,6 @@ def on_world(story: Callable[[SimulationWorld], Coroutine[Any, Any, T]], *, seed
         return world.run(whole())
     finally:
         world.kernel.close()
-
-
-def link(name: str) -> Carrier:
-    return Carrier("link", name)
-
-
-def node(name: str) -> Carrier:
-    return Carrier("node", name)
-
-
-def switch(name: str) -> Carrier:
-    return Carrier("control", name)
-
-
-def token_request(machine: str) -> Request:
-    query = {"api-version": "2018-02-01", "resource": VAULT}
-    return Request("GET", f"/{machine}/metadata/identity/oauth2/token", query, {"metadata": "true"})
 
 
 async def user_token(world: SimulationWorld) -> str:

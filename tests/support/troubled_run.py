@@ -7,7 +7,8 @@ from pathlib import Path
 
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.worlds.simulation.world import SimulationWorld
-from support.simulated_stacks import link, node, run_load, switch
+from support.carriers import link, node, switch
+from support.simulated_stacks import run_load
 
 COHORTS = (
     Cohort(name="warm", model="token", region="sydney", rate_per_s=0.5, machines=("web-1", "web-2", "web-3")),

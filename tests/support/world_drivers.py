@@ -101,23 +101,6 @@ def spec_for(**settings: Any) -> StackSpec:
     return build_stack(seed=21, settings=settings)
 
 
-def link(name: str) -> Carrier:
-    return Carrier("link", name)
-
-
-def node(name: str) -> Carrier:
-    return Carrier("node", name)
-
-
-def switch(name: str) -> Carrier:
-    return Carrier("control", name)
-
-
-def token_request(machine: str) -> Request:
-    query = {"api-version": "2018-02-01", "resource": "https://vault.azure.net"}
-    return Request("GET", f"/{machine}/metadata/identity/oauth2/token", query, {"metadata": "true"})
-
-
 async def ask(world: World, node_name: str, request: Request, *, timeout_s: float = 5.0) -> str:
     """How a client's request ends: the status as text, or the failure."""
     try:

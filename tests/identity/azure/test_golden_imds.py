@@ -20,8 +20,10 @@ import pytest
 
 from brownout.harness.base.processes import await_true
 from brownout.identity.core.messages import Request
+from support.carriers import link, node, switch
+from support.client_requests import token_request
 from support.places import SUPPORT
-from support.server_stacks import Stack, link, node, switch, token_request
+from support.server_stacks import Stack
 
 pytestmark = pytest.mark.slow
 

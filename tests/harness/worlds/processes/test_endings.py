@@ -19,8 +19,9 @@ from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME
 from brownout.harness.worlds.processes.supervisor_socket import SOCKET_NAME
 from brownout.harness.worlds.processes.world import ProcessesWorld
+from support.carriers import node
 from support.places import TESTS
-from support.server_stacks import daemon_pid, make_world, node, session_members
+from support.server_stacks import daemon_pid, make_world, session_members
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,9 @@ from brownout.harness.worlds.processes.supervisor_socket import SOCKET_NAME
 from brownout.harness.worlds.processes.world import ProcessesWorld
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.server.spec_file import read_served
-from support.server_stacks import Stack, daemon_pid, link, node, switch, token_request
+from support.carriers import link, node, switch
+from support.client_requests import token_request
+from support.server_stacks import Stack, daemon_pid
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,8 @@ from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core.messages import CallFailed, Request
-from support.simulated_stacks import link, node, on_world, user_token
+from support.carriers import link, node
+from support.simulated_stacks import on_world, user_token
 
 CLIENT = "client->sydney.host"
 INNER = "sydney.host->sydney.token.z1"

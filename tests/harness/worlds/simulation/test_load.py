@@ -12,7 +12,8 @@ from brownout.harness.load.arrivals import Cohort, arrivals
 from brownout.harness.record.history import Recorder, read_history
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from support.simulated_stacks import EPOCH_S, link, node, plan_for, run_load
+from support.carriers import link, node
+from support.simulated_stacks import EPOCH_S, plan_for, run_load
 
 WARM = Cohort(name="warm", model="token", region="sydney", rate_per_s=5, machines=("web-1", "web-2"))
 

@@ -11,7 +11,9 @@ from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core.messages import CallFailed, Request
-from support.simulated_stacks import HOUR_S, link, node, on_world, switch, token_request, user_token
+from support.carriers import link, node, switch
+from support.client_requests import token_request
+from support.simulated_stacks import HOUR_S, on_world, user_token
 
 HOST = "client->sydney.host"
 

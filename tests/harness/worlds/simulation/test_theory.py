@@ -11,7 +11,9 @@ from brownout.harness.load.arrivals import Cohort
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
-from support.simulated_stacks import EPOCH_S, HOUR_S, VAULT, run_load, switch, token_request
+from support.carriers import switch
+from support.client_requests import token_request
+from support.simulated_stacks import EPOCH_S, HOUR_S, VAULT, run_load
 
 OUTAGE_S = 5.55 * HOUR_S
 MACHINES = 400
