@@ -216,7 +216,7 @@ def main() -> None:
         iptables(*rule)
     threading.Thread(target=serve_dns, daemon=True).start()
     while not SPEC.exists():
-        time.sleep(0.05)  # the seed or `brownout up` is about to write it; no event tells
+        time.sleep(0.05)  # the init container or `brownout up` is about to write it; no event tells
     ControlPlane.bearer = f"Bearer {json.loads(SPEC.read_bytes())['stack']['control_token']}"
     ThreadingHTTPServer(("0.0.0.0", OWN_PORT), ControlPlane).serve_forever()  # noqa: S104  # its own network namespace
 

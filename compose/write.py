@@ -1,6 +1,6 @@
 """`python -m brownout.compose.write`: writes compose.yaml and toxiproxy.json from the names of a stack's nodes and links.
 
-They are in the repository so that `docker compose up` needs nothing but itself; `tests/compose` fails when they are stale.
+Both are in the repository, so that `docker compose up` works without Python; `tests/compose` fails when they are stale.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from brownout.harness.worlds.compose.layout import (
     probers,
     proxies,
     service_of,
+    tag_variable,
     toxiproxy_config,
 )
 from brownout.harness.worlds.stack_spec import build_stack
@@ -27,11 +28,6 @@ from brownout.identity.core.topology import StackSpec
 FOLDER = Path(__file__).parent
 HEAD = (FOLDER / "head.yaml.in").read_text(encoding="utf-8")
 LOAD = (FOLDER / "load.yaml.in").read_text(encoding="utf-8")
-
-
-def tag_variable(node: str) -> str:
-    """The variable that gives one node another image tag."""
-    return "BROWNOUT_TAG_" + service_of(node).replace("-", "_").upper()
 
 
 def _node(node: str) -> str:
@@ -78,7 +74,7 @@ def compose_yaml(stack: StackSpec) -> str:
 
 
 def files() -> dict[Path, str]:
-    """Every file that is written, with its content."""
+    """The content of every file that is written, by path."""
     stack = build_stack(seed=1)
     return {
         FOLDER / "compose.yaml": compose_yaml(stack),

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from brownout.compose.write import files
+from brownout.harness.worlds.compose.init_container import served_stack
 from brownout.harness.worlds.compose.layout import (
     FIREWALL,
-    SEED,
+    INIT,
     TOXIPROXY,
     inside_links,
     network_of,
@@ -22,7 +23,6 @@ from brownout.harness.worlds.compose.layout import (
     published_ports,
     service_of,
 )
-from brownout.harness.worlds.compose.seed import served_stack
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.server.clock import Clock
 
@@ -48,17 +48,17 @@ def test_every_node_is_a_service_of_its_own(member: str) -> None:
 
 
 def test_there_is_nothing_else() -> None:
-    """Besides nodes and probers there are Toxiproxy, its firewall and the seed; more comes with a profile only."""
+    """Besides nodes and probers there are Toxiproxy, its firewall and the init container; more comes with a profile only."""
     always = {name for name, service in SERVICES.items() if "profiles" not in service}
-    assert always == {TOXIPROXY, FIREWALL, SEED, *map(service_of, MEMBERS)}
+    assert always == {TOXIPROXY, FIREWALL, INIT, *map(service_of, MEMBERS)}
 
 
 def test_only_toxiproxy_is_on_two_networks() -> None:
     """It is on every network; any other service is on one at most, and the firewall has Toxiproxy's."""
     assert set(SERVICES[TOXIPROXY]["networks"]) == set(FILE["networks"])
     others = {name: service for name, service in SERVICES.items() if name != TOXIPROXY}
-    assert {name for name, service in others.items() if len(service.get("networks", ())) != 1} == {FIREWALL, SEED}
-    assert (SERVICES[FIREWALL]["network_mode"], SERVICES[SEED]["network_mode"]) == (f"service:{TOXIPROXY}", "none")
+    assert {name for name, service in others.items() if len(service.get("networks", ())) != 1} == {FIREWALL, INIT}
+    assert (SERVICES[FIREWALL]["network_mode"], SERVICES[INIT]["network_mode"]) == (f"service:{TOXIPROXY}", "none")
 
 
 def test_only_the_edge_has_the_machine_on_it() -> None:
@@ -104,7 +104,7 @@ def test_every_service_is_without_rights(name: str) -> None:
     assert [key for key in ("privileged", "pid", "ipc", "devices", "extra_hosts") if key in service] == []
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name != SEED])
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != INIT])
 def test_every_service_that_stays_has_a_health_check(name: str) -> None:
     """`docker compose up --wait` waits for something."""
     assert SERVICES[name]["healthcheck"]["test"]

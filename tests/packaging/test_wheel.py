@@ -154,7 +154,7 @@ def test_a_stack_goes_up_is_broken_and_goes_down(project: Project) -> None:
         "brownout.harness.load.canary",
         "brownout.harness.operate.load_master",
         "brownout.harness.worlds.compose.prober",
-        "brownout.harness.worlds.compose.seed",
+        "brownout.harness.worlds.compose.init_container",
         "brownout.harness.worlds.processes.daemon",
         "brownout.harness.worlds.toxiproxy.install",
         "brownout.identity.server.container",

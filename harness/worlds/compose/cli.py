@@ -1,6 +1,6 @@
-"""Docker Compose's command line: the one thing about containers that its users know, so stacks come up through it.
+"""Docker Compose's command line, through which stacks come up: it is what users of containers know.
 
-Only what it is told here decides: settings of a user's own shell (COMPOSE_FILE, BROWNOUT_TAG_...) would bend a stack.
+Variables of the user's shell that would change a stack (COMPOSE_FILE, BROWNOUT_TAG_...) are not passed on.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ OLDEST = (2, 20)
 TIMEOUT_S = 180.0
 ENTRY_POINT_GROUP, ENTRY_POINT_NAME, FILE_NAME = "brownout.compose", "file", "compose.yaml"
 PORT_TAKEN = "a port of the stack is taken"
-TETHER = Path(__file__).with_name("tether.py")
+_GUARD = Path(__file__).with_name("subprocess_guard.py")
 _UPGRADE = "install Compose 2.20 or newer (the plugin `docker compose`, not docker-compose 1.x)"
-_TROUBLE: tuple[tuple[str, str, str], ...] = (  # what Compose says, what it means, what to do
+_TROUBLE: tuple[tuple[str, str, str], ...] = (  # pattern in the output, what it means, what to do
     (
         r"port is already allocated|address already in use",
         PORT_TAKEN,
-        "end what has it, or try again: other ports are chosen",
+        "end the program that has it, or try again: other ports are chosen",
     ),
     (r"no space left on device", "the disk is full", "free disk space (`docker system df` tells what takes it)"),
     (
@@ -40,7 +40,7 @@ _TROUBLE: tuple[tuple[str, str, str], ...] = (  # what Compose says, what it mea
     (
         r"non-overlapping IPv4 address pool|fully subnetted",
         "the engine has no addresses left for networks",
-        "remove networks that nobody uses: `docker network prune`",
+        "remove unused networks: `docker network prune`",
     ),
 )
 
@@ -53,7 +53,7 @@ class Compose:
     variables: Mapping[str, str]
 
     def run(self, *arguments: str) -> str:
-        """Runs one subcommand and returns what it printed; raises WorldError with what Compose said and what to do."""
+        """Runs one subcommand and returns its output; raises WorldError with the end of its error output and a hint."""
         command = ["docker", "compose", "-p", self.project, "-f", str(compose_file()), *arguments]
         code, out, said = _run(command, {**_plain_environment(), **self.variables})
         if code != 0:
@@ -75,9 +75,9 @@ def compose_file() -> Path:
 
 
 def version() -> str:
-    """The version of the plugin; raises WorldError when there is none or it is too old.
+    """The version of the plugin; raises WorldError when there is none or it is older than OLDEST.
 
-    One that was built from source may not know its version (`dev`); it is taken as it is.
+    A plugin that was built from source may report `dev` instead of a version, and is accepted.
     """
     code, out, _ = _run(["docker", "compose", "version", "--short"], _plain_environment())
     said = out.strip()
@@ -90,13 +90,13 @@ def version() -> str:
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
-    """Exit code, output and complaints of a command that does not outlive this process; raises WorldError."""
+    """Exit code, output and error output of a command that ends when this process does; raises WorldError."""
     if shutil.which("docker") is None:
         raise WorldError("the command `docker` is not installed", hint="install Docker, or use --world processes")
-    reading, held = os.pipe()
-    with open(reading, "rb") as theirs, open(held, "wb") as ours:  # noqa: PTH123 - a pipe has no path
+    read_end, write_end = os.pipe()
+    with open(read_end, "rb") as theirs, open(write_end, "wb") as ours:  # noqa: PTH123 - a pipe has no path
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(TETHER), *command],
+            [sys.executable, "-I", "-S", str(_GUARD), *command],
             env=dict(environment),
             stdin=theirs,
             stdout=subprocess.PIPE,
@@ -121,7 +121,7 @@ def _plain_environment() -> dict[str, str]:
 
 
 def _trouble(subcommand: str, said: str) -> WorldError:
-    """The error for what Compose said, its last lines kept."""
+    """The error for a failed subcommand, with the last six lines of its output."""
     last = "\n".join(line for line in said.strip().splitlines()[-6:] if line.strip())
     for pattern, meaning, fix in _TROUBLE:
         if re.search(pattern, said, re.IGNORECASE):

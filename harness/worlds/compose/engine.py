@@ -1,10 +1,10 @@
-"""The Docker engine, as far as a stack needs it: the only file that knows the docker library.
+"""The Docker engine, as far as a stack needs it: the only file that imports the docker library.
 
 Everything of a stack carries the label `brownout.stack` with the stack's id, on containers, networks and volumes alike.
-Whatever is found, changed or removed here is found by that label, so nothing of anybody else's can be touched.
+Everything that is changed or removed here was found by that label, so nothing of another project can be touched.
 
-The library raises its own errors and those of `requests` for whatever goes wrong; here each becomes one EngineError that
-says what to do. Calls are blocking and bounded in time; coroutines run them in threads.
+The library raises its own errors and those of `requests`; each becomes an EngineError with a hint. Calls are blocking and
+bounded in time; coroutines run them in threads.
 """
 
 from __future__ import annotations

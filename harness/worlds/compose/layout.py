@@ -1,10 +1,9 @@
-"""Who is where in the containers: services, networks and Toxiproxy's ports, all computed from the stack's names.
+"""The layout of a stack of containers: services, networks and Toxiproxy's ports, all computed from the stack's names.
 
 Theory. Toxiproxy is the only container on more than one network, so every path between networks is one of its proxies.
-It has one for each link of the stack (`melbourne.token->sydney.store`) and one, never broken by a fault, for the control
-plane of each node and prober (`control->sydney.store`), and one for the
-load's dashboard. Those that something outside of the containers uses come first
-and are published as one range of loopback ports; the rest can be reached inside only.
+It has one for each link of the stack (`melbourne.token->sydney.store`), one for the control plane of each node and prober
+(`control->sydney.store`), which no fault touches, and one for the load's dashboard. Proxies that are used from outside of
+the containers come first and are published as one range of loopback ports; the rest are reachable inside only.
 
 compose/compose.yaml and compose/toxiproxy.json are written from this (`python -m brownout.compose.write`); a test fails
 when they are stale.
@@ -18,7 +17,7 @@ from typing import Any
 
 from brownout.identity.core.topology import CLIENT, StackSpec
 
-TOXIPROXY, FIREWALL, SEED = "toxiproxy", "firewall", "seed"
+TOXIPROXY, FIREWALL, INIT = "toxiproxy", "firewall", "init"
 EDGE = "edge"  # the network from which Toxiproxy's ports are published; it alone is on it
 DASHBOARD, DASHBOARD_PORT = "load-master", 8089
 CONTROL, PROBER = "control", "prober"
@@ -38,18 +37,23 @@ class Proxy:
 
     @property
     def upstream(self) -> str:
-        """What is behind it."""
+        """`host:port` of the service behind it."""
         return f"{self.service}:{DASHBOARD_PORT if self.service == DASHBOARD else NODE_PORT}"
 
     @property
     def inside(self) -> str:
-        """Where containers reach it."""
+        """`host:port` at which containers reach it."""
         return f"{TOXIPROXY}:{self.port}"
 
 
 def service_of(node: str) -> str:
     """The compose service of a node or prober: `sydney.token.z1` is `sydney-token-z1`."""
     return node.replace(".", "-")
+
+
+def tag_variable(node: str) -> str:
+    """The variable of the compose file that gives one node another image tag."""
+    return "BROWNOUT_TAG_" + service_of(node).replace("-", "_").upper()
 
 
 def network_of(node: str) -> str:
@@ -62,7 +66,7 @@ def networks(stack: StackSpec) -> tuple[str, ...]:
 
 
 def probers(stack: StackSpec) -> tuple[str, ...]:
-    """One prober on each network, which looks at links from their source's side."""
+    """One prober on each network, which probes links from their source's side."""
     return tuple(f"{network}.{PROBER}" for network in networks(stack))
 
 
@@ -85,7 +89,7 @@ def proxies(stack: StackSpec) -> tuple[Proxy, ...]:
 
 
 def toxiproxy_config(stack: StackSpec) -> list[dict[str, Any]]:
-    """What Toxiproxy reads when it starts."""
+    """The rows of Toxiproxy's configuration file."""
     return [
         {"name": proxy.name, "listen": f"0.0.0.0:{proxy.port}", "upstream": proxy.upstream, "enabled": True}
         for proxy in proxies(stack)
@@ -93,7 +97,7 @@ def toxiproxy_config(stack: StackSpec) -> list[dict[str, Any]]:
 
 
 def inside_links(stack: StackSpec) -> Mapping[str, str]:
-    """Where containers reach each link."""
+    """`host:port` at which containers reach each link, by link."""
     return {proxy.name: proxy.inside for proxy in proxies(stack) if not proxy.name.startswith(f"{CONTROL}->")}
 
 

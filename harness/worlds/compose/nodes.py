@@ -35,7 +35,7 @@ from brownout.harness.base.ports import HOST
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.inspected import Container
-from brownout.harness.worlds.compose.layout import control_name, network_of, published_ports, service_of
+from brownout.harness.worlds.compose.layout import control_name, network_of, published_ports, service_of, tag_variable
 from brownout.harness.worlds.compose.stack import HOLDS_NAME, ComposeStack
 from brownout.identity.core.settings import BUILDS
 from brownout.identity.core.topology import StackSpec
@@ -87,11 +87,6 @@ OLD_BUILDS = tuple(BUILDS)[:-1]  # the newest is the usual image
 def tag_of(build: str) -> str:
     """The tag of the image that holds one build, or of the usual one."""
     return f"{__version__}-build{build}" if build else __version__
-
-
-def tag_variable(node: str) -> str:
-    """The variable of the compose file that gives one node another image tag."""
-    return "BROWNOUT_TAG_" + service_of(node).replace("-", "_").upper()
 
 
 class NodeHolds:

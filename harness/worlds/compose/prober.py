@@ -1,10 +1,10 @@
-"""`python -m brownout.harness.worlds.compose.prober NETWORK.prober`: looks at links from inside a network, on request.
+"""`python -m brownout.harness.worlds.compose.prober NETWORK.prober`: probes links from inside a network, on request.
 
-A link between regions begins in its source's network, and only from there can it be looked at as its source sees it.
-The prober shares nothing with the stack's own clients: each look is one fresh connection. It takes the stack's control
-token, like every control plane, and can be asked for
+A link between regions begins in its source's network, and only a probe from there sees what its source sees. The prober
+shares nothing with the stack's own clients: each probe is one fresh connection. Requests need the stack's control token,
+as at every control plane:
 
-    GET /healthz                                   whether it runs
+    GET /healthz                                   whether it runs (no token)
     GET /probe?address=HOST:PORT&timeout_ms=N      one request to a health page: `{"outcome", "latency_ms"}`
 """
 

@@ -1,8 +1,8 @@
-"""Bringing a stack of containers up and taking it down, so that nothing is ever left behind.
+"""Bringing a stack of containers up and taking it down, with nothing left on the engine.
 
-Theory. What the stack is called is written to `world.json` before the engine hears of it, and everything on the engine
-carries that name as a label. So a command that comes later finds and removes it all, whatever became of the starter, and
-by its label alone. The specification goes into the shared volume between `create` and `up`; the clock follows once every
+Theory. The stack's name is written to `world.json` before the first call to the engine, and everything on the engine
+carries that name as a label. So a later command finds and removes all of it by the label alone, whatever became of the
+starter. The specification goes into the shared volume between `create` and `up`; the clock follows once every
 node waits for it, and then all begin at one moment (brownout.identity.server.shared_spec).
 """
 
@@ -25,17 +25,17 @@ from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.compose.cli import PORT_TAKEN, Compose, version
 from brownout.harness.worlds.compose.engine import DockerEngine
+from brownout.harness.worlds.compose.init_container import PORTS_VARIABLE, served_stack
 from brownout.harness.worlds.compose.inspected import Container
 from brownout.harness.worlds.compose.layout import (
     FIREWALL,
-    SEED,
+    INIT,
     SPEC_FOLDER,
     control_name,
     proxies,
     published_ports,
     service_of,
 )
-from brownout.harness.worlds.compose.seed import PORTS_VARIABLE, served_stack
 from brownout.identity.core.topology import StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
@@ -54,7 +54,7 @@ HEALTH_INTERVAL = "30s"
 
 @dataclass(frozen=True, slots=True)
 class ComposeStack:
-    """A stack on the engine, or on its way up: all that another process needs to drive it or to end it.
+    """A stack on the engine, or being started: all that another process needs to drive it or to end it.
 
     The published proxies have the loopback ports from `first_port` to `last_port`; the one after is Toxiproxy's API, the next
     the firewall's control plane.
@@ -90,7 +90,7 @@ class ComposeStack:
         return Compose(self.project, {**variables, **(tags or {})})
 
     def write(self) -> None:
-        """Writes the record, and for people's own `docker compose --env-file` the variables of the stack."""
+        """Writes the record and, for `docker compose --env-file` by hand, the variables of the stack."""
         compose = self.compose()
         lines = [f"COMPOSE_PROJECT_NAME={self.project}", *(f"{name}={value}" for name, value in compose.variables.items())]
         write_private(self.folder / VARIABLES_NAME, "\n".join((*lines, "")).encode())
@@ -99,7 +99,7 @@ class ComposeStack:
 
 
 def owner() -> str:
-    """Who a stack belongs to: this user's state folder on this machine. Stacks of any other owner are left alone."""
+    """The owner label: user, machine and a digest of the state folder. Stacks of another owner are left alone."""
     place = hashlib.sha256(str(state_dir().resolve()).encode()).hexdigest()[:8]
     return f"{getpass.getuser()}@{socket.gethostname()}-{place}"
 
@@ -118,7 +118,7 @@ def read_compose_stack(folder: Path) -> ComposeStack:
 
 
 def prepare() -> str:
-    """Checks engine, Compose and images; a line that says what is used. Raises WorldError for what is missing or too old."""
+    """Checks engine, Compose and images; returns a line with the versions. Raises WorldError for what is missing or too old."""
     compose = version()
     engine = DockerEngine()
     try:
@@ -142,7 +142,7 @@ def wanted_images() -> tuple[str, ...]:
 
 
 def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> tuple[ComposeStack, ServedStack]:
-    """Starts every container of the stack and returns when all nodes have been told to begin.
+    """Starts every container of the stack and returns when all nodes have the clock and begin.
 
     Raises WorldError, with nothing left on the engine.
     """
@@ -173,20 +173,20 @@ def _choose_ports(stack: StackSpec, folder: Path) -> ComposeStack:
 
 
 def _start_containers(running: ComposeStack, stack: StackSpec, *, epoch_s: float, rate: float) -> ServedStack:
-    """Brings the containers up; raises WorldError, and leaves it to its caller to clear away what came up."""
+    """Starts the containers; raises WorldError, with the containers that did start left to the caller to remove."""
     compose = running.compose()
     served = served_stack(stack, Clock.starting_now(epoch_s, rate), first_port=running.first_port)
     write_served(running.folder / SPEC_NAME, served)
     engine = DockerEngine()
     try:
         compose.run("create", "--quiet-pull", "--no-build", "--pull", "missing")
-        seed = _required(engine, running, SEED).id
-        engine.containers.put_file(seed, SPEC_FOLDER, SPEC_NAME, (running.folder / SPEC_NAME).read_bytes(), uid=USER_ID)
+        init = _required(engine, running, INIT).id
+        engine.containers.put_file(init, SPEC_FOLDER, SPEC_NAME, (running.folder / SPEC_NAME).read_bytes(), uid=USER_ID)
         compose.run("up", "--detach", "--no-build", "--no-recreate", "--quiet-pull")
         _await_waiting(engine, running, stack)
         _await_firewall(engine, running)
         served = replace(served, clock=Clock.starting_now(epoch_s, rate))
-        engine.containers.put_file(seed, SPEC_FOLDER, GO_NAME, orjson.dumps(served.clock.to_record()), uid=USER_ID)
+        engine.containers.put_file(init, SPEC_FOLDER, GO_NAME, orjson.dumps(served.clock.to_record()), uid=USER_ID)
     finally:
         engine.close()
     write_served(running.folder / SPEC_NAME, served)
@@ -195,7 +195,7 @@ def _start_containers(running: ComposeStack, stack: StackSpec, *, epoch_s: float
 
 def share(engine: DockerEngine, running: ComposeStack, name: str, content: bytes) -> None:
     """Puts a file into the folder that all containers of the stack share; raises WorldError."""
-    engine.containers.put_file(_required(engine, running, SEED).id, SPEC_FOLDER, name, content, uid=USER_ID)
+    engine.containers.put_file(_required(engine, running, INIT).id, SPEC_FOLDER, name, content, uid=USER_ID)
 
 
 def _required(engine: DockerEngine, running: ComposeStack, service: str) -> Container:

@@ -4,8 +4,8 @@ Carriers: a link's holds are kept by Toxiproxy, black holes by the firewall (`fi
 the stack (`nodes`), a switch's by the node itself. So any number of processes of one
 machine may drive one stack through `ComposeWorld.attach`, and all see the same.
 
-From the machine, everything is reached through ports that Toxiproxy's container publishes on loopback. Links that begin
-in a region are probed from there, by the prober on that region's network.
+The machine reaches everything through ports that Toxiproxy's container publishes on loopback. Links that begin in a region
+are probed from there, by the prober on that region's network.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ from brownout.harness.worlds.compose.layout import (
     DASHBOARD,
     DASHBOARD_PORT,
     FIREWALL,
+    INIT,
     NODE_PORT,
-    SEED,
     TOXIPROXY,
     inside_links,
     proxies,
@@ -125,7 +125,7 @@ class _InsideCheck:
         self._proxy_at = {name: at for each in containers if each.service == TOXIPROXY for name, at in each.networks.items()}
 
     def look(self) -> tuple[_Checked, ...]:
-        entered = [each for each in self._containers if each.service not in (SEED, TOXIPROXY)]
+        entered = [each for each in self._containers if each.service not in (INIT, TOXIPROXY)]
         with ThreadPoolExecutor(max_workers=LOOKERS) as pool:
             return tuple(pool.map(self._from_inside, entered))
 

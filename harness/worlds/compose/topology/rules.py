@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from brownout.harness.base.ports import HOST
 from brownout.harness.worlds.compose.inspected import Confined, Network
-from brownout.harness.worlds.compose.layout import FIREWALL, SEED, TOXIPROXY
+from brownout.harness.worlds.compose.layout import FIREWALL, INIT, TOXIPROXY
 
 FIREWALL_RIGHTS = frozenset({"NET_ADMIN"})
 ROOT = ("", "0", "root")
@@ -49,7 +49,7 @@ def _container_problems(container: Confined, containers: Sequence[Confined]) -> 
         yield f"it has capabilities: {', '.join(sorted(container.added)) or 'those that every container has'}"
     if not container.no_new_privileges:
         yield "it may gain privileges"
-    if not container.has_healthcheck and container.service != SEED:
+    if not container.has_healthcheck and container.service != INIT:
         yield "it has no health check"
     yield from (f"a wall is open: {each}" for each in container.opened)
     allowed = 1 if container.service == TOXIPROXY else 0  # its configuration, which it only reads

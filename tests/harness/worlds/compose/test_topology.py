@@ -32,7 +32,9 @@ def test_the_walls_hold(stack: ContainerStack) -> None:
     assert told.exit_code == 0, told.output
     assert "ok   shared" in told.output
     containers, attempts = (int(word) for word in told.output.split() if word.isdecimal())
-    assert containers == len(stack.world.spec.nodes()) + 6  # a prober on each network, Toxiproxy, its firewall, and the seed
+    assert (
+        containers == len(stack.world.spec.nodes()) + 6
+    )  # a prober on each network, Toxiproxy, its firewall, and the init container
     assert attempts > 30 * containers
 
 

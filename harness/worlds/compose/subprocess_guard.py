@@ -1,8 +1,9 @@
-"""`python -I -S tether.py COMMAND ...`: runs a command that ends with whoever called this.
+"""`python -I -S subprocess_guard.py COMMAND ...`: runs a command that is killed when the calling process ends.
 
-A command that is killed outright cannot end what it has started. So it holds one end of a pipe, this process reads the
-other, and when the pipe closes, for whatever reason, the command and all that it has started are killed. They have a
-session of their own, and Ctrl-C at the terminal reaches them through here. Standard library only.
+A process that is killed with SIGKILL cannot end its children. So the caller holds the write end of a pipe and this process
+reads the other as its standard input; when the pipe closes, for whatever reason, it kills the command and all that the
+command has started. They have a session of their own, so Ctrl-C in a terminal reaches them through this process only.
+Standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""`python -m brownout.harness.worlds.compose.seed`: the first container of a stack writes down what the stack is, and ends.
+"""`python -m brownout.harness.worlds.compose.init_container`: writes a stack's specification and ends.
 
-Where `brownout up` has put a specification into the shared folder before, it stays as it is and the clock is left to
-that command. By itself (`docker compose up`) the stack is the default one, with secrets made here, and its clock goes now.
+It is the first container of a stack. Where `brownout up` has put a specification into the shared folder, that stays and its
+clock is left to that command. Otherwise (`docker compose up`) the stack is the default one, with secrets generated here, and
+its clock starts now.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ GROUP_READS = 0o440
 
 
 def served_stack(stack: StackSpec, clock: Clock, *, first_port: int) -> ServedStack:
-    """What the containers of a stack are told."""
+    """The specification that all containers of a stack read: names, links as containers reach them, clock, public URLs."""
     named = replace(stack, public_urls=public_urls(stack, first_port))
     return ServedStack(named, clock, links=inside_links(stack))
 
@@ -45,7 +46,7 @@ def main(folder: Path) -> int:
     stack = build_stack(seed=1, control_token=secrets.token_urlsafe(24))
     clock = Clock.starting_now(time.time(), 1.0)
     write_served(folder / SPEC_NAME, served_stack(stack, clock, first_port=first_port_of(os.environ)))
-    (folder / SPEC_NAME).chmod(GROUP_READS)  # the firewall, which has no right to read what is not its own
+    (folder / SPEC_NAME).chmod(GROUP_READS)  # the firewall runs as root without the capability to read other users' files
     write_private(folder / GO_NAME, orjson.dumps(clock.to_record()))
     return 0
 
