@@ -24,6 +24,7 @@ from brownout.harness.experiment.model import Alert, ControlRun, Experiment, Sel
 from brownout.harness.experiment.steps import ResolvedStep
 from brownout.harness.fault import Fault
 from brownout.harness.load.arrivals import Cohort, operations_of
+from brownout.harness.load.models.registry import client_model, front_ends
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import REGIONS
@@ -31,13 +32,6 @@ from brownout.identity.core.topology import REGIONS
 Faults = Mapping[str, type[Fault]]
 
 WORLDS = ("simulation", "processes", "compose")
-OPERATIONS: Mapping[str, tuple[str, ...]] = {
-    "management": ("create", "delete", "update", "assign", "list"),
-    "provision": ("provision-system", "provision-plain"),
-    "token": ("token",),
-    "resource": ("secret",),
-}
-FRONT_ENDS = ("arm", "portal")
 _BORDERS = ("warm_up", "baseline", "fault", "recovery", "end")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -64,8 +58,8 @@ def _timeline(experiment: Experiment) -> Iterator[Problem]:
             text = f"{after} ({clock_text(second)}) must be later than {before} ({clock_text(first)})"
             yield Problem(("timeline", after), text, "an experiment lies within one emulated day")
     shortest = min(line.recovery - line.fault, line.end - line.recovery)
-    if 0 < shortest <= line.edge_s:
-        text = f"{line.edge_s:g} s leave nothing of a phase that is {shortest} s long"
+    if 0 < shortest <= line.edge:
+        text = f"{line.edge:g} s leave nothing of a phase that is {shortest} s long"
         yield Problem(("timeline", "edge"), text, "onset and heal are cut from the start of fault and of recovery")
     for world in line.rates:
         if world not in WORLDS:
@@ -139,10 +133,13 @@ def _cohorts(experiment: Experiment) -> Iterator[Problem]:
 
 def _cohort_words(path: Path, cohort: Cohort) -> Iterator[Problem]:
     """The keys of a cohort's tables of weights."""
+    model = client_model(cohort.model)
+    operations = tuple(operation.name for operation in model.operations)
+    fronts = model.front_ends or (front_ends() if cohort.front_ends else ())
     tables: list[tuple[str, Mapping[str, float], str, Iterable[str]]] = [
         ("homes", cohort.homes, "region", REGIONS),
-        ("front_ends", cohort.front_ends, "front end", FRONT_ENDS),
-        ("mix", cohort.mix, f"{cohort.model} operation", OPERATIONS[cohort.model]),
+        ("front_ends", cohort.front_ends, "front end", fronts),
+        ("mix", cohort.mix, f"{model.name} operation", operations),
     ]
     for key, weights, what, options in tables:
         for word in weights:
@@ -169,8 +166,8 @@ def _alerts(experiment: Experiment) -> Iterator[Problem]:
 
 
 def _alert_rule(path: Path, alert: Alert) -> Iterator[Problem]:
-    if not alert.short_s < alert.long_s:
-        yield Problem((*path, "short"), f"{alert.short_s:g} s must be shorter than the long window of {alert.long_s:g} s")
+    if not alert.short < alert.long:
+        yield Problem((*path, "short"), f"{alert.short:g} s must be shorter than the long window of {alert.long:g} s")
     threshold = alert.burn * budget(alert.target)
     if threshold >= 1:
         product = f"burn {alert.burn:g} x (1 - {alert.target:g}) is {threshold:.3g}"

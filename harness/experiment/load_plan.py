@@ -13,6 +13,8 @@ from brownout.harness.errors import UsageError
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.watch import watch_of
 from brownout.harness.load.arrivals import Cohort, LoadPlan, operations_of
+from brownout.harness.load.models.model import Account
+from brownout.harness.load.models.registry import client_model
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import StackSpec
 
@@ -30,10 +32,8 @@ def load_plan(experiment: Experiment, spec: StackSpec, *, user_token: str = "") 
         start_s=midnight_s + experiment.timeline.baseline,
         end_s=midnight_s + experiment.timeline.end,
         cohorts=tuple(_with_machines(cohort, spec) for cohort in experiment.load.cohorts),
-        deadline_ms=round(experiment.load.deadline_s * 1000),
-        tenant_id=spec.tenant_id,
-        subscription_id=spec.subscription_id,
-        user_token=user_token,
+        deadline_ms=round(experiment.load.deadline * 1000),
+        account=Account(spec.tenant_id, spec.subscription_id, user_token),
         watch=watch_of(experiment),
     )
 
@@ -79,7 +79,7 @@ def _with_machines(cohort: Cohort, spec: StackSpec) -> Cohort:
 
 
 def _uses_machines(cohort: Cohort) -> bool:
-    return cohort.model in ("token", "resource") or "assign" in operations_of(cohort)
+    return client_model(cohort.model).needs_machine(operations_of(cohort))
 
 
 def _fitting(cohort: Cohort, spec: StackSpec) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, A
     found: dict[str, list[dict[str, Any]]] = {}
     seen: set[tuple[str, str]] = set()
     for cohort in plan.cohorts:
-        if cohort.fresh or cohort.model not in ("token", "resource"):
+        if cohort.fresh or not client_model(cohort.model).caches_at_host:
             continue
         for machine in cohort.machines:
             if (machine, cohort.resource) not in seen:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from brownout.harness.base.entry_points import imported, installed
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import explain
 from brownout.harness.errors import UsageError
@@ -29,30 +30,20 @@ ClaimSet = Callable[[History, Result, ControlRecords], tuple[ClaimResult, ...]]
 
 def load_plugin(group: str, name: str) -> Any:
     """The object behind an entry point; raises UsageError when there is none of that name or it cannot be imported."""
-    found = {entry.name: entry for entry in entry_points(group=group)}
+    found = {entry.name: entry for entry in installed(group)}
     if name not in found:
         what = group.removeprefix("brownout.")
         hint = did_you_mean(name, found) or f"nothing is installed in the entry-point group {group}"
         raise UsageError(f"there is nothing called {name!r} among the {what}", hint=hint)
-    return _import(found[name])
-
-
-def _import(entry: EntryPoint) -> Any:
-    try:
-        return entry.load()
-    except (ImportError, AttributeError) as error:
-        package = entry.dist.name if entry.dist else "an installed package"
-        raise UsageError(
-            f"{entry.group} {entry.name!r} of {package} cannot be imported: {error}", hint=f"install {package} again"
-        ) from error
+    return imported(found[name])
 
 
 @cache
 def faults() -> Mapping[str, type[Fault]]:
     """Every installed fault by its kind; raises UsageError when one cannot be imported or two have one kind."""
     found: dict[str, type[Fault]] = {}
-    for entry in sorted(entry_points(group="brownout.faults"), key=lambda entry: entry.name):
-        kind: type[Fault] = _import(entry)
+    for entry in installed("brownout.faults"):
+        kind: type[Fault] = imported(entry)
         if found.setdefault(kind.kind, kind) is not kind:
             raise UsageError(f"two installed faults are called {kind.kind!r}: {found[kind.kind]} and {kind}")
     return found
@@ -80,7 +71,7 @@ def claims(name: str) -> ClaimSet:
 def experiments() -> Mapping[str, Path]:
     """Every installed experiment file by its name (the file's, without `.yaml`); raises UsageError for a name twice."""
     found: dict[str, Path] = {}
-    for entry in sorted(entry_points(group="brownout.experiments"), key=lambda entry: entry.name):
+    for entry in installed("brownout.experiments"):
         for path in sorted(path for folder in _folders(entry) for path in folder.glob("*.yaml")):
             if found.setdefault(path.stem, path) != path:
                 raise UsageError(f"two installed experiments are called {path.stem!r}: {found[path.stem]} and {path}")

@@ -7,11 +7,8 @@ from collections.abc import Iterable
 from brownout.harness.experiment.model import Experiment, Slo
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.load.arrivals import Cohort
+from brownout.harness.load.models.registry import client_model
 from brownout.harness.load.watch import Watch, WatchedObjective
-
-STANDING_TARGETS = {"token": 0.999, "resource": 0.995, "management": 0.99, "provision": 0.99}
-FRESH_TARGET = 0.99
-STANDING_WITHIN_MS = 1000.0
 
 
 def watch_of(experiment: Experiment, *, timed: bool = True) -> Watch:
@@ -26,7 +23,7 @@ def watch_of(experiment: Experiment, *, timed: bool = True) -> Watch:
             description=slo.description,
             target=slo.objectives[0].target,
             **metric.total.model_dump(),
-            within_ms=None if metric.good.within_s is None else metric.good.within_s * 1000,
+            within_ms=None if metric.good.within is None else metric.good.within * 1000,
             windows=judged,
         )
 
@@ -39,15 +36,16 @@ def watch_of(experiment: Experiment, *, timed: bool = True) -> Watch:
 
 
 def standing_watch(cohorts: Iterable[Cohort]) -> Watch:
-    """One objective per cohort, by what its clients do."""
-    objectives = tuple(
-        WatchedObjective(
-            name=cohort.name,
-            description=f"{cohort.name}: answered as asked within {STANDING_WITHIN_MS / 1000:g} s",
-            target=FRESH_TARGET if cohort.fresh else STANDING_TARGETS[cohort.model],
-            cohorts=(cohort.name,),
-            within_ms=STANDING_WITHIN_MS,
-        )
-        for cohort in cohorts
+    """One objective per cohort: that of its client model."""
+    return Watch(title="load on a standing stack", objectives=tuple(map(_model_objective, cohorts)))
+
+
+def _model_objective(cohort: Cohort) -> WatchedObjective:
+    model = client_model(cohort.model)
+    return WatchedObjective(
+        name=cohort.name,
+        description=f"{cohort.name}: answered as asked within {model.within_ms / 1000:g} s",
+        target=model.fresh_target if cohort.fresh else model.target,
+        cohorts=(cohort.name,),
+        within_ms=model.within_ms,
     )
-    return Watch(title="load on a standing stack", objectives=objectives)

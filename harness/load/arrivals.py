@@ -14,16 +14,17 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from brownout.harness.base.seeded import Draws
+from brownout.harness.load.models import registry
+from brownout.harness.load.models.model import Account, Arrival
+from brownout.harness.load.models.names import ModelName
 from brownout.harness.load.watch import Watch
-
-Model = Literal["token", "management", "resource", "provision"]
 
 
 class Cohort(BaseModel):
@@ -37,7 +38,7 @@ class Cohort(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    model: Model
+    model: ModelName
     region: str
     rate_per_s: PositiveFloat = Field(description="arrivals per emulated second")
     machines: tuple[str, ...] = ()
@@ -46,23 +47,6 @@ class Cohort(BaseModel):
     mix: Mapping[str, NonNegativeFloat] = Field(default_factory=dict)
     homes: Mapping[str, NonNegativeFloat] = Field(default_factory=dict)
     front_ends: Mapping[str, NonNegativeFloat] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One client turning up: who, when, where, and what it wants. `index` counts its cohort's arrivals from 0."""
-
-    id: str
-    at_s: float
-    cohort: str
-    model: Model
-    region: str
-    machine: str
-    operation: str
-    home: str
-    resource: str
-    front_end: str = ""
-    index: int = 0
 
 
 class LoadPlan(BaseModel):
@@ -83,13 +67,15 @@ class LoadPlan(BaseModel):
     end_s: float
     cohorts: tuple[Cohort, ...]
     deadline_ms: PositiveInt = 2000
-    tenant_id: str = ""
-    subscription_id: str = ""
-    user_token: str = ""
+    account: Account = Account()
     urls: Mapping[str, str] = Field(default_factory=dict)
     clock: Mapping[str, float] = Field(default_factory=dict)
     block_s: PositiveFloat | None = None
     watch: Watch = Watch()
+
+    def signed_in(self, user_token: str) -> LoadPlan:
+        """The same plan with the token of the operators who are among its clients."""
+        return self.model_copy(update={"account": replace(self.account, user_token=user_token)})
 
 
 def arrivals(plan: LoadPlan, *, after_s: float = -math.inf) -> Iterator[Arrival]:
@@ -107,17 +93,17 @@ def planned_count(plan: LoadPlan, cohort: Cohort) -> int:
 
 
 def operations_of(cohort: Cohort) -> tuple[str, ...]:
-    """Every operation that an arrival of the cohort can have."""
-    return tuple(name for name, weight in cohort.mix.items() if weight > 0) or (_DEFAULT_OPERATION[cohort.model],)
+    """Every operation that an arrival of the cohort can have; raises UsageError when its client model cannot be used."""
+    return tuple(registry.client_model(cohort.model).weights(cohort.mix))
 
 
 def _cohort_arrivals(plan: LoadPlan, cohort: Cohort, after_s: float) -> Iterator[Arrival]:
-    chances = {what: Draws(plan.seed, what, cohort.name) for what in ("gap", "machine", "operation", "home", "front-end")}
+    choices = _Choices.of(plan, cohort)
     first = 0
     for start_s, end_s in _blocks(plan):
         after = round(cohort.rate_per_s * (end_s - plan.start_s))
         if end_s > after_s:
-            yield from _block_arrivals(cohort, range(first, after), start_s, end_s, chances)
+            yield from _block_arrivals(choices, range(first, after), start_s, end_s)
         first = after
 
 
@@ -131,41 +117,51 @@ def _blocks(plan: LoadPlan) -> Iterator[tuple[float, float]]:
         yield start_s, min(plan.end_s, start_s + length_s)
 
 
-def _block_arrivals(
-    cohort: Cohort, indexes: range, start_s: float, end_s: float, chances: Mapping[str, Draws]
-) -> Iterator[Arrival]:
+def _block_arrivals(choices: _Choices, indexes: range, start_s: float, end_s: float) -> Iterator[Arrival]:
     # One gap more than arrivals: the last one leads to the end of the block.
-    gaps = [-math.log(1.0 - chances["gap"].at(index)) for index in range(indexes.start, indexes.stop + 1)]
+    gaps = [-math.log(1.0 - choices.rng["gap"].at(index)) for index in range(indexes.start, indexes.stop + 1)]
     scale = (end_s - start_s) / math.fsum(gaps)
     elapsed = 0.0
     for index, gap in zip(indexes, gaps, strict=False):
         elapsed += gap
-        yield _arrival(cohort, index, start_s + elapsed * scale, chances)
+        yield choices.arrival(index, start_s + elapsed * scale)
 
 
-def _arrival(cohort: Cohort, index: int, at_s: float, chances: Mapping[str, Draws]) -> Arrival:
-    machine = _pick_even(cohort.machines, chances["machine"].at(index))
-    return Arrival(
-        id=f"{cohort.name}-{index:06d}",
-        at_s=at_s,
-        cohort=cohort.name,
-        model=cohort.model,
-        region=cohort.region,
-        machine=f"{machine}_{index}" if cohort.fresh else machine,
-        operation=_pick(cohort.mix, chances["operation"].at(index)) or _DEFAULT_OPERATION[cohort.model],
-        home=_pick(cohort.homes, chances["home"].at(index)) or cohort.region,
-        resource=cohort.resource,
-        front_end=_pick(cohort.front_ends, chances["front-end"].at(index)) or "arm",
-        index=index,
-    )
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """What an arrival of one cohort can be, by weight, and the keyed draws that choose."""
 
+    cohort: Cohort
+    operations: Mapping[str, float]
+    front_ends: Mapping[str, float]
+    rng: Mapping[str, Draws]
 
-_DEFAULT_OPERATION: Mapping[str, str] = {
-    "token": "token",
-    "management": "list",
-    "resource": "secret",
-    "provision": "provision-system",
-}
+    @classmethod
+    def of(cls, plan: LoadPlan, cohort: Cohort) -> _Choices:
+        model = registry.client_model(cohort.model)
+        front_ends: Mapping[str, float] = {}
+        if model.front_ends:
+            given = any(weight > 0 for weight in cohort.front_ends.values())
+            front_ends = cohort.front_ends if given else {model.front_ends[0]: 1.0}
+        rng = {what: Draws(plan.seed, what, cohort.name) for what in ("gap", "machine", "operation", "home", "front-end")}
+        return cls(cohort, model.weights(cohort.mix), front_ends, rng)
+
+    def arrival(self, index: int, at_s: float) -> Arrival:
+        cohort, rng = self.cohort, self.rng
+        machine = _pick_even(cohort.machines, rng["machine"].at(index))
+        return Arrival(
+            id=f"{cohort.name}-{index:06d}",
+            at_s=at_s,
+            cohort=cohort.name,
+            model=cohort.model,
+            region=cohort.region,
+            machine=f"{machine}_{index}" if cohort.fresh else machine,
+            operation=_pick(self.operations, rng["operation"].at(index)),
+            home=_pick(cohort.homes, rng["home"].at(index)) or cohort.region,
+            resource=cohort.resource,
+            front_end=_pick(self.front_ends, rng["front-end"].at(index)),
+            index=index,
+        )
 
 
 def _pick_even(names: tuple[str, ...], chance: float) -> str:

@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from brownout.harness.load.arrivals import Arrival, LoadPlan, arrivals
+from brownout.harness.load.arrivals import LoadPlan, arrivals
+from brownout.harness.load.models.model import Arrival
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from brownout.harness.load.arrivals import Arrival, LoadPlan
+from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.models.model import Arrival
 from brownout.harness.load.watch import WatchedObjective
 from brownout.harness.record.history import RequestRecord
 

@@ -1,8 +1,8 @@
 """How a standing stack's clients fare right now: the share of good requests per cohort and operation.
 
-Read from the log of a load that runs on the stack, over its last seconds. Where none runs a few requests of our own stand
-in: the load's own client models (harness.load.clients), one arrival each per round, for an established machine, a machine
-that was never seen before, an application with a long-lived token, and an operator. What counts as good is the same.
+The shares come from the log of a load that runs on the stack, over its last seconds. Where none runs, probes take its place:
+in each round one arrival for each typical client of each client model (an established machine, a machine never seen before,
+an application with a long-lived token, an operator). What counts as good is the same.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,9 @@ from pathlib import Path
 import orjson
 
 from brownout.harness.errors import BrownoutError
-from brownout.harness.load.arrivals import Arrival, LoadPlan, Model
-from brownout.harness.load.models.azure import ClientState, perform, script
+from brownout.harness.load.models.model import Account, Arrival, Clients, On
+from brownout.harness.load.models.playing import begin, perform
+from brownout.harness.load.models.registry import client_model, client_models
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.world import LiveWorld
 from brownout.identity.core.messages import Request
@@ -103,14 +104,14 @@ def _share(cohort: str, operation: str, ended: list[_Ended]) -> GoodShare:
 
 
 class Probes:
-    """Our own few requests to each stack, remembered over the window; one object for as long as somebody looks."""
+    """The probes of each stack that is looked at, remembered over the window."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._ended: dict[str, deque[_Ended]] = {}
-        self._states: dict[str, ClientState] = {}
+        self._clients: dict[str, Clients] = {}
         self._tokens: dict[str, str] = {}
-        self._numbers = itertools.count(int(time.time()) % 10**8)  # machines that no earlier look has made up
+        self._numbers = itertools.count(int(time.time()) % 10**8)  # for scale sets: no earlier look has asked from them
 
     async def share(self, stack: str, world: LiveWorld) -> tuple[GoodShare, ...]:
         """Sends one round and returns the shares of the rounds in the window."""
@@ -122,38 +123,39 @@ class Probes:
 
     async def _round(self, stack: str, world: LiveWorld) -> list[_Ended]:
         token = await self._user_token(stack, world)
-        spec, now_s = world.spec, world.now()
-        plan = LoadPlan(
-            seed=0,
-            start_s=now_s,
-            end_s=now_s,
-            cohorts=(),
-            tenant_id=spec.tenant_id,
-            subscription_id=spec.subscription_id,
-            user_token=token,
-        )
-        state = self._states.setdefault(stack, ClientState())
-        wanted = [arrival for arrival in self._arrivals(world) if token or arrival.model != "management"]
-        return list(await asyncio.gather(*(self._probe(world, plan, arrival, state) for arrival in wanted)))
-
-    def _arrivals(self, world: LiveWorld) -> list[Arrival]:
-        return [arrival for region in world.spec.regions for arrival in self._arrivals_in(region, world)]
-
-    def _arrivals_in(self, region: str, world: LiveWorld) -> list[Arrival]:
-        number, here = next(self._numbers), [machine for machine in world.spec.machines if machine.region == region]
-        plain = next((machine.name for machine in here if not machine.scale_set), "")
-        scale_set = next((machine.name for machine in here if machine.scale_set), "")
-        kinds: tuple[tuple[str, Model, str, str], ...] = (
-            ("established", "token", "token", plain),
-            ("new", "token", "token", f"{scale_set}_{number}" if scale_set else ""),
-            ("application", "resource", "secret", plain),
-            ("operator", "management", "list", "none"),
-        )
-        return [
-            Arrival(f"probe-{number}", world.now(), cohort, model, region, machine, operation, region, RESOURCE, "arm")
-            for cohort, model, operation, machine in kinds
-            if machine
+        clients = self._clients.setdefault(stack, Clients(Account()))
+        clients.account = Account(world.spec.tenant_id, world.spec.subscription_id, token)
+        wanted = [
+            arrival
+            for region in world.spec.regions
+            for arrival in self._arrivals(region, world)
+            if token or not client_model(arrival.model).needs_user_token
         ]
+        return list(await asyncio.gather(*(self._probe(world, arrival, clients) for arrival in wanted)))
+
+    def _arrivals(self, region: str, world: LiveWorld) -> Iterator[Arrival]:
+        number, here = next(self._numbers), [machine for machine in world.spec.machines if machine.region == region]
+        machines: dict[On, str] = {"nothing": ""}
+        for machine in reversed(here):  # the first of its kind is used
+            if machine.scale_set:
+                machines["scale set"] = f"{machine.name}_{number}"
+            else:
+                machines["machine"] = machine.name
+        for model in client_models():
+            for typical in model.typical:
+                if typical.on in machines:
+                    yield Arrival(
+                        id=f"probe-{number}",
+                        at_s=world.now(),
+                        cohort=typical.probe,
+                        model=model.name,
+                        region=region,
+                        machine=machines[typical.on],
+                        operation=model.default_operation,
+                        home=region,
+                        resource=RESOURCE,
+                        front_end=model.front_ends[0] if model.front_ends else "",
+                    )
 
     async def _user_token(self, stack: str, world: LiveWorld) -> str:
         """An operator's token, made once; "" when the directory does not answer, and then no operator asks anything."""
@@ -167,8 +169,8 @@ class Probes:
             self._tokens[stack] = str((answer.body or {}).get("access_token", ""))
         return self._tokens[stack]
 
-    async def _probe(self, world: LiveWorld, plan: LoadPlan, arrival: Arrival, state: ClientState) -> _Ended:
-        answer = await perform(script(plan, arrival, state, world.now()), partial(world.client, timeout_s=PROBE_TIMEOUT_S))
+    async def _probe(self, world: LiveWorld, arrival: Arrival, clients: Clients) -> _Ended:
+        answer = await perform(begin(arrival, clients, world.now()), partial(world.client, timeout_s=PROBE_TIMEOUT_S))
         problem = _problem(answer.status, answer.error)
         good = answer.outcome == "happened"
         return _Ended(self._monotonic(), arrival.cohort, arrival.operation, arrival.region, good, problem)

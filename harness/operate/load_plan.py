@@ -1,4 +1,4 @@
-"""The plan of a load by hand: an experiment's cohorts on the machines that a stack really has, or some of our own."""
+"""The plan of a load by hand: an experiment's cohorts on the machines that the stack has, or each model's typical clients."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from brownout.harness.errors import UsageError
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.watch import standing_watch, watch_of
-from brownout.harness.load.arrivals import Cohort, LoadPlan, Model
+from brownout.harness.load.arrivals import Cohort, LoadPlan
+from brownout.harness.load.models.model import Account, On
+from brownout.harness.load.models.registry import client_model, client_models
 from brownout.harness.load.watch import Watch
 from brownout.identity.core.topology import StackSpec
 
 DEFAULT_PER_S = 50.0
 BLOCK_REAL_S = 10.0
 NO_END_REAL_S = 10 * 365 * 86400.0
-# What the clients of one region do, by the share of the arrivals. Nothing here grows without end or takes an identity away.
-SHARES: Mapping[str, float] = {"machines": 0.6, "scaling": 0.05, "apps": 0.25, "managers": 0.1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +32,34 @@ class StandingLoad:
 
 
 def standing_load(spec: StackSpec) -> StandingLoad:
-    """Clients of every kind in every region, for a stack with any machines."""
+    """The typical clients of every client model in every region, as far as the stack has machines for them."""
     cohorts = tuple(cohort for region in spec.regions for cohort in _region_cohorts(spec, region))
     return StandingLoad(cohorts, standing_watch(cohorts))
 
 
 def _region_cohorts(spec: StackSpec, region: str) -> Iterator[Cohort]:
     ours = [machine for machine in spec.machines if machine.region == region and len(machine.identities) == 1]
-    plain = tuple(machine.name for machine in ours if not machine.scale_set)
-    sets = tuple(machine.name for machine in ours if machine.scale_set)
-
-    def cohort(what: str, model: Model, machines: tuple[str, ...] = (), **more: object) -> Cohort:
-        name = f"{region}-{what}"
-        settings = {"name": name, "model": model, "region": region, "machines": machines, **more}
-        return Cohort.model_validate({**settings, "rate_per_s": SHARES[what]})
-
-    if plain:
-        yield cohort("machines", "token", plain)
-        yield cohort("apps", "resource", plain)
-    if sets:
-        yield cohort("scaling", "token", sets, fresh=True)
-    yield cohort("managers", "management", mix={"list": 0.5, "update": 0.5}, front_ends={"arm": 0.5, "portal": 0.5})
+    machines: Mapping[On, tuple[str, ...]] = {
+        "machine": tuple(machine.name for machine in ours if not machine.scale_set),
+        "scale set": tuple(machine.name for machine in ours if machine.scale_set),
+        "nothing": (),
+    }
+    for on, names in machines.items():
+        if not names and on != "nothing":
+            continue
+        for model in client_models():
+            for typical in model.typical:
+                if typical.on == on:
+                    yield Cohort(
+                        name=f"{region}-{typical.cohort}",
+                        model=model.name,
+                        region=region,
+                        rate_per_s=typical.share,
+                        machines=names,
+                        fresh=on == "scale set",
+                        mix=typical.mix,
+                        front_ends=typical.front_ends,
+                    )
 
 
 def experiment_load(experiment: Experiment, spec: StackSpec) -> StandingLoad:
@@ -70,7 +77,7 @@ def experiment_load(experiment: Experiment, spec: StackSpec) -> StandingLoad:
     if not fitted:
         raise UsageError(f"no cohort of {experiment.name} fits this stack", hint="leave the experiment out")
     watch = watch_of(experiment, timed=False)
-    return StandingLoad(tuple(fitted), watch, round(experiment.load.deadline_s * 1000), tuple(notes))
+    return StandingLoad(tuple(fitted), watch, round(experiment.load.deadline * 1000), tuple(notes))
 
 
 def _fitted(experiment: Experiment, cohort: Cohort, spec: StackSpec) -> Cohort | None:
@@ -110,8 +117,8 @@ def at_rates(
 
 
 def needs_user_token(cohorts: Iterable[Cohort]) -> bool:
-    """Whether some of them call the control plane as a signed-in user."""
-    return any(cohort.model in ("management", "provision") for cohort in cohorts)
+    """Whether some of them are signed-in users."""
+    return any(client_model(cohort.model).needs_user_token for cohort in cohorts)
 
 
 def standing_plan(
@@ -132,9 +139,7 @@ def standing_plan(
         end_s=now_s + NO_END_REAL_S * rate,
         cohorts=load.cohorts,
         deadline_ms=load.deadline_ms,
-        tenant_id=spec.tenant_id,
-        subscription_id=spec.subscription_id,
-        user_token=user_token,
+        account=Account(spec.tenant_id, spec.subscription_id, user_token),
         urls=urls,
         clock=clock,
         block_s=BLOCK_REAL_S * rate,

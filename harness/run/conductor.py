@@ -90,7 +90,7 @@ class Conductor:
     async def _under_load(self) -> None:
         if self.state.stop_requested:
             return
-        plan = self.run.load.model_copy(update={"user_token": await self._user_token()})
+        plan = self.run.load.signed_in(await self._user_token())
         await self._prime(plan)
         load = await self._start_load(plan)
         await self.hooks.load_started(plan)

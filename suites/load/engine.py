@@ -17,11 +17,12 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from brownout.harness.load.arrivals import Arrival, LoadPlan
+from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.clock import EmulatedClock
 from brownout.harness.load.grants import Grant, Schedule
 from brownout.harness.load.heartbeat import Heartbeat, State
-from brownout.harness.load.models.azure import Answer, ClientState, Script, script, to_record
+from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients
+from brownout.harness.load.models.playing import Playing, begin, to_record
 from brownout.harness.load.tail import PART_BYTES
 from brownout.harness.load.tally import Report, Tally
 from brownout.harness.record.history import to_line
@@ -35,7 +36,7 @@ _PATIENCE_S = 1.0
 _LOOK_S = 0.2
 _MOST_TRACEBACKS = 20
 
-Told = Callable[[Arrival, Answer, float], None]
+Told = Callable[[Arrival, ArrivalResult, float], None]
 Sender = Callable[[str, Request, float], Response]
 
 
@@ -49,7 +50,7 @@ class Engine:
         self._plan, self._worker, self._send, self._tell = plan, worker, send, tell
         self._clock = EmulatedClock.of(plan.clock)
         self._deadline_s = plan.deadline_ms / 1000
-        self._clients = ClientState()
+        self._clients = Clients(plan.account)
         part_bytes = None if plan.block_s is None else PART_BYTES
         self._log = LineFile(folder / f"requests-{worker}.jsonl", part_bytes=part_bytes)
         self._beats = LineFile(folder / f"load-{worker}.jsonl", part_bytes=part_bytes)
@@ -166,7 +167,7 @@ class Engine:
         self._meter.lag(sent_s - due_s)
         if sent_s - due_s >= self._deadline_s:
             self._meter.late += 1
-            answer = Answer(0, "unknown", LATE)
+            answer = ArrivalResult(0, "unknown", LATE)
         else:
             answer = self._answer(arrival, sent_s, due_s + self._deadline_s)
         done_s = time.monotonic()
@@ -183,17 +184,17 @@ class Engine:
         self._tally.ended(arrival, record)
         self._tell(arrival, answer, latency_ms)
 
-    def _answer(self, arrival: Arrival, sent_s: float, deadline_s: float) -> Answer:
+    def _answer(self, arrival: Arrival, sent_s: float, deadline_s: float) -> ArrivalResult:
         self._meter.issued += 1
         try:
-            model = script(self._plan, arrival, self._clients, self._clock.emulated_at(sent_s))
-            return drive(model, lambda node, request: self._send(node, request, deadline_s - time.monotonic()))
+            playing = begin(arrival, self._clients, self._clock.emulated_at(sent_s))
+            return drive(playing, lambda node, request: self._send(node, request, deadline_s - time.monotonic()))
         except Exception as failed:  # an arrival without a line would be a request that nobody counts
             self._meter.issued -= 1
             self._meter.fault(f"{arrival.id}: {type(failed).__name__}: {failed}")
             if self._meter.faults <= _MOST_TRACEBACKS:
                 logging.getLogger(__name__).exception("arrival %s failed inside the generator", arrival.id)
-            return Answer(0, "unknown", GENERATOR_FAULT)
+            return ArrivalResult(0, "unknown", GENERATOR_FAULT)
 
     def _heartbeat(self) -> Heartbeat:
         meter, now_s = self._meter, time.monotonic()
@@ -213,17 +214,13 @@ class Engine:
         )
 
 
-def drive(model: Script, send: Callable[[str, Request], Response]) -> Answer:
-    """Runs a client model to its end over `send`; a CallFailed goes back into the model, anything else escapes."""
-    try:
-        wanted = next(model)
-        while True:
-            try:
-                response = send(wanted.node, wanted.request)
-            except CallFailed as failed:
-                wanted = model.throw(failed)
-            else:
-                wanted = model.send(response)
-    except StopIteration as ended:
-        answer: Answer = ended.value
-        return answer
+def drive(playing: Playing, send: Callable[[str, Request], Response]) -> ArrivalResult:
+    """Plays to the end over `send`. What `send` raises besides CallFailed is raised."""
+    step = playing.next()
+    while isinstance(step, Call):
+        try:
+            response: Response | CallFailed = send(step.node, step.request)
+        except CallFailed as failed:
+            response = failed
+        step = playing.next(response)
+    return step

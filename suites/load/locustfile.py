@@ -21,9 +21,9 @@ from locust import User, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from brownout.harness.load.arrivals import Arrival, LoadPlan
+from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.child import die_with_parent
-from brownout.harness.load.models.azure import Answer
+from brownout.harness.load.models.model import Arrival, ArrivalResult
 from brownout.identity.core.messages import Request, Response
 from brownout.suites.load import dashboard
 from brownout.suites.load.engine import Engine
@@ -86,7 +86,7 @@ def _engine(environment: Environment, plan: LoadPlan, folder: Path, worker: int)
     def send(node: str, request: Request, timeout_s: float) -> Response:
         return transport.send(node, request, timeout_s=timeout_s)
 
-    def tell(arrival: Arrival, answer: Answer, latency_ms: float) -> None:
+    def tell(arrival: Arrival, answer: ArrivalResult, latency_ms: float) -> None:
         environment.events.request.fire(  # type: ignore[no-untyped-call]
             request_type=arrival.model,
             name=f"{arrival.cohort}/{arrival.operation}",
@@ -99,5 +99,5 @@ def _engine(environment: Environment, plan: LoadPlan, folder: Path, worker: int)
     return Engine(plan, folder, worker, send, tell)
 
 
-def _ending(answer: Answer) -> str:
+def _ending(answer: ArrivalResult) -> str:
     return f"{answer.outcome}: {answer.error or answer.status}"

@@ -19,6 +19,7 @@ import pytest
 
 from brownout.harness.experiment.load_plan import primed_tokens
 from brownout.harness.load.arrivals import Cohort, LoadPlan
+from brownout.harness.load.models.model import Account
 from brownout.harness.record.history import Recorder, RequestRecord, read_history
 from brownout.harness.world import World
 from brownout.harness.worlds.catalog import live_world
@@ -27,7 +28,6 @@ from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
 from brownout.identity.core.topology import StackSpec
 from support.carriers import switch
-from support.client_requests import user_token
 from support.world_drivers import EPOCH_S
 
 pytestmark = pytest.mark.slow
@@ -97,6 +97,12 @@ def spec() -> StackSpec:
     return build_stack(seed=33, settings=SETTINGS, machines=MACHINES)
 
 
+async def user_token(world: World) -> str:
+    answer = await world.control("sydney.directory", Request("POST", "/admin/user-token", body={"lifetime_s": 1e7}))
+    assert answer.body is not None
+    return str(answer.body["access_token"])
+
+
 def plan_for(token: str) -> LoadPlan:
     stack = spec()
     counted = {"web": tuple(f"web-{index + 1}" for index in range(12))}
@@ -109,9 +115,7 @@ def plan_for(token: str) -> LoadPlan:
         end_s=EPOCH_S + LENGTH_S,
         cohorts=cohorts,
         deadline_ms=8000,
-        tenant_id=stack.tenant_id,
-        subscription_id=stack.subscription_id,
-        user_token=token,
+        account=Account(stack.tenant_id, stack.subscription_id, token),
     )
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from brownout.harness.load.arrivals import Cohort, LoadPlan
+from brownout.harness.load.models.model import Account
 from brownout.harness.record.history import Recorder, RequestRecord, read_history
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from support.client_requests import user_token
+from brownout.identity.core.messages import Request
 
 T = TypeVar("T")
 EPOCH_S = 1_720_742_400.0
@@ -32,6 +33,13 @@ def on_world(story: Callable[[SimulationWorld], Coroutine[Any, Any, T]], *, seed
         world.kernel.close()
 
 
+async def user_token(world: SimulationWorld) -> str:
+    request = Request("POST", "/admin/user-token", body={"lifetime_s": 1e7})
+    answer = await world.control("sydney.directory", request)
+    assert answer.body is not None
+    return str(answer.body["access_token"])
+
+
 async def plan_for(world: SimulationWorld, cohorts: tuple[Cohort, ...], *, length_s: float) -> LoadPlan:
     """A plan that starts now."""
     spec = world.spec
@@ -40,9 +48,7 @@ async def plan_for(world: SimulationWorld, cohorts: tuple[Cohort, ...], *, lengt
         start_s=world.now() + 1,
         end_s=world.now() + 1 + length_s,
         cohorts=cohorts,
-        tenant_id=spec.tenant_id,
-        subscription_id=spec.subscription_id,
-        user_token=await user_token(world),
+        account=Account(spec.tenant_id, spec.subscription_id, await user_token(world)),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
-from brownout.harness.load.arrivals import Arrival, LoadPlan, arrivals, planned_count
-from brownout.harness.load.models.azure import Answer, ClientState, Script, perform, script, to_record
+from brownout.harness.load.arrivals import LoadPlan, arrivals, planned_count
+from brownout.harness.load.models.model import Arrival, ArrivalResult, Clients
+from brownout.harness.load.models.playing import Playing, begin, perform, to_record
 from brownout.harness.record.history import Recorder
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
 from brownout.identity.core.messages import Request, Response
@@ -21,7 +22,7 @@ class SimulatedLoad:
 
     def __init__(self, kernel: Kernel, client: Client, plan: LoadPlan, recorder: Recorder) -> None:
         self._kernel, self._client, self._plan, self._recorder = kernel, client, plan, recorder
-        self._state = ClientState()
+        self._clients = Clients(plan.account)
         self._planned = sum(planned_count(plan, cohort) for cohort in plan.cohorts)
         self._issued = self._under_way = 0
         self._stopping = False
@@ -48,7 +49,7 @@ class SimulatedLoad:
     async def _perform(self, arrival: Arrival) -> None:
         sent_s = self._kernel.now_s()
         try:
-            answer = await self._drive(script(self._plan, arrival, self._state, sent_s), sent_s)
+            answer = await self._drive(begin(arrival, self._clients, sent_s), sent_s)
             done_s = self._kernel.now_s()
             latency_ms = (done_s - arrival.at_s) * 1000
             self._recorder.request(to_record(arrival, answer, sent_s=sent_s, done_s=done_s, latency_ms=latency_ms))
@@ -56,13 +57,13 @@ class SimulatedLoad:
             self._under_way -= 1
             self._check_idle(done=self._stopping)
 
-    async def _drive(self, steps: Script, sent_s: float) -> Answer:
+    async def _drive(self, playing: Playing, sent_s: float) -> ArrivalResult:
         deadline_s = sent_s + self._plan.deadline_ms / 1000
 
         async def call(node: str, request: Request) -> Response:
             return await self._client(node, request, timeout_s=max(0.0, deadline_s - self._kernel.now_s()))
 
-        return await perform(steps, call)
+        return await perform(playing, call)
 
     def _check_idle(self, *, done: bool) -> None:
         if done and self._under_way == 0:

@@ -9,13 +9,12 @@ from typing import ClassVar, Literal
 
 import pytest
 
+from brownout.harness.base.durations import clock_text, duration_text, parse_clock_s, parse_duration_s
 from brownout.harness.errors import FileError, UsageError
 from brownout.harness.experiment import plugins
-from brownout.harness.experiment.checks import OPERATIONS
 from brownout.harness.experiment.loader import FileErrors, find, load, schema, schema_text, validate
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.fault import Fault, unknown_name
-from brownout.harness.load.models import azure as clients
 from brownout.harness.world import Carrier
 from support.places import ROOT
 
@@ -99,7 +98,7 @@ def test_a_sound_file_is_read(tmp_path):
     """Times, durations and the fault's parameters arrive as values."""
     experiment = load(written(tmp_path, SOUND), faults=FAULTS)
     assert isinstance(experiment, Experiment)
-    assert (experiment.timeline.fault, experiment.timeline.edge_s) == (55 * 60, 60.0)
+    assert (experiment.timeline.fault, experiment.timeline.edge) == (55 * 60, 60.0)
     assert experiment.schedule[0].with_ == {"region": "sydney"}
     assert experiment.timeline.date == "2024-07-12"
     assert validate(written(tmp_path, SOUND), faults=FAULTS) == ()
@@ -325,11 +324,6 @@ def test_without_installed_faults_a_kind_is_unknown(tmp_path):
     assert found.hint == "no faults are installed"
 
 
-def test_management_operations_are_those_of_the_client_model():
-    """The names that a mix may have are the ones that the client model knows."""
-    assert set(OPERATIONS["management"]) == set(clients._MANAGEMENT)
-
-
 def test_the_published_schema_is_the_models(tmp_path):
     """docs/experiment.schema.json is what `brownout schema` prints."""
     assert (ROOT / "docs" / "experiment.schema.json").read_text(encoding="utf-8") == schema_text()
@@ -344,6 +338,18 @@ def test_the_schema_is_for_editors():
     assert "with" in made["$defs"]["Step"]["properties"]
     assert made["$defs"]["Timeline"]["properties"]["fault"]["type"] == "string"
     assert made == schema()
+
+
+@pytest.mark.parametrize("text", ["500ms", "10s", "5m", "24h", "1h30m", "0.001ms", "333.3s"])
+def test_durations_survive_being_written(text):
+    """What a dump writes is read back as the very same number."""
+    assert parse_duration_s(duration_text(parse_duration_s(text))) == parse_duration_s(text)
+
+
+@pytest.mark.parametrize("text", ["00:00", "06:28", "23:59:59"])
+def test_times_of_day_survive_being_written(text):
+    """What a dump writes is read back as the very same second."""
+    assert parse_clock_s(clock_text(parse_clock_s(text))) == parse_clock_s(text)
 
 
 def test_a_dump_is_a_sound_file_again(tmp_path):

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 import pytest
 
+from brownout.harness.base import entry_points as base_entry_points
 from brownout.harness.base.hints import closest, did_you_mean
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
@@ -35,7 +36,7 @@ def install(monkeypatch):
     module.Cut, module.OtherCut, module.claims = Cut, OtherCut, lambda *_: ()
     monkeypatch.setitem(sys.modules, "made_up", module)
     found = []
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry for entry in found if entry.group == group])
+    monkeypatch.setattr(base_entry_points, "entry_points", lambda group: [entry for entry in found if entry.group == group])
     plugins.faults.cache_clear()
     yield lambda group, **names: found.extend(EntryPoint(name, value, group) for name, value in names.items())
     plugins.faults.cache_clear()

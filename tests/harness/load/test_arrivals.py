@@ -88,9 +88,16 @@ def test_machines_of_plain_cohorts_come_back_and_fresh_ones_never_do() -> None:
 
 
 def test_defaults_without_a_mix() -> None:
-    """A cohort without a mix has its model's operation, its own region as home, and ARM as front end."""
-    arrival = next(arrivals(plan(WARM)))
-    assert (arrival.operation, arrival.home, arrival.front_end) == ("token", "sydney", "arm")
+    """A cohort without a mix has its model's operation, its own region as home, and its model's front end if there is one."""
+    for cohort, operation, front_end in ((WARM, "token", ""), (OPERATORS, "list", "arm")):
+        bare = cohort.model_copy(update={"mix": {}, "homes": {}, "front_ends": {}})
+        arrival = next(arrivals(plan(bare)))
+        assert (arrival.operation, arrival.home, arrival.front_end) == (operation, cohort.region, front_end)
+
+
+def test_front_ends_given_to_a_model_without_any_make_no_difference() -> None:
+    """Clients that have one way in use it."""
+    assert {a.front_end for a in arrivals(plan(WARM.model_copy(update={"front_ends": {"portal": 1}})))} == {""}
 
 
 def in_blocks(plan_: LoadPlan, block_s: float) -> LoadPlan:

@@ -11,11 +11,12 @@ import msgpack
 import pytest
 
 from brownout.harness.base.stats import wilson_high, wilson_low
-from brownout.harness.load.arrivals import Arrival, Cohort, LoadPlan, arrivals
+from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals
 from brownout.harness.load.bands import Band, Bands
 from brownout.harness.load.board import Board
 from brownout.harness.load.heartbeat import Heartbeat
-from brownout.harness.load.models.azure import Answer, to_record
+from brownout.harness.load.models.model import Arrival, ArrivalResult
+from brownout.harness.load.models.playing import to_record
 from brownout.harness.load.tally import Report, Tally, bucket_of, percentile_ms
 from brownout.harness.load.view import read_view, view, write_view
 from brownout.harness.load.watch import Watch, WatchedObjective
@@ -63,7 +64,7 @@ class Worker:
         self.tally.planned(arrival)
 
     def ends(self, arrival: Arrival, outcome: Outcome = "happened", latency_ms: float = 5.0) -> None:
-        answer = Answer(200, outcome)
+        answer = ArrivalResult(200, outcome)
         record = to_record(arrival, answer, sent_s=arrival.at_s, done_s=arrival.at_s, latency_ms=latency_ms)
         self.tally.ended(arrival, record)
 

@@ -122,7 +122,7 @@ def test_a_client_model_that_fails_ends_the_run_and_does_not_hang_it(tmp_path: P
         finally:
             await load.stop()
 
-    monkeypatch.setattr("brownout.harness.worlds.simulation.load.script", broken)
+    monkeypatch.setattr("brownout.harness.worlds.simulation.load.begin", broken)
     with pytest.raises(ZeroDivisionError):
         world.run(story())
     assert world.now() < EPOCH_S + 10

@@ -1,0 +1,155 @@
+"""What a client model declares: its operations, its needs, its objective, its typical clients, and its script.
+
+A script is a generator that does no I/O. It yields `Call` (a request to a node), is resumed with the node's Response or
+with CallFailed raised in it, and returns an `ArrivalResult`. It has no clock: the emulated time is an argument. So the
+simulation, the probes of `good share` and Locust's greenlets play the very same scripts (`playing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from brownout.harness.errors import UsageError
+from brownout.harness.record.history import Outcome
+from brownout.identity.core.messages import Request, Response
+
+Memory = TypeVar("Memory")
+On = Literal["machine", "scale set", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose resources the load uses. `user_token` is a bearer token of an operator, "" where the plan has none."""
+
+    tenant_id: str = ""
+    subscription_id: str = ""
+    user_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One client that arrives: who it is, when it is due (`at_s`, emulated epoch seconds), where, and what it asks for.
+
+    `machine` is "" for a cohort without machines and `front_end` for a model without front ends. `home` is the home
+    region of the identity concerned. `index` counts the cohort's arrivals from 0.
+    """
+
+    id: str
+    at_s: float
+    cohort: str
+    model: str
+    region: str
+    machine: str
+    operation: str
+    home: str
+    resource: str
+    front_end: str = ""
+    index: int = 0
+
+
+class Clients:
+    """The clients of one load: the account they use, and what they remember from one arrival to the next."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._memory: dict[type, object] = {}
+
+    def memory(self, kind: type[Memory]) -> Memory:
+        """The load's one object of the class `kind`, made with `kind()` at the first call."""
+        found = self._memory.get(kind)
+        if found is None:
+            found = self._memory[kind] = kind()
+        assert isinstance(found, kind), "an object is kept under its own class"
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`request` to `node` over the link `client->node`."""
+
+    node: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalResult:
+    """How an arrival ended. `status` is 0 without an HTTP response; `error` is the service's code or the call's failure.
+
+    `trail` names the nodes that served it (`history.RequestRecord`).
+    """
+
+    status: int
+    outcome: Outcome
+    error: str = ""
+    trail: str = ""
+
+
+Script = Generator[Call, Response, ArrivalResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that a model's clients ask for. `weight` is its share in a cohort without a `mix`."""
+
+    name: str
+    weight: float = 0.0
+    needs_machine: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typical:
+    """Clients that each region has while no experiment says who its clients are.
+
+    `cohort` is their name in a load by hand and `share` their part of a region's arrivals. `probe` is their name in
+    `good share`, which asks for the model's default operation. `on` is the kind of machine that they need.
+    """
+
+    cohort: str
+    share: float
+    probe: str
+    on: On
+    mix: Mapping[str, float] = field(default_factory=dict)
+    front_ends: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientModel:
+    """A kind of client, complete: everything else reads this object and knows no model by name.
+
+    `target` is the share of requests that must be good within `within_ms` where no experiment has objectives, and
+    `fresh_target` that of clients on machines that were never seen before. The first of `front_ends` is the default.
+    `needs_user_token`: its clients are signed-in users. `caches_at_host`: its machines hold tokens in their host's cache,
+    so that a run which begins after days of steady use begins with tokens of every age.
+    """
+
+    name: str
+    operations: tuple[Operation, ...]
+    script: Callable[[Arrival, Clients, float], Script]
+    target: float
+    fresh_target: float = 0.99
+    within_ms: float = 1000.0
+    front_ends: tuple[str, ...] = ()
+    needs_user_token: bool = False
+    caches_at_host: bool = False
+    typical: tuple[Typical, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a model that has no operation by default."""
+        if not any(operation.weight > 0 for operation in self.operations):
+            raise UsageError(f"client model {self.name!r}: at least one operation needs a weight above 0")
+
+    @property
+    def default_operation(self) -> str:
+        """The first operation with a weight."""
+        return next(operation.name for operation in self.operations if operation.weight > 0)
+
+    def weights(self, mix: Mapping[str, float]) -> Mapping[str, float]:
+        """The weights of operations above 0: those of a cohort's `mix`, or the model's own where it has none."""
+        given = {name: weight for name, weight in mix.items() if weight > 0}
+        return given or {operation.name: operation.weight for operation in self.operations if operation.weight > 0}
+
+    def needs_machine(self, operations: tuple[str, ...]) -> bool:
+        """Whether one of these operations is about a machine, or asked for by one."""
+        return any(operation.needs_machine for operation in self.operations if operation.name in operations)

@@ -1,0 +1,67 @@
+"""The client models by name: those of this folder by the table below, others by the entry-point group `brownout.clients`.
+
+The table, rather than entry points for all, because the load's image holds our code without the metadata of an installed
+package. A name alone is checked without importing a model, and one of ours without looking at what is installed.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint
+
+from brownout.harness.base.entry_points import imported, installed
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.errors import UsageError
+from brownout.harness.load.models.model import ClientModel
+
+GROUP = "brownout.clients"
+_HERE = "brownout.harness.load.models"
+_OURS = {
+    "token": f"{_HERE}.token:TOKEN",
+    "management": f"{_HERE}.management:MANAGEMENT",
+    "resource": f"{_HERE}.resource:RESOURCE",
+    "provision": f"{_HERE}.provision:PROVISION",
+}
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a client model of that name; none is imported."""
+    return name in _OURS or name in _entries()
+
+
+def names() -> tuple[str, ...]:
+    """The names of all client models, ours first; raises UsageError when two have one name."""
+    return tuple(_entries())
+
+
+@cache
+def client_model(name: str) -> ClientModel:
+    """The client model of that name; raises UsageError when there is none, or it cannot be used."""
+    entry = EntryPoint(name, _OURS[name], GROUP) if name in _OURS else _entries().get(name)
+    if entry is None:
+        raise UsageError(f"there is no client model {name!r}", hint=did_you_mean(name, names()))
+    found = imported(entry)
+    if not isinstance(found, ClientModel) or found.name != name:
+        problem = f"{GROUP} {name!r} is {found!r}, and not a ClientModel of that name"
+        raise UsageError(problem, hint=f"{entry.value} is to be ClientModel(name={name!r}, ...)")
+    return found
+
+
+def client_models() -> tuple[ClientModel, ...]:
+    """All client models in the order of `names`; raises UsageError when one cannot be used."""
+    return tuple(map(client_model, names()))
+
+
+def front_ends() -> tuple[str, ...]:
+    """Every front end that some client model has. A cohort of a model without any may weigh them; it makes no difference."""
+    return tuple(dict.fromkeys(name for model in client_models() for name in model.front_ends))
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    found = {name: EntryPoint(name, value, GROUP) for name, value in _OURS.items()}
+    for entry in installed(GROUP):
+        if found.setdefault(entry.name, entry).value != entry.value:
+            both = f"{found[entry.name].value} and {entry.value}"
+            raise UsageError(f"two installed client models are called {entry.name!r}: {both}")
+    return found
