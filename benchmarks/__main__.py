@@ -50,7 +50,7 @@ def main(arguments: Sequence[str], *, results: Path = RESULTS, page: Path = PAGE
     for name in asked.names or BENCHMARKS:
         try:
             report = take(BENCHMARKS[name], size=asked.size)
-        except Exception as error:  # whatever a benchmark raised, the others are still worth having
+        except Exception as error:  # any failure of one benchmark: the others still run
             failed.append(f"{name} failed: {type(error).__name__}: {error}")
             continue
         _tell(report, results)

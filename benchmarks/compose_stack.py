@@ -1,4 +1,4 @@
-"""The stack in containers: how long until it is ready and gone, its memory, what a link adds, how fast faults bite and heal."""
+"""The stack in containers: time until ready and until removed, memory, what a link adds, how fast faults bite and heal."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _command_s(home: Home, world: str) -> float:
 
 
 def _output(command: tuple[str, ...], *, timeout_s: float) -> bytes:
-    """What a command prints; raises RuntimeError with its last words when it fails, TimeoutExpired when it does not end."""
+    """What a command prints; raises RuntimeError with its last output when it fails, TimeoutExpired when it hangs."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=timeout_s, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"a run ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")

@@ -38,7 +38,7 @@ class Settings:
 
 
 class RateFigures(Part):
-    """One rate. `generator_cpu_share` is of one core; `problems` are what the load handle complained of."""
+    """One rate. `generator_cpu_share` is of one core; `problems` are those that the load handle reported."""
 
     rate_per_s: int
     requests_per_round: Spread

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.prober HOST:PORT INTERVAL_MS TIMEOUT_MS`: hammers one address until its standard input ends.
+"""`python -m benchmarks.prober HOST:PORT INTERVAL_MS TIMEOUT_MS`: probes one address until its standard input ends.
 
-Probes go out on a fixed beat whatever became of the ones before, each over a connection of its own. Every probe ends as a
+Probes go out at fixed intervals, without waiting for earlier ones, each over a connection of its own. Every probe ends as a
 line `NUMBER SENT_NS ENDED_NS OUTCOME` on the system's monotonic clock, which all processes share.
 """
 

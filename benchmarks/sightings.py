@@ -1,4 +1,4 @@
-"""What an independent prober sees of a link, in the order in which its probes were sent.
+"""The results of an independent prober of a link, in the order in which its probes were sent.
 
 Theory. An effect begins for users with the first request that feels it, so it is dated by when that probe was *sent*, not
 by when its time-out ran out. It is over when a request has been answered as before, so that is dated by when the first

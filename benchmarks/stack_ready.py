@@ -114,7 +114,7 @@ async def _round(home: Home, name: str) -> Round:
 
 @contextmanager
 def _timed() -> Iterator[dict[str, float]]:
-    """Times the stages while the block lasts, from outside: the code that is measured knows nothing of it."""
+    """Times the stages while the block lasts, from outside, without hooks in the measured code."""
     took_s: dict[str, float] = {}
     with ExitStack() as patches:
         for stage, function in STAGES.items():

@@ -1,4 +1,4 @@
-"""What benchmarks stand on: a state folder of their own, and a stack that is up."""
+"""What benchmarks need: a state folder of their own, and a stack that is up."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def prime(world: ProcessesWorld) -> None:
 
 
 async def stack_pids(world: ProcessesWorld) -> Mapping[str, int]:
-    """Every process of the stack by name: the parent of all, the nodes, Toxiproxy."""
+    """Every process of the stack by name: the supervisor, the nodes, Toxiproxy."""
     status: Mapping[str, Any] = await world.status()
     groups: tuple[Mapping[str, Any], ...] = (status["nodes"], status["sidecars"])
     return {"parent": status["pid"]} | {name: row["pid"] for group in groups for name, row in group.items()}

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.token_generator JOB`: asks one address for one cached token, over and over, on kept connections.
+"""`python -m benchmarks.token_generator JOB`: asks one address for one cached token, over and over, on keep-alive connections.
 
 Every connection has one request under way at a time, and every answer is read to its end and looked at: 200, and from the
 host's cache. At the end a line of JSON (a `Burst`) says how many there were, and how busy every process concerned was.

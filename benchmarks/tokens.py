@@ -14,7 +14,7 @@ def token_request() -> Request:
 
 
 def raw_token_request(address: str) -> bytes:
-    """The same as bytes for a kept connection."""
+    """The same as bytes for a keep-alive connection."""
     target = f"{PATH}?{'&'.join(f'{name}={value}' for name, value in QUERY.items())}"
     return f"GET {target} HTTP/1.1\r\nhost: {address}\r\nmetadata: true\r\n\r\n".encode()
 

@@ -19,7 +19,7 @@ CHUNK_BYTES = 65536
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Requests of one round over each path, on kept connections and on fresh ones."""
+    """Requests of one round over each path, on keep-alive and on fresh connections."""
 
     rounds: int = 5
     kept: int = 2000
@@ -57,7 +57,7 @@ async def _measure(settings: Settings) -> list[tuple[tuple[float, float], tuple[
 
 
 def _round(straight: Address, link: Address, settings: Settings) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The medians, straight and through the link, on kept connections and on fresh ones."""
+    """The medians, straight and through the link, on keep-alive and on fresh connections."""
     with _connect(straight) as one, _connect(link) as other:
         kept = [(_ask_ms(one, straight), _ask_ms(other, link)) for _ in range(settings.kept)]
     fresh = [(_fresh_ms(straight), _fresh_ms(link)) for _ in range(settings.fresh)]

@@ -1,6 +1,6 @@
-"""The errors that users meet: one small tree, split by who has to act. Anything else that escapes is a bug of ours.
+"""The errors that users meet: one small tree, split by who has to act. Any other exception that escapes is a bug.
 
-Every error carries what is wrong and, in `hint`, what to do next; the command line prints both and exits with `exit_code`.
+Every error carries the problem and, in `hint`, what to do next; the command line prints both and exits with `exit_code`.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class AbilityMissing(UsageError):
 
 
 class WorldError(BrownoutError):
-    """A world could not start, stop or do as told; the harness is at fault or its surroundings are."""
+    """A world could not start, stop or carry out an order: a failure of the harness or of its environment."""
 
 
 class StackGone(WorldError):
-    """The stack to attach to does not run any more; whatever was held on it went with it."""
+    """The stack to attach to no longer runs; its holds ended with it."""
 
 
 class LeftUnsafe(BrownoutError):
@@ -61,7 +61,7 @@ class LeftUnsafe(BrownoutError):
 
 
 class Defended(Exception):
-    """The system refused the act, as a repaired one should; not an error of the harness. `reason` is the system's own."""
+    """The system under test refused the act, as a repaired system should; not a failure of the harness. `reason` quotes it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -82,7 +82,7 @@ def _strip_row(kind: tuple[str, str], mine: Sequence[Attempt], everyone: Sequenc
 
 
 def _dots(attempts: Sequence[Attempt], start_s: float, span_s: float) -> Iterator[Html]:
-    """A dot for each good attempt, a cross for a failed one, a ring for one that the end of the run cut short."""
+    """A dot for each good attempt, a cross for a failed one, a ring for an attempt that the end of the run interrupted."""
     for attempt in attempts:
         x = round(_LEFT + _WIDTH * (attempt.at_s - start_s) / span_s, 1)
         title = el("title", f"{clock(attempt.at_s)} {attempt.state} after {duration(attempt.took_s)} {attempt.error}")

@@ -1,4 +1,4 @@
-"""The second half of the page: what stands behind the verdict, for those who want to check it or repeat it."""
+"""The second half of the page: the evidence for the verdict, for checking it or repeating the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_EVENTS = 2000
 
 
 def phases(result: Result) -> Html | None:
-    """Every cohort in every phase, apart."""
+    """The outcomes of every cohort in every phase."""
     if not result.phases:
         return None
     columns = (
@@ -52,7 +52,7 @@ def gates(result: Result) -> Html:
 
 
 def event_log(events: Sequence[Event]) -> Html:
-    """The recorded events, closed until asked for, with a filter where scripts run."""
+    """The recorded events, collapsed, with a filter where scripts run."""
     if not events:
         return section("events", "Event log", el("p", "No events were recorded.", class_="note"))
     shown = events[:MOST_EVENTS]
@@ -84,7 +84,7 @@ def _plain(value: Any) -> str:
 
 
 def repeat(result: Result, folder: Path) -> Html:
-    """How to have the same run again, and where its raw data are."""
+    """The command that repeats the run, and where its raw data are."""
     command = el("div", el("pre", el("code", result.command, id="command"), tabindex=0),
                  el("button", "Copy", type="button", id="copy", class_="script-only"), class_="command")  # fmt: skip
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix in {".json", ".jsonl", ".yaml"})

@@ -159,7 +159,7 @@ def _outcome_keys() -> Html:
 
 
 def _scripts(built: charts.Charts | None) -> Html:
-    """BokehJS only where there is something to draw; the page's own script always."""
+    """The page's own script, and BokehJS when there is a chart."""
     own = el("script", Html((_PAGE / "report.js").read_text(encoding="utf-8")))
     if built is None:
         return own

@@ -1,4 +1,4 @@
-"""The top chart: what was done to the stack and what came of it, in order of time, a row each, named beside its bar."""
+"""The top chart: the steps of the schedule and the impact over time, one labelled row each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTML that cannot be forgotten to be escaped: text becomes markup only through `el`, which escapes all that is not Html."""
+"""HTML that is always escaped: text becomes markup only through `el`, which escapes everything that is not Html."""
 
 from __future__ import annotations
 

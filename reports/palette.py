@@ -1,6 +1,6 @@
 """Colours and marks, in one place: Okabe and Ito's colour-blind safe hues, shifted to hold 3:1 on white and on near-black.
 
-Nothing is told by colour alone: cohorts differ in dash and marker too, and every status has a shape and a word.
+Colour never carries information alone: cohorts also differ in dash and marker, and every status has a shape and a word.
 Charts carry CSS variable names (`c0`, `bad`, ...), so that the page's own light and dark values decide.
 """
 

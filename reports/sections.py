@@ -1,4 +1,4 @@
-"""The first half of the page: what a reader wants to know within a minute. Each function is one section of the report."""
+"""The first half of the page: the summary. Each function is one section of the report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ICON_PATHS = {
 
 
 def icon(status: str) -> Html:
-    """The mark of a status as a small drawing: its shape tells as much as its colour."""
+    """The mark of a status as a small drawing: its shape carries the same information as its colour."""
     path = el("path", d=_ICON_PATHS[palette.mark(status)], fill="none", stroke="currentColor")
     return el("svg", path, viewBox="0 0 16 16", class_="icon", aria_hidden="true", width=16, height=16)
 
@@ -91,7 +91,7 @@ def _facts(result: Result) -> Html:
 
 
 def key_numbers(result: Result) -> Html:
-    """Detect, mitigate, recover, longest outage: the four that people ask for."""
+    """The four key times: detect, mitigate, recover, longest outage."""
     times = result.times
     seen = times.impact_start_s is not None
     tiles = (
@@ -178,7 +178,7 @@ def interval_cell(slo: SloResult, floor: float) -> Html:
 
 
 def steps(result: Result) -> Html:
-    """Everything that was done, with the failing share just before and just after."""
+    """Every step of the schedule, with the failing share just before and just after it."""
     if not result.steps:
         return section("steps", "Steps", el("p", "Nothing was done to the stack.", class_="note"))
     columns = (

@@ -1,4 +1,4 @@
-"""What every picture of a run marks on its time axis: phases, faults, steps, and the moments that answer times."""
+"""What every chart of a run marks on its time axis: phases, faults, steps, and the moments of detection and recovery."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def phases(result: Result) -> tuple[Band, ...]:
 
 
 def step_span(step: StepResult, end_s: float) -> Band | None:
-    """From when the step took hold until it was released (or the run ended); None when it never did."""
+    """From when the step was in place until it was released (or the run ended); None when it never was."""
     if step.applied_s is None:
         return None
     return Band(step.name, step.applied_s, max(step.applied_s, min(end_s, step.released_s or end_s)))
@@ -71,5 +71,5 @@ def moments(result: Result) -> tuple[Moment, ...]:
 
 
 def effect_word(step: StepResult) -> str:
-    """The effect without the figures that stand beside it anyway."""
+    """The effect without its figures, which the chart shows beside it."""
     return step.effect if step.before is None else step.effect.partition(":")[0]

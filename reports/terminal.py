@@ -1,4 +1,4 @@
-"""A run in the terminal: what goes on while it runs (stderr), and what came of it.
+"""A run in the terminal: its progress (stderr), and its result.
 
 Where the stream is a terminal the progress is one table, redrawn in place at most four times a second. Anywhere else
 (a pipe, CI, NO_COLOR, a dumb terminal) it is one plain line per change of phase or active faults, and per message.
@@ -42,7 +42,7 @@ def summary(result: Result, report: Path | None, stream: TextIO) -> None:
 
 
 class _Console(Console):
-    """Leaves a reader who went away to its caller; Rich would end the whole process with exit code 1."""
+    """Raises when the reader of the output has closed it; Rich would end the whole process with exit code 1."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError

@@ -1,4 +1,4 @@
-"""Numbers as people read them. Rounding never makes a figure better: 99.996 % good is not written as 100 %."""
+"""Numbers formatted for people. Rounding never makes a figure better: 99.996 % good is not written as 100 %."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The command `brownout`. Progress goes to stderr, results to stdout; exit codes are in docs/reading-a-verdict.md.
 
-Modules of this package import what they need when a command runs, so that `brownout --help` is quick.
+Commands import what they need inside their functions, so that `brownout --help` is fast.
 """
 
 from brownout.harness.cli import files, gameday, load, run, stacks, status  # each adds its commands to the group

@@ -17,7 +17,7 @@ ONLY = "the only one"  # what `--stack` without a name means
 @command(name="validate")
 @click.argument("file", type=click.Path(path_type=Path))
 def validate_command(file: Path) -> int:
-    """Check an experiment FILE; every problem with its line and column."""
+    """Check an experiment FILE and print every problem with its line and column."""
     from brownout.harness.experiment.loader import find, validate
 
     path = find(str(file))
@@ -45,7 +45,7 @@ def schema_command() -> int:
 @click.option("--markdown", is_flag=True, help="Print the result as Markdown, as for a job's summary.")
 @click.option("--junit", is_flag=True, help="Print the result as JUnit XML.")
 def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) -> int:
-    """Conclude RUN_DIR again, of a finished or a killed run, and write its report."""
+    """Evaluate the record in RUN_DIR again, of a finished or a killed run, and write its report."""
     from brownout.harness.experiment import plugins
     from brownout.harness.judge.conclude import conclude, write_result
 
@@ -67,7 +67,7 @@ def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) ->
 @click.option("--world", type=click.Choice([*WORLDS]), help="Also insist on what this world alone needs.")
 @click.option("--stack", "stack_id", is_flag=False, flag_value=ONLY, help="Instead try the walls of a stack of containers.")
 def doctor_command(as_json: bool, world: str | None, stack_id: str | None) -> int:
-    """Look for whatever would keep a run from working, and say how to mend it."""
+    """Look for problems that would keep a run from working, and print how to repair them."""
     from brownout.harness.doctor.checks import checks, ledger_leftovers, render
     from brownout.harness.doctor.stack import stack_checks
 

@@ -24,13 +24,13 @@ ABORTED = 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="brownout")
 def main() -> None:
-    """Breaks an emulated cloud identity service the way real ones broke, and says whether what depends on it survived."""
+    """Break an emulated cloud identity service the way real ones broke, and measure whether its clients stayed available."""
 
 
 def command(**settings: Any) -> Callable[[Callable[P, int | None]], click.Command]:
     """A subcommand whose function returns an exit code; BrownoutErrors end it with their message, hint and code.
 
-    SIGTERM is taken as Ctrl-C, so that what a command began is undone before it ends.
+    SIGTERM acts as Ctrl-C, so that a command reverts what it began before it ends.
     """
 
     def decorate(function: Callable[P, int | None]) -> click.Command:
@@ -71,7 +71,7 @@ def _sigterm_interrupts() -> Iterator[None]:
 
 
 def reader_gone() -> None:
-    """Whoever read our output has gone away: what is still to be written goes nowhere, so that nothing fails on it."""
+    """Called when the reader of our output has closed it: discards further output, so that writing cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -89,7 +89,7 @@ def fail(error: BrownoutError) -> None:
 
 
 def heal_first() -> None:
-    """Heals what an earlier run left behind, says what that was, and raises LeftUnsafe when it could not be undone."""
+    """Reverts what an earlier run left in place, prints it, and raises LeftUnsafe when that failed."""
     from brownout.harness.base.statedir import ledger_path
 
     if not ledger_path().exists():

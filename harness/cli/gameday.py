@@ -26,7 +26,7 @@ INCONCLUSIVE, UNSAFE = 3, 5
 @command(name="faults")
 @click.argument("kind", required=False)
 def faults_command(kind: str | None) -> int:
-    """List what `inject` can do and how it is written; of one KIND everything about it."""
+    """List the faults that `inject` knows, with their options; with KIND, the details of that fault."""
     from brownout.harness.base.hints import did_you_mean
     from brownout.harness.errors import UsageError
     from brownout.harness.experiment import plugins
@@ -66,7 +66,7 @@ def inject_command(
 ) -> int:
     """Put FAULT on a standing stack and wait until it bites.
 
-    With --for it is held so long and then reverted; Ctrl-C reverts it sooner. Without, it stays in place until
+    With --for the fault is held for that long and then reverted; Ctrl-C reverts it sooner. Without --for it stays until
     `brownout heal`, for one hour at most. Exit codes: 0 it bit, 3 it did not bite or the system refused it,
     5 it could not be reverted, 130 interrupted and reverted.
     """
@@ -90,7 +90,7 @@ def inject_command(
 
 @dataclass(slots=True)
 class _Teller:
-    """Says what happens, a line for each thing that happens, and on a terminal how long the fault is still held."""
+    """Prints a line for each event and, on a terminal, how long the fault is still held."""
 
     fault: Fault
     row: StackRecord
@@ -134,7 +134,7 @@ class _Teller:
             self._counting = True
 
     def tell_end(self, ended: Injected) -> int:
-        """Says how it ended; the exit code."""
+        """Prints how the injection ended and returns the exit code."""
         if ended.ended == "defended":
             self._say(f"  defended: the system refused it: {ended.evidence}")
             return INCONCLUSIVE
@@ -188,7 +188,7 @@ def _plain(fault: Fault, row: StackRecord, ended: Injected, code: int) -> dict[s
 @click.argument("fault_id", required=False, default="")
 @click.option("--stack", default="", help="Only what is on this stack.")
 def heal_command(fault_id: str, stack: str) -> int:
-    """Revert what was injected by hand (all of it, or the fault FAULT_ID), and whatever earlier commands left in place."""
+    """Revert the faults that were injected by hand (all, or FAULT_ID) and what earlier commands left in place."""
     from brownout.harness.base.statedir import ledger_path
     from brownout.harness.errors import LeftUnsafe
     from brownout.harness.injection.recovery import require_whole

@@ -1,4 +1,4 @@
-"""`brownout load`: load on a stack that stands, with Locust's web UI, until Ctrl-C."""
+"""`brownout load`: load on a standing stack, with Locust's web UI, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def load_command(
     as_json: bool,
     feed: str,
 ) -> int:
-    """Put load on a stack that is up, by the cohorts of EXPERIMENT or by clients of every kind, and watch it.
+    """Put load on a standing stack, by the cohorts of EXPERIMENT or by clients of every kind, and watch it.
 
     Locust's web UI shows the load, a strip under its charts the faults in place and the objectives, and its page /faults
-    both in time. Ctrl-C ends the load and prints what it met. Rates are per real second.
+    both in time. Ctrl-C ends the load and prints the results by cohort. Rates are per real second.
     """
     from brownout.harness.base.durations import parse_duration_s
     from brownout.harness.errors import UsageError

@@ -102,7 +102,7 @@ def _progress(world: str) -> ProgressSink | None:
 
 
 def _finish(outcome: Outcome, *, as_json: bool) -> int:
-    """Writes the report, tells the outcome and returns the exit code, which stands whether or not somebody reads the rest."""
+    """Writes the report, prints the outcome and returns the exit code, also when the output cannot be written."""
     from brownout.harness.experiment import plugins
 
     report = plugins.load_plugin("brownout.reports", "html")(outcome.folder)
@@ -118,7 +118,7 @@ def _finish(outcome: Outcome, *, as_json: bool) -> int:
 
 
 def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
-    """Tells what kept the run from being carried out and where its record is; returns the exit code."""
+    """Prints why the run could not be carried out and where its record is; returns the exit code."""
     from brownout.harness.experiment import plugins
     from brownout.harness.judge.run_folder import read_result
 

@@ -1,4 +1,4 @@
-"""Commands for a stack that stays up: up, env, down."""
+"""Commands for standing stacks: up, env, down."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def up_command(world: str, posture: str, sets: tuple[str, ...], seed: int, rate:
 @click.option("--inside", is_flag=True, help="For a container on the stack's network: lines for `docker run --env-file`.")
 @click.option("--network", is_flag=True, help="Print the name of that network.")
 def env_command(machine: str, stack_file: Path, inside: bool, network: bool) -> int:
-    """Print shell exports for a process that should believe that it runs on a machine of the stack."""
+    """Print shell exports that make a process a client of the stack, with --machine a client on that machine."""
     from brownout.harness.errors import UsageError
     from brownout.harness.operate.stack_file import exports, inside_of, inside_variables, read_stack_file
 
@@ -68,7 +68,7 @@ def env_command(machine: str, stack_file: Path, inside: bool, network: bool) -> 
 @click.option("--all", "everything", is_flag=True, help="Also stacks of runs under way, and containers no ledger knows.")
 @click.option("--owner", default="", help="With --all: whose containers, as their label says, instead of your own.")
 def down_command(everything: bool, owner: str) -> int:
-    """Take down every stack that was left up, and what killed runs left."""
+    """Take down the standing stacks, and what killed runs left."""
     from brownout.harness.errors import UsageError, WorldError
     from brownout.harness.operate.stacks import stacks, tear_down
 
@@ -89,7 +89,7 @@ def down_command(everything: bool, owner: str) -> int:
 
 
 def _down_orphans(owner: str, problems: list[WorldError]) -> int:
-    """Takes down containers that no ledger knows, says so, adds what went wrong to `problems`; how many stacks that were."""
+    """Takes down orphaned containers, prints them, adds failures to `problems`; returns the number of stacks."""
     from brownout.harness.operate.orphans import take_down_orphans
     from brownout.harness.operate.stacks import stacks
 

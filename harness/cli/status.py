@@ -35,7 +35,7 @@ PLAIN_WIDTH = 100
 @click.option("--stack", default="", help="Only this stack.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object; with --watch one per line.")
 def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) -> int:
-    """Show the stacks that are up: nodes, builds, key ids, faults in place, and how clients fare."""
+    """Show the stacks that are up: nodes, builds, key ids, faults in place, and the share of good requests."""
     from brownout.harness.errors import LeftUnsafe, UsageError
     from brownout.harness.operate.good_share import Probes
 
@@ -84,7 +84,7 @@ def _show(views: tuple[StackView, ...], *, as_json: bool) -> None:
 
 
 def _plain(view: StackView) -> dict[str, Any]:
-    """A view as JSON has it: times as text, shares computed."""
+    """A view as JSON data: times as text, shares computed."""
     plain = asdict(view)
     for fault in plain["faults"]:
         fault["since"], fault["until"] = (_iso(fault.pop(name)) for name in ("since_s", "until_s"))
@@ -153,7 +153,7 @@ def _keys() -> Iterator[int | None]:
 
 
 def _quits(keys: int | None, within_s: float) -> bool:
-    """Waits, and says whether q was pressed meanwhile."""
+    """Waits; True when q was pressed meanwhile."""
     end_s = time.monotonic() + within_s
     while (left_s := end_s - time.monotonic()) > 0:
         if keys is None:

@@ -1,4 +1,4 @@
-"""A look at stacks as text for a terminal: what is wrong first, then how clients fare, then the nodes. Fits 80 columns.
+"""The status of stacks as text of 80 columns: problems first, then the share of good requests, then the nodes.
 
 Nodes of one role in one region that are alike share a line (`sydney.token.z1-z3`), so that a whole stack fits a small window.
 """
@@ -100,7 +100,7 @@ def _keys(keys: Sequence[KeyView]) -> Text:
 
 
 def _key(key: KeyView) -> Text:
-    """A key by its id, which begins with its kind; what is out of the ordinary in words."""
+    """A key by its id, which begins with its kind; an unusual state in words."""
     kind = "" if key.key_id.startswith(key.kind) else f" ({key.kind})"
     if key.does == "refuses":
         return _plain(f"{key.key_id}{kind} refused", "bold red")

@@ -1,4 +1,4 @@
-"""An attempt of a canary, as its log keeps it."""
+"""One attempt of a canary to get a token, as its log records it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recorded history: what happened, as lines of JSON, written as the run goes. Checks and reports read only this.
+"""The recorded history: what happened, as lines of JSON, written during the run. Checks and reports read only this.
 
 A run folder holds `events.jsonl` (this module's Event: phases, faults, steps, probes, alerts, notes) and one or more
 `requests*.jsonl` (RequestRecord: one line per request of the load). A torn last line, left by a kill, is ignored.
@@ -20,8 +20,9 @@ Outcome = Literal["happened", "refused", "unknown"]
 class RequestRecord:
     """One request of the load. Times are emulated epoch seconds; `latency_ms` is network time from the intended send.
 
-    `outcome`: `happened` (the answer says that it was done), `refused` (an answer says that it was not), `unknown` (no
-    answer). `trail` names who served it, hop by hop: `node;build;key id;key kind;cache`, hops joined by `>`.
+    `outcome`: `happened` (the answer is a success), `refused` (the answer is an error, or the connection was
+    refused), `unknown` (no answer). `trail` names the nodes that served it, hop by hop:
+    `node;build;key id;key kind;cache`, hops joined by `>`.
     """
 
     id: str
@@ -46,8 +47,8 @@ class Event:
     """One thing that happened at emulated time `at_s`.
 
     `kind` is one of `run`, `phase`, `act` (a fault or operator's step going through its life cycle), `probe`, `canary`,
-    `load`, `gate`, `note`; `what` the word of that kind (`intended`, `applied`, `bitten`, `released`, `healed`, ...);
-    `subject` whom it concerns; `detail` the rest.
+    `load`, `gate`, `note`; `what` is the event's name within its kind (`intended`, `applied`, `bitten`, `released`,
+    `healed`, ...); `subject` is the fault, node or cohort concerned; `detail` holds the rest.
     """
 
     at_s: float
@@ -69,7 +70,7 @@ def to_line(record: RequestRecord | Event) -> str:
 
 
 class Recorder:
-    """Writes a run's history as it goes."""
+    """Writes a run's history, line by line, during the run."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

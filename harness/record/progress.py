@@ -1,4 +1,4 @@
-"""What a run says about itself while it goes: plain data, handed to a sink that shows it (a terminal, a log, nothing)."""
+"""The progress of a run: plain data, given to a sink that shows it (a terminal, a log, nothing)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The run as it stands. `elapsed_s` and `total_s` are real seconds; `clock` is emulated UTC, such as `01:10`.
+    """The current state of a run. `elapsed_s` and `total_s` are real seconds; `clock` is emulated UTC, such as `01:10`.
 
-    `good` is the share of good requests per cohort of late, None where the cohort had none; `burn` the burn rate per
-    alert; `p99_ms` network time. Rates are requests per real second. `message` is one line to keep, shown once.
+    `good` is the share of good requests per cohort in the last seconds, None without requests; `burn` the burn rate per
+    alert; `p99_ms` network time. Rates are requests per real second. `message` is one line, shown once.
     """
 
     phase: str
@@ -29,12 +29,12 @@ class Status:
 
 
 class ProgressSink(Protocol):
-    """Where a run's progress goes. Neither method may raise for what it is told."""
+    """Shows the progress of a run. Neither method may raise because of the values that it gets."""
 
     def update(self, status: Status) -> None:
         """Takes the newest status; may be called as often as the caller likes."""
         ...
 
     def close(self) -> None:
-        """Leaves the terminal as it was found. May run twice."""
+        """Restores the terminal. May run twice."""
         ...

@@ -1,4 +1,4 @@
-"""`result.json`, schema brownout/result/v1: everything that a run concluded. Reports and scripts read this.
+"""`result.json`, schema brownout/result/v1: all results of a run. Reports and scripts read this.
 
 All times are emulated: `at_s` epoch seconds, durations seconds. Ratios are bad over total.
 """
@@ -45,7 +45,7 @@ class SloResult(Part):
 
 
 class GateResult(Part):
-    """`passed` false makes the run inconclusive (or `severity` worse); `reason` says what was measured against what."""
+    """`passed` false makes the run inconclusive (or `severity` worse); `reason` has the measured value and the limit."""
 
     name: str
     passed: bool
@@ -76,7 +76,7 @@ class PhaseResult(Part):
 
 
 class StepResult(Part):
-    """One step of the schedule: what became of it and the failing share just before and just after it.
+    """One step of the schedule: its state, and the failing share just before and just after it.
 
     `window_s` is the width of each window; `before`/`after` are bad ratios over the requests that the alerts watch.
     """
@@ -113,7 +113,7 @@ class ClaimResult(Part):
 class Times(Part):
     """Seconds from the fault's first effect (detect, mitigate) and from the mitigation (recover); None is 'not seen'.
 
-    `longest_outage` is the longest stretch without a good request of the cohort that suffered most.
+    `longest_outage` is the longest time without a good request, of the cohort with the longest such time.
     """
 
     detect: float | None = None

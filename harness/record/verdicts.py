@@ -1,4 +1,4 @@
-"""The five verdicts, from good to bad but for `inconclusive`, which is neither. Apart, so that naming them loads nothing."""
+"""The five verdicts, from good to bad, except `inconclusive`, which is neither. This module is cheap to import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What claims about an incident read from recorded histories: counts in windows, builds and keys from trails, steps."""
+"""What claims read from recorded histories: counts in windows, builds and keys from trails, steps."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class RollOut:
-    """What the deployer said of a roll-out and what became of it."""
+    """The deployer's report of a roll-out beside the builds that the nodes ran."""
 
     success: bool
     moved: str

@@ -1,11 +1,10 @@
-"""Writes the fidelity table of an incident's page: what was published beside what runs measured, by world.
+"""Writes the fidelity table of an incident's page: published figures beside measured ones, by world.
 
     python -m brownout.suites.incidents.fidelity                              the simulation's column, from a fresh run
     python -m brownout.suites.incidents.fidelity --world processes RUN_DIR    another world's column, from a run that you made
 
-The table stands between two markers in the page and is the only part that is touched. Each command renews one column and
-the wording of the claims; the other columns are read back from the page. So the page is its own record, and the same code
-with the same seed gives the same bytes.
+The table is between two markers in the page; nothing else is changed. Each command renews one column and the wording of the
+claims; the other columns are read back from the page. The same code with the same seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def recorded(folder: Path, world: str) -> Result:
 
 
 def column_of(result: Result) -> Column:
-    """A result's column, as it stands in the page."""
+    """A result's column, as the page shows it."""
     return {claim.id: (_cell(_measured(claim)), claim.status) for claim in result.claims}
 
 
@@ -99,7 +98,7 @@ def renewed(page: str, result: Result) -> str:
 
 
 def _between(page: str) -> str:
-    """What stands between the markers; raises UsageError."""
+    """The text between the markers; raises UsageError without them."""
     if page.count(BEGIN) != 1 or page.count(END) != 1:
         raise UsageError(f"the page needs one line {BEGIN} and one line {END}")
     return page.partition(BEGIN)[2].partition(END)[0]
@@ -144,13 +143,13 @@ def _notes(claims: Iterable[ClaimResult]) -> list[str]:
 
 
 def _notes_in(inside: str) -> list[str]:
-    """The notes as the page has them: they are the simulation's, whose figures they name."""
+    """The notes of the page. They quote figures of the simulation."""
     found = [line for line in inside.splitlines() if line.startswith("- C")]
     return [NOTES_HEAD, "", *found] if found else []
 
 
 def _cell(text: str) -> str:
-    """Text that stays in its cell and is shown as it is written."""
+    """Text escaped for a cell of a Markdown table."""
     plain = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
     return " ".join(plain.split())
 

@@ -1,8 +1,8 @@
-"""The claims of the review FTVR-L9Z, C1 to C29, each held against what a run recorded.
+"""The claims of the review FTVR-L9Z, C1 to C29, each compared with the record of a run (docs/reference/sources.md).
 
-A claim is a row: what the review says, and a check that reads the recorded history (of the run, or of a control run that
+A claim is a row: the review's statement, and a check that reads the recorded history (of the run, or of a control run that
 differs in one thing) and nothing else. Statuses: `holds` and `differs` are measured; `calibrated` means that a parameter
-was chosen to reach the published figure, so that agreement proves nothing; `not-testable` says why.
+was chosen to reach the published figure, so that agreement proves nothing; `not-testable` gives the reason.
 """
 
 from __future__ import annotations
@@ -285,5 +285,5 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("C26", "Repair: changes off-peak", "July 2024", _off_peak),
     Claim("C27", "Repair: documentation", "July 2024", _not_testable("a document is not a behaviour")),
     Claim("C28", "Customers who could leave the region were spared", "mitigated", _left_the_region),
-    Claim("C29", "Health alerts reach people", "advice", _not_testable("nobody is paged by an emulation")),
+    Claim("C29", "Health alerts reach people", "advice", _not_testable("an emulation pages no one")),
 )

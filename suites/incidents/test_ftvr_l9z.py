@@ -1,13 +1,12 @@
-"""The managed identity outage of 12 July 2024 (Azure review FTVR-L9Z), told as tests.
+"""The managed identity outage of 12 July 2024 (Azure review FTVR-L9Z) as tests.
 
-The story. A storage account keeps the metadata of every managed identity of Australia East. Its key was changed by hand,
-and was to be changed by a machine from then on. The new key manager was rolled out region by region, but both Australian
-regions were held ("pinned") on an older build, and the deployment tool reported success all the same. At 00:55 the key was
-switched. The old build could not use the new key. Until 06:28 nobody who needed a *new* token got one.
+The story. A storage account keeps the metadata of every managed identity of Australia East. Its key was rotated by hand,
+and was to be rotated automatically from then on. The new key manager was rolled out region by region, but both Australian
+regions were pinned to an older build, and the deployment tool reported success all the same. At 00:55 the key was
+switched. The old build could not use the new key. Until 06:28 no client that needed a *new* token got one.
 
-Each test below takes a piece of that story, and the numbers C1 to C29 are the claims of the review that it checks
-(docs/incidents has them with their wording). Nothing is staged: the service that is run here has caches, builds and keys,
-and what fails is what those make fail.
+Each test below checks a part of that story. C1 to C29 are the claims of the review (docs/reference/sources.md). No outcome is
+configured: the service has caches, builds and keys, and failures follow from them.
 
 `simulation` replays the whole day on a virtual clock in seconds. `processes` replays it on real processes and sockets, 200
 times faster than life, in about two minutes; `compose` does so in containers. All tests share one run of each. Leave them out
@@ -58,12 +57,12 @@ def test_it_lasts_from_the_switch_to_the_configuration_change(incident: Run) -> 
 
 
 def test_it_is_about_one_regions_identities(incident: Run) -> None:
-    """Identities of Australia East fail wherever they are used, no others do (C2); who left the region is spared (C28)."""
+    """Only identities of Australia East fail, wherever they are used (C2); clients that left the region are spared (C28)."""
     incident.holds("C2", "C28")
 
 
 def test_only_what_is_new_fails(incident: Run) -> None:
-    """Machines that hold a token do not notice (C4), new and newly scaled ones cannot start (C9), nor new resources (C7)."""
+    """Machines with a token are not affected (C4); new and newly scaled ones fail (C9), and so do new resources (C7)."""
     incident.holds("C4", "C7", "C9")
 
 
@@ -85,17 +84,17 @@ def test_about_half_of_management_calls_fail(incident: Run) -> None:
 # Why
 
 
-def test_the_pins_held_the_new_build_back_and_nobody_was_told(incident: Run) -> None:
+def test_the_pins_blocked_the_new_build_and_the_tool_hid_it(incident: Run) -> None:
     """The roll-out reached no node (C12), the tool reported success (C13), and elsewhere the same change had worked (C11)."""
     incident.holds("C11", "C12", "C13")
 
 
-def test_the_service_cannot_lean_on_itself(incident: Run) -> None:
-    """Were its own storage opened with a managed identity, it could not start again after losing its memory (C10)."""
+def test_the_service_cannot_depend_on_its_own_tokens(incident: Run) -> None:
+    """If it read its storage with a managed identity, it could not recover from the loss of its caches (C10)."""
     incident.holds("C10")
 
 
-def test_it_is_noticed_at_once_where_one_looks_at_the_right_thing(incident: Run) -> None:
+def test_an_alert_on_cold_requests_detects_it_and_one_on_all_requests_does_not(incident: Run) -> None:
     """An alert fires within three minutes (C16): those on new machines and management do, one on all token requests never."""
     incident.holds("C16")
     assert incident.result.alerts["overall-token-success"] is None
@@ -105,7 +104,7 @@ def test_it_is_noticed_at_once_where_one_looks_at_the_right_thing(incident: Run)
 
 
 def test_the_standard_playbook_does_not_help(incident: Run) -> None:
-    """Failing over a zone (C18) or to the paired region (C15) leaves everything as it was: the same key is behind both."""
+    """Failing over a zone (C18) or to the paired region (C15) changes nothing: both use the same key."""
     incident.holds("C15", "C18")
 
 
@@ -115,7 +114,7 @@ def test_more_of_the_new_key_does_not_help(incident: Run) -> None:
 
 
 def test_one_configuration_change_ends_it(incident: Run) -> None:
-    """The old build is told to use the managed key and everything works, without a new version (C20)."""
+    """A configuration change makes the old build use the managed key, and everything works, without a new version (C20)."""
     incident.holds("C20")
     step = incident.step("force-managed-key")
     assert step.before is not None
@@ -132,11 +131,11 @@ def test_each_repair_would_have_stopped_it(incident: Run) -> None:
 
 
 def test_the_key_in_use_can_be_seen(incident: Run) -> None:
-    """Every answer says which key stood behind it: the manual one during the outage, the managed one afterwards (C24)."""
+    """Every answer names the key that was used: the manual one during the outage, the managed one afterwards (C24)."""
     incident.holds("C24")
 
 
-def test_what_cannot_be_tested_is_said_to_be_so(incident: Run) -> None:
+def test_claims_that_cannot_be_tested_are_marked(incident: Run) -> None:
     """All 29 claims are in the table, none of them differs, and the four that no emulation can test are marked."""
     claims = incident.result.claims
     assert [claim.id for claim in claims] == [f"C{number}" for number in range(1, 30)]
