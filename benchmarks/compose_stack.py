@@ -9,12 +9,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.prober import NS_PER_MS
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, text
 from benchmarks.sightings import Probe, Sightings, watching
 from benchmarks.stands import HOST_NODE, own_home
+from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.layout import NODE_PORT, proxies, service_of
@@ -26,15 +26,15 @@ MEGABYTE = 1_000_000
 LINK = str(Link(CLIENT, HOST_NODE))
 INSIDE_LINK = "sydney.management->sydney.host"
 PROBE_TIMEOUT_MS = 500.0
-FAULTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "link refuse": ("link", {"effect": "refuse"}),
-    "link stall": ("link", {"effect": "stall", "direction": "both"}),
-    "link blackhole": ("link", {"effect": "blackhole", "direction": "both"}),
-    "node kill": ("node", {"effect": "down"}),
-    "node stop": ("node", {"effect": "stopped"}),
-    "node pause": ("node", {"effect": "paused"}),
-    "node disconnect": ("node", {"effect": "disconnected"}),
-    "node wipe": ("node", {"effect": "wiped"}),
+FAULTS: Mapping[str, tuple[str, LinkEffect | NodeEffect]] = {
+    "link refuse": ("link", LinkEffect("refuse")),
+    "link stall": ("link", LinkEffect("stall", "both")),
+    "link blackhole": ("link", LinkEffect("blackhole", "both")),
+    "node kill": ("node", NodeEffect("down")),
+    "node stop": ("node", NodeEffect("stopped")),
+    "node pause": ("node", NodeEffect("paused")),
+    "node disconnect": ("node", NodeEffect("disconnected")),
+    "node wipe": ("node", NodeEffect("wiped")),
 }
 # Runs inside a container of the region, where the node can be reached both ways: medians of each, in turn, one at a time.
 _COMPARE = """
@@ -145,20 +145,20 @@ def _compare(world: ComposeWorld, requests: int) -> tuple[float, float]:
         engine.close()
 
 
-async def _episodes(world: ComposeWorld, kind: str, state: Mapping[str, Any], count: int) -> Times:
+async def _episodes(world: ComposeWorld, kind: str, effect: LinkEffect | NodeEffect, count: int) -> Times:
     carrier = Carrier("link", LINK) if kind == "link" else Carrier("node", HOST_NODE)
     address = world.urls()[HOST_NODE].removeprefix("http://")
     async with watching(address, interval_ms=10.0, timeout_ms=PROBE_TIMEOUT_MS) as sightings:
-        found = [await _episode(world, sightings, carrier, state, f"bench-{number}") for number in range(count)]
+        found = [await _episode(world, sightings, carrier, effect, f"bench-{number}") for number in range(count)]
     return Times(bite_ms=Spread.of(bite for bite, _ in found), heal_ms=Spread.of(heal for _, heal in found))
 
 
 async def _episode(
-    world: ComposeWorld, sightings: Sightings, carrier: Carrier, state: Mapping[str, Any], fault_id: str
+    world: ComposeWorld, sightings: Sightings, carrier: Carrier, effect: LinkEffect | NodeEffect, fault_id: str
 ) -> tuple[float, float]:
     await sightings.first(_is_whole, since_ns=time.monotonic_ns())
     ordered_ns = time.monotonic_ns()
-    await world.hold(carrier, fault_id, state)
+    await world.hold(carrier, fault_id, effect)
     bitten = await sightings.first(lambda probe: not _is_whole(probe), since_ns=ordered_ns)
     lifting_ns = time.monotonic_ns()
     await world.release(carrier, fault_id)

@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.prober import NS_PER_MS
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, number, percentile, rounded
 from benchmarks.sightings import Probe, Sightings, watching
 from benchmarks.stands import HOST_NODE, standing_stack
+from brownout.harness.effects import LinkEffect
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.processes.world import ProcessesWorld
 from brownout.identity.core.topology import CLIENT, Link
@@ -22,10 +22,10 @@ LATE_MS = SLOW_MS / 2  # a healthy probe takes a few milliseconds
 TIMEOUT_MS = 300.0
 AIM = "p99 under 50 ms"
 
-EFFECTS: Mapping[str, Mapping[str, Any]] = {
-    "refuse": {"effect": "refuse"},
-    "stall": {"effect": "stall", "direction": "both"},
-    "slow": {"effect": "slow", "direction": "downstream", "latency_ms": SLOW_MS, "jitter_ms": 0},
+EFFECTS: Mapping[str, LinkEffect] = {
+    "refuse": LinkEffect("refuse"),
+    "stall": LinkEffect("stall", "both"),
+    "slow": LinkEffect("slow", "downstream", latency_ms=SLOW_MS),
 }
 FEELS: Mapping[str, Callable[[Probe], bool]] = {
     "refuse": lambda probe: probe.outcome in ("refused", "reset"),

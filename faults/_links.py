@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
 from brownout.faults._looks import everywhere
 from brownout.faults._targets import matching_links
+from brownout.harness.effects import Direction, LinkEffect, LinkEffectKind
 from brownout.harness.fault import Fault, Observation
 from brownout.harness.world import Carrier, ProbeResult, StackSpec, World
-
-Direction = Literal["both", "upstream", "downstream"]
 
 
 class LinkFault(Fault):
@@ -20,7 +18,7 @@ class LinkFault(Fault):
 
     family = "link"
     target = ("link",)
-    effect: ClassVar[Literal["refuse", "reset", "stall", "slow", "blackhole"]]
+    effect: ClassVar[LinkEffectKind]
     looks_at_once: ClassVar[bool] = True  # a look that measures time is not to be disturbed by others
 
     link: str = Field(
@@ -30,8 +28,8 @@ class LinkFault(Fault):
     def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
         return tuple(Carrier("link", link) for link in matching_links(spec, self.link))
 
-    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
-        return {"effect": self.effect}
+    def state(self, spec: StackSpec, carrier: Carrier) -> LinkEffect:
+        return LinkEffect(self.effect)
 
     def probe_timeout_ms(self) -> float:
         """How long a probe waits; what a healthy link does in a few milliseconds must fit easily."""
@@ -60,8 +58,8 @@ class DirectedLinkFault(LinkFault):
 
     direction: Direction = Field("both", description="upstream: what requests meet; downstream: what answers meet")
 
-    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
-        return {"effect": self.effect, "direction": self.direction}
+    def state(self, spec: StackSpec, carrier: Carrier) -> LinkEffect:
+        return LinkEffect(self.effect, self.direction)
 
     def concerned(self) -> str:
         """What meets the effect, in words."""

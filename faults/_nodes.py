@@ -7,13 +7,13 @@ Whatever else an effect is known by (its volume, its network, its start) is aske
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
 from brownout.faults._looks import everywhere
 from brownout.faults._targets import link_to, matching_nodes
+from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.errors import WorldError
 from brownout.harness.fault import Fault, Observation, node_state
 from brownout.harness.world import Carrier, StackSpec, World
@@ -25,7 +25,7 @@ class NodeFault(Fault):
     """One effect on every node of a set."""
 
     family = "node"
-    effect: ClassVar[Literal["down", "paused", "stopped", "restarted", "wiped", "old-image", "disconnected"]]
+    effect: ClassVar[NodeEffectKind]
     signs: ClassVar[frozenset[str]] = frozenset()  # outcomes of a probe that mean this effect
 
     def nodes(self, spec: StackSpec) -> tuple[str, ...]:
@@ -35,8 +35,8 @@ class NodeFault(Fault):
     def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
         return tuple(Carrier("node", node) for node in self.nodes(spec))
 
-    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
-        return {"effect": self.effect}
+    def state(self, spec: StackSpec, carrier: Carrier) -> NodeEffect:
+        return NodeEffect(self.effect)
 
     async def observe(self, world: World) -> Observation:
         nodes = self.nodes(world.spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from brownout.harness.effects import SwitchThrow
 from brownout.harness.fault import Fault, node_state
 from brownout.harness.world import Carrier, StackSpec, World
 
@@ -26,8 +27,8 @@ class SwitchFault(Fault):
         self.value(spec)  # names in the value are checked before anything is touched, like the node's
         return (Carrier("control", self.holder(spec)),)
 
-    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
-        return {"switch": self.switch, "value": dict(self.value(spec))}
+    def state(self, spec: StackSpec, carrier: Carrier) -> SwitchThrow:
+        return SwitchThrow(self.switch, dict(self.value(spec)))
 
     async def standing(self, world: World) -> Mapping[str, Any] | None:
         """The value of a hold like ours as the node itself reports it, with what it added to it; None when there is none."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from brownout.faults._links import Direction, LinkFault
+from brownout.faults._links import LinkFault
+from brownout.harness.effects import Direction, LinkEffect
 from brownout.harness.fault import Duration
 from brownout.harness.world import Carrier, ProbeResult, StackSpec, World
 
@@ -37,10 +37,8 @@ class LinkSlow(LinkFault):
         jitter = f" ± {1000 * self.jitter:g} ms" if self.jitter else ""
         return f"links {self.link} are slow by {1000 * self.latency:g} ms{jitter} ({self.direction})"
 
-    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
-        latency_ms, jitter_ms = round(1000 * self.latency), round(1000 * self.jitter)
-        numbers = {"latency_ms": latency_ms, "jitter_ms": jitter_ms}
-        return {"effect": self.effect, "direction": self.direction, **numbers}
+    def state(self, spec: StackSpec, carrier: Carrier) -> LinkEffect:
+        return LinkEffect(self.effect, self.direction, round(1000 * self.latency), round(1000 * self.jitter))
 
     def probe_timeout_ms(self) -> float:
         return 2000 * (self.latency + self.jitter) + 1000.0

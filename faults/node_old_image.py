@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from brownout.faults._nodes import NamedNodes
+from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import WorldError
 from brownout.harness.fault import node_state
 from brownout.harness.world import Carrier, StackSpec, World
@@ -23,8 +23,8 @@ class NodeOldImage(NamedNodes):
     def describe(self) -> str:
         return f"{self.node} runs from the image of build {self.build}"
 
-    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
-        return {"effect": self.effect, "build": self.build}
+    def state(self, spec: StackSpec, carrier: Carrier) -> NodeEffect:
+        return NodeEffect(self.effect, self.build)
 
     async def look(self, world: World, node: str) -> tuple[bool, str]:
         try:

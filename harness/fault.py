@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from brownout.harness.base.durations import parse_duration_s
 from brownout.harness.base.hints import did_you_mean
+from brownout.harness.effects import Effect
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.world import Carrier, StackSpec, World
 from brownout.identity.core.messages import CallFailed, Request
@@ -67,8 +68,8 @@ class Fault(BaseModel):
         """Everything it will hold; raises UsageError for a target that the stack does not have."""
         raise NotImplementedError
 
-    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
-        """The hold that it puts on `carrier`."""
+    def state(self, spec: StackSpec, carrier: Carrier) -> Effect:
+        """What it does to `carrier`; raises UsageError."""
         raise NotImplementedError
 
     async def apply(self, world: World, fault_id: str) -> None:

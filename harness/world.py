@@ -2,9 +2,11 @@
 
 Three carriers can be put into a faulty state, each named by text:
 
-- `link:SOURCE->TARGET`   states `{"effect": "refuse" | "reset" | "stall" | "slow" | "blackhole", ...}`
-- `node:NAME`             states `{"effect": "down" | "paused" | ...}` (brownout.harness.worlds.catalog: what each world can do)
-- `control:NAME`          states `{"switch": ..., "value": ...}`, kept by the node itself (see brownout.identity.core.holds)
+- `link:SOURCE->TARGET`   by a LinkEffect
+- `node:NAME`             by a NodeEffect (brownout.harness.worlds.catalog: which of them each world can do)
+- `control:NAME`          by a SwitchThrow, which the node itself keeps (docs/design.md, the control plane of a node)
+
+The effects are in brownout.harness.effects.
 
 Laws. A carrier keeps its *set* of holds by fault id and its state is computed from the whole set, so releasing one never
 lifts another. `hold` with an id that it already has replaces that hold. `release` of an id that it does not have is
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
+from brownout.harness.effects import Effect
 from brownout.harness.errors import WorldError
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import StackSpec as StackSpec  # part of this protocol: faults import it from here
@@ -96,8 +99,12 @@ class World(Protocol):
         """Takes everything down that `start` brought up. May run twice."""
         ...
 
-    async def hold(self, carrier: Carrier, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Adds a hold, verifies by reading back, and returns what the carrier reports. Raises WorldError or Defended."""
+    async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:
+        """Adds a hold, verifies by reading back, and returns what the carrier reports.
+
+        Raises Defended when the system refuses it, WorldError when it cannot be done, also for an effect that this world or
+        this kind of carrier cannot have.
+        """
         ...
 
     async def release(self, carrier: Carrier, fault_id: str) -> None:
@@ -105,7 +112,7 @@ class World(Protocol):
         ...
 
     async def read(self, carrier: Carrier) -> Mapping[str, Any]:
-        """The carrier's state as it is: at least `{"holds": {fault_id: state}}`; raises WorldError."""
+        """The carrier as it is: at least `{"holds": {fault_id: the effect's JSON}}`; raises WorldError."""
         ...
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -130,6 +137,11 @@ class World(Protocol):
     async def start_load(self, plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> LoadHandle:
         """Starts the plan's arrivals; every request ends as a line of a `requests*.jsonl` in `folder`."""
         ...
+
+
+def misplaced(carrier: Carrier, effect: Effect) -> WorldError:
+    """The error for an effect that this kind of carrier cannot have."""
+    return WorldError(f"{carrier} cannot be held by a {type(effect).__name__} ({effect.to_json()})")
 
 
 async def one_after_another(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

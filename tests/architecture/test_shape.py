@@ -79,7 +79,6 @@ TYPE_NAMES = {
     "harness/record/progress.py: Status has another home too",
     "harness/record/result.py: Part has another home too",
     "harness/worlds/simulation/links.py: Answer has another home too",
-    "harness/worlds/toxiproxy/holds.py: Hold has another home too",
     "harness/worlds/toxiproxy/install.py: Run has another home too",
     "harness/worlds/toxiproxy/install.py: Say has another home too",
     "identity/core/node.py: Hold has another home too",

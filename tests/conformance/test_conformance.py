@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import Direction, Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import Defended, WorldError
 from brownout.harness.world import Carrier, World
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
@@ -19,14 +20,14 @@ from support.world_drivers import SLACK_MS, TIMER_MS, Driver, ask
 FRONT = "client->sydney.host"
 STORE = "melbourne.token->sydney.store"
 HEALTH = Request("GET", "/healthz")
-REFUSE: dict[str, Any] = {"effect": "refuse"}
-RESET: dict[str, Any] = {"effect": "reset", "direction": "both"}
-STALL: dict[str, Any] = {"effect": "stall", "direction": "both"}
+REFUSE = LinkEffect("refuse")
+RESET = LinkEffect("reset", "both")
+STALL = LinkEffect("stall", "both")
 OUTCOMES = {"refuse": "refused", "reset": "reset", "stall": "timeout", "slow": "ok"}
 
 
-def slow(latency_ms: int, direction: str = "both") -> dict[str, Any]:
-    return {"effect": "slow", "direction": direction, "latency_ms": latency_ms, "jitter_ms": 0}
+def slow(latency_ms: int, direction: Direction = "both") -> LinkEffect:
+    return LinkEffect("slow", direction, latency_ms=latency_ms)
 
 
 async def seen(driver: Driver, name: str = FRONT, timeout_ms: float = 300) -> str:
@@ -72,11 +73,11 @@ def test_time_goes_forward_and_can_be_waited_for(driver: Driver) -> None:
 LINK_CASES: tuple[tuple[dict[str, Any], str, float], ...] = (
     (REFUSE, "refused", 0),
     (RESET, "reset", 0),
-    ({"effect": "reset", "direction": "upstream"}, "reset", 0),
-    ({"effect": "reset", "direction": "downstream"}, "reset", 0),
+    (LinkEffect("reset", "upstream"), "reset", 0),
+    (LinkEffect("reset", "downstream"), "reset", 0),
     (STALL, "timeout", 300),
-    ({"effect": "stall", "direction": "upstream"}, "timeout", 300),
-    ({"effect": "stall", "direction": "downstream"}, "timeout", 300),
+    (LinkEffect("stall", "upstream"), "timeout", 300),
+    (LinkEffect("stall", "downstream"), "timeout", 300),
     (slow(50), "ok", 100),
     (slow(120, "upstream"), "ok", 120),
     (slow(120, "downstream"), "ok", 120),
@@ -86,14 +87,12 @@ LINK_CASES: tuple[tuple[dict[str, Any], str, float], ...] = (
 
 @pytest.mark.parametrize(("state", "outcome", "least_ms"), LINK_CASES)
 @pytest.mark.parametrize("name", [FRONT, STORE, "sydney.directory->melbourne.vault"])
-def test_each_link_effect_means_the_same(
-    driver: Driver, state: dict[str, Any], outcome: str, least_ms: float, name: str
-) -> None:
+def test_each_link_effect_means_the_same(driver: Driver, state: LinkEffect, outcome: str, least_ms: float, name: str) -> None:
     """A probe of a held link ends as the effect says, in the time that it says; released, the link is whole."""
 
     async def story() -> None:
         held = await driver.world.hold(link(name), "f-1", state)
-        assert held["holds"] == {"f-1": {"direction": "both", **state} if state["effect"] != "refuse" else state}
+        assert held["holds"] == {"f-1": state.to_json()}
         assert (await driver.world.read(link(name)))["holds"] == held["holds"]
         timeout_ms = 300 if outcome == "timeout" else 3000
         result = await driver.world.probe(name, timeout_ms=timeout_ms)
@@ -120,7 +119,7 @@ OVERLAPS = (
 @pytest.mark.parametrize(("first", "second"), OVERLAPS)
 @pytest.mark.parametrize("order", list(permutations(("f-1", "f-2"))), ids="+".join)
 def test_overlapping_holds_on_a_link_are_a_set(
-    driver: Driver, first: dict[str, Any], second: dict[str, Any], order: tuple[str, str]
+    driver: Driver, first: LinkEffect, second: LinkEffect, order: tuple[str, str]
 ) -> None:
     """While both are held the stronger shows; each release leaves the link as the other hold alone would have it."""
     states = {"f-1": first, "f-2": second}
@@ -129,13 +128,13 @@ def test_overlapping_holds_on_a_link_are_a_set(
         for fault_id, state in states.items():
             await driver.world.hold(link(FRONT), fault_id, state)
         assert set((await driver.world.read(link(FRONT)))["holds"]) == set(states)
-        strongest = min((first["effect"], second["effect"]), key=tuple(OUTCOMES).index)
+        strongest = min((first.effect, second.effect), key=tuple(OUTCOMES).index)
         assert await seen(driver, timeout_ms=600) == OUTCOMES[strongest]
         await driver.world.release(link(FRONT), order[0])
         left = states[order[1]]
         result = await driver.world.probe(FRONT, timeout_ms=600)
-        assert result.outcome == OUTCOMES[left["effect"]]
-        if left["effect"] == "slow":
+        assert result.outcome == OUTCOMES[left.effect]
+        if left.effect == "slow":
             assert 120 <= result.latency_ms < 240 + SLACK_MS
         await driver.world.release(link(FRONT), order[1])
         assert await seen(driver, timeout_ms=3000) == "ok"
@@ -157,13 +156,13 @@ def test_slow_holds_add_up(driver: Driver) -> None:
     assert 160 <= driver.run(story()) < 160 + SLACK_MS
 
 
-HOLDS: tuple[tuple[Carrier, dict[str, Any], dict[str, Any]], ...] = (
+HOLDS: tuple[tuple[Carrier, Effect, Effect], ...] = (
     (link(FRONT), slow(10), REFUSE),
-    (node("melbourne.vault"), {"effect": "paused"}, {"effect": "down"}),
+    (node("melbourne.vault"), NodeEffect("paused"), NodeEffect("down")),
     (
         switch("sydney.host"),
-        {"switch": "route-zone", "value": {"zone": "z1", "to": "z2"}},
-        {"switch": "route-zone", "value": {"zone": "z1", "to": "z3"}},
+        SwitchThrow("route-zone", {"zone": "z1", "to": "z2"}),
+        SwitchThrow("route-zone", {"zone": "z1", "to": "z3"}),
     ),
 )
 
@@ -171,7 +170,7 @@ HOLDS: tuple[tuple[Carrier, dict[str, Any], dict[str, Any]], ...] = (
 @pytest.mark.parametrize(
     ("carrier", "state", "other"), HOLDS, ids=lambda value: value.kind if isinstance(value, Carrier) else ""
 )
-def test_the_laws_of_holds(driver: Driver, carrier: Carrier, state: dict[str, Any], other: dict[str, Any]) -> None:
+def test_the_laws_of_holds(driver: Driver, carrier: Carrier, state: Effect, other: Effect) -> None:
     """Putting a hold twice is once, putting another under the same id replaces it, and releasing what is not there succeeds."""
     world = driver.world
 
@@ -199,29 +198,19 @@ def test_the_laws_of_holds(driver: Driver, carrier: Carrier, state: dict[str, An
 
 
 @pytest.mark.parametrize(
-    "state",
+    ("carrier", "effect"),
     [
-        {},
-        {"effect": "burn"},
-        {"effect": "stall", "direction": "sideways"},
-        {"effect": "reset", "latency_ms": 10},
-        {"effect": "slow"},
-        {"effect": "slow", "latency_ms": -5},
-        {"effect": "slow", "latency_ms": 10, "jitter_ms": 20},
-        {"effect": "refuse", "direction": "upstream"},
+        (link(FRONT), NodeEffect("down")),
+        (link(FRONT), SwitchThrow("freeze", {})),
+        (node("sydney.vault"), LinkEffect("refuse")),
+        (switch("sydney.vault"), NodeEffect("down")),
     ],
 )
-def test_a_link_state_that_makes_no_sense_is_refused(driver: Driver, state: dict[str, Any]) -> None:
-    """The same states are refused everywhere, and nothing is held afterwards."""
-    with pytest.raises(WorldError):
-        driver.run(driver.world.hold(link(FRONT), "f-1", state))
-
-
-@pytest.mark.parametrize("state", [{}, {"effect": "burn"}])
-def test_a_node_state_that_makes_no_sense_is_refused(driver: Driver, state: dict[str, Any]) -> None:
-    """Nodes are put down or paused, nothing else."""
-    with pytest.raises(WorldError):
-        driver.run(driver.world.hold(node("sydney.vault"), "f-1", state))
+def test_an_effect_of_another_kind_of_carrier_is_refused(driver: Driver, carrier: Carrier, effect: Effect) -> None:
+    """It is an error in every world, and nothing is held afterwards."""
+    with pytest.raises(WorldError, match="cannot be held by"):
+        driver.run(driver.world.hold(carrier, "f-1", effect))
+    assert driver.run(driver.world.read(carrier))["holds"] == {}
 
 
 @pytest.mark.parametrize(("effect", "outcome"), [("down", "reset"), ("paused", "timeout")])
@@ -231,7 +220,7 @@ def test_each_node_effect_means_the_same(driver: Driver, effect: str, outcome: s
     front = f"client->{name}"
 
     async def story() -> None:
-        held = await driver.world.hold(node(name), "f-1", {"effect": effect})
+        held = await driver.world.hold(node(name), "f-1", NodeEffect(effect))
         assert held["holds"] == {"f-1": {"effect": effect}}
         assert await seen(driver, front) == outcome
         assert await ask(driver.world, name, HEALTH, timeout_s=0.3) == outcome
@@ -251,7 +240,7 @@ def test_overlapping_holds_on_a_node_are_a_set(driver: Driver, order: tuple[str,
 
     async def story() -> None:
         for effect in ("paused", "down"):
-            await driver.world.hold(node(name), effect, {"effect": effect})
+            await driver.world.hold(node(name), effect, NodeEffect(effect))
         assert await seen(driver, front) == "reset"
         await driver.world.release(node(name), order[0])
         assert await seen(driver, front) == ("timeout" if order[1] == "paused" else "reset")
@@ -267,9 +256,9 @@ def test_a_node_comes_back_without_its_memory_and_with_what_was_durable(driver: 
 
     async def story() -> None:
         assert await ask(world, "sydney.host", token_request("web-1")) == "200"
-        await world.hold(switch("sydney.host"), "route", {"switch": "route-zone", "value": {"zone": "z1", "to": "z2"}})
+        await world.hold(switch("sydney.host"), "route", SwitchThrow("route-zone", {"zone": "z1", "to": "z2"}))
         before = await world.read(switch("sydney.host"))
-        await world.hold(node("sydney.host"), "f-1", {"effect": "down"})
+        await world.hold(node("sydney.host"), "f-1", NodeEffect("down"))
         await world.release(node("sydney.host"), "f-1")
         after = await world.read(switch("sydney.host"))
         assert (before["cached"] > 0, after["cached"]) == (True, 0)
@@ -290,7 +279,7 @@ def test_calls_under_way_meet_a_link_fault(driver: Driver, effect: str, ends: st
 
     async def fault() -> None:
         await world.sleep_until(world.now() + 0.3)
-        await world.hold(link(FRONT), "f-1", {"effect": effect})
+        await world.hold(link(FRONT), "f-1", LinkEffect(effect))
 
     async def story() -> str:
         await world.hold(link(inner), "slow", slow(700, "downstream"))
@@ -314,7 +303,7 @@ def test_the_end_of_a_fault_cuts_what_lived_through_it(driver: Driver, effect: s
 
     async def story() -> tuple[str, bool]:
         await world.hold(link(inner), "slow", slow(900, "downstream"))
-        await world.hold(link(FRONT), "f-1", {"effect": effect, "direction": "downstream"})
+        await world.hold(link(FRONT), "f-1", LinkEffect(effect, "downstream"))
         began_s = world.now()
         cold = ask(world, "sydney.host", token_request(f"scaleout_9{tuple(OUTCOMES).index(effect)}"), timeout_s=4.0)
         ended = (await driver.both(cold, heal()))[0]
@@ -326,7 +315,7 @@ def test_the_end_of_a_fault_cuts_what_lived_through_it(driver: Driver, effect: s
 
 
 @pytest.mark.parametrize(("state", "ends"), [(REFUSE, "refused"), (RESET, "reset"), (STALL, "timeout")])
-def test_clients_meet_link_faults_as_probes_do(driver: Driver, state: dict[str, Any], ends: str) -> None:
+def test_clients_meet_link_faults_as_probes_do(driver: Driver, state: LinkEffect, ends: str) -> None:
     """A client's call over a held link fails in the way of the effect, and works again afterwards."""
     world = driver.world
     if (world.name, ends) == (COMPOSE, "refused"):
@@ -361,7 +350,7 @@ def test_a_switch_is_read_back_with_its_report(driver: Driver) -> None:
     world = driver.world
 
     async def story() -> None:
-        answer = await world.hold(switch("melbourne.store"), "f-1", {"switch": "roll-key", "value": {"overlap_s": 0}})
+        answer = await world.hold(switch("melbourne.store"), "f-1", SwitchThrow("roll-key", {"overlap_s": 0}))
         key_id = answer["report"]["key_id"]
         state = await world.read(switch("melbourne.store"))
         assert state["holds"]["f-1"]["switch"] == "roll-key"
@@ -379,9 +368,9 @@ def test_what_the_system_refuses_is_a_defence(driver: Driver) -> None:
     world = driver.world
 
     async def story() -> str:
-        await world.hold(switch("sydney.deployer"), "ice", {"switch": "freeze", "value": {}})
+        await world.hold(switch("sydney.deployer"), "ice", SwitchThrow("freeze", {}))
         with pytest.raises(Defended) as refused:
-            await world.hold(switch("sydney.deployer"), "f-1", {"switch": "roll-out", "value": {"build": "2.0"}})
+            await world.hold(switch("sydney.deployer"), "f-1", SwitchThrow("roll-out", {"build": "2.0"}))
         assert set((await world.read(switch("sydney.deployer")))["holds"]) == {"ice"}
         await world.release(switch("sydney.deployer"), "ice")
         return refused.value.reason
@@ -392,12 +381,12 @@ def test_what_the_system_refuses_is_a_defence(driver: Driver) -> None:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({"switch": "self-destruct", "value": {}}, "self-destruct"),
-        ({"switch": "roll-out", "value": {"build": "9.9"}}, r"9\.9"),
-        ({"switch": "pin", "value": {}}, "region"),
+        (SwitchThrow("self-destruct", {}), "self-destruct"),
+        (SwitchThrow("roll-out", {"build": "9.9"}), r"9\.9"),
+        (SwitchThrow("pin", {}), "region"),
     ],
 )
-def test_a_switch_that_cannot_be_thrown_is_an_error(driver: Driver, state: dict[str, Any], words: str) -> None:
+def test_a_switch_that_cannot_be_thrown_is_an_error(driver: Driver, state: SwitchThrow, words: str) -> None:
     """An unknown switch and a bad value are WorldErrors that say what is wrong."""
     with pytest.raises(WorldError, match=words):
         driver.run(driver.world.hold(switch("sydney.deployer"), "f-1", state))
@@ -409,10 +398,10 @@ UNKNOWN_CALLS: Mapping[str, Callable[[World], Coroutine[Any, Any, Any]]] = {
     "release link": lambda world: world.release(link(PATH), "f-1"),
     "read link": lambda world: world.read(link(PATH)),
     "probe": lambda world: world.probe(PATH, timeout_ms=100),
-    "hold node": lambda world: world.hold(node(GHOST), "f-1", {"effect": "down"}),
+    "hold node": lambda world: world.hold(node(GHOST), "f-1", NodeEffect("down")),
     "release node": lambda world: world.release(node(GHOST), "f-1"),
     "read node": lambda world: world.read(node(GHOST)),
-    "hold control": lambda world: world.hold(switch(GHOST), "f-1", {"switch": "freeze", "value": {}}),
+    "hold control": lambda world: world.hold(switch(GHOST), "f-1", SwitchThrow("freeze", {})),
     "release control": lambda world: world.release(switch(GHOST), "f-1"),
     "read control": lambda world: world.read(switch(GHOST)),
     "control": lambda world: world.control(GHOST, HEALTH),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
 from support.carriers import link, node
@@ -14,13 +15,13 @@ from support.world_drivers import Driver, ask
 
 NODE, FRONT = "sydney.management", "client->sydney.management"
 CASES: tuple[tuple[str, Carrier, Mapping[str, Any], str], ...] = (
-    ("stalled", link(FRONT), {"effect": "stall", "direction": "upstream"}, "404"),
-    ("unanswered", link(FRONT), {"effect": "stall", "direction": "downstream"}, "200"),
-    ("refused", link(FRONT), {"effect": "refuse"}, "404"),
-    ("reset", link(FRONT), {"effect": "reset", "direction": "upstream"}, "404"),
-    ("cut", link(FRONT), {"effect": "reset", "direction": "downstream"}, "200"),
-    ("paused", node(NODE), {"effect": "paused"}, "200"),
-    ("down", node(NODE), {"effect": "down"}, "404"),
+    ("stalled", link(FRONT), LinkEffect("stall", "upstream"), "404"),
+    ("unanswered", link(FRONT), LinkEffect("stall", "downstream"), "200"),
+    ("refused", link(FRONT), LinkEffect("refuse"), "404"),
+    ("reset", link(FRONT), LinkEffect("reset", "upstream"), "404"),
+    ("cut", link(FRONT), LinkEffect("reset", "downstream"), "200"),
+    ("paused", node(NODE), NodeEffect("paused"), "200"),
+    ("down", node(NODE), NodeEffect("down"), "404"),
 )
 
 

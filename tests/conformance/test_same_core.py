@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import SwitchThrow
 from brownout.harness.experiment.load_plan import primed_tokens
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.load.models.model import Account
@@ -135,7 +136,7 @@ async def conduct(world: World, folder: Path, run: Run) -> None:
             if value is None:
                 await world.release(switch(node), fault_id)
             else:
-                await world.hold(switch(node), fault_id, {"switch": name, "value": value})
+                await world.hold(switch(node), fault_id, SwitchThrow(name, value))
             run.steps.append((EPOCH_S + at_s, world.now()))
         await world.sleep_until(plan.end_s)
         await load.stop()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from brownout.harness.effects import LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.catalog import COMPOSE
 from brownout.identity.core.messages import Request
@@ -15,8 +14,8 @@ from support.world_drivers import Driver, ask
 
 FRONT = "client->sydney.host"
 HEALTH = Request("GET", "/healthz")
-REFUSE: dict[str, Any] = {"effect": "refuse"}
-STALL: dict[str, Any] = {"effect": "stall"}
+REFUSE = LinkEffect("refuse")
+STALL = LinkEffect("stall")
 
 
 def test_a_stack_is_started_once_and_stopped_any_number_of_times(fresh: Driver) -> None:
@@ -40,8 +39,8 @@ def test_a_stack_that_was_stopped_starts_again_whole(fresh: Driver) -> None:
     world = fresh.world
     fresh.run(world.start())
     fresh.run(world.hold(link(FRONT), "f-1", STALL))
-    fresh.run(world.hold(node("sydney.vault"), "f-2", {"effect": "down"}))
-    fresh.run(world.hold(switch("sydney.host"), "f-3", {"switch": "route-zone", "value": {"zone": "z1", "to": "z2"}}))
+    fresh.run(world.hold(node("sydney.vault"), "f-2", NodeEffect("down")))
+    fresh.run(world.hold(switch("sydney.host"), "f-3", SwitchThrow("route-zone", {"zone": "z1", "to": "z2"})))
     fresh.run(world.stop())
     fresh.run(world.start())
     assert fresh.run(world.read(link(FRONT)))["holds"] == {}
@@ -58,7 +57,7 @@ def test_calls_before_the_start_are_refused(fresh: Driver) -> None:
         lambda: world.probe(FRONT, timeout_ms=100),
         lambda: world.control("sydney.host", HEALTH),
         lambda: world.hold(link(FRONT), "f-1", REFUSE),
-        lambda: world.hold(node("sydney.host"), "f-1", {"effect": "down"}),
+        lambda: world.hold(node("sydney.host"), "f-1", NodeEffect("down")),
         lambda: world.read(switch("sydney.host")),
     )
     for call in calls:

@@ -45,8 +45,8 @@ def test_a_fault_file_is_small_and_named_after_its_fault(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
 def test_faults_import_only_their_contract(path: Path) -> None:
-    """Of this project a fault file imports the harness's fault, world and errors, and faults' own helpers."""
-    allowed = {"brownout.harness.fault", "brownout.harness.world", "brownout.harness.errors"}
+    """Of this project a fault file imports the harness's fault, world, effects and errors, and faults' own helpers."""
+    allowed = {f"brownout.harness.{name}" for name in ("effects", "errors", "fault", "world")}
     tree = ast.parse(path.read_text(encoding="utf-8"))
     modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {name for name in modules if name.split(".")[0] == "brownout"}

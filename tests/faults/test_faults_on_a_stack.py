@@ -23,6 +23,7 @@ from brownout.faults.link_stall import LinkStall
 from brownout.faults.node_kill import NodeKill
 from brownout.faults.node_pause import NodePause
 from brownout.faults.replication_pause import ReplicationPause
+from brownout.harness.effects import SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.fault import Fault, Observation, client_status
 from brownout.harness.world import Carrier
@@ -163,11 +164,11 @@ def test_the_readiness_gate_defends() -> None:
 @pytest.mark.parametrize(
     ("fault", "first", "second", "left"),
     [
-        (KeySwitch(region="sydney"), "sydney.directory", "sydney.store", {"switch": "roll-key", "value": {}}),
-        (Freeze(), "sydney.deployer", "sydney.directory", {"switch": "freeze", "value": {}}),
+        (KeySwitch(region="sydney"), "sydney.directory", "sydney.store", SwitchThrow("roll-key", {})),
+        (Freeze(), "sydney.deployer", "sydney.directory", SwitchThrow("freeze", {})),
     ],
 )
-def test_a_half_done_act_is_undone_on_both_nodes(fault: Fault, first: str, second: str, left: Mapping[str, Any]) -> None:
+def test_a_half_done_act_is_undone_on_both_nodes(fault: Fault, first: str, second: str, left: SwitchThrow) -> None:
     """What one node did to another under the fault's id is released there too when the first has forgotten it."""
 
     async def story(trial: Trial) -> None:

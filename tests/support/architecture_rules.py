@@ -19,6 +19,7 @@ MOST_FILES, MOST_METHODS = 15, 20
 CORE_BANNED = frozenset({"socket", "asyncio", "threading", "time", "random", "uuid", "secrets", "os"})
 FAULTS_MAY_IMPORT = (
     "brownout.faults",
+    "brownout.harness.effects",
     "brownout.harness.fault",
     "brownout.harness.world",
     "brownout.harness.errors",

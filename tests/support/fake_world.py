@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
+from brownout.harness.effects import Effect, LinkEffect, NodeEffect
 from brownout.harness.errors import Defended, StackGone, WorldError
 from brownout.harness.fault import Fault, Observation
 from brownout.harness.world import Carrier, StackSpec, World, one_after_another
@@ -92,11 +93,11 @@ class FakeWorld:
         if problem is not None:
             raise problem
 
-    async def hold(self, carrier: Carrier, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:
         self._begin("hold", carrier)
-        self._change(lambda carriers: carriers.setdefault(str(carrier), {}).update({fault_id: dict(state)}))
+        self._change(lambda carriers: carriers.setdefault(str(carrier), {}).update({fault_id: effect.to_json()}))
         self.steps.boundary()
-        return state
+        return effect.to_json()
 
     async def release(self, carrier: Carrier, fault_id: str) -> None:
         self._begin("release", carrier)
@@ -183,8 +184,8 @@ class FakeFault(Fault):
     def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
         return tuple(Carrier.parse(text) for text in self.on)
 
-    def state(self, spec: StackSpec, carrier: Carrier) -> Mapping[str, Any]:
-        return {"effect": "fake"}
+    def state(self, spec: StackSpec, carrier: Carrier) -> Effect:
+        return LinkEffect("refuse") if carrier.kind == "link" else NodeEffect("down")
 
     async def observe(self, world: World) -> Observation:
         assert isinstance(world, FakeWorld)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from brownout.harness.effects import NodeEffect, SwitchThrow
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
@@ -93,7 +94,7 @@ class Stack:
 
     async def hold(self, node: str, fault_id: str, switch: str, **value: Any) -> Mapping[str, Any]:
         """Throws a switch; returns what the node reports of it."""
-        answer = await self.world.hold(Carrier("control", node), fault_id, {"switch": switch, "value": value})
+        answer = await self.world.hold(Carrier("control", node), fault_id, SwitchThrow(switch, value))
         report: Mapping[str, Any] = answer["report"]
         return report
 
@@ -110,7 +111,7 @@ class Stack:
 
     async def restart(self, node: str) -> None:
         """Kills a node and starts it again from what it had made durable."""
-        await self.world.hold(Carrier("node", node), "restart", {"effect": "down"})
+        await self.world.hold(Carrier("node", node), "restart", NodeEffect("down"))
         await self.world.release(Carrier("node", node), "restart")
 
     async def raw(

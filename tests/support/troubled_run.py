@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from brownout.harness.effects import LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from support.carriers import link, node, switch
@@ -34,12 +35,12 @@ async def turmoil(world: SimulationWorld) -> None:
     """Faults of every kind, overlapping."""
     start_s = world.now()
     await world.sleep_until(start_s + 60)
-    await world.hold(switch("sydney.directory"), "a", {"switch": "switch-keys", "value": {"region": "sydney"}})
-    await world.hold(link("sydney.host->sydney.token.z2"), "b", {"effect": "slow", "latency_ms": 200, "jitter_ms": 100})
+    await world.hold(switch("sydney.directory"), "a", SwitchThrow("switch-keys", {"region": "sydney"}))
+    await world.hold(link("sydney.host->sydney.token.z2"), "b", LinkEffect("slow", latency_ms=200, jitter_ms=100))
     await world.sleep_until(start_s + 120)
-    await world.hold(node("sydney.token.z1"), "c", {"effect": "down"})
-    await world.hold(node("sydney.management"), "d", {"effect": "paused"})
-    await world.hold(link("sydney.token->sydney.store"), "e", {"effect": "stall"})
+    await world.hold(node("sydney.token.z1"), "c", NodeEffect("down"))
+    await world.hold(node("sydney.management"), "d", NodeEffect("paused"))
+    await world.hold(link("sydney.token->sydney.store"), "e", LinkEffect("stall"))
     await world.sleep_until(start_s + 200)
     await world.release(link("sydney.token->sydney.store"), "e")
     await world.release(node("sydney.management"), "d")

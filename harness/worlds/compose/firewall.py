@@ -16,10 +16,10 @@ from urllib.parse import quote
 
 import httpx
 
+from brownout.harness.effects import Direction
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.toxiproxy.holds import FAULT_ID
 
-DIRECTIONS = ("upstream", "downstream", "both")
 TIMEOUT_S = 10.0
 
 
@@ -29,11 +29,10 @@ class Firewall:
     def __init__(self, url: str, control_token: str) -> None:
         self._url, self._headers = url, {"authorization": f"Bearer {control_token}"}
 
-    def hold(self, port: int, fault_id: str, state: Mapping[str, Any]) -> None:
+    def hold(self, port: int, fault_id: str, direction: Direction) -> None:
         """Puts the hold in place, instead of an older one of the same id, verified by what the kernel then shows."""
-        direction = str(state.get("direction") or "both")
-        if direction not in DIRECTIONS or not FAULT_ID.fullmatch(fault_id):
-            raise WorldError(f"a black hole's direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
+        if not FAULT_ID.fullmatch(fault_id):
+            raise WorldError(f"{fault_id!r} cannot be the name of a packet rule", hint="letters, digits, dots and dashes")
         shown = self._ask("PUT", f"/holes/{port}/{quote(fault_id, safe='')}", {"direction": direction})
         if shown.get(str(port), {}).get(fault_id) != direction:
             raise WorldError(f"the black hole {fault_id} is not in place after it was put there")

@@ -32,6 +32,7 @@ import orjson
 
 from brownout import __version__
 from brownout.harness.base.ports import HOST
+from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.inspected import Container
@@ -41,8 +42,11 @@ from brownout.identity.core.settings import BUILDS
 from brownout.identity.core.topology import StackSpec
 from brownout.identity.server.spec_file import write_private
 
-AWAY = ("wiped", "down", "stopped")  # the container does not run; the first that is held decides how
-EFFECTS = frozenset({*AWAY, "paused", "old-image", "disconnected", "restarted"})
+AWAY: tuple[NodeEffectKind, ...] = (
+    "wiped",
+    "down",
+    "stopped",
+)  # the container does not run; the first that is held decides how
 STOP_PATIENCE_S = 5
 TURN_TIMEOUT_S = 20.0
 ANSWER_TIMEOUT_S = 60.0  # on a machine with much else to do, while a whole region starts
@@ -60,25 +64,30 @@ class Wanted:
     build: str = ""
 
 
-def wanted(holds: Mapping[str, Mapping[str, Any]]) -> Wanted:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hold as the stack's file has it: the effect, and of a restart when the process to be `ended` had begun."""
+
+    effect: NodeEffect
+    ended: str = ""
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Held:
+        return cls(NodeEffect.from_json(record), str(record.get("ended") or ""))
+
+    def to_json(self) -> dict[str, Any]:
+        return self.effect.to_json() | ({"ended": self.ended} if self.ended else {})
+
+
+Holds = Mapping[str, Held]
+
+
+def wanted(holds: Holds) -> Wanted:
     """A pure function of the set."""
-    effects = {str(hold["effect"]) for hold in holds.values()}
-    builds = [str(hold["build"]) for hold in holds.values() if hold["effect"] == "old-image"]
+    effects = {held.effect.effect for held in holds.values()}
+    builds = [held.effect.build for held in holds.values() if held.effect.effect == "old-image"]
     away = next((effect for effect in AWAY if effect in effects), "")
     return Wanted(away, "paused" in effects, "disconnected" in effects, builds[-1] if builds else "")
-
-
-def check_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A carrier state of a node, as it is kept; raises WorldError for any other."""
-    effect = str(state.get("effect"))
-    if effect not in EFFECTS:
-        raise WorldError(f"node effect {effect!r} is unknown", hint=f"known effects: {', '.join(sorted(EFFECTS))}")
-    if effect != "old-image":
-        return {"effect": effect}
-    build = str(state.get("build"))
-    if build not in OLD_BUILDS:
-        raise WorldError(f"there is no image of build {build!r}", hint=f"there are images of {', '.join(OLD_BUILDS)}")
-    return {"effect": effect, "build": build}
 
 
 OLD_BUILDS = tuple(BUILDS)[:-1]  # the newest is the usual image
@@ -98,15 +107,17 @@ class NodeHolds:
         ports = published_ports(stack, running.first_port)
         self._health = {node: f"http://{HOST}:{ports[control_name(node)]}/healthz" for node in stack.nodes()}
 
-    def hold(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    def hold(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
         """Adds a hold, or replaces that id's, and returns the report once it is in force."""
-        checked = check_state(state)
+        if effect.effect == "old-image" and effect.build not in OLD_BUILDS:
+            raise WorldError(
+                f"there is no image of build {effect.build!r}", hint=f"there are images of {', '.join(OLD_BUILDS)}"
+            )
         with self._turn(node):
             held = self._read().get(node, {})
-            if checked["effect"] == "restarted":
-                checked |= {"ended": self._to_be_ended(node, held.get(fault_id, {}))}
-            self._keep(node, {**held, fault_id: checked})
-            self._end_for_restart(node, str(checked.get("ended", "")))
+            ended = self._to_be_ended(node, held.get(fault_id)) if effect.effect == "restarted" else ""
+            self._keep(node, {**held, fault_id: Held(effect, ended)})
+            self._end_for_restart(node, ended)
             self._settle(node)
         return self.read(node)
 
@@ -118,7 +129,7 @@ class NodeHolds:
             self._settle(node, left)
             self._keep(node, left)
 
-    def _keep(self, node: str, held: Mapping[str, Mapping[str, Any]]) -> None:
+    def _keep(self, node: str, held: Holds) -> None:
         """Writes the set of one node, whose turn the caller has."""
         with self._turn("file"):
             self._write({**self._read(), node: held})
@@ -130,7 +141,8 @@ class NodeHolds:
         """
         found = self._container(node)
         holds = self._read().get(node, {})
-        seen = {"node": node, "holds": holds, "pid": found.pid if found else 0}
+        reported = {fault_id: held.to_json() for fault_id, held in holds.items()}
+        seen = {"node": node, "holds": reported, "pid": found.pid if found else 0}
         if found is None:
             return {**seen, "state": "down", "kept": self._engine.has_volume(self._volume(node))}
         state = "paused" if found.state == "paused" else "running" if found.running else "down"
@@ -144,7 +156,7 @@ class NodeHolds:
     def _container(self, node: str) -> Container | None:
         return self._containers.find(self._running.stack, service_of(node))
 
-    def _settle(self, node: str, holds: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def _settle(self, node: str, holds: Holds | None = None) -> None:
         """Takes the container to the state that the holds ask for; nothing is done where it is in that state."""
         goal = wanted(self._read().get(node, {}) if holds is None else holds)
         found = self._container(node)
@@ -185,10 +197,10 @@ class NodeHolds:
         else:
             self._containers.connect(found.id, named, [service_of(node)])
 
-    def _to_be_ended(self, node: str, held: Mapping[str, Any]) -> str:
+    def _to_be_ended(self, node: str, held: Held | None) -> str:
         """When the process began that a restart is to end: as an earlier try noted it, else the one that runs."""
-        if held.get("effect") == "restarted":
-            return str(held["ended"])
+        if held is not None and held.effect.effect == "restarted":
+            return held.ended
         found = self._container(node)
         if found is None or not found.running:
             raise WorldError(f"{node} does not run, so it cannot be restarted", hint="release what holds it first")
@@ -231,17 +243,20 @@ class NodeHolds:
                     raise WorldError(f"{node} runs and does not answer after {ANSWER_TIMEOUT_S:g} s")
                 time.sleep(LOOK_INTERVAL_S)  # no event tells
 
-    def _read(self) -> dict[str, dict[str, dict[str, Any]]]:
+    def _read(self) -> dict[str, Holds]:
         try:
             found: dict[str, dict[str, dict[str, Any]]] = orjson.loads(self._path.read_bytes())
         except FileNotFoundError:
             return {}
         except orjson.JSONDecodeError as wrong:
             raise WorldError(f"{self._path} cannot be read: {wrong}", hint="`brownout down` takes the stack away") from wrong
-        return found
+        return {
+            node: {fault_id: Held.from_json(record) for fault_id, record in records.items()} for node, records in found.items()
+        }
 
-    def _write(self, holds: Mapping[str, Mapping[str, Any]]) -> None:
-        write_private(self._path, orjson.dumps({node: dict(held) for node, held in holds.items() if held}))
+    def _write(self, holds: Mapping[str, Holds]) -> None:
+        records = {node: {fault_id: one.to_json() for fault_id, one in held.items()} for node, held in holds.items() if held}
+        write_private(self._path, orjson.dumps(records))
 
     @contextmanager
     def _turn(self, of: str) -> Iterator[None]:

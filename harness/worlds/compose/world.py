@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
+from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.world import Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
@@ -179,8 +180,8 @@ class ComposeWorld(SocketWorld):
         holds = self._nodes()
         return {"nodes": {node: await asyncio.to_thread(holds.read, node) for node in self.spec.nodes()}}
 
-    async def hold_node(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await asyncio.to_thread(self._nodes().hold, node, fault_id, state)
+    async def hold_node(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
+        return await asyncio.to_thread(self._nodes().hold, node, fault_id, effect)
 
     async def release_node(self, node: str, fault_id: str) -> None:
         await asyncio.to_thread(self._nodes().release, node, fault_id)
@@ -188,13 +189,13 @@ class ComposeWorld(SocketWorld):
     async def read_node(self, node: str) -> Mapping[str, Any]:
         return await asyncio.to_thread(self._nodes().read, node)
 
-    async def hold_link(self, link: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        if state.get("effect") == "blackhole":
+    async def hold_link(self, link: str, fault_id: str, effect: LinkEffect) -> Mapping[str, Any]:
+        if effect.effect == "blackhole":
             await super().release_link(link, fault_id)  # a hold of that id is replaced, also one of the other kind
-            await asyncio.to_thread(self._firewall().hold, self._proxies[link].port, fault_id, state)
+            await asyncio.to_thread(self._firewall().hold, self._proxies[link].port, fault_id, effect.direction)
             return await self.read_link(link)
         await asyncio.to_thread(self._firewall().release, self._proxies[link].port, fault_id)
-        return await super().hold_link(link, fault_id, state)
+        return await super().hold_link(link, fault_id, effect)
 
     async def release_link(self, link: str, fault_id: str) -> None:
         await asyncio.to_thread(self._firewall().release, self._proxies[link].port, fault_id)

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 import httpx
 
+from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import Defended, WorldError
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.world import Carrier, Inside, LoadHandle
+from brownout.harness.world import Carrier, Inside, LoadHandle, misplaced
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity import wire
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -61,7 +62,7 @@ class SocketWorld(ABC):
         """Where to find what a node said, in words."""
 
     @abstractmethod
-    async def hold_node(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def hold_node(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
         """Adds a hold to a node and returns its report; raises WorldError."""
 
     @abstractmethod
@@ -103,13 +104,16 @@ class SocketWorld(ABC):
         """Whether the node says that it is ready; raises WorldError when it does not answer."""
         return bool(((await self.control(node, HEALTH)).body or {}).get("ready"))
 
-    async def hold(self, carrier: Carrier, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        if carrier.kind == "link":
-            return await self.hold_link(self.known_link(carrier.name), fault_id, state)
-        node = self.known_node(carrier.name)
-        if carrier.kind == "control":
-            return await self._hold_switch(node, fault_id, state)
-        return await self.hold_node(node, fault_id, state)
+    async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:
+        match carrier.kind, effect:
+            case "link", LinkEffect():
+                return await self.hold_link(self.known_link(carrier.name), fault_id, effect)
+            case "node", NodeEffect():
+                return await self.hold_node(self.known_node(carrier.name), fault_id, effect)
+            case "control", SwitchThrow():
+                return await self._hold_switch(self.known_node(carrier.name), fault_id, effect)
+            case _:
+                raise misplaced(carrier, effect)
 
     async def release(self, carrier: Carrier, fault_id: str) -> None:
         if carrier.kind == "link":
@@ -136,9 +140,9 @@ class SocketWorld(ABC):
                 raise error
         return [result for result in found if not isinstance(result, BaseException)]
 
-    async def hold_link(self, link: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def hold_link(self, link: str, fault_id: str, effect: LinkEffect) -> Mapping[str, Any]:
         """Adds a hold to a link and returns its report; raises WorldError."""
-        return await asyncio.to_thread(self._toxiproxy().hold, link, fault_id, state)
+        return await asyncio.to_thread(self._toxiproxy().hold, link, fault_id, effect)
 
     async def release_link(self, link: str, fault_id: str) -> None:
         """Removes a hold from a link, also one that is not there; raises WorldError."""
@@ -216,13 +220,12 @@ class SocketWorld(ABC):
     def _toxiproxy(self) -> Toxiproxy:
         return Toxiproxy(self.toxiproxy_url())
 
-    async def _hold_switch(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        body = {"switch": state.get("switch"), "value": state.get("value")}
-        answer = await self.control(node, Request("PUT", _hold_path(fault_id), body=body))
+    async def _hold_switch(self, node: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:
+        answer = await self.control(node, Request("PUT", _hold_path(fault_id), body=throw.to_json()))
         if answer.status == 409:
             raise Defended(_message(answer))
         if not answer.ok:
-            raise WorldError(f"{node} did not take the switch {state.get('switch')!r}: {_message(answer)}")
+            raise WorldError(f"{node} did not take the switch {throw.switch!r}: {_message(answer)}")
         if fault_id not in (await self._switches(node))["holds"]:
             raise WorldError(f"{node} took the hold {fault_id} and does not show it")
         return answer.body or {}

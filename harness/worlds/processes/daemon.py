@@ -34,6 +34,8 @@ import orjson
 
 from brownout.harness.base import processes as system
 from brownout.harness.base.ports import NoPortError
+from brownout.harness.effects import NodeEffect
+from brownout.harness.errors import WorldError
 from brownout.harness.worlds.processes import supervisor_socket
 from brownout.harness.worlds.processes.supervisor import Supervisor, SupervisorError, exit_text, tail
 from brownout.identity.server.spec_file import ServedStack, Sidecar, read_served
@@ -105,7 +107,7 @@ class Daemon:
             "launch": lambda _: self._launch(),
             "read": lambda asked: self._supervisor.process(str(asked["node"])).report(),
             "restart": lambda asked: self._supervisor.restart(str(asked["node"])),
-            "hold": lambda asked: self._supervisor.hold(str(asked["node"]), str(asked["id"]), str(asked["effect"])),
+            "hold": lambda asked: self._supervisor.hold(str(asked["node"]), str(asked["id"]), NodeEffect.from_json(asked)),
             "release": lambda asked: self._supervisor.release(str(asked["node"]), str(asked["id"])),
         }
 
@@ -155,7 +157,7 @@ class Daemon:
             return {"ok": True, **act(asked)}
         except KeyError as missing:
             return {"ok": False, "error": f"{command} needs {missing}"}
-        except (SupervisorError, OSError, ValueError) as failed:
+        except (SupervisorError, WorldError, OSError, ValueError) as failed:
             return {"ok": False, "error": str(failed)}
 
     def _launch(self) -> Reply:

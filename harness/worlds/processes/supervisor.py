@@ -27,8 +27,9 @@ from typing import Any
 
 from brownout.harness.base import ports as port_range
 from brownout.harness.base import processes as system
+from brownout.harness.effects import NodeEffect
 
-EFFECTS = ("down", "paused")
+EFFECTS = ("down", "paused")  # what this world can do to a node; the first that is held decides
 READY_TIMEOUT_S = 15.0
 STATE_TIMEOUT_S = 5.0
 LAST_LINES = 12
@@ -51,11 +52,11 @@ class NodeProcess:
     log: Path
     pid: int = 0
     ended: int | None = None
-    holds: dict[str, str] = field(default_factory=dict)
+    holds: dict[str, NodeEffect] = field(default_factory=dict)
 
     @property
     def wanted(self) -> str:
-        effects = set(self.holds.values())
+        effects = {held.effect for held in self.holds.values()}
         return next((effect for effect in EFFECTS if effect in effects), "running")
 
     @property
@@ -70,7 +71,7 @@ class NodeProcess:
 
     def report(self) -> Mapping[str, Any]:
         seen = {"node": self.name, "port": self.port, "pid": self.pid, "state": self.state}
-        holds = {fault_id: {"effect": effect} for fault_id, effect in self.holds.items()}
+        holds = {fault_id: effect.to_json() for fault_id, effect in self.holds.items()}
         end = {} if self.ended is None else {"exit": exit_text(self.ended), "last_lines": self.log_tail()}
         return {**seen, "holds": holds, **end}
 
@@ -125,11 +126,11 @@ class Supervisor:
             raise SupervisorError(f"the stack has no node {name!r}; it has {', '.join(self.processes)}")
         return self.processes[name]
 
-    def hold(self, name: str, fault_id: str, effect: str) -> Mapping[str, Any]:
+    def hold(self, name: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
         """Adds a hold (or replaces that id's) and returns the node's report once it is in force; raises SupervisorError."""
         process = self.process(name)
-        if effect not in EFFECTS:
-            raise SupervisorError(f"node effect {effect!r} is unknown; known: {', '.join(EFFECTS)}")
+        if effect.effect not in EFFECTS:
+            raise SupervisorError(f"a process cannot be {effect.effect}; it can be {' or '.join(EFFECTS)}")
         if process.state == "dead":
             raise SupervisorError(_exit_report(process))
         process.holds[fault_id] = effect

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
+from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.world import ProbeResult
 from brownout.harness.worlds.catalog import PROCESSES, WORLDS
@@ -134,9 +135,8 @@ class ProcessesWorld(SocketWorld):
     def log_hint(self, node: str) -> str:
         return f"its log is {self.folder / LOG_FOLDER / f'{node}.log'}"
 
-    async def hold_node(self, node: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        effect = str(state.get("effect"))
-        return await asyncio.to_thread(ask, self._up().folder, "hold", node=node, id=fault_id, effect=effect)
+    async def hold_node(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
+        return await asyncio.to_thread(ask, self._up().folder, "hold", node=node, id=fault_id, **effect.to_json())
 
     async def release_node(self, node: str, fault_id: str) -> None:
         await asyncio.to_thread(ask, self._up().folder, "release", node=node, id=fault_id)

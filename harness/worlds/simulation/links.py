@@ -1,6 +1,6 @@
 """Simulated links: latency, and what holds on a link do to a message in each direction.
 
-The words mean what they mean with the real proxy (brownout.harness.worlds.toxiproxy.holds), holds are checked by the same code:
+The words mean what they mean with the real proxy:
 
 - `refuse`  new calls are refused at once, and calls under way are reset.
 - `reset`   a message of that direction is lost, and its caller is reset at once. What is under way and sends nothing into it
@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from brownout.harness.base.seeded import Draws
+from brownout.harness.effects import LinkEffect, is_refused, streams_of
+from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
-from brownout.harness.worlds.toxiproxy.holds import Hold, is_refused, streams_of
 from brownout.identity.core.messages import CallFailed, Response
 
 UPSTREAM, DOWNSTREAM = "upstream", "downstream"
@@ -39,7 +40,7 @@ class SimulatedLink:
         self._base_ms = CROSS_REGION_MS if crosses else LATENCY_MS
         self._messages = 0
         self._calls: dict[Answer, None] = {}
-        self._holds: dict[str, Hold] = {}
+        self._holds: dict[str, LinkEffect] = {}
         self.refuses = False
         self._stalled: frozenset[str] = frozenset()
         self._reset: frozenset[str] = frozenset()
@@ -47,11 +48,13 @@ class SimulatedLink:
 
     def report(self) -> Mapping[str, Any]:
         """The link's state: `holds` by fault id, and whether it refuses."""
-        return {"holds": {fault_id: hold.state() for fault_id, hold in self._holds.items()}, "refuses": self.refuses}
+        return {"holds": {fault_id: effect.to_json() for fault_id, effect in self._holds.items()}, "refuses": self.refuses}
 
-    def hold(self, fault_id: str, state: Mapping[str, Any]) -> None:
-        """Adds a hold; raises WorldError for a state that links cannot have."""
-        self._change({**self._holds, fault_id: Hold.of(state)})
+    def hold(self, fault_id: str, effect: LinkEffect) -> None:
+        """Adds a hold; raises WorldError for an effect that a simulated link cannot have."""
+        if effect.effect == "blackhole":
+            raise WorldError("no packets vanish in the simulation", hint="a world that can has the ability link:blackhole")
+        self._change({**self._holds, fault_id: effect})
 
     def release(self, fault_id: str) -> None:
         self._change({known: hold for known, hold in self._holds.items() if known != fault_id})
@@ -61,11 +64,11 @@ class SimulatedLink:
         self._change({})
         self._cut()
 
-    def _change(self, holds: dict[str, Hold]) -> None:
+    def _change(self, holds: dict[str, LinkEffect]) -> None:
         """Takes a new set of holds, from which everything follows."""
-        reset = streams_of(holds, "reset")
-        stalled = streams_of(holds, "stall") - reset
-        refuses = is_refused(holds)
+        reset = streams_of(holds.values(), "reset")
+        stalled = streams_of(holds.values(), "stall") - reset
+        refuses = is_refused(holds.values())
         lost = stalled | reset
         cut = (refuses and not self.refuses) or bool((self._stalled - stalled) | (self._lost - lost))
         self._holds, self.refuses = holds, refuses

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from brownout.harness.base.seeded import draw_id
+from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node
@@ -84,14 +85,14 @@ class SimulatedNode:
         self.name = name
         self.disk: dict[str, Mapping[str, Any]] = {}
         self.ids_made = 0
-        self.holds: dict[str, Mapping[str, Any]] = {}
+        self.holds: dict[str, NodeEffect] = {}
         self.node: Node | None = None
         self.life = 0
         self._waiting: dict[Future[Response], Exception] = {}
         self._moving: Future[None] | None = None
 
-    def _has(self, effect: str) -> bool:
-        return any(state["effect"] == effect for state in self.holds.values())
+    def _has(self, effect: NodeEffectKind) -> bool:
+        return any(held.effect == effect for held in self.holds.values())
 
     @property
     def is_down(self) -> bool:

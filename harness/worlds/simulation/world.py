@@ -10,10 +10,11 @@ from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import Defended, WorldError
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.record.history import Recorder
-from brownout.harness.world import Carrier, LoadHandle, ProbeResult, one_after_another
+from brownout.harness.world import Carrier, LoadHandle, ProbeResult, misplaced, one_after_another
 from brownout.harness.worlds.catalog import SIMULATION, WORLDS
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
 from brownout.harness.worlds.simulation.links import DOWNSTREAM, UPSTREAM, SimulatedLink
@@ -113,24 +114,27 @@ class SimulationWorld:
                 answer.resolve(response)
         answer.when_done(lambda: link.end(answer))  # what got lost stays under way until its caller gives up
 
-    async def hold(self, carrier: Carrier, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        if carrier.kind == "link":
-            self._known_link(carrier.name).hold(fault_id, state)
-        elif carrier.kind == "node":
-            await self._hold_node(carrier.name, fault_id, state)
-        else:
-            return await self._hold_control(carrier.name, fault_id, state)
+    async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:
+        match carrier.kind, effect:
+            case "link", LinkEffect():
+                self._known_link(carrier.name).hold(fault_id, effect)
+            case "node", NodeEffect():
+                await self._hold_node(carrier.name, fault_id, effect)
+            case "control", SwitchThrow():
+                return await self._hold_control(carrier.name, fault_id, effect)
+            case _:
+                raise misplaced(carrier, effect)
         return await self.read(carrier)
 
-    async def _hold_node(self, name: str, fault_id: str, state: Mapping[str, Any]) -> None:
-        if state.get("effect") not in ("down", "paused"):
-            raise WorldError(f"node {name}: no effect {state.get('effect')!r}", hint="effects: down, paused")
+    async def _hold_node(self, name: str, fault_id: str, effect: NodeEffect) -> None:
+        if effect.effect not in ("down", "paused"):
+            raise WorldError(f"node {name}: no effect {effect.effect!r} in the simulation", hint="effects: down, paused")
         node = self._known_node(name)
-        node.holds[fault_id] = {"effect": state["effect"]}
+        node.holds[fault_id] = effect
         await node.settle()
 
-    async def _hold_control(self, name: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        answer = await self.control(name, Request("PUT", f"/admin/holds/{fault_id}", body=state))
+    async def _hold_control(self, name: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:
+        answer = await self.control(name, Request("PUT", f"/admin/holds/{fault_id}", body=throw.to_json()))
         message = str(((answer.body or {}).get("error") or {}).get("message", "")) if not answer.ok else ""
         if answer.status == 409:
             raise Defended(message)
@@ -155,7 +159,8 @@ class SimulationWorld:
             return self._known_link(carrier.name).report()
         if carrier.kind == "node":
             node = self._known_node(carrier.name)
-            return {"holds": dict(node.holds), "down": node.is_down}
+            holds = {fault_id: effect.to_json() for fault_id, effect in node.holds.items()}
+            return {"holds": holds, "down": node.is_down}
         answer = await self.control(carrier.name, Request("GET", "/admin/state"))
         if not answer.ok or answer.body is None:
             raise WorldError(f"{carrier.name} did not tell its state ({answer.status})")

@@ -34,19 +34,19 @@ import toxiproxy
 import toxiproxy.api
 
 from brownout.harness.base.statedir import state_dir
+from brownout.harness.effects import LinkEffect, is_refused
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server
 from brownout.harness.worlds.toxiproxy.holds import (
     FAULT_ID,
     MARKER,
-    Effect,
-    Hold,
     Seen,
+    Toxic,
     hidden_resets,
     is_effect_name,
-    is_refused,
+    marker_of,
     parse_marker,
-    wanted_effects,
+    wanted_toxics,
 )
 
 __all__ = ["ServerProcess", "Toxiproxy", "ToxiproxyError", "start_server", "stop_server"]
@@ -189,22 +189,25 @@ class Toxiproxy:
                 self._destroy_all(server, wanted)
                 raise
 
-    def hold(self, name: str, fault_id: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Puts the proxy under a hold, replacing an older one of the same id; returns what `read` then shows."""
-        hold = Hold.of(state)
+    def hold(self, name: str, fault_id: str, effect: LinkEffect) -> Mapping[str, Any]:
+        """Puts the proxy under a hold, replacing an older one of the same id; returns what `read` then shows.
+
+        Raises WorldError for an effect that toxics cannot have.
+        """
+        marker = marker_of(fault_id, effect)
         _check_name(fault_id, FAULT_ID)
         with self._turn(), self._library():
             seen = self._see(name)
-            was_refused = is_refused(seen.holds())
-            outdated = seen.markers_of(fault_id) - {hold.marker(fault_id)}
-            if hold.marker(fault_id) not in seen.markers:
-                _add(name, hold.marker(fault_id), MARKER)
+            was_refused = is_refused(seen.holds().values())
+            outdated = seen.markers_of(fault_id) - {marker}
+            if marker not in seen.markers:
+                _add(name, marker, MARKER)
             if outdated:
                 self._converge(name, was_refused=was_refused, ignoring=outdated)
                 for marker in outdated:
                     _remove(name, marker)
             seen = self._converge(name, was_refused=was_refused)
-            if seen.holds().get(fault_id) != hold:
+            if seen.holds().get(fault_id) != effect:
                 raise ToxiproxyError(f"link {name} lost the hold {fault_id} while it was being put on")
             return seen.report()
 
@@ -213,7 +216,7 @@ class Toxiproxy:
         _check_name(fault_id, FAULT_ID)
         with self._turn(), self._library():
             seen = self._see(name)
-            was_refused = is_refused(seen.holds())
+            was_refused = is_refused(seen.holds().values())
             markers = seen.markers_of(fault_id)
             if not markers:
                 return
@@ -273,8 +276,8 @@ class Toxiproxy:
             if failed.status != 404:
                 raise
             raise ToxiproxyError(f"Toxiproxy at {self._where} has no proxy {name}", status=404) from failed
-        markers: dict[str, tuple[str, Hold]] = {}
-        effects: dict[str, Effect] = {}
+        markers: dict[str, tuple[str, LinkEffect]] = {}
+        toxics: dict[str, Toxic] = {}
         foreign: list[str] = []
         for toxic in proxy["toxics"]:
             name, kind, stream = toxic["name"], toxic["type"], toxic["stream"]
@@ -282,36 +285,36 @@ class Toxiproxy:
             if marker is not None:
                 markers[name] = marker
             elif is_effect_name(name):
-                effects[name] = Effect(stream, kind, tuple(sorted(toxic["attributes"].items())))
+                toxics[name] = Toxic(stream, kind, tuple(sorted(toxic["attributes"].items())))
             else:
                 foreign.append(f"toxic {name} ({kind}, {stream})")
-        return Seen(bool(proxy["enabled"]), proxy["listen"], proxy["upstream"], markers, effects, tuple(sorted(foreign)))
+        return Seen(bool(proxy["enabled"]), proxy["listen"], proxy["upstream"], markers, toxics, tuple(sorted(foreign)))
 
     def _converge(self, name: str, *, was_refused: bool, ignoring: frozenset[str] = frozenset()) -> Seen:
-        """Makes the effects those of the proxy's markers (less `ignoring`) and returns the read that shows it.
+        """Makes the toxics those of the proxy's markers (less `ignoring`) and returns the read that shows it.
 
         A disabled proxy is enabled only where a `refuse` of ours was: anything else is somebody else's doing.
         """
         for _ in range(_CONVERGE_ATTEMPTS):
             seen = self._see(name)
             holds = seen.holds(ignoring=ignoring)
-            wanted, refuse = wanted_effects(holds), is_refused(holds)
-            enabled = False if refuse else seen.enabled or was_refused or is_refused(seen.holds())
-            if (wanted, enabled) == (seen.effects, seen.enabled) and not hidden_resets(tuple(seen.effects)):
+            wanted, refuse = wanted_toxics(holds), is_refused(holds.values())
+            enabled = False if refuse else seen.enabled or was_refused or is_refused(seen.holds().values())
+            if (wanted, enabled) == (seen.toxics, seen.enabled) and not hidden_resets(tuple(seen.toxics)):
                 return seen
-            self._change(name, seen.effects, wanted)
+            self._change(name, seen.toxics, wanted)
             if enabled != seen.enabled:
                 _handle(name).enable() if enabled else _handle(name).disable()
         raise ToxiproxyError(f"link {name} did not reach the state of its holds in {_CONVERGE_ATTEMPTS} attempts")
 
-    def _change(self, name: str, present: Mapping[str, Effect], wanted: Mapping[str, Effect]) -> None:
+    def _change(self, name: str, present: Mapping[str, Toxic], wanted: Mapping[str, Toxic]) -> None:
         """Adds before it removes, so that no byte gets past an effect that takes another's place."""
-        for toxic, effect in wanted.items():
+        for toxic, asked in wanted.items():
             if toxic not in present:
-                _add(name, toxic, effect)
-            elif present[toxic] != effect:
+                _add(name, toxic, asked)
+            elif present[toxic] != asked:
                 path = f"/proxies/{quote(name, safe='')}/toxics/{quote(toxic, safe='')}"
-                _calls.patch(self.api_url + path, json={"attributes": dict(effect.attributes)})
+                _calls.patch(self.api_url + path, json={"attributes": dict(asked.attributes)})
         standing = (*present, *(toxic for toxic in wanted if toxic not in present))
         for toxic in (*(toxic for toxic in present if toxic not in wanted), *hidden_resets(standing)):
             _remove(name, toxic)
@@ -322,10 +325,10 @@ def _handle(name: str) -> Any:
     return toxiproxy.Proxy(name=name, upstream="", listen="", enabled=True)
 
 
-def _add(name: str, toxic: str, effect: Effect) -> None:
-    attributes = dict(effect.attributes)
+def _add(name: str, toxic: str, asked: Toxic) -> None:
+    attributes = dict(asked.attributes)
     try:
-        _handle(name).add_toxic(name=toxic, type=effect.type, stream=effect.stream, attributes=attributes)
+        _handle(name).add_toxic(name=toxic, type=asked.type, stream=asked.stream, attributes=attributes)
     except ToxiproxyError as failed:
         if failed.status != 409:  # another process was quicker: the read that follows decides
             raise

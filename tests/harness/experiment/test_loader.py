@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import pytest
 
 from brownout.harness.base.durations import clock_text, duration_text, parse_clock_s, parse_duration_s
+from brownout.harness.effects import SwitchThrow
 from brownout.harness.errors import FileError, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.loader import FileErrors, find, load, schema, schema_text, validate
@@ -76,7 +77,7 @@ class RollKey(Fault):
         return (Carrier("control", self.node),)
 
     def state(self, spec, carrier):
-        return {"switch": "roll-key", "value": {}}
+        return SwitchThrow("roll-key", {})
 
 
 FAULTS = {"roll-key": RollKey}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request, Response
 from support.identity_stacks import Stack, body, error_code, on_stack
@@ -339,7 +340,7 @@ def test_a_machine_is_there_for_arm_though_its_host_was_away() -> None:
     """When the host does not hear of a new machine, ARM's record stands and the next change tells it."""
 
     async def story(stack: Stack) -> list[int]:
-        await stack.world.hold(Carrier("node", "sydney.host"), "f", {"effect": "down"})
+        await stack.world.hold(Carrier("node", "sydney.host"), "f", NodeEffect("down"))
         made = await stack.arm("PUT", stack.machine_path("vm"), SYSTEM)
         await stack.world.release(Carrier("node", "sydney.host"), "f")
         before = (await stack.imds("vm")).status

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request, Response
 from support.identity_stacks import HOUR_S, QUIET_S, VAULT, Stack, body, error_code, hops, on_stack
@@ -289,7 +290,7 @@ def test_a_silent_store_or_directory_makes_a_change_unavailable(node: str, statu
     """When a node that a change needs does not answer, the change is 503 and can be tried again."""
 
     async def story(stack: Stack) -> list[int]:
-        await stack.world.hold(Carrier("node", node), "f", {"effect": "down"})
+        await stack.world.hold(Carrier("node", node), "f", NodeEffect("down"))
         first = await stack.arm("PUT", stack.identity_path("fresh"), NEW)
         await stack.world.release(Carrier("node", node), "f")
         return [first.status, (await stack.arm("PUT", stack.identity_path("fresh"), NEW)).status]

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from brownout.harness.base.processes import await_true
+from brownout.harness.effects import LinkEffect, NodeEffect, SwitchThrow
 from brownout.identity.core.messages import Request
 from support.carriers import link, node, switch
 from support.client_requests import token_request
@@ -89,8 +90,7 @@ def hold_answers(stack: Stack) -> None:
     for name, case in CASES.items():
         if "answer" in case:
             value = {**case["answer"], "machine": case["machine"]}
-            state = {"switch": "answer", "value": value}
-            stack.run(stack.world.hold(switch("sydney.host"), f"g-{name}", state))
+            stack.run(stack.world.hold(switch("sydney.host"), f"g-{name}", SwitchThrow("answer", value)))
 
 
 def region_of(case: Mapping[str, Any]) -> str:
@@ -117,11 +117,11 @@ def take_melbourne_away(stack: Stack, folder: Path) -> None:
     assert await_true(lambda: set(holding) <= set(machine_counts(stack, "melbourne")), PATIENCE_S)
     assert await_true(lambda: len(list(folder.glob("*.0.done"))) >= len(holding), PATIENCE_S)
     time.sleep(0.2)
-    stack.run(stack.world.hold(link("client->melbourne.host"), "g-refuse", {"effect": "refuse"}))
+    stack.run(stack.world.hold(link("client->melbourne.host"), "g-refuse", LinkEffect("refuse")))
     (folder / "refused").touch()
     for name in ("sync-later", "async-later", "sync-refused", "async-refused"):
         read_outcome(folder, name)
-    stack.run(stack.world.hold(node("melbourne.host"), "g-kill", {"effect": "down"}))
+    stack.run(stack.world.hold(node("melbourne.host"), "g-kill", NodeEffect("down")))
     stack.run(stack.world.release(link("client->melbourne.host"), "g-refuse"))
     (folder / "killed").touch()
     read_outcome(folder, "sync-killed")

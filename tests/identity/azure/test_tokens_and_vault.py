@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core import claims
 from brownout.identity.core.messages import Request, Response
@@ -307,7 +308,7 @@ def test_the_data_plane_is_statically_stable(hours: float) -> None:
     """I11: with the directory gone for 24 hours and everything restarted, tokens are issued and judged as before."""
 
     async def story(stack: Stack) -> list[int]:
-        await stack.world.hold(Carrier("node", "sydney.directory"), "f", {"effect": "down"})
+        await stack.world.hold(Carrier("node", "sydney.directory"), "f", NodeEffect("down"))
         await stack.wait(hours * HOUR_S)
         for node in ("sydney.token.z1", "sydney.vault", "sydney.store", "sydney.host"):
             await stack.restart(node)
@@ -329,7 +330,7 @@ def test_a_node_that_never_had_a_snapshot_says_that_it_is_not_ready(node: str, r
     """A node without its first replica answers 503 and is not `ready`, instead of refusing or failing oddly (I12)."""
 
     async def story(stack: Stack) -> tuple[int, Any]:
-        await stack.world.hold(Carrier("node", "sydney.directory"), "f", {"effect": "down"})
+        await stack.world.hold(Carrier("node", "sydney.directory"), "f", NodeEffect("down"))
         stack.world._nodes[node].disk.clear()
         await stack.restart(node)
         health = await stack.raw(node, "GET", "/healthz")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import Defended
 from brownout.harness.world import Carrier
 from support.identity_stacks import Stack, body, error_code, on_stack
@@ -270,7 +271,7 @@ def test_a_freeze_that_the_directory_cannot_be_told_of_is_not_in_force() -> None
     """The freeze covers deployer and directory or neither; the answer says that it could not be done."""
 
     async def story(stack: Stack) -> tuple[int, bool]:
-        await stack.world.hold(Carrier("node", "sydney.directory"), "down", {"effect": "down"})
+        await stack.world.hold(Carrier("node", "sydney.directory"), "down", NodeEffect("down"))
         answer = await stack.try_hold(DEPLOYER, "f", "freeze", {})
         return answer.status, bool((await stack.state(DEPLOYER))["frozen"])
 
@@ -284,7 +285,7 @@ def test_a_freeze_that_cannot_be_lifted_yet_stays() -> None:
         from brownout.identity.core.messages import Request
 
         await stack.hold(DEPLOYER, "f", "freeze")
-        await stack.world.hold(Carrier("node", "sydney.directory"), "down", {"effect": "down"})
+        await stack.world.hold(Carrier("node", "sydney.directory"), "down", NodeEffect("down"))
         failed = await stack.world.control(DEPLOYER, Request("DELETE", "/admin/holds/f"))
         still = bool((await stack.state(DEPLOYER))["frozen"])
         await stack.world.release(Carrier("node", "sydney.directory"), "down")
@@ -299,7 +300,7 @@ def test_a_node_that_was_away_is_no_success_and_follows_later() -> None:
 
     async def story(stack: Stack) -> tuple[Any, Any, Any]:
         carrier = Carrier("node", "melbourne.token.z2")
-        await stack.world.hold(carrier, "down", {"effect": "down"})
+        await stack.world.hold(carrier, "down", NodeEffect("down"))
         report = await stack.hold(DEPLOYER, "f", "roll-out", build="2.0")
         await stack.world.release(carrier, "down")
         before = (await stack.state("melbourne.token.z2"))["build"]
@@ -320,7 +321,7 @@ def test_an_undo_reaches_a_node_that_was_away() -> None:
         await stack.hold(DEPLOYER, "f", "roll-out", build="2.0")
         await stack.hold(DEPLOYER, "g", "configure", set={"force_managed_key": True})
         carrier = Carrier("node", "sydney.management")
-        await stack.world.hold(carrier, "down", {"effect": "down"})
+        await stack.world.hold(carrier, "down", NodeEffect("down"))
         await stack.release(DEPLOYER, "f")
         await stack.release(DEPLOYER, "g")
         await stack.world.release(carrier, "down")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request, Response
 from support.identity_stacks import HOUR_S, VAULT, Stack, body, error_code, hops, on_stack
@@ -32,9 +33,9 @@ def test_the_next_zone_serves_when_ones_own_is_away(effect: str) -> None:
 
     async def story(stack: Stack) -> str:
         if effect == "node":
-            await stack.world.hold(Carrier("node", "sydney.token.z1"), "f", {"effect": "down"})
+            await stack.world.hold(Carrier("node", "sydney.token.z1"), "f", NodeEffect("down"))
         else:
-            await stack.world.hold(Carrier("link", "sydney.host->sydney.token.z1"), "f", {"effect": "refuse"})
+            await stack.world.hold(Carrier("link", "sydney.host->sydney.token.z1"), "f", LinkEffect("refuse"))
         return await used(stack, "web-1")
 
     assert on_stack(story) == "sydney.token.z2"
@@ -44,7 +45,7 @@ def test_a_zone_that_hangs_is_not_passed_over() -> None:
     """A token node that does not answer in time makes the request fail: another try would outlast the client."""
 
     async def story(stack: Stack) -> tuple[int, float]:
-        await stack.world.hold(Carrier("node", "sydney.token.z1"), "f", {"effect": "paused"})
+        await stack.world.hold(Carrier("node", "sydney.token.z1"), "f", NodeEffect("paused"))
         began_s = stack.world.now()
         return (await stack.imds("web-1")).status, stack.world.now() - began_s
 
@@ -58,7 +59,7 @@ def test_with_no_token_node_left_imds_is_unavailable() -> None:
 
     async def story(stack: Stack) -> Response:
         for zone in ("z1", "z2", "z3"):
-            await stack.world.hold(Carrier("node", f"sydney.token.{zone}"), "f", {"effect": "down"})
+            await stack.world.hold(Carrier("node", f"sydney.token.{zone}"), "f", NodeEffect("down"))
         return await stack.imds("web-1")
 
     answer = on_stack(story)
@@ -262,7 +263,7 @@ def test_a_region_cut_off_from_its_peer_serves_its_own_identities() -> None:
         for link in stack.world.spec.links():
             source, target = link.source.split(".")[0], link.target.split(".")[0]
             if source != "client" and source != target:
-                await stack.world.hold(Carrier("link", str(link)), "f", {"effect": "refuse"})
+                await stack.world.hold(Carrier("link", str(link)), "f", LinkEffect("refuse"))
         local = [(await stack.imds("web-1")).status, (await stack.imds("south-1", region="melbourne")).status]
         return [*local, (await stack.imds("visitor", region="melbourne")).status]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import Defended
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
@@ -98,7 +99,7 @@ def test_a_node_that_does_not_answer_the_gate_is_not_ready() -> None:
     """Claim C25: silence is no consent."""
 
     async def story(stack: Stack) -> None:
-        await stack.world.hold(Carrier("node", "melbourne.token.z2"), "down", {"effect": "down"})
+        await stack.world.hold(Carrier("node", "melbourne.token.z2"), "down", NodeEffect("down"))
         with pytest.raises(Defended, match=r"melbourne\.token\.z2 did not answer"):
             await switch(stack)
 
@@ -109,7 +110,7 @@ def test_a_switch_whose_store_is_away_is_not_in_force() -> None:
     """When the store cannot be told, the switch fails, nothing is held and no key is published."""
 
     async def story(stack: Stack) -> tuple[int, Any, Any]:
-        await stack.world.hold(Carrier("node", "sydney.store"), "down", {"effect": "down"})
+        await stack.world.hold(Carrier("node", "sydney.store"), "down", NodeEffect("down"))
         answer = await stack.try_hold(DIRECTORY, "f", "switch-keys", {"region": "sydney"})
         state = await stack.state(DIRECTORY)
         return answer.status, state["holds"], state["managed_keys"]
@@ -122,7 +123,7 @@ def test_an_undo_that_the_store_does_not_hear_can_be_repeated() -> None:
 
     async def story(stack: Stack) -> None:
         await switch(stack, overlap_s=0)
-        await stack.world.hold(Carrier("node", "sydney.store"), "down", {"effect": "down"})
+        await stack.world.hold(Carrier("node", "sydney.store"), "down", NodeEffect("down"))
         failed = await stack.world.control(DIRECTORY, Request("DELETE", "/admin/holds/f"))
         assert failed.status == 503
         assert "f" in (await stack.state(DIRECTORY))["holds"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
 from support.identity_stacks import Stack, body, error_code, on_stack
@@ -20,7 +21,7 @@ async def wipe(stack: Stack, nodes: Iterable[str]) -> None:
     """Takes nodes and their disks away and brings empty ones back, in the order in which nodes start."""
     names = tuple(nodes)
     for node in names:
-        await stack.world.hold(Carrier("node", node), "wipe", {"effect": "down"})
+        await stack.world.hold(Carrier("node", node), "wipe", NodeEffect("down"))
         stack.world._nodes[node].disk.clear()
     for node in names:
         await stack.world.release(Carrier("node", node), "wipe")
@@ -71,7 +72,7 @@ def test_what_a_store_was_given_again_is_durable() -> None:
         await stack.token("newcomer")
         await drop_caches(stack)
         await stack.restart(STORE)
-        await stack.world.hold(Carrier("node", DIRECTORY), "f", {"effect": "down"})
+        await stack.world.hold(Carrier("node", DIRECTORY), "f", NodeEffect("down"))
         await stack.token("newcomer")
 
     on_stack(story)
@@ -149,7 +150,7 @@ def test_what_a_wiped_directory_learned_is_durable() -> None:
         learned = await stack.state(DIRECTORY)
         for region in stack.world.spec.regions:
             for node in (*stack.world.spec.token_nodes(region), f"{region}.management", f"{region}.vault"):
-                await stack.world.hold(Carrier("node", node), "f", {"effect": "down"})
+                await stack.world.hold(Carrier("node", node), "f", NodeEffect("down"))
         await stack.restart(DIRECTORY)
         again = await stack.state(DIRECTORY)
         return (learned["identities"], learned["signing_key_id"]), (again["identities"], again["signing_key_id"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.replica import Replica
 from support.identity_stacks import Stack, body, hops, on_stack
@@ -105,7 +106,7 @@ def test_one_node_that_hangs_delays_no_other_replica() -> None:
 
     async def story(stack: Stack) -> Any:
         for zone in ("z1", "z2", "z3"):
-            await stack.world.hold(Carrier("node", f"sydney.token.{zone}"), "p", {"effect": "paused"})
+            await stack.world.hold(Carrier("node", f"sydney.token.{zone}"), "p", NodeEffect("paused"))
         await create(stack, "new")
         await stack.wait(61)
         vault: Any = stack.node("melbourne.vault")
@@ -119,7 +120,7 @@ def test_a_node_that_comes_back_is_told_soon() -> None:
 
     async def story(stack: Stack) -> int:
         carrier = Carrier("node", "melbourne.vault")
-        await stack.world.hold(carrier, "f", {"effect": "down"})
+        await stack.world.hold(carrier, "f", NodeEffect("down"))
         await create(stack, "new")
         await stack.wait(601)
         await stack.world.release(carrier, "f")
@@ -149,7 +150,7 @@ def test_an_old_snapshot_changes_nothing_on_a_node(node: str) -> None:
     async def story(stack: Stack) -> list[Any]:
         await create(stack, "new")
         await stack.wait(61)
-        await stack.world.hold(Carrier("node", DIRECTORY), "f", {"effect": "down"})
+        await stack.world.hold(Carrier("node", DIRECTORY), "f", NodeEffect("down"))
         await stack.restart(node)
         answer = await stack.node(node).handle(stack.node(node).internal("PUT", "/snapshot", snapshot(1)))
         return [body(answer), (await stack.state(node))["replica_version"]]
@@ -211,7 +212,7 @@ def test_a_tombstone_survives_every_restart() -> None:
         await stack.wait(61)
         await stack.restart(DIRECTORY)
         await stack.wait(61)
-        await stack.world.hold(Carrier("node", DIRECTORY), "f", {"effect": "down"})
+        await stack.world.hold(Carrier("node", DIRECTORY), "f", NodeEffect("down"))
         await stack.restart("sydney.token.z1")
         return [(await stack.imds("single")).status]
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brownout.harness.effects import LinkEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.token_cache import CachedToken, TokenCache
@@ -68,7 +69,7 @@ async def after_an_outage_began(stack: Stack, *, age_h: float, at_host: bool = F
     await stack.wait(age_h * HOUR_S)
     if at_host:
         for zone in ("z1", "z2", "z3"):
-            await stack.world.hold(Carrier("link", f"sydney.host->sydney.token.{zone}"), "key", {"effect": "refuse"})
+            await stack.world.hold(Carrier("link", f"sydney.host->sydney.token.{zone}"), "key", LinkEffect("refuse"))
     else:
         await stack.hold("sydney.store", "key", "invalidate-key", key_id="current")
     return await stack.imds("web-1")

@@ -12,6 +12,7 @@ import pytest
 
 from brownout.faults.node_wipe import NodeWipe
 from brownout.faults.region_kill import RegionKill
+from brownout.harness.effects import NodeEffect
 from brownout.harness.fault import Fault
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
@@ -68,7 +69,7 @@ async def forget_tokens(stack: ContainerStack) -> None:
     for act in ("hold", "release"):
         carriers = [Carrier("node", node) for node in nodes]
         if act == "hold":
-            await stack.world.together(stack.world.hold(carrier, "cold", {"effect": "down"}) for carrier in carriers)
+            await stack.world.together(stack.world.hold(carrier, "cold", NodeEffect("down")) for carrier in carriers)
         else:
             await stack.world.together(stack.world.release(carrier, "cold") for carrier in carriers)
     await stack.ready(*nodes)

@@ -16,6 +16,7 @@ from brownout.faults.node_pause import NodePause
 from brownout.faults.node_restart import NodeRestart
 from brownout.faults.node_stop import NodeStop
 from brownout.faults.node_wipe import NodeWipe
+from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.errors import WorldError
 from brownout.harness.fault import Fault
 from brownout.harness.injection.ledger import Ledger
@@ -59,10 +60,10 @@ def test_a_fault_bites_and_heals(whole: ContainerStack, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("effect", "state", "exit_code"), [("down", "exited", 137), ("stopped", "exited", 0), ("paused", "paused", 0)]
 )
-def test_the_engine_says_so_too(whole: ContainerStack, effect: str, state: str, exit_code: int) -> None:
+def test_the_engine_says_so_too(whole: ContainerStack, effect: NodeEffectKind, state: str, exit_code: int) -> None:
     """A killed process ended by SIGKILL, a stopped one by itself, a paused one has not ended; then it runs again."""
     carrier = Carrier("node", "sydney.vault")
-    whole.run(whole.world.hold(carrier, "f-1", {"effect": effect}))
+    whole.run(whole.world.hold(carrier, "f-1", NodeEffect(effect)))
     seen = whole.container("sydney-vault")
     whole.run(whole.world.release(carrier, "f-1"))
     assert (seen.state, seen.exit_code) == (state, exit_code)
@@ -71,7 +72,7 @@ def test_the_engine_says_so_too(whole: ContainerStack, effect: str, state: str, 
 
 def test_a_restart_is_done_once(whole: ContainerStack) -> None:
     """Putting the hold again, as after a crash half-way, does not restart again; another restart does."""
-    carrier, state = Carrier("node", "melbourne.vault"), {"effect": "restarted"}
+    carrier, state = Carrier("node", "melbourne.vault"), NodeEffect("restarted")
     started = [whole.container("melbourne-vault").started_at]
     for fault_id in ("f-1", "f-1", "f-2"):
         whole.run(whole.world.hold(carrier, fault_id, state))
@@ -86,9 +87,9 @@ def test_a_restart_is_done_once(whole: ContainerStack) -> None:
 def test_what_does_not_run_cannot_be_restarted(whole: ContainerStack) -> None:
     """A node that is held down is not restarted; nothing is held by the attempt."""
     carrier = Carrier("node", "melbourne.vault")
-    whole.run(whole.world.hold(carrier, "f-1", {"effect": "down"}))
+    whole.run(whole.world.hold(carrier, "f-1", NodeEffect("down")))
     with pytest.raises(WorldError, match="does not run"):
-        whole.run(whole.world.hold(carrier, "f-2", {"effect": "restarted"}))
+        whole.run(whole.world.hold(carrier, "f-2", NodeEffect("restarted")))
     held = whole.run(whole.world.read(carrier))["holds"]
     whole.run(whole.world.release(carrier, "f-1"))
     assert set(held) == {"f-1"}
@@ -99,7 +100,7 @@ def test_wiping_takes_one_node_s_volume_and_no_other(whole: ContainerStack) -> N
     carrier, stack = Carrier("node", "sydney.host"), whole.world.folder.name
     before = whole.engine.containers.of_stack(stack)
     volumes = {node: whole.engine.has_volume(f"brownout-{stack}_{node}") for node in ("sydney-host", "sydney-vault")}
-    whole.run(whole.world.hold(carrier, "f-1", {"effect": "wiped"}))
+    whole.run(whole.world.hold(carrier, "f-1", NodeEffect("wiped")))
     left = whole.engine.containers.of_stack(stack)
     gone = {node: whole.engine.has_volume(f"brownout-{stack}_{node}") for node in volumes}
     whole.run(whole.world.release(carrier, "f-1"))
@@ -119,7 +120,7 @@ def test_an_old_image_has_one_build(whole: ContainerStack) -> None:
 
     async def story() -> list[Any]:
         before = await state()
-        await whole.world.hold(carrier, "f-1", {"effect": "old-image", "build": "0.9"})
+        await whole.world.hold(carrier, "f-1", NodeEffect("old-image", "0.9"))
         during = await state()
         refused = await whole.world.control(node, Request("POST", "/admin/build", body={"build": "2.0"}))
         await whole.world.release(carrier, "f-1")
@@ -132,15 +133,13 @@ def test_an_old_image_has_one_build(whole: ContainerStack) -> None:
 @pytest.mark.parametrize(
     ("weaker", "stronger", "seen"),
     [
-        ({"effect": "paused"}, {"effect": "wiped"}, "down"),
-        ({"effect": "stopped"}, {"effect": "down"}, "down"),
-        ({"effect": "disconnected"}, {"effect": "paused"}, "paused"),
-        ({"effect": "old-image", "build": "1.0"}, {"effect": "stopped"}, "down"),
+        (NodeEffect("paused"), NodeEffect("wiped"), "down"),
+        (NodeEffect("stopped"), NodeEffect("down"), "down"),
+        (NodeEffect("disconnected"), NodeEffect("paused"), "paused"),
+        (NodeEffect("old-image", "1.0"), NodeEffect("stopped"), "down"),
     ],
 )
-def test_holds_on_a_node_are_a_set(
-    whole: ContainerStack, weaker: Mapping[str, Any], stronger: Mapping[str, Any], seen: str
-) -> None:
+def test_holds_on_a_node_are_a_set(whole: ContainerStack, weaker: NodeEffect, stronger: NodeEffect, seen: str) -> None:
     """Both are in force as far as they can be, the first release leaves the second, and the last leaves the node whole."""
     carrier = Carrier("node", "melbourne.vault")
 
@@ -162,8 +161,8 @@ def test_a_region_is_changed_at_once(whole: ContainerStack) -> None:
     carriers = [Carrier("node", node) for node in whole.world.spec.nodes() if node.startswith("melbourne.")]
 
     async def story() -> tuple[set[str], set[str]]:
-        first = asyncio.create_task(whole.world.together(whole.world.hold(c, "f-1", {"effect": "down"}) for c in carriers))
-        second = asyncio.create_task(whole.world.together(whole.world.hold(c, "f-2", {"effect": "paused"}) for c in carriers))
+        first = asyncio.create_task(whole.world.together(whole.world.hold(c, "f-1", NodeEffect("down")) for c in carriers))
+        second = asyncio.create_task(whole.world.together(whole.world.hold(c, "f-2", NodeEffect("paused")) for c in carriers))
         await asyncio.gather(first, second)
         readings = await whole.world.together(whole.world.read(carrier) for carrier in carriers)
         held = {" ".join(sorted(reading["holds"])) for reading in readings}

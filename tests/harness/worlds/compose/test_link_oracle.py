@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from brownout.harness.effects import Direction, LinkEffect, LinkEffectKind
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
 from support.containers import ContainerStack
@@ -31,8 +32,8 @@ numbers = itertools.count(1)
 class Meaning:
     """One row of the page's table, for one direction."""
 
-    effect: str
-    direction: str
+    effect: LinkEffectKind
+    direction: Direction
     new: str
     new_arrives: str
     opened: str
@@ -116,8 +117,8 @@ def test_a_link_word_means_what_the_page_says(stack: ContainerStack, path: Look,
     link = Carrier("link", path.link)
     first, opened, new = (next(numbers) for _ in range(3))
     assert socket_.tell("open", path.request(stack, first)) == "answer"
-    state = {"effect": meaning.effect} | ({} if meaning.effect == "refuse" else {"direction": meaning.direction})
-    stack.run(stack.world.hold(link, "oracle", state))
+    effect = LinkEffect(meaning.effect, "both" if meaning.effect == "refuse" else meaning.direction)
+    stack.run(stack.world.hold(link, "oracle", effect))
     try:
         unasked = socket_.tell("unasked")
         asked = socket_.tell("ask", path.request(stack, opened)) if unasked == "silence" else ""

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from brownout.harness.effects import LinkEffect
 from brownout.harness.load.bands import Band, Bands
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.compose.stack import read_compose_stack
@@ -70,7 +71,7 @@ def test_a_fault_is_felt_and_its_band_is_drawn(stack: ContainerStack, dashboard:
     """A hole in Sydney's clients' link takes their good share down; the band that the machine tells of is in the data."""
     carrier = Carrier("link", "client->sydney.host")
     name = "hole"
-    stack.run(stack.world.hold(carrier, "f-load", {"effect": "blackhole", "direction": "both"}))
+    stack.run(stack.world.hold(carrier, "f-load", LinkEffect("blackhole", "both")))
     try:
         band = Band(
             id="f-load",

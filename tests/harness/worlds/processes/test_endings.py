@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from brownout.harness.base import processes as system
+from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME
 from brownout.harness.worlds.processes.supervisor_socket import SOCKET_NAME
@@ -65,8 +66,8 @@ def test_a_paused_and_a_killed_node_do_not_keep_a_stack_up(fresh_world: Processe
     """Stop ends a stack also while faults are held on its nodes."""
     run(fresh_world.start())
     leader = daemon_pid(fresh_world)
-    run(fresh_world.hold(node("sydney.store"), "f-1", {"effect": "paused"}))
-    run(fresh_world.hold(node("sydney.host"), "f-2", {"effect": "down"}))
+    run(fresh_world.hold(node("sydney.store"), "f-1", NodeEffect("paused")))
+    run(fresh_world.hold(node("sydney.host"), "f-2", NodeEffect("down")))
     run(fresh_world.stop())
     assert session_members(leader) == []
 
@@ -75,7 +76,7 @@ def test_kill_9_of_the_parent_takes_everything_with_it(fresh_world: ProcessesWor
     """When the parent is killed the kernel ends every node, paused ones too, and Toxiproxy; a later command cleans up."""
     run(fresh_world.start())
     leader = daemon_pid(fresh_world)
-    run(fresh_world.hold(node("sydney.store"), "f-1", {"effect": "paused"}))
+    run(fresh_world.hold(node("sydney.store"), "f-1", NodeEffect("paused")))
     os.kill(leader, signal.SIGKILL)
     assert system.await_true(lambda: session_members(leader) == [], 5)
     later = ProcessesWorld.attach(fresh_world.folder)

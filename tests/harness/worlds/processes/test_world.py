@@ -13,6 +13,7 @@ import pytest
 
 from brownout.harness.base import ports as port_range
 from brownout.harness.base import processes as system
+from brownout.harness.effects import LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import Defended, WorldError
 from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME, check_topology
 from brownout.harness.worlds.processes.supervisor_socket import SOCKET_NAME
@@ -45,12 +46,12 @@ def test_a_stack_is_ready_in_seconds_and_hands_out_tokens(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("state", "outcome"),
     [
-        ({"effect": "refuse"}, "refused"),
-        ({"effect": "stall"}, "timeout"),
-        ({"effect": "slow", "latency_ms": 150, "direction": "downstream"}, "ok"),
+        (LinkEffect("refuse"), "refused"),
+        (LinkEffect("stall"), "timeout"),
+        (LinkEffect("slow", "downstream", latency_ms=150), "ok"),
     ],
 )
-def test_a_link_fault_bites_and_heals(stack: Stack, state: dict[str, object], outcome: str) -> None:
+def test_a_link_fault_bites_and_heals(stack: Stack, state: LinkEffect, outcome: str) -> None:
     """A link's fault shows in a fresh probe while it is held and is gone after its release, on that link alone."""
     carrier, world = link(HOST_LINK), stack.world
     stack.run(world.hold(carrier, "f-link", state))
@@ -69,7 +70,7 @@ def test_a_node_that_is_down_is_really_gone_and_comes_back_on_its_port(stack: St
     """A killed node has no process and its own port refuses; released, another process serves the same port."""
     world, carrier = stack.world, node("sydney.token.z2")
     before = stack.run(world.read(carrier))
-    stack.run(world.hold(carrier, "f-down", {"effect": "down"}))
+    stack.run(world.hold(carrier, "f-down", NodeEffect("down")))
     assert not Path(f"/proc/{before['pid']}").exists()
     assert port_range.refuses(before["port"])
     assert stack.run(world.probe("client->sydney.token.z2", timeout_ms=1000)).outcome == "reset"
@@ -84,7 +85,7 @@ def test_a_node_that_is_down_is_really_gone_and_comes_back_on_its_port(stack: St
 def test_a_paused_node_is_stopped_by_the_kernel_and_goes_on(stack: Stack) -> None:
     """A paused node is in state T with all its threads and answers nobody; released, the same process answers."""
     world, carrier = stack.world, node("melbourne.vault")
-    stack.run(world.hold(carrier, "f-pause", {"effect": "paused"}))
+    stack.run(world.hold(carrier, "f-pause", NodeEffect("paused")))
     paused = stack.run(world.read(carrier))
     assert system.stopped(paused["pid"])
     assert stack.run(world.probe("client->melbourne.vault", timeout_ms=300)).outcome == "timeout"
@@ -97,12 +98,12 @@ def test_a_paused_node_is_stopped_by_the_kernel_and_goes_on(stack: Stack) -> Non
 def test_overlapping_holds_on_a_node_are_a_set(stack: Stack) -> None:
     """With one hold that pauses and one that kills, each release lifts its own effect only, in either order."""
     world, carrier = stack.world, node("melbourne.token.z3")
-    stack.run(world.hold(carrier, "f-a", {"effect": "paused"}))
-    stack.run(world.hold(carrier, "f-b", {"effect": "down"}))
+    stack.run(world.hold(carrier, "f-a", NodeEffect("paused")))
+    stack.run(world.hold(carrier, "f-b", NodeEffect("down")))
     assert stack.run(world.read(carrier))["state"] == "down"
     stack.run(world.release(carrier, "f-b"))
     assert stack.run(world.read(carrier))["state"] == "paused"
-    stack.run(world.hold(carrier, "f-c", {"effect": "down"}))
+    stack.run(world.hold(carrier, "f-c", NodeEffect("down")))
     stack.run(world.release(carrier, "f-a"))
     assert stack.run(world.read(carrier))["state"] == "down"
     stack.run(world.release(carrier, "f-c"))
@@ -119,7 +120,7 @@ def test_a_node_that_dies_by_itself_is_reported_and_not_restarted(stack: Stack) 
     dead = stack.run(world.status())["nodes"]["sydney.vault"]
     assert (dead["state"], dead["exit"]) == ("dead", "signal SIGKILL")
     with pytest.raises(WorldError, match=r"sydney.vault ended by itself"):
-        stack.run(world.hold(carrier, "f-x", {"effect": "down"}))
+        stack.run(world.hold(carrier, "f-x", NodeEffect("down")))
     with pytest.raises(WorldError, match=r"sydney.vault ended by itself"):
         stack.run(world.release(carrier, "f-x"))
     assert stack.run(world.restart("sydney.vault"))["state"] == "running"
@@ -140,9 +141,9 @@ def test_each_listening_socket_is_held_by_one_process(stack: Stack) -> None:
 def test_a_switch_is_held_read_and_released_on_the_node(stack: Stack) -> None:
     """A control hold is kept by the node under its id, survives the node's death, and its release may run twice."""
     world, carrier = stack.world, switch("sydney.store")
-    report = stack.run(world.hold(carrier, "f-roll", {"switch": "roll-key", "value": {"overlap_s": 600}}))
+    report = stack.run(world.hold(carrier, "f-roll", SwitchThrow("roll-key", {"overlap_s": 600})))
     assert report["hold"]["switch"] == "roll-key"
-    stack.run(world.hold(node("sydney.store"), "f-kill", {"effect": "down"}))
+    stack.run(world.hold(node("sydney.store"), "f-kill", NodeEffect("down")))
     with pytest.raises(WorldError, match=r"sydney.store does not answer: refused"):
         stack.run(world.read(carrier))
     stack.run(world.release(node("sydney.store"), "f-kill"))
@@ -155,14 +156,12 @@ def test_a_switch_is_held_read_and_released_on_the_node(stack: Stack) -> None:
 def test_the_systems_refusal_is_a_defence_and_not_an_error(stack: Stack) -> None:
     """A change that the deployer refuses under its freeze comes back as Defended; an unknown switch as WorldError."""
     world, carrier = stack.world, switch("sydney.deployer")
-    stack.run(world.hold(carrier, "f-freeze", {"switch": "freeze", "value": {}}))
+    stack.run(world.hold(carrier, "f-freeze", SwitchThrow("freeze", {})))
     try:
         with pytest.raises(Defended):
-            stack.run(
-                world.hold(carrier, "f-roll-out", {"switch": "roll-out", "value": {"build": "2.0", "regions": ["sydney"]}})
-            )
+            stack.run(world.hold(carrier, "f-roll-out", SwitchThrow("roll-out", {"build": "2.0", "regions": ["sydney"]})))
         with pytest.raises(WorldError, match="no switch 'nonsense'"):
-            stack.run(world.hold(carrier, "f-unknown", {"switch": "nonsense", "value": {}}))
+            stack.run(world.hold(carrier, "f-unknown", SwitchThrow("nonsense", {})))
     finally:
         stack.run(world.release(carrier, "f-freeze"))
     assert stack.run(world.read(carrier))["holds"] == {}
@@ -171,7 +170,7 @@ def test_the_systems_refusal_is_a_defence_and_not_an_error(stack: Stack) -> None
 def test_another_process_can_drive_the_stack(stack: Stack) -> None:
     """A world attached by folder sees the same clock, links and holds, and undoes what the first one did."""
     world, other = stack.world, ProcessesWorld.attach(stack.world.folder)
-    stack.run(world.hold(link(HOST_LINK), "f-left", {"effect": "refuse"}))
+    stack.run(world.hold(link(HOST_LINK), "f-left", LinkEffect("refuse")))
     assert other.alive()
     assert other.urls() == world.urls()
     assert abs(other.now() - world.now()) < 0.5
@@ -182,7 +181,7 @@ def test_another_process_can_drive_the_stack(stack: Stack) -> None:
 def test_unknown_names_are_refused_with_the_known_ones(stack: Stack) -> None:
     """A link or node that the stack does not have is named in the error, with those it has in the hint."""
     with pytest.raises(WorldError, match=r"no node 'perth.host'"):
-        stack.run(stack.world.hold(node("perth.host"), "f", {"effect": "down"}))
+        stack.run(stack.world.hold(node("perth.host"), "f", NodeEffect("down")))
     with pytest.raises(WorldError, match=r"no link 'client->perth.host'") as raised:
         stack.run(stack.world.probe("client->perth.host", timeout_ms=10))
     assert HOST_LINK in raised.value.hint
@@ -219,7 +218,7 @@ def test_a_client_learns_how_its_call_failed(stack: Stack) -> None:
     """A refused link is `refused` to a client and a stalled one `timeout`."""
     world, carrier = stack.world, link(HOST_LINK)
     for effect, failure in (("refuse", "refused"), ("stall", "timeout")):
-        stack.run(world.hold(carrier, "f-call", {"effect": effect}))
+        stack.run(world.hold(carrier, "f-call", LinkEffect(effect)))
         try:
             with pytest.raises(CallFailed) as raised:
                 stack.run(world.client("sydney.host", token_request("web-1"), timeout_s=0.3))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future
 from brownout.harness.worlds.simulation.world import SimulationWorld
@@ -19,11 +20,11 @@ INNER = "sydney.host->sydney.token.z1"
 STORE = "sydney.token->sydney.store"
 
 
-def outcome(story_state: dict[str, Any], *, timeout_ms: float = 500) -> tuple[str, float]:
+def outcome(held: LinkEffect, *, timeout_ms: float = 500) -> tuple[str, float]:
     """How a probe of the client's link ends under one hold, and how long it took."""
 
     async def story(world: SimulationWorld) -> tuple[str, float]:
-        await world.hold(link(CLIENT), "f", story_state)
+        await world.hold(link(CLIENT), "f", held)
         result = await world.probe(CLIENT, timeout_ms=timeout_ms)
         return result.outcome, result.latency_ms
 
@@ -33,58 +34,44 @@ def outcome(story_state: dict[str, Any], *, timeout_ms: float = 500) -> tuple[st
 @pytest.mark.parametrize(
     ("state", "expected", "least_ms", "most_ms"),
     [
-        ({"effect": "refuse"}, "refused", 0, 5),
-        ({"effect": "reset"}, "reset", 0, 5),
-        ({"effect": "reset", "direction": "upstream"}, "reset", 0, 5),
-        ({"effect": "reset", "direction": "downstream"}, "reset", 0, 5),
-        ({"effect": "stall"}, "timeout", 500, 500),
-        ({"effect": "stall", "direction": "upstream"}, "timeout", 500, 500),
-        ({"effect": "stall", "direction": "downstream"}, "timeout", 500, 500),
-        ({"effect": "slow", "latency_ms": 100}, "ok", 200, 203),
-        ({"effect": "slow", "latency_ms": 100, "direction": "upstream"}, "ok", 100, 103),
-        ({"effect": "slow", "latency_ms": 100, "direction": "downstream"}, "ok", 100, 103),
-        ({"effect": "slow", "latency_ms": 100, "jitter_ms": 50}, "ok", 100, 303),
-        ({"effect": "slow", "latency_ms": 600, "direction": "upstream"}, "timeout", 500, 500),
+        (LinkEffect("refuse"), "refused", 0, 5),
+        (LinkEffect("reset"), "reset", 0, 5),
+        (LinkEffect("reset", "upstream"), "reset", 0, 5),
+        (LinkEffect("reset", "downstream"), "reset", 0, 5),
+        (LinkEffect("stall"), "timeout", 500, 500),
+        (LinkEffect("stall", "upstream"), "timeout", 500, 500),
+        (LinkEffect("stall", "downstream"), "timeout", 500, 500),
+        (LinkEffect("slow", latency_ms=100), "ok", 200, 203),
+        (LinkEffect("slow", "upstream", latency_ms=100), "ok", 100, 103),
+        (LinkEffect("slow", "downstream", latency_ms=100), "ok", 100, 103),
+        (LinkEffect("slow", latency_ms=100, jitter_ms=50), "ok", 100, 303),
+        (LinkEffect("slow", "upstream", latency_ms=600), "timeout", 500, 500),
     ],
 )
-def test_each_effect_on_new_calls(state: dict[str, Any], expected: str, least_ms: float, most_ms: float) -> None:
+def test_each_effect_on_new_calls(state: LinkEffect, expected: str, least_ms: float, most_ms: float) -> None:
     """Refuse refuses and reset resets at once, stall is silence, slow adds its latency once for each direction named."""
     ended, took_ms = outcome(state)
     assert ended == expected
     assert least_ms <= took_ms <= most_ms
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        {},
-        {"effect": "burn"},
-        {"effect": "stall", "direction": "sideways"},
-        {"effect": "refuse", "direction": "upstream"},
-        {"effect": "slow"},
-        {"effect": "slow", "latency_ms": -1},
-        {"effect": "slow", "latency_ms": 10, "jitter_ms": 20},
-        {"effect": "stall", "latency_ms": 5},
-        {"effect": "reset", "latency_ms": 5},
-    ],
-)
-def test_a_state_that_makes_no_sense_is_refused(state: dict[str, Any]) -> None:
-    """What the real proxy could not do is refused here too, and the link stays whole."""
+def test_an_effect_that_a_simulated_link_cannot_have_is_refused() -> None:
+    """No packets vanish in the simulation; a black hole is refused and the link stays whole."""
 
     async def story(world: SimulationWorld) -> str:
-        with pytest.raises(WorldError):
-            await world.hold(link(CLIENT), "f", state)
+        with pytest.raises(WorldError, match="vanish"):
+            await world.hold(link(CLIENT), "f", LinkEffect("blackhole"))
         assert (await world.read(link(CLIENT)))["holds"] == {}
         return (await world.probe(CLIENT, timeout_ms=500)).outcome
 
     assert on_world(story) == "ok"
 
 
-def call_during(*acts: tuple[float, str, dict[str, Any] | None], slow_ms: float = 300) -> tuple[str, float]:
+def call_during(*acts: tuple[float, str, LinkEffect | None], slow_ms: float = 300) -> tuple[str, float]:
     """How a call of the client ends that takes 2 x `slow_ms`, with holds put (a state) or released (None) on the way."""
 
     async def story(world: SimulationWorld) -> tuple[str, float]:
-        await world.hold(link(CLIENT), "slow", {"effect": "slow", "latency_ms": slow_ms})
+        await world.hold(link(CLIENT), "slow", LinkEffect("slow", latency_ms=slow_ms))
         began_s = world.now()
         ended: Future[tuple[str, float]] = Future(world.kernel)
 
@@ -107,9 +94,9 @@ def call_during(*acts: tuple[float, str, dict[str, Any] | None], slow_ms: float 
     return on_world(story)
 
 
-STALL_UP, STALL_DOWN = ({"effect": "stall", "direction": way} for way in ("upstream", "downstream"))
-RESET_UP, RESET_DOWN = ({"effect": "reset", "direction": way} for way in ("upstream", "downstream"))
-REFUSE = {"effect": "refuse"}
+STALL_UP, STALL_DOWN = (LinkEffect("stall", way) for way in ("upstream", "downstream"))
+RESET_UP, RESET_DOWN = (LinkEffect("reset", way) for way in ("upstream", "downstream"))
+REFUSE = LinkEffect("refuse")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +121,7 @@ REFUSE = {"effect": "refuse"}
         (((0.1, "f", STALL_UP), (1, "g", RESET_UP)), "reset", 1),
         (((0.1, "f", STALL_UP), (0.2, "g", RESET_DOWN), (1, "g", None)), "reset", 1),
         (((0.4, "f", RESET_UP), (0.45, "g", STALL_UP), (0.5, "f", None)), "ok", 0.6),
-        (((0.1, "f", STALL_UP), (1, "f", {"effect": "slow", "latency_ms": 5})), "reset", 1),
+        (((0.1, "f", STALL_UP), (1, "f", LinkEffect("slow", latency_ms=5))), "reset", 1),
     ],
 )
 def test_calls_under_way(acts: tuple[Any, ...], expected: str, at_s: float) -> None:
@@ -170,7 +157,7 @@ def test_a_request_that_was_cut_on_its_way_is_never_carried_out() -> None:
         path = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/new"
         headers = {"authorization": f"Bearer {await user_token(world)}"}
         front = link("client->sydney.management")
-        await world.hold(front, "slow", {"effect": "slow", "latency_ms": 500, "direction": "upstream"})
+        await world.hold(front, "slow", LinkEffect("slow", "upstream", latency_ms=500))
         world.kernel.after(0.2, lambda: world.kernel.spawn(world.hold(front, "f", REFUSE)) and None)
         with pytest.raises(CallFailed) as cut:
             await world.client("sydney.management", Request("PUT", path, {}, headers, {}), timeout_s=3)
@@ -196,8 +183,8 @@ def test_a_fault_is_on_its_link_alone() -> None:
 
 
 HOLDS: dict[str, dict[str, Any]] = {
-    "a": {"effect": "slow", "latency_ms": 50, "direction": "upstream"},
-    "b": {"effect": "slow", "latency_ms": 100, "direction": "both"},
+    "a": LinkEffect("slow", "upstream", latency_ms=50),
+    "b": LinkEffect("slow", "both", latency_ms=100),
     "c": STALL_DOWN,
     "d": REFUSE,
 }
@@ -253,7 +240,7 @@ def test_link_and_node_faults_overlap(effect: str) -> None:
     """Each heals by itself: with the link refusing a dead node is refused, with the link whole it is silent."""
 
     async def story(world: SimulationWorld) -> list[str]:
-        await world.hold(node("sydney.host"), "n", {"effect": effect})
+        await world.hold(node("sydney.host"), "n", NodeEffect(effect))
         await world.hold(link(CLIENT), "l", REFUSE)
         seen = [(await world.probe(CLIENT, timeout_ms=300)).outcome]
         await world.release(link(CLIENT), "l")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.errors import WorldError
 from brownout.harness.load.arrivals import Cohort, arrivals
 from brownout.harness.record.history import Recorder, read_history
@@ -29,7 +30,7 @@ def test_every_arrival_of_the_plan_has_its_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("state", "outcome", "error"),
-    [({"effect": "refuse"}, "refused", "refused"), ({"effect": "stall"}, "unknown", "timeout")],
+    [(LinkEffect("refuse"), "refused", "refused"), (LinkEffect("stall"), "unknown", "timeout")],
 )
 def test_outcomes_are_three_valued(tmp_path: Path, state: dict[str, Any], outcome: str, error: str) -> None:
     """Refused is known not to have happened, silence is unknown."""
@@ -45,7 +46,7 @@ def test_a_call_to_a_dead_node_is_unknown(tmp_path: Path) -> None:
     """A reset says nothing about what was done."""
 
     async def schedule(world: SimulationWorld) -> None:
-        await world.hold(node("sydney.host"), "f", {"effect": "down"})
+        await world.hold(node("sydney.host"), "f", NodeEffect("down"))
 
     records = run_load(tmp_path, (WARM,), length_s=20, schedule=schedule)
     assert {(record.outcome, record.error) for record in records} == {("unknown", "reset")}
@@ -55,7 +56,7 @@ def test_the_deadline_counts_from_the_intended_moment(tmp_path: Path) -> None:
     """A client gives up after its deadline, whatever the world goes on doing."""
 
     async def schedule(world: SimulationWorld) -> None:
-        await world.hold(link("client->sydney.host"), "f", {"effect": "slow", "latency_ms": 1500})
+        await world.hold(link("client->sydney.host"), "f", LinkEffect("slow", latency_ms=1500))
 
     records = run_load(tmp_path, (WARM,), length_s=20, schedule=schedule)
     assert {record.error for record in records} == {"timeout"}
@@ -75,7 +76,7 @@ def test_stopping_early_leaves_whole_lines_and_true_gauges(tmp_path: Path) -> No
         await world.start()
         plan = await plan_for(world, (WARM,), length_s=60)
         load = await world.start_load(plan, tmp_path)
-        await world.hold(link("client->sydney.host"), "f", {"effect": "slow", "latency_ms": 400})
+        await world.hold(link("client->sydney.host"), "f", LinkEffect("slow", latency_ms=400))
         stopped_s = plan.start_s + 20
         await world.sleep_until(stopped_s)
         await load.stop()

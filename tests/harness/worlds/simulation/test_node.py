@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.effects import LinkEffect, NodeEffect, NodeEffectKind, SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future
 from brownout.harness.worlds.simulation.world import SimulationWorld
@@ -23,8 +24,8 @@ def test_a_node_that_is_down_resets_its_callers_and_comes_back_from_its_disk() -
 
     async def story(world: SimulationWorld) -> list[Any]:
         await world.client("sydney.host", token_request("web-1"), timeout_s=2)
-        await world.hold(switch("sydney.host"), "route", {"switch": "route-zone", "value": {"zone": "z1", "to": "z2"}})
-        await world.hold(node("sydney.host"), "f", {"effect": "down"})
+        await world.hold(switch("sydney.host"), "route", SwitchThrow("route-zone", {"zone": "z1", "to": "z2"}))
+        await world.hold(node("sydney.host"), "f", NodeEffect("down"))
         seen: list[Any] = [(await world.probe(HOST, timeout_ms=300)).outcome]
         with pytest.raises(WorldError, match="does not answer"):
             await world.control("sydney.host", Request("GET", "/admin/state"))
@@ -39,7 +40,7 @@ def test_a_call_under_way_is_reset_when_its_node_dies() -> None:
     """The caller hears at once, not when the answer would have come."""
 
     async def story(world: SimulationWorld) -> tuple[str, float]:
-        await world.hold(link("sydney.token->sydney.store"), "slow", {"effect": "slow", "latency_ms": 400})
+        await world.hold(link("sydney.token->sydney.store"), "slow", LinkEffect("slow", latency_ms=400))
         began_s = world.now()
         ended: Future[str] = Future(world.kernel)
 
@@ -51,7 +52,7 @@ def test_a_call_under_way_is_reset_when_its_node_dies() -> None:
 
         world.kernel.spawn(call())
         await world.sleep_until(began_s + 0.1)
-        await world.hold(node("sydney.host"), "f", {"effect": "down"})
+        await world.hold(node("sydney.host"), "f", NodeEffect("down"))
         return await ended, world.now() - began_s
 
     failure, took_s = on_world(story)
@@ -64,7 +65,7 @@ def test_a_dead_node_does_nothing_more() -> None:
 
     async def story(world: SimulationWorld) -> list[Any]:
         vault: Any = world._nodes["melbourne.vault"].node
-        await world.hold(node("sydney.directory"), "f", {"effect": "down"})
+        await world.hold(node("sydney.directory"), "f", NodeEffect("down"))
         disk = dict(world._nodes["sydney.directory"].disk)
         taken: list[float] = []
         original = vault.replica.take
@@ -83,7 +84,7 @@ def test_a_change_that_dies_with_its_node_is_not_written() -> None:
         group = f"/subscriptions/{world.spec.subscription_id}/resourceGroups/load"
         path = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/new"
         headers = {"authorization": f"Bearer {token}"}
-        await world.hold(link("sydney.management->sydney.store"), "slow", {"effect": "slow", "latency_ms": 200})
+        await world.hold(link("sydney.management->sydney.store"), "slow", LinkEffect("slow", latency_ms=200))
         ended: Future[str] = Future(world.kernel)
 
         async def call() -> None:
@@ -94,7 +95,7 @@ def test_a_change_that_dies_with_its_node_is_not_written() -> None:
 
         world.kernel.spawn(call())
         await world.sleep_until(world.now() + 0.1)
-        await world.hold(node("sydney.management"), "f", {"effect": "down"})
+        await world.hold(node("sydney.management"), "f", NodeEffect("down"))
         assert await ended == "reset"
         await world.release(node("sydney.management"), "f")
         await world.sleep_until(world.now() + 5)
@@ -109,7 +110,7 @@ def test_a_paused_node_answers_nobody_and_goes_on() -> None:
 
     async def story(world: SimulationWorld) -> list[Any]:
         await world.client("sydney.host", token_request("web-1"), timeout_s=2)
-        await world.hold(node("sydney.host"), "f", {"effect": "paused"})
+        await world.hold(node("sydney.host"), "f", NodeEffect("paused"))
         seen: list[Any] = [(await world.probe(HOST, timeout_ms=300)).outcome]
         with pytest.raises(WorldError, match="does not answer"):
             await world.control("sydney.host", Request("GET", "/admin/state"))
@@ -123,7 +124,7 @@ def test_a_call_that_outwaits_a_pause_is_answered() -> None:
     """Whoever still waits when the pause ends gets the answer."""
 
     async def story(world: SimulationWorld) -> tuple[int, float]:
-        await world.hold(node("sydney.host"), "f", {"effect": "paused"})
+        await world.hold(node("sydney.host"), "f", NodeEffect("paused"))
         began_s = world.now()
         world.kernel.after(3, lambda: world.kernel.spawn(world.release(node("sydney.host"), "f")) and None)
         answer = await world.client("sydney.host", Request("GET", "/healthz"), timeout_s=10)
@@ -142,7 +143,7 @@ def test_a_paused_node_stops_its_own_work_too() -> None:
         vault: Any = world._nodes["melbourne.vault"].node
         body = {"object_id": "n", "resource_id": "/n", "home_region": "sydney", "kind": "user", "name": "n"}
         await directory.handle(directory.internal("PUT", "/principals/n", body))
-        await world.hold(node("sydney.directory"), "f", {"effect": "paused"})
+        await world.hold(node("sydney.directory"), "f", NodeEffect("paused"))
         await world.sleep_until(world.now() + HOUR_S)
         seen = [vault.replica.version]
         await world.release(node("sydney.directory"), "f")
@@ -159,8 +160,8 @@ def test_down_and_paused_overlap() -> None:
         carrier = node("sydney.host")
         seen = []
         for first, second in (("paused", "down"), ("down", "paused")):
-            await world.hold(carrier, "a", {"effect": first})
-            await world.hold(carrier, "b", {"effect": second})
+            await world.hold(carrier, "a", NodeEffect(first))
+            await world.hold(carrier, "b", NodeEffect(second))
             for fault_id in ("", "a", "b"):
                 await world.release(carrier, fault_id)
                 seen.append((await world.probe(HOST, timeout_ms=200)).outcome)
@@ -169,13 +170,13 @@ def test_down_and_paused_overlap() -> None:
     assert on_world(story) == ["reset", "reset", "ok", "reset", "timeout", "ok"]
 
 
-@pytest.mark.parametrize("effect", ["", "burnt", None])
-def test_an_effect_that_nodes_do_not_have_is_refused(effect: str | None) -> None:
+@pytest.mark.parametrize("effect", ["wiped", "stopped", "disconnected"])
+def test_an_effect_that_nodes_do_not_have_is_refused(effect: NodeEffectKind) -> None:
     """Only `down` and `paused` can be put on a node."""
 
     async def story(world: SimulationWorld) -> str:
         with pytest.raises(WorldError, match="no effect"):
-            await world.hold(node("sydney.host"), "f", {"effect": effect})
+            await world.hold(node("sydney.host"), "f", NodeEffect(effect))
         return (await world.probe(HOST, timeout_ms=200)).outcome
 
     assert on_world(story) == "ok"

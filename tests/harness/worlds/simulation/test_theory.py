@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from brownout.harness.effects import SwitchThrow
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
@@ -40,7 +41,7 @@ def failed_share(*, outage_s: float, refresh_fraction: float) -> float:
         ]
         primed = await world.control("sydney.host", Request("POST", "/admin/prime", body={"tokens": tokens}))
         assert primed.status == 200
-        await world.hold(switch("sydney.store"), "f", {"switch": "invalidate-key", "value": {"key_id": "current"}})
+        await world.hold(switch("sydney.store"), "f", SwitchThrow("invalidate-key", {"key_id": "current"}))
         await world.sleep_until(world.now() + outage_s)
         statuses = [
             (await world.client("sydney.host", token_request(f"web-{index + 1}"), timeout_s=5)).status
@@ -93,7 +94,7 @@ def test_random_ages_agree_with_the_theory_within_chance(tmp_path: Path) -> None
         plan = await plan_for(world, (warm,), length_s=600)
         tokens = primed_tokens(plan, world.spec)["sydney"]
         await world.control("sydney.host", Request("POST", "/admin/prime", body={"tokens": tokens}))
-        await world.hold(switch("sydney.store"), "f", {"switch": "invalidate-key", "value": {"key_id": "current"}})
+        await world.hold(switch("sydney.store"), "f", SwitchThrow("invalidate-key", {"key_id": "current"}))
 
     machines = {"web": {"region": "sydney", "count": MACHINES}}
     records = run_load(
@@ -121,7 +122,7 @@ def test_the_share_of_failures_is_the_share_of_cold_requests(tmp_path: Path, col
     async def schedule(world: SimulationWorld) -> None:
         for machine in ("web-1", "web-2", "web-3"):
             await world.client("sydney.host", token_request(machine), timeout_s=5)
-        await world.hold(switch("sydney.store"), "f", {"switch": "invalidate-key", "value": {"key_id": "current"}})
+        await world.hold(switch("sydney.store"), "f", SwitchThrow("invalidate-key", {"key_id": "current"}))
 
     records = run_load(tmp_path, (warm, fresh), length_s=4000, schedule=schedule, publish_interval_s=HOUR_S)
     failed = {cohort: sum(r.outcome != "happened" for r in records if r.cohort == cohort) for cohort in ("warm", "cold")}
@@ -136,7 +137,7 @@ def test_a_simulated_day_of_requests_is_whole(tmp_path: Path) -> None:
 
     async def schedule(world: SimulationWorld) -> None:
         await world.sleep_until(EPOCH_S + 10 * HOUR_S)
-        await world.hold(switch("sydney.store"), "f", {"switch": "invalidate-key", "value": {"key_id": "current"}})
+        await world.hold(switch("sydney.store"), "f", SwitchThrow("invalidate-key", {"key_id": "current"}))
         await world.sleep_until(EPOCH_S + 15.55 * HOUR_S)
         await world.release(switch("sydney.store"), "f")
 

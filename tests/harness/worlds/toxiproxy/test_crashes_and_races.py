@@ -10,16 +10,17 @@ import pytest
 import toxiproxy.api
 
 import brownout.harness.worlds.toxiproxy.client as adapter
+from brownout.harness.effects import LinkEffect
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from support.toxiproxy_wire import Link, ask
 
 pytestmark = pytest.mark.xdist_group("toxiproxy")
 
-STATES: tuple[dict[str, Any], ...] = (
-    {"effect": "refuse"},
-    {"effect": "reset", "direction": "both"},
-    {"effect": "stall", "direction": "both"},
-    {"effect": "slow", "direction": "both", "latency_ms": 30, "jitter_ms": 0},
+STATES: tuple[LinkEffect, ...] = (
+    LinkEffect("refuse"),
+    LinkEffect("reset", "both"),
+    LinkEffect("stall", "both"),
+    LinkEffect("slow", "both", latency_ms=30),
 )
 
 
@@ -51,13 +52,13 @@ def run_until_killed(monkeypatch: pytest.MonkeyPatch, budget: int, act: Any) -> 
     return True
 
 
-@pytest.mark.parametrize("state", STATES, ids=lambda state: state["effect"])
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.effect)
 @pytest.mark.parametrize("verb", ["hold", "release"])
 def test_release_repairs_a_kill_at_any_request(
-    client: Toxiproxy, link: Link, monkeypatch: pytest.MonkeyPatch, state: dict[str, Any], verb: str
+    client: Toxiproxy, link: Link, monkeypatch: pytest.MonkeyPatch, state: LinkEffect, verb: str
 ) -> None:
     """Wherever a hold or a release was killed, one later release of that id restores the baseline, and others' holds stay."""
-    other = {"effect": "slow", "direction": "upstream", "latency_ms": 1, "jitter_ms": 0}
+    other = LinkEffect("slow", "upstream", latency_ms=1)
     client.hold(link.name, "f-other", other)
     for budget in range(40):
         if verb == "release":
@@ -67,7 +68,7 @@ def test_release_repairs_a_kill_at_any_request(
             finished = run_until_killed(monkeypatch, budget, lambda: client.hold(link.name, "f-1", state))
         client.release(link.name, "f-1")
         seen = client.read(link.name)
-        assert seen["holds"] == {"f-other": other}
+        assert seen["holds"] == {"f-other": other.to_json()}
         assert seen["foreign"] == []
         with link.connect() as connection:
             assert ask(connection, b"whole") == b"whole"
@@ -87,7 +88,7 @@ def test_changes_at_once_end_in_agreement(client: Toxiproxy, link: Link, monkeyp
         try:
             for turn in range(12):
                 state = STATES[(number + turn) % len(STATES)]
-                assert mine.hold(link.name, f"f-{number}", state)["holds"][f"f-{number}"] == state
+                assert mine.hold(link.name, f"f-{number}", state)["holds"][f"f-{number}"] == state.to_json()
                 mine.release(link.name, f"f-{number}")
         except BaseException as failed:
             errors.append(failed)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import brownout.harness.worlds.toxiproxy.client as adapter
+from brownout.harness.effects import LinkEffect
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.toxiproxy.client import ServerProcess, Toxiproxy, ToxiproxyError, start_server, stop_server
 from support.toxiproxy_wire import EchoServer, Link, ask, free_port
@@ -73,7 +74,7 @@ def test_an_unknown_proxy_is_named(client: Toxiproxy) -> None:
     """Reading, holding and releasing a proxy that is not there raises with its name and status 404."""
     for act in (
         lambda: client.read("nowhere"),
-        lambda: client.hold("nowhere", "f-1", {"effect": "refuse"}),
+        lambda: client.hold("nowhere", "f-1", LinkEffect("refuse")),
         lambda: client.release("nowhere", "f-1"),
     ):
         with pytest.raises(ToxiproxyError, match="no proxy nowhere") as caught:
@@ -114,7 +115,7 @@ def test_create_many_returns_where_each_listens(client: Toxiproxy, echo: EchoSer
 
 def test_a_port_taken_meanwhile_makes_release_say_so(client: Toxiproxy, link: Link) -> None:
     """When a released link cannot listen again, the server's reason is raised, and a later release succeeds."""
-    client.hold(link.name, "f-1", {"effect": "refuse"})
+    client.hold(link.name, "f-1", LinkEffect("refuse"))
     with (
         socket.create_server(link.address, reuse_port=False),
         pytest.raises(ToxiproxyError, match="address already in use"),
