@@ -9,24 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict
 
-from brownout.harness.base.durations import parse_duration_s
+from brownout.harness.base.durations import Duration as Duration  # for the fields of faults
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.effects import Effect
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.world import Carrier, StackSpec, World
 from brownout.identity.core.messages import CallFailed, Request
-
-# Seconds, written as "300ms" or "5m" in files; dumped as text again, so that the ledger's parameters make the same fault.
-Duration = Annotated[
-    float,
-    BeforeValidator(parse_duration_s, json_schema_input_type=str),
-    PlainSerializer(lambda duration_s: f"{1000 * duration_s:.3f}ms", return_type=str, when_used="json"),
-    Field(title="duration"),
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import (
-    BeforeValidator,
-    PlainSerializer,
-)
+from pydantic import BeforeValidator, PlainSerializer
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -47,14 +44,13 @@ def clock_text(value_s: int) -> str:
     return f"{value_s // 3600:02d}:{value_s // 60 % 60:02d}:{value_s % 60:02d}"
 
 
-# Dumps are in the file's own form, so that a run folder's experiment can be validated again.
-DurationS = Annotated[
+# Dumps are in the file's own form, so that what was dumped validates again to exactly the same value: experiments in run
+# folders, and the parameters of faults in the ledger.
+Duration = Annotated[
     float,
     BeforeValidator(parse_duration_s, json_schema_input_type=str),
     PlainSerializer(duration_text, return_type=str),
 ]
-
-
-ClockS = Annotated[
+ClockTime = Annotated[
     int, BeforeValidator(parse_clock_s, json_schema_input_type=str), PlainSerializer(clock_text, return_type=str)
 ]

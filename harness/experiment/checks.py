@@ -58,8 +58,8 @@ def _timeline(experiment: Experiment) -> Iterator[Problem]:
             text = f"{after} ({clock_text(second)}) must be later than {before} ({clock_text(first)})"
             yield Problem(("timeline", after), text, "an experiment lies within one emulated day")
     shortest = min(line.recovery - line.fault, line.end - line.recovery)
-    if 0 < shortest <= line.edge:
-        text = f"{line.edge:g} s leave nothing of a phase that is {shortest} s long"
+    if 0 < shortest <= line.edge_s:
+        text = f"{line.edge_s:g} s leave nothing of a phase that is {shortest} s long"
         yield Problem(("timeline", "edge"), text, "onset and heal are cut from the start of fault and of recovery")
     for world in line.rates:
         if world not in WORLDS:
@@ -166,8 +166,8 @@ def _alerts(experiment: Experiment) -> Iterator[Problem]:
 
 
 def _alert_rule(path: Path, alert: Alert) -> Iterator[Problem]:
-    if not alert.short < alert.long:
-        yield Problem((*path, "short"), f"{alert.short:g} s must be shorter than the long window of {alert.long:g} s")
+    if not alert.short_s < alert.long_s:
+        yield Problem((*path, "short"), f"{alert.short_s:g} s must be shorter than the long window of {alert.long_s:g} s")
     threshold = alert.burn * budget(alert.target)
     if threshold >= 1:
         product = f"burn {alert.burn:g} x (1 - {alert.target:g}) is {threshold:.3g}"

@@ -32,7 +32,7 @@ def load_plan(experiment: Experiment, spec: StackSpec, *, user_token: str = "") 
         start_s=midnight_s + experiment.timeline.baseline,
         end_s=midnight_s + experiment.timeline.end,
         cohorts=tuple(_with_machines(cohort, spec) for cohort in experiment.load.cohorts),
-        deadline_ms=round(experiment.load.deadline * 1000),
+        deadline_ms=round(experiment.load.deadline_s * 1000),
         account=Account(spec.tenant_id, spec.subscription_id, user_token),
         watch=watch_of(experiment),
     )

@@ -10,20 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    StrictBool,
-    StrictStr,
-)
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, StrictBool, StrictStr
 
-from brownout.harness.base.durations import (
-    ClockS,
-    DurationS,
-)
+from brownout.harness.base.durations import ClockTime, Duration
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError
 from brownout.harness.load.arrivals import Cohort
@@ -42,12 +31,14 @@ class Timeline(Strict):
     """The emulated day and the phases' borders on it. Each phase ends where the next begins."""
 
     date: StrictStr = Field(description="the emulated day, YYYY-MM-DD, UTC")
-    warm_up: ClockS
-    baseline: ClockS
-    fault: ClockS
-    recovery: ClockS
-    end: ClockS
-    edge: DurationS = Field(60.0, description="length of onset and heal, cut from the start of fault and of recovery")
+    warm_up: ClockTime
+    baseline: ClockTime
+    fault: ClockTime
+    recovery: ClockTime
+    end: ClockTime
+    edge_s: Duration = Field(
+        60.0, alias="edge", description="length of onset and heal, cut from the start of fault and of recovery"
+    )
     rates: Mapping[str, PositiveFloat] = Field(
         default_factory=dict,
         description="clock rate per world: emulated seconds per real second. Compose takes that of processes, else 1",
@@ -75,8 +66,8 @@ class Step(Strict):
     """One act on the stack at a time: a fault, an operator's operation, or a mitigation that is tried."""
 
     name: StrictStr
-    at: ClockS
-    until: ClockS | None = None
+    at: ClockTime
+    until: ClockTime | None = None
     role: Literal["fault", "operation", "mitigation"]
     fault: StrictStr = Field(description="kind of the fault (brownout.faults)")
     with_: Mapping[str, Any] = Field(default_factory=dict, alias="with", description="the fault's own parameters")
@@ -100,7 +91,7 @@ class Good(Strict):
     """When a request is good: it happened, within the latency (network time from the intended send)."""
 
     outcome: Literal["happened"] = "happened"
-    within: DurationS | None = None
+    within_s: Duration | None = Field(None, alias="within")
 
 
 class RatioMetric(Strict):
@@ -133,15 +124,15 @@ class Alert(Strict):
     of: Selector
     target: float = Field(gt=0, lt=1)
     burn: PositiveFloat = 10.0
-    long: DurationS
-    short: DurationS
+    long_s: Duration = Field(alias="long")
+    short_s: Duration = Field(alias="short")
     at_least: PositiveInt = 5
 
 
 class Gates(Strict):
     """What must hold for a verdict to mean anything; a gate that fails makes the run inconclusive."""
 
-    lag_p99: DurationS = 0.05
+    lag_p99_s: Duration = Field(0.05, alias="lag_p99")
     issued_share: float = Field(0.99, ge=0, le=1)
     generator_cpu: float = Field(0.85, ge=0, le=1)
     steady_state: StrictBool = True
@@ -150,7 +141,7 @@ class Gates(Strict):
 
 class Load(Strict):
     cohorts: tuple[Cohort, ...] = Field(min_length=1)
-    deadline: DurationS = 2.0
+    deadline_s: Duration = Field(2.0, alias="deadline")
     primed: StrictBool = Field(True, description="established machines start with cached tokens of every age")
 
 
@@ -162,8 +153,8 @@ class ControlRun(Strict):
     add: tuple[Step, ...] = ()
     settings: Mapping[str, Any] = Field(default_factory=dict)
     load_scale: float = Field(1.0, gt=0, le=1)
-    fault: ClockS | None = None
-    recovery: ClockS | None = None
+    fault: ClockTime | None = None
+    recovery: ClockTime | None = None
 
 
 class Experiment(Strict):

@@ -24,9 +24,9 @@ def phase_windows(timeline: Timeline) -> tuple[PhaseWindow, ...]:
     borders = (
         midnight_s + timeline.baseline,
         fault_s,
-        fault_s + timeline.edge,
+        fault_s + timeline.edge_s,
         recovery_s,
-        recovery_s + timeline.edge,
+        recovery_s + timeline.edge_s,
         midnight_s + timeline.end,
     )
     return tuple(PhaseWindow(name, *span) for name, span in zip(PHASES, pairwise(borders), strict=True))

@@ -28,9 +28,9 @@ def first_firing_s(alert: Alert, requests: Iterable[RequestRecord], *, after_s: 
     for index, now_s in enumerate(times_s):
         if index + 1 < len(times_s) and times_s[index + 1] == now_s:
             continue  # everything done at the same moment counts together
-        while times_s[long_first] <= now_s - alert.long:
+        while times_s[long_first] <= now_s - alert.long_s:
             long_first += 1
-        while times_s[short_first] <= now_s - alert.short:
+        while times_s[short_first] <= now_s - alert.short_s:
             short_first += 1
         long_bad = bad_before[index + 1] - bad_before[long_first]
         short_bad = bad_before[index + 1] - bad_before[short_first]

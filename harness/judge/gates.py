@@ -36,8 +36,8 @@ def generator_lag(gates: Gates, load: LoadRecord) -> GateResult:
     lag_ms = load.gauges.get("lag_p99_ms")
     if lag_ms is None:
         return _missing("generator-lag", "lag")
-    text = f"99 % of the requests left within {lag_ms:.1f} ms of their time; at most {gates.lag_p99 * 1000:g} ms"
-    return GateResult(name="generator-lag", passed=lag_ms <= gates.lag_p99 * 1000, reason=text)
+    text = f"99 % of the requests left within {lag_ms:.1f} ms of their time; at most {gates.lag_p99_s * 1000:g} ms"
+    return GateResult(name="generator-lag", passed=lag_ms <= gates.lag_p99_s * 1000, reason=text)
 
 
 def issued_share(gates: Gates, load: LoadRecord) -> GateResult:

@@ -46,7 +46,7 @@ def select(requests: Iterable[RequestRecord], selector: Selector) -> tuple[Reque
 
 def is_good(request: RequestRecord, good: Good = HAPPENED) -> bool:
     """Whether it happened, and within the limit when there is one. An unknown outcome is never good."""
-    in_time = good.within is None or request.latency_ms <= good.within * 1000
+    in_time = good.within_s is None or request.latency_ms <= good.within_s * 1000
     return request.outcome == good.outcome and in_time
 
 

@@ -75,16 +75,16 @@ def impact(watched: Watch, *, fault_s: float, end_s: float) -> Impact | None:
     finish = next((i for i in reversed(bad) if _is_beyond_noise(watched, *_window_to(watched, i, first))), None)
     if start is None or finish is None:
         return None
-    has_quiet_end = finish + 1 < last and watched.times_s[finish] + watched.alert.long <= end_s
+    has_quiet_end = finish + 1 < last and watched.times_s[finish] + watched.alert.long_s <= end_s
     return Impact(watched.times_s[start], watched.times_s[finish] if has_quiet_end else None)
 
 
 def _window_from(watched: Watch, index: int, last: int) -> tuple[int, int]:
-    return index, min(last, bisect_left(watched.times_s, watched.times_s[index] + watched.alert.long))
+    return index, min(last, bisect_left(watched.times_s, watched.times_s[index] + watched.alert.long_s))
 
 
 def _window_to(watched: Watch, index: int, first: int) -> tuple[int, int]:
-    return max(first, bisect_right(watched.times_s, watched.times_s[index] - watched.alert.long)), index + 1
+    return max(first, bisect_right(watched.times_s, watched.times_s[index] - watched.alert.long_s)), index + 1
 
 
 def _is_beyond_noise(watched: Watch, first: int, last: int) -> bool:
@@ -98,7 +98,7 @@ def recovered_s(watched: Watch, *, heal_s: float, end_s: float) -> float | None:
 
     Between two moments at which a request enters or leaves the window nothing changes, so only those are tried.
     """
-    hold_s, limit = watched.alert.long, max(budget(watched.alert.target), watched.noise)
+    hold_s, limit = watched.alert.long_s, max(budget(watched.alert.target), watched.noise)
     times_s = watched.times_s[bisect_right(watched.times_s, heal_s) : bisect_left(watched.times_s, end_s)]
     offset = bisect_right(watched.times_s, heal_s)
     enters_s = [time_s - hold_s for time_s in times_s]

@@ -8,14 +8,14 @@ what they would in an experiment file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import yaml
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
-from brownout.harness.fault import Fault
+from brownout.harness.fault import Duration, Fault
 
 Schema = Mapping[str, Any]
 
@@ -40,7 +40,7 @@ def usage(kind: type[Fault]) -> str:
     words = [kind.kind, *_target_words(kind)]
     for name in kind.model_fields:
         if name not in kind.target:
-            word = f"--with {name}={_placeholder(_schema(kind, name))}"
+            word = f"--with {name}={_placeholder(kind, name)}"
             words.append(word if _is_required(kind, name) else f"[{word}]")
     return " ".join(words)
 
@@ -123,9 +123,11 @@ def _is_required(kind: type[Fault], name: str) -> bool:
     return kind.model_fields[name].is_required()
 
 
-def _placeholder(schema: Schema) -> str:
-    if schema.get("title") == "duration":
+def _placeholder(kind: type[Fault], name: str) -> str:
+    hint = get_type_hints(kind, include_extras=True)[name]
+    if Duration in (hint, *get_args(hint)):  # as it is, or "or None"
         return "DURATION"
+    schema = _schema(kind, name)
     if "enum" in schema:
         return "|".join(map(str, schema["enum"]))
     return {"integer": "N", "number": "N", "boolean": "true|false", "array": "A,B", "object": "{...}"}.get(

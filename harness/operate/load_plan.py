@@ -77,7 +77,7 @@ def experiment_load(experiment: Experiment, spec: StackSpec) -> StandingLoad:
     if not fitted:
         raise UsageError(f"no cohort of {experiment.name} fits this stack", hint="leave the experiment out")
     watch = watch_of(experiment, timed=False)
-    return StandingLoad(tuple(fitted), watch, round(experiment.load.deadline * 1000), tuple(notes))
+    return StandingLoad(tuple(fitted), watch, round(experiment.load.deadline_s * 1000), tuple(notes))
 
 
 def _fitted(experiment: Experiment, cohort: Cohort, spec: StackSpec) -> Cohort | None:

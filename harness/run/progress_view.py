@@ -35,7 +35,7 @@ class LiveView:
         self._started_s = time.monotonic()
         self._end_s = run.end_s
         self._offered_per_s = world.rate * sum(cohort.rate_per_s for cohort in experiment.load.cohorts)
-        widest_s = max((alert.long for alert in experiment.alerts.values()), default=0.0)
+        widest_s = max((alert.long_s for alert in experiment.alerts.values()), default=0.0)
         self._keep_s = max(widest_s, WINDOW_S * world.rate)
 
     def tick(self) -> None:
@@ -79,7 +79,7 @@ class LiveView:
 
     def _burn(self, alert: Alert, now_s: float) -> float:
         """The burn rate over the alert's long window, 0 when nothing was asked in it."""
-        window = [record for record in self._recent if record.done_s > now_s - alert.long]
+        window = [record for record in self._recent if record.done_s > now_s - alert.long_s]
         watched = select(window, alert.of)
         bad = sum(not is_good(record) for record in watched)
         return bad / len(watched) / budget(alert.target) if watched else 0.0

@@ -27,7 +27,7 @@ def by_definition(alert, found, after_s):
         return bad, bad / len(window) > round(alert.burn * budget(alert.target), 12)
 
     for now_s in sorted({r.done_s for r in found if r.done_s > after_s}):
-        (long_bad, is_long), (_, is_short) = is_burning(now_s, alert.long), is_burning(now_s, alert.short)
+        (long_bad, is_long), (_, is_short) = is_burning(now_s, alert.long_s), is_burning(now_s, alert.short_s)
         if long_bad >= alert.at_least and is_long and is_short:
             return now_s
     return None
