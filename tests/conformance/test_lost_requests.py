@@ -11,6 +11,7 @@ from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
 from support.carriers import link, node
+from support.client_requests import user_token
 from support.world_drivers import Driver, ask
 
 NODE, FRONT = "sydney.management", "client->sydney.management"
@@ -35,8 +36,7 @@ def test_what_becomes_of_a_request_whose_caller_gave_up(
     path = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
 
     async def story() -> tuple[str, str]:
-        token = await world.control("sydney.directory", Request("POST", "/admin/user-token", body={"lifetime_s": 3600}))
-        headers = {"authorization": f"Bearer {(token.body or {})['access_token']}"}
+        headers = {"authorization": f"Bearer {await user_token(world)}"}
         await world.hold(carrier, "f-1", state)
         ended = await ask(world, NODE, Request("PUT", path, {}, headers, {"location": "australiaeast"}), timeout_s=0.7)
         await world.release(carrier, "f-1")

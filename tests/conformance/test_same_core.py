@@ -29,6 +29,7 @@ from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
 from brownout.identity.core.topology import StackSpec
 from support.carriers import switch
+from support.client_requests import user_token
 from support.world_drivers import EPOCH_S
 
 pytestmark = pytest.mark.slow
@@ -96,12 +97,6 @@ class Run:
 
 def spec() -> StackSpec:
     return build_stack(seed=33, settings=SETTINGS, machines=MACHINES)
-
-
-async def user_token(world: World) -> str:
-    answer = await world.control("sydney.directory", Request("POST", "/admin/user-token", body={"lifetime_s": 1e7}))
-    assert answer.body is not None
-    return str(answer.body["access_token"])
 
 
 def plan_for(token: str) -> LoadPlan:

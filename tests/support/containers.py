@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from brownout.harness.fault import Fault
-from brownout.harness.world import Carrier
 from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.inspected import Container
 from brownout.harness.worlds.compose.world import ComposeWorld
 from brownout.identity.core.messages import CallFailed, Request, Response
 from support.client_requests import token_request
+from support.world_drivers import require_whole
 
 T = TypeVar("T")
 PATIENCE_S = 30.0
@@ -53,19 +53,7 @@ class ContainerStack:
 
     async def require_whole(self) -> None:
         """Asserts that nothing is held and that every link carries."""
-        links = [str(link) for link in self.world.spec.links()]
-        carriers = [Carrier("link", link) for link in links]
-        carriers += [Carrier("node", node) for node in self.world.spec.nodes()]
-        readings = await self.world.together(self.world.read(carrier) for carrier in carriers)
-        left = {str(carrier): reading["holds"] for carrier, reading in zip(carriers, readings, strict=True)}
-        assert {name: holds for name, holds in left.items() if holds} == {}
-        looks = await self.world.together(self.world.probe(link, timeout_ms=5000) for link in links)
-        assert {link: look.outcome for link, look in zip(links, looks, strict=True) if look.outcome != "ok"} == {}
-
-    async def user_token(self) -> str:
-        answer = await self.world.control("sydney.directory", Request("POST", "/admin/user-token", body={"lifetime_s": 36000}))
-        assert answer.body is not None
-        return str(answer.body["access_token"])
+        await require_whole(self.world, None)
 
     async def arm(self, token: str, method: str, path: str, body: Mapping[str, Any] | None = None, *, region: str) -> Response:
         """One call to a region's ARM; status 0 when there was no answer."""

@@ -11,7 +11,7 @@ from brownout.harness.load.models.model import Account
 from brownout.harness.record.history import Recorder, RequestRecord, read_history
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.core.messages import Request
+from support.client_requests import user_token
 
 T = TypeVar("T")
 EPOCH_S = 1_720_742_400.0
@@ -31,13 +31,6 @@ def on_world(story: Callable[[SimulationWorld], Coroutine[Any, Any, T]], *, seed
         return world.run(whole())
     finally:
         world.kernel.close()
-
-
-async def user_token(world: SimulationWorld) -> str:
-    request = Request("POST", "/admin/user-token", body={"lifetime_s": 1e7})
-    answer = await world.control("sydney.directory", request)
-    assert answer.body is not None
-    return str(answer.body["access_token"])
 
 
 async def plan_for(world: SimulationWorld, cohorts: tuple[Cohort, ...], *, length_s: float) -> LoadPlan:

@@ -17,6 +17,7 @@ from brownout.identity.core.topology import StackSpec
 T = TypeVar("T")
 U = TypeVar("U")
 EPOCH_S = 1_720_742_400.0
+PROBE_TIMEOUT_MS = 5000.0
 SLACK_MS = 1000.0  # what a busy machine may add to a real call
 TIMER_MS = 1.0  # an event loop looks at its clock once per turn: its timers may be early by that much
 
@@ -45,17 +46,20 @@ class Driver(Protocol):
 
 
 async def require_whole(world: World, names: Collection[str] | None) -> None:
+    """Asserts that no carrier is held and that every link carries; of these links and nodes only, when they are named."""
+
     def meant(name: str) -> bool:
         return names is None or name in names
 
     carriers = [Carrier("link", str(link)) for link in world.spec.links()]
     carriers += [Carrier(kind, node) for kind in ("node", "control") for node in world.spec.nodes()]  # type: ignore[arg-type]
     looked_at = [carrier for carrier in carriers if meant(carrier.name)]
-    left = {str(carrier): held for carrier in looked_at if (held := (await world.read(carrier))["holds"])}
-    assert left == {}
-    for link in world.spec.links():
-        if meant(str(link)) or meant(link.target):
-            assert (await world.probe(str(link), timeout_ms=3000)).outcome == "ok", link
+    readings = await world.together(world.read(carrier) for carrier in looked_at)
+    left = {str(carrier): reading["holds"] for carrier, reading in zip(looked_at, readings, strict=True)}
+    assert {name: holds for name, holds in left.items() if holds} == {}
+    links = [str(link) for link in world.spec.links() if meant(str(link)) or meant(link.target)]
+    probes = await world.together(world.probe(link, timeout_ms=PROBE_TIMEOUT_MS) for link in links)
+    assert {link: probe.outcome for link, probe in zip(links, probes, strict=True) if probe.outcome != "ok"} == {}
 
 
 @dataclass(frozen=True, slots=True)

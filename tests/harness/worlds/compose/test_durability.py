@@ -16,6 +16,7 @@ from brownout.harness.effects import NodeEffect
 from brownout.harness.fault import Fault
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
+from support.client_requests import user_token
 from support.containers import ContainerStack
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -90,7 +91,7 @@ def test_killing_a_region_under_writes_loses_nothing_acknowledged(whole: Contain
     """Identities are being created in both regions when the home region dies; all that were acknowledged are there after."""
 
     async def story() -> tuple[int, list[str], list[int]]:
-        token = await whole.user_token()
+        token = await user_token(whole.world)
         made = [await machine(whole, token, region) for region in PLACES]
         writers = [Writer(whole, token, region) for region in PLACES]
         writing = [asyncio.create_task(writer.write(25)) for writer in writers]
@@ -116,7 +117,7 @@ def test_a_wiped_store_gets_its_identities_back(whole: ContainerStack) -> None:
     """A machine's identity that the store had lost is there again when a token is asked for; ARM never missed it."""
 
     async def story() -> tuple[int, int, int, list[str]]:
-        token = await whole.user_token()
+        token = await user_token(whole.world)
         writer = Writer(whole, token, "sydney")
         await writer.write(2)
         made = await machine(whole, token, "sydney")
@@ -137,7 +138,7 @@ def test_a_wiped_reader_loses_nothing(whole: ContainerStack, role: str) -> None:
     """It has its replica again after a round of publishing, as new as everybody's, and serves."""
 
     async def story() -> tuple[list[str], int, set[int]]:
-        token = await whole.user_token()
+        token = await user_token(whole.world)
         writer = Writer(whole, token, "sydney")
         await writer.write(2)
         await asyncio.sleep(ROUND_S)
@@ -156,7 +157,7 @@ def test_a_wiped_home_region_comes_back_from_the_other(whole: ContainerStack) ->
     """All that had been published is there, also who may sign; versions go on; only machines made in Sydney are unknown."""
 
     async def story() -> list[Any]:
-        token = await whole.user_token()
+        token = await user_token(whole.world)
         writers = [Writer(whole, token, region) for region in PLACES]
         for writer in writers:
             await writer.write(4)
@@ -187,7 +188,7 @@ def test_a_region_that_is_not_home_is_wiped_and_comes_back(whole: ContainerStack
     """Its stores are filled again from the directory as its identities are asked for."""
 
     async def story() -> tuple[list[str], int]:
-        token = await whole.user_token()
+        token = await user_token(whole.world)
         writer = Writer(whole, token, "melbourne")
         await writer.write(4)
         await asyncio.sleep(ROUND_S)

@@ -13,7 +13,8 @@ from brownout.harness.worlds.simulation.kernel import Future
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core.messages import CallFailed, Request
 from support.carriers import link, node
-from support.simulated_stacks import on_world, user_token
+from support.client_requests import user_token
+from support.simulated_stacks import on_world
 
 CLIENT = "client->sydney.host"
 INNER = "sydney.host->sydney.token.z1"

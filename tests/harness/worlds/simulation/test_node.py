@@ -13,8 +13,8 @@ from brownout.harness.worlds.simulation.kernel import Future
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core.messages import CallFailed, Request
 from support.carriers import link, node, switch
-from support.client_requests import token_request
-from support.simulated_stacks import HOUR_S, on_world, user_token
+from support.client_requests import token_request, user_token
+from support.simulated_stacks import HOUR_S, on_world
 
 HOST = "client->sydney.host"
 
