@@ -125,7 +125,7 @@ def _circle(seen: Evidence) -> Finding:
     control = seen.of("circular")
     before, after = control.between("00:20", "00:55", ["newly-scaled"]), control.between("01:05", "07:00", ["newly-scaled"])
     measured = f"before the loss {before.bad} of {before.total} failed, after it {after.bad} of {after.total}, with valid keys"
-    how = "control circular: store access through a managed identity, every memory lost at 00:55, nodes back at 01:00"
+    how = "control run circular: store access through a managed identity, every memory lost at 00:55, nodes back at 01:00"
     return Finding(measured, _status(before.none_bad and after.all_bad), how)
 
 
@@ -134,7 +134,7 @@ def _elsewhere(seen: Evidence) -> Finding:
     found = control.outage(["newly-scaled", "management-callers", "pair-visitors", "provisioning"])
     switched = control.step("switch-keys").bitten_s is not None
     measured = f"{found.bad} of {found.total} failed after the switch" if switched else "the switch did not happen"
-    return Finding(measured, _status(switched and found.none_bad), "control unpinned: the same steps without pins")
+    return Finding(measured, _status(switched and found.none_bad), "control run unpinned: the same steps without pins")
 
 
 def _not_deployed(seen: Evidence) -> Finding:
@@ -155,7 +155,7 @@ def _at_once(seen: Evidence) -> Finding:
         return Finding("no impact", "differs")
     delay_s = first - seen.fault_s
     measured = f"first failure after {delay_s:.0f} s; with an overlap of 24 h {control.bad} of {control.total} failed"
-    return Finding(measured, _status(delay_s <= 120 and control.none_bad), "control long-overlap")
+    return Finding(measured, _status(delay_s <= 120 and control.none_bad), "control run long-overlap")
 
 
 def _pair(seen: Evidence) -> Finding:
@@ -164,7 +164,7 @@ def _pair(seen: Evidence) -> Finding:
     measured = (
         f"failed over to the pair {here.bad} of {here.total} fail; had only Sydney been pinned {there.bad} of {there.total}"
     )
-    return Finding(measured, _status(here.all_bad and there.none_bad), "control only-sydney-pinned")
+    return Finding(measured, _status(here.all_bad and there.none_bad), "control run only-sydney-pinned")
 
 
 def _detection(seen: Evidence) -> Finding:
@@ -185,7 +185,7 @@ def _wrong_keys(seen: Evidence) -> Finding:
     push, accept = (seen.after_step(name, 3000, ["newly-scaled"]) for name in ("push-new-key", "accept-new-key"))
     old = seen.of("old-key-restored").after_step("restore-old-key", 3000, ["newly-scaled"])
     measured = f"after pushing {push.bad} of {push.total} fail, after accepting {accept.bad} of {accept.total}"
-    how = f"not tried then: with the old key valid again {old.bad} of {old.total} fail (control old-key-restored)"
+    how = f"not tried then: with the old key valid again {old.bad} of {old.total} fail (control run old-key-restored)"
     return Finding(measured, _status(push.all_bad and accept.all_bad and old.none_bad), how)
 
 
@@ -200,7 +200,7 @@ def _frozen(seen: Evidence) -> Finding:
     control = seen.of("frozen")
     states = {name: control.step(name).state for name in ("roll-out", "switch-keys")}
     measured = ", ".join(f"{name} {state}" for name, state in states.items())
-    return Finding(measured, _status(set(states.values()) == {"defended"}), "control frozen")
+    return Finding(measured, _status(set(states.values()) == {"defended"}), "control run frozen")
 
 
 def _all_ready(seen: Evidence) -> Finding:
@@ -208,13 +208,13 @@ def _all_ready(seen: Evidence) -> Finding:
     found = control.outage(["newly-scaled", "management-callers"])
     bitten = control.step("switch-keys").bitten_s is not None
     measured = f"the gate lets the switch {'through' if bitten else 'not through'}; {found.bad} of {found.total} failed"
-    return Finding(measured, _status(bitten and found.none_bad), "control ready: no pins, gate on")
+    return Finding(measured, _status(bitten and found.none_bad), "control run ready: no pins, gate on")
 
 
 def _pin_shown(seen: Evidence) -> Finding:
     report = seen.of("repaired").roll_out_report()
     measured = f"reported success: {str(report.success).lower()}; pins named: {', '.join(report.pins) or 'none'}"
-    return Finding(measured, _status(not report.success and len(report.pins) == 2), "control repaired")
+    return Finding(measured, _status(not report.success and len(report.pins) == 2), "control run repaired")
 
 
 def _telemetry(seen: Evidence) -> Finding:
@@ -233,7 +233,7 @@ def _off_peak(seen: Evidence) -> Finding:
     peak, quiet = seen.outage(TOKEN_COHORTS), seen.of("off-peak").outage(TOKEN_COHORTS)
     alike = peak.low <= quiet.high and quiet.low <= peak.high
     measured = f"{quiet.bad} failed instead of {peak.bad}, {share_text(quiet)} instead of {share_text(peak)}"
-    return Finding(measured, _status(quiet.bad < peak.bad and alike), "control off-peak: a fifth of the load")
+    return Finding(measured, _status(quiet.bad < peak.bad and alike), "control run off-peak: a fifth of the load")
 
 
 def _left_the_region(seen: Evidence) -> Finding:

@@ -50,7 +50,7 @@ SECTIONS = (
     ("An objective (slos)", (Slo, Indicator, RatioMetric, Objective, Selector, Good)),
     ("An alert", (Alert,)),
     ("gates", (Gates,)),
-    ("A control", (ControlRun,)),
+    ("A control run", (ControlRun,)),
 )
 
 
