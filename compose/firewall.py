@@ -10,7 +10,7 @@ out. These rules limit it:
 
 The chain BROWNOUT-HOLES is evaluated before them and holds the black holes. A packet towards a link's port comes from its
 source (upstream), a packet from that port goes back to it (downstream). Each hold is one or two DROP rules of its own with
-the fault's id as comment: the kernel stores the set, so it survives a restart of any process and says whose each rule is.
+the fault's id as comment: the kernel stores the set, so it outlives any process, and each rule names its fault.
 
     GET    /holes               {"PORT": {"FAULT ID": "upstream" | "downstream" | "both"}}
     PUT    /holes/PORT/ID       {"direction": ...}; an older hold of that id on that port is replaced
@@ -216,7 +216,7 @@ def main() -> None:
         iptables(*rule)
     threading.Thread(target=serve_dns, daemon=True).start()
     while not SPEC.exists():
-        time.sleep(0.05)  # the init container or `brownout up` is about to write it; no event tells
+        time.sleep(0.05)  # written by the init container or `brownout up`; there is no event to wait for
     ControlPlane.bearer = f"Bearer {json.loads(SPEC.read_bytes())['stack']['control_token']}"
     ThreadingHTTPServer(("0.0.0.0", OWN_PORT), ControlPlane).serve_forever()  # noqa: S104  # its own network namespace
 

@@ -20,7 +20,7 @@ install_missing_packages() {
     [ "${#packages[@]}" -eq 0 ] && return
     echo "ci: installing ${packages[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    # One list of several that cannot be read is no reason to stop: what is missing then, the next line tells.
+    # One unreadable list of several is no reason to stop: the installation below fails where it matters.
     apt-get update -qq || true
     apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 }

@@ -1,9 +1,9 @@
 """Builds the images of the compose world. `make images-offline` needs no image registry, `make images` does.
 
 Offline, the base comes from Debian's packages (mmdebstrap, `docker import`), Python packages through uv from the locked
-list, Toxiproxy from Go's client; then both ways run the same Dockerfile and give images of the same names. What is there
-and up to date is left alone: every image, and every file that goes into one, carries the digest of what it was made from.
-Images of ours that have lost their name to a newer one are removed.
+list, Toxiproxy from Go's client; then both ways run the same Dockerfile and give images of the same names. Every image,
+and every file that goes into one, carries a digest of its inputs; what is up to date is not built again. Images of ours
+whose name a newer one has taken are removed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ FIREWALL = ("compose/firewall.py",)
 LOAD = ("requirements/load-image.txt", PACKAGE, "identity", "harness", "suites")
 NOT_COPIED = ("__pycache__",)  # as in .dockerignore
 LABEL_FILTER = f"label={DIGEST_LABEL}"
-_HINTS = (  # what a program says, and what to do about it
-    (r"no space left on device", "free disk space (`docker system df` tells what takes it)"),
+_HINTS = (  # pattern in a program's output, and what to do about it
+    (r"no space left on device", "free disk space (`docker system df` lists what takes it)"),
     (
         r"cannot connect to the docker daemon|docker daemon running|permission denied.*docker",
         "start the engine, or join the group docker; `brownout doctor --world compose` looks at it",
@@ -58,7 +58,7 @@ _INSTALL = {
 
 
 class ImageError(Exception):
-    """An image cannot be made; the text is for people and says what to do."""
+    """An image cannot be built; the message ends with what to do."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,14 @@ def run(command: Sequence[str | Path], *, cwd: Path = ROOT, env: Mapping[str, st
 
 
 def trouble(command: str, said: str) -> str:
-    """The message for a command that failed: the last that it said, and what to do where that is known."""
+    """The message for a command that failed: the last 15 lines of its output, and what to do where that is known."""
     last = "\n".join(said.strip().splitlines()[-15:])
     fix = next((hint for pattern, hint in _HINTS if re.search(pattern, said, re.IGNORECASE)), "")
     return f"{command} failed:\n{last}" + (f"\n  -> {fix}" if fix else "")
 
 
 def digest(*sources: str, more: Sequence[str] = ()) -> str:
-    """Of every file that an image is made from, and of whatever else decides what it becomes."""
+    """A digest of every file that an image is made from, and of what else decides its content."""
     found = hashlib.sha256("\0".join(more).encode())
     for path in sorted(path for name in sources for path in files(ROOT / name)):
         found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -158,20 +158,20 @@ def base() -> None:
 
 
 def is_made(name: str, stamp: str) -> bool:
-    """Whether a file in DIST is there and was made from what `stamp` says."""
+    """Whether a file in DIST exists and was made from the inputs that `stamp` digests."""
     noted = DIST / f"{name}.stamp"
     return (DIST / name).exists() and noted.exists() and noted.read_text(encoding="utf-8") == stamp
 
 
 def put(draft: Path, name: str, stamp: str) -> None:
-    """Moves a finished file into DIST; one that is half made is never there under its name."""
+    """Moves a finished file into DIST, so that a partly written one never has its name there."""
     (DIST / f"{name}.stamp").unlink(missing_ok=True)
     draft.replace(DIST / name)
     (DIST / f"{name}.stamp").write_text(stamp, encoding="utf-8")
 
 
 def iptables() -> None:
-    """The program and what it loads, less everything that the base has already."""
+    """The program and the libraries that it loads, without those of the base image."""
     stamp = digest(more=(SUITE, IPTABLES_FILES.pattern))
     if is_made("iptables.tar", stamp):
         return
@@ -231,7 +231,7 @@ def find_go(folder: Path) -> tuple[str, Mapping[str, str]]:
 
 
 def build(image: Image, *, base_image: str = "") -> None:
-    """One image from the Dockerfile, unless it is there."""
+    """One image from the Dockerfile, unless it is up to date."""
     arguments = (*image.arguments, *([f"BASE={base_image}"] if base_image else []))
     made = digest(*COMMON, *image.sources, more=(*arguments, base_digest()))
     if made_from(image.name) != made:
@@ -241,7 +241,7 @@ def build(image: Image, *, base_image: str = "") -> None:
 def docker_build(name: str, file: str, made: str, *more: str) -> None:
     started_s = time.monotonic()
     label = f"{DIGEST_LABEL}={made}"
-    # The builder without plug-ins: the other one is not everywhere, and nothing here needs it.
+    # The classic builder: BuildKit is a plug-in that not every machine has, and nothing here needs it.
     run(
         ["docker", "build", "-q", "--force-rm", "-f", f"compose/{file}", *more, "--label", label, "-t", name, "."],
         env={"DOCKER_BUILDKIT": "0"},
@@ -255,7 +255,7 @@ def options(name: str, values: Sequence[str]) -> list[str]:
 
 def offline() -> None:
     """All images from packages."""
-    made_from(BASE)  # without an engine nothing is downloaded
+    made_from(BASE)  # fails without an engine, before anything is downloaded
     DIST.mkdir(exist_ok=True)
     parts: tuple[Callable[[], None], ...] = (
         base,
@@ -275,7 +275,7 @@ def offline() -> None:
 
 def online() -> None:
     """All images from the registry's bases."""
-    for packed in DIST.glob("*.tar"):  # a build takes from there what is there, fresh or not
+    for packed in DIST.glob("*.tar"):  # a build would use these, up to date or not
         packed.unlink()
     if not is_there(TOXIPROXY_IMAGE):
         run(["docker", "pull", "-q", TOXIPROXY_IMAGE])

@@ -1,8 +1,7 @@
 """Makes .venv from the hashed lock, installs Brownout into it, and gets the Toxiproxy server. Standard library only.
 
-Each stage leaves a stamp with a digest of all that decides its result, so what would change nothing is not done again:
-a second run ends at once, and a change of pyproject.toml needs no network. A failing step gives one message and what to
-do about it.
+Each stage leaves a stamp with a digest of its inputs and is skipped while the stamp fits: a second run ends at once, and a
+change of pyproject.toml needs no network. A step that fails gives one message and a hint.
 """
 
 from __future__ import annotations
@@ -116,7 +115,7 @@ def install_brownout() -> None:
 
 
 def find_uv() -> str:
-    """The uv of .venv, the machine's, or a pinned one put into .venv by whatever pip there is."""
+    """The uv of .venv, the machine's, or a pinned one that pip installs into .venv."""
     inside = VENV / "bin" / "uv"
     for candidate in (str(inside), shutil.which("uv")):
         if candidate and runs([candidate, "--version"]):
@@ -139,7 +138,7 @@ def find_pip() -> list[str]:
 
 
 def get_toxiproxy() -> bool:
-    """Whether it is there now; the program that gets it has told why not."""
+    """Whether it is installed now; the installer has printed why not."""
     say("Toxiproxy")
     return (
         subprocess.run([str(VENV_PYTHON), "-m", "brownout.harness.worlds.toxiproxy.install"], cwd=ROOT, check=False).returncode
@@ -155,7 +154,7 @@ def runs(command: list[str]) -> bool:
 
 
 def run(command: list[str], problem: str, hint: str) -> None:
-    """Runs a step; of a failed one's words the last say why, the rest (retries, causes of causes) is left out."""
+    """Runs a step; raises SetupError with the last line of its error output, which names the cause."""
     try:
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL)
     except OSError as failed:

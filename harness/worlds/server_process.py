@@ -1,4 +1,4 @@
-"""A helper process that must survive its starter, and be found and ended by any later process."""
+"""A helper process that outlives its starter and can be found and ended by any later process."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class ServerProcess:
 
 
 def spawn(command: Sequence[str], *, api_url: str, log: Path, environment: Mapping[str, str]) -> ServerProcess:
-    """Starts `command` (its program as a path) in a session of its own, its words going to the end of `log`.
+    """Starts `command` (its program as a path) in a session of its own, with its output appended to `log`.
 
-    Raises WorldError. Not a Popen object: those complain when their process outlives them, as this one shall.
+    Raises WorldError. Not a Popen object, which warns when its process outlives it, as this one is meant to.
     """
     sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     plumbing: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
@@ -50,7 +50,7 @@ def spawn(command: Sequence[str], *, api_url: str, log: Path, environment: Mappi
         )
     except OSError as failed:
         problem = f"{Path(command[0]).name} cannot be started: {failed.strerror}"
-        raise WorldError(problem, hint="`brownout doctor` tells what is missing") from failed
+        raise WorldError(problem, hint="`brownout doctor` finds what is missing") from failed
     finally:
         os.close(sink)
     started = system.ProcessId.of(pid)
@@ -58,9 +58,9 @@ def spawn(command: Sequence[str], *, api_url: str, log: Path, environment: Mappi
 
 
 def await_listening(server: ServerProcess, port: int, *, timeout_s: float, log: Path) -> None:
-    """Returns when that very process listens on `port`; raises WorldError with its last words when it does not.
+    """Returns when that very process listens on `port`; raises WorldError with the last line of its log otherwise.
 
-    Asking for an answer alone would not do: a stranger's server on the port would answer too.
+    An answer on the port alone proves nothing: another program's server there would answer too.
     """
     system.await_true(lambda: not server.is_running() or port in system.listening_ports(server.pid), timeout_s)
     if not server.is_running() or port not in system.listening_ports(server.pid):
@@ -70,7 +70,7 @@ def await_listening(server: ServerProcess, port: int, *, timeout_s: float, log: 
 
 
 def stop_server(server: ServerProcess) -> None:
-    """Ends the server (politely, then by force) and returns when it is gone. May run twice, from any process."""
+    """Ends the server (SIGTERM, then SIGKILL) and returns when it has ended. May run twice, from any process."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         server.identity.kill(number)
         if system.await_true(lambda: not server.is_running(), STOP_TIMEOUT_S):

@@ -38,7 +38,7 @@ class ContainerStack:
         return found
 
     async def observed(self, fault: Fault) -> str:
-        """What a look says, once it is decided: settling takes a moment with real processes."""
+        """The observed state, once it is not unclear any more: real processes take a moment."""
         seen = await fault.observe(self.world)
         deadline_s = asyncio.get_running_loop().time() + 5.0
         while seen.state == "unclear" and asyncio.get_running_loop().time() < deadline_s:

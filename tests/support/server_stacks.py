@@ -39,7 +39,7 @@ def make_world(folder: Path, binary: Path, **settings: Any) -> ProcessesWorld:
 
 
 def session_members(leader: int) -> list[str]:
-    """Every living process of the session that `leader` made: the stack's own, and nobody else's."""
+    """Every living process of the session that `leader` made: the stack's own and no others."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -30,13 +30,17 @@ _TROUBLE: tuple[tuple[str, str, str], ...] = (  # pattern in the output, what it
         PORT_TAKEN,
         "end the program that has it, or try again: other ports are chosen",
     ),
-    (r"no space left on device", "the disk is full", "free disk space (`docker system df` tells what takes it)"),
+    (r"no space left on device", "the disk is full", "free disk space (`docker system df` lists what takes it)"),
     (
         r"no such image|pull access denied|manifest unknown|lookup .* no such host",
         "an image is missing",
         "`make images-offline` builds them all",
     ),
-    (r"cannot connect to the docker daemon|permission denied", "no Docker engine answers", "`brownout doctor` says why"),
+    (
+        r"cannot connect to the docker daemon|permission denied",
+        "no Docker engine answers",
+        "`brownout doctor` finds the reason",
+    ),
     (
         r"non-overlapping IPv4 address pool|fully subnetted",
         "the engine has no addresses left for networks",

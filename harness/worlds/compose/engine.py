@@ -63,7 +63,7 @@ def _calling(doing: str) -> Iterator[None]:
 
 def _hint_for(words: str) -> str:
     if "no space left" in words:
-        return "free disk space (`docker system df` tells what takes it)"
+        return "free disk space (`docker system df` lists what takes it)"
     if "No such image" in words:
         return "`make images-offline` (or `make images`) builds the images"
     return "`brownout doctor` looks for what may be wrong"
@@ -107,7 +107,7 @@ class Containers:
         return self.await_state(str(made.id), lambda seen: bool(seen.addresses.get(network)), wanted="running")
 
     def look(self, container: str) -> Container | None:
-        """One container as it is now; None when it is gone."""
+        """One container as it is now; None when there is none."""
         try:
             return read_container(self._client.api.inspect_container(container))
         except docker.errors.NotFound:
@@ -116,7 +116,7 @@ class Containers:
             raise EngineError(f"the Docker engine does not answer: {_plainest_cause(failed)}", hint=_START_HINT) from failed
 
     def await_state(self, container: str, ready: Callable[[Container], bool], *, wanted: str) -> Container:
-        """Returns the container once `ready` holds of it; raises EngineError when it does not in time or is gone."""
+        """Returns the container once `ready` is true of it; raises EngineError after CHANGE_TIMEOUT_S or its removal."""
         deadline_s = time.monotonic() + CHANGE_TIMEOUT_S
         while True:
             seen = self.look(container)
@@ -149,7 +149,7 @@ class Containers:
             self._client.api.unpause(container)
 
     def remove(self, container: str) -> None:
-        """Ends the container, if it runs, and removes it; one that is gone is success."""
+        """Kills the container, if it runs, and removes it; success also where there is none."""
         with _calling("remove a container"), _ignoring_absence():
             self._client.api.remove_container(container, force=True)
 
@@ -171,8 +171,8 @@ class Containers:
     def put_file(self, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:
         """Puts a file of mode 0440 into a folder of a container that need not run; its volumes are there all the same.
 
-        Whoever waits for the file sees it whole: the engine unpacks in order, and makes a file before it gives it its owner
-        and mode, so the name that is waited for comes last, as a link to `NAME.new`.
+        A reader that waits for the name finds a whole file: the engine unpacks in order and creates a file before it sets
+        owner and mode, so the content is unpacked as `NAME.new` and NAME comes last, as a hard link to it.
         """
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -263,14 +263,14 @@ class DockerEngine:
             return str(self._client.networks.create(name, driver="bridge", options=options, labels=dict(labels)).id)
 
     def remove_network(self, name: str) -> None:
-        """Removes a network that nobody is on; one that is gone is success."""
+        """Removes a network without containers; success also where there is none."""
         with _calling("remove a network"), _ignoring_absence():
             self._client.api.remove_network(name)
 
     @property
     def data_folder(self) -> str:
-        """Where the engine keeps images and volumes, as a path of its own machine."""
-        with _calling("tell about itself"):
+        """The folder of images and volumes, as a path on the engine's machine."""
+        with _calling("describe itself"):
             return str(self._client.info()["DockerRootDir"])
 
     def has_volume(self, name: str) -> bool:
@@ -284,19 +284,19 @@ class DockerEngine:
     def remove_stack(self, stack: str) -> None:
         """Removes every container, network and volume of a stack, and nothing else; raises EngineError for what stays.
 
-        Where whoever brought it up was killed in the middle, the engine may still be making what it was asked for last. So
-        a stack that was not up, or not whole, is looked for again until nothing of it has turned up for a while.
+        When the process that was starting the stack has been killed, the engine may still be carrying out its last request.
+        So a stack that was not wholly up is searched for again until nothing of it has appeared for SETTLE_S.
         """
         whole = self._remove_found(stack)
         quiet_since_s, deadline_s = time.monotonic(), time.monotonic() + CHANGE_TIMEOUT_S
         while not whole and time.monotonic() < quiet_since_s + SETTLE_S:
-            time.sleep(SETTLE_S / 4)  # no event tells that nothing more comes
+            time.sleep(SETTLE_S / 4)  # there is no event for the absence of more
             if stack in self.stacks():
                 self._remove_found(stack)
                 quiet_since_s = time.monotonic() if time.monotonic() < deadline_s else quiet_since_s
 
     def _remove_found(self, stack: str) -> bool:
-        """Removes what there is of a stack now; whether it was one that had come up."""
+        """Removes what exists of a stack now; returns whether it had been wholly up."""
         label = {"label": f"{STACK_LABEL}={stack}"}
         with _calling(f"remove the stack {stack}"):
             found = self._client.api.containers(all=True, filters=label)
@@ -312,7 +312,7 @@ class DockerEngine:
         return bool(found) and all(each["State"] != "created" for each in found)
 
     def _empty(self, network: str) -> None:
-        """Takes off a network of ours what its users put there: their containers stay, and lose this network only."""
+        """Disconnects users' own containers from a network of ours; the containers stay."""
         for each in self._client.api.inspect_network(network).get("Containers") or {}:
             with _ignoring_absence():
                 self._client.api.disconnect_container_from_network(each, network, force=True)
@@ -339,7 +339,7 @@ def _require_socket() -> None:
 
 @contextmanager
 def _ignoring_absence() -> Iterator[None]:
-    """What is gone already needs no removing; neither does what is being removed at this moment."""
+    """Makes the removal of what does not exist, or is being removed already, a success."""
     try:
         yield
     except docker.errors.NotFound:

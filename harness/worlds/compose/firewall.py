@@ -38,7 +38,7 @@ class Firewall:
             raise WorldError(f"the black hole {fault_id} is not in place after it was put there")
 
     def release(self, port: int, fault_id: str) -> None:
-        """Removes the hold, also one that is not there, verified by what the kernel then shows."""
+        """Removes the hold, a success also where there is none, verified by what the kernel then shows."""
         if not FAULT_ID.fullmatch(fault_id):
             return  # no hold can have that name
         shown = self._ask("DELETE", f"/holes/{port}/{quote(fault_id, safe='')}")
@@ -56,7 +56,7 @@ class Firewall:
             with httpx.Client(trust_env=False, verify=False, timeout=TIMEOUT_S, headers=self._headers) as client:  # noqa: S501  # HTTP
                 answer = client.request(method, self._url + path, json=body)
         except httpx.TransportError as failed:
-            hint = "`brownout status` tells whether the stack still runs"
+            hint = "`brownout status` shows whether the stack still runs"
             raise WorldError(f"the firewall around Toxiproxy does not answer: {failed}", hint=hint) from failed
         if answer.status_code != 200:
             raise WorldError(f"the firewall could not change its packet rules: {answer.text.strip()}")

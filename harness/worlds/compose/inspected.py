@@ -1,4 +1,4 @@
-"""What the engine's `inspect` says about containers and networks, as typed records."""
+"""Containers and networks as the engine's `inspect` shows them, as typed records."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Confined:
     """A container's ways out and its rights.
 
     `networks` has its address by network name; `shares` is the container whose network it uses instead of one of its own;
-    `published` are the machine's sides of its ports; `mounts` what it was given of the machine's files; `opened` the
-    settings that take a wall away, in the engine's own words.
+    `published` are its ports on the machine, `mounts` its bind mounts, `opened` the engine's settings that remove an
+    isolation, such as `Privileged`.
     """
 
     id: str

@@ -1,21 +1,21 @@
-"""Nodes as carriers of holds in containers: what state a container is in follows from the set of holds on its node.
+"""Nodes as carriers of holds in containers: the state of a container is computed from the set of holds on its node.
 
     effect          the container                                  undone by
-    restarted       was restarted once, nothing is kept up         (nothing)
+    restarted       was restarted once                             (nothing)
     disconnected    runs, off its region's network                 its network again, under its name
     old-image       runs from the image of an older build          its usual image; its volume stays
     paused          every process frozen (cgroup freezer)          thaw
     stopped         asked to end (SIGTERM), ended, away            start
     down            killed (SIGKILL), away                         start
-    wiped           removed, its volume too: all it kept is lost    a new container on a new volume
+    wiped           removed with its volume: its disk is empty     a new container on a new volume
 
-Where several are held at once the lowest in this table wins; `disconnected` and `old-image` add to any. The engine keeps
-no marks on a container that exists, so the sets are a file in the stack's folder: written before the engine is told, and
-taken back after it was. Whatever died in between, a release of that id settles the container anew. A hold that asks for
-a restart keeps when the process to be `ended` had begun, so that it is done once, whoever dies on the way.
+Where several are held at once the lowest in this table wins; `disconnected` and `old-image` add to any. The engine cannot
+label a container that exists, so the sets are a file in the stack's folder. A hold is written before the engine is called
+and removed after, so a release of its id repairs the container whatever died in between. A hold with the effect `restarted`
+records the start time of the process to be `ended`, so that a restart that is tried again is not done twice.
 
-Nodes are changed one by one by any number of processes and threads: each node has a turn of its own, so that a whole
-region is killed or started at once; a turn of the file's is held no longer than reading and writing takes.
+Any number of processes and threads may change nodes. Each node has a lock of its own, so that a whole region is killed or
+started at once; the lock of the file is held for one read and write only.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class NodeHolds:
         return self.read(node)
 
     def release(self, node: str, fault_id: str) -> None:
-        """Removes a hold, also one that is not there."""
+        """Removes a hold; success also where there is none."""
         with self._turn(node):
             held = self._read().get(node, {})
             left = {known: hold for known, hold in held.items() if known != fault_id}
@@ -130,14 +130,14 @@ class NodeHolds:
             self._keep(node, left)
 
     def _keep(self, node: str, held: Holds) -> None:
-        """Writes the set of one node, whose turn the caller has."""
+        """Writes the set of one node, whose lock the caller holds."""
         with self._turn("file"):
             self._write({**self._read(), node: held})
 
     def read(self, node: str) -> Mapping[str, Any]:
         """The node's report: `state` (of the container), `holds`, `pid`, `kept` (whether it has a volume).
 
-        Of a container that there is also `image`, `started_at`, `connected`, and of one that died by itself how it ended.
+        Where there is a container also `image`, `started_at`, `connected`; where it ended by itself `exit` and `last_lines`.
         """
         found = self._container(node)
         holds = self._read().get(node, {})
@@ -182,7 +182,9 @@ class NodeHolds:
             found = self._containers.await_state(found.id, lambda seen: seen.running, wanted="running")
         if goal.paused and found.running and not goal.away:
             if network_of(node) in found.addresses:
-                self._await_answer(node)  # frozen before its port is open, it would refuse connections and not be silent
+                self._await_answer(
+                    node
+                )  # frozen before its port is open it would refuse connections instead of leaving them unanswered
             self._containers.pause(found.id)
             self._containers.await_state(found.id, lambda seen: seen.state == "paused", wanted="paused")
 
@@ -198,7 +200,7 @@ class NodeHolds:
             self._containers.connect(found.id, named, [service_of(node)])
 
     def _to_be_ended(self, node: str, held: Held | None) -> str:
-        """When the process began that a restart is to end: as an earlier try noted it, else the one that runs."""
+        """The start time of the process that a restart ends: as an earlier attempt recorded it, else of the running one."""
         if held is not None and held.effect.effect == "restarted":
             return held.ended
         found = self._container(node)
@@ -207,7 +209,7 @@ class NodeHolds:
         return found.started_at
 
     def _end_for_restart(self, node: str, began: str) -> None:
-        """Ends the process that began then, as its own supervisor would; the settling that follows starts it again."""
+        """Stops the process with that start time; the settling that follows starts the container again."""
         found = self._container(node) if began else None
         if found is not None and found.running and found.started_at == began:
             self._containers.stop(found.id, STOP_PATIENCE_S)
@@ -223,7 +225,7 @@ class NodeHolds:
     def _recreate(self, node: str, goal: Wanted) -> Container:
         """A new container on the node's volume (a new one, where it was wiped), from the image that is asked for.
 
-        One that is to be away is not even started: a process that is only just coming up does not hear that it should end.
+        A container that is to be stopped is not started first: a process in its first moments does not handle SIGTERM yet.
         """
         tags = {tag_variable(node): tag_of(goal.build)}
         how = "--no-start" if goal.away else "--detach"
@@ -241,7 +243,7 @@ class NodeHolds:
             while not _answers(client, self._health[node]):
                 if time.monotonic() > deadline_s:
                     raise WorldError(f"{node} runs and does not answer after {ANSWER_TIMEOUT_S:g} s")
-                time.sleep(LOOK_INTERVAL_S)  # no event tells
+                time.sleep(LOOK_INTERVAL_S)  # there is no event to wait for
 
     def _read(self) -> dict[str, Holds]:
         try:

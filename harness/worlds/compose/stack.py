@@ -214,7 +214,7 @@ def _await_waiting(engine: DockerEngine, running: ComposeStack, stack: StackSpec
             while not _answers(client, f"http://{HOST}:{ports[control_name(node)]}/healthz"):
                 if time.monotonic() > deadline_s:
                     raise WorldError(f"{node} did not start in {START_TIMEOUT_S:g} s\n{log_tail(engine, running, node)}")
-                time.sleep(LOOK_INTERVAL_S)  # no event tells
+                time.sleep(LOOK_INTERVAL_S)  # there is no event to wait for
                 require_alive(engine, running, node)
 
 
@@ -242,13 +242,13 @@ def _await_firewall(engine: DockerEngine, running: ComposeStack) -> None:
             if time.monotonic() > deadline_s or firewall.state in ("exited", "dead"):
                 said = engine.containers.logs(firewall.id, 8)
                 raise WorldError(f"the firewall around Toxiproxy did not come up\n{said}")
-            time.sleep(LOOK_INTERVAL_S)  # no event tells
+            time.sleep(LOOK_INTERVAL_S)  # there is no event to wait for
 
 
 def log_tail(engine: DockerEngine, running: ComposeStack, node: str) -> str:
     """The end of what a node's container printed."""
     found = engine.containers.find(running.stack, service_of(node))
-    return engine.containers.logs(found.id, 12) if found is not None else "(its container is gone)"
+    return engine.containers.logs(found.id, 12) if found is not None else "(it has no container)"
 
 
 def take_down(running: ComposeStack) -> None:

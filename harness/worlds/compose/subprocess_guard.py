@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _end_with_caller(group: int) -> None:
-    while os.read(STDIN, 1):  # not the buffered one: a thread that waits there keeps the process from ending
+    while os.read(STDIN, 1):  # os.read: a thread blocked in sys.stdin would keep the process from ending
         pass
     _end(group)
 

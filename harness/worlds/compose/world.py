@@ -1,8 +1,8 @@
 """The world `compose`: every node a container, one network per region, Toxiproxy the only way between them.
 
-Carriers: a link's holds are kept by Toxiproxy, black holes by the firewall (`firewall`), a node's by a file beside
-the stack (`nodes`), a switch's by the node itself. So any number of processes of one
-machine may drive one stack through `ComposeWorld.attach`, and all see the same.
+Where holds are stored: a link's in Toxiproxy, black holes in the firewall (`firewall`), a node's in a file beside the stack
+(`nodes`), a switch's in the node itself. So any number of processes of one machine may drive one stack through
+`ComposeWorld.attach` and see the same state.
 
 The machine reaches everything through ports that Toxiproxy's container publishes on loopback. Links that begin in a region
 are probed from there, by the prober on that region's network.
@@ -79,7 +79,7 @@ class ComposeWorld(SocketWorld):
         try:
             served = read_served(folder / SPEC_NAME)
         except (OSError, ValueError) as wrong:
-            compose_stack.take_down(running)  # one that was killed while it went up or down
+            compose_stack.take_down(running)  # its start or end was interrupted
             raise StackGone(f"the stack in {folder} is dead") from wrong
         world = cls(served.stack, folder=folder, epoch_s=served.clock.epoch_s, rate=served.clock.rate)
         world._take(running, served)
@@ -173,7 +173,7 @@ class ComposeWorld(SocketWorld):
         return Inside(f"{running.project}_{CLIENT}", urls, variables, f"http://{HOST}:{dashboard}")
 
     def log_hint(self, node: str) -> str:
-        return f"`docker logs {self._up().project}-{service_of(node)}-1` shows what it said"
+        return f"`docker logs {self._up().project}-{service_of(node)}-1` shows its output"
 
     async def status(self) -> Mapping[str, Any]:
         """Every node's container as it is, under `nodes`; raises WorldError."""

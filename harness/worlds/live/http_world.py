@@ -1,8 +1,8 @@
-"""What the two live worlds share: a stack of nodes on sockets, spoken to over HTTP, with Toxiproxy on every link.
+"""What the two live worlds share: a stack of nodes on sockets, reached over HTTP, with Toxiproxy on every link.
 
-The stack's clock is a function of the machine's monotonic clock. A link's holds are kept by Toxiproxy, a switch's by the
-node itself; only what holds a node down is a world's own business. Nothing here is remembered between two calls, so any
-number of processes may drive one stack and all see the same.
+The stack's clock is a function of the machine's monotonic clock. A link's holds are stored in Toxiproxy, a switch's in the
+node itself; how a node is held down is each world's own. Nothing is stored here between two calls, so any number of
+processes may drive one stack and see the same state.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class SocketWorld(ABC):
 
     @abstractmethod
     def log_hint(self, node: str) -> str:
-        """Where to find what a node said, in words."""
+        """A sentence that says where a node's log is."""
 
     @abstractmethod
     async def hold_node(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
@@ -67,7 +67,7 @@ class SocketWorld(ABC):
 
     @abstractmethod
     async def release_node(self, node: str, fault_id: str) -> None:
-        """Removes a hold from a node, also one that is not there; raises WorldError."""
+        """Removes a hold from a node, a success also where there is none; raises WorldError."""
 
     @abstractmethod
     async def read_node(self, node: str) -> Mapping[str, Any]:
@@ -88,20 +88,20 @@ class SocketWorld(ABC):
 
     async def sleep_until(self, at_s: float) -> None:
         clock = self._clock
-        while clock is not None and (left_s := clock.real_s(at_s - clock.now())) > 0:  # noqa: ASYNC110  # no event tells
+        while clock is not None and (left_s := clock.real_s(at_s - clock.now())) > 0:  # noqa: ASYNC110  # there is no event
             await asyncio.sleep(left_s)
 
     async def await_ready(self, node: str) -> None:
-        """Returns when the node says that it is ready, its first replica and all; raises WorldError."""
+        """Returns when the node reports ready, which includes its first replica; raises WorldError."""
         try:
             async with asyncio.timeout(self.ready_timeout_s):
-                while not await self.is_ready(node):  # noqa: ASYNC110  # no event tells
+                while not await self.is_ready(node):  # noqa: ASYNC110  # there is no event
                     await asyncio.sleep(READY_INTERVAL_S)
         except TimeoutError:
             raise WorldError(f"{node} is not ready after {self.ready_timeout_s:g} s", hint=self.log_hint(node)) from None
 
     async def is_ready(self, node: str) -> bool:
-        """Whether the node says that it is ready; raises WorldError when it does not answer."""
+        """Whether the node reports ready; raises WorldError when it does not answer."""
         return bool(((await self.control(node, HEALTH)).body or {}).get("ready"))
 
     async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:
@@ -133,7 +133,7 @@ class SocketWorld(ABC):
         try:
             found = await asyncio.shield(ended)
         except asyncio.CancelledError:
-            await ended  # a thread cannot be interrupted, and what it still does must not come after its undoing
+            await ended  # a thread cannot be interrupted, and its work must end before it is undone
             raise
         for error in found:
             if isinstance(error, BaseException):
@@ -145,7 +145,7 @@ class SocketWorld(ABC):
         return await asyncio.to_thread(self._toxiproxy().hold, link, fault_id, effect)
 
     async def release_link(self, link: str, fault_id: str) -> None:
-        """Removes a hold from a link, also one that is not there; raises WorldError."""
+        """Removes a hold from a link, a success also where there is none; raises WorldError."""
         await asyncio.to_thread(self._toxiproxy().release, link, fault_id)
 
     async def read_link(self, link: str) -> Mapping[str, Any]:
@@ -195,8 +195,8 @@ class SocketWorld(ABC):
     async def send(self, base_url: str, request: Request, timeout_s: float) -> Response:
         """One request over a fresh connection; raises CallFailed."""
         if self._http is None:
-            # Fresh connections, because a kept one may be dead unnoticed; and loopback never goes through a proxy of
-            # the environment's.
+            # Fresh connections, because a pooled one may be dead unnoticed; and loopback never goes through the
+            # environment's proxy.
             limits = httpx.Limits(max_keepalive_connections=0)
             self._http = httpx.AsyncClient(trust_env=False, verify=False, limits=limits)  # noqa: S501  # plain HTTP
         try:

@@ -1,4 +1,4 @@
-"""A look at one link that shares nothing with the stack's own clients: one fresh connection, one request, four outcomes."""
+"""A probe of one link that shares nothing with the stack's own clients: one fresh connection, one request, four outcomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ProbeOutcome = Literal["ok", "refused", "reset", "timeout"]
 
 
 async def probe_address(address: str, *, timeout_ms: float) -> ProbeResult:
-    """Asks `host:port` for its health page; `ok` is any HTTP answer at all, for it shows that the link carries."""
+    """Requests the health page of `host:port`. Any HTTP answer is `ok`: it shows that the link carries."""
     started_s = time.perf_counter()
     outcome: ProbeOutcome
     try:
@@ -31,7 +31,7 @@ async def _exchange(host: str, port: int) -> ProbeOutcome:
     except OSError:
         return "refused"
     try:
-        # Without `connection: close`: a node that hangs up after its answer would show a stalled answer as a reset.
+        # No `connection: close`: a node that closes after its answer would make a stalled answer look like a reset.
         writer.write(f"GET /healthz HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n".encode())
         await writer.drain()
         status_line = await reader.readline()

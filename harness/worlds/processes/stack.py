@@ -87,7 +87,7 @@ def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, bin
 
 
 def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binary: Path) -> tuple[ProcessStack, ServedStack]:
-    (folder / LOG_FOLDER / f"{TOXIPROXY}.log").unlink(missing_ok=True)  # its last words decide below
+    (folder / LOG_FOLDER / f"{TOXIPROXY}.log").unlink(missing_ok=True)  # its end decides below
     api_port = _free_port()
     argv = (str(binary), "-host", HOST, "-port", str(api_port))
     sidecar = Sidecar(TOXIPROXY, argv, {"LOG_LEVEL": "error"}, api_port)
@@ -131,12 +131,12 @@ def ask(folder: Path, command: str, **details: Any) -> Mapping[str, Any]:
     try:
         return supervisor_socket.ask(folder, command, **details)
     except supervisor_socket.SupervisorSocketError as failed:
-        hint = "" if failed.answered else "`brownout status` tells whether the stack still runs, `brownout down` takes it away"
+        hint = "" if failed.answered else "`brownout status` shows whether the stack still runs, `brownout down` takes it away"
         raise WorldError(str(failed), hint=hint) from failed
 
 
 def check_topology(served: ServedStack, ports: Mapping[str, int]) -> None:
-    """Raises WorldError unless all that any node or client is told are addresses of proxies, one for each link."""
+    """Raises WorldError unless every address that a node or client gets is a proxy's, one proxy for each link."""
     wanted = {str(link) for link in served.stack.links()}
     if served.links.keys() != wanted or len(set(served.links.values())) != len(wanted):
         raise WorldError("the stack's links and their proxies are not one to one")
@@ -189,7 +189,7 @@ def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
 
 
 def _await_report(running: ProcessStack, reader: int) -> ProcessStack:
-    """Waits for the daemon's first line and records what it says; raises WorldError."""
+    """Waits for the daemon's first line and records its ports and sidecars; raises WorldError."""
     received = b""
     deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
     try:
@@ -218,7 +218,7 @@ def _await_toxiproxy(running: ProcessStack, api_port: int) -> None:
     def listening() -> bool:
         return _living(running) and api_port in system.listening_ports(running.sidecars[0].pid)
 
-    def settled() -> bool:  # without its port Toxiproxy says so and lives on
+    def settled() -> bool:  # where its port is taken, Toxiproxy logs that and keeps running
         return listening() or not _living(running) or PORT_TAKEN in _last_lines(running, log)
 
     if not (system.await_true(settled, TOXIPROXY_TIMEOUT_S) and listening()):

@@ -138,7 +138,7 @@ class Supervisor:
         return process.report()
 
     def release(self, name: str, fault_id: str) -> Mapping[str, Any]:
-        """Removes a hold, also one that is not there, and returns the report; raises SupervisorError."""
+        """Removes a hold, a success also where there is none, and returns the report; raises SupervisorError."""
         process = self.process(name)
         process.holds.pop(fault_id, None)
         if process.state == "dead":
@@ -258,11 +258,11 @@ def _redirect(log: Path) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
 
 
-def _close_handles_except(*kept: int) -> None:
+def _close_handles_except(*needed: int) -> None:
     """Closes what the fork inherited: listening sockets of other nodes, the supervisor socket, `starting` of siblings."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # a Path would open no fewer handles
         handle = int(name)
-        if handle >= STANDARD_HANDLES and handle not in kept:
+        if handle >= STANDARD_HANDLES and handle not in needed:
             try:
                 os.close(handle)
             except OSError:  # the handle by which this very listing was read

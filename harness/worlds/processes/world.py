@@ -1,8 +1,8 @@
 """The world `processes`: every node a process of its own on loopback, every link a proxy of the real Toxiproxy.
 
-Carriers: a link's holds are kept by Toxiproxy (`worlds.toxiproxy`), a node's by the parent of all node processes
-(`supervisor`), a switch's by the node itself. This module keeps none, so any number of processes may drive one
-stack through `ProcessesWorld.attach` and all see the same.
+Where holds are stored: a link's in Toxiproxy (`worlds.toxiproxy`), a node's in the supervisor of the node processes
+(`supervisor`), a switch's in the node itself. This module stores none, so any number of processes may drive one stack
+through `ProcessesWorld.attach` and see the same state.
 
 A node that is down is seen through its link as `reset`, not as `refused`: the proxy's port is open, the one behind it is
 not. Straight at the node's own port it is refused.
@@ -69,7 +69,7 @@ class ProcessesWorld(SocketWorld):
                     f"the specification of the stack in {folder} cannot be read: {wrong}",
                     hint=f"a stack of another version: `kill {running.daemon.pid}`, then `brownout down`",
                 ) from wrong
-            take_down(running)  # one that was killed while it was taken down
+            take_down(running)  # its end was interrupted
             raise StackGone(f"the stack in {folder} is dead") from wrong
         binary = Path(served.sidecars[0].argv[0])
         clock = served.clock

@@ -1,14 +1,14 @@
 """Proves on a standing stack of containers that no path goes round Toxiproxy and that nothing gets out.
 
 Theory. A path round Toxiproxy needs one of these: a container that can connect to one on another network, or to the machine,
-which could pass it on; a container other than Toxiproxy on two networks; a node that was told another address than a
-proxy's. So from inside every container connections are tried to all that it must not reach, the engine is asked who is on
-which network and with what rights, and the nodes are asked what they were told and whom they have talked to.
+which could forward; a container other than Toxiproxy on two networks; a node whose specification has an address that is no
+proxy's. So connections are attempted from inside every container to all that it must not reach; the engine's records give
+the members and rights of each network; and each node's specification and TCP connections are read.
 
-What is tried must be able to succeed, or its failure says nothing. So every container must also reach a proxy; the
-machine's side are sockets of this check, on the addresses that the machine has on Docker's networks and reached from
-there first; and the other docker network is one that the check makes, with a listener of its own. Nothing beyond this
-machine is ever tried: that there is no way out follows from there being none to the machine, which is the only gateway.
+An attempt must be able to succeed, or its failure proves nothing. So every container must also reach a proxy; the machine's
+side are listeners of this check, on the machine's addresses on Docker's networks, each reached from the machine first; and
+the foreign network is one that the check makes, with a listener of its own. Nothing beyond this machine is ever tried: the
+machine is the only gateway, so without a way to it there is no way out.
 
 Containers of one network do see each other. Between regions, and from the client network to a service, nothing does.
 """
@@ -64,7 +64,7 @@ time.sleep(600)
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """What the check came to. `attempts` connections had to fail; `notes` say what could not be tried on this machine."""
+    """The result. `attempts` connections had to fail; `notes` name what could not be tried on this machine."""
 
     stack: str
     containers: int
@@ -83,7 +83,7 @@ class InsideView:
 
 
 def check_topology(folder: Path) -> Topology:
-    """Looks at the stack that is up in `folder`; raises WorldError when it cannot be looked at, StackGone when it is gone."""
+    """Checks the stack that is up in `folder`; raises WorldError when it cannot be checked, StackGone when there is none."""
     running, stack = read_compose_stack(folder), read_served(folder / SPEC_NAME).stack
     engine = DockerEngine()
     try:
@@ -182,9 +182,9 @@ class _InsideCheck:
         return [f"{TOXIPROXY}:{port}" for port in self._link_ports]
 
     def _told_addresses_and_peers(self, container: Confined, seen: InsideView) -> list[str]:
-        """Whether it was told anything but proxies, and has talked to anyone but Toxiproxy."""
+        """Addresses in its specification that are no proxy's, and peers of its connections that are not Toxiproxy."""
         told = {link: at for link, at in (seen.links or {}).items() if self._told.get(link) != at}
-        found = [f"it was told that {link} is at {at}, which is no proxy of that link" for link, at in sorted(told.items())]
+        found = [f"its specification has {link} at {at}, which is no proxy of that link" for link, at in sorted(told.items())]
         usual = {HOST, *container.networks.values(), *(self._proxy_at.get(name, "") for name in container.networks)}
         if self._clients_at(container):  # clients may talk among themselves, as the load's do: none of them is a service
             usual |= {self._clients_at(other) for other in self._containers}
@@ -212,7 +212,7 @@ def _machine_listeners(networks: Sequence[Network]) -> Iterator[tuple[str, ...]]
 
 
 def _listener(held: ExitStack, address: str) -> int:
-    """A socket whose connections the kernel takes; nobody ever reads from them."""
+    """A listener whose connections the kernel completes; nothing is read from them."""
     server = held.enter_context(socket.create_server((address, 0), backlog=BACKLOG))
     return int(server.getsockname()[1])
 

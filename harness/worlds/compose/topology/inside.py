@@ -1,4 +1,4 @@
-"""What the topology check runs inside a container: tries connections, and tells whom the container has talked to.
+"""What the topology check runs inside a container: attempts connections, and lists the peers of the container's own.
 
 It is handed to `python3 -I -S -c` as text, so it knows the standard library only and nothing of this project. Its one
 argument is JSON, `{"targets": ["host:port", ...], "timeout_s": N}`; it prints
@@ -6,7 +6,7 @@ argument is JSON, `{"targets": ["host:port", ...], "timeout_s": N}`; it prints
     {"open": [the targets that took a connection], "peers": [addresses], "links": {...} or null}
 
 `peers` are the other ends of the container's connections, also of those that ended within the last minute; `links` is
-where the container was told to find each link of the stack, null where it was told nothing.
+where the container's specification has each link of the stack, null where it has no specification.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-TOLD = Path("/spec/stack.json")
+SPEC = Path("/spec/stack.json")
 RESOLVERS = 16
 CONNECTED = ("01", "04", "05", "06", "08")  # established, and the ways to end; the kernel's numbers
 
@@ -69,7 +69,7 @@ def peers(table: str) -> list[str]:
 def main() -> None:
     wanted = json.loads(sys.argv[1])
     seen = peers(Path("/proc/net/tcp").read_text(encoding="ascii"))
-    links = json.loads(TOLD.read_bytes())["links"] if TOLD.exists() else None
+    links = json.loads(SPEC.read_bytes())["links"] if SPEC.exists() else None
     taken = asyncio.run(open_ones(wanted["targets"], wanted["timeout_s"]))
     json.dump({"open": taken, "peers": seen, "links": links}, sys.stdout)
 

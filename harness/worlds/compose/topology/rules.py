@@ -1,4 +1,4 @@
-"""The rules that a stack of containers keeps, looked up in what the engine says about it; nothing is tried here."""
+"""The rules of a stack of containers, checked on the engine's records; no connection is attempted here."""
 
 from __future__ import annotations
 
@@ -25,17 +25,15 @@ class Violation:
 
 
 def rule_violations(containers: Sequence[Confined], networks: Sequence[Network]) -> Iterator[Violation]:
-    """Every rule that is not kept."""
+    """Every violation of a rule."""
     for container in containers:
         yield from (Violation(container.name, problem) for problem in _container_problems(container, containers))
     known = {container.id: container for container in containers}
     for network in networks:
-        strangers = [member for member in network.members if member not in known]
+        foreign = [member for member in network.members if member not in known]
         members = [known[member] for member in network.members if member in known]
         yield from (Violation(network.name, problem) for problem in _network_problems(network, members))
-        yield from (
-            Violation(network.name, f"the container {each[:12]}, no part of this stack, is on it") for each in strangers
-        )
+        yield from (Violation(network.name, f"the container {each[:12]}, no part of this stack, is on it") for each in foreign)
 
 
 def _container_problems(container: Confined, containers: Sequence[Confined]) -> Iterator[str]:
