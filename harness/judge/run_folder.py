@@ -9,13 +9,12 @@
 | `claims.json` | the claims as they were checked, with control runs that the folder does not hold | at the end |
 | `result.json` | everything that was concluded (brownout.harness.record.result) | at the end, and again by `report` |
 
-Whole files are written beside their name, synced and renamed, so a kill leaves the old one or the new one.
+Each is replaced as a whole and durably: a record must outlive the machine that made it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
@@ -24,6 +23,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from brownout.harness.base.files import replace_whole
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.record.attempts import Attempt
@@ -35,7 +35,11 @@ _ATTEMPT_FIELDS = tuple(each.name for each in fields(Attempt))
 
 
 class RunHeader(BaseModel):
-    """What a run was told, before it began. `started_at` is real time in ISO 8601; keys that are not known are left out."""
+    """All about a run that its history does not say, written before anything starts.
+
+    `source` is the name of the experiment's file, "" when it came from none. `started_at` is real time in ISO 8601. Keys of a
+    file that are not known are ignored.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,6 +53,7 @@ class RunHeader(BaseModel):
     command: str
     expected: str = ""
     parameters: Mapping[str, Any] = {}
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +71,18 @@ class Record:
 def write_header(folder: Path, header: RunHeader) -> None:
     """Writes `run.json`, from which `read_record` gives back an equal header."""
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "run.json", header.model_dump_json(by_alias=True, indent=2))
+    _write(folder / "run.json", header.model_dump_json(by_alias=True, indent=2))
 
 
 def write_claims(folder: Path, claims: tuple[ClaimResult, ...]) -> None:
     """Writes `claims.json`."""
-    _replace(folder / "claims.json", _CLAIMS.dump_json(claims, indent=2).decode())
+    _write(folder / "claims.json", _CLAIMS.dump_json(claims, indent=2).decode())
 
 
 def write_result(folder: Path, result: Result) -> Path:
     """Writes `result.json`, whole or not at all, and returns its path."""
     path = folder / "result.json"
-    _replace(path, result.model_dump_json(by_alias=True, indent=2))
+    _write(path, result.model_dump_json(by_alias=True, indent=2))
     return path
 
 
@@ -144,10 +149,5 @@ def _read_claims(folder: Path) -> tuple[ClaimResult, ...]:
         return ()
 
 
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+def _write(path: Path, text: str) -> None:
+    replace_whole(path, text + "\n", durable=True)

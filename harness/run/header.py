@@ -12,31 +12,28 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import orjson
-
 from brownout.harness.errors import UsageError
+from brownout.harness.judge.run_folder import RunHeader, write_header
 from brownout.harness.run.prepare import PreparedRun
 
 
 def write_run_file(folder: Path, run: PreparedRun) -> None:
     """Writes `run.json`, whole or not at all, before anything starts."""
     options = run.options
-    record = {
-        "experiment": run.experiment.model_dump(mode="json", by_alias=True),
-        "source": run.source,
-        "world": options.world,
-        "posture": run.posture,
-        "seed": options.seed,
-        "versions": versions(),
-        "clock_rate": run.rate,
-        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": options.command or _command(run),
-        "expected": options.expect,
-        "parameters": run.stack.settings,
-    }
-    beside = folder / ".run.json"
-    beside.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
-    beside.replace(folder / "run.json")  # whole or not at all, so that a folder that has it can be reported on
+    header = RunHeader(
+        experiment=run.experiment,
+        source=run.source,
+        world=options.world,
+        posture=run.posture,
+        seed=options.seed,
+        versions=versions(),
+        clock_rate=run.rate,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=options.command or _command(run),
+        expected=options.expect,
+        parameters=run.stack.settings,
+    )
+    write_header(folder, header)
 
 
 def _command(run: PreparedRun) -> str:

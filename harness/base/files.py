@@ -1,0 +1,134 @@
+"""Files that several processes read and write: whole replacement, and locks that end with their holder.
+
+`replace_whole` writes beside the file, then renames: a reader sees the old content or the new, never half of one, whatever
+is killed in between. Only a *durable* write also survives a power cut: content and folder are synced, which costs
+milliseconds on a busy disk. Each caller says which of the two it needs.
+
+`FileLock` is flock(2). The kernel drops it when the last descriptor of the holder closes, so a killed process never blocks
+the others. flock has no time-out of its own: a wait that ends is a poll.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Self
+
+from brownout.harness.errors import BrownoutError
+
+OWNER_ONLY = 0o600
+POLL_MIN_S, POLL_MAX_S = 0.002, 0.1
+
+
+class LockHeld(BrownoutError):
+    """Another process holds the lock of `path`; `holder` is its pid as text, "" where it cannot be read."""
+
+    def __init__(self, path: Path, holder: str, waited_s: float) -> None:
+        who = f"process {holder}" if holder else "another process"
+        super().__init__(f"{who} still holds {path} after {waited_s:.0f} s", hint="see what runs there, and end it")
+        self.path, self.holder, self.waited_s = path, holder, waited_s
+
+
+def replace_whole(path: Path, data: str | bytes, *, durable: bool, mode: int = 0o666) -> None:
+    """Replaces `path` by a file with this content (text as UTF-8) and `mode` less the umask; raises OSError, leaving no draft.
+
+    Several processes and threads may replace one path at once: the last rename wins.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    draft.unlink(missing_ok=True)  # of a killed process that had this pid
+    try:
+        # O_EXCL: the mode is surely ours, and a planted symbolic link is not followed
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename in `folder` survive a power cut: the new name is in the folder's own data."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class FileLock:
+    """A handle on the lock of a file, which is made when missing; a context manager that releases the lock at its end.
+
+    Constructing it takes no lock; raises OSError, FileNotFoundError for a folder that is not there. Two handles exclude each
+    other within one process too.
+    """
+
+    def __init__(self, path: Path, *, mode: int = OWNER_ONLY) -> None:
+        self.path = path
+        self._signed = False
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode)
+        except PermissionError:  # another user's file in a shared folder: to read it is enough for flock
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+
+    def take(self, *, shared: bool = False, patience_s: float | None = 0.0) -> bool:
+        """True once it is held; False when others still hold it after `patience_s`. None waits as long as it takes."""
+        how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        if patience_s is None:
+            fcntl.flock(self._descriptor, how)
+            return True
+        return self._poll(how | fcntl.LOCK_NB, patience_s)
+
+    def require(self, *, patience_s: float) -> None:
+        """Takes it exclusively and signs the file with this process's pid; raises LockHeld after `patience_s`."""
+        if not self.take(patience_s=patience_s):
+            raise LockHeld(self.path, self._holder(), patience_s)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, str(os.getpid()).encode("ascii"), 0)
+            self._signed = True
+        except OSError:  # opened to read only, or a full disk: held without a name
+            return
+
+    def _holder(self) -> str:
+        return os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
+
+    def close(self) -> None:
+        """Lets go of the lock. May run twice."""
+        if self._descriptor < 0:
+            return
+        if self._signed:
+            os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _poll(self, how: int, patience_s: float) -> bool:
+        began_s = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(self._descriptor, how)
+            except OSError as taken:
+                if taken.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+            else:
+                return True
+            waited_s = time.monotonic() - began_s
+            if waited_s >= patience_s:
+                return False
+            # late by a twentieth at most, and cheap however long it takes
+            time.sleep(min(POLL_MAX_S, max(POLL_MIN_S, waited_s / 20)))
