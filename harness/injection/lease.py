@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from brownout.harness.base.files import replace_whole
+
 LEASE_FILE = "lease.json"
 
 
@@ -105,10 +107,8 @@ class Lease:
 
     def _write(self, *, released: bool) -> None:
         state = LeaseState(self._monotonic(), self.ttl_s, boot_id(), released)
-        # a name of its own per process: a late renewal must never tear the file that another process is writing
-        fresh = self.folder / f"{LEASE_FILE}.{os.getpid()}"
-        fresh.write_text(json.dumps(asdict(state)), encoding="utf-8")
-        fresh.replace(self.folder / LEASE_FILE)
+        # durable: after a power cut the next command must be able to read that this lease is of another boot
+        replace_whole(self.folder / LEASE_FILE, json.dumps(asdict(state)), durable=True)
 
 
 class LeaseKeeper:

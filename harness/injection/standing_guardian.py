@@ -14,7 +14,6 @@ it keeps it until it is gone, so that a command that comes at that moment waits 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import logging
 import os
 import subprocess
@@ -24,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from brownout.harness.base.files import FileLock
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.injection.guardian import DEFAULT_MAKE, LOG_FILE, Action, Watcher, become_guardian
 from brownout.harness.injection.ledger import Ledger
@@ -39,39 +39,22 @@ LATE_S = 2.0  # how long a new guardian tries for a lock that somebody may only 
 READY_TIMEOUT_S = 20.0
 
 
-class FileLock:
-    """flock(2) on a file of the stack's folder, which must be there (StackGone); the kernel drops it when this process ends."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except FileNotFoundError:
-            raise StackGone(f"the stack in {path.parent} has no folder any more") from None
-
-    def take(self, *, shared: bool = False, wait: bool = True) -> bool:
-        """True once it is ours; False when `wait` is not wanted and it is somebody else's."""
-        how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
-        try:
-            fcntl.flock(self._descriptor, how)
-        except BlockingIOError:
-            return False
-        return True
-
-    def close(self) -> None:
-        """Lets go of it. May run twice."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+def _lock_of(folder: Path, name: str) -> FileLock:
+    """A lock of the stack in `folder`; raises StackGone when the folder is not there any more."""
+    try:
+        return FileLock(folder / name)
+    except FileNotFoundError:
+        raise StackGone(f"the stack in {folder} has no folder any more") from None
 
 
 class Claim:
     """Held by a command while it may inject, so that no guardian leaves; a context manager. Waits for one that is leaving."""
 
     def __init__(self, folder: Path) -> None:
-        self._lock = FileLock(folder / CLAIMS_LOCK)
+        self._lock = _lock_of(folder, CLAIMS_LOCK)
 
     def __enter__(self) -> Self:
-        self._lock.take(shared=True)
+        self._lock.take(shared=True, patience_s=None)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,11 +63,8 @@ class Claim:
 
 def is_watched(folder: Path) -> bool:
     """True while a guardian watches the standing stack of that folder; raises StackGone."""
-    lock = FileLock(folder / GUARDIAN_LOCK)
-    try:
-        return not lock.take(shared=True, wait=False)
-    finally:
-        lock.close()
+    with _lock_of(folder, GUARDIAN_LOCK) as lock:
+        return not lock.take(shared=True)
 
 
 def ensure_guardian(stack: StackRecord, ledger: Path, *, make: str = DEFAULT_MAKE) -> None:
@@ -127,7 +107,7 @@ class StandingGuardian(Watcher):
     def __init__(self, ledger: Ledger, stack_id: str, attach: Attach, make: Make) -> None:
         super().__init__(ledger, stack_id, POLL_S)
         self._attach, self._make = attach, make
-        self._claims = FileLock(ledger.stack(stack_id).folder / CLAIMS_LOCK)
+        self._claims = _lock_of(ledger.stack(stack_id).folder, CLAIMS_LOCK)
 
     def close(self) -> None:
         """Lets go of the claims' lock; the end of its process does that too."""
@@ -144,11 +124,12 @@ class StandingGuardian(Watcher):
 
     def _nobody_needs_it(self) -> bool:
         """Whether no fault is open and no command is about to open one; the claims' lock is then ours until we are gone."""
-        if not self._claims.take(wait=False):
+        if not self._claims.take():
             return False
         if not self.ledger.open_faults(self.stack_id):
             return True
-        self._claims.take(shared=True)  # a share beside those of others: a lock is given back by taking less of it
+        # a share beside those of others: flock gives an exclusive lock back by taking a shared one
+        self._claims.take(shared=True, patience_s=None)
         return False
 
     async def act(self, action: Action, stack: StackRecord) -> Healed:
@@ -167,10 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     make: Make = load_entry(options.make)
     with Ledger(options.ledger) as ledger:
-        lock = FileLock(ledger.stack(options.stack).folder / GUARDIAN_LOCK)
+        lock = _lock_of(ledger.stack(options.stack).folder, GUARDIAN_LOCK)
     end_s = time.monotonic() + LATE_S
-    while not lock.take(wait=False):
-        if time.monotonic() > end_s or not lock.take(shared=True, wait=False):
+    while not lock.take():
+        if time.monotonic() > end_s or not lock.take(shared=True):
             return  # a guardian has it; who is only looking lets others look too
         time.sleep(0.02)
     if os.fork() != 0:  # whoever started us learns by our end that the guardian, which now has the lock, watches

@@ -10,11 +10,12 @@ A document that grows old is shown as such, because then nobody knows what is in
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brownout.harness.base.files import replace_whole
 
 SCHEMA: Literal["brownout/bands/v1"] = "brownout/bands/v1"
 FILE_NAME = "faults.json"
@@ -52,9 +53,8 @@ class Bands(Part):
 
 def write_bands(folder: Path, bands: Bands) -> None:
     """Replaces the folder's document as a whole; raises OSError."""
-    beside = folder / f".{FILE_NAME}.{os.getpid()}"
-    beside.write_text(bands.model_dump_json(by_alias=True), encoding="utf-8")
-    beside.replace(folder / FILE_NAME)
+    # not durable: it is written anew every half second, and one of another boot is stale anyway
+    replace_whole(folder / FILE_NAME, bands.model_dump_json(by_alias=True), durable=False)
 
 
 def read_bands(folder: Path) -> Bands | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from brownout.harness.base.files import replace_whole
 from brownout.harness.load.bands import Band, Bands
 from brownout.harness.load.board import Board, Objective, Point
 from brownout.harness.load.tally import CohortCounts, percentile_ms
@@ -88,9 +88,8 @@ _VIEW = TypeAdapter(View)
 
 def write_view(folder: Path, shown: View) -> None:
     """Replaces the folder's `board.json` as a whole; raises OSError."""
-    beside = folder / f".{FILE_NAME}.{os.getpid()}"
-    beside.write_bytes(shown.to_json())
-    beside.replace(folder / FILE_NAME)
+    # not durable: it is written anew every half second, and the record of the load is elsewhere
+    replace_whole(folder / FILE_NAME, shown.to_json(), durable=False)
 
 
 def read_view(folder: Path) -> View | None:

@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment.watch import standing_watch
 from brownout.harness.load.arrivals import LoadPlan, plan_json
@@ -27,7 +28,7 @@ from brownout.harness.operate.load_plan import StandingLoad, at_rates, needs_use
 from brownout.harness.worlds.compose.layout import SPEC_FOLDER
 from brownout.identity.core.topology import CLIENT, Link
 from brownout.identity.server.shared_spec import GO_NAME, USER_TOKEN_NAME, read_stack, resolved
-from brownout.identity.server.spec_file import ServedStack, write_private
+from brownout.identity.server.spec_file import ServedStack
 
 LOOK_INTERVAL_S = 0.1
 WEB_PORT, MASTER_PORT = 8089, 5557
@@ -81,7 +82,7 @@ def main(arguments: list[str]) -> None:
         _say(f"no plan: {wrong}")
         sys.exit(UsageError.exit_code)
     path = Path(tempfile.mkdtemp()) / "load-plan.json"
-    write_private(path, json.dumps(plan_json(plan)).encode())
+    replace_whole(path, json.dumps(plan_json(plan)), durable=False, mode=OWNER_ONLY)  # for this very process, as Locust
     told = {"BROWNOUT_LOAD_PLAN": str(path), "BROWNOUT_LOAD_TOKEN": served.stack.control_token}
     os.execve(sys.executable, [sys.executable, *locust_arguments(), *arguments[1:]], {**os.environ, **told})  # noqa: S606  # no shell wanted
 

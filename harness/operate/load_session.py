@@ -7,8 +7,6 @@ stack has one load at a time, which a lock on its folder sees to; the kernel dro
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from brownout.harness.base.files import FileLock, LockHeld
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.experiment.model import Experiment
@@ -121,23 +120,17 @@ def _attach(row: StackRecord) -> LiveWorld:
 
 @contextmanager
 def locked(row: StackRecord) -> Iterator[Path]:
-    """The stack's load folder, empty, and nobody else's; raises UsageError when somebody has it."""
+    """The stack's load folder, emptied and locked; raises UsageError while another load has it."""
     folder = row.folder / FOLDER_NAME
     folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / LOCK_NAME).open("a+") as lock:
+    with FileLock(folder / LOCK_NAME) as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read().strip() or "unknown"
-            hint = "end that one with Ctrl-C first"
-            raise UsageError(f"stack {row.id} has a load already (process {owner})", hint=hint) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+            lock.require(patience_s=0)
+        except LockHeld as held:
+            problem = f"stack {row.id} has a load already (process {held.holder or 'unknown'})"
+            raise UsageError(problem, hint="end that one with Ctrl-C first") from None
         driver.clear(folder)
         yield folder
-        lock.truncate(0)
 
 
 def _require_room(folder: Path, workers: int) -> None:

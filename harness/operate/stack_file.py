@@ -5,13 +5,13 @@ It holds the control token, so it is readable by its owner only. `docs/stack-fil
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError
 from brownout.harness.world import Inside
@@ -168,15 +168,11 @@ def _machines(spec: StackSpec, urls: Mapping[str, str]) -> dict[str, MachineEntr
 
 
 def write_stack_file(path: Path, content: StackFile) -> None:
-    """Writes the file whole, mode 0600; raises UsageError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Replaces the file, mode 0600; raises UsageError."""
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content.model_dump_json(by_alias=True, indent=2) + "\n")
-        beside.replace(path)
+        # durable: it is the only place that names the secrets with which clients reach the stack
+        replace_whole(path, content.model_dump_json(by_alias=True, indent=2) + "\n", durable=True, mode=OWNER_ONLY)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise UsageError(f"{path} cannot be written: {error.strerror}", hint="name another --stack-file") from error
 
 

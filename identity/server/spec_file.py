@@ -55,8 +55,11 @@ def split_address(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Replaces `path` as a whole by a file of mode 0600, so that no reader ever sees half of it."""
+def _write_private(path: Path, content: bytes) -> None:
+    """Replaces `path` as a whole and durably by a file of mode 0600.
+
+    The service imports nothing of the harness, so its one whole-file write is its own.
+    """
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
@@ -69,7 +72,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 def write_served(path: Path, served: ServedStack) -> None:
     """Writes the file (mode 0600)."""
-    write_private(path, orjson.dumps(asdict(served), option=orjson.OPT_INDENT_2))
+    _write_private(path, orjson.dumps(asdict(served), option=orjson.OPT_INDENT_2))
 
 
 def read_served(path: Path) -> ServedStack:

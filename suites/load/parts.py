@@ -28,6 +28,7 @@ from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import Runner, WorkerRunner
 
+from brownout.harness.base.files import replace_whole
 from brownout.harness.injection.lease import boot_id
 from brownout.harness.load.arrivals import LoadPlan, plan_json
 from brownout.harness.load.bands import read_bands
@@ -131,7 +132,8 @@ class Desk:
         """Settles what can be, and writes what others read."""
         self.board.tick(over=over)
         if found := (*self._notes, *self.board.problems()):
-            _replace(self.folder / PROBLEMS_NAME, json.dumps(found))
+            # not durable: read by the process that started this one, while both live
+            replace_whole(self.folder / PROBLEMS_NAME, json.dumps(found), durable=False)
         if self.board.plan.block_s is not None:
             write_view(self.folder, view(self.board, read_bands(self.folder), shown_s=_SHOWN_S, problems=self._notes))
 
@@ -289,9 +291,3 @@ def _on_our_clock(plan: LoadPlan, ahead_s: float) -> LoadPlan:
     """The plan with its clock as a machine sees it whose monotonic clock is `ahead_s` behind the master's."""
     clock = {**plan.clock, "monotonic_s": plan.clock["monotonic_s"] - ahead_s}
     return plan.model_copy(update={"clock": clock})
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import orjson
 
+from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.worlds.compose.layout import DEFAULT_FIRST_PORT, SPEC_FOLDER, inside_links, public_urls
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.topology import StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
-from brownout.identity.server.spec_file import ServedStack, write_private, write_served
+from brownout.identity.server.spec_file import ServedStack, write_served
 
 PORTS_VARIABLE = "BROWNOUT_PORTS"
 GROUP_READS = 0o440
@@ -47,7 +48,8 @@ def main(folder: Path) -> int:
     clock = Clock.starting_now(time.time(), 1.0)
     write_served(folder / SPEC_NAME, served_stack(stack, clock, first_port=first_port_of(os.environ)))
     (folder / SPEC_NAME).chmod(GROUP_READS)  # the firewall runs as root without the capability to read other users' files
-    write_private(folder / GO_NAME, orjson.dumps(clock.to_record()))
+    # durable: the containers of a stack that comes back after a power cut wait for it
+    replace_whole(folder / GO_NAME, orjson.dumps(clock.to_record()), durable=True, mode=OWNER_ONLY)
     return 0
 
 

@@ -20,7 +20,6 @@ started at once; the lock of the file is held for one read and write only.
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ import httpx
 import orjson
 
 from brownout import __version__
+from brownout.harness.base.files import OWNER_ONLY, FileLock, replace_whole
 from brownout.harness.base.ports import HOST
 from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.errors import WorldError
@@ -40,7 +40,6 @@ from brownout.harness.worlds.compose.layout import control_name, network_of, pub
 from brownout.harness.worlds.compose.stack import HOLDS_NAME, ComposeStack
 from brownout.identity.core.settings import BUILDS
 from brownout.identity.core.topology import StackSpec
-from brownout.identity.server.spec_file import write_private
 
 AWAY: tuple[NodeEffectKind, ...] = (
     "wiped",
@@ -258,19 +257,14 @@ class NodeHolds:
 
     def _write(self, holds: Mapping[str, Holds]) -> None:
         records = {node: {fault_id: one.to_json() for fault_id, one in held.items()} for node, held in holds.items() if held}
-        write_private(self._path, orjson.dumps(records))
+        # durable: after a power cut it says which containers to set going again
+        replace_whole(self._path, orjson.dumps(records), durable=True, mode=OWNER_ONLY)
 
     @contextmanager
     def _turn(self, of: str) -> Iterator[None]:
         """Waits for the turn to change a node, or for the end of its patience: a paused runner must not stop a guardian."""
-        deadline_s = time.monotonic() + TURN_TIMEOUT_S
-        with self._path.with_name(f"{self._path.stem}.{of}.lock").open("w") as handle:
-            while time.monotonic() < deadline_s:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    time.sleep(LOOK_INTERVAL_S)  # flock knows no time-out of its own
+        with FileLock(self._path.with_name(f"{self._path.stem}.{of}.lock")) as lock:
+            lock.take(patience_s=TURN_TIMEOUT_S)
             yield
 
 

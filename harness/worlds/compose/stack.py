@@ -20,6 +20,7 @@ import httpx
 import orjson
 
 from brownout import __version__
+from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, consecutive_ports
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import StackGone, WorldError
@@ -39,7 +40,7 @@ from brownout.harness.worlds.compose.layout import (
 from brownout.identity.core.topology import StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
-from brownout.identity.server.spec_file import ServedStack, write_private, write_served
+from brownout.identity.server.spec_file import ServedStack, write_served
 
 SCHEMA = "brownout/world/v1"
 RECORD_NAME, HOLDS_NAME, VARIABLES_NAME = "world.json", "node-holds.json", "compose.env"
@@ -93,9 +94,11 @@ class ComposeStack:
         """Writes the record and, for `docker compose --env-file` by hand, the variables of the stack."""
         compose = self.compose()
         lines = [f"COMPOSE_PROJECT_NAME={self.project}", *(f"{name}={value}" for name, value in compose.variables.items())]
-        write_private(self.folder / VARIABLES_NAME, "\n".join((*lines, "")).encode())
+        replace_whole(self.folder / VARIABLES_NAME, "\n".join((*lines, "")), durable=True, mode=OWNER_ONLY)
         row = {"schema": SCHEMA, "world": "compose", **asdict(self), "folder": str(self.folder)}
-        write_private(self.folder / RECORD_NAME, orjson.dumps(row, option=orjson.OPT_INDENT_2))
+        content = orjson.dumps(row, option=orjson.OPT_INDENT_2)
+        # durable: after a power cut it says which containers to take away
+        replace_whole(self.folder / RECORD_NAME, content, durable=True, mode=OWNER_ONLY)
 
 
 def owner() -> str:

@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from brownout.harness.base import processes as system
+from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, free_ports
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import StackGone, WorldError
@@ -28,7 +29,7 @@ from brownout.harness.worlds.processes.daemon import LOG_FOLDER, OWN_LOG
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
-from brownout.identity.server.spec_file import ServedStack, Sidecar, write_private, write_served
+from brownout.identity.server.spec_file import ServedStack, Sidecar, write_served
 
 SCHEMA = "brownout/world/v1"
 RECORD_NAME, SPEC_NAME = "world.json", "spec.json"
@@ -53,7 +54,9 @@ class ProcessStack:
 
     def write(self) -> None:
         row = {"schema": SCHEMA, "world": "processes", **asdict(self), "folder": str(self.folder)}
-        write_private(self.folder / RECORD_NAME, orjson.dumps(row, option=orjson.OPT_INDENT_2))
+        content = orjson.dumps(row, option=orjson.OPT_INDENT_2)
+        # durable: the only place that names the stack's processes to those who end it
+        replace_whole(self.folder / RECORD_NAME, content, durable=True, mode=OWNER_ONLY)
 
 
 def read_process_stack(folder: Path) -> ProcessStack:

@@ -17,7 +17,6 @@ anew, its `requests` is replaced by a guarded one, and what it cannot do is aske
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -33,6 +32,7 @@ import requests
 import toxiproxy
 import toxiproxy.api
 
+from brownout.harness.base.files import FileLock
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.effects import LinkEffect, is_refused
 from brownout.harness.errors import WorldError
@@ -240,14 +240,8 @@ class Toxiproxy:
         """Waits for the turn to change links, or for the end of its patience."""
         folder = state_dir() / "locks"
         folder.mkdir(exist_ok=True)
-        deadline_s = time.monotonic() + TURN_TIMEOUT_S
-        with (folder / f"toxiproxy-{self._host}-{self._port}").open("w") as handle:
-            while time.monotonic() < deadline_s:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    time.sleep(0.002)  # flock knows no time-out of its own
+        with FileLock(folder / f"toxiproxy-{self._host}-{self._port}") as lock:
+            lock.take(patience_s=TURN_TIMEOUT_S)
             yield
 
     @contextmanager

@@ -7,7 +7,6 @@ and is renamed into place when it has shown its version, so a failure or a kill 
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import re
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import platformdirs
 
+from brownout.harness.base.files import FileLock
 from brownout.harness.base.statedir import tools_dir
 from brownout.harness.errors import BrownoutError
 
@@ -131,12 +131,10 @@ def _tools_folders() -> tuple[Path, ...]:
 
 @contextmanager
 def _locked(path: Path, say: Say) -> Iterator[None]:
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with FileLock(path) as lock:
+        if not lock.take():
             say("another set-up is building Toxiproxy: waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock.take(patience_s=None)
         yield
 
 

@@ -12,11 +12,12 @@ from contextlib import suppress
 
 import pytest
 
+from brownout.harness.base.files import FileLock
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import attach_world, heal_leftovers
-from brownout.harness.injection.standing_guardian import Claim, FileLock, StandingGuardian, ensure_guardian, is_watched
+from brownout.harness.injection.standing_guardian import Claim, StandingGuardian, ensure_guardian, is_watched
 from brownout.harness.operate.heal import heal_leftovers_now
 from support.brownout_command import eventually
 from support.fake_world import drive
@@ -169,9 +170,9 @@ def test_a_claim_waits_for_a_guardian_that_is_leaving(stand: MakeStand) -> None:
             assert guardian.decide() == "watch"
         assert guardian.decide() == "leave"
         newcomer = FileLock(stack.folder / "claims.lock")
-        assert not newcomer.take(shared=True, wait=False)
+        assert not newcomer.take(shared=True)
         guardian.close()
-        assert newcomer.take(shared=True, wait=False)
+        assert newcomer.take(shared=True)
         newcomer.close()
 
 
