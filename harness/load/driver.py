@@ -28,6 +28,7 @@ from brownout.harness.load.tail import LogTail
 from brownout.harness.load.view import FILE_NAME as BOARD_NAME
 
 ENTRY_POINT_GROUP, ENTRY_POINT_NAME = "brownout.load", "locust"
+OWN_MODULE = "brownout.suites.load.locustfile"
 LOG_NAME = "locust.log"
 PROBLEMS_NAME = "load-problems.json"
 _LEFT = ("requests*.jsonl", "load-*.jsonl", "locust*.log", PROBLEMS_NAME, BANDS_NAME, BOARD_NAME)
@@ -202,10 +203,17 @@ class DrivenLoad:
 
 
 def find_locustfile() -> Path:
-    """The Locust file, found without importing it; raises WorldError."""
+    """The Locust file, found without importing it; raises WorldError.
+
+    It is the module that the entry point names. The load's image holds our code without the metadata in which entry
+    points stand, and there it is the module of this distribution.
+    """
     found = entry_points(group=ENTRY_POINT_GROUP, name=ENTRY_POINT_NAME)
-    module = next((entry.module for entry in found), "")
-    spec = find_spec(module) if module else None
+    module = next((entry.module for entry in found), OWN_MODULE)
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # a package above it is not there either
+        spec = None
     if spec is None or spec.origin is None:
         raise WorldError(
             f"no load generator is installed (entry point {ENTRY_POINT_NAME!r} of {ENTRY_POINT_GROUP!r})",

@@ -23,7 +23,7 @@ from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment.watch import standing_watch
 from brownout.harness.load.arrivals import LoadPlan, plan_json
-from brownout.harness.load.driver import clear
+from brownout.harness.load.driver import clear, find_locustfile
 from brownout.harness.operate.load_plan import StandingLoad, at_rates, needs_user_token, standing_load, standing_plan
 from brownout.harness.worlds.compose.layout import SPEC_FOLDER
 from brownout.identity.core.topology import CLIENT, Link
@@ -32,7 +32,6 @@ from brownout.identity.server.spec_file import ServedStack
 
 LOOK_INTERVAL_S = 0.1
 WEB_PORT, MASTER_PORT = 8089, 5557
-LOCUSTFILE = Path(__file__).parents[2] / "suites" / "load" / "locustfile.py"
 SEED = 1
 
 
@@ -56,9 +55,9 @@ def make_plan(served: ServedStack, *, per_s: float, user_token: str) -> LoadPlan
 
 
 def locust_arguments() -> list[str]:
-    """How the master is started."""
+    """How the master is started; raises WorldError when there is no Locust file."""
     return [
-        *("-m", "locust", "-f", str(LOCUSTFILE), "--master", "--autostart", "--expect-workers", "1"),
+        *("-m", "locust", "-f", str(find_locustfile()), "--master", "--autostart", "--expect-workers", "1"),
         *("--users", "1", "--spawn-rate", "1", "--only-summary"),
         *("--web-host", "0.0.0.0", "--web-port", str(WEB_PORT), "--master-bind-port", str(MASTER_PORT)),  # noqa: S104  # its own network
     ]

@@ -396,3 +396,20 @@ def test_the_locust_file_is_found_without_importing_it() -> None:
         "sys.exit(any(name in sys.modules for name in ('gevent', 'locust', 'azure.identity')))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_the_locust_file_is_found_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the load's image there are no entry points, and the file is that of this distribution."""
+    installed = driver.find_locustfile()
+    monkeypatch.setattr(driver, "entry_points", lambda **_: ())
+    assert driver.find_locustfile() == installed
+
+
+@pytest.mark.parametrize("module", ["brownout.suites.load.not_there", "not_there_at_all.locustfile"])
+def test_a_load_generator_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Where the module or its package is missing, the message says what to install."""
+    monkeypatch.setattr(driver, "entry_points", lambda **_: ())
+    monkeypatch.setattr(driver, "OWN_MODULE", module)
+    with pytest.raises(WorldError, match="no load generator is installed") as raised:
+        driver.find_locustfile()
+    assert "load" in raised.value.hint

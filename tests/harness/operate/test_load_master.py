@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from brownout.harness.errors import UsageError
-from brownout.harness.operate.load_master import LOCUSTFILE, locust_arguments, make_plan
+from brownout.harness.load.driver import find_locustfile
+from brownout.harness.operate.load_master import locust_arguments, make_plan
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.spec_file import ServedStack
@@ -41,6 +42,5 @@ def test_a_stack_for_which_there_are_no_clients_is_told() -> None:
 
 def test_the_master_is_the_projects_own_locust_file() -> None:
     """What is started is there, and waits for its first worker."""
-    assert LOCUSTFILE.is_file()
-    assert locust_arguments()[:4] == ["-m", "locust", "-f", str(LOCUSTFILE)]
+    assert locust_arguments()[:4] == ["-m", "locust", "-f", str(find_locustfile())]
     assert "--master" in locust_arguments()
