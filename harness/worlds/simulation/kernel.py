@@ -1,22 +1,23 @@
-"""A coroutine kernel on virtual time: a heap of (nanoseconds, sequence, callback), nothing else.
+"""A coroutine kernel on virtual time: a heap of timers, a queue of what is due now, and nothing else.
 
-Laws. Time is integer nanoseconds and moves only from event to event. Ties are broken by sequence number, so equal inputs
-give equal runs, byte for byte. Coroutines await only Futures of this kernel (directly or through `sleep`); awaiting
-anything else is an error at once rather than a hang. A failure that nobody awaits when it happens is thrown into the
-coroutine that `run` was given, so that it takes everything down in order instead of going on without a part. No asyncio
-here: its loop is five times slower and needs private interfaces to run on virtual time
-(docs/reference/statistics.md#virtual-time).
+Laws. Time is integer nanoseconds and moves only to the next timer, once the queue is empty. Callbacks run in the order of
+(instant, scheduling), so equal inputs give equal runs, byte for byte. Coroutines await only Futures of this kernel (directly
+or through `sleep`); awaiting anything else is an error at once rather than a hang. A coroutine's failure that nothing awaits
+is thrown into the coroutine that `run` was given, so that the whole run ends in order instead of going on without a part.
+
+The standard library's event loop is not used: on virtual time it needs its private interfaces, and it is five times slower.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+Callback = Callable[[], None]
 NS_PER_S = 1_000_000_000
-_PENDING = object()
 
 
 class Deadlock(Exception):
@@ -24,55 +25,50 @@ class Deadlock(Exception):
 
 
 class Future(Generic[T]):
-    """A value that will be there. The first `resolve` or `fail` counts, later ones are ignored."""
+    """A value that is not there yet. The first `resolve` or `fail` counts, later ones are ignored."""
 
-    __slots__ = ("_callbacks", "_error", "_kernel", "_value")
+    __slots__ = ("_callbacks", "_error", "_value", "done", "kernel")
 
     def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-        self._value: Any = _PENDING
+        self.kernel = kernel
+        self.done = False
+        self._value: Any = None
         self._error: BaseException | None = None
-        self._callbacks: list[Callable[[], None]] = []
-
-    @property
-    def done(self) -> bool:
-        return self._value is not _PENDING or self._error is not None
+        self._callbacks: tuple[Callback, ...] = ()
 
     @property
     def awaited(self) -> bool:
-        """True while somebody waits for it."""
+        """True while a coroutine or a callback waits for it."""
         return bool(self._callbacks)
-
-    def belongs_to(self, kernel: Kernel) -> bool:
-        return self._kernel is kernel
 
     def resolve(self, value: T) -> None:
         if not self.done:
             self._value = value
-            self._wake()
+            self._end()
 
     def fail(self, error: BaseException) -> None:
         if not self.done:
             self._error = error
-            self._wake()
+            self._end()
 
-    def _wake(self) -> None:
+    def _end(self) -> None:
+        self.done = True
         for callback in self._callbacks:
-            self._kernel.soon(callback)
-        self._callbacks.clear()
+            self.kernel.soon(callback)
+        self._callbacks = ()
 
-    def when_done(self, callback: Callable[[], None]) -> None:
+    def when_done(self, callback: Callback) -> None:
         if self.done:
-            self._kernel.soon(callback)
+            self.kernel.soon(callback)
         else:
-            self._callbacks.append(callback)
+            self._callbacks = (*self._callbacks, callback)
 
     def result(self) -> T:
-        """The value; raises what it failed with. Only to be called when done."""
+        """The value; raises the error that the future failed with. Only to be called when done."""
+        assert self.done
         if self._error is not None:
             raise self._error
-        assert self._value is not _PENDING
-        return self._value  # type: ignore[no-any-return]  # Any holds the sentinel too
+        return self._value  # type: ignore[no-any-return]  # Any, because it is None until there is a value
 
     def __await__(self) -> Generator[Future[T], None, T]:
         if not self.done:
@@ -85,26 +81,29 @@ class Kernel:
 
     def __init__(self, start_s: float = 0.0) -> None:
         self.now_ns = round(start_s * NS_PER_S)
-        self._heap: list[tuple[int, int, Callable[[], None]]] = []
-        self._sequence = 0
-        self._tasks: dict[_Task, None] = {}  # in the order of their start, so that closing is the same in every run
-        self._main: _Task | None = None
+        self._timers: list[tuple[int, int, Callback]] = []  # of later instants only
+        self._due: deque[Callback] = deque()
+        self._timers_set = 0
+        self._tasks: dict[_Task[Any], None] = {}  # in the order of their start, so that closing is the same in every run
+        self._main: _Task[Any] | None = None
 
     def now_s(self) -> float:
         return self.now_ns / NS_PER_S
 
-    def at(self, instant_ns: int, callback: Callable[[], None]) -> None:
+    def at(self, instant_ns: int, callback: Callback) -> None:
         """Calls back at an instant, or now if that is past."""
-        self._sequence += 1
-        heapq.heappush(self._heap, (instant_ns if instant_ns > self.now_ns else self.now_ns, self._sequence, callback))
+        if instant_ns > self.now_ns:
+            self._timers_set += 1
+            heapq.heappush(self._timers, (instant_ns, self._timers_set, callback))
+        else:
+            self._due.append(callback)
 
-    def soon(self, callback: Callable[[], None]) -> None:
+    def soon(self, callback: Callback) -> None:
         """Calls back at this instant, after what was already scheduled for it."""
-        self._sequence += 1
-        heapq.heappush(self._heap, (self.now_ns, self._sequence, callback))
+        self._due.append(callback)
 
-    def after(self, delay_s: float, callback: Callable[[], None]) -> None:
-        self.at(self.now_ns + max(0, round(delay_s * NS_PER_S)), callback)
+    def after(self, delay_s: float, callback: Callback) -> None:
+        self.at(self.now_ns + round(delay_s * NS_PER_S), callback)
 
     async def sleep(self, duration_s: float) -> None:
         future: Future[None] = Future(self)
@@ -115,80 +114,95 @@ class Kernel:
         await self.sleep(at_s - self.now_s())
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Starts a coroutine at this instant; its end is the future's. A failure that nobody awaits surfaces in `run`."""
-        return self._start(coroutine).end
+        """Starts a coroutine at this instant; its end is the future's. A failure that nothing awaits surfaces in `run`."""
+        return self._start(coroutine)
 
-    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> _Task:
+    def _start(self, coroutine: Coroutine[Any, Any, T]) -> _Task[T]:
         task = _Task(self, coroutine)
         self._tasks[task] = None
-        self.soon(task.step)
+        self._due.append(task.step)
         return task
+
+    def begin(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Runs a coroutine at once as far as its first wait; the rest goes on as if it had been spawned.
+
+        For callbacks only: within a coroutine it would run the other one in the middle of a step.
+        """
+        task = _Task(self, coroutine)
+        self._tasks[task] = None
+        task.step()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs until `coroutine` is done and returns its result.
 
-        Raises Deadlock when it never can be done, and what another coroutine failed with while nobody awaited that.
+        Raises Deadlock when it never can be done, and the failure of any other coroutine that nothing awaits.
         """
         assert self._main is None, "run is not re-entrant"
-        main = self._main = self._start(coroutine)
-        heap = self._heap
+        main = self._start(coroutine)
+        self._main = main
+        due, timers = self._due, self._timers
         try:
-            while not main.end.done:
-                if not heap:
+            while not main.done:
+                if due:
+                    due.popleft()()
+                    continue
+                if not timers:
                     raise Deadlock("nothing is scheduled any more")
-                self.now_ns, _, callback = heapq.heappop(heap)
+                self.now_ns, _, callback = heapq.heappop(timers)
+                while timers and timers[0][0] == self.now_ns:  # of one instant: before all that they themselves make due
+                    due.append(heapq.heappop(timers)[2])
                 callback()
         finally:
             self._main = None
-        result: T = main.end.result()
-        return result
+        return main.result()
 
     def close(self) -> None:
         """Ends every coroutine that is still under way."""
         for task in list(self._tasks):
             task.close()
         self._tasks.clear()
-        self._heap.clear()
+        self._timers.clear()
+        self._due.clear()
 
-    def ended(self, task: _Task, error: Exception | None) -> None:
-        """Takes note of a task's end; a failure that nobody awaits is thrown into the coroutine that is being run."""
+    def ended(self, task: _Task[Any], error: Exception | None) -> None:
+        """Takes note of a task's end; a failure that nothing awaits is thrown into the coroutine that is being run."""
         self._tasks.pop(task, None)
-        if error is not None and task is not self._main and not task.end.awaited and self._main is not None:
+        if error is not None and task is not self._main and not task.awaited and self._main is not None:
             self._main.interrupt(error)
 
 
-class _Task:
-    """A coroutine under way."""
+class _Task(Future[T]):
+    """A coroutine under way; as a future, its end."""
 
-    __slots__ = ("_awaiting", "_coroutine", "_kernel", "end")
+    __slots__ = ("_awaiting", "_coroutine")
 
-    def __init__(self, kernel: Kernel, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._kernel, self._coroutine = kernel, coroutine
+    def __init__(self, kernel: Kernel, coroutine: Coroutine[Any, Any, T]) -> None:
+        super().__init__(kernel)
+        self._coroutine = coroutine
         self._awaiting: Future[Any] | None = None
-        self.end: Future[Any] = Future(kernel)
 
     def step(self) -> None:
         awaiting = self._awaiting
-        if self.end.done or (awaiting is not None and not awaiting.done):
+        if self.done or (awaiting is not None and not awaiting.done):
             return  # woken by what it awaited before it was interrupted
         self._resume(None)
 
     def interrupt(self, error: Exception) -> None:
-        """Has the coroutine fail with `error` where it stands, at this instant."""
-        self._kernel.soon(lambda: None if self.end.done else self._resume(error))
+        """Has the coroutine fail with `error` at its present wait, at this instant."""
+        self.kernel.soon(lambda: None if self.done else self._resume(error))
 
     def _resume(self, error: Exception | None) -> None:
         try:
             awaited = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
-            while not (isinstance(awaited, Future) and awaited.belongs_to(self._kernel)):
+            while getattr(awaited, "kernel", None) is not self.kernel:
                 wrong = f"a coroutine of the simulation awaited {awaited!r}, which is not of its kernel"
                 awaited = self._coroutine.throw(TypeError(wrong))
         except StopIteration as stop:
-            self._kernel.ended(self, None)
-            self.end.resolve(stop.value)
-        except Exception as failure:  # whatever it raised belongs to whoever awaits it
-            self._kernel.ended(self, failure)
-            self.end.fail(failure)
+            self.kernel.ended(self, None)
+            self.resolve(stop.value)
+        except Exception as failure:  # it belongs to the coroutine that awaits this one's end
+            self.kernel.ended(self, failure)
+            self.fail(failure)
         else:
             self._awaiting = awaited
             awaited.when_done(self.step)

@@ -21,25 +21,24 @@ from brownout.harness.base.seeded import Draws
 from brownout.harness.effects import LinkEffect, is_refused, streams_of
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
-from brownout.identity.core.messages import CallFailed, Response
+from brownout.harness.worlds.simulation.node import SimulatedNode
+from brownout.identity.core.messages import CallFailed, Request, Response
 
 UPSTREAM, DOWNSTREAM = "upstream", "downstream"
 LATENCY_MS = 0.4
 JITTER_MS = 0.4
 CROSS_REGION_MS = 5.5  # Sydney-Melbourne, one way
 
-Answer = Future[Response]
-
 
 class SimulatedLink:
     """One link of the simulation."""
 
-    def __init__(self, kernel: Kernel, name: str, target: str, seed: int, *, crosses: bool) -> None:
-        self._kernel, self.name, self._target = kernel, name, target
+    def __init__(self, name: str, seed: int, *, crosses: bool) -> None:
+        self.name = name
         self._draws = Draws(seed, "latency", name)
         self._base_ms = CROSS_REGION_MS if crosses else LATENCY_MS
         self._messages = 0
-        self._calls: dict[Answer, None] = {}
+        self._under_way: dict[Exchange, None] = {}
         self._holds: dict[str, LinkEffect] = {}
         self.refuses = False
         self._stalled: frozenset[str] = frozenset()
@@ -77,32 +76,87 @@ class SimulatedLink:
             self._cut()
 
     def _cut(self) -> None:
-        calls, self._calls = self._calls, {}
-        for answer in calls:
-            answer.fail(CallFailed("reset", self._target))
+        cut, self._under_way = self._under_way, {}
+        for exchange in cut:
+            exchange.reset()
 
-    def begin(self, answer: Answer) -> None:
-        """A call sets out; whatever cuts the link fails its answer until `end`."""
-        self._calls[answer] = None
+    def begin(self, exchange: Exchange) -> None:
+        """A call sets out: whatever cuts the link resets it until `end`."""
+        self._under_way[exchange] = None
 
-    def end(self, answer: Answer) -> None:
-        self._calls.pop(answer, None)
+    def end(self, exchange: Exchange) -> None:
+        self._under_way.pop(exchange, None)
 
-    async def carry(self, direction: str, answer: Answer) -> bool:
-        """Takes as long as one message of the call takes in this direction; False when it never arrives."""
-        await self._kernel.sleep(self._delay_ms(direction) / 1000)
-        if direction in self._reset:
-            answer.fail(CallFailed("reset", self._target))
-        return direction not in self._lost and answer in self._calls
-
-    def _delay_ms(self, direction: str) -> float:
+    def delay_s(self, direction: str) -> float:
+        """How long the next message of this direction takes."""
         self._messages += 1
         chance = self._draws.at(self._messages)
-        if not self._holds:
-            return self._base_ms + JITTER_MS * chance
-        slow = sum(
-            hold.latency_ms + hold.jitter_ms * (2 * chance - 1)
-            for hold in self._holds.values()
-            if hold.effect == "slow" and direction in hold.streams() and direction not in self._reset
-        )
-        return self._base_ms + JITTER_MS * chance + slow
+        delay_ms = self._base_ms + JITTER_MS * chance
+        if self._holds:
+            delay_ms += sum(
+                hold.latency_ms + hold.jitter_ms * (2 * chance - 1)
+                for hold in self._holds.values()
+                if hold.effect == "slow" and direction in hold.streams() and direction not in self._reset
+            )
+        return delay_ms / 1000
+
+    def carries(self, direction: str, exchange: Exchange) -> bool:
+        """Whether a message that is due now arrives. One that meets a reset has its call reset."""
+        if direction in self._reset:
+            exchange.reset()
+        return direction not in self._lost and exchange in self._under_way
+
+
+class Exchange(Future[Response]):
+    """One call over a link, from the request's departure; the future is its answer.
+
+    It takes two timers, one for each message, and a third for the caller's time-out. The node serves it at the instant at
+    which the request arrives, also when the caller has given up by then.
+    """
+
+    __slots__ = ("_link", "_node", "_request", "_response")
+
+    def __init__(self, kernel: Kernel, link: SimulatedLink, node: SimulatedNode, request: Request, timeout_s: float) -> None:
+        super().__init__(kernel)
+        self._link, self._node, self._request = link, node, request
+        self._response: Response | None = None
+        link.begin(self)
+        kernel.after(timeout_s, self._time_out)
+        kernel.soon(self._depart)  # in its turn: of two calls at one instant the one that was due first draws its delay first
+
+    def _depart(self) -> None:
+        self.kernel.after(self._link.delay_s(UPSTREAM), self._arrive)
+
+    def reset(self) -> None:
+        """The connection is lost."""
+        self.fail(CallFailed("reset", self._node.name))
+
+    def _time_out(self) -> None:
+        if not self.done:
+            self.fail(CallFailed("timeout", self._node.name))
+
+    def _arrive(self) -> None:
+        if self._link.carries(UPSTREAM, self):
+            self.kernel.begin(self._serve())
+        else:
+            self._finish()
+
+    async def _serve(self) -> None:
+        self._response = await self._node.handle(self._request, self)
+        if self._response is None:
+            self._finish()
+        else:
+            self.kernel.after(self._link.delay_s(DOWNSTREAM), self._return)
+
+    def _return(self) -> None:
+        if self._link.carries(DOWNSTREAM, self):
+            assert self._response is not None
+            self.resolve(self._response)
+        self._finish()
+
+    def _finish(self) -> None:
+        """No message is on its way any more. Without an answer the call stays on the link until a cut or the time-out."""
+        if self.done:
+            self._link.end(self)
+        else:
+            self.when_done(lambda: self._link.end(self))

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from brownout.harness.load.arrivals import LoadPlan, arrivals, planned_count
-from brownout.harness.load.models.model import Arrival, ArrivalResult, Clients
-from brownout.harness.load.models.playing import Playing, begin, perform, to_record
+from brownout.harness.load.models.model import Arrival, Clients
+from brownout.harness.load.models.playing import begin, perform, to_record
 from brownout.harness.record.history import Recorder
-from brownout.harness.worlds.simulation.kernel import Future, Kernel
+from brownout.harness.worlds.simulation.kernel import NS_PER_S, Future, Kernel
 from brownout.identity.core.messages import Request, Response
 
 
@@ -36,34 +36,31 @@ class SimulatedLoad:
         if arrival is None or self._stopping:
             self._check_idle(done=True)
             return
-        self._kernel.at(round(arrival.at_s * 1e9), lambda: self._arrive(arrival))
+        self._kernel.at(round(arrival.at_s * NS_PER_S), lambda: self._arrive(arrival))
 
     def _arrive(self, arrival: Arrival) -> None:
         if self._stopping:
             return
         self._issued += 1
         self._under_way += 1
-        self._kernel.spawn(self._perform(arrival))
+        self._kernel.begin(self._perform(arrival))
         self._next()
 
     async def _perform(self, arrival: Arrival) -> None:
         sent_s = self._kernel.now_s()
+        deadline_s = sent_s + self._plan.deadline_ms / 1000
+
+        def call(node: str, request: Request) -> Awaitable[Response]:
+            return self._client(node, request, timeout_s=max(0.0, deadline_s - self._kernel.now_s()))
+
         try:
-            answer = await self._drive(begin(arrival, self._clients, sent_s), sent_s)
+            result = await perform(begin(arrival, self._clients, sent_s), call)
             done_s = self._kernel.now_s()
             latency_ms = (done_s - arrival.at_s) * 1000
-            self._recorder.request(to_record(arrival, answer, sent_s=sent_s, done_s=done_s, latency_ms=latency_ms))
+            self._recorder.request(to_record(arrival, result, sent_s=sent_s, done_s=done_s, latency_ms=latency_ms))
         finally:  # a client model that fails must not keep `stop` waiting for it
             self._under_way -= 1
             self._check_idle(done=self._stopping)
-
-    async def _drive(self, playing: Playing, sent_s: float) -> ArrivalResult:
-        deadline_s = sent_s + self._plan.deadline_ms / 1000
-
-        async def call(node: str, request: Request) -> Response:
-            return await self._client(node, request, timeout_s=max(0.0, deadline_s - self._kernel.now_s()))
-
-        return await perform(playing, call)
 
     def _check_idle(self, *, done: bool) -> None:
         if done and self._under_way == 0:

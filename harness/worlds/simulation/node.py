@@ -6,7 +6,7 @@ reset at once. A paused node stands still between any two things that it does, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from brownout.harness.base.seeded import draw_id
@@ -26,8 +26,16 @@ class Surroundings(Protocol):
     kernel: Kernel
     signer: Signer
 
-    async def call(self, source: str, target: str, request: Request, *, timeout_s: float) -> Response:
-        """One call from node to node over the link between them; raises CallFailed."""
+    def call(self, source: str, target: str, request: Request, *, timeout_s: float) -> Awaitable[Response]:
+        """One call from node to node over the link between them; awaiting it raises CallFailed."""
+        ...
+
+
+class Caller(Protocol):
+    """What waits for a node's response."""
+
+    def reset(self) -> None:
+        """There will be none: the node is down, or died while it was serving."""
         ...
 
 
@@ -88,7 +96,7 @@ class SimulatedNode:
         self.holds: dict[str, NodeEffect] = {}
         self.node: Node | None = None
         self.life = 0
-        self._waiting: dict[Future[Response], Exception] = {}
+        self._callers: dict[Caller, None] = {}
         self._moving: Future[None] | None = None
 
     def _has(self, effect: NodeEffectKind) -> bool:
@@ -112,9 +120,9 @@ class SimulatedNode:
         """Ends the life at once; may run twice."""
         self.life += 1
         self.node = None
-        waiting, self._waiting = self._waiting, {}
-        for answer, loss in waiting.items():
-            answer.fail(loss)
+        callers, self._callers = self._callers, {}
+        for caller in callers:
+            caller.reset()
 
     async def settle(self) -> None:
         """Makes the node what its holds say: gone, standing still, or running."""
@@ -138,21 +146,21 @@ class SimulatedNode:
         if self.life != life:
             await Future[None](self._world.kernel)
 
-    async def handle(self, request: Request, answer: Future[Response], loss: Exception) -> Response | None:
-        """The node's response to a request that has arrived, or None when there will be none.
+    async def handle(self, request: Request, caller: Caller) -> Response | None:
+        """The node's response to a request that has arrived, or None when there is none and the caller was reset.
 
-        `answer`, for which the sender waits, fails with `loss` when the node is down or dies on the way. A request that
-        waited for the end of a pause is carried out whether or not its sender still waits: it lay in the node's socket.
+        A request that waited for the end of a pause is served whether or not its caller still waits: it lay in the node's
+        socket.
         """
         node, life = self.node, self.life
         if node is None:
-            answer.fail(loss)
+            caller.reset()
             return None
-        self._waiting[answer] = loss
+        self._callers[caller] = None
         if self.is_hindered(life):
             await self.going_on(life)
         response = await node.handle(request)
         if self.is_hindered(life):
             await self.going_on(life)
-        self._waiting.pop(answer, None)
+        self._callers.pop(caller, None)
         return response

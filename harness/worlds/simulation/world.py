@@ -17,7 +17,7 @@ from brownout.harness.record.history import Recorder
 from brownout.harness.world import Carrier, LoadHandle, ProbeResult, misplaced, one_after_another
 from brownout.harness.worlds.catalog import SIMULATION, WORLDS
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
-from brownout.harness.worlds.simulation.links import DOWNSTREAM, UPSTREAM, SimulatedLink
+from brownout.harness.worlds.simulation.links import Exchange, SimulatedLink
 from brownout.harness.worlds.simulation.load import SimulatedLoad
 from brownout.harness.worlds.simulation.node import SimulatedNode
 from brownout.harness.worlds.simulation.signer import KeyedSigner
@@ -46,12 +46,14 @@ class SimulationWorld:
         self._is_up = False
         self._nodes = {name: SimulatedNode(self, name) for name in spec.nodes()}
         self._links = {str(link): self._link(link) for link in spec.links()}
-        self._between: dict[tuple[str, str], SimulatedLink] = {}
+        self._between: dict[tuple[str, str], SimulatedLink] = {}  # by source and target, as far as there were calls
+        ways_in = ((name, self._links.get(str(Link(CLIENT, name)))) for name in self._nodes)
+        self._from_clients = {name: link for name, link in ways_in if link is not None}
 
     def _link(self, link: Link) -> SimulatedLink:
         source, target = link.source.split(".")[0], NodeName.parse(link.target).region
         crosses = link.source != CLIENT and source != target
-        return SimulatedLink(self.kernel, str(link), link.target, self.spec.seed, crosses=crosses)
+        return SimulatedLink(str(link), self.spec.seed, crosses=crosses)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine of this world to its end on the virtual clock."""
@@ -85,34 +87,25 @@ class SimulationWorld:
         for link in self._links.values():
             link.clear()
 
-    async def call(self, source: str, target: str, request: Request, *, timeout_s: float) -> Response:
-        """One call from node to node; raises CallFailed."""
+    def call(self, source: str, target: str, request: Request, *, timeout_s: float) -> Future[Response]:
+        """One call from node to node; awaiting it raises CallFailed."""
         link = self._between.get((source, target))
         if link is None:
             link = self._between[source, target] = self._links[str(link_between(source, target))]
-        return await self._travel(link, target, request, timeout_s)
+        return self._travel(link, target, request, timeout_s)
 
-    async def _travel(self, link: SimulatedLink, target: str, request: Request, timeout_s: float) -> Response:
-        """One call over a link: there, handled, and back; raises CallFailed as a socket would.
+    def _travel(self, link: SimulatedLink, target: str, request: Request, timeout_s: float) -> Future[Response]:
+        """One call over a link: there, served, and back; awaiting it raises CallFailed as a socket would.
 
         As with the real proxies, whose ports are open when the node behind them is not, a node that is down resets.
         """
         node = self._nodes[target]
-        if link.refuses or node.is_down:
-            await self.kernel.sleep(REFUSAL_S)
-            raise CallFailed("refused" if link.refuses else "reset", target)
-        answer: Future[Response] = Future(self.kernel)
-        link.begin(answer)
-        self.kernel.spawn(self._round_trip(link, node, request, answer))
-        self.kernel.after(timeout_s, lambda: answer.fail(CallFailed("timeout", target)))
-        return await answer
-
-    async def _round_trip(self, link: SimulatedLink, node: SimulatedNode, request: Request, answer: Future[Response]) -> None:
-        if await link.carry(UPSTREAM, answer):
-            response = await node.handle(request, answer, CallFailed("reset", node.name))
-            if response is not None and await link.carry(DOWNSTREAM, answer):
-                answer.resolve(response)
-        answer.when_done(lambda: link.end(answer))  # what got lost stays under way until its caller gives up
+        if not link.refuses and not node.is_down:
+            return Exchange(self.kernel, link, node, request, timeout_s)
+        refused: Future[Response] = Future(self.kernel)
+        failure = CallFailed("refused" if link.refuses else "reset", target)
+        self.kernel.after(REFUSAL_S, lambda: refused.fail(failure))
+        return refused
 
     async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:
         match carrier.kind, effect:
@@ -197,28 +190,41 @@ class SimulationWorld:
     async def control(self, node: str, request: Request) -> Response:
         simulated = self._known_node(node)
         asked = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
-        answer: Future[Response] = Future(self.kernel)
-        problem = WorldError(f"the control plane of {node} does not answer", hint="the node is down or paused")
-        self.kernel.spawn(self._answer_control(simulated, asked, answer, problem))
-        self.kernel.after(CONTROL_TIMEOUT_S, lambda: answer.fail(problem))
+        answer = _ControlAnswer(self.kernel, node)
+        self.kernel.spawn(answer.serve(simulated, asked))
+        self.kernel.after(CONTROL_TIMEOUT_S, answer.reset)
         return await answer
 
-    async def _answer_control(
-        self, simulated: SimulatedNode, request: Request, answer: Future[Response], problem: WorldError
-    ) -> None:
-        response = await simulated.handle(request, answer, problem)
-        if response is not None:
-            answer.resolve(response)
-
     async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
-        self._known_node(node)
-        link = self._links.get(str(Link(CLIENT, node)))
-        if link is None:
-            facing = [name for name in self._nodes if str(Link(CLIENT, name)) in self._links]
-            raise WorldError(f"clients have no link to {node}", hint=f"they have {', '.join(facing)}")
-        return await self._travel(link, node, request, timeout_s)
+        return await self.ask(node, request, timeout_s=timeout_s)
+
+    def ask(self, node: str, request: Request, *, timeout_s: float) -> Future[Response]:
+        """`client`, for callers that await a Future of the kernel."""
+        link = self._from_clients.get(node)
+        if link is None or not self._is_up:
+            self._known_node(node)
+            raise WorldError(f"clients have no link to {node}", hint=f"they have {', '.join(self._from_clients)}")
+        return self._travel(link, node, request, timeout_s)
 
     async def start_load(self, plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> LoadHandle:
         if self.recorder is None:
             raise WorldError("load needs a recorder")
-        return SimulatedLoad(self.kernel, self.client, plan, self.recorder)
+        return SimulatedLoad(self.kernel, self.ask, plan, self.recorder)
+
+
+class _ControlAnswer(Future[Response]):
+    """What a request to a node's control plane waits for."""
+
+    __slots__ = ("_node",)
+
+    def __init__(self, kernel: Kernel, node: str) -> None:
+        super().__init__(kernel)
+        self._node = node
+
+    async def serve(self, node: SimulatedNode, request: Request) -> None:
+        response = await node.handle(request, self)
+        if response is not None:
+            self.resolve(response)
+
+    def reset(self) -> None:
+        self.fail(WorldError(f"the control plane of {self._node} does not answer", hint="the node is down or paused"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brownout.harness.worlds.simulation.kernel import Deadlock, Future, Kernel
+from brownout.harness.worlds.simulation.kernel import NS_PER_S, Deadlock, Future, Kernel
 
 
 @pytest.fixture
@@ -68,6 +69,29 @@ def test_callbacks_run_by_time_and_ties_in_the_order_of_scheduling(delays: list[
         kernel.after(delay, lambda index=index: seen.append(index))  # type: ignore[misc]
     kernel.run(kernel.sleep(10))
     assert seen == [index for _, index in sorted((delay, index) for index, delay in enumerate(delays))]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(-1, 3), max_size=4)), max_size=8))
+def test_what_callbacks_schedule_takes_its_place_in_the_same_order(program: list[tuple[int, list[int]]]) -> None:
+    """Order is (time, order of scheduling) also for what callbacks schedule in their turn, at once (-1) or for later."""
+    kernel, seen, scheduled = Kernel(), [], []
+
+    def schedule(delay: int, then: list[int]) -> None:
+        number = len(scheduled)
+        scheduled.append(kernel.now_ns + max(0, delay) * NS_PER_S)
+        callback = partial(run, number, then)
+        kernel.soon(callback) if delay < 0 else kernel.after(delay, callback)
+
+    def run(number: int, then: list[int]) -> None:
+        assert kernel.now_ns == scheduled[number]
+        seen.append(number)
+        for delay in then:
+            schedule(delay, [])
+
+    for delay, then in program:
+        schedule(delay, then)
+    kernel.run(kernel.sleep(10))
+    assert seen == sorted(range(len(scheduled)), key=lambda number: (scheduled[number], number))
 
 
 def test_what_is_scheduled_for_the_past_happens_now(kernel: Kernel) -> None:
@@ -163,6 +187,39 @@ def test_a_handled_failure_lets_the_run_go_on_in_step(kernel: Kernel) -> None:
         return [*seen, kernel.now_s()]
 
     assert kernel.run(story()) == [1001.0, 1031.0]
+
+
+def test_a_coroutine_that_is_begun_runs_as_far_as_its_first_wait(kernel: Kernel) -> None:
+    """`begin` takes the first step at once; what is left goes on by the clock."""
+    seen: list[str] = []
+
+    async def beat() -> None:
+        seen.append("first step")
+        await kernel.sleep(5)
+        seen.append(f"second step at {kernel.now_s():.0f}")
+
+    def callback() -> None:
+        kernel.begin(beat())
+        seen.append("callback")
+
+    kernel.after(1, callback)
+    kernel.run(kernel.sleep(10))
+    assert seen == ["first step", "callback", "second step at 1006"]
+
+
+@pytest.mark.parametrize("after_s", [None, 1.0])
+def test_a_failure_of_what_was_begun_ends_the_run(kernel: Kernel, after_s: float | None) -> None:
+    """In its first step or in a later one."""
+
+    async def broken() -> None:
+        if after_s is not None:
+            await kernel.sleep(after_s)
+        raise Broken
+
+    kernel.after(2, lambda: kernel.begin(broken()))
+    with pytest.raises(Broken):
+        kernel.run(kernel.sleep(10))
+    assert kernel.now_s() == 1002.0 + (after_s or 0.0)
 
 
 def test_many_waiters_are_woken_in_order(kernel: Kernel) -> None:

@@ -171,6 +171,25 @@ def test_a_request_that_was_cut_on_its_way_is_never_carried_out() -> None:
     assert on_world(story) == ("reset", 404)
 
 
+def test_a_request_whose_caller_gave_up_is_carried_out_all_the_same() -> None:
+    """The time-out is the caller's; what it had sent arrives and is served."""
+
+    async def story(world: SimulationWorld) -> tuple[str, int]:
+        group = f"/subscriptions/{world.spec.subscription_id}/resourceGroups/load"
+        path = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/new"
+        headers = {"authorization": f"Bearer {await user_token(world)}"}
+        front = link("client->sydney.management")
+        await world.hold(front, "slow", {"effect": "slow", "latency_ms": 500, "direction": "upstream"})
+        with pytest.raises(CallFailed) as ended:
+            await world.client("sydney.management", Request("PUT", path, {}, headers, {}), timeout_s=0.3)
+        await world.release(front, "slow")
+        await world.sleep_until(world.now() + 1)
+        found = await world.client("sydney.management", Request("GET", path, {}, headers), timeout_s=1)
+        return ended.value.failure, found.status
+
+    assert on_world(story) == ("timeout", 200)
+
+
 def test_a_fault_is_on_its_link_alone() -> None:
     """Holding one link leaves every other as it was."""
 
