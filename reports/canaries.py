@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brownout.harness.record.result import Result
+from brownout.harness.record.result import CanaryResult, Result
 from brownout.reports.markup import Column, Html, el, table
 from brownout.reports.sections import section
 from brownout.reports.units import clock, count, duration
@@ -107,8 +107,7 @@ def _phases_table(result: Result) -> Html:
     return el("details", el("summary", "Phase by phase"), content)
 
 
-def _phase_row(row: Mapping[str, Any]) -> Sequence[object]:
-    errors = ", ".join(f"{name} ×{number}" for name, number in row.get("errors", {}).items())
-    counts = (row.get(name, 0) for name in ("attempts", "failed", "unfinished"))
-    names = (row.get(name, "") for name in ("client", "machine", "phase"))
-    return *names, *counts, duration(row.get("longest_s")), errors or "–"
+def _phase_row(row: CanaryResult) -> Sequence[object]:
+    errors = ", ".join(f"{name} ×{number}" for name, number in row.errors.items())
+    counts = (row.attempts, row.failed, row.unfinished)
+    return row.client, row.machine, row.phase, *counts, duration(row.longest_s), errors or "–"

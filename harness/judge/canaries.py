@@ -6,18 +6,15 @@ Canaries are few and slow (one attempt can take 24 s of real time), so they illu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from brownout.harness.experiment.phase_windows import PhaseWindow
-from brownout.harness.record.attempts import Attempt
+from brownout.harness.record.attempts import Attempt, Kind
+from brownout.harness.record.result import CanaryResult
 
 
-def canary_rows(attempts: Iterable[Attempt], windows: Iterable[PhaseWindow]) -> tuple[Mapping[str, Any], ...]:
-    """Rows `client, machine ("warm" or "new"), phase, attempts, failed, unfinished, longest_s, errors`, in that order.
-
-    An attempt belongs to the phase in which it started; `longest_s` is real time; `errors` counts failures by class.
-    """
+def canary_rows(attempts: Iterable[Attempt], windows: Iterable[PhaseWindow]) -> tuple[CanaryResult, ...]:
+    """One row per client, kind of machine and phase in which an attempt started, in that order."""
     phases, every = tuple(windows), tuple(attempts)
     keys = sorted({(attempt.client, attempt.fresh) for attempt in every})
     return tuple(
@@ -32,15 +29,15 @@ def _is_in(attempt: Attempt, phase: PhaseWindow) -> bool:
     return phase.start_s <= attempt.started_s < phase.end_s
 
 
-def _row(client: str, fresh: bool, phase: str, attempts: list[Attempt]) -> Mapping[str, Any]:
+def _row(client: Kind, fresh: bool, phase: str, attempts: list[Attempt]) -> CanaryResult:
     errors = Counter(attempt.error for attempt in attempts if attempt.error)
-    return {
-        "client": client,
-        "machine": "new" if fresh else "warm",
-        "phase": phase,
-        "attempts": len(attempts),
-        "failed": sum(not attempt.ok and not attempt.unfinished for attempt in attempts),
-        "unfinished": sum(attempt.unfinished for attempt in attempts),
-        "longest_s": max(attempt.wall_s for attempt in attempts),
-        "errors": dict(sorted(errors.items())),
-    }
+    return CanaryResult(
+        client=client,
+        machine="new" if fresh else "warm",
+        phase=phase,
+        attempts=len(attempts),
+        failed=sum(not attempt.ok and not attempt.unfinished for attempt in attempts),
+        unfinished=sum(attempt.unfinished for attempt in attempts),
+        longest_s=max(attempt.wall_s for attempt in attempts),
+        errors=dict(sorted(errors.items())),
+    )

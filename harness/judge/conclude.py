@@ -23,7 +23,7 @@ from brownout.harness.judge.steps import lives, step_results
 from brownout.harness.judge.times import times, watch
 from brownout.harness.judge.verdict import judge_slos, overall
 from brownout.harness.record.history import Event, History
-from brownout.harness.record.result import EXIT_CODES, ClaimResult, GateResult, Result, SloResult, StepResult
+from brownout.harness.record.result import EXIT_CODES, ClaimResult, GateResult, Result, Severity, SloResult, StepResult
 from brownout.harness.record.verdicts import Verdict
 
 __all__ = ["RunHeader", "conclude", "conclude_record", "exit_code", "write_result"]
@@ -185,7 +185,7 @@ def _finished(history: History) -> GateResult:
     how = "was cut off" if ended is None else f"was {ended.what}"
     why = f": {ended.detail['reason']}" if ended is not None and ended.detail.get("reason") else ""
     where = f"at {reached}" if reached else "before its first phase"
-    severity: gates.Severity = "harness-error" if ended is not None and ended.what == "aborted" else "inconclusive"
+    severity: Severity = "harness-error" if ended is not None and ended.what == "aborted" else "inconclusive"
     return GateResult(name="finished", passed=False, reason=f"the run {how} {where}{why}", severity=severity)
 
 

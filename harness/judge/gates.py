@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from brownout.harness.base.stats import budget, minimum_total, percent
 from brownout.harness.experiment.model import Experiment, Gates, Posture, Step
@@ -15,11 +14,10 @@ from brownout.harness.experiment.phase_windows import PhaseWindow
 from brownout.harness.judge.selection import between, count, select
 from brownout.harness.judge.steps import Life
 from brownout.harness.record.history import RequestRecord
-from brownout.harness.record.result import GateResult, SloResult, StepResult
+from brownout.harness.record.result import GateResult, Severity, SloResult, StepResult
 
 STEADY_STATE_TOTAL_MIN = 20
 _NOT_IN_PLACE = frozenset({"defended", "skipped", "failed", "not-reached"})
-Severity = Literal["inconclusive", "harness-error", "unsafe"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ take a breach back: what failed, failed. A gate that this module does not know c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,7 +29,7 @@ from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge.selection import Count, between, count, select
 from brownout.harness.record.history import History
 from brownout.harness.record.result import GateResult, Interval, SloResult, StepResult
-from brownout.harness.record.verdicts import Verdict
+from brownout.harness.record.verdicts import PRECEDENCE, Verdict
 
 SloStatus = Literal["met", "breached", "undecided"]
 PASS_ONLY_GATES = frozenset({"bite", "samples", "healed", "clean-teardown"})
@@ -107,8 +107,8 @@ def overall(
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict by the module's table, and its reasons, each a sentence. Never without a reason."""
     findings = Findings(tuple(slos), tuple(gates), tuple(steps))
-    for verdict, rule in _RULES:
-        reasons = rule(findings)
+    for verdict in PRECEDENCE:
+        reasons = _RULES[verdict](findings)
         if reasons:
             return verdict, reasons
     raise AssertionError("the last rule always has a reason")
@@ -142,10 +142,10 @@ def _clean(findings: Findings) -> tuple[str, ...]:
     return (f"all {len(findings.slos)} objectives met and all {len(findings.gates)} gates passed",)
 
 
-_RULES: tuple[tuple[Verdict, Callable[[Findings], tuple[str, ...]]], ...] = (
-    ("unsafe", _unsafe),
-    ("harness-error", _harness_errors),
-    ("breach", _breaches),
-    ("inconclusive", _doubts),
-    ("pass", _clean),
-)
+_RULES: Mapping[Verdict, Callable[[Findings], tuple[str, ...]]] = {
+    "unsafe": _unsafe,
+    "harness-error": _harness_errors,
+    "breach": _breaches,
+    "inconclusive": _doubts,
+    "pass": _clean,
+}

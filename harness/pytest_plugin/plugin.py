@@ -15,13 +15,13 @@ import pytest
 
 from brownout.harness.pytest_plugin.outcome import Inconclusive, InconclusiveFailed
 from brownout.harness.pytest_plugin.runs import Brownout, Run, Uses
-from brownout.harness.pytest_plugin.settings import _OPTIONS, PluginSettings
+from brownout.harness.pytest_plugin.settings import OPTIONS, PluginSettings
+from brownout.harness.record.verdicts import heaviest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 GROUP = "brownout-processes"
-SERIOUSNESS = ("pass", "inconclusive", "breach", "harness-error", "unsafe")
 MARKER = "brownout_processes: runs real processes against the clock; one at a time, on one xdist worker with --dist loadgroup"
 _REASON = pytest.StashKey[str]()
 
@@ -34,7 +34,7 @@ class Teller(Protocol):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("brownout", "fault injection with verdicts")
-    for name, text in _OPTIONS.items():
+    for name, text in OPTIONS.items():
         group.addoption(f"--brownout-{name}", dest=f"brownout_{name}", metavar=name.upper(), default=None, help=text)
         parser.addini(f"brownout_{name}", text, type="string", default="")
 
@@ -157,7 +157,7 @@ class BrownoutPlugin:
         for run in runs:
             item.user_properties.append(("brownout_run", f"{run.name}: {run.verdict}"))
         if not item.stash[_REASON]:
-            item.user_properties.append(("verdict", max((run.verdict for run in runs), key=SERIOUSNESS.index)))
+            item.user_properties.append(("verdict", heaviest(run.verdict for run in runs)))
         for teller in self._tellers:
             teller.tell(item, runs)
 

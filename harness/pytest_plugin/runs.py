@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from brownout.harness.experiment.model import Experiment
     from brownout.harness.record.history import History
     from brownout.harness.record.result import ClaimResult, Result, SloResult, StepResult
+    from brownout.harness.record.verdicts import Verdict
 
 HARNESS_VERDICTS = ("harness-error", "unsafe")
 Found = TypeVar("Found")
@@ -74,7 +75,7 @@ class Run:
         return self._result
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         return self.result.verdict
 
     @property

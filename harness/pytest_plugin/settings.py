@@ -1,27 +1,18 @@
-"""The plugin's options."""
+"""The plugin's options: each is `--brownout-X`, else BROWNOUT_X, else `brownout_X` of the ini file."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from brownout.harness.pytest_plugin.outcome import POLICIES
 
-if TYPE_CHECKING:
-    pass
-
-
 DEFAULT_SEED = 1
-
-
 WORLDS = ("simulation", "processes", "compose")
-
-
-_OPTIONS = {
+OPTIONS = {
     "world": f"world of runs that name none: {' or '.join(WORLDS)} (simulation)",
     "seed": "seed of runs that name none (1)",
     "out": "folder to keep run folders and their reports in (a temporary one, without reports)",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from brownout.harness.record.verdicts import Verdict
 
 SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
+Severity = Literal["inconclusive", "harness-error", "unsafe"]
 EXIT_CODES: Mapping[str, int] = {"pass": 0, "breach": 1, "inconclusive": 3, "harness-error": 4, "unsafe": 5}
 
 
@@ -50,7 +51,7 @@ class GateResult(Part):
     name: str
     passed: bool
     reason: str
-    severity: Literal["inconclusive", "harness-error", "unsafe"] = "inconclusive"
+    severity: Severity = "inconclusive"
 
 
 class Share(Part):
@@ -96,6 +97,22 @@ class StepResult(Part):
     before: float | None
     after: float | None
     window_s: float
+
+
+class CanaryResult(Part):
+    """The attempts of one real SDK on one kind of machine in one phase.
+
+    An attempt belongs to the phase in which it started. `longest_s` is real time; `errors` counts failures by class.
+    """
+
+    client: Literal["sync", "async"]
+    machine: Literal["warm", "new"]
+    phase: str
+    attempts: int
+    failed: int
+    unfinished: int
+    longest_s: float
+    errors: Mapping[str, int]
 
 
 class ClaimResult(Part):
@@ -156,6 +173,6 @@ class Result(BaseModel):
     alerts: Mapping[str, float | None]
     calibrated: Mapping[str, str]
     parameters: Mapping[str, Any]
-    canaries: tuple[Mapping[str, Any], ...] = ()
+    canaries: tuple[CanaryResult, ...] = ()
     command: str
     wall_s: float

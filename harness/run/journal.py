@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from brownout.harness.experiment.model import Step
-from brownout.harness.judge.gates import Severity
 from brownout.harness.record.history import Event, History, Recorder, read_history
+from brownout.harness.record.result import Severity
 from brownout.harness.run.prepare import PreparedRun
 
 

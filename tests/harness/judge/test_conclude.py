@@ -224,9 +224,9 @@ def test_canaries_are_told_by_client_machine_and_phase(breached):
     text = "".join(json.dumps(asdict(line)) + "\n" for line in lines)
     (breached / "canary-sync.jsonl").write_text(text + '{"client": "sy')
     rows = conclude(breached).canaries
-    assert [(row["phase"], row["attempts"], row["failed"]) for row in rows] == [("baseline", 1, 0), ("fault", 1, 1)]
-    assert rows[1]["errors"] == {"ClientError": 1}
-    assert rows[1]["longest_s"] == 24.0
+    assert [(row.phase, row.attempts, row.failed) for row in rows] == [("baseline", 1, 0), ("fault", 1, 1)]
+    assert rows[1].errors == {"ClientError": 1}
+    assert rows[1].longest_s == 24.0
 
 
 @pytest.mark.parametrize(
