@@ -179,7 +179,7 @@ def test_a_request_whose_caller_gave_up_is_carried_out_all_the_same() -> None:
         path = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/new"
         headers = {"authorization": f"Bearer {await user_token(world)}"}
         front = link("client->sydney.management")
-        await world.hold(front, "slow", {"effect": "slow", "latency_ms": 500, "direction": "upstream"})
+        await world.hold(front, "slow", LinkEffect("slow", "upstream", latency_ms=500))
         with pytest.raises(CallFailed) as ended:
             await world.client("sydney.management", Request("PUT", path, {}, headers, {}), timeout_s=0.3)
         await world.release(front, "slow")
