@@ -3,7 +3,8 @@
 Theory. n requests of which b were bad say something about the bad ratio only up to chance. Wilson's score interval, one
 side at a time, keeps its promise for small n and for b = 0, where the textbook interval has no width. A budget is met
 when the upper bound is within it and breached when the lower bound is above it; in between, the run cannot tell. With
-b = 0 the upper bound is z²/(n + z²), hence the least n for which a flawless run can meet a target.
+b = 0 the upper bound is z²/(n + z²), hence the least n for which a flawless run can meet a target. Measured behaviour:
+docs/reference/statistics.md#binomial-bounds.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Theory. The burn rate is the bad ratio over the budget, 1 - target; at burn 1 th
 long window alone fires late and stays on for long after; a short one alone fires on noise. Both must be above `burn`.
 An alert cannot know of a failure before the answer, or the client's time-out, is there: at time t the windows hold what
 was *done* in (t - width, t]. It is evaluated whenever something is done, so it is late by at most one gap between
-answers.
+answers. See docs/reference/statistics.md#burn-rates.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Unmodified Azure SDK clients against the emulated IMDS behave as they do against the real one.
 
-The figures are golden: measured with the same clients and scripted servers (counts of requests, seconds until the client
-gives up or succeeds). All cases run at once, each on a machine of its own, because the longest takes 35 s of real time. Those
+The figures are golden (docs/reference/real-clients.md): counts of requests, and seconds until the client gives up or
+succeeds. All cases run at once, each on a machine of its own, because the longest takes 35 s of real time. Those
 that would take 75 s live five times faster.
 """
 
