@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from brownout.harness.load.view import View
-    from brownout.harness.operate.load_session import Ended
+    from brownout.harness.operate.load_session import LoadEnd
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ def load_command(
     from brownout.harness.base.durations import parse_duration_s
     from brownout.harness.errors import UsageError
     from brownout.harness.experiment.loader import find, load
-    from brownout.harness.operate.load_session import Options, run
+    from brownout.harness.operate.load_session import LoadOptions, run
 
     if rate is not None and scale_rate is not None:
         raise UsageError("--rate and --scale-rate are two ways to say one thing", hint="give one of them")
@@ -69,7 +69,7 @@ def load_command(
     heal_first()
     if feed:
         return _feed(feed, stack, for_s)
-    options = Options(
+    options = LoadOptions(
         experiment=load(find(experiment)) if experiment else None,
         stack=stack,
         total_per_s=rate,
@@ -116,7 +116,7 @@ def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _show(ended: Ended, *, as_json: bool) -> None:
+def _show(ended: LoadEnd, *, as_json: bool) -> None:
     if as_json:
         click.echo(ended.view.to_json().decode() if ended.view is not None else "{}")
         return

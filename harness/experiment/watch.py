@@ -35,7 +35,7 @@ def watch_of(experiment: Experiment, *, timed: bool = True) -> Watch:
     )
 
 
-def standing_watch(cohorts: Iterable[Cohort]) -> Watch:
+def model_watch(cohorts: Iterable[Cohort]) -> Watch:
     """One objective per cohort: that of its client model."""
     return Watch(title="load on a standing stack", objectives=tuple(map(_model_objective, cohorts)))
 

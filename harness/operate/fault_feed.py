@@ -12,13 +12,13 @@ from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import world_of
 from brownout.harness.load.bands import PERIOD_S, Bands
-from brownout.harness.operate.load_session import Say, find_stack
+from brownout.harness.operate.load_session import Notify, find_stack
 from brownout.harness.run.fault_bands import LedgerBands
 
 TIMEOUT_S = 5.0
 
 
-async def feed(url: str, stack: str, stop: asyncio.Event, say: Say, *, for_s: float | None = None) -> str:
+async def feed(url: str, stack: str, stop: asyncio.Event, say: Notify, *, for_s: float | None = None) -> str:
     """Sends the stack's faults to the dashboard at `url` until `stop` is set; returns why it ended.
 
     Raises UsageError when nobody answers there or the token is not taken, and StackGone.

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.errors import BrownoutError, UsageError
-from brownout.harness.experiment.watch import standing_watch
+from brownout.harness.experiment.watch import model_watch
 from brownout.harness.load.arrivals import LoadPlan, plan_json
 from brownout.harness.load.driver import clear, find_locustfile
-from brownout.harness.operate.load_plan import StandingLoad, at_rates, needs_user_token, standing_load, standing_plan
+from brownout.harness.operate.load_plan import ManualLoad, at_rates, manual_plan, needs_user_token, typical_load
 from brownout.harness.worlds.compose.layout import SPEC_FOLDER
 from brownout.identity.core.topology import CLIENT, Link
 from brownout.identity.server.shared_spec import GO_NAME, USER_TOKEN_NAME, read_stack, resolved
@@ -37,14 +37,14 @@ SEED = 1
 
 def make_plan(served: ServedStack, *, per_s: float, user_token: str) -> LoadPlan:
     """The plan for clients inside of the client network; raises BrownoutError."""
-    load = standing_load(served.stack)
+    load = typical_load(served.stack)
     able = tuple(cohort for cohort in load.cohorts if user_token or not needs_user_token([cohort]))
     clock = served.clock.to_record()
     cohorts = at_rates(able, clock_rate=clock["rate"], total_per_s=per_s, scale=None, given={})
     named = {str(Link(CLIENT, node)) for node in served.stack.nodes()}
     urls = {link: f"http://{address}" for link, address in served.links.items() if link in named}
-    return standing_plan(
-        StandingLoad(cohorts, standing_watch(cohorts), load.deadline_ms),
+    return manual_plan(
+        ManualLoad(cohorts, model_watch(cohorts), load.deadline_ms),
         served.stack,
         urls=urls,
         clock=clock,

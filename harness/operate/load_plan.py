@@ -9,7 +9,7 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.experiment.watch import standing_watch, watch_of
+from brownout.harness.experiment.watch import model_watch, watch_of
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.load.models.model import Account, On
 from brownout.harness.load.models.registry import client_model, client_models
@@ -22,8 +22,8 @@ NO_END_REAL_S = 10 * 365 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class StandingLoad:
-    """Who does what, at rates per emulated second; `notes` say what had to be changed, each a sentence."""
+class ManualLoad:
+    """The cohorts of a load by hand, at rates per emulated second. `notes` say what was changed to fit the stack."""
 
     cohorts: tuple[Cohort, ...]
     watch: Watch
@@ -31,10 +31,10 @@ class StandingLoad:
     notes: tuple[str, ...] = ()
 
 
-def standing_load(spec: StackSpec) -> StandingLoad:
+def typical_load(spec: StackSpec) -> ManualLoad:
     """The typical clients of every client model in every region, as far as the stack has machines for them."""
     cohorts = tuple(cohort for region in spec.regions for cohort in _region_cohorts(spec, region))
-    return StandingLoad(cohorts, standing_watch(cohorts))
+    return ManualLoad(cohorts, model_watch(cohorts))
 
 
 def _region_cohorts(spec: StackSpec, region: str) -> Iterator[Cohort]:
@@ -62,8 +62,11 @@ def _region_cohorts(spec: StackSpec, region: str) -> Iterator[Cohort]:
                     )
 
 
-def experiment_load(experiment: Experiment, spec: StackSpec) -> StandingLoad:
-    """The experiment's cohorts; one whose machines the stack lacks uses others of its region, or is left out."""
+def experiment_load(experiment: Experiment, spec: StackSpec) -> ManualLoad:
+    """The experiment's cohorts. One whose machines the stack lacks uses others of its region, or is left out.
+
+    Raises UsageError when none fits.
+    """
     fitted, notes = [], []
     for cohort in experiment.load.cohorts:
         found = _fitted(experiment, cohort, spec)
@@ -77,11 +80,11 @@ def experiment_load(experiment: Experiment, spec: StackSpec) -> StandingLoad:
     if not fitted:
         raise UsageError(f"no cohort of {experiment.name} fits this stack", hint="leave the experiment out")
     watch = watch_of(experiment, timed=False)
-    return StandingLoad(tuple(fitted), watch, round(experiment.load.deadline_s * 1000), tuple(notes))
+    return ManualLoad(tuple(fitted), watch, round(experiment.load.deadline_s * 1000), tuple(notes))
 
 
 def _fitted(experiment: Experiment, cohort: Cohort, spec: StackSpec) -> Cohort | None:
-    """The cohort with the stack's machines; None when it names some that are not there."""
+    """The cohort with the stack's machines; None when it names machines that the stack lacks."""
     alone = experiment.load.model_copy(update={"cohorts": (cohort,)})
     try:
         return load_plan(experiment.model_copy(update={"load": alone}), spec).cohorts[0]
@@ -94,8 +97,8 @@ def at_rates(
 ) -> tuple[Cohort, ...]:
     """The cohorts at the rates asked for, which are per real second; raises UsageError.
 
-    `total_per_s` is that of all cohorts together; `scale` multiplies what the cohorts say. `given` sets single ones, and
-    0 leaves one out.
+    `total_per_s` is the rate of all cohorts together; `scale` multiplies their own rates. `given` sets the rate of single
+    cohorts; 0 leaves a cohort out.
     """
     if not cohorts:
         raise UsageError("no cohort of clients fits this stack", hint="bring one up with machines")
@@ -121,8 +124,8 @@ def needs_user_token(cohorts: Iterable[Cohort]) -> bool:
     return any(client_model(cohort.model).needs_user_token for cohort in cohorts)
 
 
-def standing_plan(
-    load: StandingLoad,
+def manual_plan(
+    load: ManualLoad,
     spec: StackSpec,
     *,
     urls: Mapping[str, str],
@@ -131,7 +134,7 @@ def standing_plan(
     user_token: str,
     seed: int,
 ) -> LoadPlan:
-    """The plan from `now_s` (emulated) on, without an end to speak of. `urls` are those of links."""
+    """The plan from `now_s` (emulated) on, for ten years. `urls` has the base URL of each link by its name."""
     rate = clock["rate"]
     return LoadPlan(
         seed=seed,

@@ -1,7 +1,7 @@
-"""A load by hand on a stack that stands: from the command to the summary.
+"""A load by hand on a standing stack: from the command to the summary.
 
-The load belongs to the command: Locust ends when the command does, however it ends, and when the stack is taken down. One
-stack has one load at a time, which a lock on its folder sees to; the kernel drops the lock with the process that has it.
+The load belongs to the command: Locust ends with the command, however that ends, and when the stack is taken down. A
+stack has one load at a time, by a lock on its folder that the kernel releases with the process that holds it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from brownout.harness.base.files import FileLock, LockHeld
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.experiment.watch import standing_watch
+from brownout.harness.experiment.watch import model_watch
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
@@ -27,12 +27,12 @@ from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.load.tail import PART_BYTES, PARTS
 from brownout.harness.load.view import View, read_view
 from brownout.harness.operate.load_plan import (
-    StandingLoad,
+    ManualLoad,
     at_rates,
     experiment_load,
+    manual_plan,
     needs_user_token,
-    standing_load,
-    standing_plan,
+    typical_load,
 )
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.world import LiveWorld
@@ -46,12 +46,12 @@ DOWN_WITHIN_S = 10.0
 SPARE_BYTES = 256 << 20
 USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What was asked for. Rates are per real second; without a port there is no dashboard, without `for_s` no end."""
+class LoadOptions:
+    """What the command asks for. Rates are per real second; without a port there is no dashboard, without `for_s` no end."""
 
     experiment: Experiment | None = None
     stack: str = ""
@@ -66,8 +66,8 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a load ended: why (a sentence), all that was counted, what was odd about it."""
+class LoadEnd:
+    """How a load ended: why (a sentence), its last view, and its problems (a sentence each)."""
 
     why: str
     view: View | None
@@ -87,8 +87,8 @@ def find_stack(ledger: Ledger, wanted: str) -> StackRecord:
     return chosen[0]
 
 
-async def run(options: Options, stop: asyncio.Event, say: Say) -> Ended:
-    """Puts load on the stack until `stop` is set, the time is over or the stack goes; raises BrownoutError."""
+async def run(options: LoadOptions, stop: asyncio.Event, say: Notify) -> LoadEnd:
+    """Puts load on the stack until `stop` is set, the time is over or the stack is down; raises BrownoutError."""
     with Ledger(ledger_path()) as ledger:
         row = find_stack(ledger, options.stack)
         world = _attach(row)
@@ -102,13 +102,13 @@ async def run(options: Options, stop: asyncio.Event, say: Say) -> Ended:
                 workers=options.workers,
                 master_port=options.master_port,
             )
-            session = _Session(options, ledger, row, world, load, folder, say)
+            session = _LoadSession(options, ledger, row, world, load, folder, say)
             try:
                 say(session.beginning(plan))
                 why = await session.watch(stop)
             finally:
                 await session.end()
-            return Ended(why, read_view(folder), load.problems())
+            return LoadEnd(why, read_view(folder), load.problems())
 
 
 def _attach(row: StackRecord) -> LiveWorld:
@@ -142,8 +142,8 @@ def _require_room(folder: Path, workers: int) -> None:
         raise UsageError(problem, hint="make room, or have fewer --workers")
 
 
-async def _plan(options: Options, world: LiveWorld, say: Say) -> LoadPlan:
-    load = standing_load(world.spec) if options.experiment is None else experiment_load(options.experiment, world.spec)
+async def _plan(options: LoadOptions, world: LiveWorld, say: Notify) -> LoadPlan:
+    load = typical_load(world.spec) if options.experiment is None else experiment_load(options.experiment, world.spec)
     for note in load.notes:
         say(note)
     cohorts = at_rates(
@@ -153,8 +153,8 @@ async def _plan(options: Options, world: LiveWorld, say: Say) -> LoadPlan:
         scale=options.scale,
         given=options.rates,
     )
-    return standing_plan(
-        StandingLoad(cohorts, standing_watch(cohorts) if options.experiment is None else load.watch, load.deadline_ms),
+    return manual_plan(
+        ManualLoad(cohorts, model_watch(cohorts) if options.experiment is None else load.watch, load.deadline_ms),
         world.spec,
         urls={str(Link(CLIENT, node)): url for node, url in world.urls().items()},
         clock=world.clock_record(),
@@ -174,18 +174,18 @@ async def _user_token(world: LiveWorld, cohorts: tuple[Cohort, ...]) -> str:
     return str(answer.body["access_token"])
 
 
-class _Session:
+class _LoadSession:
     """One load under way."""
 
     def __init__(
         self,
-        options: Options,
+        options: LoadOptions,
         ledger: Ledger,
         row: StackRecord,
         world: LiveWorld,
         load: driver.DrivenLoad,
         folder: Path,
-        say: Say,
+        say: Notify,
     ) -> None:
         self._options, self._ledger, self._row, self._world = options, ledger, row, world
         self._load, self._folder, self._say = load, folder, say
@@ -219,7 +219,10 @@ class _Session:
         return "interrupted"
 
     async def _went_down(self) -> str:
-        """Says that the stack was taken down; raises StackGone when nobody did (`down` writes that last)."""
+        """The sentence for a stack that was taken down; raises StackGone for one that died.
+
+        `down` marks the stack as closed at its very end, so the mark may follow the death by seconds.
+        """
         until_s = time.monotonic() + DOWN_WITHIN_S
         while not self._is_down():
             if time.monotonic() > until_s:
@@ -231,7 +234,7 @@ class _Session:
         return self._ledger.stack(self._row.id).closed or not self._row.folder.is_dir()
 
     def _tell(self) -> None:
-        """New problems at once, how the cohorts fare now and then."""
+        """Prints new problems at once, and the cohorts' good shares every ten seconds."""
         for problem in self._load.problems():
             if problem not in self._told:
                 self._told.add(problem)
@@ -248,7 +251,7 @@ class _Session:
 
 
 def line_of(view: View) -> str:
-    """The last seconds in a line: the clock, the good share of each cohort, the faults in place."""
+    """The last ten seconds as a line: the clock, the good share of each cohort, the active faults."""
     clock = time.strftime("%H:%M:%S", time.gmtime(view.now_s))
     shares = []
     for line in view.cohorts:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from brownout.harness.load.bands import Bands, read_bands, write_bands
 from brownout.harness.load.board import SHOWN_S
 from brownout.harness.load.view import view
-from brownout.suites.load.parts import Desk
+from brownout.suites.load.parts import Collector
 
 WEB = Path(__file__).with_name("web")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -24,9 +24,9 @@ MOST_BYTES = 1 << 18
 DEFAULT_SHOWN_S = 600
 
 
-def install(app: Flask, desk: Desk, *, token: str) -> None:
+def install(app: Flask, collector: Collector, *, token: str) -> None:
     """Adds the strip and the page. Whoever has `token` may say which faults there are; nobody may when it is empty."""
-    app.register_blueprint(_pages(desk, token))
+    app.register_blueprint(_pages(collector, token))
     app.after_request(_with_strip)
 
 
@@ -36,7 +36,7 @@ def _with_strip(answer: Response) -> Response:
     return answer
 
 
-def _pages(desk: Desk, token: str) -> Blueprint:
+def _pages(collector: Collector, token: str) -> Blueprint:
     pages = Blueprint("faults", __name__)
 
     @pages.get("/faults")
@@ -52,7 +52,7 @@ def _pages(desk: Desk, token: str) -> Blueprint:
         shown_s = request.args.get("shown", DEFAULT_SHOWN_S, type=int)
         if shown_s not in SHOWN_S:
             return _plain(400, f"shown is one of {', '.join(map(str, SHOWN_S))}")
-        shown = view(desk.board, read_bands(desk.folder), shown_s=shown_s, problems=desk.problems())
+        shown = view(collector.board, read_bands(collector.folder), shown_s=shown_s, problems=collector.problems())
         return Response(shown.to_json(), mimetype="application/json", headers={"cache-control": "no-store"})
 
     @pages.put("/faults/bands")
@@ -63,7 +63,7 @@ def _pages(desk: Desk, token: str) -> Blueprint:
         if (request.content_length or MOST_BYTES + 1) > MOST_BYTES:
             return _plain(413, "too long")
         try:
-            write_bands(desk.folder, Bands.model_validate_json(request.get_data()))
+            write_bands(collector.folder, Bands.model_validate_json(request.get_data()))
         except ValidationError as wrong:
             return _plain(400, f"not a document of brownout/bands/v1: {wrong.error_count()} errors")
         return Response(status=204)

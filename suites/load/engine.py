@@ -1,9 +1,9 @@
 """The open-loop engine: one absolute schedule, one greenlet per arrival, one line per arrival.
 
-The schedule never waits for an answer, so a service that stalls meets every arrival that the plan holds for that
-time, and latency counts from the intended moment. What cannot be sent in time because the generator itself was held
-up is written down as late. Which arrivals are this worker's is decided by what it is granted (harness.load.grants), so any
-number of workers issue each arrival exactly once.
+The schedule never waits for an answer. So a service that stalls meets every arrival that the plan has for that time, and
+latency counts from the intended moment. An arrival that cannot be sent in time, because the generator itself was held up,
+is logged as late. A worker issues the arrivals that it is granted (brownout.harness.load.grants), so any number of workers
+issue each arrival exactly once.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _PATIENCE_S = 1.0
 _LOOK_S = 0.2
 _MOST_TRACEBACKS = 20
 
-Told = Callable[[Arrival, ArrivalResult, float], None]
+OnEnd = Callable[[Arrival, ArrivalResult, float], None]
 Sender = Callable[[str, Request, float], Response]
 
 
 class Engine:
-    """Issues one worker's share of a plan and records what became of it.
+    """Issues one worker's share of a plan and logs a line for each arrival.
 
-    `send(node, request, timeout_s)` is the transport; `tell(arrival, answer, latency_ms)` is told of every end.
+    `send(node, request, timeout_s)` is the transport; `on_end(arrival, result, latency_ms)` is called at every end.
     """
 
-    def __init__(self, plan: LoadPlan, folder: Path, worker: int, send: Sender, tell: Told) -> None:
-        self._plan, self._worker, self._send, self._tell = plan, worker, send, tell
+    def __init__(self, plan: LoadPlan, folder: Path, worker: int, send: Sender, on_end: OnEnd) -> None:
+        self._plan, self._worker, self._send, self._on_end = plan, worker, send, on_end
         self._clock = EmulatedClock.of(plan.clock)
         self._deadline_s = plan.deadline_ms / 1000
         self._clients = Clients(plan.account)
@@ -64,13 +64,13 @@ class Engine:
         self._state: State = "starting"
 
     def grant(self, grant: Grant) -> None:
-        """Takes leave to issue a further slice of the plan."""
+        """Adds a slice of the plan to those that this worker issues."""
         self._schedule.grant(grant)
 
     def run(self) -> None:
-        """Issues arrivals as they fall due until the plan or the load ends; killed and run again, it goes on from there.
+        """Issues arrivals as they fall due, until the plan or the load ends.
 
-        A concurrent second caller issues nothing and returns at once.
+        When its greenlet is killed, a further call resumes from there. A concurrent second call returns at once.
         """
         if self._issuing:
             return
@@ -85,7 +85,7 @@ class Engine:
                 self._state = "paused"
 
     def drain(self) -> None:
-        """Stops issuing, waits until everything sent has ended (at most the deadline), and writes the last lines."""
+        """Stops issuing, waits for requests under way (at most for the deadline), and writes the last lines."""
         self._stopping.set()
         gevent.joinall(list(self._pending), timeout=self._deadline_s + _PATIENCE_S)
         self._state = "stopped"
@@ -96,14 +96,14 @@ class Engine:
         self._log.flush()
 
     def beat(self) -> None:
-        """Writes a heartbeat; while nobody runs the schedule, also deals with what can no longer be sent in time."""
+        """Writes a heartbeat. While the schedule is paused, also accounts for arrivals that can no longer be sent in time."""
         if not self._issuing and not self._stopping.is_set():
             self._expire()
         self._beats.add(self._heartbeat().to_line())
         self._beats.flush()
 
     def report(self) -> Report:
-        """What is new since the last report, for whoever adds up what all workers did."""
+        """The counts since the last report, for the process that adds up those of all workers."""
         number, self._reports = self._reports, self._reports + 1
         now_s, behind = self._clock.now(), self._look(0.0)
         reached_s = now_s if behind is None else min(now_s, behind.at_s)
@@ -124,11 +124,11 @@ class Engine:
                 continue
             self._begin(self._take())
             burst += 1
-            if burst % _BURST == 0:  # a backlog must not keep those that were begun from being sent
+            if burst % _BURST == 0:  # lets the arrivals that were begun be sent before more of a backlog is begun
                 gevent.sleep(0)
 
     def _look(self, ahead_s: float) -> Arrival | None:
-        """Our next arrival when it falls due within `ahead_s`: any later ones may still become another worker's."""
+        """Our next arrival if it is due within `ahead_s`. Later ones may still be granted to another worker."""
         if self._next is None:
             self._next = self._schedule.take_before(self._clock.emulated_at(time.monotonic() + ahead_s))
         return self._next
@@ -137,7 +137,7 @@ class Engine:
         return self._next is None and self._schedule.finished
 
     def _expire(self) -> None:
-        """Counts as late what is past its deadline; where the plan waits for its generator, nothing falls due meanwhile."""
+        """Logs arrivals past their deadline as late. A plan in blocks waits for its generator: there they are skipped."""
         if self._plan.block_s is not None:
             self._next = None
             self._schedule.skip_to(self._clock.now())
@@ -167,14 +167,14 @@ class Engine:
         self._meter.lag(sent_s - due_s)
         if sent_s - due_s >= self._deadline_s:
             self._meter.late += 1
-            answer = ArrivalResult(0, "unknown", LATE)
+            result = ArrivalResult(0, "unknown", LATE)
         else:
-            answer = self._answer(arrival, sent_s, due_s + self._deadline_s)
+            result = self._play(arrival, sent_s, due_s + self._deadline_s)
         done_s = time.monotonic()
         latency_ms = (done_s - due_s) * 1000
         record = to_record(
             arrival,
-            answer,
+            result,
             sent_s=self._clock.emulated_at(sent_s),
             done_s=self._clock.emulated_at(done_s),
             latency_ms=latency_ms,
@@ -182,14 +182,14 @@ class Engine:
         self._log.add(to_line(record))
         self._meter.recorded += 1
         self._tally.ended(arrival, record)
-        self._tell(arrival, answer, latency_ms)
+        self._on_end(arrival, result, latency_ms)
 
-    def _answer(self, arrival: Arrival, sent_s: float, deadline_s: float) -> ArrivalResult:
+    def _play(self, arrival: Arrival, sent_s: float, deadline_s: float) -> ArrivalResult:
         self._meter.issued += 1
         try:
             playing = begin(arrival, self._clients, self._clock.emulated_at(sent_s))
             return drive(playing, lambda node, request: self._send(node, request, deadline_s - time.monotonic()))
-        except Exception as failed:  # an arrival without a line would be a request that nobody counts
+        except Exception as failed:  # an arrival without a line would be missing from every count
             self._meter.issued -= 1
             self._meter.fault(f"{arrival.id}: {type(failed).__name__}: {failed}")
             if self._meter.faults <= _MOST_TRACEBACKS:

@@ -1,10 +1,11 @@
 """Locust's side of the load: `python -m locust -f locustfile.py`, alone, as `--master` or as `--worker`.
 
 The environment says what to do: BROWNOUT_LOAD_FOLDER (where logs go) and, except on workers, who get it from their master,
-BROWNOUT_LOAD_PLAN (a LoadPlan as JSON). BROWNOUT_LOAD_TOKEN lets somebody who has it tell the dashboard about faults.
+BROWNOUT_LOAD_PLAN (a LoadPlan as JSON). BROWNOUT_LOAD_TOKEN is the bearer token with which faults are reported to the
+dashboard.
 
 Locust gives the process, the statistics, the messages between processes and the web UI, where each cohort and operation is
-a row; it decides nothing about when requests go out, because its own waits are closed loop.
+a row. It does not decide when requests are sent, because its own waits are closed loop.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ from brownout.harness.load.models.model import Arrival, ArrivalResult
 from brownout.identity.core.messages import Request, Response
 from brownout.suites.load import dashboard
 from brownout.suites.load.engine import Engine
-from brownout.suites.load.parts import Alone, Desk, Master, Worker
+from brownout.suites.load.parts import Collector, Master, Standalone, Worker
 from brownout.suites.load.transport import Transport
 
 die_with_parent()
 
 
 class NotHappened(Exception):
-    """How an arrival ended that did not happen; Locust counts it under this text."""
+    """An arrival that did not happen; Locust counts it under this text."""
 
     def __repr__(self) -> str:
         return str(self)
 
 
 class Arrivals(User):
-    """Stands for all clients of this process: the schedule decides who they are and when each turns up."""
+    """Stands for all clients of this process: the schedule decides who they are and when each arrives."""
 
     @task
     def arrive(self) -> None:
@@ -49,24 +50,24 @@ class Arrivals(User):
 
 
 def set_up(environment: Environment, **_: Any) -> None:
-    """Makes this process's part of the load, and routes signals so that a stop loses no record."""
+    """Sets up this process's part of the load, and routes signals so that a stop loses no record."""
     environment.process_exit_code = 0
     # Left to Python, SIGINT would raise KeyboardInterrupt in whichever greenlet runs; Locust's SIGTERM does not.
     gevent.signal_handler(signal.SIGINT, os.kill, os.getpid(), signal.SIGTERM)
-    desk = _take_part(environment)
-    if desk is not None and environment.web_ui is not None and environment.web_ui.app is not None:
-        dashboard.install(environment.web_ui.app, desk, token=os.environ.get("BROWNOUT_LOAD_TOKEN", ""))
+    collector = _take_part(environment)
+    if collector is not None and environment.web_ui is not None and environment.web_ui.app is not None:
+        dashboard.install(environment.web_ui.app, collector, token=os.environ.get("BROWNOUT_LOAD_TOKEN", ""))
     gc.collect()
-    gc.freeze()  # what was imported never becomes garbage; looking through it again would only add lag
+    gc.freeze()  # imported modules never become garbage; collections that look at them would only add lag
 
 
 events.init.add_listener(set_up)  # type: ignore[no-untyped-call]
 
 
-def _take_part(environment: Environment) -> Desk | None:
-    """Begins this process's part; returns where reports come in, None on a worker."""
+def _take_part(environment: Environment) -> Collector | None:
+    """Begins this process's part; returns the collector of reports, None on a worker."""
     folder, runner = Path(os.environ["BROWNOUT_LOAD_FOLDER"]), environment.runner
-    assert runner is not None, "Locust makes the runner before it tells anybody"
+    assert runner is not None, "Locust makes the runner before it fires `init`"
 
     def make(plan: LoadPlan, worker: int) -> Engine:
         return _engine(environment, plan, folder, worker)
@@ -76,8 +77,8 @@ def _take_part(environment: Environment) -> Desk | None:
         return None
     plan = LoadPlan.model_validate_json(Path(os.environ["BROWNOUT_LOAD_PLAN"]).read_bytes())
     if isinstance(runner, MasterRunner):
-        return Master(environment, runner, plan, folder).desk
-    return Alone(environment, runner, plan, folder, make).desk
+        return Master(environment, runner, plan, folder).collector
+    return Standalone(environment, runner, plan, folder, make).collector
 
 
 def _engine(environment: Environment, plan: LoadPlan, folder: Path, worker: int) -> Engine:
@@ -86,18 +87,18 @@ def _engine(environment: Environment, plan: LoadPlan, folder: Path, worker: int)
     def send(node: str, request: Request, timeout_s: float) -> Response:
         return transport.send(node, request, timeout_s=timeout_s)
 
-    def tell(arrival: Arrival, answer: ArrivalResult, latency_ms: float) -> None:
+    def on_end(arrival: Arrival, result: ArrivalResult, latency_ms: float) -> None:
         environment.events.request.fire(  # type: ignore[no-untyped-call]
             request_type=arrival.model,
             name=f"{arrival.cohort}/{arrival.operation}",
             response_time=latency_ms,
             response_length=0,
             context={},
-            exception=None if answer.outcome == "happened" else NotHappened(_ending(answer)),
+            exception=None if result.outcome == "happened" else NotHappened(_ending(result)),
         )
 
-    return Engine(plan, folder, worker, send, tell)
+    return Engine(plan, folder, worker, send, on_end)
 
 
-def _ending(answer: ArrivalResult) -> str:
-    return f"{answer.outcome}: {answer.error or answer.status}"
+def _ending(result: ArrivalResult) -> str:
+    return f"{result.outcome}: {result.error or result.status}"

@@ -1,4 +1,4 @@
-"""What the generator counts about itself, and where its lines go."""
+"""The counters of one load generator, and the files to which it appends its lines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _BUCKETS_PER_MS = 10
 
 
 class LineFile:
-    """Appends whole lines; what was not flushed yet is all that a kill can lose.
+    """Appends whole lines. A kill loses lines that were not flushed and no others.
 
-    With `part_bytes` it goes on in a new file (`NAME.2.jsonl`, `NAME.3.jsonl`, ...) whenever one is that long, and the
-    newest `PARTS` are kept.
+    With `part_bytes` a new file is begun (`NAME.2.jsonl`, `NAME.3.jsonl`, ...) whenever one is that long, and all but the
+    newest `PARTS` are removed.
     """
 
     def __init__(self, path: Path, *, part_bytes: int | None = None) -> None:
@@ -32,7 +32,7 @@ class LineFile:
         self._waiting.append(line)
 
     def flush(self) -> None:
-        """Writes what is waiting; raises OSError when the disk does not take it."""
+        """Writes the lines that are waiting; raises OSError when the disk is full or gone."""
         if not self._waiting:
             return
         if self._part_bytes is not None and self._written >= self._part_bytes:
@@ -56,7 +56,7 @@ class LineFile:
 
 
 class Meter:
-    """Counters of one worker; see brownout.harness.load.heartbeat for what they promise."""
+    """Counters of one worker. brownout.harness.load.heartbeat says what each promises."""
 
     def __init__(self) -> None:
         self.planned = self.issued = self.recorded = self.late = self.faults = 0

@@ -1,4 +1,4 @@
-"""The parts that a Locust process can have in a load: all of it alone, the master that shares it out, or one worker.
+"""The part of a Locust process in a load: the whole load, the master that shares it out, or one worker.
 
 Locust's own messages between master and workers carry everything, so a worker needs its master's address and nothing else:
 
@@ -8,8 +8,8 @@ Locust's own messages between master and workers carry everything, so a worker n
     worker -> master   brownout-report   brownout.harness.load.tally.Report, every half second
     master -> worker   brownout-stop     {}: send nothing more, end what is under way, report
 
-On one machine all processes share the monotonic clock. A worker elsewhere works out how far its own is from the master's
-from the hello that came back soonest, to within half of its round trip.
+On one machine all processes share the monotonic clock. A worker on another machine estimates the offset of its clock from
+the hello with the shortest round trip, to within half of that.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ MakeEngine = Callable[[LoadPlan, int], Engine]
 
 
 def every(period_s: float, act: Callable[[], None]) -> None:
-    """Acts for as long as the process lives. When it cannot (the disk is full), the process ends: nothing counts then."""
+    """Calls `act` for the life of the process. When it raises (the disk is full), the process ends: no figure would be true."""
 
     def forever() -> None:
         while True:
@@ -65,15 +65,15 @@ def every(period_s: float, act: Callable[[], None]) -> None:
 
 
 def send(runner: Runner, what: str, data: Any = None, *, to: str | None = None) -> None:
-    """Sends a message. One that gets lost is noticed by its receiver: reports are numbered, orders come again."""
+    """Sends a message. The receiver notices a lost one: reports are numbered, orders are repeated."""
     try:
         runner.send_message(what, data, client_id=to)
     except RPCError as lost:
         log.warning("%s could not be sent: %s", what, lost)
 
 
-class Generator:
-    """One engine at work: played and paused, its log flushed, its counts reported through Locust's messages."""
+class EngineRunner:
+    """One engine in its greenlet: played and paused, its log flushed, its counts reported through Locust's messages."""
 
     def __init__(self, runner: Runner, engine: Engine) -> None:
         self._runner, self.engine = runner, engine
@@ -82,17 +82,17 @@ class Generator:
         every(PERIOD_S, self._beat)
 
     def play(self) -> None:
-        """Runs the schedule, or goes on with it."""
+        """Starts or resumes the schedule."""
         if self._running is None or self._running.dead:
             self._running = gevent.spawn(self.engine.run)
 
     def pause(self) -> None:
-        """Stops sending; what has been sent ends as it may."""
+        """Stops sending. Requests under way are left to end."""
         if self._running is not None:
             self._running.kill()
 
     def drain(self) -> None:
-        """Sends nothing more, waits for what is under way and reports it. May run twice."""
+        """Stops sending, waits for requests under way, and reports them. May run twice."""
         self.engine.drain()
         self._report()
 
@@ -104,8 +104,8 @@ class Generator:
         send(self._runner, REPORT, self.engine.report().to_wire())
 
 
-class Desk:
-    """Where reports come in: keeps the board and its files up to date."""
+class Collector:
+    """Collects the reports of all engines into the board, and writes the board's files."""
 
     def __init__(self, runner: Runner, plan: LoadPlan, folder: Path) -> None:
         self.board, self.folder = Board(plan), folder
@@ -120,7 +120,7 @@ class Desk:
             self.note(f"a worker's report could not be read ({wrong}): do all workers have the same version?")
 
     def note(self, text: str) -> None:
-        """Keeps a sentence for the list of problems."""
+        """Adds a sentence to the list of problems."""
         if text not in self._notes:
             self._notes = [*self._notes[-20:], text]
             log.warning(text)
@@ -129,7 +129,7 @@ class Desk:
         return tuple(self._notes)
 
     def tick(self, *, over: bool = False) -> None:
-        """Settles what can be, and writes what others read."""
+        """Settles the seconds that are complete, and writes the files that the driver and the dashboard read."""
         self.board.tick(over=over)
         if found := (*self._notes, *self.board.problems()):
             # not durable: read by the process that started this one, while both live
@@ -138,23 +138,23 @@ class Desk:
             write_view(self.folder, view(self.board, read_bands(self.folder), shown_s=_SHOWN_S, problems=self._notes))
 
 
-class Alone:
+class Standalone:
     """The whole load in one process."""
 
     def __init__(self, environment: Environment, runner: Runner, plan: LoadPlan, folder: Path, make: MakeEngine) -> None:
-        self.desk = Desk(runner, plan, folder)
+        self.collector = Collector(runner, plan, folder)
         engine = make(plan, 0)
-        # What is begun by hand has no time to be late for before it begins.
-        engine.grant(EVERYTHING if plan.block_s is None else _from_now(self.desk.board))
-        self._generator = Generator(runner, engine)
+        # A load by hand is not late for the time before it began: its first grant starts now.
+        engine.grant(EVERYTHING if plan.block_s is None else _from_now(self.collector.board))
+        self._engine_runner = EngineRunner(runner, engine)
         events = environment.events
-        events.test_start.add_listener(lambda **_: self._generator.play())  # type: ignore[no-untyped-call]
-        events.test_stop.add_listener(lambda **_: self._generator.pause())  # type: ignore[no-untyped-call]
+        events.test_start.add_listener(lambda **_: self._engine_runner.play())  # type: ignore[no-untyped-call]
+        events.test_stop.add_listener(lambda **_: self._engine_runner.pause())  # type: ignore[no-untyped-call]
         events.quitting.add_listener(lambda **_: self._quit())  # type: ignore[no-untyped-call]
 
     def _quit(self) -> None:
-        self._generator.drain()
-        self.desk.tick(over=True)
+        self._engine_runner.drain()
+        self.collector.tick(over=True)
 
 
 def _from_now(board: Board) -> Grant:
@@ -162,12 +162,12 @@ def _from_now(board: Board) -> Grant:
 
 
 class Master:
-    """Shares the plan out between the workers that report, and adds up what they did."""
+    """Grants slices of the plan to the workers that report, and adds up their counts."""
 
     def __init__(self, environment: Environment, runner: Runner, plan: LoadPlan, folder: Path) -> None:
         self._runner, self._plan = runner, plan
-        self.desk = Desk(runner, plan, folder)
-        self._granter = Granter(plan, AHEAD_S * self.desk.board.seconds.rate)
+        self.collector = Collector(runner, plan, folder)
+        self._granter = Granter(plan, AHEAD_S * self.collector.board.seconds.rate)
         self._all = Schedule(plan)
         self._awaited = environment.parsed_options.expect_workers if environment.parsed_options else 1
         self._members: tuple[str, ...] = ()
@@ -188,7 +188,7 @@ class Master:
         send(self._runner, PLAN, answer, to=msg.node_id)
 
     def _order(self) -> None:
-        members = self.desk.board.members()
+        members = self.collector.board.members()
         self._note_changes(members)
         grants = self._hand_out(members)
         for member in members:
@@ -198,14 +198,14 @@ class Master:
             send(self._runner, ORDERS, orders, to=member)
 
     def _hand_out(self, members: tuple[str, ...]) -> Any:
-        waits = self._plan.block_s is not None and not self._playing  # paused: what is not handed out is not planned
+        waits = self._plan.block_s is not None and not self._playing  # paused: slices that are not granted are not planned
         if waits or len(members) < self._awaited:
             return {}
         self._awaited = 0
-        grants = self._granter.hand_out(members, self.desk.board.now_s())
+        grants = self._granter.hand_out(members, self.collector.board.now_s())
         for grant in list(grants.values())[:1]:
             self._all.grant(Grant(grant.from_s, grant.until_s, 0, 1))
-            self.desk.board.handed_out(iter(self._take, None))
+            self.collector.board.handed_out(iter(self._take, None))
         return grants
 
     def _take(self) -> float | None:
@@ -213,12 +213,12 @@ class Master:
         return None if arrival is None else arrival.at_s
 
     def _note_changes(self, members: tuple[str, ...]) -> None:
-        workers = self.desk.board.workers
+        workers = self.collector.board.workers
         for name in self._members:
             if name not in members and not self._stopped():
                 at = time.strftime("%H:%M:%S", time.gmtime())
                 how = "left" if workers[name].gone else f"was not heard of for {SILENT_S:g} s and counts as lost"
-                self.desk.note(f"worker {workers[name].beat.worker} {how} at {at} UTC; its share goes to the others")
+                self.collector.note(f"worker {workers[name].beat.worker} {how} at {at} UTC; its share goes to the others")
         self._members = members
 
     def _stopped(self) -> bool:
@@ -226,22 +226,22 @@ class Master:
 
     def _quit(self) -> None:
         self._playing = False
-        self.desk.board.ends_now()
+        self.collector.board.ends_now()
         send(self._runner, STOP)
         deadline_s = time.monotonic() + self._plan.deadline_ms / 1000 + _PATIENCE_S
-        while self.desk.board.members() and time.monotonic() < deadline_s:
+        while self.collector.board.members() and time.monotonic() < deadline_s:
             gevent.sleep(0.05)
-        self.desk.tick(over=True)
+        self.collector.tick(over=True)
 
 
 class Worker:
-    """One worker: asks its master for the plan, then does what it is told."""
+    """One worker: asks its master for the plan, then follows the master's orders."""
 
     def __init__(self, environment: Environment, runner: WorkerRunner, make: MakeEngine) -> None:
         self._runner, self._make = runner, make
         self._waits = False
-        self._generator: Generator | None = None
-        self._answers: list[tuple[float, float]] = []  # round trip, and how far the master's clock is ahead of ours
+        self._engine_runner: EngineRunner | None = None
+        self._answers: list[tuple[float, float]] = []  # round trip, and the lead of the master's clock
         self._told = Event()
         runner.register_message(PLAN, self._plan)
         runner.register_message(ORDERS, self._orders)
@@ -250,8 +250,8 @@ class Worker:
         gevent.spawn(self._ask).link_exception(lambda _: os._exit(_CANNOT_WRITE))
 
     def _ask(self) -> None:
-        """Says hello until the master has answered often enough."""
-        while self._generator is None:
+        """Sends hellos until the master has answered often enough to know the offset of its clock."""
+        while self._engine_runner is None:
             hello = {"boot": boot_id(), "monotonic_s": time.monotonic()}
             send(self._runner, HELLO, hello)
             self._told.wait(timeout=_HELLO_S)
@@ -263,31 +263,33 @@ class Worker:
         self._answers.append((now_s - asked_s, theirs_s - (asked_s + now_s) / 2))
         same = msg.data["boot"] == boot_id()
         self._told.set()
-        if self._generator is None and (same or len(self._answers) >= HELLOS):
+        if self._engine_runner is None and (same or len(self._answers) >= HELLOS):
             ahead_s = 0.0 if same else min(self._answers)[1]
             plan = _on_our_clock(LoadPlan.model_validate(msg.data["plan"]), ahead_s)
             self._waits = plan.block_s is not None
-            self._generator = Generator(self._runner, self._make(plan, self._runner.worker_index))
+            self._engine_runner = EngineRunner(self._runner, self._make(plan, self._runner.worker_index))
 
     def _orders(self, environment: Environment, msg: Any, **_: Any) -> None:
-        if self._generator is None:
+        if self._engine_runner is None:
             return
         if msg.data["grant"] is not None:
-            self._generator.engine.grant(Grant(*msg.data["grant"]))
-        if msg.data["playing"] or self._waits:  # what was granted of a plan that waits is sent, and then there is no more
-            self._generator.play()
+            self._engine_runner.engine.grant(Grant(*msg.data["grant"]))
+        if (
+            msg.data["playing"] or self._waits
+        ):  # a plan in blocks: what was granted is sent, and while paused nothing more is granted
+            self._engine_runner.play()
         else:
-            self._generator.pause()
+            self._engine_runner.pause()
 
     def _stop(self, environment: Environment, msg: Any, **_: Any) -> None:
         gevent.spawn(self._drain)
 
     def _drain(self) -> None:
-        if self._generator is not None:
-            self._generator.drain()
+        if self._engine_runner is not None:
+            self._engine_runner.drain()
 
 
 def _on_our_clock(plan: LoadPlan, ahead_s: float) -> LoadPlan:
-    """The plan with its clock as a machine sees it whose monotonic clock is `ahead_s` behind the master's."""
+    """The plan for a machine whose monotonic clock is `ahead_s` behind the master's."""
     clock = {**plan.clock, "monotonic_s": plan.clock["monotonic_s"] - ahead_s}
     return plan.model_copy(update={"clock": clock})

@@ -1,9 +1,9 @@
 """One HTTP request over FastHttp's keep-alive connections: sent at most once, answered or failed within its deadline.
 
-FastHttp's own client is not used above its connection pool and parser, because it sends an idempotent request again,
-up to `concurrency + 1` times, whenever the peer closes the connection. Against a service that drops connections that
-turns one arrival into thousands of requests, and it can make a request that may have happened look like one that
-certainly did not. It also follows redirects and keeps cookies, which no client of an identity service does.
+Of FastHttp only the connection pool and the parser are used. Its own client repeats an idempotent request, up to
+`concurrency + 1` times, whenever the peer closes the connection. Against a service that drops connections that turns one
+arrival into thousands of requests, and a request that may have happened can look like one that certainly did not. That
+client also follows redirects and stores cookies, which no client of an identity service does.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class _Origin:
         except OSError as failed:
             if failed.errno in _OWN_LIMITS:
                 raise GeneratorFault(f"cannot open a connection: {failed.strerror}") from None
-            # Nothing was sent, so whatever else kept it from connecting, the request certainly did not happen.
+            # Nothing was sent: whatever the reason, the request certainly did not happen.
             raise CallFailed("refused", node) from None
 
 

@@ -10,12 +10,12 @@ from brownout.harness.errors import UsageError
 from brownout.harness.experiment.loader import find, load
 from brownout.harness.load.arrivals import LoadPlan, arrivals
 from brownout.harness.operate.load_plan import (
-    StandingLoad,
+    ManualLoad,
     at_rates,
     experiment_load,
+    manual_plan,
     needs_user_token,
-    standing_load,
-    standing_plan,
+    typical_load,
 )
 from brownout.harness.worlds.stack_spec import build_stack
 
@@ -23,14 +23,14 @@ SPEC = build_stack(seed=1)
 MACHINES = {machine.name for machine in SPEC.machines}
 
 
-def planned(found: StandingLoad) -> LoadPlan:
+def planned(found: ManualLoad) -> LoadPlan:
     clock = {"epoch_s": 0.0, "monotonic_s": 0.0, "rate": 1.0}
-    return standing_plan(found, SPEC, urls={}, clock=clock, now_s=0.0, user_token="", seed=1)
+    return manual_plan(found, SPEC, urls={}, clock=clock, now_s=0.0, user_token="", seed=1)
 
 
 def test_the_builtin_clients_use_machines_that_the_stack_has() -> None:
     """Every region has clients of every kind, none names a machine that is not there, each has an objective."""
-    found = standing_load(SPEC)
+    found = typical_load(SPEC)
     kinds = {(cohort.region, cohort.model, cohort.fresh) for cohort in found.cohorts}
     wanted = (("token", False), ("token", True), ("resource", False), ("management", False))
     assert kinds == {(region, *kind) for region in SPEC.regions for kind in wanted}
@@ -41,7 +41,7 @@ def test_the_builtin_clients_use_machines_that_the_stack_has() -> None:
 def test_a_stack_without_machines_still_has_managers() -> None:
     """Where a region has no machines for a kind of client, there are none of that kind."""
     bare = build_stack(seed=1, machines={"lonely": {"region": "sydney", "identities": []}})
-    assert {cohort.model for cohort in standing_load(bare).cohorts} == {"management"}
+    assert {cohort.model for cohort in typical_load(bare).cohorts} == {"management"}
 
 
 def test_an_experiments_clients_move_to_machines_that_are_there() -> None:
@@ -60,7 +60,7 @@ def test_an_experiments_clients_move_to_machines_that_are_there() -> None:
 
 def test_rates_are_per_real_second_whatever_the_clocks_rate() -> None:
     """The total is shared as the cohorts say; one that is set is set, and none at 0 is left."""
-    cohorts = standing_load(SPEC).cohorts
+    cohorts = typical_load(SPEC).cohorts
     for clock_rate in (1.0, 200.0):
         made = at_rates(cohorts, clock_rate=clock_rate, total_per_s=80.0, scale=None, given={})
         assert sum(cohort.rate_per_s for cohort in made) * clock_rate == pytest.approx(80.0)
@@ -75,7 +75,7 @@ def test_rates_are_per_real_second_whatever_the_clocks_rate() -> None:
 
 def test_wrong_rates_are_told() -> None:
     """A cohort that is not there, a rate below zero, and no cohort at all are bad usage."""
-    cohorts = standing_load(SPEC).cohorts
+    cohorts = typical_load(SPEC).cohorts
     for given, said in (({"sydney-machine": 1.0}, "sydney-machine"), ({"sydney-apps": -1.0}, "below 0")):
         with pytest.raises(UsageError, match=said):
             at_rates(cohorts, clock_rate=1.0, total_per_s=None, scale=None, given=given)
@@ -86,8 +86,8 @@ def test_wrong_rates_are_told() -> None:
 
 def test_an_endless_plan_costs_nothing_to_begin() -> None:
     """Ten years at fifty requests per second begin with the next ten seconds, and only those who need a user's token do."""
-    found = standing_load(SPEC)
-    fast = StandingLoad(at_rates(found.cohorts, clock_rate=1.0, total_per_s=None, scale=None, given={}), found.watch)
+    found = typical_load(SPEC)
+    fast = ManualLoad(at_rates(found.cohorts, clock_rate=1.0, total_per_s=None, scale=None, given={}), found.watch)
     first = list(islice(arrivals(planned(fast)), 500))
     assert first[-1].at_s == pytest.approx(10.0, rel=0.05)
     assert needs_user_token(fast.cohorts)

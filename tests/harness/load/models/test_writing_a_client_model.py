@@ -17,11 +17,11 @@ import yaml
 
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.loader import load, validate
-from brownout.harness.experiment.watch import standing_watch
+from brownout.harness.experiment.watch import model_watch
 from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals
 from brownout.harness.load.models.model import Account
 from brownout.harness.operate.good_share import Probes
-from brownout.harness.operate.load_plan import needs_user_token, standing_load
+from brownout.harness.operate.load_plan import needs_user_token, typical_load
 from brownout.harness.record.history import RequestRecord, read_history
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -99,10 +99,10 @@ def test_mistakes_in_its_cohort_are_shown(
 def test_it_is_part_of_a_load_by_hand(keyset: Path) -> None:
     """Its typical clients have a cohort in each region, at their share, with the model's objective."""
     spec = build_stack(seed=1)
-    found = standing_load(spec)
+    found = typical_load(spec)
     ours = [cohort for cohort in found.cohorts if cohort.model == "keyset"]
     assert [(cohort.name, cohort.rate_per_s) for cohort in ours] == [("sydney-verifiers", 0.02), ("melbourne-verifiers", 0.02)]
-    (objective, _) = standing_watch(ours).objectives
+    (objective, _) = model_watch(ours).objectives
     assert (objective.target, objective.within_ms) == (0.999, 500)
     assert objective.description == "sydney-verifiers: answered as asked within 0.5 s"
     assert not needs_user_token(ours)
