@@ -24,13 +24,12 @@ from brownout.harness.load.models.playing import begin, perform
 from brownout.harness.load.models.registry import client_model, client_models
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.world import LiveWorld
-from brownout.identity.core.messages import Request
+from brownout.harness.worlds.control_plane import user_token
 
 WINDOW_S = 10.0  # real seconds
 PROBE_TIMEOUT_S = 2.0
 TAIL_BYTES = 4_000_000  # some ten thousand requests, far more than the window has
 RESOURCE = "https://vault.azure.net"
-TOKEN_LIFETIME_S = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +159,11 @@ class Probes:
     async def _user_token(self, stack: str, world: LiveWorld) -> str:
         """An operator's token, made once; "" when the directory does not answer, and then no operator asks anything."""
         if stack not in self._tokens:
-            request = Request("POST", "/admin/user-token", body={"lifetime_s": TOKEN_LIFETIME_S})
             try:
                 async with asyncio.timeout(PROBE_TIMEOUT_S):
-                    answer = await world.control(f"{world.spec.home_region}.directory", request)
+                    self._tokens[stack] = await user_token(world)
             except (BrownoutError, TimeoutError):
                 return ""
-            self._tokens[stack] = str((answer.body or {}).get("access_token", ""))
         return self._tokens[stack]
 
     async def _probe(self, world: LiveWorld, arrival: Arrival, clients: Clients) -> _Ended:

@@ -23,7 +23,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
 from brownout.harness.load import driver
-from brownout.harness.load.arrivals import Cohort, LoadPlan
+from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.tail import PART_BYTES, PARTS
 from brownout.harness.load.view import View, read_view
 from brownout.harness.operate.load_plan import (
@@ -36,7 +36,7 @@ from brownout.harness.operate.load_plan import (
 )
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.world import LiveWorld
-from brownout.identity.core.messages import Request
+from brownout.harness.worlds.control_plane import user_token
 from brownout.identity.core.topology import CLIENT, Link
 
 FOLDER_NAME, LOCK_NAME = "load", "load.lock"
@@ -44,7 +44,6 @@ POLL_S = 0.5
 TOLD_EVERY_S = 10.0
 DOWN_WITHIN_S = 10.0
 SPARE_BYTES = 256 << 20
-USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
 
 Notify = Callable[[str], None]
 
@@ -159,19 +158,9 @@ async def _plan(options: LoadOptions, world: LiveWorld, say: Notify) -> LoadPlan
         urls={str(Link(CLIENT, node)): url for node, url in world.urls().items()},
         clock=world.clock_record(),
         now_s=world.now(),
-        user_token=await _user_token(world, cohorts),
+        user_token=await user_token(world) if needs_user_token(cohorts) else "",
         seed=options.seed,
     )
-
-
-async def _user_token(world: LiveWorld, cohorts: tuple[Cohort, ...]) -> str:
-    if not needs_user_token(cohorts):
-        return ""
-    request = Request("POST", "/admin/user-token", body={"lifetime_s": USER_TOKEN_LIFETIME_S})
-    answer = await world.control(f"{world.spec.home_region}.directory", request)
-    if not answer.ok or answer.body is None:
-        raise WorldError(f"the directory made no user token ({answer.status})")
-    return str(answer.body["access_token"])
 
 
 class _LoadSession:

@@ -23,11 +23,10 @@ from brownout.harness.operate.setting_args import spoken_settings
 from brownout.harness.operate.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world
+from brownout.harness.worlds.control_plane import user_token
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.core.messages import Request
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
-USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +106,6 @@ async def _start(stack_id: str, world: LiveWorld, started_s: float, stack_file: 
 
 
 async def _content(stack_id: str, world: LiveWorld) -> StackFile:
-    request = Request("POST", "/admin/user-token", body={"lifetime_s": USER_TOKEN_LIFETIME_S})
-    answer = await world.control(f"{world.spec.home_region}.directory", request)
-    if not answer.ok or answer.body is None:
-        raise WorldError(f"the directory made no user token ({answer.status})")
     return make_stack_file(
         stack_id,
         world.spec,
@@ -118,7 +113,7 @@ async def _content(stack_id: str, world: LiveWorld) -> StackFile:
         urls=world.urls(),
         control=world.control_urls(),
         toxiproxy_url=world.toxiproxy_url(),
-        user_token=str(answer.body["access_token"]),
+        user_token=await user_token(world),
         clock=world.clock_record(),
         inside=world.inside(),
     )

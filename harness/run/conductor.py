@@ -18,10 +18,10 @@ from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.world import Carrier, LoadHandle, World
+from brownout.harness.worlds.control_plane import user_token
 from brownout.identity.core.messages import Request
 
 READY_LOOKS, READY_WAIT_S = 100, 0.05  # network time
-USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class Conductor:
     async def _under_load(self) -> None:
         if self.state.stop_requested:
             return
-        plan = self.run.load.signed_in(await self._user_token())
+        plan = self.run.load.signed_in(await user_token(self.world))
         await self._prime(plan)
         load = await self._start_load(plan)
         await self.hooks.load_started(plan)
@@ -159,14 +159,6 @@ class Conductor:
     async def _is_ready(self, node: str) -> bool:
         answer = await self.world.control(node, Request("GET", "/healthz"))
         return answer.ok and bool((answer.body or {}).get("ready"))
-
-    async def _user_token(self) -> str:
-        directory = f"{self.world.spec.home_region}.directory"
-        request = Request("POST", "/admin/user-token", body={"lifetime_s": USER_TOKEN_LIFETIME_S})
-        answer = await self.world.control(directory, request)
-        if not answer.ok or answer.body is None:
-            raise WorldError(f"the directory made no user token ({answer.status})")
-        return str(answer.body["access_token"])
 
     async def _prime(self, plan: LoadPlan) -> None:
         """Fills the hosts' caches as they would be after days of steady activity."""

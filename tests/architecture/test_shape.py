@@ -41,7 +41,7 @@ CLASSES = {
     "harness/injection/lifecycle.py: LifeCycle has 26 methods",
     "harness/worlds/compose/world.py: ComposeWorld has 29 methods",
     "harness/worlds/live/http_world.py: SocketWorld has 32 methods",
-    "harness/worlds/simulation/world.py: SimulationWorld has 23 methods",
+    "harness/worlds/simulation/world.py: SimulationWorld has 22 methods",
     "identity/core/deployer.py: Deployer has 28 methods",
     "identity/core/directory.py: Directory has 34 methods",
     "identity/core/management.py: Management has 21 methods",

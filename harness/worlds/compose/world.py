@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,6 +37,7 @@ from brownout.harness.worlds.compose.layout import (
 )
 from brownout.harness.worlds.compose.nodes import NodeHolds
 from brownout.harness.worlds.compose.stack import ComposeStack, read_compose_stack
+from brownout.harness.worlds.control_plane import user_token
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
@@ -45,7 +45,6 @@ from brownout.identity.server.shared_spec import SPEC_NAME, USER_TOKEN_NAME
 from brownout.identity.server.spec_file import ServedStack, read_served
 
 PROBE_ROOM_S = 2.0
-USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0
 
 
 class ComposeWorld(SocketWorld):
@@ -95,21 +94,10 @@ class ComposeWorld(SocketWorld):
         found = self._docker().containers.find(self._stack.stack, TOXIPROXY)
         return found is not None and found.running
 
-    async def start(self) -> None:
-        """Brings the whole stack up and returns when every node answers; raises WorldError, leaving nothing behind."""
-        if self._stack is not None:
-            raise WorldError(f"this stack is up already, in {self.folder}")
-        rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
-        try:
-            await asyncio.shield(rising)
-            for node in self.spec.nodes():
-                await self._await_first_ready(node)
-            await self._share_user_token()
-        except BaseException:
-            with suppress(WorldError):
-                await rising  # a thread cannot be interrupted; what it brings up is taken down here
-            await self.stop()
-            raise
+    async def _await_started(self) -> None:
+        for node in self.spec.nodes():
+            await self._await_first_ready(node)
+        await self._share_user_token()
 
     async def _await_first_ready(self, node: str) -> None:
         """Returns when a started node is ready; raises WorldError, with the tail of its log where it has ended."""
@@ -121,11 +109,7 @@ class ComposeWorld(SocketWorld):
 
     async def _share_user_token(self) -> None:
         """Puts a user's token where the load's containers find it: only the machine can ask for one; raises WorldError."""
-        body = {"lifetime_s": USER_TOKEN_LIFETIME_S}
-        answer = await self.control(f"{self.spec.home_region}.directory", Request("POST", "/admin/user-token", body=body))
-        if not answer.ok or answer.body is None:
-            raise WorldError(f"the directory made no user token ({answer.status})")
-        token = str(answer.body["access_token"]).encode()
+        token = (await user_token(self)).encode()
         await asyncio.to_thread(compose_stack.share, self._docker(), self._up(), USER_TOKEN_NAME, token)
 
     async def is_ready(self, node: str) -> bool:

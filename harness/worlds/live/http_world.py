@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
 from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
-from brownout.harness.errors import Defended, WorldError
+from brownout.harness.errors import WorldError
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.world import Carrier, Inside, LoadHandle, misplaced
+from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity import wire
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -43,6 +45,7 @@ class SocketWorld(ABC):
         self.folder = folder.resolve()
         self._epoch_s = epoch_s
         self._clock: Clock | None = None
+        self._stack: object | None = None  # the world's own record of a stack that is up
         self._http: httpx.AsyncClient | None = None
 
     @abstractmethod
@@ -72,6 +75,35 @@ class SocketWorld(ABC):
     @abstractmethod
     async def read_node(self, node: str) -> Mapping[str, Any]:
         """A node's report, with its `holds`; raises WorldError."""
+
+    @abstractmethod
+    def _bring_up(self) -> None:
+        """Starts all of the stack's processes and sets `_stack`, `spec` and `_clock`; blocks; raises WorldError."""
+
+    async def _await_started(self) -> None:
+        """Returns when the stack that was just brought up is ready for use; raises WorldError."""
+        for node in self.spec.nodes():  # one after another: asking all at once would take their time to get ready
+            await self.await_ready(node)
+
+    async def start(self) -> None:
+        """Brings the whole stack up and returns when every node answers; raises WorldError, leaving nothing behind."""
+        if self._stack is not None:
+            raise WorldError(f"this stack is up already, in {self.folder}")
+        rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
+        try:
+            # Shielded: a thread cannot be interrupted, and a cancelled await would lose what it still starts.
+            await asyncio.shield(rising)
+            await self._await_started()
+        except BaseException:
+            # What the thread brings up after the interrupt is waited for, so that `stop` sees all of it.
+            with suppress(WorldError):
+                await rising
+            await self.stop()
+            raise
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Takes everything down that `start` brought up; raises WorldError when something stays. May run twice."""
 
     def inside(self) -> Inside | None:
         """What containers of one's own need to know; None in a world without containers."""
@@ -111,7 +143,7 @@ class SocketWorld(ABC):
             case "node", NodeEffect():
                 return await self.hold_node(self.known_node(carrier.name), fault_id, effect)
             case "control", SwitchThrow():
-                return await self._hold_switch(self.known_node(carrier.name), fault_id, effect)
+                return await hold_switch(self, self.known_node(carrier.name), fault_id, effect)
             case _:
                 raise misplaced(carrier, effect)
 
@@ -120,13 +152,13 @@ class SocketWorld(ABC):
             await self.release_link(self.known_link(carrier.name), fault_id)
             return
         node = self.known_node(carrier.name)
-        await (self._release_switch(node, fault_id) if carrier.kind == "control" else self.release_node(node, fault_id))
+        await (release_switch(self, node, fault_id) if carrier.kind == "control" else self.release_node(node, fault_id))
 
     async def read(self, carrier: Carrier) -> Mapping[str, Any]:
         if carrier.kind == "link":
             return await self.read_link(self.known_link(carrier.name))
         node = self.known_node(carrier.name)
-        return await (self._switches(node) if carrier.kind == "control" else self.read_node(node))
+        return await (read_switches(self, node) if carrier.kind == "control" else self.read_node(node))
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         ended = asyncio.gather(*calls, return_exceptions=True)
@@ -142,15 +174,15 @@ class SocketWorld(ABC):
 
     async def hold_link(self, link: str, fault_id: str, effect: LinkEffect) -> Mapping[str, Any]:
         """Adds a hold to a link and returns its report; raises WorldError."""
-        return await asyncio.to_thread(self._toxiproxy().hold, link, fault_id, effect)
+        return await asyncio.to_thread(Toxiproxy(self.toxiproxy_url()).hold, link, fault_id, effect)
 
     async def release_link(self, link: str, fault_id: str) -> None:
         """Removes a hold from a link, a success also where there is none; raises WorldError."""
-        await asyncio.to_thread(self._toxiproxy().release, link, fault_id)
+        await asyncio.to_thread(Toxiproxy(self.toxiproxy_url()).release, link, fault_id)
 
     async def read_link(self, link: str) -> Mapping[str, Any]:
         """A link's report, with its `holds`; raises WorldError."""
-        return await asyncio.to_thread(self._toxiproxy().read, link)
+        return await asyncio.to_thread(Toxiproxy(self.toxiproxy_url()).read, link)
 
     async def control(self, node: str, request: Request) -> Response:
         if "authorization" not in request.headers:
@@ -216,38 +248,3 @@ class SocketWorld(ABC):
         except httpx.TransportError:
             raise CallFailed("reset", base_url) from None
         return wire.response_from(answer.status_code, answer.headers.raw, answer.content)
-
-    def _toxiproxy(self) -> Toxiproxy:
-        return Toxiproxy(self.toxiproxy_url())
-
-    async def _hold_switch(self, node: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:
-        answer = await self.control(node, Request("PUT", _hold_path(fault_id), body=throw.to_json()))
-        if answer.status == 409:
-            raise Defended(_message(answer))
-        if not answer.ok:
-            raise WorldError(f"{node} did not take the switch {throw.switch!r}: {_message(answer)}")
-        if fault_id not in (await self._switches(node))["holds"]:
-            raise WorldError(f"{node} took the hold {fault_id} and does not show it")
-        return answer.body or {}
-
-    async def _release_switch(self, node: str, fault_id: str) -> None:
-        answer = await self.control(node, Request("DELETE", _hold_path(fault_id)))
-        if not answer.ok:
-            raise WorldError(f"{node} did not release the hold {fault_id}: {_message(answer)}")
-        if fault_id in (await self._switches(node))["holds"]:
-            raise WorldError(f"{node} released the hold {fault_id} and still shows it")
-
-    async def _switches(self, node: str) -> Mapping[str, Any]:
-        answer = await self.control(node, Request("GET", "/admin/state"))
-        if not answer.ok or answer.body is None:
-            raise WorldError(f"{node} does not show its state: {_message(answer)}")
-        return answer.body
-
-
-def _hold_path(fault_id: str) -> str:
-    return f"/admin/holds/{fault_id}"
-
-
-def _message(answer: Response) -> str:
-    error = (answer.body or {}).get("error")
-    return str(error.get("message", error)) if isinstance(error, Mapping) else f"status {answer.status}"

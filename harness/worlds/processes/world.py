@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -84,21 +83,6 @@ class ProcessesWorld(SocketWorld):
     def alive(self) -> bool:
         """True while the parent of the stack's processes runs."""
         return self._stack is not None and self._stack.daemon.alive()
-
-    async def start(self) -> None:
-        """Brings the whole stack up and returns when every node answers; raises WorldError, leaving nothing behind."""
-        if self._stack is not None:
-            raise WorldError(f"this stack is up already, in {self.folder}")
-        rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
-        try:
-            await asyncio.shield(rising)
-            for node in self.spec.nodes():  # one after another: asking all at once would take their time to get ready
-                await self.await_ready(node)
-        except BaseException:
-            with suppress(WorldError):
-                await rising  # a thread cannot be interrupted; what it brings up is taken down here
-            await self.stop()
-            raise
 
     def _bring_up(self) -> None:
         up = bring_up(self.spec, self.folder, epoch_s=self._epoch_s, rate=self.rate, binary=self._binary)

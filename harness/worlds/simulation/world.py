@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
-from brownout.harness.errors import Defended, WorldError
+from brownout.harness.errors import WorldError
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.record.history import Recorder
 from brownout.harness.world import Carrier, LoadHandle, ProbeResult, misplaced, one_after_another
 from brownout.harness.worlds.catalog import SIMULATION, WORLDS
+from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
 from brownout.harness.worlds.simulation.links import Exchange, SimulatedLink
 from brownout.harness.worlds.simulation.load import SimulatedLoad
@@ -114,7 +115,7 @@ class SimulationWorld:
             case "node", NodeEffect():
                 await self._hold_node(carrier.name, fault_id, effect)
             case "control", SwitchThrow():
-                return await self._hold_control(carrier.name, fault_id, effect)
+                return await hold_switch(self, carrier.name, fault_id, effect)
             case _:
                 raise misplaced(carrier, effect)
         return await self.read(carrier)
@@ -126,15 +127,6 @@ class SimulationWorld:
         node.holds[fault_id] = effect
         await node.settle()
 
-    async def _hold_control(self, name: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:
-        answer = await self.control(name, Request("PUT", f"/admin/holds/{fault_id}", body=throw.to_json()))
-        message = str(((answer.body or {}).get("error") or {}).get("message", "")) if not answer.ok else ""
-        if answer.status == 409:
-            raise Defended(message)
-        if not answer.ok or answer.body is None:
-            raise WorldError(f"{name} did not take the hold ({answer.status}): {message}")
-        return answer.body
-
     async def release(self, carrier: Carrier, fault_id: str) -> None:
         if carrier.kind == "link":
             self._known_link(carrier.name).release(fault_id)
@@ -143,9 +135,7 @@ class SimulationWorld:
             node.holds.pop(fault_id, None)
             await node.settle()
         else:
-            answer = await self.control(carrier.name, Request("DELETE", f"/admin/holds/{fault_id}"))
-            if not answer.ok:
-                raise WorldError(f"{carrier.name} did not release {fault_id} ({answer.status})")
+            await release_switch(self, carrier.name, fault_id)
 
     async def read(self, carrier: Carrier) -> Mapping[str, Any]:
         if carrier.kind == "link":
@@ -154,10 +144,7 @@ class SimulationWorld:
             node = self._known_node(carrier.name)
             holds = {fault_id: effect.to_json() for fault_id, effect in node.holds.items()}
             return {"holds": holds, "down": node.is_down}
-        answer = await self.control(carrier.name, Request("GET", "/admin/state"))
-        if not answer.ok or answer.body is None:
-            raise WorldError(f"{carrier.name} did not tell its state ({answer.status})")
-        return answer.body
+        return await read_switches(self, carrier.name)
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         return await one_after_another(calls)  # holds take no time here, and an order keeps it deterministic

@@ -1,0 +1,76 @@
+"""What the harness asks of a node's control plane in every world: switches, and tokens for users (docs/design.md).
+
+Each call is one or two requests of `World.control`, so it works alike on sockets and on the virtual clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from brownout.harness.effects import SwitchThrow
+from brownout.harness.errors import Defended, WorldError
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.topology import StackSpec
+
+USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0  # longer than any stack or simulated run lasts
+
+
+class Controlled(Protocol):
+    """The part of a World that these functions use."""
+
+    spec: StackSpec
+
+    async def control(self, node: str, request: Request) -> Response:
+        """One authenticated request to a node's control plane; raises WorldError if there is no answer."""
+        ...
+
+
+async def user_token(world: Controlled) -> str:
+    """A fresh token of an operator, for the management plane, good for thirty emulated days; raises WorldError."""
+    request = Request("POST", "/admin/user-token", body={"lifetime_s": USER_TOKEN_LIFETIME_S})
+    answer = await world.control(f"{world.spec.home_region}.directory", request)
+    if not answer.ok or answer.body is None:
+        raise WorldError(f"the directory made no user token ({answer.status})")
+    return str(answer.body["access_token"])
+
+
+async def hold_switch(world: Controlled, node: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:
+    """Throws a switch of a node and returns its report, verified by reading back.
+
+    Raises Defended when the node refuses it with its own reason, WorldError for anything else.
+    """
+    answer = await world.control(node, Request("PUT", _hold_path(fault_id), body=throw.to_json()))
+    if answer.status == 409:
+        raise Defended(_message(answer))
+    if not answer.ok:
+        raise WorldError(f"{node} did not take the switch {throw.switch!r}: {_message(answer)}")
+    if fault_id not in (await read_switches(world, node))["holds"]:
+        raise WorldError(f"{node} took the hold {fault_id} and does not show it")
+    return answer.body or {}
+
+
+async def release_switch(world: Controlled, node: str, fault_id: str) -> None:
+    """Releases a switch, verified by reading back; a hold that the node does not have is success. Raises WorldError."""
+    answer = await world.control(node, Request("DELETE", _hold_path(fault_id)))
+    if not answer.ok:
+        raise WorldError(f"{node} did not release the hold {fault_id}: {_message(answer)}")
+    if fault_id in (await read_switches(world, node))["holds"]:
+        raise WorldError(f"{node} released the hold {fault_id} and still shows it")
+
+
+async def read_switches(world: Controlled, node: str) -> Mapping[str, Any]:
+    """The node's report (`GET /admin/state`) with its `holds` by fault id; raises WorldError."""
+    answer = await world.control(node, Request("GET", "/admin/state"))
+    if not answer.ok or answer.body is None:
+        raise WorldError(f"{node} does not show its state: {_message(answer)}")
+    return answer.body
+
+
+def _hold_path(fault_id: str) -> str:
+    return f"/admin/holds/{fault_id}"
+
+
+def _message(answer: Response) -> str:
+    error = (answer.body or {}).get("error")
+    return str(error.get("message", error)) if isinstance(error, Mapping) else f"status {answer.status}"

@@ -1,0 +1,78 @@
+"""The control plane of a node, asked on the virtual clock: switches are verified, and a user's token is one that is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from brownout.harness.effects import SwitchThrow
+from brownout.harness.errors import Defended, WorldError
+from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch, user_token
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.messages import Request, Response
+from support.fake_world import drive
+
+THROW = SwitchThrow("replication-paused", {"paused": True})
+
+
+class Answers:
+    """A control plane with scripted answers; `asked` is what it was asked for."""
+
+    spec = build_stack(seed=1)
+
+    def __init__(self, *answers: Response) -> None:
+        self._answers = list(answers)
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def control(self, node: str, request: Request) -> Response:
+        self.asked.append((node, request.method, request.path))
+        return self._answers.pop(0)
+
+
+def shows(*holds: str) -> Response:
+    return Response(200, {"holds": {fault_id: {} for fault_id in holds}})
+
+
+def refusal(status: int, message: str) -> Response:
+    body: Mapping[str, Any] = {"error": {"message": message}}
+    return Response(status, body)
+
+
+def test_a_switch_is_read_back() -> None:
+    """It counts as thrown when the node shows the hold, and as released when the node does not."""
+    world = Answers(Response(200, {"holds": {"f1": {}}}), shows("f1"), Response(200, {}), shows())
+    drive(hold_switch(world, "sydney.directory", "f1", THROW))
+    drive(release_switch(world, "sydney.directory", "f1"))
+    state, hold = "/admin/state", "/admin/holds/f1"
+    assert [row[1:] for row in world.asked] == [("PUT", hold), ("GET", state), ("DELETE", hold), ("GET", state)]
+
+
+def test_a_switch_that_does_not_show_is_an_error() -> None:
+    """A node that says yes and does nothing is found out, in both directions."""
+    with pytest.raises(WorldError, match="does not show it"):
+        drive(hold_switch(Answers(Response(200, {}), shows()), "n", "f1", THROW))
+    with pytest.raises(WorldError, match="still shows it"):
+        drive(release_switch(Answers(Response(200, {}), shows("f1")), "n", "f1"))
+
+
+def test_a_refusal_has_the_nodes_own_reason() -> None:
+    """A conflict is the system's defence; any other failure is the harness's trouble. Both quote the node."""
+    with pytest.raises(Defended, match="one key at least"):
+        drive(hold_switch(Answers(refusal(409, "one key at least")), "n", "f1", THROW))
+    with pytest.raises(WorldError, match="did not take the switch 'replication-paused': no such switch"):
+        drive(hold_switch(Answers(refusal(404, "no such switch")), "n", "f1", THROW))
+    with pytest.raises(WorldError, match="did not release the hold f1: status 500"):
+        drive(release_switch(Answers(Response(500, {})), "n", "f1"))
+    with pytest.raises(WorldError, match="does not show its state: status 503"):
+        drive(read_switches(Answers(Response(503, None)), "n"))
+
+
+def test_a_user_token_comes_from_the_home_regions_directory() -> None:
+    """No other node makes one, and one that makes none is named."""
+    world = Answers(Response(200, {"access_token": "t"}), Response(403, None))
+    assert drive(user_token(world)) == "t"
+    assert world.asked == [(f"{world.spec.home_region}.directory", "POST", "/admin/user-token")]
+    with pytest.raises(WorldError, match=r"no user token \(403\)"):
+        drive(user_token(world))
