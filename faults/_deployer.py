@@ -1,4 +1,4 @@
-"""What acts of the deployer share."""
+"""Base of faults that are acts of the deployer."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class DeployerFault(SwitchFault):
 
 
 async def builds_of(world: World, nodes: tuple[str, ...]) -> dict[str, str]:
-    """The build that each node itself says it runs, whatever the deployer reports; raises WorldError."""
+    """The build that each node reports itself, independently of the deployer; raises WorldError."""
     return {node: str((await node_state(world, node))["build"]) for node in nodes}

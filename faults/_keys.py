@@ -1,4 +1,4 @@
-"""What faults on a store's keys share: the order to one store about one key, and how its key ring is read."""
+"""Base of faults on a store's keys: an order to one store about one key, and how its key ring is read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def key_ring(world: World, region: str) -> tuple[Key, ...]:
 
 
 async def ended_by_order(world: World, region: str) -> frozenset[str]:
-    """Ids of the keys that a roll-over or an invalidation on the store ends, whatever else makes them valid again."""
+    """Ids of the keys that a roll-over or an invalidation on the store ends, even if another order makes them valid again."""
     ended: set[str] = set()
     for hold in (await node_state(world, f"{region}.{STORE}"))["holds"].values():
         if hold["switch"] == "roll-key":

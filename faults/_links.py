@@ -1,4 +1,4 @@
-"""What link faults share: a pattern of links, the effect put on each, and a probe of each to see it."""
+"""Base of link faults: a pattern of links, the effect on each, and a probe of each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LinkFault(Fault):
         return LinkEffect(self.effect)
 
     def probe_timeout_ms(self) -> float:
-        """How long a probe waits; what a healthy link does in a few milliseconds must fit easily."""
+        """How long a probe waits: many times the few milliseconds of a healthy link."""
         return 250.0
 
     def shows(self, result: ProbeResult) -> bool:
@@ -40,7 +40,7 @@ class LinkFault(Fault):
         raise NotImplementedError
 
     async def look(self, world: World, link: str) -> tuple[bool, str]:
-        """One look at one link: whether the effect shows, and what was seen."""
+        """One probe of one link: whether the effect shows, and the evidence."""
         result = await world.probe(link, timeout_ms=self.probe_timeout_ms())
         return self.shows(result), f"{result.outcome} in {result.latency_ms:.1f} ms"
 

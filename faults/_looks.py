@@ -1,4 +1,4 @@
-"""From many single looks to one observation: the effect is there everywhere, nowhere, or only in places."""
+"""Combines single probes into one observation: the effect is everywhere, nowhere, or in some places."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What node faults share: a set of nodes, the effect put on each, and a look at each from two sides.
 
-A node counts as away or paused when a healthy link to it fails in the way of that effect. A link that somebody broke says
-nothing about the node behind it: there the node's control plane is asked as well, which takes long when it is silent.
-Whatever else an effect is known by (its volume, its network, its start) is asked of the world.
+A node counts as down or paused when a healthy link to it fails in the way of that effect. A link with a fault of its own is
+no evidence about the node behind it: then the node's control plane is asked as well, which takes long when it does not
+answer. Other signs of an effect (volume, network, start time) are read from the world.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class NodeFault(Fault):
 
 
 async def _is_faulty(world: World, link: str) -> bool:
-    """Whether somebody put the link into a faulty state, so that it says nothing about the node behind it."""
+    """Whether the link has a fault of its own, and so is no evidence about the node behind it."""
     reading = await world.read(Carrier("link", link))
     return bool(reading["holds"] or reading.get("foreign"))
 
@@ -85,7 +85,7 @@ class NamedNodes(NodeFault):
 
 
 class KillFault(NodeFault):
-    """The processes are killed (SIGKILL) and stay away; the revert starts them again from what they had made durable."""
+    """The processes are killed (SIGKILL) and stay down; the revert starts them again with their disks."""
 
     effect = "down"
     needs = frozenset({"node:down"})

@@ -1,4 +1,4 @@
-"""What failovers share: the host of a region sends its machines' requests to other token nodes."""
+"""Base of failovers: the host of a region sends its machines' requests to other token nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What faults on a node's control plane share: one switch, thrown on one node (docs/design.md lists them all)."""
+"""Base of faults on a node's control plane: one switch on one node (docs/design.md#the-control-plane-of-a-node)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""build-pin: the deployer holds a region on one build; later roll-outs pass it by."""
+"""build-pin: the deployer keeps a region on one build; later roll-outs skip it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from brownout.harness.world import StackSpec, World
 
 
 class BuildPin(DeployerFault):
-    """A pin, as an operator sets one in an incident and forgets."""
+    """The deployer keeps a region on one build, as when an operator forgets a pin after an incident."""
 
     kind = "build-pin"
     switch = "pin"

@@ -1,4 +1,4 @@
-"""build-rollout: the deployer rolls a build out. What counts is what the nodes run, not what the deployer reports.
+"""build-rollout: the deployer rolls a build out. The builds that the nodes run count, not the deployer's report.
 
 In July 2024 the roll-out reported success for regions that were pinned and never changed; here that is `absent`.
 """
@@ -17,7 +17,7 @@ from brownout.harness.world import StackSpec, World
 
 
 class BuildRollout(DeployerFault):
-    """A build goes out to some regions or all; the revert rolls back to what they came with."""
+    """A build is rolled out to some regions or all; the revert rolls back to the builds before."""
 
     kind = "build-rollout"
     switch = "roll-out"

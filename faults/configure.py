@@ -15,7 +15,7 @@ from brownout.harness.world import StackSpec, World
 
 
 class Configure(DeployerFault):
-    """A configuration change without a new build; the revert puts back what it was."""
+    """A configuration change without a new build; the revert restores the configuration before."""
 
     kind = "configure"
     switch = "configure"

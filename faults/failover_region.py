@@ -14,7 +14,7 @@ from brownout.harness.world import StackSpec, World
 
 
 class FailoverRegion(RouteFault):
-    """A region's clients move to another. Its identities' metadata stays in their home region's store."""
+    """A region's machines use another region's token nodes. Metadata of identities stays in their home region's store."""
 
     kind = "failover-region"
     switch = "route-region"

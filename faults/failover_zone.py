@@ -13,7 +13,7 @@ from brownout.harness.world import StackSpec, World
 
 
 class FailoverZone(RouteFault):
-    """One zone's traffic moves to another."""
+    """The machines of one zone use another zone's token nodes."""
 
     kind = "failover-zone"
     switch = "route-zone"

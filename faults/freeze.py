@@ -1,6 +1,6 @@
 """freeze: the deployer and the directory refuse every other change until it ends.
 
-The deployer throws a switch on the directory under the same id, so both are carriers: neither is left frozen alone.
+The deployer throws a switch on the directory under the same id, so both are carriers and both are released.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from brownout.harness.world import Carrier, StackSpec, World
 
 
 class Freeze(DeployerFault):
-    """No roll-out, no configuration, no key switch: what an incident commander orders first."""
+    """No roll-out, no configuration change, no key switch, as an incident commander orders first."""
 
     kind = "freeze"
     switch = "freeze"

@@ -15,7 +15,7 @@ from brownout.harness.world import StackSpec, World
 
 
 class ImdsAnswer(SwitchFault):
-    """What machines are told instead of what they asked for."""
+    """IMDS gives its machines a fixed answer instead of a token."""
 
     kind = "imds-answer"
     family = "load"
@@ -57,7 +57,7 @@ class ImdsAnswer(SwitchFault):
         raise unknown_name("machine", name, known)
 
     async def observe(self, world: World) -> Observation:
-        """Asks as a machine does. Counted answers are not used up by looking: there the host's own word has to do."""
+        """Asks as a machine does. Answers with a count are not used up by a probe: there the host's own state is read."""
         if self.times is not None:
             held = await self.standing(world) is not None
             return Observation("bitten" if held else "absent", f"the host {'has' if held else 'has no'} such order")

@@ -1,4 +1,4 @@
-"""key-accept: a region's store is told to accept a key whatever a roll-over said; a mitigation."""
+"""key-accept: a region's store accepts a key in spite of a roll-over; a mitigation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class KeyAccept(StoreKeyFault):
         return f"the store of {self.region} is made to accept its {self.key_id} key"
 
     async def observe(self, world: World) -> Observation:
-        """Bitten while the order stands and saves a key that another order ended; a key valid anyway proves nothing."""
+        """Bitten while the hold keeps a key valid that another hold ended; a key that is valid anyway proves nothing."""
         keys = await key_ring(world, self.region)
         text = f"key ring of {self.region}: {ring_text(keys)}"
         order = await self.standing(world)

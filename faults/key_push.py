@@ -1,7 +1,7 @@
 """key-push: the directory publishes a region's managed key to every node again; a mitigation.
 
 It bites when every node that reads the region's store then signs with a managed key. A node whose build cannot use one
-takes the key and goes on as before: that is what was seen in July 2024.
+receives the key and goes on with the old key, as in July 2024 (docs/reference/sources.md, claim C19).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from brownout.harness.world import StackSpec, World
 
 
 class KeyPush(SwitchFault):
-    """What was published stays known, so nothing remains to be undone but the order itself."""
+    """The managed key is published again. Published keys stay known, so the revert only releases the hold."""
 
     kind = "key-push"
     family = "credential"

@@ -1,6 +1,6 @@
 """key-rollover: a region's store makes a new managed key by itself; the old key ends at once or after an overlap.
 
-Nobody else is told: the directory goes on publishing what it knew. For the key manager's orderly way see key-switch.
+The new key is not published: the directory goes on publishing the old one. key-switch goes through the key manager.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """key-switch: the key manager takes over the store key of a region and rolls it, as on 00:55 UTC of 12 July 2024.
 
-The directory throws a switch on the store under the same id, so both are carriers: whatever is left of a half-done switch
+The directory throws a switch on the store under the same id, so both are carriers: the rest of a half-done switch
 is released on both. A system with a readiness gate refuses it (Defended).
 """
 
@@ -19,7 +19,7 @@ from brownout.harness.world import Carrier, StackSpec, World
 
 
 class KeySwitch(SwitchFault):
-    """A region's store key becomes a managed one; who cannot use managed keys is locked out when the old one ends."""
+    """A region's store key becomes a managed key; nodes that cannot use managed keys fail when the old key ends."""
 
     kind = "key-switch"
     family = "credential"

@@ -1,4 +1,4 @@
-"""link-blackhole: packets vanish; connections cannot even be made, and open ones fall silent."""
+"""link-blackhole: packets are dropped; connections cannot be made, and open ones get no answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from brownout.harness.world import ProbeResult
 
 
 class LinkBlackhole(DirectedLinkFault):
-    """A cut cable, or a route lost in one direction: nobody is told anything, not even that there is nobody."""
+    """Packets of the links are dropped without any reply, as with a cut cable or a route lost in one direction."""
 
     kind = "link-blackhole"
     effect = "blackhole"

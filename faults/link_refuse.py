@@ -7,7 +7,7 @@ from brownout.harness.world import ProbeResult
 
 
 class LinkRefuse(LinkFault):
-    """Nobody listens at the other end any more; callers learn it immediately."""
+    """Connections over the links are refused at once, as when no process listens at the other end."""
 
     kind = "link-refuse"
     effect = "refuse"

@@ -1,4 +1,4 @@
-"""link-reset: connections are made, and the first byte of them ends them."""
+"""link-reset: connections are made, and the first byte ends them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from brownout.harness.world import ProbeResult
 
 
 class LinkReset(DirectedLinkFault):
-    """Something on the way cuts connections off, with `downstream` only after the request happened."""
+    """Connections over the links are reset at their first byte; with `downstream` only after the request happened."""
 
     kind = "link-reset"
     effect = "reset"

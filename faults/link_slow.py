@@ -1,4 +1,4 @@
-"""link-slow: every byte over the links is late. Latency is added to each direction named, so `both` adds it twice."""
+"""link-slow: every byte over the links is delayed. Latency is added to each direction named, so `both` adds it twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROBES = 3  # of a latency below that every one must be late: a busy machine del
 
 
 class LinkSlow(LinkFault):
-    """Latency, even or with jitter. Below 10 ms a look could not tell it from a busy machine, so it is refused."""
+    """Constant latency, or with jitter. Below 10 ms a probe could not tell it from a busy machine, so it is refused."""
 
     kind = "link-slow"
     effect = "slow"

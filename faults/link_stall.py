@@ -7,7 +7,7 @@ from brownout.harness.world import ProbeResult
 
 
 class LinkStall(DirectedLinkFault):
-    """The far end hangs, or (`upstream`, `downstream`) one direction of it: with `downstream` the request still happens."""
+    """Connections over the links are made and no byte moves; with `downstream` the request still happens."""
 
     kind = "link-stall"
     effect = "stall"

@@ -1,4 +1,4 @@
-"""node-disconnect: nodes run on, off their network: they reach nobody and nobody reaches them."""
+"""node-disconnect: nodes go on running without their network; no connection to or from them works."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from brownout.harness.world import Carrier, World
 
 
 class NodeDisconnect(NamedNodes):
-    """As when a network cable is pulled: memory and timers go on, and calls under way hang."""
+    """Nodes lose their network, as when a cable is pulled: they keep running, and open calls hang."""
 
     kind = "node-disconnect"
     effect = "disconnected"

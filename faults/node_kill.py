@@ -1,4 +1,4 @@
-"""node-kill: processes die without a word."""
+"""node-kill: processes are killed (SIGKILL)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from brownout.faults._nodes import KillFault, NamedNodes
 
 
 class NodeKill(KillFault, NamedNodes):
-    """As when a machine loses its power."""
+    """Nodes are killed (SIGKILL), as when a machine loses its power; the revert starts them again."""
 
     kind = "node-kill"
 

@@ -1,4 +1,4 @@
-"""node-old-image: nodes run from the image of an older build, which holds that build and no other."""
+"""node-old-image: nodes run from the image of an older build, which contains no newer build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from brownout.harness.world import Carrier, StackSpec, World
 
 
 class NodeOldImage(NamedNodes):
-    """As after a roll-back by hand. What the nodes kept stays; a roll-out to another build fails on them."""
+    """Nodes run an older image, as after a roll-back by hand. Their disks stay; a roll-out to another build fails on them."""
 
     kind = "node-old-image"
     effect = "old-image"

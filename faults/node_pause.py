@@ -6,7 +6,7 @@ from brownout.faults._nodes import NamedNodes
 
 
 class NodePause(NamedNodes):
-    """As in a long garbage collection or a hung disk: alive to the kernel, dead to its callers."""
+    """Nodes are frozen, as in a long garbage collection: the kernel accepts connections, and no request is answered."""
 
     kind = "node-pause"
     effect = "paused"

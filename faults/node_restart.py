@@ -1,4 +1,4 @@
-"""node-restart: processes end and start again, once; what they only remembered is gone."""
+"""node-restart: processes end and start again, once; what was only in memory is lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from brownout.harness.world import Carrier, World
 
 
 class NodeRestart(NamedNodes):
-    """Caches are cold afterwards, so there is nothing to undo. Known by the engine's word on when the process began."""
+    """Nodes restart once, with cold caches. There is nothing to revert. Observed by the start time that the engine reports."""
 
     kind = "node-restart"
     effect = "restarted"

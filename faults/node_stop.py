@@ -1,4 +1,4 @@
-"""node-stop: processes are asked to end, and end; nothing that they had begun is lost."""
+"""node-stop: processes are asked to end (SIGTERM) and end after their open work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from brownout.faults._nodes import NamedNodes
 
 
 class NodeStop(NamedNodes):
-    """As when somebody takes a machine out of service (SIGTERM); the revert starts it again."""
+    """Nodes end in order, as when a machine is taken out of service; the revert starts them again."""
 
     kind = "node-stop"
     effect = "stopped"

@@ -1,4 +1,4 @@
-"""node-wipe: nodes are gone with all that they had made durable; the revert makes new, empty ones."""
+"""node-wipe: nodes are killed and lose their disks; the revert starts them with empty ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from brownout.harness.world import Carrier, World
 
 
 class NodeWipe(NamedNodes):
-    """As when a machine burns down. docs/design.md says what may be lost with each kind of node."""
+    """Nodes are lost with their disks. What each role may lose: docs/design.md#what-may-be-lost."""
 
     kind = "node-wipe"
     effect = "wiped"

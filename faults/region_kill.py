@@ -1,4 +1,4 @@
-"""region-kill: all nodes of a region die; in the home region that takes the directory and the deployer with it."""
+"""region-kill: all nodes of a region are killed; in the home region the directory and the deployer as well."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from brownout.harness.world import StackSpec
 
 
 class RegionKill(KillFault):
-    """A whole region is lost."""
+    """All nodes of a region are killed; the revert starts them again."""
 
     kind = "region-kill"
     target = ("region",)

@@ -1,6 +1,6 @@
 """replication-pause: the directory sends no snapshots to some regions, whose replicas then fall behind.
 
-The bite is a replica that lags. With nothing new to replicate there is nothing to see, and the look says so.
+The bite is a replica that lags. Without new changes no replica lags, and the observation is `unclear`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PUBLISH_INTERVAL_S = 60.0  # the stack's default, where its settings do not say
 
 
 class ReplicationPause(SwitchFault):
-    """Stale regions: new identities are unknown there, deleted ones live on."""
+    """Some regions get no snapshots: new identities are unknown there, deleted ones still get tokens."""
 
     kind = "replication-pause"
     family = "data"

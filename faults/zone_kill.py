@@ -1,4 +1,4 @@
-"""zone-kill: every node that lives in one zone of a region dies (nodes without a zone are spread over all of them)."""
+"""zone-kill: every node in one zone of a region is killed (nodes without a zone are spread over all zones)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from brownout.harness.world import StackSpec
 
 
 class ZoneKill(KillFault):
-    """A data centre is lost."""
+    """All nodes of a zone are killed, as when a data centre is lost; the revert starts them again."""
 
     kind = "zone-kill"
     target = ("region", "zone")

@@ -18,7 +18,7 @@ class NoPortError(Exception):
 
 
 def reserve(count: int, *, besides: Collection[int] = ()) -> tuple[socket.socket, ...]:
-    """`count` sockets bound to free ports, exclusively: nobody else can bind these until they are closed.
+    """`count` sockets bound to free ports, exclusively: no other process can bind these until they are closed.
 
     `besides` are ports to leave alone because their owner is about to bind them itself.
 

@@ -1,4 +1,4 @@
-"""What Linux knows about processes, and the two things that only it can arrange. Nothing here trusts a bare pid.
+"""Processes on Linux: identity, memory, ports, and ending with the parent. A bare pid is never trusted.
 
 A process is named by its pid *and* its start time (clock ticks since boot), because a pid alone may by now be another's.
 """
@@ -23,7 +23,7 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """One process for ever: `start_ticks` tells it from a later one with the same pid."""
+    """The identity of one process: `start_ticks` tells it from a later one with the same pid."""
 
     pid: int
     start_ticks: int
@@ -81,7 +81,7 @@ def children(pid: int) -> tuple[ProcessId, ...]:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory that is the process's share (PSS: pages held by several are divided among them); 0 when it is gone."""
+    """Proportional set size (PSS): shared pages are divided among their processes; 0 when the process has ended."""
     try:
         rollup = (PROC / str(pid) / "smaps_rollup").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -90,7 +90,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def listening_ports(pid: int) -> frozenset[int]:
-    """Ports of 127.0.0.1 whose listening socket this very process has open, so that nobody else is taken for it."""
+    """Ports of 127.0.0.1 on which this process itself listens, not another one."""
     rows = (line.split() for line in (PROC / "net" / "tcp").read_text().splitlines()[1:])
     ports = {
         f"socket:[{row[9]}]": int(row[1].partition(":")[2], 16)

@@ -1,4 +1,4 @@
-"""pydantic's complaints in the words of somebody who writes files, with a suggestion for each misspelt word.
+"""pydantic's errors in the terms of the file that is read, with a suggestion for each misspelt word.
 
 The keys and words that a place allows are read from the model's JSON Schema, so a suggestion can never differ from
 what validation accepts.
@@ -23,7 +23,7 @@ _PLAIN = (str, int, float, bool)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong at `path` of a document; `at_key` when the key itself is the culprit and not its value."""
+    """What is wrong at `path` of a document; `at_key` when the key is wrong and not its value."""
 
     path: Path
     text: str

@@ -31,7 +31,7 @@ def stack_dir(stack_id: str) -> Path:
 def discard_stack_dir(folder: Path, *, keep_logs: bool) -> None:
     """Removes the folder of a stack that is down, with its secrets and its nodes' state; raises WorldError.
 
-    With `keep_logs` the logs that have something in them stay. A folder that is not one of `stack_dir` is left alone.
+    With `keep_logs` logs that are not empty stay. A folder that is not one of `stack_dir` is left alone.
     """
     if folder.absolute().parent != state_dir() / "stacks":
         return
@@ -56,7 +56,7 @@ def _discard(entry: Path, kept: set[Path]) -> None:
 
 
 def tools_dir() -> Path:
-    """Where tools that were built once (the Toxiproxy server) are kept."""
+    """The folder of tools that were built once (the Toxiproxy server)."""
     return _private(state_dir() / "tools")
 
 

@@ -1,7 +1,7 @@
 """Bounds on a ratio from counts, and percentiles.
 
 Theory. n requests of which b were bad say something about the bad ratio only up to chance. Wilson's score interval, one
-side at a time, keeps its promise for small n and for b = 0, where the textbook interval has no width. A budget is met
+side at a time, works for small n and for b = 0, where the textbook interval has no width. A budget is met
 when the upper bound is within it and breached when the lower bound is above it; in between, the run cannot tell. With
 b = 0 the upper bound is z²/(n + z²), hence the least n for which a flawless run can meet a target. Measured behaviour:
 docs/reference/statistics.md#binomial-bounds.
@@ -42,7 +42,7 @@ def _centre_and_spread(bad: int, total: int, confidence: float) -> tuple[float, 
 
 
 def budget(target: float) -> float:
-    """The bad ratio that a target allows: 1 - target without the dust of binary fractions, so 1 of 10 is within 90 %."""
+    """The bad ratio that a target allows: 1 - target without binary rounding errors, so 1 of 10 is within 90 %."""
     return round(1 - target, 12)
 
 

@@ -1,4 +1,4 @@
-"""Looks for whatever would spoil a run on this machine, and says what to do about it. Changes nothing.
+"""Looks for problems that would spoil a run on this machine, and prints what to do about them. Changes nothing.
 
 Each check is a function of its own that returns one Check; a check that itself fails is a finding, never a crash.
 """
@@ -36,9 +36,9 @@ Leftovers = Callable[[], tuple[str, ...]]
 
 
 def checks(*, leftovers: Leftovers | None = None, world: str = "") -> tuple[Check, ...]:
-    """All findings, in the order in which a run would stumble; `leftovers` replaces the look into the ledger.
+    """All findings, in the order in which a run would meet them; `leftovers` replaces the query of the ledger.
 
-    What one world alone needs is a trouble only where that `world` is named.
+    What only one world needs counts as a problem only for that `world`.
     """
     found = leftovers or ledger_leftovers
     every: Mapping[str, Callable[[], Check]] = {
@@ -99,7 +99,7 @@ def check_state_folder() -> Check:
 
 
 def check_toxiproxy() -> Check:
-    """Whether the server is there, starts and answers."""
+    """Whether the server is installed, starts and answers."""
     words: list[str] = []
     program = find_toxiproxy_server(say=words.append)
     if program is None:
@@ -143,7 +143,7 @@ def check_leftovers(leftovers: Leftovers) -> Check:
 
 
 def ledger_leftovers() -> tuple[str, ...]:
-    """What the ledger knows: stacks whose run died, and faults that no living owner looks after."""
+    """Leftovers in the ledger: stacks whose run died, and faults without a living owner."""
     if not ledger_path().is_file():
         return ()
     left: list[str] = []
@@ -160,7 +160,7 @@ def ledger_leftovers() -> tuple[str, ...]:
 
 
 def check_load_packages() -> Check:
-    """Whether what the load needs is installed. It is looked for, never imported: Locust changes the whole process."""
+    """Whether the load's packages are installed. They are not imported, because Locust patches the whole process."""
     missing = [name for name in _LOAD_MODULES if not _installed(name)]
     if not missing:
         return Check("load and canaries", True, f"{', '.join(_LOAD_MODULES)} are installed")
@@ -173,7 +173,7 @@ def _installed(name: str) -> bool:
 
 
 def check_proxy_variables(environment: Mapping[str, str]) -> Check:
-    """Whether a client under test would be led away from loopback (Brownout's own calls ignore these variables)."""
+    """Whether proxy variables would redirect a client under test (Brownout's own calls ignore these variables)."""
     lowered = {key.lower(): value for key, value in environment.items()}
     present = [name for name in _PROXY_VARIABLES if lowered.get(name)]
     exempt = {part.strip() for part in lowered.get("no_proxy", "").split(",")}

@@ -1,6 +1,6 @@
-"""The doctor's look at Docker: engine, Compose, images, and room on the engine's disk. Only the compose world needs them.
+"""The doctor's checks of Docker: engine, Compose, images, and room on the engine's disk. Only the compose world needs them.
 
-The docker library is imported here on demand, so that nobody else waits for it.
+The docker library is imported here on demand, because its import is slow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ELSEWHERE = "(only the compose world needs it)"
 
 
 def docker_checks(*, required: bool) -> tuple[Check, ...]:
-    """The findings; what is missing is a trouble only where it is required. Without an engine there is no more to look at."""
+    """The findings; a missing part is a problem only where it is required. Without an engine there are no further checks."""
     engine = _guarded("Docker", check_engine, required)
     if not engine.ok or engine.detail.endswith(ELSEWHERE):
         return (engine,)
@@ -53,14 +53,14 @@ def check_engine() -> Check:
 
 
 def check_compose() -> Check:
-    """Whether the plugin is there and new enough."""
+    """Whether the plugin is installed and new enough."""
     from brownout.harness.worlds.compose.cli import version
 
     return Check("Compose", True, version())
 
 
 def check_images() -> Check:
-    """Whether every image that a stack needs is there."""
+    """Whether every image that a stack needs exists."""
     from brownout.harness.worlds.compose.engine import DockerEngine
     from brownout.harness.worlds.compose.stack import missing_images, wanted_images
 
@@ -77,7 +77,7 @@ def check_images() -> Check:
 
 
 def check_disk() -> Check:
-    """Whether there is room where the engine keeps its data; where that is another machine's it cannot be seen."""
+    """Whether the engine's data folder has room; on another machine this is not known."""
     from brownout.harness.worlds.compose.engine import DockerEngine
 
     engine = DockerEngine()
@@ -95,7 +95,7 @@ def check_disk() -> Check:
 
 
 def check_containers() -> Check:
-    """Whether the engine has stacks of this state folder that its ledger does not know."""
+    """Whether the engine has orphaned stacks of this state folder."""
     from brownout.harness.operate.orphans import orphans
 
     left = orphans()

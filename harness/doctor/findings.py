@@ -1,4 +1,4 @@
-"""One finding of the doctor."""
+"""The result of one check of the doctor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`fix` says what to do and is empty where nothing has to be done."""
+    """`fix` is what to do, empty where nothing has to be done."""
 
     name: str
     ok: bool

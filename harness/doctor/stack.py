@@ -1,4 +1,4 @@
-"""`brownout doctor --stack`: whether the walls of a standing stack of containers hold, tried from inside each container."""
+"""`brownout doctor --stack`: whether a standing stack's containers are isolated, tested from inside each container."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from brownout.harness.worlds.catalog import COMPOSE
 
 
 def stack_checks(stack_id: str) -> tuple[Check, ...]:
-    """One check per finding, or one that says how much was tried; raises UsageError for a stack of another world."""
+    """One check per finding, or one with the number of attempts; raises UsageError for a stack of another world."""
     row = standing_stack(stack_id)
     if row.world != COMPOSE:
         raise UsageError(

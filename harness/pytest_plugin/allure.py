@@ -1,7 +1,7 @@
-"""Runs as Allure shows them: phases and steps, objectives, claims, the picture, the whole result.
+"""Runs in Allure: phases and steps, objectives, claims, the chart, the whole result.
 
-The only file that knows Allure. Everything is told after the fact, from the record and from one thread: steps of concurrent
-tasks would nest wrongly there.
+The only file that knows Allure. Everything is written after the run, from the record and from one thread, because steps of
+concurrent tasks would nest wrongly.
 The world and the posture are parameters of a test and make its history; the seed is shown and kept out of it.
 """
 
@@ -58,7 +58,7 @@ class Chapter:
 
 
 class AllureTeller:
-    """Tells the current test's runs, and at the end of the session what surrounded them."""
+    """Writes the current test's runs, and at the end of the session the environment and the categories."""
 
     def __init__(self, folder: Path, settings: PluginSettings) -> None:
         self._folder, self._settings = folder.absolute(), settings
@@ -75,7 +75,7 @@ class AllureTeller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Written once, by the process that the workers, if any, belong to."""
+        """Written once, by the controlling process of pytest-xdist or the only one."""
         if not hasattr(session.config, "workerinput"):
             self._folder.mkdir(parents=True, exist_ok=True)
             _write_environment(self._folder / "environment.properties", self._environment())

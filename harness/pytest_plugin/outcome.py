@@ -1,7 +1,7 @@
-"""The fourth outcome of a test: it ran and nothing was proven. Neither passed nor failed, and said so.
+"""The fourth outcome of a test: inconclusive, neither passed nor failed.
 
-pytest knows passed, failed and skipped only, so an inconclusive test is a skip to everything that does not know better
-(JUnit, Allure, other plugins) and has a name of its own where the plugin can give it one.
+pytest has only passed, failed and skipped. So an inconclusive test is a skip for JUnit, Allure and other plugins, and has its
+own name where this plugin can set it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ POLICIES: tuple[Policy, ...] = ("skip", "fail", "ok")
 
 
 class Inconclusive(Skipped):
-    """A run that this test rests on proves nothing; the text says why."""
+    """A run that this test uses is inconclusive; the text has the reasons."""
 
     # Python shows a class of `builtins` by its bare name, and the first word of a skip's reason is that name.
     __module__ = "builtins"

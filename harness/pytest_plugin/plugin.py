@@ -1,6 +1,6 @@
 """The pytest plugin: experiments as fixtures, verdicts as test outcomes, and `inconclusive` as an outcome of its own.
 
-Loaded into every pytest of the environment, so importing it costs next to nothing: what runs experiments is imported when
+Loaded into every pytest of the environment, so importing it must be cheap: the modules that run experiments are imported when
 a test asks for the first one. Each option is `--brownout-X`, else BROWNOUT_X, else `brownout_X` of the ini file.
 """
 
@@ -27,7 +27,7 @@ _REASON = pytest.StashKey[str]()
 
 
 class Teller(Protocol):
-    """Tells a test's runs somewhere else (Allure) while that test is still the current one."""
+    """Writes a test's runs to another reporter (Allure) while that test is the current one."""
 
     def tell(self, item: pytest.Item, runs: Iterable[Run]) -> None: ...
 
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
-    """The fourth outcome in the progress line and the summary, whatever the policy made of it."""
+    """The fourth outcome in the progress line and the summary, under every policy."""
     if not hasattr(report, "brownout_inconclusive"):
         return None
     return ("failed" if report.failed else "inconclusive"), "?", "INCONCLUSIVE"
@@ -69,7 +69,7 @@ def brownout(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
 
 
 class BrownoutPlugin:
-    """What the plugin does around tests. `uses` says which runs the current test rests on."""
+    """The plugin's hooks around tests. `uses` holds the runs that the current test uses."""
 
     def __init__(self, settings: PluginSettings, tellers: tuple[Teller, ...]) -> None:
         self.settings, self.uses, self._tellers = settings, Uses(), tellers
@@ -80,7 +80,7 @@ class BrownoutPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keeps tests that race the clock on one worker."""
+        """Assigns tests on real processes to one worker."""
         if config.pluginmanager.hasplugin("xdist"):
             for item in items:
                 if _races_the_clock(item) and item.get_closest_marker("xdist_group") is None:
@@ -102,7 +102,7 @@ class BrownoutPlugin:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Innermost, so that the test is still the current one for those who are told of its runs."""
+        """Innermost, so that the test is still the current one for other reporters."""
         value: object = None
         try:
             value = yield
@@ -169,7 +169,7 @@ def _races_the_clock(item: pytest.Item) -> bool:
 
 
 def _tellers(config: pytest.Config) -> tuple[Teller, ...]:
-    """Allure, where its plugin is there and told to write."""
+    """Allure, where its plugin is installed and `--alluredir` is given."""
     folder = config.getoption("allure_report_dir", None)
     if not folder or not config.pluginmanager.hasplugin("allure_pytest"):
         return ()

@@ -1,4 +1,4 @@
-"""What a test holds in its hands: the `brownout` object that runs experiments, and a Run with its verdict and evidence.
+"""The `brownout` object of a test, which runs experiments, and a Run with its verdict and evidence.
 
 Law: a test can neither pass nor fail on a run that proves nothing. Asking a Run for a verdict, a claim or an objective
 raises when the run is not conclusive, and so does the end, good or bad, of a test that used such a run without `expect`ing
@@ -33,7 +33,7 @@ Found = TypeVar("Found")
 
 @dataclass(slots=True)
 class Uses:
-    """The runs that the test under way has looked at, and those whose verdict it has accepted."""
+    """The runs that the current test has used, and those whose verdict it has accepted."""
 
     runs: list[Run] = field(default_factory=list)
     accepted: list[Run] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Uses:
         self.accepted.append(run)
 
     def inconclusive(self, failed: BaseException) -> Inconclusive | None:
-        """What a failed test is instead, when it rests on a run that could not have decided it; None when it did fail."""
+        """Inconclusive, for a failed test that used an inconclusive run; None when the failure counts."""
         unproven = [run for run in self.runs if run not in self.accepted and run.is_inconclusive]
         return Inconclusive(f"{unproven[0].why}; on it the test failed with {failed!r}") if unproven else None
 
@@ -70,7 +70,7 @@ class Run:
 
     @property
     def result(self) -> Result:
-        """Everything that the run concluded (`result.json`)."""
+        """The result of the run (`result.json`)."""
         self._uses.note(self)
         return self._result
 
@@ -147,7 +147,7 @@ class Run:
         return _named(name, {slo.name: slo for slo in self._result.slos}, f"objective of {self._result.experiment}")
 
     def step(self, name: str) -> StepResult:
-        """What became of a step of the schedule; raises UsageError when there is none of that name."""
+        """The result of a step of the schedule; raises UsageError when there is none of that name."""
         __tracebackhide__ = True
         self.require_conclusive()
         return _named(name, {step.name: step for step in self._result.steps}, f"step of {self._result.experiment}")
@@ -196,7 +196,7 @@ class Brownout:
 
         `settings` are put over those of the experiment and of the posture. `controls`: also the control runs that claims
         are compared with. `canaries`: real SDKs beside the load (`processes` only). Raises UsageError before anything is
-        started, BrownoutError when the harness failed. What is not named comes from the command line's `--brownout-*`.
+        started, BrownoutError when the harness failed. Other values come from the command line's `--brownout-*`.
         """
         __tracebackhide__ = True
         from brownout.harness.api import Options
@@ -252,7 +252,7 @@ class Brownout:
         return entry
 
     def _carry_out(self, experiment: Experiment, options: Options) -> Path:
-        """The folder of a run made now. An interrupt that the run has healed after goes on to end the session."""
+        """The folder of a new run. After an interrupt the run reverts its faults, and the interrupt ends the session."""
         from brownout.harness.api import run
 
         if options.world == "simulation":
@@ -275,7 +275,7 @@ class Brownout:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """A run that is wanted. `derived`: where to leave an experiment that no file has, for who wants to repeat the run."""
+    """A run to be made. `derived`: where to write an experiment that has no file, so that the run can be repeated."""
 
     experiment: Experiment
     options: Options

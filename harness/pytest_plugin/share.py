@@ -21,7 +21,7 @@ MACHINE_LOCK = "brownout-machine.lock"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What became of a run: its folder, or the error (`message`, `hint`) with which the harness gave up."""
+    """The outcome of a run: its folder, or the error (`message`, `hint`) of the harness."""
 
     folder: str = ""
     message: str = ""
@@ -29,7 +29,7 @@ class Entry:
 
 
 def once(shared: Path, key: str, make: Callable[[], Entry]) -> Entry:
-    """What `make` returned for this key in this test session, here or in another worker; one that raises is not kept."""
+    """What `make` returned for this key in this test session, here or in another worker; an exception is not stored."""
     shared.mkdir(parents=True, exist_ok=True)
     kept = shared / f"{key}.json"
     with locked(shared / f"{key}.lock"):
@@ -41,7 +41,7 @@ def once(shared: Path, key: str, make: Callable[[], Entry]) -> Entry:
 
 @contextmanager
 def turn_of_the_machine() -> Iterator[None]:
-    """Held by one run against the clock at a time, of all test sessions on the machine."""
+    """The lock of runs that depend on real time: one at a time on the machine, over all sessions."""
     with locked(Path(tempfile.gettempdir()) / MACHINE_LOCK):
         yield
 

@@ -1,16 +1,17 @@
 """Toxiproxy as a carrier of holds: the only file that knows its client library, its API and its server process.
 
-Theory. A proxy keeps, by itself, the set of holds on it (brownout.harness.worlds.toxiproxy.holds says how it is spelt and what
-each effect means). Order makes any crash repairable: a marker is written before its effect and removed after it, so
-an effect of ours always has a marker, whatever process died in between, and releasing that id again finishes the job.
+Theory. A proxy itself stores the set of holds on it (brownout.harness.worlds.toxiproxy.holds has the encoding and the meaning
+of each effect). Order makes any crash repairable: a marker is written before its effect and removed after it, so
+an effect of ours always has a marker, also after a crash in between, and releasing that id again completes the change.
 
 Two processes may work on one proxy (a runner and the guardian). A file lock keeps their changes apart; it is waited for
 a short while only, because a runner that was paused in mid-change must not keep a guardian from reverting. So each also
 computes the effects anew from a fresh read until a read shows that set and effects agree.
 
 Toxics with other names, and a proxy disabled without a `refuse` marker, are foreign: reported, never touched.
+How the server and its Python client behave: docs/reference/toxiproxy.md.
 
-The library (toxiproxy-python) keeps host and port in one class for the whole process, has no time-outs, obeys proxy
+The library (toxiproxy-python) has one host and port for the whole process, has no time-outs, obeys proxy
 variables, ignores 5xx and cannot PATCH or populate in one request. Here its calls go one at a time with the address set
 anew, its `requests` is replaced by a guarded one, and what it cannot do is asked of the server through that same one.
 """
@@ -114,7 +115,7 @@ def _no_answer(method: str, url: str, problem: str) -> ToxiproxyError:
 
 
 def _check(method: str, url: str, status: int, body: bytes) -> None:
-    """Raises ToxiproxyError with the server's own words unless `status` is a success."""
+    """Raises ToxiproxyError with the server's error text unless `status` is a success."""
     if not 200 <= status < 300:
         parts = urlsplit(url)
         problem = f"answered {status} to {method} {parts.path}: {_error_text(body)}"
@@ -131,7 +132,7 @@ def _error_text(body: bytes) -> str:
 
 
 class Toxiproxy:
-    """One Toxiproxy server. Every method raises WorldError when the server says no or says nothing.
+    """One Toxiproxy server. Every method raises WorldError when the server refuses or does not answer.
 
     Safe to use from several threads and several processes at once. Each request to the server takes at most 2 s to
     connect and 5 s to be answered; a method makes a bounded number of them.
@@ -228,7 +229,7 @@ class Toxiproxy:
                 raise ToxiproxyError(f"link {name} still has the hold {fault_id} after its release")
 
     def read(self, name: str) -> Mapping[str, Any]:
-        """`enabled`, `listen`, `upstream`, `holds` (state by fault id) and `foreign` (what others did), as they are."""
+        """`enabled`, `listen`, `upstream`, `holds` (state by fault id) and `foreign` (what others did)."""
         return self._see(name).report()
 
     @property
@@ -237,7 +238,7 @@ class Toxiproxy:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Waits for the turn to change links, or for the end of its patience."""
+        """The lock for changes of links; after a limited wait it goes on without the lock."""
         folder = state_dir() / "locks"
         folder.mkdir(exist_ok=True)
         with FileLock(folder / f"toxiproxy-{self._host}-{self._port}") as lock:
@@ -287,7 +288,7 @@ class Toxiproxy:
     def _converge(self, name: str, *, was_refused: bool, ignoring: frozenset[str] = frozenset()) -> Seen:
         """Makes the toxics those of the proxy's markers (less `ignoring`) and returns the read that shows it.
 
-        A disabled proxy is enabled only where a `refuse` of ours was: anything else is somebody else's doing.
+        A disabled proxy is enabled only where a `refuse` of ours was: in other cases another program disabled it.
         """
         for _ in range(_CONVERGE_ATTEMPTS):
             seen = self._see(name)
@@ -302,7 +303,7 @@ class Toxiproxy:
         raise ToxiproxyError(f"link {name} did not reach the state of its holds in {_CONVERGE_ATTEMPTS} attempts")
 
     def _change(self, name: str, present: Mapping[str, Toxic], wanted: Mapping[str, Toxic]) -> None:
-        """Adds before it removes, so that no byte gets past an effect that takes another's place."""
+        """Adds before it removes, so that no byte passes while one effect replaces another."""
         for toxic, asked in wanted.items():
             if toxic not in present:
                 _add(name, toxic, asked)
@@ -315,7 +316,7 @@ class Toxiproxy:
 
 
 def _handle(name: str) -> Any:
-    """The library's object for a proxy by name alone, which is all that its methods use."""
+    """The library's object for a proxy, made from the name, which is all that its methods use."""
     return toxiproxy.Proxy(name=name, upstream="", listen="", enabled=True)
 
 

@@ -1,6 +1,6 @@
-"""What a set of holds on one link means, and how it is spelt in toxics. Pure: it talks to nobody.
+"""What a set of holds on one link means, and how toxics encode it. Pure functions (docs/reference/toxiproxy.md).
 
-Each hold is a *marker*, a toxic of type `noop` whose name spells fault id and state
+Each hold is a *marker*, a toxic of type `noop` whose name encodes fault id and state
 (`f-3-link-slow-1a2b|slow|both|200|20`), so the set lives in the proxy itself and any process can read it back.
 Effects are a function of the set:
 
@@ -11,15 +11,15 @@ Effects are a function of the set:
 
 A stream that is reset carries nothing, so no other effect is put on it.
 
-Why `stall` drops instead of queueing (`bandwidth` of 0): a queueing toxic does not hear an end hang up, so every caller
-that gives up leaves a socket pair open at its target until the target runs out of descriptors and fails on links that
-nobody touched; and on release it delivers requests whose callers are long gone. With the dropping one, hang-ups travel
-through, a request sent into a stall never arrives, and release cannot block on a slow reader. The price: release closes
-connections that lived through the stall (the stream has a hole in it), so a pooled connection must be opened anew.
+Why `stall` drops instead of queueing (`bandwidth` of 0): a queueing toxic does not notice that an end closes, so every
+caller that gives up leaves a socket pair open at its target, until the target runs out of descriptors and fails on other
+links too; and on release it delivers requests whose callers have given up. With the dropping toxic, closes pass through, a
+request sent into a stall never arrives, and release cannot block on a slow reader. The price: release closes connections
+that were open during the stall (bytes are missing), so a pooled connection must be opened anew.
 
-What `reset_peer` does: a connection that begins under it gets a lingering time of zero and so ends with RST; one that was
-open already ends with FIN. The lingering time stays, and would tear the end off answers long after the release. So a
-`timeout` toxic stands behind each `reset_peer`: it sees no byte, and its removal closes what lived through the reset.
+What `reset_peer` does: a connection that begins under it gets a zero linger and so ends with RST; a connection that was
+open already ends with FIN. The zero linger stays, and would cut the end off answers long after the release. So a `timeout`
+toxic stands behind each `reset_peer`: it sees no byte, and its removal closes the connections that were open during the reset.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def marker_of(fault_id: str, effect: LinkEffect) -> str:
 
 
 def parse_marker(name: str) -> tuple[str, LinkEffect] | None:
-    """Fault id and effect that a marker's name spells; None for any other name."""
+    """Fault id and effect that a marker's name encodes; None for any other name."""
     fault_id, *parts = name.split("|")
     state: dict[str, Any] = dict(zip(_KEYS, (int(p) if p.isdecimal() else p for p in parts), strict=False))
     try:
@@ -101,7 +101,7 @@ def hidden_resets(names: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A proxy as one read showed it: `markers` and `toxics` (of effects) by name, ours only; `foreign` tells of others."""
+    """A proxy as one read showed it: `markers` and `toxics` (of effects) by name, ours only; `foreign` has the rest."""
 
     enabled: bool
     listen: str

