@@ -10,7 +10,6 @@ from typing import ClassVar, Literal
 import pytest
 
 from brownout.harness.base import entry_points as base_entry_points
-from brownout.harness.base.hints import closest, did_you_mean
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
@@ -124,20 +123,3 @@ def test_two_experiments_of_one_name_are_refused(install, tmp_path, monkeypatch)
     install("brownout.experiments", a="plans_a", b="plans_b")
     with pytest.raises(UsageError, match="two installed experiments are called 'one'"):
         plugins.experiments()
-
-
-@pytest.mark.parametrize(
-    ("word", "options", "best"),
-    [("basline", ["baseline", "fault"], "baseline"), ("SYDNEY", ["sydney"], "sydney"), ("zzz", ["baseline"], None)],
-)
-def test_the_closest_word(word, options, best):
-    """A slip or a change of case finds the word, anything else nothing."""
-    assert closest(word, options) == best
-
-
-def test_hints_name_the_word_or_the_words():
-    """One likely word is suggested, else all are named, but never too many."""
-    assert did_you_mean("basline", ["baseline"]) == "did you mean 'baseline'?"
-    assert did_you_mean("zzz", ["b", "a"]) == "known: a, b"
-    assert did_you_mean("zzz", [f"n{n:02d}" for n in range(20)]).endswith("n15 and 4 more")
-    assert did_you_mean("zzz", []) == ""
