@@ -5,8 +5,8 @@ stall of the service cannot thin them out (closed-loop waits reported 99.0 % goo
 docs/reference/statistics.md#open-loop-load). Within a cohort the gaps are exponential, each from a keyed draw, cut so
 that the count over the plan is the planned one.
 
-A plan that has no end to speak of is made block by block (`block_s`): the count is then the planned one in every block,
-so that a load of days costs no more to plan than one of minutes.
+A plan without a real end is made block by block (`block_s`): the count is then the planned one in every block, and a load
+of days costs no more to plan than one of minutes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 
 from brownout.harness.base.seeded import Draws
 from brownout.harness.load.models import registry
-from brownout.harness.load.models.model import Account, Arrival
+from brownout.harness.load.models.model import Account, Arrival, above_zero
 from brownout.harness.load.models.names import ModelName
 from brownout.harness.load.watch import Watch
 
@@ -56,8 +56,8 @@ class LoadPlan(BaseModel):
     from the intended send. `urls` maps `client->NODE` links to base URLs (empty in the simulation); `clock` tells a
     process how to turn its monotonic clock into emulated time: `{"epoch_s", "monotonic_s", "rate"}`.
 
-    A plan in blocks of `block_s` emulated seconds belongs to a load by hand: it begins when its generator is ready, and what
-    would have been sent while it is paused from the web page is not planned. Otherwise that is written down as late.
+    A plan in blocks of `block_s` emulated seconds belongs to a load by hand. It begins when its generator is ready, and has
+    no arrivals while it is paused from the web page. In any other plan, arrivals of such a time are logged as late.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -81,7 +81,7 @@ class LoadPlan(BaseModel):
 def arrivals(plan: LoadPlan, *, after_s: float = -math.inf) -> Iterator[Arrival]:
     """Every arrival of the plan in order of time, a pure function of the plan.
 
-    With `after_s` some or all of those before that time are left out: whole blocks, which then cost nothing.
+    With `after_s`, blocks that end before that time are left out and cost nothing.
     """
     merged = (_cohort_arrivals(plan, cohort, after_s) for cohort in plan.cohorts)
     return heapq.merge(*merged, key=lambda a: (a.at_s, a.id))
@@ -129,26 +129,29 @@ def _block_arrivals(choices: _Choices, indexes: range, start_s: float, end_s: fl
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    """What an arrival of one cohort can be, by weight, and the keyed draws that choose."""
+    """What an arrival of one cohort can be, by weights above 0, and the keyed draws that choose."""
 
     cohort: Cohort
     operations: Mapping[str, float]
+    homes: Mapping[str, float]
     front_ends: Mapping[str, float]
     rng: Mapping[str, Draws]
 
     @classmethod
     def of(cls, plan: LoadPlan, cohort: Cohort) -> _Choices:
         model = registry.client_model(cohort.model)
-        front_ends: Mapping[str, float] = {}
-        if model.front_ends:
-            given = any(weight > 0 for weight in cohort.front_ends.values())
-            front_ends = cohort.front_ends if given else {model.front_ends[0]: 1.0}
-        rng = {what: Draws(plan.seed, what, cohort.name) for what in ("gap", "machine", "operation", "home", "front-end")}
-        return cls(cohort, model.weights(cohort.mix), front_ends, rng)
+        front_ends = above_zero(cohort.front_ends) or {model.front_ends[0]: 1.0} if model.front_ends else {}
+        return cls(
+            cohort=cohort,
+            operations=model.weights(cohort.mix),
+            homes=above_zero(cohort.homes) or {cohort.region: 1.0},
+            front_ends=front_ends,
+            rng={what: Draws(plan.seed, what, cohort.name) for what in ("gap", "machine", "operation", "home", "front-end")},
+        )
 
     def arrival(self, index: int, at_s: float) -> Arrival:
         cohort, rng = self.cohort, self.rng
-        machine = _pick_even(cohort.machines, rng["machine"].at(index))
+        machine = _pick_even(cohort.machines, rng["machine"], index)
         return Arrival(
             id=f"{cohort.name}-{index:06d}",
             at_s=at_s,
@@ -156,30 +159,28 @@ class _Choices:
             model=cohort.model,
             region=cohort.region,
             machine=f"{machine}_{index}" if cohort.fresh else machine,
-            operation=_pick(self.operations, rng["operation"].at(index)),
-            home=_pick(cohort.homes, rng["home"].at(index)) or cohort.region,
+            operation=_pick(self.operations, rng["operation"], index),
+            home=_pick(self.homes, rng["home"], index),
             resource=cohort.resource,
-            front_end=_pick(self.front_ends, rng["front-end"].at(index)),
+            front_end=_pick(self.front_ends, rng["front-end"], index),
             index=index,
         )
 
 
-def _pick_even(names: tuple[str, ...], chance: float) -> str:
-    return names[int(chance * len(names))] if names else ""
+def _pick_even(names: tuple[str, ...], draws: Draws, index: int) -> str:
+    return names[int(draws.at(index) * len(names))] if names else ""
 
 
-def _pick(weights: Mapping[str, float], chance: float) -> str:
-    """The name at `chance` of the weights' running total, "" when there are none."""
-    target = chance * sum(weights.values())
-    last = ""
+def _pick(weights: Mapping[str, float], draws: Draws, index: int) -> str:
+    """The name at the drawn share of the weights' running total, "" when there are none."""
+    if len(weights) < 2:  # no draw for the only choice: draws are keyed, so the others stay as they are
+        return next(iter(weights), "")
+    target = draws.at(index) * sum(weights.values())
     for name, weight in weights.items():
-        if weight <= 0:
-            continue
         target -= weight
-        last = name
         if target < 0:
-            break
-    return last
+            return name
+    return name  # rounding may leave a rest
 
 
 def plan_json(plan: LoadPlan) -> dict[str, Any]:

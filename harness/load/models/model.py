@@ -89,6 +89,11 @@ class ArrivalResult:
 Script = Generator[Call, Response, ArrivalResult]
 
 
+def above_zero(weights: Mapping[str, float]) -> Mapping[str, float]:
+    """The weights that count."""
+    return {name: weight for name, weight in weights.items() if weight > 0}
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One thing that a model's clients ask for. `weight` is its share in a cohort without a `mix`."""
@@ -147,8 +152,7 @@ class ClientModel:
 
     def weights(self, mix: Mapping[str, float]) -> Mapping[str, float]:
         """The weights of operations above 0: those of a cohort's `mix`, or the model's own where it has none."""
-        given = {name: weight for name, weight in mix.items() if weight > 0}
-        return given or {operation.name: operation.weight for operation in self.operations if operation.weight > 0}
+        return above_zero(mix) or above_zero({operation.name: operation.weight for operation in self.operations})
 
     def needs_machine(self, operations: tuple[str, ...]) -> bool:
         """Whether one of these operations is about a machine, or asked for by one."""
