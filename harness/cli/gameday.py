@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from brownout.harness.errors import BrownoutError
     from brownout.harness.fault import Fault
     from brownout.harness.injection.ledger_records import StackRecord
-    from brownout.harness.operate.inject import Injected, Told
+    from brownout.harness.injection.notices import Notice
+    from brownout.harness.operate.inject import InjectResult, Remaining
 
 INCONCLUSIVE, UNSAFE = 3, 5
 
@@ -72,7 +72,7 @@ def inject_command(
     """
     from brownout.harness.errors import UsageError
     from brownout.harness.operate.fault_args import spoken_fault
-    from brownout.harness.operate.inject import LONGEST_S, Wish, inject
+    from brownout.harness.operate.inject import LONGEST_S, InjectRequest, inject
     from brownout.harness.operate.stacks import standing_stack
 
     if hold_s is not None and not 0 < hold_s <= LONGEST_S:
@@ -81,7 +81,7 @@ def inject_command(
     heal_first()
     row = standing_stack(stack)
     teller = _Teller(wanted, row, hold_s, to_stderr=as_json)
-    ended = inject(row, Wish(wanted, hold_s, keep), teller.told())
+    ended = inject(row, InjectRequest(wanted, hold_s, keep), teller.hear)
     code = teller.tell_end(ended)
     if as_json:
         click.echo(json.dumps(_plain(wanted, row, ended, code)))
@@ -98,42 +98,35 @@ class _Teller:
     to_stderr: bool
     _counting: bool = False
 
-    def told(self) -> Told:
-        from brownout.harness.operate.inject import Told
-
-        return Told(self._step, self._left)
-
     def _say(self, text: str) -> None:
         if self._counting:
             click.echo("\r\x1b[K", nl=False, err=True)
             self._counting = False
         click.echo(text, err=self.to_stderr)
 
-    def _step(self, what: str, detail: Mapping[str, Any]) -> None:
-        told: Mapping[str, Callable[[], str]] = {
-            "intended": lambda: f"{detail['fault_id']}: {self.fault.describe()}",
-            "foreign": lambda: f"  somebody else holds {', '.join(detail['holds'])}; that is left alone",
-            "applied": lambda: self._awaited(detail),
-            "bitten": lambda: self._after_bite(detail),
-            "failed": lambda: f"  failed: {detail['evidence']}",
-        }
-        if what in told and (line := told[what]()):
-            self._say(line)
+    def hear(self, event: Notice | Remaining) -> None:
+        from brownout.harness.injection.notices import ActFailed, BiteSeen, ForeignHolds, InPlace, Intended
+        from brownout.harness.operate.inject import Remaining
 
-    def _awaited(self, detail: Mapping[str, Any]) -> str:
-        settles_s = detail["settles_s"]
-        return f"  applied; its effect may take {settles_s:.0f} s to show, Ctrl-C reverts it now" if settles_s else ""
+        match event:
+            case Intended(record=record, describe=describe):
+                self._say(f"{record.id}: {describe}")
+            case ForeignHolds(holds=holds):
+                self._say(f"  somebody else holds {', '.join(holds)}; that is left alone")
+            case InPlace(settles_s=settles_s) if settles_s:
+                self._say(f"  applied; its effect may take {settles_s:.0f} s to show, Ctrl-C reverts it now")
+            case BiteSeen(evidence=evidence):
+                self._say(f"  bites: {evidence}{self._held_for()}")
+            case ActFailed(evidence=evidence):
+                self._say(f"  failed: {evidence}")
+            case Remaining(left_s=left_s) if sys.stderr.isatty():
+                click.echo(f"\r\x1b[K  {left_s:.0f} s left", nl=False, err=True)
+                self._counting = True
 
-    def _after_bite(self, detail: Mapping[str, Any]) -> str:
-        held = f"; held for {self.hold_s:g} s, Ctrl-C reverts it now" if self.hold_s is not None else ""
-        return f"  bites: {detail['evidence']}{held}"
+    def _held_for(self) -> str:
+        return "" if self.hold_s is None else f"; held for {self.hold_s:g} s, Ctrl-C reverts it now"
 
-    def _left(self, left_s: float) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r\x1b[K  {left_s:.0f} s left", nl=False, err=True)
-            self._counting = True
-
-    def tell_end(self, ended: Injected) -> int:
+    def tell_end(self, ended: InjectResult) -> int:
         """Prints how the injection ended and returns the exit code."""
         if ended.ended == "defended":
             self._say(f"  defended: the system refused it: {ended.evidence}")
@@ -148,7 +141,7 @@ class _Teller:
             self._say(f"  it stays until `brownout heal`, and no longer than until {clock(ended.until_s)}")
         return self._tell_heal(ended)
 
-    def _tell_heal(self, ended: Injected) -> int:
+    def _tell_heal(self, ended: InjectResult) -> int:
         from brownout.harness.operate.inject import INTERRUPTED
 
         heal = ended.heal
@@ -165,7 +158,7 @@ class _Teller:
         return 0 if ended.state == "bitten" else INCONCLUSIVE
 
 
-def _plain(fault: Fault, row: StackRecord, ended: Injected, code: int) -> dict[str, Any]:
+def _plain(fault: Fault, row: StackRecord, ended: InjectResult, code: int) -> dict[str, Any]:
     heal = ended.heal
     heal_ms = None if heal is None or heal.took_s is None else round(1000 * heal.took_s, 1)
     return {

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from brownout.harness.errors import Defended, WorldError
 from brownout.harness.fault import Fault, Observation
+from brownout.harness.injection import notices
 from brownout.harness.injection.lease import Owner
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
@@ -34,22 +35,23 @@ DEADLINE_SLACK_S = 30.0
 LONGEST_HOLD_S = 6 * 3600.0
 RELEASE_TRIES = 3
 
-Notice = Callable[[str, str, Mapping[str, Any]], None]
+Tell = Callable[[notices.Notice], None]
 Make = Callable[[str, Mapping[str, Any]], Fault]
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How an apply ended. `applied` means in place without a proven bite, `evidence` says why.
+    """How an apply ended. `applied` means in place without a proven bite (yet), `evidence` says why.
 
-    `applied_s` and `bitten_s` are emulated times; `foreign` lists holds of others on the carriers, `carrier: id`.
-    `took_s` is network time from just before the apply to the look that proved the bite.
+    `began_s`, `applied_s` and `bitten_s` are emulated times: just before the apply, just after it, and of the look that proved
+    the bite. `took_s` is network time from the first to the last. `foreign` lists holds of others, `carrier: id`.
     """
 
     fault_id: str
     step: str
     state: Literal["bitten", "applied", "defended"]
     evidence: str
+    began_s: float
     applied_s: float | None = None
     bitten_s: float | None = None
     foreign: tuple[str, ...] = ()
@@ -78,17 +80,11 @@ class _Look:
     evidence: str
 
 
-def faults_from_ledger(ledger: Ledger, stack_id: str, make: Make) -> tuple[tuple[FaultRecord, Fault], ...]:
-    """The stack's open faults with the fault objects that their rows describe, oldest first; raises what `make` does."""
-    return tuple((record, make(record.kind, record.params)) for record in ledger.open_faults(stack_id))
-
-
 class LifeCycle:
     """Takes faults of one stack through their lives, in the epoch that the stack has when this is made.
 
-    `notice(what, step, detail)` is told of every transition: the ledger's states (with `released` for `reverted`), and
-    `absent` (applied, no bite seen), `failed`, `foreign`, `swept`. `make` rebuilds faults that an earlier process applied.
-    `holder` is who keeps what is applied here, where that is not the stack's owner.
+    `tell` gets a notice of everything that happens. `make` rebuilds faults that an earlier process applied. `holder` is the
+    process that owns what is applied here, where that is not the stack's owner.
     """
 
     def __init__(
@@ -96,7 +92,7 @@ class LifeCycle:
         world: World,
         ledger: Ledger,
         stack_id: str,
-        notice: Notice,
+        tell: Tell,
         *,
         make: Make | None = None,
         holder: Owner | None = None,
@@ -104,52 +100,27 @@ class LifeCycle:
     ) -> None:
         self.world, self.ledger, self.stack_id = world, ledger, stack_id
         self.epoch = ledger.stack(stack_id).epoch
-        self._notice, self._make, self._holder, self._monotonic = notice, make, holder, monotonic
+        self._tell, self._make, self._holder, self._monotonic = tell, make, holder, monotonic
         self._faults: dict[str, Fault] = {}
 
     # forward
 
-    async def apply(self, step: str, fault: Fault, *, until_s: float | None = None, patience_s: float = PATIENCE_S) -> Applied:
-        """Puts `fault` in place and waits until it is seen to bite.
+    async def inject(self, step: str, fault: Fault, *, until_s: float | None = None, patience_s: float = PATIENCE_S) -> Applied:
+        """Intends, applies and awaits the bite; raises what `intend` and `apply` raise."""
+        record = await self.intend(step, fault, until_s=until_s)
+        applied = await self.apply(record, fault)
+        return applied if applied.state == "defended" else await self.await_bite(record, fault, applied, patience_s=patience_s)
+
+    async def intend(self, step: str, fault: Fault, *, until_s: float | None = None) -> FaultRecord:
+        """Writes to the ledger what is about to be done, and returns its row.
 
         `until_s` is the emulated time at which the schedule ends it (the guardian ends it soon after, if we do not; without
-        one it does so after LONGEST_HOLD_S of real time).
-        `patience_s` is how long a bite is awaited, in network time; 0 takes one look. Raises UsageError for a target that
-        the stack does not have, Fenced and LedgerError with nothing touched, WorldError once what was done is undone.
+        one it does so after LONGEST_HOLD_S of real time). Raises UsageError for a target that the stack does not have, Fenced
+        and LedgerError. Nothing is touched in any case.
         """
-        record = await self._intend(step, fault, until_s)
-        foreign = self._report_foreign(record)
-        began_s = self.world.now()
-        try:
-            self.ledger.check(self.stack_id, self.epoch)  # again: the intent's fsync may have taken long
-            began_s = self.world.now()
-            await fault.apply(self.world, record.id)
-            self._applied(record)
-        except Defended as defended:
-            await self._undo(record, fault, closing="defended", evidence=defended.reason)
-            return Applied(record.id, step, "defended", defended.reason, foreign=foreign)
-        except (WorldError, Fenced) as error:
-            self._tell("failed", record, evidence=str(error))
-            await self._undo(record, fault)
-            raise
-        applied_s = self.world.now()
-        self._tell("applied", record, carriers=[str(carrier) for carrier in record.carriers])
-        applied = await self._await_bite(record, fault, applied_s, foreign, patience_s)
-        return applied if applied.bitten_s is None else replace(applied, took_s=self._network_s(applied.bitten_s - began_s))
-
-    def _applied(self, record: FaultRecord) -> None:
-        try:
-            self.ledger.advance(record.id, "applied")
-        except IllegalTransition as undone:
-            raise Fenced(f"{record.id} was undone by somebody else while it was being applied") from undone
-
-    def _network_s(self, emulated_s: float) -> float:
-        return emulated_s / self.world.rate
-
-    async def _intend(self, step: str, fault: Fault, until_s: float | None) -> FaultRecord:
         carriers = fault.carriers(self.world.spec)
         baseline = {str(carrier): dict(await self.world.read(carrier)) for carrier in carriers}
-        before = await self._look(fault)
+        before = await _look(self.world, fault)
         intent = Intent(
             step=step,
             kind=fault.kind,
@@ -161,30 +132,60 @@ class LifeCycle:
         )
         record = self.ledger.intend(self.stack_id, self.epoch, intent)
         self._faults[record.id] = fault
-        self._tell("intended", record, describe=fault.describe(), before=before.state)
+        self._tell(notices.Intended(record, fault.describe(), before.state))
         return record
+
+    async def apply(self, record: FaultRecord, fault: Fault) -> Applied:
+        """Puts an intended fault in place: `applied`, or `defended` when the system refused it and nothing is held.
+
+        Raises WorldError and Fenced once what was done is undone. Cancelling it could let a hold arrive after its undo.
+        """
+        foreign = self._foreign(record.baseline["carriers"])
+        if foreign:
+            self._tell(notices.ForeignHolds(record, foreign))
+        began_s = self.world.now()
+        try:
+            self.ledger.check(self.stack_id, self.epoch)  # again: the intent's fsync may have taken long
+            began_s = self.world.now()
+            await fault.apply(self.world, record.id)
+            try:
+                self.ledger.advance(record.id, "applied")
+            except IllegalTransition as undone:
+                raise Fenced(f"{record.id} was undone by another process while it was being applied") from undone
+        except Defended as defended:
+            await self._undo(record, fault, closing="defended", evidence=defended.reason)
+            return Applied(record.id, record.step, "defended", defended.reason, began_s, foreign=foreign)
+        except (WorldError, Fenced) as error:
+            self._tell(notices.ActFailed(record, str(error)))
+            await self._undo(record, fault)
+            raise
+        applied_s = self.world.now()
+        self._tell(notices.InPlace(record, fault.settles_s(self.world.spec) / self.world.rate))
+        return Applied(record.id, record.step, "applied", "no look was taken yet", began_s, applied_s, foreign=foreign)
+
+    async def await_bite(
+        self, record: FaultRecord, fault: Fault, applied: Applied, *, patience_s: float = PATIENCE_S
+    ) -> Applied:
+        """Looks until the fault is seen to bite, for at most `patience_s` of network time; 0 takes one look."""
+        seen = await _look(self.world, fault)
+        for at_s in _moments(self.world, fault, patience_s):
+            if seen.state == "bitten" or _looked_bitten_before(record):
+                break
+            await self.world.sleep_until(at_s)
+            seen = await _look(self.world, fault)
+        bitten_s = self.world.now()
+        why_not = self._bite(record, seen)
+        if why_not:
+            self._tell(notices.BiteMissing(record, why_not))
+            return replace(applied, evidence=why_not)
+        took_s = (bitten_s - applied.began_s) / self.world.rate
+        return replace(applied, state="bitten", evidence=seen.evidence, bitten_s=bitten_s, took_s=took_s)
 
     def _deadline_s(self, until_s: float | None) -> float:
         """The real moment at which the guardian ends the fault; emulated time only says how far away that is."""
         if until_s is None:
             return self._monotonic() + LONGEST_HOLD_S
         return self._monotonic() + max(0.0, until_s - self.world.now()) / self.world.rate + DEADLINE_SLACK_S
-
-    async def _await_bite(
-        self, record: FaultRecord, fault: Fault, applied_s: float, foreign: tuple[str, ...], patience_s: float
-    ) -> Applied:
-        seen = await self._look(fault)
-        for at_s in self._moments(fault, patience_s):
-            if seen.state == "bitten" or _looked_bitten_before(record):
-                break
-            await self.world.sleep_until(at_s)
-            seen = await self._look(fault)
-        seen_s = self.world.now()
-        why_not = self._bite(record, seen)
-        if not why_not:
-            return Applied(record.id, record.step, "bitten", seen.evidence, applied_s, seen_s, foreign)
-        self._tell("absent", record, evidence=why_not)
-        return Applied(record.id, record.step, "applied", why_not, applied_s, None, foreign)
 
     def _bite(self, record: FaultRecord, seen: Observation) -> str:
         """Records a proven bite and returns "", else why `seen` proves none."""
@@ -195,8 +196,8 @@ class LifeCycle:
         try:
             self.ledger.advance(record.id, "bitten", evidence=seen.evidence)
         except (Fenced, IllegalTransition) as error:
-            return f"somebody else is undoing it ({error})"
-        self._tell("bitten", record, evidence=seen.evidence, looks=dict(seen.detail or {}))
+            return f"another process is undoing it ({error})"
+        self._tell(notices.BiteSeen(record, seen.evidence, dict(seen.detail or {})))
         return ""
 
     # back
@@ -208,7 +209,7 @@ class LifeCycle:
             return Reverted(record.id, record.step, record.state, "it was undone before")
         fault = self._fault_of(record)
         if fault is not None and record.state == "applied":
-            self._bite(record, await self._look(fault))  # it may have bitten since; this is the last moment to see it
+            self._bite(record, await _look(self.world, fault))  # it may have bitten since; this is the last moment to see it
         return await self._undo(record, fault)
 
     async def revert_all(self, only: Collection[str] | None = None) -> tuple[Reverted, ...]:
@@ -233,11 +234,11 @@ class LifeCycle:
         closed = {record.id: record for record in self.ledger.faults(self.stack_id) if not record.open}
         swept: list[str] = []
         for carrier in sorted({carrier for record in closed.values() for carrier in record.carriers}):
-            for fault_id in sorted(await self._holds(carrier)):
+            for fault_id in sorted(await _holds(self.world, carrier)):
                 if fault_id in closed:
                     await self.world.release(carrier, fault_id)
                     swept.append(f"{carrier}: {fault_id}")
-                    self._tell("swept", closed[fault_id], carrier=str(carrier))
+                    self._tell(notices.LateHoldReleased(closed[fault_id], str(carrier)))
         return tuple(swept)
 
     async def _second_chance(self, record: FaultRecord) -> Reverted:
@@ -276,10 +277,10 @@ class LifeCycle:
             try:
                 await fault.revert(self.world, record.id)
             except Exception as error:  # whatever its own code does, its carriers are released below
-                self._tell("failed", record, evidence=f"its own revert failed: {type(error).__name__}: {error}")
+                self._tell(notices.ActFailed(record, f"its own revert failed: {type(error).__name__}: {error}"))
         for carrier in reversed(record.carriers):
             try:
-                if record.id in await self._holds(carrier):
+                if record.id in await _holds(self.world, carrier):
                     await self.world.release(carrier, record.id)
             except WorldError as error:
                 problems.append(f"{carrier}: {error.message}")
@@ -292,13 +293,13 @@ class LifeCycle:
         """
         patience_s = IMPATIENCE_S if self._others_in_place(record) else PATIENCE_S
         look = await self._heal_look(record, fault)
-        for at_s in self._moments(fault, patience_s):
+        for at_s in _moments(self.world, fault, patience_s):
             if look.state == "healed":
                 break
             await self.world.sleep_until(at_s)
             look = await self._heal_look(record, fault)
         if look.state == "healed":
-            took_s = None if began_s is None else self._network_s(self.world.now() - began_s)
+            took_s = None if began_s is None else (self.world.now() - began_s) / self.world.rate
             return replace(self._move(record, "healed", look.evidence), took_s=took_s)
         if look.state == "later":
             return Reverted(record.id, record.step, "reverted", look.evidence)
@@ -314,7 +315,7 @@ class LifeCycle:
             return _Look("not-yet", f"still held on {', '.join(residue)}")
         if fault is None or fault.lasting or _looked_bitten_before(record):
             return _Look("healed", "no carrier holds it any more; a look cannot tell more")
-        seen = await self._look(fault)
+        seen = await _look(self.world, fault)
         if seen.state == "absent":
             return _Look("healed", seen.evidence)
         if self._others_in_place(record):
@@ -333,33 +334,8 @@ class LifeCycle:
 
     def _move(self, record: FaultRecord, to: State, evidence: str = "") -> Reverted:
         now = self.ledger.advance(record.id, to, evidence=evidence)
-        self._tell("released" if to == "reverted" else to, record, evidence=evidence)
+        self._tell(notices.UndoStep(record, to, evidence))
         return Reverted(record.id, record.step, now.state, evidence)
-
-    def _tell(self, what: str, record: FaultRecord, **detail: Any) -> None:
-        self._notice(what, record.step, {"fault_id": record.id, "fault": record.kind, **detail})
-
-    async def _look(self, fault: Fault) -> Observation:
-        try:
-            return await fault.observe(self.world)
-        except WorldError as error:
-            return Observation("unclear", f"it could not be looked at: {error.message}")
-
-    async def _holds(self, carrier: Carrier) -> Mapping[str, Any]:
-        holds: Mapping[str, Any] = (await self.world.read(carrier))["holds"]
-        return holds
-
-    def _moments(self, fault: Fault | None, patience_s: float) -> Iterator[float]:
-        """Emulated times of further looks: close together at first, then further apart, none after the patience ends."""
-        if patience_s <= 0:
-            return
-        start_s = self.world.now()
-        wait_s = FIRST_WAIT_S * self.world.rate
-        end_s = start_s + patience_s * self.world.rate + (fault.settles_s(self.world.spec) if fault is not None else 0.0)
-        longest_s = (end_s - start_s) / 16
-        while (at_s := self.world.now() + wait_s) <= end_s:
-            yield at_s
-            wait_s = min(2 * wait_s, longest_s)
 
     def _fault_of(self, record: FaultRecord) -> Fault | None:
         """The fault object, rebuilt when another process applied it; None when its code is not there any more."""
@@ -367,14 +343,8 @@ class LifeCycle:
             try:
                 self._faults[record.id] = self._make(record.kind, record.params)
             except Exception as error:  # a plug-in that is gone or broken must not stop the undo
-                self._tell("failed", record, evidence=f"its code cannot be loaded, its carriers are released: {error}")
+                self._tell(notices.ActFailed(record, f"its code cannot be loaded, its carriers are released: {error}"))
         return self._faults.get(record.id)
-
-    def _report_foreign(self, record: FaultRecord) -> tuple[str, ...]:
-        foreign = self._foreign(record.baseline["carriers"])
-        if foreign:
-            self._tell("foreign", record, holds=list(foreign))
-        return foreign
 
     def _foreign(self, readings: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
         """What others did to carriers: holds of ids that the stack's ledger does not know, and what the world calls foreign."""
@@ -394,3 +364,29 @@ def _looked_bitten_before(record: FaultRecord) -> bool:
 def _plain(value: Any) -> Any:
     """`value` as JSON has it; what JSON lacks becomes text."""
     return json.loads(json.dumps(value, default=str))
+
+
+async def _look(world: World, fault: Fault) -> Observation:
+    """The fault's own look; `unclear` when the world could not be asked."""
+    try:
+        return await fault.observe(world)
+    except WorldError as error:
+        return Observation("unclear", f"it could not be looked at: {error.message}")
+
+
+async def _holds(world: World, carrier: Carrier) -> Mapping[str, Any]:
+    holds: Mapping[str, Any] = (await world.read(carrier))["holds"]
+    return holds
+
+
+def _moments(world: World, fault: Fault | None, patience_s: float) -> Iterator[float]:
+    """Emulated times of further looks: close together at first, then further apart, none after the patience ends."""
+    if patience_s <= 0:
+        return
+    start_s = world.now()
+    wait_s = FIRST_WAIT_S * world.rate
+    end_s = start_s + patience_s * world.rate + (fault.settles_s(world.spec) if fault is not None else 0.0)
+    longest_s = (end_s - start_s) / 16
+    while (at_s := world.now() + wait_s) <= end_s:
+        yield at_s
+        wait_s = min(2 * wait_s, longest_s)

@@ -22,7 +22,8 @@ from brownout.harness.errors import LeftUnsafe, StackGone, UsageError, WorldErro
 from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import CLOSED, FaultRecord, StackRecord
-from brownout.harness.injection.lifecycle import LifeCycle, Make, Notice, Reverted
+from brownout.harness.injection.lifecycle import LifeCycle, Make, Reverted, Tell
+from brownout.harness.injection.notices import ActFailed, BiteMissing, BiteSeen, Notice, UndoStep
 from brownout.harness.world import LiveWorld, World
 from brownout.harness.worlds.catalog import live_world
 
@@ -255,11 +256,14 @@ def _healed(stack_id: str, ended: Sequence[Reverted], swept: tuple[str, ...], pr
     return Healed(stack_id, done, tuple(end.fault_id for end in left), swept, problem=reasons, took_s=took_s)
 
 
-def teller(note: Note) -> Notice:
-    """A life cycle's notices as lines of text."""
+def teller(note: Note) -> Tell:
+    """Turns a life cycle's notices into lines of text."""
 
-    def tell(what: str, step: str, detail: Mapping[str, Any]) -> None:
-        evidence = f" ({detail['evidence']})" if detail.get("evidence") else ""
-        note(f"{detail['fault_id']}: {what}{evidence}")
+    def tell(notice: Notice) -> None:
+        match notice:
+            case BiteSeen(evidence=why) | BiteMissing(evidence=why) | ActFailed(evidence=why) | UndoStep(evidence=why) if why:
+                note(f"{notice.record.id}: {notice.what} ({why})")
+            case _:
+                note(f"{notice.record.id}: {notice.what}")
 
     return tell

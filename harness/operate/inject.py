@@ -1,11 +1,11 @@
-"""A fault by hand: one command puts it on a standing stack, and takes it away again or leaves it to a later one.
+"""A fault by hand: one command puts it on a standing stack, and reverts it or leaves it to a later one.
 
-The life cycle is that of every fault (harness.lifecycle), the ledger the same. What is different is who keeps it. While the
-command is in the foreground it does, and its death is enough for the guardian to revert at once. When it leaves the fault
-in place, nobody does, and the deadline in the ledger ends it: the guardian then, or else the next command.
+The life cycle and the ledger are those of every fault (brownout.harness.injection.lifecycle). The owner differs. While the
+command is in the foreground it owns the fault, and its death is enough for the guardian to revert at once. A fault that it
+leaves in place has no owner but a deadline in the ledger, at which the guardian, or else the next command, reverts it.
 
 An interrupt must not cut an apply in two, for what is under way could arrive after the undo. So the first one waits for
-the apply to end and only then ends the looking or the holding; the second leaves at once, and the guardian does the rest.
+the apply to end, and then ends the wait for a bite or the holding. The second leaves at once, and the guardian reverts.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
 from brownout.harness.injection.lease import Owner
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.injection.ledger_records import StackRecord
+from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.injection.lifecycle import PATIENCE_S, Applied, LifeCycle, Reverted
+from brownout.harness.injection.notices import Notice
 from brownout.harness.injection.recovery import attach_world
 from brownout.harness.injection.standing_guardian import Claim, ensure_guardian
 from brownout.harness.world import World
@@ -40,8 +41,11 @@ Ended = Literal["left", "time", "interrupted", "elsewhere", "no-bite", "defended
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be done: `hold_s` seconds in the foreground, or left in place; `keep` also keeps what did not bite."""
+class InjectRequest:
+    """The fault, and how long to hold it in the foreground; with `hold_s` None it is left in place.
+
+    `keep` also holds, or leaves in place, a fault that is not seen to bite.
+    """
 
     fault: Fault
     hold_s: float | None = None
@@ -49,11 +53,14 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Injected:
-    """What became of it. `waited_s`: how long a bite was awaited. `until_s`: wall clock; when a fault left in place ends."""
+class InjectResult:
+    """What became of a request. `ended` says why the command is done with the fault.
+
+    `waited_s` is how long a bite was awaited, `until_s` the wall clock time at which a fault left in place is reverted.
+    """
 
     fault_id: str
-    state: str
+    state: Literal["bitten", "applied", "defended"]
     evidence: str
     ended: Ended
     bite_ms: float | None = None
@@ -64,14 +71,13 @@ class Injected:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """How the command hears of what happens: every notice of the life cycle, and how many seconds are left while it holds.
+class Remaining:
+    """A fault is held for so many seconds more."""
 
-    A notice's detail has `settles_s` too: real seconds that the effect may take to show or to go.
-    """
+    left_s: float
 
-    step: Callable[[str, Mapping[str, Any]], None]
-    left: Callable[[float], None]
+
+Hear = Callable[[Notice | Remaining], None]
 
 
 async def open_world(row: StackRecord, fault: Fault) -> World:
@@ -82,40 +88,35 @@ async def open_world(row: StackRecord, fault: Fault) -> World:
     return world
 
 
-def inject(row: StackRecord, wish: Wish, told: Told) -> Injected:
-    """Puts the fault on the stack and does what was wished; raises BrownoutError with everything undone.
+def inject(row: StackRecord, request: InjectRequest, hear: Hear) -> InjectResult:
+    """Carries the request out on a standing stack; `hear` gets what happens. Raises BrownoutError with everything undone.
 
-    When it returns, the fault is gone, or left in place (`ended` is `left`), or could not be undone (`heal` is `stuck`).
+    When it returns, the fault is reverted, or left in place (`ended` is `left`), or could not be undone (`heal` is `stuck`).
     """
-    return asyncio.run(_inject(row, wish, told))
+    return asyncio.run(_inject(row, request, hear))
 
 
-async def _inject(row: StackRecord, wish: Wish, told: Told) -> Injected:
-    world = await open_world(row, wish.fault)
+async def _inject(row: StackRecord, request: InjectRequest, hear: Hear) -> InjectResult:
+    world = await open_world(row, request.fault)
     with Ledger(ledger_path()) as ledger, Claim(row.folder):
         await asyncio.to_thread(ensure_guardian, row, ledger_path())
-        hand = _Hand(ledger, world, row, wish, told)
-        with hand.interruptible():
-            return await hand.carry_out()
+        life = LifeCycle(world, ledger, row.id, hear, make=plugins.fault, holder=Owner.me())
+        session = _Injection(request, world, ledger, life, hear)
+        with session.interruptible():
+            return await session.carry_out()
 
 
 @dataclass(slots=True)
-class _Hand:
-    """One wish being carried out."""
+class _Injection:
+    """One request being carried out."""
 
-    ledger: Ledger
+    request: InjectRequest
     world: World
-    row: StackRecord
-    wish: Wish
-    told: Told
-    life: LifeCycle = field(init=False)
-    _fault_id: str = ""
+    ledger: Ledger
+    life: LifeCycle
+    hear: Hear
     _stop: bool = False
-    _in_place: bool = False
-    _applying: asyncio.Task[Applied] | None = None
-
-    def __post_init__(self) -> None:
-        self.life = LifeCycle(self.world, self.ledger, self.row.id, self._notice, make=plugins.fault, holder=Owner.me())
+    _looking: asyncio.Task[Applied] | None = None  # the wait for a bite, the one thing that an interrupt may cancel
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -135,91 +136,70 @@ class _Hand:
                 os.write(2, b"\nleft at once; the guardian reverts it\n")
             os._exit(INTERRUPTED)
         self._stop = True
-        self._end_looking()
+        if self._looking is not None:
+            self._looking.cancel()
 
-    def _end_looking(self) -> None:
-        if self._stop and self._in_place and self._applying is not None:
-            self._applying.cancel()
-
-    def _notice(self, what: str, step: str, detail: Mapping[str, Any]) -> None:
-        if what == "intended":
-            self._fault_id = str(detail["fault_id"])
-        self._in_place = self._in_place or what == "applied"
-        settles_s = self.wish.fault.settles_s(self.world.spec) / self.world.rate
-        self.told.step(what, {**detail, "settles_s": settles_s})
-        self._end_looking()
-
-    async def carry_out(self) -> Injected:
-        began_s = time.monotonic()
-        applied = await self._apply()
-        waited_s = time.monotonic() - began_s
-        if applied is None:
-            return await self._undone("interrupted", "applied", "interrupted before a bite was seen", waited_s)
+    async def carry_out(self) -> InjectResult:
+        """Injects, then holds, leaves or reverts as requested."""
+        fault, began_s = self.request.fault, time.monotonic()
+        # The time to hold begins after the wait for a bite, so the schedule's end is first set to that wait's.
+        until_s = self.world.now() + PATIENCE_S * self.world.rate + fault.settles_s(self.world.spec)
+        record = await self.life.intend(fault.kind, fault, until_s=until_s)
+        applied = await self.life.apply(record, fault)
         if applied.state == "defended":
-            return Injected(applied.fault_id, applied.state, applied.evidence, "defended", foreign=applied.foreign)
-        ended: Ended
-        if applied.state == "applied" and not self.wish.keep:
+            return InjectResult(record.id, "defended", applied.evidence, "defended", foreign=applied.foreign)
+        applied = await self._await_bite(record, applied)
+        result = InjectResult(
+            record.id,
+            applied.state,
+            applied.evidence,
+            "interrupted",
+            bite_ms=milliseconds(applied.took_s),
+            waited_s=time.monotonic() - began_s,
+            foreign=applied.foreign,
+        )
+        if self._stop:
+            ended: Ended = "interrupted"
+        elif applied.state == "applied" and not self.request.keep:
             ended = "no-bite"
-        elif self.wish.hold_s is None and not self._stop:
-            return self._leave(applied, waited_s)
+        elif self.request.hold_s is None:
+            return self._leave(result)
         else:
-            ended = await self._hold(self.wish.hold_s or 0.0)
-        return await self._undone(ended, applied.state, applied.evidence, waited_s, applied)
+            ended = await self._hold(record.id, self.request.hold_s)
+        return replace(result, ended=ended, heal=await self.life.revert(record.id))
 
-    async def _apply(self) -> Applied | None:
-        """Applies and awaits the bite; None when the wait was interrupted. Raises BrownoutError with everything undone."""
-        fault = self.wish.fault
-        until_s = (
-            self.world.now() + PATIENCE_S * self.world.rate + fault.settles_s(self.world.spec)
-        )  # holding begins thereafter
-        self._applying = asyncio.ensure_future(self.life.apply(fault.kind, fault, until_s=until_s))
+    async def _await_bite(self, record: FaultRecord, applied: Applied) -> Applied:
+        """Looks for the bite until it is seen, the patience ends or an interrupt comes."""
+        unseen = replace(applied, evidence="interrupted before a bite was seen")
+        if self._stop:
+            return unseen
+        self._looking = asyncio.ensure_future(self.life.await_bite(record, self.request.fault, applied))
         try:
-            return await self._applying
+            return await self._looking
         except asyncio.CancelledError:
             if not self._stop:
                 raise
-            return None
+            return unseen
         finally:
-            self._applying = None
+            self._looking = None
 
-    async def _hold(self, hold_s: float) -> Ended:
-        """Keeps the fault until its time is over, somebody interrupts, or somebody else takes it away."""
+    async def _hold(self, fault_id: str, hold_s: float) -> Ended:
+        """Keeps the fault in place until its time is over, an interrupt comes, or another process reverts it."""
         end_s = time.monotonic() + hold_s
-        self.ledger.keep_until(self._fault_id, end_s, by_hand=False)
+        self.ledger.keep_until(fault_id, end_s, by_hand=False)
         while not self._stop and (left_s := end_s - time.monotonic()) > 0:
-            if self.ledger.fault(self._fault_id).state not in ("applied", "bitten"):
+            if self.ledger.fault(fault_id).state not in ("applied", "bitten"):
                 return "elsewhere"
-            self.told.left(left_s)
+            self.hear(Remaining(left_s))
             await asyncio.sleep(min(TICK_S, left_s))
         return "interrupted" if self._stop else "time"
 
-    def _leave(self, applied: Applied, waited_s: float) -> Injected:
-        left = self.ledger.keep_until(applied.fault_id, time.monotonic() + LONGEST_S, by_hand=True)
-        return Injected(
-            applied.fault_id,
-            applied.state,
-            applied.evidence,
-            "left" if left.by_hand else "elsewhere",
-            bite_ms=milliseconds(applied.took_s),
-            waited_s=waited_s,
-            foreign=applied.foreign,
-            until_s=time.time() + LONGEST_S if left.by_hand else None,
-        )
-
-    async def _undone(
-        self, ended: Ended, state: str, evidence: str, waited_s: float, applied: Applied | None = None
-    ) -> Injected:
-        heal = await self.life.revert(self._fault_id)
-        return Injected(
-            self._fault_id,
-            state,
-            evidence,
-            ended,
-            bite_ms=None if applied is None else milliseconds(applied.took_s),
-            waited_s=waited_s,
-            foreign=() if applied is None else applied.foreign,
-            heal=heal,
-        )
+    def _leave(self, result: InjectResult) -> InjectResult:
+        """Gives the fault up to its deadline; another process may have reverted it by now."""
+        left = self.ledger.keep_until(result.fault_id, time.monotonic() + LONGEST_S, by_hand=True)
+        if not left.by_hand:
+            return replace(result, ended="elsewhere")
+        return replace(result, ended="left", until_s=time.time() + LONGEST_S)
 
 
 def milliseconds(took_s: float | None) -> float | None:

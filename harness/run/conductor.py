@@ -226,7 +226,7 @@ class Conductor:
         # Where no bite is expected, one look is enough to see that there is none.
         patience_s = PATIENCE_S if step.bite == "required" else 0.0
         try:
-            applied = await self.lifecycle.apply(step.name, fault, until_s=moment.until_s, patience_s=patience_s)
+            applied = await self.lifecycle.inject(step.name, fault, until_s=moment.until_s, patience_s=patience_s)
         except BrownoutError as error:
             self.state.message = f"{step.name} failed: {error.message}"
             self.journal.act("failed", step, {"evidence": error.message})

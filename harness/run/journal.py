@@ -7,6 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from brownout.harness.experiment.model import Step
+from brownout.harness.injection.notices import (
+    ActFailed,
+    BiteMissing,
+    BiteSeen,
+    ForeignHolds,
+    InPlace,
+    Intended,
+    LateHoldReleased,
+    Notice,
+    UndoStep,
+)
 from brownout.harness.record.history import Event, History, Recorder, read_history
 from brownout.harness.record.result import Severity
 from brownout.harness.run.prepare import PreparedRun
@@ -37,12 +48,30 @@ class Journal:
         """Records what the conductor did about a step."""
         self.event("act", what, step.name, {"role": step.role, "fault": step.fault, "note": step.note, **detail})
 
-    def notice(self, what: str, step: str, detail: Mapping[str, Any]) -> None:
+    def notice(self, notice: Notice) -> None:
         """Records what the life cycle did about a step's fault."""
-        known = self._steps.get(step)
-        more = {} if known is None else {"role": known.role, "note": known.note}
-        self.event("act", what, step, {**more, **detail})
+        record = notice.record
+        step = self._steps[record.step]
+        detail = {"role": step.role, "note": step.note, "fault_id": record.id, "fault": record.kind, **_detail(notice)}
+        self.event("act", notice.what, record.step, detail)
 
     def gate(self, name: str, *, passed: bool, reason: str, severity: Severity = "inconclusive") -> None:
         """Records a gate that only the run itself can decide."""
         self.event("gate", name, detail={"passed": passed, "reason": reason, "severity": severity})
+
+
+def _detail(notice: Notice) -> Mapping[str, Any]:
+    """What a notice says beyond which fault it is about, as the history has it."""
+    match notice:
+        case Intended(describe=describe, before=before):
+            return {"describe": describe, "before": before}
+        case ForeignHolds(holds=holds):
+            return {"holds": list(holds)}
+        case InPlace(record=record):
+            return {"carriers": [str(carrier) for carrier in record.carriers]}
+        case BiteSeen(evidence=evidence, looks=looks):
+            return {"evidence": evidence, "looks": dict(looks)}
+        case BiteMissing(evidence=evidence) | ActFailed(evidence=evidence) | UndoStep(evidence=evidence):
+            return {"evidence": evidence}
+        case LateHoldReleased(carrier=carrier):
+            return {"carrier": carrier}

@@ -38,7 +38,7 @@ FOLDERS = {
 }
 CLASSES = {
     "harness/injection/ledger.py: Ledger has 24 methods",
-    "harness/injection/lifecycle.py: LifeCycle has 26 methods",
+    "harness/injection/lifecycle.py: LifeCycle has 22 methods",
     "harness/worlds/compose/world.py: ComposeWorld has 29 methods",
     "harness/worlds/live/http_world.py: SocketWorld has 32 methods",
     "harness/worlds/simulation/world.py: SimulationWorld has 22 methods",
@@ -65,7 +65,6 @@ TYPE_NAMES = {
     "harness/load/watch.py: Watch has another home too",
     "harness/operate/fault_args.py: Schema has another home too",
     "harness/operate/inject.py: Ended has another home too",
-    "harness/operate/inject.py: Told has another home too",
     "harness/operate/stack_file.py: Part has another home too",
     "harness/pytest_plugin/runs.py: Run has another home too",
     "harness/record/attempts.py: Attempt has another home too",

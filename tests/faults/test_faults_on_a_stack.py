@@ -57,7 +57,7 @@ def test_a_fault_leaves_the_stack_as_it_was(kind: type[Fault], params: Mapping[s
 
     async def story(trial: Trial) -> None:
         before = await whole_state(trial)
-        applied = await trial.life.apply("step", kind.model_validate(dict(params)), patience_s=1)
+        applied = await trial.life.inject("step", kind.model_validate(dict(params)), patience_s=1)
         assert await whole_state(trial) != before
         assert (await trial.life.revert(applied.fault_id)).state == "healed"
         assert await whole_state(trial) == before
@@ -135,13 +135,13 @@ def test_a_frozen_deployer_defends_itself() -> None:
     """Under a freeze a roll-out, a configuration change and a key switch end as defended, with the system's words."""
 
     async def story(trial: Trial) -> None:
-        await trial.life.apply("freeze", Freeze())
+        await trial.life.inject("freeze", Freeze())
         for fault in (
             BuildRollout(build="2.0"),
             Configure(set={"force_managed_key": True}),
             KeySwitch(region="sydney"),
         ):
-            applied = await trial.life.apply("step", fault)
+            applied = await trial.life.inject("step", fault)
             assert (applied.state, applied.evidence) == ("defended", "all changes are frozen")
         assert {end.state for end in await trial.life.revert_all()} == {"healed"}
 
@@ -153,7 +153,7 @@ def test_the_readiness_gate_defends() -> None:
 
     async def story(trial: Trial) -> None:
         before = await whole_state(trial)
-        applied = await trial.life.apply("switch", KeySwitch(region="sydney"))
+        applied = await trial.life.inject("switch", KeySwitch(region="sydney"))
         assert applied.state == "defended"
         assert "not ready" in applied.evidence
         assert await whole_state(trial) == before
@@ -173,7 +173,7 @@ def test_a_half_done_act_is_undone_on_both_nodes(fault: Fault, first: str, secon
 
     async def story(trial: Trial) -> None:
         before = await whole_state(trial)
-        applied = await trial.life.apply("step", fault)
+        applied = await trial.life.inject("step", fault)
         await trial.world.release(Carrier("control", first), applied.fault_id)
         await trial.world.hold(Carrier("control", second), applied.fault_id, left)
         assert (await trial.life.revert(applied.fault_id)).state == "healed"
@@ -196,8 +196,8 @@ def test_accepting_a_key_bites_where_it_was_refused() -> None:
     """Accepting the old key after a roll-over makes it valid again; releasing the order ends that again."""
 
     async def story(trial: Trial) -> None:
-        await trial.life.apply("switch", KeySwitch(region="sydney"))
-        accepted = await trial.life.apply("accept", KeyAccept(region="sydney", key_id="manual"))
+        await trial.life.inject("switch", KeySwitch(region="sydney"))
+        accepted = await trial.life.inject("accept", KeyAccept(region="sydney", key_id="manual"))
         assert accepted.state == "bitten"
         await trial.life.revert(accepted.fault_id)
         ring = await KeySwitch(region="sydney").observe(trial.world)
@@ -212,8 +212,8 @@ def test_accepting_a_valid_key_proves_nothing(key_id: str) -> None:
 
     async def story(trial: Trial) -> None:
         if key_id == "managed":
-            await trial.life.apply("switch", KeySwitch(region="sydney"))
-        applied = await trial.life.apply("accept", KeyAccept(region="sydney", key_id=key_id), patience_s=0)
+            await trial.life.inject("switch", KeySwitch(region="sydney"))
+        applied = await trial.life.inject("accept", KeyAccept(region="sydney", key_id=key_id), patience_s=0)
         assert applied.state == "applied"
         assert "valid anyway" in applied.evidence
 
@@ -224,8 +224,8 @@ def test_an_accepted_key_whose_rollover_ended_first_still_heals() -> None:
     """When the roll-over is taken away before the acceptance, both end healed, though the key stays valid."""
 
     async def story(trial: Trial) -> set[str]:
-        rolled = await trial.life.apply("roll", KeyRollover(region="sydney"))
-        accepted = await trial.life.apply("accept", KeyAccept(region="sydney", key_id="manual"))
+        rolled = await trial.life.inject("roll", KeyRollover(region="sydney"))
+        accepted = await trial.life.inject("accept", KeyAccept(region="sydney", key_id="manual"))
         await trial.life.revert(rolled.fault_id)
         await trial.life.revert(accepted.fault_id)
         await trial.life.revert_all()
@@ -236,8 +236,8 @@ def test_an_accepted_key_whose_rollover_ended_first_still_heals() -> None:
 
 async def with_managed_keys_unpublished(trial: Trial) -> None:
     """Sydney's key is switched while the directory reaches no reader in Melbourne."""
-    cut = await trial.life.apply("cut", LinkRefuse(link="sydney.directory->melbourne"))
-    await trial.life.apply("switch", KeySwitch(region="sydney"))
+    cut = await trial.life.inject("cut", LinkRefuse(link="sydney.directory->melbourne"))
+    await trial.life.inject("switch", KeySwitch(region="sydney"))
     await trial.life.revert(cut.fault_id)
 
 
@@ -247,7 +247,7 @@ def test_a_push_helps_only_builds_that_can_use_the_key(build: str, state: str) -
 
     async def story(trial: Trial) -> None:
         await with_managed_keys_unpublished(trial)
-        pushed = await trial.life.apply("push", KeyPush(region="sydney"), patience_s=0)
+        pushed = await trial.life.inject("push", KeyPush(region="sydney"), patience_s=0)
         assert pushed.state == state
         await trial.life.revert(pushed.fault_id)
         assert {end.state for end in await trial.life.revert_all()} == {"healed"}
@@ -260,8 +260,8 @@ def test_a_push_to_nodes_that_have_the_key_proves_nothing() -> None:
     """When every reader signs with the managed key already, pushing it is no bite."""
 
     async def story(trial: Trial) -> str:
-        await trial.life.apply("switch", KeySwitch(region="sydney"))
-        return (await trial.life.apply("push", KeyPush(region="sydney"))).evidence
+        await trial.life.inject("switch", KeySwitch(region="sydney"))
+        return (await trial.life.inject("push", KeyPush(region="sydney"))).evidence
 
     assert "looked the same before" in on_stack(story, builds={"sydney": "2.0", "melbourne": "2.0"})
 
@@ -276,7 +276,7 @@ def test_a_replication_pause_bites_when_there_is_something_to_replicate() -> Non
     """Without changes the look is unclear; after one the paused region lags; after the revert it catches up."""
 
     async def story(trial: Trial) -> None:
-        applied = await trial.life.apply("pause", ReplicationPause(regions=("melbourne",)), patience_s=0)
+        applied = await trial.life.inject("pause", ReplicationPause(regions=("melbourne",)), patience_s=0)
         assert applied.state == "applied"
         assert "nothing new to replicate" in applied.evidence
         await create_identity(trial)
@@ -372,8 +372,8 @@ def test_overlapping_key_faults_come_apart_in_any_order() -> None:
 
     async def story(trial: Trial) -> None:
         before = await whole_state(trial)
-        rolled = await trial.life.apply("roll", KeyRollover(region="sydney"))
-        ended = await trial.life.apply("end", KeyInvalidate(region="sydney", key_id="manual"), patience_s=0)
+        rolled = await trial.life.inject("roll", KeyRollover(region="sydney"))
+        ended = await trial.life.inject("end", KeyInvalidate(region="sydney", key_id="manual"), patience_s=0)
         await trial.life.revert(rolled.fault_id)
         assert (await KeyInvalidate(region="sydney", key_id="manual").observe(trial.world)).state == "bitten"
         await trial.life.revert(ended.fault_id)

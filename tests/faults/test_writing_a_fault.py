@@ -35,7 +35,7 @@ def test_the_printed_fault_lives_a_whole_life(printed: dict[str, Any]) -> None:
         names = {carrier.name for carrier in fault.carriers(trial.world.spec)}
         assert {"melbourne.token->sydney.store", "sydney.token->melbourne.store"} <= names
         assert not any(name.startswith("client") for name in names)
-        applied = await trial.life.apply("cut", fault)
+        applied = await trial.life.inject("cut", fault)
         assert applied.state == "bitten"
         assert (await trial.life.revert(applied.fault_id)).state == "healed"
 

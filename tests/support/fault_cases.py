@@ -104,7 +104,7 @@ class Trial:
         ledger.add_stack("s", folder=Path("/nowhere"), world="", run_owned=True)
         self.world, self.ledger = world, ledger
         self.told: list[str] = []
-        self.life = LifeCycle(world, ledger, "s", lambda what, step, detail: self.told.append(what))
+        self.life = LifeCycle(world, ledger, "s", lambda notice: self.told.append(notice.what))
 
 
 def on_stack(story: Callable[[Trial], Coroutine[Any, Any, T]], **settings: Any) -> T:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from brownout.harness.injection.lease import Owner
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
+from brownout.harness.injection.notices import Notice
 from support.fake_world import FakeFault, FakeWorld, make
 
 DEAD = Owner(1, "never")
@@ -24,8 +23,8 @@ class Bench:
     folder: Path
     told: list[str] = field(default_factory=list)
 
-    def notice(self, what: str, step: str, detail: Mapping[str, Any]) -> None:
-        self.told.append(f"{what} {step}")
+    def notice(self, notice: Notice) -> None:
+        self.told.append(f"{notice.what} {notice.record.step}")
 
     def life(self) -> LifeCycle:
         return LifeCycle(self.world, self.ledger, "s", self.notice, make=make)

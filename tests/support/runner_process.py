@@ -30,8 +30,8 @@ def main(folder: Path, ledger_path: Path, ttl_s: float, until_s: float | None) -
     guardian = start_guardian("s", ttl_s, ledger=ledger_path, make="support.fake_world:make", grace_s=1.0)
     guardian.wait_ready()
     say(str(guardian.pid))
-    life = LifeCycle(world, ledger, "s", lambda what, step, detail: None)
-    drive(life.apply("cut", FakeFault(on=("node:a", "link:x->y")), until_s=until_s))
+    life = LifeCycle(world, ledger, "s", lambda notice: None)
+    drive(life.inject("cut", FakeFault(on=("node:a", "link:x->y")), until_s=until_s))
     say("applied")
     for line in sys.stdin:
         if line.strip() == "release":
@@ -39,7 +39,7 @@ def main(folder: Path, ledger_path: Path, ttl_s: float, until_s: float | None) -
             say(str(guardian.wait()))
             return
         try:
-            drive(life.apply("again", FakeFault(on=("node:b",))))
+            drive(life.inject("again", FakeFault(on=("node:b",))))
             say("applied")
         except BrownoutError as error:
             say(type(error).__name__)

@@ -18,7 +18,8 @@ from brownout.harness.base.statedir import ledger_path, stack_dir
 from brownout.harness.experiment import plugins
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
-from brownout.harness.operate.inject import Told, Wish, inject
+from brownout.harness.injection.notices import BiteSeen, Notice
+from brownout.harness.operate.inject import InjectRequest, Remaining, inject
 from brownout.harness.world import World
 from support.fake_world import FakeFault, FileWorld
 
@@ -99,15 +100,15 @@ class Stand:
 def main(stack_id: str, hold: str, flag: str = "") -> None:
     plugins.fault = make  # type: ignore[assignment]  # the injecting process rebuilds no fault but its own
     kind = Blocked if flag == "block" else FakeFault
-    wanted = Wish(kind(on=ON), None if hold == "-" else float(hold), keep=flag == "keep")
+    wanted = InjectRequest(kind(on=ON), None if hold == "-" else float(hold), keep=flag == "keep")
 
-    def step(what: str, detail: Mapping[str, Any]) -> None:
-        if what == "bitten":
-            say(what)
+    def hear(event: Notice | Remaining) -> None:
+        if isinstance(event, BiteSeen):
+            say(event.what)
 
     with Ledger(ledger_path()) as ledger:
         row = ledger.stack(stack_id)
-    ended = inject(row, wanted, Told(step, lambda left_s: None))
+    ended = inject(row, wanted, hear)
     say(ended.ended)
 
 

@@ -57,8 +57,8 @@ def test_decisions(sight: Sight, action: str) -> None:
 def test_overdue_faults_are_reverted_alone(bench: Bench) -> None:
     """A fault past its deadline is reverted without fencing the owner off; others stay."""
     life = bench.life()
-    drive(life.apply("short", fake("node:a"), until_s=bench.world.now()))
-    kept = drive(life.apply("long", fake("node:b")))
+    drive(life.inject("short", fake("node:a"), until_s=bench.world.now()))
+    kept = drive(life.inject("long", fake("node:b")))
     bench.ledger._database.execute("UPDATE faults SET deadline_s = 0 WHERE step = 'short'")
     guardian = Guardian(bench.ledger, "s", bench.attach, make, lease_ttl_s=1)
     assert guardian.look().overdue
@@ -69,7 +69,7 @@ def test_overdue_faults_are_reverted_alone(bench: Bench) -> None:
 
 def test_what_cannot_be_reverted_is_tried_less_and_less_often(bench: Bench) -> None:
     """A stuck fault is not an end: the guardian reports failure, waits longer each time, and starts anew after success."""
-    drive(bench.life().apply("cut", fake()))
+    drive(bench.life().inject("cut", fake()))
     bench.world.broken["release node:a"] = unreachable()
     guardian = Guardian(bench.ledger, "s", bench.attach, make, lease_ttl_s=1)
     assert not drive(guardian._act("take-over"))
@@ -88,7 +88,7 @@ def test_what_cannot_be_reverted_is_tried_less_and_less_often(bench: Bench) -> N
 
 def test_a_stack_without_a_folder_is_closed(bench: Bench) -> None:
     """When the stack's folder is gone its rows are closed, and the guardian leaves."""
-    drive(bench.life().apply("cut", fake()))
+    drive(bench.life().inject("cut", fake()))
     guardian = Guardian(bench.ledger, "s", bench.attach, make, lease_ttl_s=1)
     bench.folder.rmdir()
     assert guardian.look() == Sight(gone=True)
@@ -103,7 +103,7 @@ def test_a_broken_stack_is_taken_away_before_it_counts_as_gone(tmp_path: Path, m
     with Ledger(":memory:") as ledger:
         ledger.add_stack("s", folder=tmp_path, world="file", owner=DEAD, run_owned=False)
         bench = Bench(ledger, world, tmp_path)
-        drive(bench.life().apply("cut", fake()))
+        drive(bench.life().inject("cut", fake()))
         (healed,) = drive(heal_leftovers(ledger, attach_world, make))
     assert healed.gone
     assert world.stopped

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from brownout.harness.errors import WorldError
 from brownout.harness.fault import Observation
 from brownout.harness.injection.ledger import Fenced, Ledger
-from brownout.harness.injection.lifecycle import LifeCycle, faults_from_ledger
+from brownout.harness.injection.lifecycle import LifeCycle
 from support.fake_world import Clumsy, FakeFault, FakeWorld, drive, make, refusal, unreachable
 from support.lifecycle_bench import Bench, fake
 
@@ -22,7 +22,7 @@ NODE_A, NODE_B = "node:a", "node:b"
 def test_a_whole_life(bench: Bench) -> None:
     """A fault is intended, applied, seen to bite, released and seen to heal, and each is told in that order."""
     life = bench.life()
-    applied = drive(life.apply("cut", fake(NODE_A, NODE_B)))
+    applied = drive(life.inject("cut", fake(NODE_A, NODE_B)))
     assert (applied.state, bench.states()) == ("bitten", ["bitten"])
     assert bench.world.held() == {NODE_A: {applied.fault_id}, NODE_B: {applied.fault_id}}
     assert drive(life.revert(applied.fault_id)).state == "healed"
@@ -35,13 +35,13 @@ def test_nothing_is_touched_before_the_intent(bench: Bench) -> None:
     """If the intent cannot be written, no carrier is held."""
     bench.ledger._database.execute("PRAGMA query_only=ON")
     with pytest.raises(Exception, match="cannot be used"):
-        drive(bench.life().apply("cut", fake()))
+        drive(bench.life().inject("cut", fake()))
     assert not any(call.startswith("hold") for call in bench.world.calls)
 
 
 def test_the_baseline_is_recorded_with_the_intent(bench: Bench) -> None:
     """The row holds what each carrier was before, and what a look saw before."""
-    drive(bench.life().apply("cut", fake()))
+    drive(bench.life().inject("cut", fake()))
     baseline = bench.ledger.faults("s")[0].baseline
     assert baseline == {"carriers": {NODE_A: {"holds": {}}}, "looked": "absent", "evidence": "effects [False]"}
 
@@ -50,7 +50,7 @@ def test_a_baseline_that_cannot_be_read_prevents_the_fault(bench: Bench) -> None
     """Without a baseline nothing is intended or touched."""
     bench.world.broken["read node:a"] = unreachable()
     with pytest.raises(WorldError):
-        drive(bench.life().apply("cut", fake()))
+        drive(bench.life().inject("cut", fake()))
     assert bench.ledger.faults("s") == ()
 
 
@@ -58,7 +58,7 @@ def test_no_effect_is_no_bite(bench: Bench) -> None:
     """A fault that is in place without a visible effect stays `applied`, after a bounded wait, and says what was seen."""
     bench.world.deaf.add(NODE_A)
     began_s = bench.world.now()
-    applied = drive(bench.life().apply("cut", fake()))
+    applied = drive(bench.life().inject("cut", fake()))
     assert (applied.state, applied.bitten_s, applied.evidence) == ("applied", None, "effects [False]")
     assert 5 < bench.world.now() - began_s <= 8
     assert "absent cut" in bench.told
@@ -68,7 +68,7 @@ def test_without_patience_one_look_is_taken(bench: Bench) -> None:
     """A step that is not expected to bite does not hold the schedule up."""
     bench.world.deaf.add(NODE_A)
     began_s = bench.world.now()
-    assert drive(bench.life().apply("cut", fake(), patience_s=0)).state == "applied"
+    assert drive(bench.life().inject("cut", fake(), patience_s=0)).state == "applied"
     assert bench.world.now() == began_s
 
 
@@ -76,7 +76,7 @@ def test_a_bite_that_comes_late_is_seen_at_the_revert(bench: Bench) -> None:
     """A fault without a bite at first is looked at once more before it is taken away."""
     bench.world.deaf.add(NODE_A)
     life = bench.life()
-    applied = drive(life.apply("cut", fake(), patience_s=0))
+    applied = drive(life.inject("cut", fake(), patience_s=0))
     bench.world.deaf.clear()
     drive(life.revert(applied.fault_id))
     assert "bitten cut" in bench.told
@@ -86,7 +86,7 @@ def test_what_was_so_before_is_no_proof(bench: Bench) -> None:
     """When the effect was there before the fault, no bite is claimed, and the heal needs no absence."""
     bench.world.lingering.add(NODE_A)
     life = bench.life()
-    applied = drive(life.apply("cut", fake()))
+    applied = drive(life.inject("cut", fake()))
     assert applied.state == "applied"
     assert "it looked the same before" in applied.evidence
     assert drive(life.revert(applied.fault_id)).state == "healed"
@@ -95,7 +95,7 @@ def test_what_was_so_before_is_no_proof(bench: Bench) -> None:
 def test_defence_is_recorded_and_leaves_nothing(bench: Bench) -> None:
     """When the system refuses the second carrier, the first is released and the fault ends as defended."""
     bench.world.broken["hold node:b"] = refusal()
-    applied = drive(bench.life().apply("cut", fake(NODE_A, NODE_B)))
+    applied = drive(bench.life().inject("cut", fake(NODE_A, NODE_B)))
     assert (applied.state, applied.evidence) == ("defended", "the gate is closed")
     assert bench.world.held() == {}
     assert bench.states() == ["defended"]
@@ -106,7 +106,7 @@ def test_a_failed_apply_is_undone_and_raised(bench: Bench) -> None:
     """An apply that fails half-way leaves no hold behind and tells the caller."""
     bench.world.broken["hold node:b"] = unreachable()
     with pytest.raises(WorldError):
-        drive(bench.life().apply("cut", fake(NODE_A, NODE_B)))
+        drive(bench.life().inject("cut", fake(NODE_A, NODE_B)))
     assert bench.world.held() == {}
     assert bench.states() == ["healed"]
     assert "failed cut" in bench.told
@@ -115,7 +115,7 @@ def test_a_failed_apply_is_undone_and_raised(bench: Bench) -> None:
 def test_reverting_twice_changes_nothing(bench: Bench) -> None:
     """A second revert is an answer, not an action."""
     life = bench.life()
-    applied = drive(life.apply("cut", fake()))
+    applied = drive(life.inject("cut", fake()))
     drive(life.revert(applied.fault_id))
     calls = len(bench.world.calls)
     assert drive(life.revert(applied.fault_id)).state == "healed"
@@ -125,7 +125,7 @@ def test_reverting_twice_changes_nothing(bench: Bench) -> None:
 def test_a_fault_that_cannot_be_released_is_stuck_and_stops_no_other(bench: Bench) -> None:
     """One stuck fault is reported as such; the others are healed all the same, latest first."""
     life = bench.life()
-    ids = [drive(life.apply(step, fake(f"node:{step}"))).fault_id for step in ("a", "b", "c")]
+    ids = [drive(life.inject(step, fake(f"node:{step}"))).fault_id for step in ("a", "b", "c")]
     bench.world.broken["release node:b"] = unreachable()
     ended = drive(life.revert_all())
     assert [(end.step, end.state) for end in ended] == [("c", "healed"), ("b", "stuck"), ("a", "healed")]
@@ -138,7 +138,7 @@ def test_a_fault_that_cannot_be_released_is_stuck_and_stops_no_other(bench: Benc
 def test_an_effect_that_stays_is_stuck(bench: Bench) -> None:
     """Released but still visible is not healed: the fault is stuck and the evidence says what was seen."""
     life = bench.life()
-    applied = drive(life.apply("cut", fake()))
+    applied = drive(life.inject("cut", fake()))
     bench.world.lingering.add(NODE_A)
     ended = drive(life.revert(applied.fault_id))
     assert ended.state == "stuck"
@@ -148,14 +148,14 @@ def test_an_effect_that_stays_is_stuck(bench: Bench) -> None:
 def test_a_faults_own_faulty_revert_does_not_matter(bench: Bench) -> None:
     """Carriers are released by the ledger's list when a fault's own code fails."""
     life = bench.life()
-    applied = drive(life.apply("cut", Clumsy(on=(NODE_A,))))
+    applied = drive(life.inject("cut", Clumsy(on=(NODE_A,))))
     assert drive(life.revert(applied.fault_id)).state == "healed"
     assert bench.world.held() == {}
 
 
 def test_faults_whose_code_is_gone_are_undone(bench: Bench) -> None:
     """A row of a kind that nobody knows any more is still released, by its carriers."""
-    drive(bench.life().apply("cut", fake()))
+    drive(bench.life().inject("cut", fake()))
     stranger = LifeCycle(bench.world, bench.ledger, "s", bench.notice, make=lambda kind, params: {}[kind])
     assert [end.state for end in drive(stranger.revert_all())] == ["healed"]
     assert bench.world.held() == {}
@@ -166,7 +166,7 @@ def test_foreign_holds_are_told_and_left_alone(bench: Bench) -> None:
     bench.world.carriers[NODE_A] = {"someone-else": {"effect": "fake"}}
     bench.world.deaf.add(NODE_A)
     life = bench.life()
-    applied = drive(life.apply("cut", fake(), patience_s=0))
+    applied = drive(life.inject("cut", fake(), patience_s=0))
     assert applied.foreign == ("node:a: someone-else",)
     assert "foreign cut" in bench.told
     bench.world.deaf.clear()
@@ -177,8 +177,8 @@ def test_foreign_holds_are_told_and_left_alone(bench: Bench) -> None:
 def test_a_heal_that_others_hide_is_confirmed_when_they_are_gone(bench: Bench) -> None:
     """Of two faults on one carrier the first reverted stays `reverted` until the second is gone, then both are healed."""
     life = bench.life()
-    first = drive(life.apply("first", fake(NODE_A, NODE_B)))
-    drive(life.apply("second", fake(NODE_A)))
+    first = drive(life.inject("first", fake(NODE_A, NODE_B)))
+    drive(life.inject("second", fake(NODE_A)))
     assert drive(life.revert(first.fault_id)).state == "reverted"
     assert bench.states() == ["reverted", "applied"]
     assert {end.state for end in drive(life.revert_all())} == {"healed"}
@@ -189,7 +189,7 @@ def test_a_fenced_owner_cannot_apply(bench: Bench) -> None:
     life = bench.life()
     bench.ledger.take_over("s")
     with pytest.raises(Fenced):
-        drive(life.apply("cut", fake()))
+        drive(life.inject("cut", fake()))
     assert not any(call.startswith("hold") for call in bench.world.calls)
 
 
@@ -202,7 +202,7 @@ def test_an_owner_that_is_fenced_during_the_apply_undoes_it(bench: Bench) -> Non
             await super().apply(world, fault_id)
 
     with pytest.raises(Fenced):
-        drive(bench.life().apply("cut", Interrupted(on=(NODE_A,))))
+        drive(bench.life().inject("cut", Interrupted(on=(NODE_A,))))
     assert bench.world.held() == {}
     assert bench.states() == ["healed"]
 
@@ -210,12 +210,11 @@ def test_an_owner_that_is_fenced_during_the_apply_undoes_it(bench: Bench) -> Non
 def test_a_take_over_just_after_the_intent_is_noticed(bench: Bench) -> None:
     """The epoch is checked again between the intent and the first touch."""
 
-    def take_over(what: str, step: str, detail: object) -> None:
-        if what == "intended":
-            bench.ledger.take_over("s")
-
+    life = bench.life()
+    record = drive(life.intend("cut", fake()))
+    bench.ledger.take_over("s")
     with pytest.raises(Fenced):
-        drive(LifeCycle(bench.world, bench.ledger, "s", take_over).apply("cut", fake()))
+        drive(life.apply(record, fake()))
     assert not any(call.startswith("hold") for call in bench.world.calls)
     assert bench.states() == ["healed"]
 
@@ -229,15 +228,15 @@ def test_a_bite_under_a_guardians_hands_is_not_claimed(bench: Bench) -> None:
                 bench.ledger.advance(fault.id, "reverting")
             return await super().observe(world)
 
-    applied = drive(bench.life().apply("cut", Watched(on=(NODE_A,))))
+    applied = drive(bench.life().inject("cut", Watched(on=(NODE_A,))))
     assert applied.state == "applied"
-    assert "somebody else" in applied.evidence
+    assert "another process" in applied.evidence
 
 
 def test_a_carrier_that_says_released_and_is_not_is_stuck(bench: Bench) -> None:
     """The hold set itself is read after a release, whatever the carrier answered and whatever a look says."""
     life = bench.life()
-    applied = drive(life.apply("cut", fake()))
+    applied = drive(life.inject("cut", fake()))
     bench.world.stubborn.add(NODE_A)
     bench.world.deaf.add(NODE_A)
     ended = drive(life.revert(applied.fault_id))
@@ -249,7 +248,7 @@ def test_two_released_faults_do_not_excuse_each_other(bench: Bench) -> None:
     """When nothing is in place any more, an effect that stays makes a fault stuck."""
     life = bench.life()
     for step in ("first", "second"):
-        drive(life.apply(step, fake()))
+        drive(life.inject(step, fake()))
     bench.world.lingering.add(NODE_A)
     bench.ledger._database.execute("UPDATE faults SET baseline = json_set(baseline, '$.looked', 'absent')")
     drive(life.revert_all())
@@ -259,7 +258,7 @@ def test_two_released_faults_do_not_excuse_each_other(bench: Bench) -> None:
 def test_the_sweep_finds_what_came_too_late(bench: Bench) -> None:
     """A hold of ours that was put in place after its row was closed is released; others' holds stay."""
     life = bench.life()
-    applied = drive(life.apply("cut", fake()))
+    applied = drive(life.inject("cut", fake()))
     drive(life.revert(applied.fault_id))
     bench.world.carriers[NODE_A] = {applied.fault_id: {"effect": "fake"}, "someone-else": {}}
     assert drive(life.sweep()) == (f"node:a: {applied.fault_id}",)
@@ -270,16 +269,16 @@ def test_deadlines_follow_the_schedule_in_real_time(bench: Bench) -> None:
     """The guardian's deadline is the schedule's end in real seconds: emulated seconds over the clock's rate, plus slack."""
     bench.world.rate = 100.0
     life = LifeCycle(bench.world, bench.ledger, "s", bench.notice, monotonic=lambda: 50.0)
-    drive(life.apply("cut", fake(), until_s=bench.world.now() + 1000.0))
+    drive(life.inject("cut", fake(), until_s=bench.world.now() + 1000.0))
     assert bench.ledger.faults("s")[0].deadline_s == 50.0 + 10.0 + 30.0
 
 
 def test_faults_are_rebuilt_from_the_ledger(bench: Bench) -> None:
     """Kind and parameters in the ledger make an equal fault."""
     original = fake(NODE_A, NODE_B)
-    drive(bench.life().apply("cut", original))
-    ((record, rebuilt),) = faults_from_ledger(bench.ledger, "s", make)
-    assert rebuilt == original
+    drive(bench.life().inject("cut", original))
+    (record,) = bench.ledger.open_faults("s")
+    assert make(record.kind, record.params) == original
     assert record.step == "cut"
 
 
@@ -294,7 +293,7 @@ def test_overlaps_in_any_order_of_release(tmp_path: Path, targets: list[list[str
         ledger.add_stack("s", folder=tmp_path, world="", run_owned=True)
         bench = Bench(ledger, FakeWorld(), tmp_path)
         life = bench.life()
-        faults = {drive(life.apply(f"step {n}", fake(*on))).fault_id: on for n, on in enumerate(targets)}
+        faults = {drive(life.inject(f"step {n}", fake(*on))).fault_id: on for n, on in enumerate(targets)}
         for fault_id in data.draw(st.permutations(list(faults))):
             drive(life.revert(fault_id))
             del faults[fault_id]

@@ -32,8 +32,8 @@ class SteppedLedger(Ledger):
 
 async def scenario(life: LifeCycle) -> None:
     """Two overlapping faults, one reverted by itself, the rest together."""
-    first = await life.apply("first", fake("node:a", "link:x->y"))
-    await life.apply("second", fake("node:a", "control:c"))
+    first = await life.inject("first", fake("node:a", "link:x->y"))
+    await life.inject("second", fake("node:a", "control:c"))
     await life.revert(first.fault_id)
     await life.revert_all()
 
@@ -111,7 +111,7 @@ def test_a_late_hold_of_a_dead_owner_is_swept(tmp_path: Path) -> None:
 
 def test_a_living_owner_is_left_alone(bench: Bench) -> None:
     """Stacks whose owner lives and keeps no lapsed lease are none of the next command's business."""
-    drive(bench.life().apply("cut", fake()))
+    drive(bench.life().inject("cut", fake()))
     assert drive(heal_leftovers(bench.ledger, bench.attach, make)) == ()
     assert bench.states() == ["bitten"]
 
@@ -119,12 +119,12 @@ def test_a_living_owner_is_left_alone(bench: Bench) -> None:
 def test_healing_fences_a_living_owner_and_does_not_sweep_yet(bench: Bench) -> None:
     """A lapsed owner that lives cannot apply after a healing; its carriers are swept only once it is dead."""
     life = bench.life()
-    drive(life.apply("cut", fake()))
+    drive(life.inject("cut", fake()))
     drive(heal_stack(bench.ledger, bench.ledger.stack("s"), bench.attach, make))
     assert bench.states() == ["healed"]
     assert not bench.ledger.stack("s").swept
     with pytest.raises(Fenced):
-        drive(life.apply("again", fake()))
+        drive(life.inject("again", fake()))
 
 
 def test_what_cannot_be_undone_is_loud_and_tried_again(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_one_unsafe_stack_does_not_keep_others_from_being_healed(tmp_path: Path)
     bench, _ = killed_run(tmp_path, 30)
     bench.ledger.add_stack("t", folder=tmp_path, world="", owner=DEAD, run_owned=False)
     other = FakeWorld()
-    drive(LifeCycle(other, bench.ledger, "t", bench.notice).apply("cut", fake()))
+    drive(LifeCycle(other, bench.ledger, "t", bench.notice).inject("cut", fake()))
     bench.world.broken = {"release node:a": unreachable()}
 
     async def attach(stack: Any) -> FakeWorld:

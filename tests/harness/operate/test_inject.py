@@ -81,7 +81,7 @@ def standing(tmp_path: Path) -> Bench:
 def put(bench: Bench, *carriers: str, holder: Owner | None = None, for_s: float = 3600.0) -> str:
     """A fault that bites, kept by `holder` or, without one, left in place by hand."""
     life = LifeCycle(bench.world, bench.ledger, "s", bench.notice, make=make, holder=holder or ME)
-    fault_id = drive(life.apply("cut", fake(*carriers))).fault_id
+    fault_id = drive(life.inject("cut", fake(*carriers))).fault_id
     bench.ledger.keep_until(fault_id, time.monotonic() + for_s, by_hand=holder is None)
     return fault_id
 
@@ -176,8 +176,8 @@ def test_an_apply_that_somebody_heals_under_its_hands_undoes_itself(standing: Be
                 standing.ledger.advance(fault_id, step)
             await super().apply(world, fault_id)
 
-    with pytest.raises(Fenced, match="undone by somebody else"):
-        drive(life.apply("cut", Healed(on=("node:a",))))
+    with pytest.raises(Fenced, match="undone by another process"):
+        drive(life.inject("cut", Healed(on=("node:a",))))
     assert standing.world.held() == {}
 
 

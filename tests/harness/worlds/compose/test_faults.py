@@ -49,7 +49,7 @@ def test_a_fault_bites_and_heals(whole: ContainerStack, fault: Fault) -> None:
         with Ledger(":memory:") as ledger:
             row = ledger.add_stack("shared", folder=whole.world.folder, world="", run_owned=True)
             life = LifeCycle(whole.world, ledger, row.id, lambda *_: None)
-            applied = await life.apply("step", fault)
+            applied = await life.inject("step", fault)
             reverted = await life.revert(applied.fault_id)
             await whole.ready()
             return applied.state, reverted.state

@@ -1,0 +1,93 @@
+"""What a life cycle reports while it takes a fault through its life: one type for each thing that can happen.
+
+`record` is the fault's row as it was intended. `what` is the word for it in a run's history and in logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from brownout.harness.injection.ledger_records import FaultRecord, State
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """The intent is on disk, nothing is touched yet. `before`: whether the fault's effect could be seen already."""
+
+    what: ClassVar[str] = "intended"
+    record: FaultRecord
+    describe: str
+    before: Literal["bitten", "absent", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignHolds:
+    """Others hold the fault's carriers: `carrier: id` of each hold, which is left alone."""
+
+    what: ClassVar[str] = "foreign"
+    record: FaultRecord
+    holds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """Every carrier is held. The effect may take `settles_s` real seconds to show."""
+
+    what: ClassVar[str] = "applied"
+    record: FaultRecord
+    settles_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BiteSeen:
+    """The effect is there, proven by the fault's own look. `looks` has what each single look saw."""
+
+    what: ClassVar[str] = "bitten"
+    record: FaultRecord
+    evidence: str
+    looks: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BiteMissing:
+    """In place, with no bite proven in time; `evidence` says why."""
+
+    what: ClassVar[str] = "absent"
+    record: FaultRecord
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActFailed:
+    """Something about the fault went wrong: its apply (it is undone next), its own revert or the loading of its code."""
+
+    what: ClassVar[str] = "failed"
+    record: FaultRecord
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoStep:
+    """The undo got to `state`: reverting, reverted, healed, stuck or defended."""
+
+    record: FaultRecord
+    state: State
+    evidence: str
+
+    @property
+    def what(self) -> str:
+        return "released" if self.state == "reverted" else self.state
+
+
+@dataclass(frozen=True, slots=True)
+class LateHoldReleased:
+    """A hold was found on `carrier` after its fault had been closed, left by a killed process, and was released."""
+
+    what: ClassVar[str] = "swept"
+    record: FaultRecord
+    carrier: str
+
+
+Notice = Intended | ForeignHolds | InPlace | BiteSeen | BiteMissing | ActFailed | UndoStep | LateHoldReleased
