@@ -2,14 +2,14 @@
 
 The only file that knows Allure. Everything is written after the run, from the record and from one thread, because steps of
 concurrent tasks would nest wrongly.
-The world and the posture are parameters of a test and make its history; the seed is shown and kept out of it.
+World and posture are parameters of a test, so Allure keeps a history for each pair. The seed is shown only.
 """
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ CATEGORIES = (
     {"name": "Inconclusive", "matchedStatuses": ["skipped", "failed"], "messageRegex": "(?s)^Inconclusive.*"},
     {"name": "Unexpected verdict", "matchedStatuses": ["failed"], "messageRegex": "(?s)^AssertionError: expected .*, got .*"},
     {"name": "Claim that does not hold", "matchedStatuses": ["failed"], "messageRegex": "(?s).*claims do not hold.*"},
-    {"name": "Harness error", "matchedStatuses": ["broken"], "messageRegex": "(?s)^harness\\.errors\\..*"},
+    {"name": "Harness error", "matchedStatuses": ["broken"], "messageRegex": "(?s)^brownout\\.harness\\.errors\\..*"},
     {
         "name": "Harness error or left unsafe",
         "matchedStatuses": ["failed"],
@@ -57,17 +57,16 @@ class Chapter:
     problem: str = ""
 
 
-class AllureTeller:
+class AllureListener:
     """Writes the current test's runs, and at the end of the session the environment and the categories."""
 
     def __init__(self, folder: Path, settings: PluginSettings) -> None:
         self._folder, self._settings = folder.absolute(), settings
 
-    def tell(self, item: pytest.Item, runs: Iterable[Run]) -> None:
+    def runs_used(self, item: pytest.Item, runs: Sequence[Run]) -> None:
         """Adds labels, parameters, steps and attachments of the runs to the test that Allure has open."""
-        told = tuple(runs)
-        _label(item, tuple(run.result for run in told))
-        for run in told:
+        _label(item, tuple(run.result for run in runs))
+        for run in runs:
             with allure.step(f"{run.name}: {run.verdict}"):
                 for chapter in chapters(run.history.events):
                     _emit(chapter)
@@ -132,7 +131,7 @@ def _emit(chapter: Chapter) -> None:
         for one in chapter.inside:
             _emit(one)
         if chapter.problem:
-            raise AssertionError(chapter.problem)  # how Allure is told that a step failed
+            raise AssertionError(chapter.problem)  # Allure marks a step as failed by the exception that leaves it
 
 
 def _label(item: pytest.Item, results: tuple[Result, ...]) -> None:

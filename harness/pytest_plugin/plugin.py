@@ -19,17 +19,17 @@ from brownout.harness.pytest_plugin.settings import OPTIONS, PluginSettings
 from brownout.harness.record.verdicts import heaviest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 GROUP = "brownout-processes"
 MARKER = "brownout_processes: runs real processes against the clock; one at a time, on one xdist worker with --dist loadgroup"
 _REASON = pytest.StashKey[str]()
 
 
-class Teller(Protocol):
-    """Writes a test's runs to another reporter (Allure) while that test is the current one."""
+class RunListener(Protocol):
+    """Reports a test's runs elsewhere (to Allure) while that test is still the current one."""
 
-    def tell(self, item: pytest.Item, runs: Iterable[Run]) -> None: ...
+    def runs_used(self, item: pytest.Item, runs: Sequence[Run]) -> None: ...
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,8 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
-    tellers = _tellers(config)
-    config.pluginmanager.register(BrownoutPlugin(PluginSettings.of(config), tellers), "brownout-session")
+    listeners = _listeners(config)
+    config.pluginmanager.register(BrownoutPlugin(PluginSettings.of(config), listeners), "brownout-session")
 
 
 def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
@@ -71,8 +71,8 @@ def brownout(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
 class BrownoutPlugin:
     """The plugin's hooks around tests. `uses` holds the runs that the current test uses."""
 
-    def __init__(self, settings: PluginSettings, tellers: tuple[Teller, ...]) -> None:
-        self.settings, self.uses, self._tellers = settings, Uses(), tellers
+    def __init__(self, settings: PluginSettings, listeners: tuple[RunListener, ...]) -> None:
+        self.settings, self.uses, self._listeners = settings, Uses(), listeners
 
     def pytest_report_header(self) -> str:
         s = self.settings
@@ -95,7 +95,7 @@ class BrownoutPlugin:
         except BaseException as failed:
             if isinstance(failed, Inconclusive):
                 self._note(item, failed)
-            self._tell(item)
+            self._report_runs(item)
             if isinstance(failed, Inconclusive):
                 self._apply_policy(failed)
             raise  # under `ok` too: there is nothing that the test could go on with, so it stays a skip
@@ -117,7 +117,7 @@ class BrownoutPlugin:
             self._note(item, instead)
             self._apply_policy(instead)
         finally:
-            self._tell(item)
+            self._report_runs(item)
         return value
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -133,11 +133,11 @@ class BrownoutPlugin:
         found = terminalreporter.getreports("inconclusive")
         if found:
             terminalreporter.section("inconclusive: these tests prove nothing either way")
-            told: set[str] = set()
+            shown: set[str] = set()
             for report in found:
                 reason = report.brownout_inconclusive
-                terminalreporter.line(f"INCONCLUSIVE {report.nodeid} - {'as above' if reason in told else reason}")
-                told.add(reason)
+                terminalreporter.line(f"INCONCLUSIVE {report.nodeid} - {'as above' if reason in shown else reason}")
+                shown.add(reason)
 
     def _note(self, item: pytest.Item, found: Inconclusive) -> None:
         item.stash[_REASON] = str(found)
@@ -150,7 +150,7 @@ class BrownoutPlugin:
         if self.settings.inconclusive == "skip":
             raise found
 
-    def _tell(self, item: pytest.Item) -> None:
+    def _report_runs(self, item: pytest.Item) -> None:
         runs = tuple(self.uses.runs)
         if not runs:
             return
@@ -158,8 +158,8 @@ class BrownoutPlugin:
             item.user_properties.append(("brownout_run", f"{run.name}: {run.verdict}"))
         if not item.stash[_REASON]:
             item.user_properties.append(("verdict", heaviest(run.verdict for run in runs)))
-        for teller in self._tellers:
-            teller.tell(item, runs)
+        for listener in self._listeners:
+            listener.runs_used(item, runs)
 
 
 def _races_the_clock(item: pytest.Item) -> bool:
@@ -168,13 +168,13 @@ def _races_the_clock(item: pytest.Item) -> bool:
     return item.get_closest_marker("slow") is not None and "brownout" in getattr(item, "fixturenames", ())
 
 
-def _tellers(config: pytest.Config) -> tuple[Teller, ...]:
+def _listeners(config: pytest.Config) -> tuple[RunListener, ...]:
     """Allure, where its plugin is installed and `--alluredir` is given."""
     folder = config.getoption("allure_report_dir", None)
     if not folder or not config.pluginmanager.hasplugin("allure_pytest"):
         return ()
-    from brownout.harness.pytest_plugin.allure import AllureTeller
+    from brownout.harness.pytest_plugin.allure import AllureListener
 
-    teller = AllureTeller(Path(folder), PluginSettings.of(config))
-    config.pluginmanager.register(teller, "brownout-allure")
-    return (teller,)
+    listener = AllureListener(Path(folder), PluginSettings.of(config))
+    config.pluginmanager.register(listener, "brownout-allure")
+    return (listener,)

@@ -23,9 +23,11 @@ from brownout.harness.pytest_plugin.share import Entry, once, turn_of_the_machin
 if TYPE_CHECKING:
     from brownout.harness.api import Options
     from brownout.harness.experiment.model import Experiment
+    from brownout.harness.experiment.steps import ResolvedStep
     from brownout.harness.record.history import History
     from brownout.harness.record.result import ClaimResult, Result, SloResult, StepResult
     from brownout.harness.record.verdicts import Verdict
+    from brownout.harness.run.prepare import PreparedRun
 
 HARNESS_VERDICTS = ("harness-error", "unsafe")
 Found = TypeVar("Found")
@@ -201,7 +203,12 @@ class Brownout:
         __tracebackhide__ = True
         from brownout.harness.api import Options
 
-        loaded = self.experiment(experiment) if isinstance(experiment, str | Path) else experiment
+        steps: tuple[ResolvedStep, ...] = ()
+        file = ""
+        if isinstance(experiment, str | Path):
+            loaded, steps, file = self._read(experiment)
+        else:
+            loaded = experiment
         chosen = _with_settings(loaded, posture, settings) if settings else loaded
         options = Options(
             world=world or self._world,
@@ -213,15 +220,18 @@ class Brownout:
         )
         key = _key(chosen, options)
         if key not in self._runs:
-            file = self._file(experiment) if isinstance(experiment, str | Path) and chosen is loaded else None
-            self._runs[key] = self._made(_order(chosen, options, key, file))
+            order = _order(chosen, options, key, file if chosen is loaded else "", steps)
+            self._runs[key] = self._made(order)
         self._uses.note(self._runs[key])
         return self._runs[key]
 
-    def _file(self, name: str | Path) -> str:
-        """What the experiment's file is called on a command line: its name when it is installed, else its path."""
+    def _read(self, name: str | Path) -> tuple[Experiment, tuple[ResolvedStep, ...], str]:
+        """The experiment with the faults of its steps, and what a command line calls it: its name, else its path."""
+        from brownout.harness.experiment.loader import read
+
         found = self._find(name)
-        return str(name) if found.stem == str(name) else str(found.absolute())
+        checked = read(found)
+        return checked.experiment, checked.steps, str(name) if found.stem == str(name) else str(found.absolute())
 
     def _find(self, name: str | Path) -> Path:
         from brownout.harness.experiment.loader import find
@@ -242,28 +252,28 @@ class Brownout:
 
     def _make(self, order: _Order) -> Entry:
         try:
-            entry = Entry(folder=str(self._carry_out(order.experiment, order.options)))
+            entry = Entry(folder=str(self._carry_out(order.run)))
         except UsageError:
             raise
         except BrownoutError as failed:
             entry = Entry(message=failed.message, hint=failed.hint)
         if order.derived is not None:
-            order.derived.write_text(order.experiment.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
+            order.derived.write_text(order.run.experiment.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
         return entry
 
-    def _carry_out(self, experiment: Experiment, options: Options) -> Path:
+    def _carry_out(self, run: PreparedRun) -> Path:
         """The folder of a new run. After an interrupt the run reverts its faults, and the interrupt ends the session."""
-        from brownout.harness.api import run
+        from brownout.harness.api import carry_out
 
-        if options.world == "simulation":
-            outcome = run(experiment, options)
+        if run.options.world == "simulation":
+            outcome = carry_out(run)
         else:
             from brownout.harness.operate.heal import heal_leftovers_now
 
             with turn_of_the_machine():
                 for line in heal_leftovers_now():
                     sys.stderr.write(f"{line}\n")
-                outcome = run(experiment, options)
+                outcome = carry_out(run)
         if outcome.interrupted:
             raise KeyboardInterrupt
         if self._keep:
@@ -277,18 +287,21 @@ class Brownout:
 class _Order:
     """A run to be made. `derived`: where to write an experiment that has no file, so that the run can be repeated."""
 
-    experiment: Experiment
-    options: Options
+    run: PreparedRun
     key: str
     derived: Path | None
 
 
-def _order(experiment: Experiment, options: Options, key: str, file: str | None) -> _Order:
-    derived = options.out / f"{experiment.name}-{key[:8]}.yaml" if file is None else None
+def _order(experiment: Experiment, options: Options, key: str, file: str, steps: tuple[ResolvedStep, ...]) -> _Order:
+    """The order for a run of the experiment in `file`, "" for one that has none; raises UsageError."""
+    from brownout.harness.api import prepare
+
+    derived = None if file else options.out / f"{experiment.name}-{key[:8]}.yaml"
     words = ["brownout", "run", file or str(derived), "--world", options.world]
     words += ["--posture", options.posture, "--seed", str(options.seed)]
     words += ["--no-controls"] * (not options.controls) + ["--no-canaries"] * (not options.canaries)
-    return _Order(experiment, replace(options, command=shlex.join(words)), key, derived)
+    run = prepare(experiment, replace(options, command=shlex.join(words)), built=steps)
+    return _Order(run, key, derived)
 
 
 def _with_settings(experiment: Experiment, posture: str, settings: Mapping[str, Any]) -> Experiment:

@@ -117,14 +117,14 @@ def test_claims_that_do_not_hold_are_told_side_by_side(breached: Run) -> None:
 
 @dataclass
 class Calls:
-    """Stands in for brownout.harness.api.run and counts."""
+    """Stands in for brownout.harness.api.carry_out and counts."""
 
     raises: BrownoutError | None = None
     interrupted: bool = False
-    made: list[api.Options] = field(default_factory=list)
+    made: list[api.PreparedRun] = field(default_factory=list)
 
-    def __call__(self, experiment: object, options: api.Options) -> api.Outcome:
-        self.made.append(options)
+    def __call__(self, prepared: api.PreparedRun) -> api.Outcome:
+        self.made.append(prepared)
         if self.raises is not None:
             raise self.raises
         return api.Outcome(cast("api.Result", None), Path("nowhere"), interrupted=self.interrupted)
@@ -133,7 +133,7 @@ class Calls:
 def test_an_error_of_the_harness_is_not_run_into_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test that wants the run gets the error, and the expensive failure is gone through once, across workers."""
     calls = Calls(raises=BrownoutError("no such luck", hint="try again"))
-    monkeypatch.setattr(api, "run", calls)
+    monkeypatch.setattr(api, "carry_out", calls)
     for worker in (facade(tmp_path), facade(tmp_path)):
         for _ in range(2):
             with pytest.raises(BrownoutError, match="no such luck\n  -> try again"):
@@ -144,7 +144,7 @@ def test_an_error_of_the_harness_is_not_run_into_twice(tmp_path: Path, monkeypat
 def test_bad_usage_is_told_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong name costs nothing, so it is not remembered, and keeps its kind."""
     calls = Calls(raises=UsageError("no posture"))
-    monkeypatch.setattr(api, "run", calls)
+    monkeypatch.setattr(api, "carry_out", calls)
     own = facade(tmp_path)
     for _ in range(2):
         with pytest.raises(UsageError, match="no posture"):
@@ -154,7 +154,7 @@ def test_bad_usage_is_told_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_an_interrupt_that_was_healed_still_ends_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run takes the first Ctrl-C to revert its faults; pytest is told of it afterwards."""
-    monkeypatch.setattr(api, "run", Calls(interrupted=True))
+    monkeypatch.setattr(api, "carry_out", Calls(interrupted=True))
     with pytest.raises(KeyboardInterrupt):
         facade(tmp_path).run("tiny.yaml")
 
