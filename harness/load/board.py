@@ -17,9 +17,9 @@ from typing import Literal
 
 from brownout.harness.base.stats import budget, wilson_high, wilson_low
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.load.clock import EmulatedClock
 from brownout.harness.load.heartbeat import Heartbeat
 from brownout.harness.load.tally import Counts, ObjectiveCounts, Report, Seconds, percentile_ms
+from brownout.identity.server.clock import Clock
 
 KEEP_S = 1800
 NOW_S = 10
@@ -80,7 +80,7 @@ class Board:
     def __init__(self, plan: LoadPlan, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.plan, self._monotonic = plan, monotonic
         self.seconds = Seconds(plan)
-        self._clock = EmulatedClock.of(plan.clock)
+        self._clock = Clock.from_record(plan.clock)
         self.workers: dict[str, Worker] = {}
         self.totals = Counts()
         self.settled: int | None = None  # the first second that is not settled

@@ -25,8 +25,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from brownout.harness.load.child import die_with_parent
-from brownout.harness.load.clock import EmulatedClock
 from brownout.harness.record.attempts import Attempt, Kind
+from brownout.identity.server.clock import Clock
 
 AUTHORITY_VARIABLE = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
 SCOPE = "https://vault.azure.net/.default"
@@ -54,7 +54,7 @@ class Log:
 
     def __init__(self, config: CanaryConfig) -> None:
         self._client = config.client
-        self._clock = EmulatedClock.of(config.clock)
+        self._clock = Clock.from_record(config.clock)
         path = config.folder / f"canary-{config.client}.jsonl"
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._current: tuple[str, bool, float] | None = None

@@ -23,9 +23,9 @@ from brownout.harness.load.arrivals import LoadPlan, plan_json, planned_count
 from brownout.harness.load.bands import FILE_NAME as BANDS_NAME
 from brownout.harness.load.beats import Beats
 from brownout.harness.load.child import Child
-from brownout.harness.load.clock import EmulatedClock
 from brownout.harness.load.tail import LogTail
 from brownout.harness.load.view import FILE_NAME as BOARD_NAME
+from brownout.identity.server.clock import Clock
 
 ENTRY_POINT_GROUP, ENTRY_POINT_NAME = "brownout.load", "locust"
 OWN_MODULE = "brownout.suites.load.locustfile"
@@ -52,7 +52,7 @@ async def start(
     load lives. More than one of `workers` are processes of their own beside a master, and with `master_port` others may
     join there. Raises UsageError when a port is taken and WorldError when Locust does not start; then nothing is left.
     """
-    clock = EmulatedClock.of(plan.clock)
+    clock = Clock.from_record(plan.clock)
     for port in (dashboard_port, master_port):
         if port is not None:
             require_free(port)
@@ -73,7 +73,7 @@ class DrivenLoad:
     """Load under way in a Locust process, or in a master and its workers (brownout.harness.world.LoadHandle)."""
 
     def __init__(
-        self, plan: LoadPlan, clock: EmulatedClock, folder: Path, children: Sequence[Child], dashboard_port: int | None
+        self, plan: LoadPlan, clock: Clock, folder: Path, children: Sequence[Child], dashboard_port: int | None
     ) -> None:
         self._plan, self._clock, self._folder = plan, clock, folder
         self._child, *self._workers = children

@@ -18,7 +18,6 @@ import gevent
 from gevent.event import Event
 
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.load.clock import EmulatedClock
 from brownout.harness.load.grants import Grant, Schedule
 from brownout.harness.load.heartbeat import Heartbeat, State
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients
@@ -27,6 +26,7 @@ from brownout.harness.load.tail import PART_BYTES
 from brownout.harness.load.tally import Report, Tally
 from brownout.harness.record.history import to_line
 from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.server.clock import Clock
 from brownout.suites.load.meter import LineFile, Meter
 
 LATE = "late"
@@ -48,7 +48,7 @@ class Engine:
 
     def __init__(self, plan: LoadPlan, folder: Path, worker: int, send: Sender, on_end: OnEnd) -> None:
         self._plan, self._worker, self._send, self._on_end = plan, worker, send, on_end
-        self._clock = EmulatedClock.of(plan.clock)
+        self._clock = Clock.from_record(plan.clock)
         self._deadline_s = plan.deadline_ms / 1000
         self._clients = Clients(plan.account)
         part_bytes = None if plan.block_s is None else PART_BYTES

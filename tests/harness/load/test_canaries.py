@@ -105,4 +105,4 @@ def test_a_canary_that_cannot_run_says_so(tmp_path: Path) -> None:
 
     problems = asyncio.run(run())
     assert len(problems) == 2
-    assert all("the plan's clock" in problem for problem in problems)
+    assert all("the stack's clock" in problem for problem in problems)

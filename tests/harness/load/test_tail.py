@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from brownout.harness.load.clock import EmulatedClock
 from brownout.harness.load.tail import LogTail
 from brownout.harness.record.history import RequestRecord, read_history, to_line
 from brownout.suites.load.meter import LineFile, Meter
@@ -84,17 +83,3 @@ def test_lag_p99_is_the_lag_that_one_in_a_hundred_exceeds(slow: int, expected_ms
     for index in range(1000):
         meter.lag(0.080 if index < slow else 0.001)
     assert meter.lag_p99_ms() == expected_ms
-
-
-def test_clock_converts_both_ways_at_its_rate() -> None:
-    """At rate 200 an emulated hour is 18 s of the machine's clock."""
-    clock = EmulatedClock.of({"epoch_s": 1_721_005_200.0, "monotonic_s": 50.0, "rate": 200.0})
-    assert clock.monotonic_at(1_721_005_200.0 + 3600) == pytest.approx(68.0)
-    assert clock.emulated_at(68.0) == pytest.approx(1_721_005_200.0 + 3600)
-
-
-@pytest.mark.parametrize("clock", [{}, {"epoch_s": 1.0, "rate": 1.0}, {"epoch_s": 1.0, "monotonic_s": 1.0, "rate": 0.0}])
-def test_clock_that_cannot_run_is_refused(clock: dict[str, float]) -> None:
-    """A plan for a process needs a whole clock that advances."""
-    with pytest.raises(ValueError, match="the plan's clock"):
-        EmulatedClock.of(clock)
