@@ -73,13 +73,13 @@ def inject_command(
     from brownout.harness.errors import UsageError
     from brownout.harness.operate.fault_args import spoken_fault
     from brownout.harness.operate.inject import LONGEST_S, InjectRequest, inject
-    from brownout.harness.operate.stacks import standing_stack
+    from brownout.harness.operate.stacks import resolve_stack
 
     if hold_s is not None and not 0 < hold_s <= LONGEST_S:
         raise UsageError("--for is more than nothing and at most one hour", hint="such as --for 30s")
     wanted = spoken_fault(fault, target, settings)
     heal_first()
-    row = standing_stack(stack)
+    row = resolve_stack(stack, for_="break")
     teller = _Teller(wanted, row, hold_s, to_stderr=as_json)
     ended = inject(row, InjectRequest(wanted, hold_s, keep), teller.hear)
     code = teller.tell_end(ended)

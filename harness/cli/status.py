@@ -60,15 +60,11 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
 
 
 async def _views(stack: str, probes: Probes) -> tuple[StackView, ...]:
-    from brownout.harness.base.hints import did_you_mean
-    from brownout.harness.errors import UsageError
-    from brownout.harness.operate.stacks import stacks
+    from brownout.harness.operate.stacks import resolve_stack, stacks
     from brownout.harness.operate.status import overview
 
-    rows = stacks()
-    if stack and not any(row.id == stack for row in rows):
-        raise UsageError(f"no stack {stack!r} is up", hint=did_you_mean(stack, (row.id for row in rows)))
-    return tuple([await overview(row, probes) for row in rows if stack in ("", row.id)])
+    rows = [resolve_stack(stack, for_="look")] if stack else stacks()
+    return tuple([await overview(row, probes) for row in rows])
 
 
 def _show(views: tuple[StackView, ...], *, as_json: bool) -> None:

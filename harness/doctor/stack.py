@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from brownout.harness.doctor.findings import Check
 from brownout.harness.errors import UsageError
-from brownout.harness.operate.stacks import standing_stack
+from brownout.harness.operate.stacks import resolve_stack
 from brownout.harness.worlds.catalog import COMPOSE
 
 
 def stack_checks(stack_id: str) -> tuple[Check, ...]:
     """One check per finding, or one with the number of attempts; raises UsageError for a stack of another world."""
-    row = standing_stack(stack_id)
+    row = resolve_stack(stack_id, for_="break")
     if row.world != COMPOSE:
         raise UsageError(
             f"stack {row.id} is not made of containers", hint="`brownout up --world compose` brings one up that is"

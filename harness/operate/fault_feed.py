@@ -12,7 +12,8 @@ from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import world_of
 from brownout.harness.load.bands import PERIOD_S, Bands
-from brownout.harness.operate.load_session import Notify, find_stack
+from brownout.harness.operate.load_session import Notify
+from brownout.harness.operate.stacks import resolve_stack
 from brownout.harness.run.fault_bands import LedgerBands
 
 TIMEOUT_S = 5.0
@@ -25,7 +26,7 @@ async def feed(url: str, stack: str, stop: asyncio.Event, say: Notify, *, for_s:
     """
     base = url.rstrip("/")
     with Ledger(ledger_path()) as ledger:
-        row = find_stack(ledger, stack)
+        row = resolve_stack(stack, for_="load")
         world = world_of(row)
         source = LedgerBands(ledger, row.id, {})
         until_s = float("inf") if for_s is None else time.monotonic() + for_s

@@ -13,7 +13,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.injection.recovery import Healed, attach_world, heal_leftovers, heal_stack
 from brownout.harness.injection.standing_guardian import ensure_guardian
-from brownout.harness.operate.stacks import standing_stack
+from brownout.harness.operate.stacks import resolve_stack
 
 
 def heal_leftovers_now() -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def _guard_again(ledger: Ledger) -> None:
 
 
 def _wanted(ledger: Ledger, fault_id: str, stack_id: str) -> list[FaultRecord]:
-    rows = [standing_stack(stack_id)] if stack_id else [row for row in ledger.stacks() if not row.run_owned]
+    rows = [resolve_stack(stack_id, for_="break")] if stack_id else [row for row in ledger.stacks() if not row.run_owned]
     faults = [fault for row in rows for fault in ledger.open_faults(row.id)]
     if not fault_id:
         return faults

@@ -34,6 +34,7 @@ from brownout.harness.operate.load_plan import (
     needs_user_token,
     typical_load,
 )
+from brownout.harness.operate.stacks import resolve_stack
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.control_plane import user_token
@@ -73,23 +74,10 @@ class LoadEnd:
     problems: tuple[str, ...]
 
 
-def find_stack(ledger: Ledger, wanted: str) -> StackRecord:
-    """The stack of that id, or the only one that was left up; raises UsageError."""
-    rows = ledger.stacks()
-    chosen = [row for row in rows if row.id == wanted] if wanted else [row for row in rows if not row.run_owned]
-    names = ", ".join(row.id for row in rows) or "none"
-    if not chosen:
-        problem = f"there is no stack {wanted!r}" if wanted else "no stack is up"
-        raise UsageError(problem, hint=f"`brownout up` brings one up (there are: {names})")
-    if len(chosen) > 1:
-        raise UsageError("several stacks are up", hint=f"choose one with --stack: {', '.join(row.id for row in chosen)}")
-    return chosen[0]
-
-
 async def run(options: LoadOptions, stop: asyncio.Event, say: Notify) -> LoadEnd:
     """Puts load on the stack until `stop` is set, the time is over or the stack is down; raises BrownoutError."""
     with Ledger(ledger_path()) as ledger:
-        row = find_stack(ledger, options.stack)
+        row = resolve_stack(options.stack, for_="load")
         world = _attach(row)
         with locked(row) as folder:
             _require_room(folder, options.workers)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
@@ -27,10 +27,27 @@ from brownout.harness.worlds.control_plane import user_token
 from brownout.harness.worlds.stack_spec import build_stack
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
+BRING_UP = "`brownout up` brings one up"
+Purpose = Literal["break", "load", "look"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Accepted:
+    """Which stacks a command accepts besides those that were left up: a run's, when named; one that is still coming up."""
+
+    a_runs: bool
+    coming_up: bool
+
+
+ACCEPTS: Mapping[Purpose, Accepted] = {
+    "break": Accepted(a_runs=False, coming_up=False),
+    "load": Accepted(a_runs=True, coming_up=True),
+    "look": Accepted(a_runs=True, coming_up=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewStack:
     """A stack that was just brought up; `ready_s` is how long that took in real seconds."""
 
     stack: str
@@ -40,7 +57,7 @@ class Standing:
 
 def bring_up(
     *, world: str, posture: str, seed: int, rate: float, stack_file: Path, sets: Sequence[str] = (), force: bool = False
-) -> Standing:
+) -> NewStack:
     """Brings a stack up, leaves it up and writes its stack file; raises BrownoutError, leaving nothing behind.
 
     `sets` are single settings, `NAME=VALUE`, over those of the posture. `force` overwrites whatever the stack file is now.
@@ -66,7 +83,7 @@ def bring_up(
                 discard_stack_dir(made.folder, keep_logs=True)
             raise
         ledger.let_go(stack_id)
-    return Standing(stack_id, len(spec.nodes()), ready_s)
+    return NewStack(stack_id, len(spec.nodes()), ready_s)
 
 
 def _check_free(stack_file: Path) -> None:
@@ -127,32 +144,35 @@ def stacks() -> tuple[StackRecord, ...]:
         return ledger.stacks()
 
 
-def standing_stack(stack_id: str = "") -> StackRecord:
-    """The stack that was left up and is meant: the one named, or the only one; raises UsageError that says which there are."""
+def resolve_stack(name: str = "", *, for_: Purpose) -> StackRecord:
+    """The stack that a command means: the one named, or the only one that was left up.
+
+    Raises UsageError when there is none, several, or one that this purpose does not accept (`ACCEPTS`).
+    """
     rows = {row.id: row for row in stacks()}
-    left_up = {row.id: row for row in rows.values() if not row.run_owned}
-    if stack_id:
-        found = rows.get(stack_id)
-        if found is None:
-            hint = did_you_mean(stack_id, left_up) or "`brownout up` brings one up"
-            raise UsageError(f"no stack {stack_id!r} is up", hint=hint)
-        return _require_free(found)
+    left_up = [row.id for row in rows.values() if not row.run_owned]
+    accepts = ACCEPTS[for_]
+    if name:
+        if name not in rows:
+            known = rows if accepts.a_runs else left_up
+            raise UsageError(f"no stack {name!r} is up", hint=did_you_mean(name, known) or BRING_UP)
+        return _require_accepted(rows[name], accepts)
     if len(left_up) > 1:
         raise UsageError(f"{len(left_up)} stacks are up", hint=f"add --stack, one of {', '.join(left_up)}")
     if left_up:
-        return _require_free(next(iter(left_up.values())))
-    if rows:
-        return _require_free(next(iter(rows.values())))
-    raise UsageError("no stack is up", hint="`brownout up` brings one up")
+        return _require_accepted(rows[left_up[0]], accepts)
+    if rows and not accepts.a_runs:
+        return _require_accepted(next(iter(rows.values())), accepts)
+    used = f"; or name a run's with --stack, one of {', '.join(rows)}" if rows else ""
+    raise UsageError("no stack is up", hint=f"{BRING_UP}{used}")
 
 
-def _require_free(row: StackRecord) -> StackRecord:
-    """The stack, unless it is not for people's hands: a run's, or one that is still coming up."""
-    if row.run_owned:
+def _require_accepted(row: StackRecord, accepts: Accepted) -> StackRecord:
+    if row.run_owned and not accepts.a_runs:
         doing = "a run is using it" if row.owner.alive() else "its run died, and it will be taken down"
         hint = "put the fault into the run's experiment, or inject it into a stack of your own: `brownout up`"
         raise UsageError(f"stack {row.id} is not yours to break by hand: {doing}", hint=hint)
-    if row.owner.alive():
+    if not row.run_owned and row.owner.alive() and not accepts.coming_up:
         raise UsageError(f"stack {row.id} is still coming up", hint="wait for its `brownout up` to return")
     return row
 
