@@ -39,8 +39,8 @@ FOLDERS = {
 CLASSES = {
     "harness/injection/ledger.py: Ledger has 24 methods",
     "harness/injection/lifecycle.py: LifeCycle has 22 methods",
-    "harness/worlds/compose/world.py: ComposeWorld has 29 methods",
-    "harness/worlds/live/http_world.py: SocketWorld has 32 methods",
+    "harness/worlds/compose/world.py: ComposeWorld has 23 methods",
+    "harness/worlds/live/http_world.py: SocketWorld has 28 methods",
     "harness/worlds/simulation/world.py: SimulationWorld has 22 methods",
     "identity/core/deployer.py: Deployer has 28 methods",
     "identity/core/directory.py: Directory has 34 methods",

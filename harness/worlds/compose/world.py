@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
-from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.world import Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
@@ -35,10 +34,12 @@ from brownout.harness.worlds.compose.layout import (
     published_ports,
     service_of,
 )
+from brownout.harness.worlds.compose.links import LinkHolds
 from brownout.harness.worlds.compose.nodes import NodeHolds
 from brownout.harness.worlds.compose.stack import ComposeStack, read_compose_stack
 from brownout.harness.worlds.control_plane import user_token
 from brownout.harness.worlds.live.http_world import SocketWorld
+from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.shared_spec import SPEC_NAME, USER_TOKEN_NAME
@@ -161,34 +162,18 @@ class ComposeWorld(SocketWorld):
 
     async def status(self) -> Mapping[str, Any]:
         """Every node's container as it is, under `nodes`; raises WorldError."""
-        holds = self._nodes()
+        holds = self.node_holds()
         return {"nodes": {node: await asyncio.to_thread(holds.read, node) for node in self.spec.nodes()}}
 
-    async def hold_node(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
-        return await asyncio.to_thread(self._nodes().hold, node, fault_id, effect)
+    def node_holds(self) -> NodeHolds:
+        """A file beside the stack stores them."""
+        return NodeHolds(self._docker(), self._up(), self.spec)
 
-    async def release_node(self, node: str, fault_id: str) -> None:
-        await asyncio.to_thread(self._nodes().release, node, fault_id)
-
-    async def read_node(self, node: str) -> Mapping[str, Any]:
-        return await asyncio.to_thread(self._nodes().read, node)
-
-    async def hold_link(self, link: str, fault_id: str, effect: LinkEffect) -> Mapping[str, Any]:
-        if effect.effect == "blackhole":
-            await super().release_link(link, fault_id)  # a hold of that id is replaced, also one of the other kind
-            await asyncio.to_thread(self._firewall().hold, self._proxies[link].port, fault_id, effect.direction)
-            return await self.read_link(link)
-        await asyncio.to_thread(self._firewall().release, self._proxies[link].port, fault_id)
-        return await super().hold_link(link, fault_id, effect)
-
-    async def release_link(self, link: str, fault_id: str) -> None:
-        await asyncio.to_thread(self._firewall().release, self._proxies[link].port, fault_id)
-        await super().release_link(link, fault_id)
-
-    async def read_link(self, link: str) -> Mapping[str, Any]:
-        seen = await super().read_link(link)
-        holes = await asyncio.to_thread(self._firewall().holds, self._proxies[link].port)
-        return {**seen, "holds": {**seen["holds"], **holes}}
+    def link_holds(self) -> LinkHolds:
+        """Toxiproxy and the firewall store them."""
+        running = self._up()
+        ports = {name: proxy.port for name, proxy in self._proxies.items()}
+        return LinkHolds(Toxiproxy(running.toxiproxy_url), Firewall(running.firewall_url, self.spec.control_token), ports)
 
     async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
         prober = f"{network_of(Link.parse(self.known_link(link)).source)}.{PROBER}"
@@ -213,9 +198,3 @@ class ComposeWorld(SocketWorld):
         if self._engine is None:
             self._engine = DockerEngine()
         return self._engine
-
-    def _nodes(self) -> NodeHolds:
-        return NodeHolds(self._docker(), self._up(), self.spec)
-
-    def _firewall(self) -> Firewall:
-        return Firewall(self._up().firewall_url, self.spec.control_token)

@@ -22,6 +22,7 @@ from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.world import Carrier, Inside, LoadHandle, misplaced
 from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch
+from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity import wire
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -35,7 +36,7 @@ HEALTH = Request("GET", "/healthz")
 
 
 class SocketWorld(ABC):
-    """Base of the live worlds. Subclasses say where things are and how a node is held."""
+    """Base of the live worlds. Subclasses say where things are and where holds are stored."""
 
     ready_timeout_s = 10.0
 
@@ -65,16 +66,12 @@ class SocketWorld(ABC):
         """A sentence that says where a node's log is."""
 
     @abstractmethod
-    async def hold_node(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
-        """Adds a hold to a node and returns its report; raises WorldError."""
+    def node_holds(self) -> CarrierHolds[NodeEffect]:
+        """The store of the nodes' holds; raises WorldError when the stack is not up."""
 
-    @abstractmethod
-    async def release_node(self, node: str, fault_id: str) -> None:
-        """Removes a hold from a node, a success also where there is none; raises WorldError."""
-
-    @abstractmethod
-    async def read_node(self, node: str) -> Mapping[str, Any]:
-        """A node's report, with its `holds`; raises WorldError."""
+    def link_holds(self) -> CarrierHolds[LinkEffect]:
+        """The store of the links' holds; raises WorldError when the stack is not up."""
+        return Toxiproxy(self.toxiproxy_url())
 
     @abstractmethod
     def _bring_up(self) -> None:
@@ -139,26 +136,28 @@ class SocketWorld(ABC):
     async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:
         match carrier.kind, effect:
             case "link", LinkEffect():
-                return await self.hold_link(self.known_link(carrier.name), fault_id, effect)
+                return await asyncio.to_thread(self.link_holds().hold, self.known_link(carrier.name), fault_id, effect)
             case "node", NodeEffect():
-                return await self.hold_node(self.known_node(carrier.name), fault_id, effect)
+                return await asyncio.to_thread(self.node_holds().hold, self.known_node(carrier.name), fault_id, effect)
             case "control", SwitchThrow():
                 return await hold_switch(self, self.known_node(carrier.name), fault_id, effect)
             case _:
                 raise misplaced(carrier, effect)
 
     async def release(self, carrier: Carrier, fault_id: str) -> None:
-        if carrier.kind == "link":
-            await self.release_link(self.known_link(carrier.name), fault_id)
-            return
-        node = self.known_node(carrier.name)
-        await (release_switch(self, node, fault_id) if carrier.kind == "control" else self.release_node(node, fault_id))
+        if carrier.kind == "control":
+            await release_switch(self, self.known_node(carrier.name), fault_id)
+        elif carrier.kind == "link":
+            await asyncio.to_thread(self.link_holds().release, self.known_link(carrier.name), fault_id)
+        else:
+            await asyncio.to_thread(self.node_holds().release, self.known_node(carrier.name), fault_id)
 
     async def read(self, carrier: Carrier) -> Mapping[str, Any]:
+        if carrier.kind == "control":
+            return await read_switches(self, self.known_node(carrier.name))
         if carrier.kind == "link":
-            return await self.read_link(self.known_link(carrier.name))
-        node = self.known_node(carrier.name)
-        return await (read_switches(self, node) if carrier.kind == "control" else self.read_node(node))
+            return await asyncio.to_thread(self.link_holds().read, self.known_link(carrier.name))
+        return await asyncio.to_thread(self.node_holds().read, self.known_node(carrier.name))
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         ended = asyncio.gather(*calls, return_exceptions=True)
@@ -171,18 +170,6 @@ class SocketWorld(ABC):
             if isinstance(error, BaseException):
                 raise error
         return [result for result in found if not isinstance(result, BaseException)]
-
-    async def hold_link(self, link: str, fault_id: str, effect: LinkEffect) -> Mapping[str, Any]:
-        """Adds a hold to a link and returns its report; raises WorldError."""
-        return await asyncio.to_thread(Toxiproxy(self.toxiproxy_url()).hold, link, fault_id, effect)
-
-    async def release_link(self, link: str, fault_id: str) -> None:
-        """Removes a hold from a link, a success also where there is none; raises WorldError."""
-        await asyncio.to_thread(Toxiproxy(self.toxiproxy_url()).release, link, fault_id)
-
-    async def read_link(self, link: str) -> Mapping[str, Any]:
-        """A link's report, with its `holds`; raises WorldError."""
-        return await asyncio.to_thread(Toxiproxy(self.toxiproxy_url()).read, link)
 
     async def control(self, node: str, request: Request) -> Response:
         if "authorization" not in request.headers:

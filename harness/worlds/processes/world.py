@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
-from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.world import ProbeResult
 from brownout.harness.worlds.catalog import PROCESSES, WORLDS
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER
+from brownout.harness.worlds.processes.holds import SupervisorHolds
 from brownout.harness.worlds.processes.stack import SPEC_NAME, ProcessStack, ask, bring_up, read_process_stack, take_down
 from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
@@ -119,14 +119,9 @@ class ProcessesWorld(SocketWorld):
     def log_hint(self, node: str) -> str:
         return f"its log is {self.folder / LOG_FOLDER / f'{node}.log'}"
 
-    async def hold_node(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
-        return await asyncio.to_thread(ask, self._up().folder, "hold", node=node, id=fault_id, **effect.to_json())
-
-    async def release_node(self, node: str, fault_id: str) -> None:
-        await asyncio.to_thread(ask, self._up().folder, "release", node=node, id=fault_id)
-
-    async def read_node(self, node: str) -> Mapping[str, Any]:
-        return await asyncio.to_thread(ask, self._up().folder, "read", node=node)
+    def node_holds(self) -> SupervisorHolds:
+        """The supervisor of the node processes stores them."""
+        return SupervisorHolds(self._up().folder)
 
     async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
         self._up()

@@ -6,12 +6,12 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import WorldError
+from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.stack_spec import build_stack
 
@@ -59,14 +59,8 @@ class StubWorld(SocketWorld):
     def log_hint(self, node: str) -> str:
         return ""
 
-    async def hold_node(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
-        return {}
-
-    async def release_node(self, node: str, fault_id: str) -> None:
-        return None
-
-    async def read_node(self, node: str) -> Mapping[str, Any]:
-        return {}
+    def node_holds(self) -> CarrierHolds[NodeEffect]:
+        raise AssertionError("no node is held here")
 
 
 def test_a_start_returns_when_every_node_is_ready(tmp_path: Path) -> None:
