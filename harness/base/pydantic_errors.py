@@ -15,8 +15,8 @@ from pydantic_core import ErrorDetails
 
 from brownout.harness.base.hints import closest, did_you_mean
 
-Path = tuple[str | int, ...]
-Schema = Mapping[str, Any]
+DataPath = tuple[str | int, ...]
+JsonSchema = Mapping[str, Any]
 
 _PLAIN = (str, int, float, bool)
 
@@ -25,7 +25,7 @@ _PLAIN = (str, int, float, bool)
 class Problem:
     """What is wrong at `path` of a document; `at_key` when the key is wrong and not its value."""
 
-    path: Path
+    path: DataPath
     text: str
     hint: str = ""
     at_key: bool = False
@@ -34,13 +34,13 @@ class Problem:
         return f"{dotted(self.path)}: {self.text}" if self.path else self.text
 
 
-def dotted(path: Path) -> str:
+def dotted(path: DataPath) -> str:
     """`slos[0].name` of `("slos", 0, "name")`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
 
-def explain(error: ValidationError, schema: Schema, *, prefix: Path = ()) -> tuple[Problem, ...]:
+def explain(error: ValidationError, schema: JsonSchema, *, prefix: DataPath = ()) -> tuple[Problem, ...]:
     """Every complaint of `error` as a Problem below `prefix`; `schema` is the JSON Schema of the complaining model.
 
     A misspelt key is one problem, although to pydantic it is an unknown key and a missing one.
@@ -48,6 +48,7 @@ def explain(error: ValidationError, schema: Schema, *, prefix: Path = ()) -> tup
     details = error.errors(include_url=False)
     missing = {_path(detail) for detail in _of_type(details, "missing")}
     misspelt = {_nearest(path, missing) for path in map(_path, _of_type(details, "extra_forbidden"))}
+    # pydantic reports a misspelt key twice, as unknown and as missing. The unknown one has a place in the file, so it stays.
     real = [detail for detail in details if _path(detail) not in misspelt and not _is_echo(detail, details)]
     return tuple(_problem(detail, schema, prefix) for detail in real)
 
@@ -56,11 +57,11 @@ def _of_type(details: list[ErrorDetails], kind: str) -> list[ErrorDetails]:
     return [detail for detail in details if detail["type"] == kind]
 
 
-def _path(detail: ErrorDetails) -> Path:
+def _path(detail: ErrorDetails) -> DataPath:
     return tuple(part for part in detail["loc"] if part != "[key]")
 
 
-def _nearest(path: Path, missing: set[Path]) -> Path | None:
+def _nearest(path: DataPath, missing: set[DataPath]) -> DataPath | None:
     """The missing key beside `path` that `path` is a misspelling of."""
     beside = [str(other[-1]) for other in missing if other[:-1] == path[:-1]]
     best = closest(str(path[-1]), beside)
@@ -75,7 +76,7 @@ def _is_echo(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
     )
 
 
-def _problem(detail: ErrorDetails, schema: Schema, prefix: Path) -> Problem:
+def _problem(detail: ErrorDetails, schema: JsonSchema, prefix: DataPath) -> Problem:
     path, kind = _path(detail), detail["type"]
     if kind == "missing":
         return Problem(prefix + path[:-1], f"the key {path[-1]!r} is missing")
@@ -93,7 +94,7 @@ def _quotes(detail: ErrorDetails) -> str:
     return f'write it in quotes: "{given}"' if detail["type"] == "string_type" and is_number else ""
 
 
-def _wrong_word(detail: ErrorDetails, schema: Schema, path: Path) -> tuple[str, str]:
+def _wrong_word(detail: ErrorDetails, schema: JsonSchema, path: DataPath) -> tuple[str, str]:
     words = [str(word) for word in _words_at(schema, path)]
     given = detail["input"]
     hint = did_you_mean(given, words) if isinstance(given, str) else ""
@@ -127,16 +128,16 @@ def _shown(given: object) -> str:
     return "a list" if isinstance(given, list | tuple) else "keys and values"
 
 
-def _keys_at(schema: Schema, path: Path) -> tuple[str, ...]:
+def _keys_at(schema: JsonSchema, path: DataPath) -> tuple[str, ...]:
     return tuple(_schema_at(schema, path).get("properties", ()))
 
 
-def _words_at(schema: Schema, path: Path) -> tuple[object, ...]:
+def _words_at(schema: JsonSchema, path: DataPath) -> tuple[object, ...]:
     found = _schema_at(schema, path)
     return tuple(found.get("enum", (found["const"],) if "const" in found else ()))
 
 
-def _schema_at(schema: Schema, path: Path) -> Schema:
+def _schema_at(schema: JsonSchema, path: DataPath) -> JsonSchema:
     """The part of the schema that governs `path`, empty when the schema says nothing about it."""
     here = _resolved(schema, schema)
     for part in path:
@@ -144,7 +145,7 @@ def _schema_at(schema: Schema, path: Path) -> Schema:
     return here
 
 
-def _child(here: Schema, part: str | int) -> Schema:
+def _child(here: JsonSchema, part: str | int) -> JsonSchema:
     if isinstance(part, int):
         found = here.get("items", {})
     else:
@@ -152,7 +153,7 @@ def _child(here: Schema, part: str | int) -> Schema:
     return found if isinstance(found, Mapping) else {}
 
 
-def _resolved(root: Schema, here: Schema) -> Schema:
+def _resolved(root: JsonSchema, here: JsonSchema) -> JsonSchema:
     """`here` with its reference followed and "or null" left out."""
     while True:
         if "$ref" in here:

@@ -1,7 +1,7 @@
-"""What an experiment file can still get wrong when every value is of the right kind: names, times, and rules at odds.
+"""Checks of an experiment file whose values all have the right type: names that exist, times in order, rules that agree.
 
-Each check yields Problems with the path of the culprit in the file, never raises, and looks at the data alone. Settings,
-machines and cohorts are tried piece by piece on the code that will build the stack from them, so both always agree.
+Each check yields Problems with their paths in the file, never raises, and looks at the data alone. Settings, machines and
+cohorts are tried piece by piece on the code that will build the stack from them, so the two cannot disagree.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from brownout.harness.base.durations import clock_text
 from brownout.harness.base.hints import did_you_mean
-from brownout.harness.base.pydantic_errors import Path, Problem, explain
+from brownout.harness.base.pydantic_errors import DataPath, Problem, explain
 from brownout.harness.base.stats import budget
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.load_plan import load_plan
@@ -27,7 +27,7 @@ from brownout.harness.load.arrivals import Cohort, operations_of
 from brownout.harness.load.models.registry import client_model, front_ends
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.settings import Settings
-from brownout.identity.core.topology import REGIONS
+from brownout.identity.core.topology import REGIONS, StackSpec
 
 Faults = Mapping[str, type[Fault]]
 
@@ -39,12 +39,15 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], tuple[ResolvedStep, ...]]:
     """Every problem of the experiment, given the faults that are installed, and every step whose fault could be built."""
     found: list[Problem] = [problem for rule in _RULES for problem in rule(experiment)]
-    built: dict[Path, ResolvedStep] = {}
+    built: dict[DataPath, ResolvedStep] = {}
     found += _fault_problems(experiment, faults, built)
-    return tuple(found or (*_cohort_machines(experiment), *_targets(experiment, built))), tuple(built.values())
+    if not found:  # what follows needs machines, cohorts, settings and faults that are sound by themselves
+        stack = build_stack(seed=0, machines=experiment.machines or None)
+        found += (*_cohort_machines(experiment, stack), *_targets(built, stack))
+    return tuple(found), tuple(built.values())
 
 
-def _unknown(path: Path, what: str, word: str, options: Iterable[str]) -> Problem:
+def _unknown(path: DataPath, what: str, word: str, options: Iterable[str]) -> Problem:
     return Problem(path, f"there is no {what} {word!r}", did_you_mean(word, options))
 
 
@@ -84,7 +87,7 @@ def _postures(experiment: Experiment) -> Iterator[Problem]:
                 yield _unknown(("postures", name, "defends", index), "step", step, steps)
 
 
-def _all_steps(experiment: Experiment) -> Iterator[tuple[Path, Step]]:
+def _all_steps(experiment: Experiment) -> Iterator[tuple[DataPath, Step]]:
     for index, step in enumerate(experiment.schedule):
         yield ("schedule", index), step
     for name, control in experiment.controls.items():
@@ -105,7 +108,7 @@ def _steps(experiment: Experiment) -> Iterator[Problem]:
     yield from _twice(("schedule",), "step", [step.name for step in experiment.schedule])
 
 
-def _needs(path: Path, step: Step, experiment: Experiment) -> Iterator[Problem]:
+def _needs(path: DataPath, step: Step, experiment: Experiment) -> Iterator[Problem]:
     if step.needs is None:
         return
     earlier = {other.name for _, other in _all_steps(experiment) if other.at < step.at}
@@ -114,7 +117,7 @@ def _needs(path: Path, step: Step, experiment: Experiment) -> Iterator[Problem]:
         yield Problem(problem.path, problem.text, problem.hint or "no step is earlier than this one")
 
 
-def _twice(path: Path, what: str, names: list[str]) -> Iterator[Problem]:
+def _twice(path: DataPath, what: str, names: list[str]) -> Iterator[Problem]:
     for index, name in enumerate(names):
         if name in names[:index]:
             text = f"there is already a {what} called {name!r}"
@@ -125,13 +128,13 @@ def _cohorts(experiment: Experiment) -> Iterator[Problem]:
     cohorts = experiment.load.cohorts
     yield from _twice(("load", "cohorts"), "cohort", [cohort.name for cohort in cohorts])
     for index, cohort in enumerate(cohorts):
-        path: Path = ("load", "cohorts", index)
+        path: DataPath = ("load", "cohorts", index)
         if cohort.region not in REGIONS:
             yield _unknown((*path, "region"), "region", cohort.region, REGIONS)
         yield from _cohort_words(path, cohort)
 
 
-def _cohort_words(path: Path, cohort: Cohort) -> Iterator[Problem]:
+def _cohort_words(path: DataPath, cohort: Cohort) -> Iterator[Problem]:
     """The keys of a cohort's tables of weights."""
     model = client_model(cohort.model)
     operations = tuple(operation.name for operation in model.operations)
@@ -153,7 +156,7 @@ def _cohort_words(path: Path, cohort: Cohort) -> Iterator[Problem]:
 def _objectives(experiment: Experiment) -> Iterator[Problem]:
     yield from _twice(("slos",), "objective", [slo.name for slo in experiment.slos])
     for index, slo in enumerate(experiment.slos):
-        path: Path = ("slos", index, "indicator", "ratioMetric", "total")
+        path: DataPath = ("slos", index, "indicator", "ratioMetric", "total")
         yield from _selector(experiment, path, slo.indicator.ratioMetric.total)
         if not slo.phases:
             yield Problem(("slos", index, "phases"), "an objective is judged over at least one phase")
@@ -165,7 +168,7 @@ def _alerts(experiment: Experiment) -> Iterator[Problem]:
         yield from _alert_rule(("alerts", name), alert)
 
 
-def _alert_rule(path: Path, alert: Alert) -> Iterator[Problem]:
+def _alert_rule(path: DataPath, alert: Alert) -> Iterator[Problem]:
     if not alert.short_s < alert.long_s:
         yield Problem((*path, "short"), f"{alert.short_s:g} s must be shorter than the long window of {alert.long_s:g} s")
     threshold = alert.burn * budget(alert.target)
@@ -175,7 +178,7 @@ def _alert_rule(path: Path, alert: Alert) -> Iterator[Problem]:
         yield Problem((*path, "burn"), text, f"with that target burn must be below {1 / budget(alert.target):g}")
 
 
-def _selector(experiment: Experiment, path: Path, selector: Selector) -> Iterator[Problem]:
+def _selector(experiment: Experiment, path: DataPath, selector: Selector) -> Iterator[Problem]:
     cohorts = {cohort.name: cohort for cohort in experiment.load.cohorts}
     chosen = [cohorts[name] for name in selector.cohorts if name in cohorts] or list(cohorts.values())
     operations = {operation for cohort in chosen for operation in operations_of(cohort)}
@@ -194,7 +197,7 @@ def _selector(experiment: Experiment, path: Path, selector: Selector) -> Iterato
 def _controls(experiment: Experiment) -> Iterator[Problem]:
     names = [step.name for step in experiment.schedule]
     for name, control in experiment.controls.items():
-        path: Path = ("controls", name)
+        path: DataPath = ("controls", name)
         if control.posture not in experiment.postures:
             yield _unknown((*path, "posture"), "posture", control.posture, experiment.postures)
         for index, dropped in enumerate(control.drop):
@@ -207,7 +210,7 @@ def _controls(experiment: Experiment) -> Iterator[Problem]:
         yield from _control_times(path, experiment, control)
 
 
-def _control_times(path: Path, experiment: Experiment, control: ControlRun) -> Iterator[Problem]:
+def _control_times(path: DataPath, experiment: Experiment, control: ControlRun) -> Iterator[Problem]:
     line = experiment.timeline
     fault = line.fault if control.fault is None else control.fault
     recovery = line.recovery if control.recovery is None else control.recovery
@@ -219,7 +222,7 @@ def _control_times(path: Path, experiment: Experiment, control: ControlRun) -> I
 
 
 def _settings(experiment: Experiment) -> Iterator[Problem]:
-    tables: list[tuple[Path, Mapping[str, Any]]] = [(("settings",), experiment.settings)]
+    tables: list[tuple[DataPath, Mapping[str, Any]]] = [(("settings",), experiment.settings)]
     tables += [(("postures", name, "settings"), posture.settings) for name, posture in experiment.postures.items()]
     tables += [(("controls", name, "settings"), control.settings) for name, control in experiment.controls.items()]
     for path, table in tables:
@@ -244,9 +247,8 @@ def _machines(experiment: Experiment) -> Iterator[Problem]:
             yield Problem(("machines", name), str(wrong))
 
 
-def _cohort_machines(experiment: Experiment) -> Iterator[Problem]:
-    """Needs machines and cohorts that are sound by themselves."""
-    stack = build_stack(seed=0, machines=experiment.machines or None)
+def _cohort_machines(experiment: Experiment, stack: StackSpec) -> Iterator[Problem]:
+    """Machines that a cohort names or needs and the stack would not have."""
     for index, cohort in enumerate(experiment.load.cohorts):
         alone = experiment.model_copy(update={"load": experiment.load.model_copy(update={"cohorts": (cohort,)})})
         try:
@@ -256,18 +258,17 @@ def _cohort_machines(experiment: Experiment) -> Iterator[Problem]:
             yield Problem(("load", "cohorts", index, "machines"), text, wrong.hint)
 
 
-def _targets(experiment: Experiment, built: Mapping[Path, ResolvedStep]) -> Iterator[Problem]:
-    """Targets that the stack would not have. Needs machines, settings and fault parameters that are sound by themselves."""
-    spec = build_stack(seed=0, machines=experiment.machines or None)
+def _targets(built: Mapping[DataPath, ResolvedStep], stack: StackSpec) -> Iterator[Problem]:
+    """Targets of faults that the stack would not have."""
     for path, resolved in built.items():
         try:
-            for carrier in resolved.fault.carriers(spec):
-                resolved.fault.state(spec, carrier)
+            for carrier in resolved.fault.carriers(stack):
+                resolved.fault.state(stack, carrier)
         except UsageError as wrong:
             yield Problem((*path, "with"), wrong.message, wrong.hint)
 
 
-def _fault_problems(experiment: Experiment, faults: Faults, built: dict[Path, ResolvedStep]) -> Iterator[Problem]:
+def _fault_problems(experiment: Experiment, faults: Faults, built: dict[DataPath, ResolvedStep]) -> Iterator[Problem]:
     """Steps whose fault is unknown or has wrong parameters; the others go into `built`, by their path in the file."""
     for path, step in _all_steps(experiment):
         if step.fault not in faults:

@@ -1,7 +1,7 @@
-"""Experiment files: read, checked, and every mistake shown where it stands.
+"""Experiment files: read and checked, with every mistake shown at its place.
 
-`load` either returns an Experiment in which every name and time fits, or raises with `file:line:column` for each
-mistake it could find; nothing has been started by then. Files are data: no code, no tags, no includes.
+A file that loads has no unknown name and no time out of order. For one that does not, the error has `file:line:column` of
+every mistake that could be found. Files are data: no code, no tags, no includes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Chec
 
 
 def validate(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> tuple[UsageError, ...]:
-    """Everything that is wrong with the file, in its order; empty when it is a sound experiment."""
+    """Every mistake in the file, in its order; empty for a sound experiment."""
     try:
         load(path, faults=faults)
     except FileErrors as several:

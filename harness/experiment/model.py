@@ -22,7 +22,7 @@ PHASES = ("baseline", "onset", "fault", "heal", "recovery")
 
 
 class Strict(BaseModel):
-    """A part of the file: unknown keys are errors, values never change."""
+    """A part of the file: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""What is installed: faults, claims, experiments and anything else found through entry points, by name.
+"""Installed plugins by name: faults, claims, experiments, reports and the load, found through entry points.
 
 The harness imports none of the packages that provide them. A package adds a fault, a set of claims or a folder of
 experiments by an entry point and nothing else. Groups: `brownout.faults` (a Fault class each), `brownout.claims` (a
@@ -79,7 +79,7 @@ def experiments() -> Mapping[str, Path]:
 
 
 def _folders(entry: EntryPoint) -> tuple[Path, ...]:
-    """Where a package's files are, without running its code: a folder of experiments need not be more than that."""
+    """The package's folders, found without running its code: a folder of experiments need not have any."""
     try:
         spec = find_spec(entry.value)
     except ImportError:

@@ -1,4 +1,4 @@
-"""What is watched under a load: an experiment's own objectives, or some for a stack that just stands there."""
+"""The objectives that a load's dashboard shows: an experiment's own, or one per cohort for a standing stack."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A YAML file read as plain data, remembering where every value stands, so that any later complaint can point at it.
+"""A YAML file as plain data that remembers where every value stands, so that later complaints can point at it.
 
-Laws. Data only: no tags that build objects. Nothing that YAML 1.1 silently turns into something else gets through: a
-key written twice, a key that is not text, 12:30 without quotes (the number 750 to YAML 1.1). Dates stay text. Aliases
-are followed, but a file that grows beyond `NODES_MAX` values by them, or contains itself, is refused.
+Laws. Data only: tags that build objects are refused. What YAML 1.1 silently turns into something else is refused too: a
+key written twice, a key that is not text, 12:30 without quotes (the number 750). Dates stay text. Aliases are followed;
+a file that grows beyond `NODES_MAX` values by them, or contains itself, is refused.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any
 import yaml
 
 from brownout.harness.base.hints import closest
-from brownout.harness.base.pydantic_errors import Path as DataPath
-from brownout.harness.base.pydantic_errors import Problem
+from brownout.harness.base.pydantic_errors import DataPath, Problem
 from brownout.harness.errors import FileError, UsageError
 
 BYTES_MAX = 1_000_000
@@ -29,7 +28,7 @@ _TRUTHY = frozenset({"on", "off", "yes", "no", "y", "n"})
 
 
 class FileErrors(UsageError):
-    """Several things are wrong with one file; `errors` has them in the order of the file."""
+    """Several mistakes in one file; `errors` has them in the order of the file."""
 
     def __init__(self, errors: tuple[FileError, ...]) -> None:
         path = errors[0].path
@@ -75,7 +74,7 @@ class Document:
         return error_at(self.name, self.lines, node.start_mark.line, node.start_mark.column, str(problem), hint=hint)
 
     def failure(self, problems: tuple[Problem, ...]) -> FileError | FileErrors:
-        """What to raise for these problems, of which there is at least one."""
+        """The exception for these problems, of which there is at least one."""
         return together(tuple(self.error(problem) for problem in problems))
 
 
@@ -182,13 +181,13 @@ def _syntax_hint(lines: tuple[str, ...], line: int, text: str) -> str:
 
 
 def _unsound(name: str, lines: tuple[str, ...], root: yaml.Node) -> Iterator[FileError]:
-    """Whatever is wrong with the file before anybody asks what it means."""
+    """Every mistake in the file as YAML, whatever its data means."""
     seen = 0
     reported: set[int] = set()
     stack: list[tuple[yaml.Node, tuple[int, ...]]] = [(root, ())]
     while stack:
         node, around = stack.pop()
-        seen += 1
+        seen += 1  # a node that several aliases reach counts each time, as it will in the data
         at = node.start_mark
         if id(node) in around or len(around) > DEPTH_MAX or seen > NODES_MAX:
             yield error_at(name, lines, at.line, at.column, _TOO_MUCH[id(node) in around])

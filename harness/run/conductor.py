@@ -189,7 +189,7 @@ class Conductor:
             match moment:
                 case PhaseStart(name=name):
                     if name == "onset" and not self._is_steady():
-                        return  # without a steady state nothing that is injected could be told from what was there
+                        return  # what a fault does could not be distinguished from what was wrong before
                     self.state.phase = name
                     self.journal.event("phase", name)
                 case StepStart():

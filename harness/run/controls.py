@@ -50,7 +50,8 @@ class ControlRuns:
                 initializer=_become_worker,
                 initargs=(os.getpid(),),
             )
-            signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)  # none may come between a fork and `_become_worker`
+            # An interrupt between a fork and `_become_worker` would run the parent's handler in the child.
+            signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
             try:
                 self._started = {job[1]: self._pool.submit(_simulate_control, *job) for job in self._jobs}
             finally:

@@ -67,7 +67,7 @@ class BandsFile:
         self._next_s = 0.0
 
     def tick(self, *, now_s: float, rate: float) -> None:
-        """Writes the document anew when it is time. When it cannot be, it grows old, and whoever reads it says so."""
+        """Writes the document when it is due. One that cannot be written grows old, which its reader reports."""
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + PERIOD_S
             with suppress(OSError, LedgerError):

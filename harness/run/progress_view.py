@@ -1,6 +1,6 @@
-"""What a run shows of itself while it goes: figures over the last seconds of the request log, ticked by the conductor.
+"""The progress of a run: figures over the last seconds of the request log, renewed while the conductor waits.
 
-These figures are for the eye. Verdicts come from the whole record, afterwards.
+They are for the eye. Verdicts come from the whole record, afterwards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WINDOW_S = 8.0  # real seconds
 
 
 class LiveView:
-    """Follows one run's request log and tells a sink how the run stands."""
+    """Follows one run's request log and shows a sink the status of the run."""
 
     def __init__(self, run: PreparedRun, world: World, state: RunState, sink: ProgressSink, folder: Path) -> None:
         experiment = run.experiment
@@ -43,7 +43,7 @@ class LiveView:
         self._read()
         try:
             self._sink.update(self._status())
-        except OSError:  # the terminal or pipe is gone; the run goes on without somebody watching
+        except OSError:  # the terminal or pipe is closed; the run goes on
             self._sink = NoProgress()
         self._state.message = ""
 
