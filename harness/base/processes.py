@@ -1,6 +1,7 @@
-"""Processes on Linux: identity, memory, ports, and ending with the parent. A bare pid is never trusted.
+"""Processes: identity that survives reuse of a pid, ports, and ending with the parent. A bare pid is never trusted.
 
-A process is named by its pid *and* its start time (clock ticks since boot), because a pid alone may by now be another's.
+A process is named by its pid *and* when it started, because a pid alone may by now be another's. Identity works on macOS too;
+the rest is Linux, which alone shows a process's sockets and kills a child whose parent has ended.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+PARENT_VARIABLE = "BROWNOUT_PARENT"
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_NAME = 15
 LISTENING = "0A"  # net/tcp_states.h
@@ -23,22 +27,31 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """The identity of one process: `start_ticks` tells it from a later one with the same pid."""
+    """The identity of one process: `started` is text that a later process with the same pid cannot have."""
 
     pid: int
-    start_ticks: int
+    started: str
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
         """The process that has this pid now, None when there is none or it has ended and only waits to be reaped."""
-        fields = _stat(PROC / str(pid))
-        if fields is None:
-            return None
-        # A zombie with more threads than one is still ending, its sockets and files still open.
-        ended = fields[0] == "Z" and int(fields[17]) <= 1
-        return None if ended else cls(pid, int(fields[19]))
+        started = _started(pid) if (PROC / "self" / "stat").exists() else _started_by_ps(pid)
+        return cls(pid, started) if started else None
+
+    @classmethod
+    def me(cls) -> ProcessId:
+        """The identity of the calling process."""
+        found = cls.of(os.getpid())
+        assert found is not None
+        return found
+
+    @classmethod
+    def from_ticks(cls, pid: int, start_ticks: int) -> ProcessId:
+        """From the record of an older version, which had clock ticks since boot and not which boot."""
+        return cls(pid, f"{boot_id()}:{start_ticks}")
 
     def alive(self) -> bool:
+        """True while that very process runs."""
         return ProcessId.of(self.pid) == self
 
     def kill(self, wanted_signal: int = signal.SIGKILL) -> None:
@@ -48,6 +61,29 @@ class ProcessId:
                 os.kill(self.pid, wanted_signal)
             except ProcessLookupError:
                 return
+
+
+def boot_id() -> str:
+    """Tells one boot of the machine from the next; empty where the machine does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    fields = _stat(PROC / str(pid))
+    # A zombie with more threads than one is still ending, its sockets and files still open.
+    if fields is None or fields[0] == "X" or (fields[0] == "Z" and int(fields[17]) <= 1):
+        return ""
+    return f"{boot_id()}:{fields[19]}"
+
+
+def _started_by_ps(pid: int) -> str:
+    found = subprocess.run(
+        ("ps", "-o", "stat=,lstart=", "-p", str(pid)), capture_output=True, text=True, check=False, timeout=5
+    ).stdout.strip()
+    return "" if found.startswith("Z") else found.partition(" ")[2].strip()
 
 
 def _stat(process: Path) -> list[str] | None:
@@ -80,15 +116,6 @@ def children(pid: int) -> tuple[ProcessId, ...]:
     return tuple(found)
 
 
-def resident_bytes(pid: int) -> int:
-    """Proportional set size (PSS): shared pages are divided among their processes; 0 when the process has ended."""
-    try:
-        rollup = (PROC / str(pid) / "smaps_rollup").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
-
-
 def listening_ports(pid: int) -> frozenset[int]:
     """Ports of 127.0.0.1 on which this process itself listens, not another one."""
     rows = (line.split() for line in (PROC / "net" / "tcp").read_text().splitlines()[1:])
@@ -116,11 +143,25 @@ def await_true(condition: Callable[[], bool], timeout_s: float) -> bool:
 
 
 def die_with_parent(parent_pid: int, name: str = "") -> None:
-    """Has the kernel kill this process when its parent ends, however that ends; `name` is shown by `ps` and `top`."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if name:
-        libc.prctl(PR_SET_NAME, name.encode()[:15])
-    if os.getppid() != parent_pid:  # it ended before the kernel was told
+    """Has the kernel kill this process when its parent ends, however that ends; `name` is shown by `ps` and `top`.
+
+    Where the kernel cannot (only Linux can), a parent that has ended already is all that is noticed. Raises OSError.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+        if name:
+            libc.prctl(PR_SET_NAME, name.encode()[:15])
+    if os.getppid() != parent_pid:  # it ended before the kernel was asked
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_with_launcher() -> None:
+    """`die_with_parent` for a program whose launcher put its own pid into PARENT_VARIABLE; nothing when started by hand.
+
+    The pid comes from the launcher, because a parent that ended before this call would otherwise go unnoticed.
+    """
+    launcher = os.environ.get(PARENT_VARIABLE, "")
+    if launcher:
+        die_with_parent(int(launcher))

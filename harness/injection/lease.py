@@ -1,4 +1,4 @@
-"""Is the owner of a stack alive? A process's identity that survives reuse of its pid, and the lease that it renews.
+"""Is the owner of a stack alive? The lease that its process renews.
 
 The lease is a small file in the stack's folder. Its time is the machine's monotonic clock, which every process of one
 boot shares; a lease of another boot has lapsed. Renewal by a thread proves that the process lives, not that it makes
@@ -8,8 +8,6 @@ progress: against a runner that hangs, every fault has a deadline of its own in 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -18,55 +16,9 @@ from pathlib import Path
 from typing import Self
 
 from brownout.harness.base.files import replace_whole
+from brownout.harness.base.processes import boot_id
 
 LEASE_FILE = "lease.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """One process: its pid and when it started, as text that a later process of the same pid cannot have."""
-
-    pid: int
-    started: str
-
-    @classmethod
-    def of(cls, pid: int) -> Owner:
-        """The process of that pid as it is now; `started` is empty when there is none."""
-        return cls(pid, _started(pid))
-
-    @classmethod
-    def me(cls) -> Owner:
-        return cls.of(os.getpid())
-
-    def alive(self) -> bool:
-        """True while that very process runs (one that was killed and not yet reaped does not)."""
-        return bool(self.started) and _started(self.pid) == self.started
-
-
-def _started(pid: int) -> str:
-    if not Path("/proc/self/stat").exists():
-        return _started_by_ps(pid)
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    state, *rest = stat.rpartition(")")[2].split()  # the name before it may hold spaces and brackets
-    return "" if state in ("Z", "X") else f"{boot_id()}:{rest[18]}"
-
-
-def _started_by_ps(pid: int) -> str:
-    found = subprocess.run(
-        ("ps", "-o", "stat=,lstart=", "-p", str(pid)), capture_output=True, text=True, check=False, timeout=5
-    ).stdout.strip()
-    return "" if found.startswith("Z") else found.partition(" ")[2].strip()
-
-
-def boot_id() -> str:
-    """Tells one boot of the machine from the next; empty where the machine does not say."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return ""
 
 
 @dataclass(frozen=True, slots=True)

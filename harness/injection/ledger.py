@@ -29,8 +29,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from brownout.harness.base.processes import ProcessId, boot_id
 from brownout.harness.errors import BrownoutError
-from brownout.harness.injection.lease import Owner, boot_id
 from brownout.harness.injection.ledger_records import LEGAL, UNDO, FaultRecord, Intent, StackRecord, State, fault_of, stack_of
 from brownout.harness.injection.ledger_schema import open_database
 
@@ -87,9 +87,11 @@ class Ledger:
 
     # stacks
 
-    def add_stack(self, stack_id: str, *, folder: Path, world: str, owner: Owner | None = None, run_owned: bool) -> StackRecord:
+    def add_stack(
+        self, stack_id: str, *, folder: Path, world: str, owner: ProcessId | None = None, run_owned: bool
+    ) -> StackRecord:
         """Enters a stack with epoch 1, owned by this process unless told otherwise."""
-        owner = owner or Owner.me()
+        owner = owner or ProcessId.me()
         with self._change() as database:
             database.execute(
                 "INSERT INTO stacks (id, folder, world, run_owned, owner_pid, owner_started, epoch, added_wall_s)"

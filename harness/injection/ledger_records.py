@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from brownout.harness.injection.lease import Owner, boot_id
+from brownout.harness.base.processes import ProcessId, boot_id
 from brownout.harness.world import Carrier
 
 State = Literal["intended", "applied", "bitten", "reverting", "reverted", "healed", "stuck", "defended"]
@@ -40,7 +40,7 @@ class StackRecord:
     folder: Path
     world: str
     run_owned: bool
-    owner: Owner
+    owner: ProcessId
     epoch: int
     orphaned_wall_s: float | None
     swept: bool
@@ -66,7 +66,7 @@ class FaultRecord:
     boot: str
     state: State
     epoch: int
-    holder: Owner | None = None
+    holder: ProcessId | None = None
     by_hand: bool = False
 
     @property
@@ -93,7 +93,7 @@ class Intent:
     carriers: tuple[Carrier, ...]
     baseline: Mapping[str, Any]
     deadline_s: float
-    holder: Owner | None = None
+    holder: ProcessId | None = None
 
 
 def stack_of(row: sqlite3.Row) -> StackRecord:
@@ -102,7 +102,7 @@ def stack_of(row: sqlite3.Row) -> StackRecord:
         folder=Path(row["folder"]),
         world=row["world"],
         run_owned=bool(row["run_owned"]),
-        owner=Owner(row["owner_pid"], row["owner_started"]),
+        owner=ProcessId(row["owner_pid"], row["owner_started"]),
         epoch=row["epoch"],
         orphaned_wall_s=row["orphaned_wall_s"],
         swept=bool(row["swept"]),
@@ -124,6 +124,6 @@ def fault_of(row: sqlite3.Row) -> FaultRecord:
         boot=row["boot"],
         state=row["state"],
         epoch=row["epoch"],
-        holder=None if row["holder_pid"] is None else Owner(row["holder_pid"], row["holder_started"]),
+        holder=None if row["holder_pid"] is None else ProcessId(row["holder_pid"], row["holder_started"]),
         by_hand=bool(row["by_hand"]),
     )

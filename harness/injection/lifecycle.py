@@ -20,10 +20,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import Defended, WorldError
 from brownout.harness.fault import Fault, Observation
 from brownout.harness.injection import notices
-from brownout.harness.injection.lease import Owner
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
 from brownout.harness.world import Carrier, World
@@ -95,7 +95,7 @@ class LifeCycle:
         tell: Tell,
         *,
         make: Make | None = None,
-        holder: Owner | None = None,
+        holder: ProcessId | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.world, self.ledger, self.stack_id = world, ledger, stack_id

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from brownout.harness.load.child import die_with_parent
+from brownout.harness.base.processes import die_with_launcher
 from brownout.harness.record.attempts import Attempt, Kind
 from brownout.identity.server.clock import Clock
 
@@ -152,7 +152,7 @@ async def _attempts(config: CanaryConfig, log: Log, acquire: Callable[[], Awaita
 
 
 def main(path: Path) -> None:
-    die_with_parent()
+    die_with_launcher()
     config = CanaryConfig.model_validate_json(path.read_bytes())
     log = Log(config)
     if config.client == "sync":

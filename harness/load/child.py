@@ -1,14 +1,13 @@
 """Child processes of the load: each in a process group of its own, each dying with its parent, none outliving `stop`.
 
 A child of its own group is not hit by the terminal's Ctrl-C, so the harness decides when the load ends. Should the
-harness be killed outright, the kernel kills the child (`die_with_parent`, called by the child itself as the first
-thing it does).
+harness be killed outright, the kernel kills the child (`base.processes.die_with_launcher`, which
+the child calls first).
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 import subprocess
@@ -18,25 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import brownout
+from brownout.harness.base.processes import PARENT_VARIABLE
 
-PARENT_VARIABLE = "BROWNOUT_PARENT"
-_PR_SET_PDEATHSIG = 1
 _POLL_S = 0.02
-
-
-def die_with_parent() -> None:
-    """Has the kernel kill this process when its parent dies (Linux); exits at once when that has already happened.
-
-    The parent's process id comes from the environment, because a parent that died before this call was made would
-    otherwise go unnoticed. Without that variable the process was started by hand and nothing is done.
-    """
-    expected = os.environ.get(PARENT_VARIABLE, "")
-    if not expected:
-        return
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != int(expected):
-        os._exit(1)
 
 
 class Child:

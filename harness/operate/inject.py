@@ -19,10 +19,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
-from brownout.harness.injection.lease import Owner
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.injection.lifecycle import PATIENCE_S, Applied, LifeCycle, Reverted
@@ -100,7 +100,7 @@ async def _inject(row: StackRecord, request: InjectRequest, hear: Hear) -> Injec
     world = await open_world(row, request.fault)
     with Ledger(ledger_path()) as ledger, Claim(row.folder):
         await asyncio.to_thread(ensure_guardian, row, ledger_path())
-        life = LifeCycle(world, ledger, row.id, hear, make=plugins.fault, holder=Owner.me())
+        life = LifeCycle(world, ledger, row.id, hear, make=plugins.fault, holder=ProcessId.me())
         session = _Injection(request, world, ledger, life, hear)
         with session.interruptible():
             return await session.carry_out()

@@ -19,15 +19,14 @@ STOP_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ServerProcess:
-    """A server's process; `start_time_ticks` (from /proc) tells it from a later process with its number."""
+    """A server's process and where its API is."""
 
-    pid: int
-    start_time_ticks: int
+    identity: system.ProcessId
     api_url: str
 
     @property
-    def identity(self) -> system.ProcessId:
-        return system.ProcessId(self.pid, self.start_time_ticks)
+    def pid(self) -> int:
+        return self.identity.pid
 
     def is_running(self) -> bool:
         """True while that very process lives; a child that has ended is reaped on the way."""
@@ -53,8 +52,7 @@ def spawn(command: Sequence[str], *, api_url: str, log: Path, environment: Mappi
         raise WorldError(problem, hint="`brownout doctor` finds what is missing") from failed
     finally:
         os.close(sink)
-    started = system.ProcessId.of(pid)
-    return ServerProcess(pid, started.start_ticks if started else 0, api_url)
+    return ServerProcess(system.ProcessId.of(pid) or system.ProcessId(pid, ""), api_url)
 
 
 def await_listening(server: ServerProcess, port: int, *, timeout_s: float, log: Path) -> None:

@@ -22,8 +22,8 @@ from locust import User, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from brownout.harness.base.processes import die_with_launcher
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.load.child import die_with_parent
 from brownout.harness.load.models.model import Arrival, ArrivalResult
 from brownout.identity.core.messages import Request, Response
 from brownout.suites.load import dashboard
@@ -31,7 +31,7 @@ from brownout.suites.load.engine import Engine
 from brownout.suites.load.parts import Collector, Master, Standalone, Worker
 from brownout.suites.load.transport import Transport
 
-die_with_parent()
+die_with_launcher()
 
 
 class NotHappened(Exception):

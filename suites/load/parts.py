@@ -29,7 +29,7 @@ from locust.exception import RPCError
 from locust.runners import Runner, WorkerRunner
 
 from brownout.harness.base.files import replace_whole
-from brownout.harness.injection.lease import boot_id
+from brownout.harness.base.processes import boot_id
 from brownout.harness.load.arrivals import LoadPlan, plan_json
 from brownout.harness.load.bands import read_bands
 from brownout.harness.load.board import SILENT_S, Board

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from brownout.harness.injection.lease import Owner
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.injection.notices import Notice
 from support.fake_world import FakeFault, FakeWorld, make
 
-DEAD = Owner(1, "never")
+DEAD = ProcessId(1, "never")
 
 
 @dataclass

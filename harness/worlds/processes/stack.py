@@ -59,14 +59,19 @@ class ProcessStack:
         replace_whole(self.folder / RECORD_NAME, content, durable=True, mode=OWNER_ONLY)
 
 
+def _process_id(row: Mapping[str, Any]) -> ProcessId:
+    """A process of a record; raises TypeError or KeyError."""
+    return ProcessId.from_ticks(**row) if "start_ticks" in row else ProcessId(**row)
+
+
 def read_process_stack(folder: Path) -> ProcessStack:
     """The stack of `folder` as recorded, alive or not; raises StackGone when none is recorded."""
     try:
         row = orjson.loads((folder / RECORD_NAME).read_bytes())
         if row["schema"] != SCHEMA:
             raise WorldError(f"{folder / RECORD_NAME} is of another version ({row['schema']}, not {SCHEMA})")
-        sidecars = tuple(ProcessId(**each) for each in row.get("sidecars", ()))  # not in a record of an older version
-        return ProcessStack(folder, ProcessId(**row["daemon"]), row["toxiproxy_url"], row["ports"], sidecars)
+        sidecars = tuple(map(_process_id, row.get("sidecars", ())))  # not in a record of an older version
+        return ProcessStack(folder, _process_id(row["daemon"]), row["toxiproxy_url"], row["ports"], sidecars)
     except FileNotFoundError:
         raise StackGone(f"no stack is up in {folder}", hint="`brownout up` brings one up") from None
     except (ValueError, KeyError, TypeError) as wrong:
@@ -185,7 +190,7 @@ def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
         raise WorldError(f"{sys.executable} cannot be started: {failed}", hint=_HINT) from failed
     finally:
         os.close(writer)
-    daemon = ProcessId.of(pid) or ProcessId(pid, 0)
+    daemon = ProcessId.of(pid) or ProcessId(pid, "")
     running = ProcessStack(folder, daemon, f"http://{HOST}:{api_port}")
     running.write()
     return running, reader

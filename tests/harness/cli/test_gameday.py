@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from brownout.harness.injection.lease import Owner
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.injection.ledger import Ledger
 from support.brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually
 
@@ -165,7 +165,7 @@ def test_a_runs_stack_is_not_for_hands(gameday: Brownout, tmp_path: Path) -> Non
 def test_several_stacks_need_a_name(gameday: Brownout, tmp_path: Path) -> None:
     """With two stacks left up the error lists both; one that is still coming up is not to be broken yet."""
     with Ledger(gameday.home / "ledger.sqlite") as ledger:
-        ledger.add_stack("up-rising", folder=tmp_path, world="processes", owner=Owner.me(), run_owned=False)
+        ledger.add_stack("up-rising", folder=tmp_path, world="processes", owner=ProcessId.me(), run_owned=False)
         try:
             told = gameday.run("inject", "link-refuse", "--target", LINK)
             assert (told.returncode, "up-rising" in told.stderr) == (2, True), told.stderr

@@ -12,11 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.doctor import checks as doctor
 from brownout.harness.doctor.checks import Check, checks, render
 from brownout.harness.errors import BrownoutError
-from brownout.harness.injection.lease import Owner
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import Intent
 
@@ -122,7 +122,7 @@ def test_leftovers_of_a_dead_run_are_named(tmp_path: Path) -> None:
     home = ledger_path().parent
     with Ledger(ledger_path()) as ledger:
         ledger.add_stack("alive", folder=home, world="m:W", run_owned=True)
-        dead = ledger.add_stack("dead", folder=home, world="m:W", owner=Owner(1, "never"), run_owned=True)
+        dead = ledger.add_stack("dead", folder=home, world="m:W", owner=ProcessId(1, "never"), run_owned=True)
         intent = Intent(step="cut", kind="link-refuse", params={}, carriers=(), baseline={}, deadline_s=1.0)
         fault = ledger.intend("dead", dead.epoch, intent)
     left = doctor.ledger_leftovers()

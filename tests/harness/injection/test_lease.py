@@ -1,47 +1,16 @@
-"""Who is alive: processes told apart whatever their pid, leases that lapse, are kept and are released."""
+"""Leases that lapse, are kept and are released."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from brownout.harness.base.processes import boot_id
 from brownout.harness.base.statedir import ledger_path, stack_dir, state_dir, tools_dir
-from brownout.harness.injection import lease as lease_module
-from brownout.harness.injection.lease import Lease, LeaseKeeper, LeaseState, Owner, boot_id, read_lease
-
-
-def test_an_owner_is_that_very_process() -> None:
-    """This process is alive; a process of the same pid that started at another time is not; nor is no process."""
-    me = Owner.me()
-    assert me.alive()
-    assert not Owner(me.pid, "some other start").alive()
-    assert not Owner(me.pid, "").alive()
-
-
-def test_a_killed_process_is_dead_before_it_is_reaped() -> None:
-    """A zombie owns nothing."""
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    owner = Owner.of(child.pid)
-    assert owner.alive()
-    child.kill()
-    end_s = time.monotonic() + 5
-    while owner.alive() and time.monotonic() < end_s:
-        time.sleep(0.01)
-    assert not owner.alive()
-    child.communicate()
-
-
-@pytest.mark.skipif(shutil.which("ps") is None, reason="this machine has no ps")
-def test_where_there_is_no_proc_ps_tells() -> None:
-    """On systems without /proc a process's start comes from ps, the same each time and empty for no process."""
-    assert lease_module._started_by_ps(os.getpid()) == lease_module._started_by_ps(os.getpid()) != ""
-    assert lease_module._started_by_ps(2**22 + 1) == ""
+from brownout.harness.injection.lease import Lease, LeaseKeeper, LeaseState, read_lease
 
 
 @pytest.mark.parametrize(

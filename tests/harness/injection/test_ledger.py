@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brownout.harness.injection.lease import Owner
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger, LedgerError
 from brownout.harness.injection.ledger_records import CLOSED, LEGAL, STATES, UNDO, Intent
 from brownout.harness.world import Carrier
@@ -139,7 +139,7 @@ def test_a_new_intent_asks_for_a_new_sweep() -> None:
 
 def test_a_fault_left_in_place_has_no_holder_and_a_new_deadline() -> None:
     """Held by a command until that lets go of it; what is being undone is not put back into anybody's hands."""
-    me = Owner.me()
+    me = ProcessId.me()
     with ledger_with_stack() as ledger:
         fault = ledger.intend("s", 1, replace(intent(), holder=me))
         assert (fault.holder, fault.by_hand) == (me, False)
@@ -163,7 +163,7 @@ def test_a_ledger_of_an_earlier_version_is_extended(tmp_path: Path) -> None:
         ledger._database.execute("PRAGMA user_version = 0")
     with Ledger(path) as ledger:
         assert ledger.open_faults("s") == (old,)
-        assert ledger.intend("s", 1, replace(intent(), holder=Owner.me())).holder == Owner.me()
+        assert ledger.intend("s", 1, replace(intent(), holder=ProcessId.me())).holder == ProcessId.me()
 
 
 OLD_STACK = (

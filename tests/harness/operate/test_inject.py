@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from brownout.harness.base.processes import ProcessId, boot_id
 from brownout.harness.base.statedir import discard_stack_dir, stack_dir
 from brownout.harness.errors import LeftUnsafe, StackGone, WorldError
-from brownout.harness.injection.lease import Owner, boot_id
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.injection.lifecycle import LifeCycle
@@ -20,7 +20,7 @@ from support.fake_world import FakeWorld, drive, make, unreachable
 from support.lifecycle_bench import DEAD, Bench, fake
 
 NOW_S = 1000.0
-ME = Owner.me()
+ME = ProcessId.me()
 FAULT = FaultRecord(
     id="f",
     stack="s",
@@ -78,7 +78,7 @@ def standing(tmp_path: Path) -> Bench:
     return Bench(ledger, FakeWorld(), tmp_path)
 
 
-def put(bench: Bench, *carriers: str, holder: Owner | None = None, for_s: float = 3600.0) -> str:
+def put(bench: Bench, *carriers: str, holder: ProcessId | None = None, for_s: float = 3600.0) -> str:
     """A fault that bites, kept by `holder` or, without one, left in place by hand."""
     life = LifeCycle(bench.world, bench.ledger, "s", bench.notice, make=make, holder=holder or ME)
     fault_id = drive(life.inject("cut", fake(*carriers))).fault_id

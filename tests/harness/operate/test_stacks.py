@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path, stack_dir
 from brownout.harness.errors import UsageError
-from brownout.harness.injection.lease import Owner
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.operate.stacks import Purpose, resolve_stack
 
-ENDED = Owner(1, "long ago")  # as of a command that brought a stack up and returned
+ENDED = ProcessId(1, "long ago")  # as of a command that brought a stack up and returned
 Enter = Callable[..., None]
 
 
@@ -24,7 +24,7 @@ def enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Enter:
 
     def entered(name: str, *, run: bool = False, rising: bool = False) -> None:
         with Ledger(ledger_path()) as ledger:
-            owner = Owner.me() if run or rising else ENDED
+            owner = ProcessId.me() if run or rising else ENDED
             ledger.add_stack(name, folder=stack_dir(name), world="simulation", owner=owner, run_owned=run)
 
     return entered

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import brownout.harness.worlds.toxiproxy.client as adapter
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.effects import LinkEffect
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.toxiproxy.client import ServerProcess, Toxiproxy, ToxiproxyError, start_server, stop_server
@@ -230,13 +231,13 @@ def test_the_server_outlives_its_starter_and_is_stopped_by_another(server_binary
     program = (
         "import os, sys, pathlib; from brownout.harness.worlds.toxiproxy.client import start_server\n"
         f"s = start_server(pathlib.Path(sys.argv[1]), port={port}, log=pathlib.Path(sys.argv[2]))\n"
-        "print(s.pid, s.start_time_ticks, s.api_url, flush=True); os.kill(os.getpid(), 9)\n"
+        "print(s.pid, s.identity.started, s.api_url, flush=True); os.kill(os.getpid(), 9)\n"
     )
     command = [sys.executable, "-c", program, str(server_binary), str(tmp_path / "log")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
-    pid, ticks, url = ended.stdout.split()
-    server = ServerProcess(int(pid), int(ticks), url)
+    pid, started, url = ended.stdout.split()
+    server = ServerProcess(ProcessId(int(pid), started), url)
     try:
         assert server.is_running()
         assert Toxiproxy(url).version()
@@ -249,6 +250,6 @@ def test_the_server_outlives_its_starter_and_is_stopped_by_another(server_binary
 
 def test_a_process_with_a_used_number_is_not_taken_for_the_server() -> None:
     """Number and start time together name a process: another one with that number is not running, nor stopped."""
-    stranger = ServerProcess(os.getpid(), 1, "http://127.0.0.1:1")
+    stranger = ServerProcess(ProcessId(os.getpid(), "earlier"), "http://127.0.0.1:1")
     assert not stranger.is_running()
     stop_server(stranger)
