@@ -14,8 +14,9 @@ from typing import Any
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.seeded import draw_id
 from brownout.harness.errors import UsageError
+from brownout.identity.core.records import Identity
 from brownout.identity.core.settings import Settings
-from brownout.identity.core.topology import REGIONS, IdentitySpec, MachineSpec, StackSpec
+from brownout.identity.core.topology import REGIONS, MachineSpec, StackSpec
 
 ZONES = ("z1", "z2", "z3")
 HOME_REGION = "sydney"
@@ -83,7 +84,7 @@ class _Maker:
 
     def __init__(self, seed: int, subscription: str, regions: tuple[str, ...]) -> None:
         self._seed, self._subscription, self._regions = seed, subscription, regions
-        self.identities: dict[str, IdentitySpec] = {}
+        self.identities: dict[str, Identity] = {}
         self.machines: list[MachineSpec] = []
 
     def add(self, name: str, table: Mapping[str, Any]) -> None:
@@ -131,7 +132,7 @@ class _Maker:
 
     def _identity(self, name: str, kind: str, home: str, arm_id: str) -> str:
         object_id, client_id = (draw_id(self._seed, what, name) for what in ("object", "client"))
-        made = self.identities.setdefault(name, IdentitySpec(name, kind, home, object_id, client_id, arm_id))
+        made = self.identities.setdefault(name, Identity(name, kind, home, object_id, client_id, arm_id))
         if made.home_region != home:
             hint = f"write {name}@{made.home_region} or {name}@{home} everywhere"
             raise UsageError(f"identity {name} cannot have its home in both {made.home_region} and {home}", hint=hint)

@@ -1,36 +1,23 @@
-"""Store keys: who may sign requests to a region's store, and how a node chooses the key that it signs with.
+"""Store keys: what signs requests to a region's store, and which keys a store accepts.
 
-Every request to a store carries `authorization: SharedKey <key id>:<signature>`, an HMAC over method, path, date and body.
-The store refuses a key that is not valid *now*. A node of build 1.0 signs with the manual key it was installed with;
-configuration can force it to the managed key. A node of build 2.0 prefers the managed key, falls back to the manual one, and
-after a refusal tries the other, so a roll-over costs it nothing (claims C11, C14, C15, C20).
+Every request to a store carries `authorization: StoreKey ID:SIGNATURE` and `x-store-date`. The signature is an HMAC over
+method, raw target, date and payload. The store refuses a key that is not valid *now*. Which key a node signs with is the
+business of brownout.identity.core.store_client.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from brownout.identity.core.messages import Request
+from brownout.identity.core.records import MANUAL, StoreKey
 
-MANUAL, MANAGED = "manual", "managed"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreKey:
-    """A secret that signs requests to `region`'s store."""
-
-    region: str
-    key_id: str
-    kind: str
-    secret: str
-
-    def to_record(self) -> dict[str, str]:
-        return {"region": self.region, "key_id": self.key_id, "kind": self.kind, "secret": self.secret}
+SCHEME, DATE_HEADER = "StoreKey", "x-store-date"
+ALWAYS, NEVER = float("inf"), float("-inf")
 
 
 def manual_key(region: str, secret: str) -> StoreKey:
@@ -40,15 +27,21 @@ def manual_key(region: str, secret: str) -> StoreKey:
 
 def signature(secret: str, request: Request, date: str) -> str:
     """The HMAC-SHA256 of the request as hexadecimal text."""
-    body = json.dumps(request.body, sort_keys=True, separators=(",", ":")) if request.body is not None else ""
-    text = "\n".join((request.method, request.path, date, body))
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    head = f"{request.method}\n{request.target}\n{date}\n"
+    return hmac.new(secret.encode(), head.encode() + request.payload, hashlib.sha256).hexdigest()
 
 
 def signed(request: Request, key: StoreKey, date: str) -> Request:
     """The request with its date and authorization."""
-    authorization = f"SharedKey {key.key_id}:{signature(key.secret, request, date)}"
-    return request.with_headers({"x-ms-date": date, "authorization": authorization})
+    authorization = f"{SCHEME} {key.key_id}:{signature(key.secret, request, date)}"
+    return request.with_headers({DATE_HEADER: date, "authorization": authorization})
+
+
+def key_id_of(request: Request) -> str:
+    """The id of the key that a signed request names, "" for a request that is not signed."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    key_id, _, given = credentials.partition(":")
+    return key_id if scheme == SCHEME and given else ""
 
 
 @dataclass(slots=True)
@@ -66,23 +59,23 @@ class KeyRing:
     def valid_until_s(self, key_id: str) -> float:
         """When the key stops or stopped being valid; infinity when nothing ends it; -infinity for an unknown key."""
         if key_id not in self.keys:
-            return float("-inf")
+            return NEVER
         if key_id in self.accepted.values():
-            return float("inf")
-        return min((ends[key_id] for ends in self.revoked.values() if key_id in ends), default=float("inf"))
+            return ALWAYS
+        return min((ends[key_id] for ends in self.revoked.values() if key_id in ends), default=ALWAYS)
 
     def accepts(self, request: Request, now_s: float) -> str:
         """Why the request is refused; an empty text when it is signed with a key that is valid now."""
-        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-        key_id, _, given = credentials.partition(":")
-        if scheme != "SharedKey" or not given:
+        key_id = key_id_of(request)
+        if not key_id:
             return "the request is not signed"
         key = self.keys.get(key_id)
         if key is None:
             return f"no key {key_id}"
         if now_s >= self.valid_until_s(key_id):
             return f"key {key_id} is not valid"
-        expected = signature(key.secret, request, request.headers.get("x-ms-date", ""))
+        given = request.headers["authorization"].partition(":")[2]
+        expected = signature(key.secret, request, request.headers.get(DATE_HEADER, ""))
         same = hmac.compare_digest(expected.encode(), given.encode())
         return "" if same else f"the signature does not match key {key_id}"
 
@@ -106,7 +99,7 @@ class KeyRing:
                 "key_id": key.key_id,
                 "kind": key.kind,
                 "valid": now_s < ends[key.key_id],
-                "valid_until_s": None if ends[key.key_id] == float("inf") else ends[key.key_id],
+                "valid_until_s": None if ends[key.key_id] == ALWAYS else ends[key.key_id],
             }
             for key in self.keys.values()
         ]

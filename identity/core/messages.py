@@ -22,7 +22,7 @@ JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
 PATH_SAFE = "/:@!$&'()*+,;=~"  # what RFC 3986 allows in a path as it is
 EXACT_DIGITS = 18  # integers of more digits may not fit into 64 bits
 
-Failure = Literal["refused", "reset", "timeout"]
+CallFailure = Literal["refused", "reset", "timeout"]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 Fields = tuple[tuple[str, str], ...]
 
@@ -37,9 +37,9 @@ class CallFailed(Exception):
     `refused` certainly did not happen; `reset` and `timeout` may or may not have happened.
     """
 
-    def __init__(self, failure: Failure, target: str) -> None:
+    def __init__(self, failure: CallFailure, target: str) -> None:
         super().__init__(f"{failure} calling {target}")
-        self.failure: Failure = failure
+        self.failure: CallFailure = failure
         self.target = target
 
 

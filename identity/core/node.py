@@ -1,72 +1,27 @@
-"""What every node has: its health page, its control plane with holds, its build and configuration, durable state.
+"""What every node has: a health page, a control plane with holds, a build and configuration, durable state.
 
-A hold is a switch thrown on the node under a fault's id (docs/design.md). The node keeps the set; roles say what a switch
-does by registering an engage and a disengage coroutine. Holds are durable: a node that was killed comes back still held.
+A subclass is a role: it keeps the role's state and answers what other nodes of the stack ask of it (`serve`). Everything
+else is taken by the surfaces that brownout.identity.roles hangs onto it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+import hmac
+from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
+from brownout.identity.core.holds import HoldSet, Refused, UnknownSwitch, Unreachable, Value
 from brownout.identity.core.messages import BadPayload, Request, Response
 from brownout.identity.core.ports import Ports
+from brownout.identity.core.records import Json
 from brownout.identity.core.settings import BUILDS, Build, Settings, check_config
+from brownout.identity.core.surface import Served, Surface, error
 from brownout.identity.core.topology import NodeSpec
-from brownout.identity.core.trail import Hop, with_hop
-
-Value = Mapping[str, Any]
-Engage = Callable[[str, Value], Awaitable[Value]]
-Disengage = Callable[[str, Value], Awaitable[None]]
-
-
-class Refused(Exception):
-    """The system declines a change for a reason of its own: a gate, a freeze. The answer is 409 and a defence."""
-
-
-class Unreachable(Exception):
-    """Another node that the change needs did not do its part. The answer is 503, and what was held stays held."""
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """How a role carries out one kind of hold. `engage` returns a report; `disengage` gets what the hold was."""
-
-    engage: Engage
-    disengage: Disengage
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A switch thrown: `value` is what was asked for, `decided` what the node settled on, `order` grows with each hold."""
-
-    switch: str
-    value: Value
-    decided: Value = field(default_factory=dict)
-    order: int = 0
-
-    @property
-    def whole(self) -> dict[str, Any]:
-        """All that is known of the hold: what was asked for and what was decided."""
-        return {**self.value, **self.decided}
-
-    def to_record(self) -> dict[str, Any]:
-        plain = {"switch": self.switch, "order": self.order}
-        return plain | {"value": dict(self.value), "decided": dict(self.decided)}
-
-    def shown(self) -> dict[str, Any]:
-        """The hold without secrets, for answers."""
-        return {"switch": self.switch, "value": {key: v for key, v in self.whole.items() if key != "secret"}}
-
-
-def error(status: int, code: str, message: str, **headers: str) -> Response:
-    """An error in the envelope that Azure's control planes use."""
-    return Response(status, {"error": {"code": code, "message": message}}, headers)
+from brownout.identity.core.trail import Hop
 
 
 class Node:
-    """One node of the stack. Subclasses implement `serve` and add switches, state and control requests."""
+    """One node of the stack. Subclasses add state, switches, control requests and what other nodes ask for."""
 
     role: ClassVar[str]
     takes_builds: ClassVar[bool] = False
@@ -77,11 +32,11 @@ class Node:
         self.stack = spec.stack
         self.ports = ports
         self.settings = Settings.of(spec.stack.settings)
+        self.call_timeout_s = self.settings.call_timeout_ms / 1000
         self.build = self.settings.builds.get(self.region, "1.0")
         self.config: dict[str, Any] = {"force_managed_key": self.region in self.settings.force_managed_key}
-        self.holds: dict[str, Hold] = {}
-        self.reports: dict[str, Value] = {}
-        self.switches: dict[str, Switch] = {}
+        self.holds = HoldSet(ports)
+        self.surfaces: tuple[Surface, ...] = ()
         self.ready = True
         self.image_build = spec.image_build
         self._bearer = f"Bearer {spec.stack.control_token}"
@@ -90,21 +45,26 @@ class Node:
     def features(self) -> Build:
         return BUILDS[self.build]
 
+    def hang(self, *surfaces: Surface) -> None:
+        """Hangs surfaces onto the role, the first to be asked first."""
+        assert not self.surfaces, "a role gets its surfaces once"
+        self.surfaces = surfaces
+
     async def start(self) -> None:
         """Takes up the state that an earlier life made durable."""
         for key, record in self.ports.restore().items():
             kind, _, name = key.partition(":")
             if kind == "hold":
-                self.holds[name] = Hold(**record)
+                self.holds.take_up(name, record)
             elif key == "node":
                 self.build, self.config = record["build"], dict(record["config"])
             else:
                 self.take_up(kind, name, record)
-        self._sort_holds()
         self.build = self.image_build or self.build  # what was rolled out to another image is not in this one
+        assert self.build in BUILDS, self.build
 
-    def take_up(self, kind: str, name: str, record: Value) -> None:
-        """Takes up one durable record of the role's own."""
+    def take_up(self, kind: str, name: str, record: Json) -> None:
+        """Takes up one durable record of the role's own, which was persisted under `kind:name`."""
 
     def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Work that goes on by itself for as long as the node runs."""
@@ -119,22 +79,32 @@ class Node:
             return Response(200, {"node": self.name, "build": self.build, "ready": self.ready})
         try:
             if request.path.startswith("/admin/"):
-                return with_hop(await self._admin(request), self.hop())
-            return await self.serve(request)
+                return Served(await self._admin(request), self.hop()).sealed()
+            return (await self._served(request)).sealed()
         except BadPayload as bad:
-            return with_hop(error(400, "InvalidRequestContent", str(bad)), self.hop())
+            return Served(error(400, "InvalidRequestContent", str(bad)), self.hop()).sealed()
 
-    async def serve(self, request: Request) -> Response:
-        """The role's own surface."""
-        raise NotImplementedError
+    async def _served(self, request: Request) -> Served:
+        served = await self.serve(request)
+        if served is not None:
+            return served
+        for surface in self.surfaces:
+            if surface.takes(request):
+                return await surface.serve(request)
+        return Served(error(404, "NotFound", request.path), self.hop())
+
+    async def serve(self, request: Request) -> Served | None:
+        """The answer to what other nodes of the stack ask of the role; None for any other request."""
+        return None
 
     def is_internal(self, request: Request) -> bool:
         """True for requests by the stack's own nodes and by the control plane."""
-        return request.headers.get("authorization") == self._bearer
+        given = request.headers.get("authorization", "")
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self._bearer.encode())
 
-    def internal(self, method: str, path: str, body: Value | None = None) -> Request:
+    def internal(self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] | None = None) -> Request:
         """A request that other nodes of the stack accept as coming from one of theirs."""
-        return Request(method, path, headers={"authorization": self._bearer}, body=body)
+        return Request(method, path, query or {}, {"authorization": self._bearer}, body)
 
     async def _admin(self, request: Request) -> Response:
         if not self.is_internal(request):
@@ -151,99 +121,44 @@ class Node:
             return error(400, "BadRequest", f"{request.path}: {type(wrong).__name__}: {wrong}")
 
     async def control(self, request: Request) -> Response:
-        """Control requests of the role's own."""
+        """Control requests of the role's own; a KeyError, ValueError or TypeError that it raises is answered with 400."""
         return error(404, "NotFound", f"{self.role} has no control request {request.method} {request.path}")
 
     def _whole_state(self) -> dict[str, Any]:
-        holds = {fault_id: hold.shown() for fault_id, hold in self.holds.items()}
         common: dict[str, Any] = {"node": self.name, "build": self.build, "image_build": self.image_build}
         common |= {"now_s": self.ports.now()}
-        return common | {"holds": holds, "reports": dict(self.reports)} | dict(self.state())
+        return common | {"holds": self.holds.shown(), "reports": dict(self.holds.reports)} | dict(self.state())
 
-    def state(self) -> Value:
+    def state(self) -> Json:
         """What the role adds to `GET /admin/state`."""
         return {}
 
     async def _hold_request(self, request: Request, fault_id: str) -> Response:
-        if request.method == "PUT":
-            return await self._engage(fault_id, request.body or {})
-        if request.method == "DELETE":
-            return await self._release(fault_id)
-        return error(405, "MethodNotAllowed", "holds are put and deleted")
-
-    async def _release(self, fault_id: str) -> Response:
         try:
-            await self._disengage(fault_id)
-        except Unreachable as silent:
-            return error(503, "Unreachable", str(silent))
-        return Response(200, {"released": fault_id})
-
-    async def _engage(self, fault_id: str, body: Value) -> Response:
-        asked = body.get("value") or {}
-        if not isinstance(asked, Mapping):
-            return error(400, "BadValue", f"a switch's value is an object, not {asked!r}")
-        hold = Hold(str(body.get("switch", "")), asked)
-        switch = self.switches.get(hold.switch)
-        if switch is None:
-            known = ", ".join(sorted(self.switches)) or "none"
-            return error(404, "UnknownSwitch", f"{self.role} has no switch {hold.switch!r}; it has {known}")
-        kept = self.holds.get(fault_id)
-        if kept is not None and (kept.switch, dict(kept.value)) == (hold.switch, dict(hold.value)):
-            return Response(200, {"hold": kept.shown(), "report": {"unchanged": True}})
-        try:
-            await self._disengage(fault_id)
-            report = await self._throw(fault_id, hold, switch)
+            if request.method == "PUT":
+                return await self._put_hold(fault_id, request.body or {})
+            if request.method == "DELETE":
+                await self.holds.release(fault_id)
+                return Response(200, {"released": fault_id})
         except Refused as refused:
             return error(409, "Refused", str(refused))
         except Unreachable as silent:
             return error(503, "Unreachable", str(silent))
+        return error(405, "MethodNotAllowed", "holds are put and deleted")
+
+    async def _put_hold(self, fault_id: str, body: Value) -> Response:
+        """Raises Refused and Unreachable."""
+        switch, value = str(body.get("switch", "")), body.get("value") or {}
+        if not isinstance(value, Mapping):
+            return error(400, "BadValue", f"a switch's value is an object, not {value!r}")
+        try:
+            report = await self.holds.put(fault_id, switch, value)
+        except UnknownSwitch:
+            known = ", ".join(sorted(self.holds.switches)) or "none"
+            return error(404, "UnknownSwitch", f"{self.role} has no switch {switch!r}; it has {known}")
         except (KeyError, ValueError, TypeError) as wrong:
-            return error(400, "BadValue", f"switch {hold.switch}: {type(wrong).__name__}: {wrong}")
+            return error(400, "BadValue", f"switch {switch}: {type(wrong).__name__}: {wrong}")
         return Response(200, {"hold": self.holds[fault_id].shown(), "report": report})
-
-    async def _throw(self, fault_id: str, hold: Hold, switch: Switch) -> dict[str, Any]:
-        """Puts the hold in place and returns the role's report; when the role raises, the hold is gone again."""
-        order = 1 + max((other.order for other in self.holds.values()), default=0)
-        self.holds[fault_id] = replace(hold, order=order)
-        await self.ports.persist(f"hold:{fault_id}", self.holds[fault_id].to_record())
-        try:
-            report = dict(await switch.engage(fault_id, hold.value))
-        except Exception:
-            await self._forget(fault_id)
-            raise
-        self.reports[fault_id] = report
-        return report
-
-    async def decide(self, fault_id: str, **decided: Any) -> None:
-        """Makes durable what a hold means in the end, so that a restart and the release go by the same."""
-        hold = self.holds[fault_id]
-        self.holds[fault_id] = replace(hold, decided={**hold.decided, **decided})
-        await self.ports.persist(f"hold:{fault_id}", self.holds[fault_id].to_record())
-
-    def _sort_holds(self) -> None:
-        self.holds = dict(sorted(self.holds.items(), key=lambda item: item[1].order))
-
-    async def _disengage(self, fault_id: str) -> None:
-        """Undoes a hold. It is durable until that is done, and stays in place when the role cannot (Unreachable)."""
-        hold = self.holds.pop(fault_id, None)
-        if hold is None:
-            return
-        try:
-            await self.switches[hold.switch].disengage(fault_id, hold.whole)
-        except Unreachable:
-            self.holds[fault_id] = hold
-            self._sort_holds()
-            raise
-        await self._forget(fault_id)
-
-    async def _forget(self, fault_id: str) -> None:
-        self.holds.pop(fault_id, None)
-        self.reports.pop(fault_id, None)
-        await self.ports.persist(f"hold:{fault_id}", None)
-
-    def held(self, switch: str) -> tuple[Value, ...]:
-        """The values of all holds of one switch, oldest first."""
-        return tuple(hold.whole for hold in self.holds.values() if hold.switch == switch)
 
     async def _change(self, request: Request) -> Response:
         body = request.body or {}
@@ -259,17 +174,6 @@ class Node:
                 self.config = {**self.config, **check_config(body)}
             except ValueError as wrong:
                 return error(400, "UnknownSetting", str(wrong))
+        assert self.image_build in ("", self.build), "an image runs the build that it holds"
         await self.ports.persist("node", {"build": self.build, "config": self.config})
         return Response(200, {"node": self.name, "build": self.build, "config": dict(self.config)})
-
-
-async def nothing_to_undo(fault_id: str, value: Value) -> None:
-    """The disengage of a switch whose effect is computed from the set of holds alone."""
-
-
-async def nothing_to_do(fault_id: str, value: Value) -> Value:
-    """The engage of a switch whose effect is computed from the set of holds alone."""
-    return {}
-
-
-PASSIVE = Switch(nothing_to_do, nothing_to_undo)

@@ -1,73 +1,87 @@
-"""A node's copy of what the directory publishes: identities, public keys, and for token nodes the signing keys.
+"""A node's copy of what the directory publishes: identities, public keys, for some roles signing and store keys.
 
-Law: a replica never goes backwards. A snapshot older than the one held is dropped, whoever sends it. The newest one is
-durable, so a node that is killed serves again at once, also while the directory is away, and forgets no deletion.
+Law: a replica never goes backwards. A snapshot older than the one held is dropped, whichever directory sends it. The
+newest is durable, so a node that is killed serves again at once, also while the directory is away, and forgets no deletion.
 
-It is also the directory's own insurance. Every snapshot names the lives of the directory that it goes back to (`lines`: one
-for each disk). One that lost its disk begins a new line: such a stranger's snapshots are not taken, and it is told so; then
-it learns from the replicas what it had published, and its lines go on.
+Replicas also insure the directory. A *line* stands for one disk of the directory; every snapshot names the lines that its
+content goes back to. A directory whose disk was lost begins a new line. A snapshot that shares no line with the replica's
+is a stranger's: it is not taken, and the answer says so. The directory then learns from the replicas what it had published,
+and names their lines from then on (brownout.identity.core.nodes.publisher).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from brownout.identity.core.messages import Request, Response
-from brownout.identity.core.node import error
 from brownout.identity.core.ports import Ports
+from brownout.identity.core.records import NOTHING, Json, Principal, SigningKey, Snapshot, lines_of
+from brownout.identity.core.surface import error
 
 
 class Replica:
     """The newest snapshot seen."""
 
     def __init__(self) -> None:
-        self.version = 0
-        self.identities: Mapping[str, Mapping[str, Any]] = {}
-        self.key_set: Mapping[str, Mapping[str, Any]] = {}
-        self.signing: Mapping[str, Any] = {}
-        self.store_keys: Mapping[str, Mapping[str, Any]] = {}
-        self.lines: Sequence[str] = ()
+        self.snapshot: Snapshot = NOTHING
 
-    def take(self, snapshot: Mapping[str, Any]) -> bool:
-        """Takes a snapshot unless it is older than what is held, or a stranger's; True when it was taken."""
-        if int(snapshot["version"]) < self.version or self.is_strange(snapshot):
+    @property
+    def version(self) -> int:
+        return self.snapshot.version
+
+    @property
+    def signing(self) -> SigningKey:
+        """The key that tokens are signed with, which only token nodes are sent."""
+        assert self.snapshot.signing is not None, "this role is sent no signing key"
+        return self.snapshot.signing
+
+    def take(self, raw: Json) -> bool:
+        """Takes a snapshot unless it is older than what is held, or a stranger's; True when it was taken.
+
+        Raises KeyError, TypeError or ValueError for what is no snapshot.
+        """
+        version, before = int(raw["version"]), self.snapshot.version
+        if version < before or self.is_strange(raw):
             return False
-        self.version = int(snapshot["version"])
-        self.identities = snapshot["identities"]
-        self.key_set = snapshot["key_set"]
-        self.signing = snapshot.get("signing", {})
-        self.store_keys = snapshot.get("store_keys", {})
-        self.lines = snapshot.get("lines", ())
+        # Publishing goes on when nothing changes. One version of one line has one content, so it is not read again.
+        if version > before or lines_of(raw) != self.snapshot.lines:
+            self.snapshot = Snapshot.from_json(raw)
+        assert self.snapshot.version == version >= before, "a replica never goes backwards"
         return True
 
-    def is_strange(self, snapshot: Mapping[str, Any]) -> bool:
+    def is_strange(self, raw: Json) -> bool:
         """True when it comes from a directory that knows nothing of the one that was ours."""
-        lines = snapshot.get("lines", ())
-        return bool(lines) and bool(self.lines) and not any(line in self.lines for line in lines)
+        ours, theirs = self.snapshot.lines, lines_of(raw)
+        return bool(theirs) and bool(ours) and not any(line in ours for line in theirs)
+
+    def known(self, object_id: str) -> Principal | None:
+        """The identity as it was published, deleted ones too; None for one that was never heard of."""
+        return self.snapshot.identities.get(object_id)
+
+    def by_resource(self, resource_id: str) -> Principal | None:
+        """The identity of that resource id, deleted ones too; case does not matter."""
+        wanted = resource_id.lower()
+        return next(
+            (known for known in self.snapshot.identities.values() if known.identity.resource_id.lower() == wanted), None
+        )
 
     def is_deleted(self, object_id: str) -> bool:
-        """True when the replica holds a tombstone of the identity (one it has never heard of is not deleted)."""
-        return bool(self.identities.get(object_id, {}).get("deleted"))
-
-    def snapshot(self) -> dict[str, Any]:
-        """The newest snapshot as the directory sent it."""
-        common = {"version": self.version, "identities": self.identities, "key_set": self.key_set}
-        return common | {"signing": self.signing, "store_keys": self.store_keys, "lines": self.lines}
+        """True when the replica holds a tombstone of the identity (one that it has never heard of is not deleted)."""
+        known = self.known(object_id)
+        return known is not None and known.deleted
 
     def has(self, object_id: str) -> bool:
         """True when the replica knows the identity and no deletion of it."""
-        return object_id in self.identities and not self.is_deleted(object_id)
+        known = self.known(object_id)
+        return known is not None and not known.deleted
 
     async def serve(self, request: Request, ports: Ports) -> Response:
         """The answer to the directory's `/snapshot`: PUT gives one (durable when it is answered), GET asks for the newest."""
         if request.method == "GET":
-            return Response(200, self.snapshot())
-        snapshot = request.body or {}
-        if not {"version", "identities", "key_set"} <= snapshot.keys():
-            return error(400, "BadSnapshot", "a snapshot has a version, identities and a key set")
-        newer, stranger = int(snapshot["version"]) > self.version, self.is_strange(snapshot)
-        taken = self.take(snapshot)
-        if newer and taken:
-            await ports.persist("replica:", snapshot)
+            return Response(200, self.snapshot.to_json())
+        raw, before = request.body or {}, self.version
+        try:
+            stranger, taken = self.is_strange(raw), self.take(raw)
+        except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+            return error(400, "BadSnapshot", f"this is no snapshot: {type(wrong).__name__}: {wrong}")
+        if taken and self.version > before:
+            await ports.persist("replica:", raw)
         return Response(200, {"taken": taken, "version": self.version} | ({"stranger": True} if stranger else {}))

@@ -1,41 +1,44 @@
 """How a node reads and writes stores: with the key that its build and its configuration know.
 
-The client keeps a manual key per region (installed) and takes managed keys from the directory's snapshots. `choices`
-is the whole policy; everything else follows from which key the store accepts.
+A node has each region's manual key, installed with it, and takes managed keys from the directory's snapshots. A build that
+does not manage keys signs with the manual key, unless configuration forces it to the managed one. A build that does prefers
+the managed key, falls back to the manual one, and after a refusal tries the other, so a roll-over costs it nothing (claims
+C11, C14, C15, C20). `choices` is that whole policy; the rest follows from which key the store accepts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
-from brownout.identity.core.keys import StoreKey, manual_key, signed
+from brownout.identity.core.keys import manual_key, signed
 from brownout.identity.core.messages import Request, Response
-from brownout.identity.core.node import error
 from brownout.identity.core.ports import Ports
+from brownout.identity.core.records import StoreKey
 from brownout.identity.core.settings import Build
+from brownout.identity.core.surface import error
 from brownout.identity.core.topology import STORE, StackSpec
 
 
 class StoreClient:
     """One node's access to every region's store."""
 
-    def __init__(self, stack: StackSpec, ports: Ports, *, timeout_ms: float) -> None:
+    def __init__(self, stack: StackSpec, ports: Ports, *, timeout_s: float) -> None:
         self._ports = ports
-        self._timeout_s = timeout_ms / 1000
+        self._timeout_s = timeout_s
         self._manual = {region: manual_key(region, secret) for region, secret in stack.store_keys.items()}
         self._managed: dict[str, StoreKey] = {}
         self._preferred: dict[str, str] = {}
         self._version = 0
 
-    def learn(self, managed: Mapping[str, Mapping[str, Any]], version: int) -> None:
+    def learn(self, managed: Mapping[str, StoreKey], version: int) -> None:
         """Takes the managed keys that the directory had at `version`, unless newer ones are known already.
 
         A key that is no longer published is forgotten.
         """
         if version >= self._version:
             self._version = version
-            self._managed = {region: StoreKey(**record) for region, record in managed.items()}
+            self._managed = dict(managed)
+        assert self._version >= version, "what is known of keys never gets older"
 
     def choices(self, region: str, build: Build, *, forced: bool) -> tuple[StoreKey, ...]:
         """The keys that a node would try for a region's store, in order."""
@@ -68,6 +71,7 @@ class StoreClient:
         return response, key
 
     async def _try(self, region: str, request: Request, keys: tuple[StoreKey, ...]) -> tuple[Response, StoreKey]:
+        assert keys, "there is a manual key for every region"
         response, key = error(500, "NoKey", "no key"), keys[0]
         for key in keys:
             date = f"{self._ports.now():.3f}"

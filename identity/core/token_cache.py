@@ -1,35 +1,17 @@
-"""A cache of tokens with an early refresh: the rule that keeps warm machines running through an outage.
+"""A cache of tokens with an early refresh: the rule by which warm machines go on through an outage.
 
-A token is served as it is until its refresh point (a share of its life). From then on the holder asks for a new one, but
-while that fails it goes on serving the old one until a margin before its end. IMDS' own rule is not public, so both
-numbers are settings (docs/reference/sources.md#arithmetic-of-warm-clients).
+A token is served as it is until its refresh point, a share of its life. From then on its holder asks for a new one, and
+serves the old one while that fails, until a margin before its end. When IMDS refreshes is not public, so share and margin
+are settings (docs/reference/azure-wire.md#imds-token-answer).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from brownout.identity.core.records import CachedToken
+
 Freshness = Literal["none", "fresh", "due", "ending"]
-
-
-@dataclass(frozen=True, slots=True)
-class CachedToken:
-    """A token with its life in emulated epoch seconds."""
-
-    token: str
-    client_id: str
-    issued_s: float
-    expires_s: float
-
-    def to_body(self) -> dict[str, str | float]:
-        """The token as token nodes hand it to hosts."""
-        return {
-            "token": self.token,
-            "client_id": self.client_id,
-            "issued_s": self.issued_s,
-            "expires_s": self.expires_s,
-        }
 
 
 class TokenCache:
@@ -47,6 +29,7 @@ class TokenCache:
         return self._tokens.get(key)
 
     def put(self, key: tuple[str, ...], token: CachedToken) -> None:
+        assert token.issued_s <= token.expires_s, token
         self._tokens[key] = token
         self._asked_s.pop(key, None)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from brownout.identity.core.records import Identity
+
 CLIENT = "client"
 DIRECTORY, STORE, TOKEN, HOST, MANAGEMENT, DEPLOYER, VAULT = (
     "directory",
@@ -111,22 +113,10 @@ def _is_prefix(wanted: str, actual: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class IdentitySpec:
-    """An identity that exists when the stack comes up. `kind` is `system` or `user`."""
-
-    name: str
-    kind: str
-    home_region: str
-    object_id: str
-    client_id: str
-    resource_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class MachineSpec:
     """An emulated machine, or with `scale_set` every machine called `name_<digits>`.
 
-    `identities` are names of IdentitySpec; `resource_id` is the ARM id of the machine or of its scale set.
+    `identities` are names of identities of the stack; `resource_id` is that of the machine or of its scale set.
     """
 
     name: str
@@ -167,7 +157,7 @@ class StackSpec:
     home_region: str
     regions: tuple[str, ...]
     zones: tuple[str, ...]
-    identities: tuple[IdentitySpec, ...]
+    identities: tuple[Identity, ...]
     machines: tuple[MachineSpec, ...]
     settings: Mapping[str, Any]
     store_keys: Mapping[str, str]
@@ -201,16 +191,12 @@ class StackSpec:
     def _regions_of(self, role: str) -> tuple[str, ...]:
         return (self.home_region,) if role in (DIRECTORY, DEPLOYER) else self.regions
 
-    def identity(self, name: str) -> IdentitySpec:
+    def identity(self, name: str) -> Identity:
         """The identity of that name; raises KeyError."""
-        return next(found for found in self.identities if found.name == name) if self._has(name) else _missing(name)
-
-    def _has(self, name: str) -> bool:
-        return any(found.name == name for found in self.identities)
-
-
-def _missing(name: str) -> IdentitySpec:
-    raise KeyError(name)
+        for found in self.identities:
+            if found.name == name:
+                return found
+        raise KeyError(name)
 
 
 def link_between(source_node: str, target_node: str) -> Link:

@@ -1,6 +1,6 @@
-"""Who served an answer: one header that grows by a hop at every node that it passes.
+"""Which nodes served an answer: one header that grows by a hop at every node that it passes.
 
-`x-brownout-trail: node;build;key id;key kind;cache>...`, the outermost node first. Empty parts mean "does not apply".
+`x-brownout-trail: node;build;key id;key kind;cache>...`, the outermost node first. An empty part does not apply.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ HEADER = "x-brownout-trail"
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One node's part in an answer. `cache` is `hit`, `miss`, `stale` (kept past its refresh point) or empty."""
+    """One node's part in an answer. `cache` is `hit`, `miss`, `stale` (served past its refresh point) or empty."""
 
     node: str
     build: str = ""
@@ -29,12 +29,6 @@ class Hop:
 def of(response: Response) -> str:
     """The trail of an answer, "" if it has none."""
     return response.headers.get(HEADER, "")
-
-
-def with_hop(response: Response, hop: Hop, inner: str = "") -> Response:
-    """The same answer with `hop` in front of `inner` (the trail of the answer that it was made from)."""
-    trail = f"{hop}>{inner}" if inner else str(hop)
-    return response.with_headers({HEADER: trail})
 
 
 def parse(text: str) -> tuple[Hop, ...]:

@@ -17,9 +17,9 @@ import uvicorn.lifespan.off  # else each node would load it for itself, by name
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from brownout.identity.core.nodes import build_node
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import NodeSpec
+from brownout.identity.roles import build_node
 from brownout.identity.server.asgi import Application, application
 from brownout.identity.server.durable import DurableRecords
 from brownout.identity.server.ports import SocketPorts

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from brownout.identity.core.topology import IdentitySpec, MachineSpec, StackSpec, link_between
+from brownout.identity.core.records import Identity
+from brownout.identity.core.topology import MachineSpec, StackSpec, link_between
 from brownout.identity.server.clock import Clock
 
 OWNER_ONLY = 0o600
@@ -94,6 +95,6 @@ def stack_from(raw: Mapping[str, Any]) -> StackSpec:
         plain,
         regions=tuple(plain.regions),
         zones=tuple(plain.zones),
-        identities=tuple(IdentitySpec(**row) for row in raw["identities"]),
+        identities=tuple(Identity(**row) for row in raw["identities"]),
         machines=tuple(machines),
     )

@@ -268,7 +268,7 @@ def test_a_push_to_nodes_that_have_the_key_proves_nothing() -> None:
 
 async def create_identity(trial: Trial) -> None:
     """Something new to replicate."""
-    body = {"object_id": "new", "resource_id": "/new", "home_region": "sydney"}
+    body = {"name": "new", "kind": "user", "object_id": "new", "resource_id": "/new", "home_region": "sydney"}
     await trial.world.control("sydney.directory", Request("PUT", "/principals/new", body=body))
 
 

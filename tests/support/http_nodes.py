@@ -11,7 +11,7 @@ import uvicorn
 
 from brownout.harness.base.ports import port_of, reserve
 from brownout.identity.core.messages import Request, Response
-from brownout.identity.server.asgi import application
+from brownout.identity.server.asgi import Handler, application
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.durable import DurableRecords
 from brownout.identity.server.ports import SocketPorts
@@ -33,7 +33,7 @@ class Echo:
 
 
 @asynccontextmanager
-async def served(node: Echo) -> AsyncIterator[int]:
+async def served(node: Handler) -> AsyncIterator[int]:
     (listener,) = reserve(1)
     server = uvicorn.Server(uvicorn.Config(application(node), lifespan="off", log_config=None, ws="none"))
     serving = asyncio.create_task(server.serve([listener]))

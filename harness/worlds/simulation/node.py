@@ -14,9 +14,9 @@ from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node
-from brownout.identity.core.nodes import build_node
 from brownout.identity.core.ports import Signer
 from brownout.identity.core.topology import NodeSpec, StackSpec
+from brownout.identity.roles import build_node
 
 
 class Surroundings(Protocol):

@@ -192,7 +192,8 @@ def test_a_token_that_was_good_is_refused_once_its_key_is_withdrawn() -> None:
         path = stack.identity_path("only-id")
         seen = [(await stack.arm("GET", path)).status]
         management: Any = stack.node("sydney.management")
-        snapshot = {"version": 9, "identities": management.replica.identities, "key_set": {"other": {"kid": "other", "k": "x"}}}
+        known = management.replica.snapshot.to_json()
+        snapshot = known | {"version": 9, "key_set": {"other": {"kid": "other", "k": "x"}}}
         await management.handle(management.internal("PUT", "/snapshot", snapshot))
         return [*seen, (await stack.arm("GET", path)).status]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from brownout.identity.core.imds import SERVER
+from brownout.identity.azure.imds import SERVER
 from brownout.identity.core.messages import Request, Response
 from support.identity_stacks import EPOCH_S, HOUR_S, QUIET_S, TOKEN_PATH, VAULT, Stack, body, hops, on_stack
 

@@ -10,7 +10,8 @@ import pytest
 
 from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
-from brownout.identity.core import claims
+from brownout.identity.azure import entra_claims
+from brownout.identity.azure.entra_claims import Verifier
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.ports import BadToken
 from support.identity_stacks import ARM, EPOCH_S, HOUR_S, QUIET_S, VAULT, Stack, body, error_code, on_stack
@@ -94,7 +95,7 @@ def test_published_keys_are_public() -> None:
 
     async def story(stack: Stack) -> tuple[Any, Any]:
         directory: Any = stack.node("sydney.directory")
-        return directory.snapshot("vault"), directory.snapshot("management")
+        return directory.catalog.snapshot("vault", {}), directory.catalog.snapshot("management", {})
 
     vault, management = on_stack(story)
     assert set(vault) == {"version", "identities", "key_set", "lines"}
@@ -243,10 +244,11 @@ def check(stack: Stack, **changed: Any) -> Any:
     """The verdict on a token that the directory's own key signs, with claims changed."""
     directory: Any = stack.node("sydney.directory")
     tenant = stack.world.spec.tenant_id
-    good = {"aud": VAULT, "iss": claims.issuer(tenant), "nbf": EPOCH_S - 300, "exp": EPOCH_S + 3600}
-    signing = directory.signing
-    token = stack.world.signer.sign(signing["key_id"], signing["private"], good | changed)
-    return claims.check(stack.world.signer, token, directory.key_set, audience=VAULT, tenant_id=tenant, now_s=stack.world.now())
+    good = {"aud": VAULT, "iss": entra_claims.issuer(tenant), "nbf": EPOCH_S - 300, "exp": EPOCH_S + 3600}
+    signing = directory.catalog.signing
+    token = stack.world.signer.sign(signing.key_id, signing.private, good | changed)
+    vault: Any = stack.node("sydney.vault")
+    return Verifier(vault, vault.replica, VAULT).check(token)
 
 
 @pytest.mark.parametrize(

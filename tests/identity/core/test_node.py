@@ -9,8 +9,9 @@ import pytest
 
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.holds import Hold
 from brownout.identity.core.messages import Request
-from brownout.identity.core.node import Hold
+from brownout.identity.core.nodes.publisher import managed_keys
 from support.identity_stacks import Stack, body, error_code, on_stack
 
 NODES = build_stack(seed=1).nodes()
@@ -82,9 +83,9 @@ def secrets_of(stack: Stack) -> set[str]:
     store: Any = stack.node("sydney.store")
     directory: Any = stack.node("sydney.directory")
     keys = {key.secret for key in store.ring.keys.values()}
-    managed = {key["secret"] for key in directory.managed_keys.values()}
+    managed = {key.secret for key in managed_keys(directory.holds).values()}
     spec = stack.world.spec
-    return keys | managed | {directory.signing["private"], spec.control_token, *spec.store_keys.values(), "given-secret"}
+    return keys | managed | {directory.catalog.signing.private, spec.control_token, *spec.store_keys.values(), "given-secret"}
 
 
 def test_no_control_answer_has_a_secret_in_it() -> None:
@@ -211,7 +212,7 @@ def test_state_is_a_picture_and_not_a_window() -> None:
 def test_a_hold_shows_what_was_decided_but_no_secret() -> None:
     """A hold's record keeps everything, what it shows lacks the secret."""
     hold = Hold("roll-key", {"overlap_s": 0}, {"made": "k", "secret": "s"}, 3)
-    assert Hold(**hold.to_record()) == hold
+    assert Hold.from_json(hold.to_json()) == hold
     assert hold.shown() == {"switch": "roll-key", "value": {"overlap_s": 0, "made": "k"}}
 
 

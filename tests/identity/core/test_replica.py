@@ -59,9 +59,9 @@ def test_replication_is_by_snapshot_and_never_by_sharing() -> None:
     async def story(stack: Stack) -> list[bool]:
         vault: Any = stack.node("melbourne.vault")
         await create(stack, "new")
-        seen = ["new" in vault.replica.identities]
+        seen = ["new" in vault.replica.snapshot.identities]
         await stack.wait(61)
-        return [*seen, "new" in vault.replica.identities]
+        return [*seen, "new" in vault.replica.snapshot.identities]
 
     assert on_stack(story) == [False, True]
 
@@ -138,9 +138,9 @@ def snapshot(version: int, **more: Any) -> dict[str, Any]:
 def test_a_replica_never_goes_backwards() -> None:
     """An older snapshot is dropped, an equal or newer one taken (I8)."""
     replica = Replica()
-    taken = [replica.take(snapshot(version, identities={"v": {"n": version}})) for version in (3, 2, 3, 5, 4)]
+    taken = [replica.take(snapshot(version, key_set={"v": {"n": version}})) for version in (3, 2, 3, 5, 4)]
     assert taken == [True, False, True, True, False]
-    assert (replica.version, replica.identities["v"]["n"]) == (5, 5)
+    assert (replica.version, replica.snapshot.key_set["v"]["n"]) == (5, 5)
 
 
 @pytest.mark.parametrize("node", ["sydney.token.z1", "melbourne.management", "melbourne.vault"])
@@ -170,7 +170,7 @@ def test_versions_grow_through_restarts_of_the_directory() -> None:
         await create(stack, "after")
         await stack.wait(61)
         vault: Any = stack.node("melbourne.vault")
-        return sorted({"before", "after"} & vault.replica.identities.keys())
+        return sorted({"before", "after"} & vault.replica.snapshot.identities.keys())
 
     assert on_stack(story) == ["after", "before"]
 

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from brownout.identity.core.messages import Response
+from brownout.identity.core.records import StoreKey
 from brownout.identity.core.settings import BUILDS
 from support.identity_stacks import Stack, body, hops, on_stack
 
-MANAGED_RECORD = {"region": "sydney", "key_id": "managed-sydney-1", "kind": "managed", "secret": "s"}
+MANAGED_KEY = StoreKey("sydney", "managed-sydney-1", "managed", "s")
 
 
 def choices(build: str, *, forced: bool, knows_managed: bool) -> list[str]:
     async def story(stack: Stack) -> list[str]:
         node: Any = stack.node("sydney.token.z1")
-        node.store.learn({"sydney": MANAGED_RECORD} if knows_managed else {}, 10**6)
+        node.store.learn({"sydney": MANAGED_KEY} if knows_managed else {}, 10**6)
         return [key.kind for key in node.store.choices("sydney", BUILDS[build], forced=forced)]
 
     return on_stack(story)
@@ -119,7 +120,7 @@ def test_keys_learnt_from_the_directory_outlive_an_older_snapshot() -> None:
 
     async def story(stack: Stack) -> list[str]:
         node: Any = stack.node("sydney.token.z1")
-        node.store.learn({"sydney": MANAGED_RECORD}, 7)
+        node.store.learn({"sydney": MANAGED_KEY}, 7)
         node.store.learn({}, 6)
         kept = [key.kind for key in node.store.choices("sydney", BUILDS["2.0"], forced=False)]
         node.store.learn({}, 8)

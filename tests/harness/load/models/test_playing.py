@@ -9,14 +9,14 @@ import pytest
 
 from brownout.harness.load.models.model import ArrivalResult, Call, Script
 from brownout.harness.load.models.playing import Playing, perform, to_record
-from brownout.identity.core.messages import CallFailed, Failure, Request, Response
+from brownout.identity.core.messages import CallFailed, CallFailure, Request, Response
 from support.client_scripts import TOKEN, arrival, begun
 
 ASK = Call("sydney.host", Request("GET", "/"))
 
 
 @pytest.mark.parametrize(("failure", "outcome"), [("refused", "refused"), ("reset", "unknown"), ("timeout", "unknown")])
-def test_a_call_without_a_response_ends_the_script(failure: Failure, outcome: str) -> None:
+def test_a_call_without_a_response_ends_the_script(failure: CallFailure, outcome: str) -> None:
     """Only a refused connection certainly did not happen; after a reset or a timeout it is not known."""
     playing, _ = begun(arrival("token", "token"))
     assert playing.next(CallFailed(failure, "sydney.host")) == ArrivalResult(0, outcome, failure)  # type: ignore[arg-type]

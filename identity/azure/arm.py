@@ -1,4 +1,7 @@
-"""ARM's shapes: resource paths, identity and machine resources, asynchronous operations (docs/reference/azure-wire.md#arm)."""
+"""ARM's shapes: resource paths, resources of identities and machines, errors.
+
+Wire facts: docs/reference/azure-wire.md#arm.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from brownout.identity.core.messages import Response
+from brownout.identity.core.nodes.machines import WantedIdentities
+from brownout.identity.core.records import KINDS, Json, Machine, Principal
+from brownout.identity.core.surface import Code, Failure
+from brownout.identity.core.topology import REGIONS
+
+LOCATIONS: Mapping[str, str] = {region.azure_name: name for name, region in REGIONS.items()}
 UAI_TYPE = "microsoft.managedidentity/userassignedidentities"
 VM_TYPE = "microsoft.compute/virtualmachines"
 IDENTITY_KINDS = frozenset({"None", "SystemAssigned", "UserAssigned"})
-_KINDS = frozenset({"system", "user"})
+# How each failure of the service shows: status and code.
+_SHOWN: Mapping[Code, tuple[int, str]] = {
+    "not-found": (404, "ResourceNotFound"),
+    "not-assignable": (400, "FailedIdentityOperation"),
+    "unready": (503, "ServiceUnavailable"),
+    "unreachable": (503, "InternalServerError"),
+    "unavailable": (500, "InternalServerError"),
+    "unpublished": (503, "ServiceUnavailable"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +48,27 @@ class ArmPath:
         return self.spelled
 
 
+def error(status: int, code: str, message: str) -> Response:
+    """An error in ARM's envelope (docs/reference/azure-wire.md#arm-errors)."""
+    return Response(status, {"error": {"code": code, "message": message}})
+
+
+def failed(failure: Failure) -> Response:
+    """What ARM shows of a failure of the service: the inner status, never the key."""
+    status, code = _SHOWN[failure.code]
+    if code == "InternalServerError":
+        return error(status, code, f"The identity service could not complete the operation: {failure.message}.")
+    return error(status, code, failure.message)
+
+
+def region_of(location: str, default: str) -> str:
+    """Our region's name for an Azure location (or for our own name); `default` when none is given."""
+    if not location:
+        return default
+    bare = location.replace(" ", "").lower()
+    return LOCATIONS.get(bare, bare)
+
+
 def parse_path(path: str) -> ArmPath | None:
     """The parts of `/subscriptions/S[/resourceGroups/G]/providers/P/T[/NAME]`; None for any other path."""
     parts = [part for part in path.split("/") if part]
@@ -44,19 +83,27 @@ def parse_path(path: str) -> ArmPath | None:
     return ArmPath(lower[1], lower[3] if grouped else "", f"{rest[1]}/{rest[2]}", name, path)
 
 
-def identity_kinds(identity: Mapping[str, Any]) -> frozenset[str]:
+def identity_kinds(identity: Json) -> frozenset[str]:
     """The parts of an identity block's type, which comes with or without a space after the comma; empty without one."""
     return frozenset(part.strip() for part in str(identity.get("type") or "").split(",") if part.strip())
 
 
-def kinds_taken_away(identity: Mapping[str, Any]) -> frozenset[str]:
+def kinds_taken_away(identity: Json) -> frozenset[str]:
     """Kinds of identity, `system` and `user`, that the block's type leaves out and so takes away; none without a type."""
     wanted = identity_kinds(identity)
     named = frozenset(kind for name, kind in (("SystemAssigned", "system"), ("UserAssigned", "user")) if name in wanted)
-    return _KINDS - named if wanted else frozenset()
+    return KINDS - named if wanted else frozenset()
 
 
-def body_problem(body: Mapping[str, Any]) -> str:
+def wanted_identities(identity: Json) -> WantedIdentities:
+    """What an identity block asks for: a type says all that the machine is to have, an entry of null takes away."""
+    entries = identity.get("userAssignedIdentities") or {}
+    assignments = tuple((str(resource_id), entry is not None) for resource_id, entry in entries.items())
+    own = "SystemAssigned" in identity_kinds(identity)
+    return WantedIdentities(own, assignments, kinds_taken_away(identity))
+
+
+def body_problem(body: Json) -> str:
     """What is wrong with the shape of a resource that a client sent, "" for nothing."""
     identity = body.get("identity") or {}
     for name, value, shape in (
@@ -76,38 +123,39 @@ def body_problem(body: Mapping[str, Any]) -> str:
     return ""
 
 
-def identity_resource(record: Mapping[str, Any], tenant_id: str, location: str) -> dict[str, Any]:
+def identity_resource(principal: Principal, tenant_id: str) -> dict[str, Any]:
     """A user-assigned identity as ARM shows it."""
+    identity = principal.identity
     return {
-        "id": record["resource_id"],
-        "name": record["name"],
+        "id": identity.resource_id,
+        "name": identity.name,
         "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
-        "location": location,
-        "tags": record.get("tags", {}),
+        "location": REGIONS[identity.home_region].azure_name,
+        "tags": principal.tags or {},
         "properties": {
             "tenantId": tenant_id,
-            "principalId": record["object_id"],
-            "clientId": record["client_id"],
+            "principalId": identity.object_id,
+            "clientId": identity.client_id,
             "isolationScope": "None",
         },
     }
 
 
-def machine_resource(arm_id: str, name: str, location: str, identities: Any, tenant_id: str) -> dict[str, Any]:
+def machine_resource(machine: Machine, location: str, tenant_id: str) -> dict[str, Any]:
     """A virtual machine as ARM shows it, with its identity block."""
-    system = [item for item in identities if item["kind"] == "system"]
-    user = [item for item in identities if item["kind"] == "user"]
+    system = [identity for identity in machine.identities if identity.is_system]
+    user = [identity for identity in machine.identities if not identity.is_system]
     kinds = ["SystemAssigned"] * bool(system) + ["UserAssigned"] * bool(user)
     block: dict[str, Any] = {"type": ", ".join(kinds) or "None"}
     if system:
-        block |= {"principalId": system[0]["object_id"], "tenantId": tenant_id}
+        block |= {"principalId": system[0].object_id, "tenantId": tenant_id}
     if user:
         block["userAssignedIdentities"] = {
-            item["resource_id"]: {"principalId": item["object_id"], "clientId": item["client_id"]} for item in user
+            identity.resource_id: {"principalId": identity.object_id, "clientId": identity.client_id} for identity in user
         }
     return {
-        "id": arm_id,
-        "name": name,
+        "id": machine.resource_id,
+        "name": machine.name,
         "type": "Microsoft.Compute/virtualMachines",
         "location": location,
         "identity": block,

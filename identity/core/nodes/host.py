@@ -1,38 +1,39 @@
-"""The host: emulated machines, each with its own IMDS under its own path, and the host's token cache.
+"""The host: many emulated machines, their routing to token nodes, and the host's token cache.
 
-`/{machine}/metadata/identity/oauth2/token` answers as IMDS does
-(docs/reference/azure-wire.md#imds-token-answer): every value a string, the same
-token with falling `expires_in` until it is refreshed. A machine of a scale set is any `name_<digits>`; it exists from its
-first request on, cold. Which token node a machine uses is the host's routing: its own zone, the next zones when that one
-does not answer, or wherever an operator has failed the zone or the region over to.
+A machine of a scale set is any `name_<digits>`; it exists from its first request on, cold. Which token node a machine uses
+is the host's routing: its own zone, the next zones when that one does not answer, or the zone or region that an operator
+has failed over to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from brownout.identity.core import imds
+from brownout.identity.core import trail
+from brownout.identity.core.holds import Switch, Value, nothing_to_undo
 from brownout.identity.core.messages import CallFailed, Request, Response
-from brownout.identity.core.node import Node, Switch, Value, error, nothing_to_undo
+from brownout.identity.core.node import Node
 from brownout.identity.core.ports import Ports
-from brownout.identity.core.token_cache import CachedToken, TokenCache
+from brownout.identity.core.records import CachedToken, Identity, Json, Machine, TokenRequest
+from brownout.identity.core.surface import Failure, Issued, Served, error
+from brownout.identity.core.token_cache import TokenCache
 from brownout.identity.core.topology import HOST, NodeSpec
-from brownout.identity.core.trail import Hop, of, with_hop
+from brownout.identity.core.trail import Hop
 
 SCALE_SET_DIGITS = 9
-UNREACHABLE = Response(503, {"error": "unknown", "error_description": "the managed identity service does not answer"})
+UNREACHABLE = Failure("unreachable", "the managed identity service does not answer")
+PATIENCE = 1.5  # a token node's own call to a store may time out before the host's call to the token node does
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """A machine as its host knows it; `arm_id` is the ARM id that identities are assigned to."""
+class ForcedAnswer:
+    """What an `answer` hold wants a machine's endpoint to say; without a body the vendor's own words for that status."""
 
-    name: str
-    zone: str
-    arm_id: str
-    identities: tuple[Mapping[str, Any], ...]
+    status: int
+    body: Json | None = None
+    retry_after_s: float | None = None
 
 
 class Host(Node):
@@ -50,28 +51,29 @@ class Host(Node):
         )
         self.machines: dict[str, Machine] = {}
         self.scale_sets: dict[str, Machine] = {}
-        self.imds_requests: dict[str, int] = {}
+        self.requests: dict[str, int] = {}  # for credentials, by machine
         self._answers_left: dict[str, int] = {}
-        self.switches = {
+        self._hops = {cache: Hop(self.name, cache=cache) for cache in ("hit", "miss", "stale")}
+        self.holds.switches = {
             "route-zone": Switch(self._route_zone, nothing_to_undo),
             "route-region": Switch(self._route_region, nothing_to_undo),
             "answer": Switch(self._start_answering, self._stop_answering),
         }
         for machine in self.stack.machines:
             if machine.region == self.region:
-                identities = tuple(asdict(self.stack.identity(name)) for name in machine.identities)
-                made = Machine(machine.name, machine.zone, machine.resource_id, identities)
+                identities = tuple(self.stack.identity(name) for name in machine.identities)
+                made = Machine(machine.name, machine.zone, machine.resource_id, identities, machine.scale_set)
                 (self.scale_sets if machine.scale_set else self.machines)[machine.name] = made
 
-    def take_up(self, kind: str, name: str, record: Value) -> None:
+    def take_up(self, kind: str, name: str, record: Json) -> None:
         if kind == "machine" and record.get("deleted"):
             self.machines.pop(name, None)
         elif kind == "machine":
-            self.machines[name] = Machine(**{**record, "identities": tuple(record["identities"])})
+            self.machines[name] = Machine.from_json(record)
 
-    def state(self) -> Value:
+    def state(self) -> Json:
         routes = {zone: self._route(zone) for zone in self.stack.zones}
-        return {"routes": routes, "cached": len(self.cache), "imds_requests": dict(self.imds_requests)}
+        return {"routes": routes, "cached": len(self.cache), "imds_requests": dict(self.requests)}
 
     def machine(self, name: str) -> Machine | None:
         """The machine of that name, or the instance `set_<digits>` of a scale set; None if there is none."""
@@ -82,73 +84,55 @@ class Host(Node):
         if found is None or not (number.isascii() and number.isdigit()) or len(number) > SCALE_SET_DIGITS:
             return None
         zones = self.stack.zones
-        return Machine(name, zones[int(number) % len(zones)], found.arm_id, found.identities)
+        return Machine(name, zones[int(number) % len(zones)], found.resource_id, found.identities)
 
-    async def serve(self, request: Request) -> Response:
+    async def serve(self, request: Request) -> Served | None:
         if request.path.startswith("/machines/"):
-            return await self._change_machine(request, request.path.removeprefix("/machines/"))
-        name, _, path = request.path.removeprefix("/").partition("/")
-        machine = self.machine(name)
-        if machine is None:
-            return with_hop(error(404, "MachineNotFound", f"{self.region} has no machine {name!r}"), self.hop())
-        forced = self._forced_answer(name)
-        if forced is not None:
-            return with_hop(forced, self.hop())
-        if path != imds.TOKEN_PATH:
-            return with_hop(imds.metadata(machine, path, request, self.stack, self.region), self.hop())
-        self.imds_requests[name] = self.imds_requests.get(name, 0) + 1
-        return await self._imds_token(machine, request)
+            return Served(await self._change_machine(request, request.path.removeprefix("/machines/")))
+        return None
 
-    async def _imds_token(self, machine: Machine, request: Request) -> Response:
-        asked = imds.parse(request, machine.identities, self.settings)
-        if isinstance(asked, Response):
-            return with_hop(asked, self.hop())
-        response = await self.token(machine, asked.identity, asked.resource)
-        inner, cache = of(response), response.headers.get("x-cache", "")
-        answer = imds.answer(response, asked, self.ports.now())
-        return with_hop(answer, Hop(self.name, cache=cache), inner)
+    def count_request(self, machine: str) -> None:
+        """Counts one request for a credential, for the node's state."""
+        self.requests[machine] = self.requests.get(machine, 0) + 1
 
-    async def token(
-        self, machine: Machine, identity: Mapping[str, Any], resource: str, *, age_s: float | None = None
-    ) -> Response:
-        """A token in the token node's shape, from the cache or from a token node; header `x-cache` says which.
+    async def issue(self, machine: Machine, identity: Identity, resource: str, *, age_s: float | None = None) -> Issued:
+        """A token from the cache or from a token node; failures are the token node's, and `unreachable`.
 
         `age_s` asks for one that was issued that long ago (it fills caches as a long-running stack's would be).
         """
-        key, now_s = (identity["object_id"], machine.name, resource), self.ports.now()
+        key, now_s = (identity.object_id, machine.name, resource), self.ports.now()
         freshness = self.cache.freshness(key, now_s) if self.settings.host_cache else "none"
         cached = self.cache.get(key)
         if freshness == "fresh" and cached is not None and age_s is None:
-            return Response(200, cached.to_body(), {"x-cache": "hit"})
-        response = await self._ask(machine, identity, resource, age_s)
-        if response.ok and response.body is not None:
-            self.cache.put(key, CachedToken(**response.body))
+            return Issued(self._hops["hit"], token=cached)
+        issued_s = None if age_s is None else now_s - age_s
+        wanted = TokenRequest(identity.object_id, identity.home_region, machine.resource_id, machine.name, resource, issued_s)
+        assert wanted.key == key, "both caches tell the same tokens apart"
+        asked = await self._ask(machine.zone, wanted)
+        if asked.token is not None:
+            self.cache.put(key, asked.token)
             if self.cache.freshness(key, now_s) == "due":  # the token node's own cache gave us the one that we had
                 self.cache.asked(key, now_s)
-            return _marked(response, "miss")
-        if freshness == "due" and cached is not None and response.status >= 500:
+        elif freshness == "due" and cached is not None and asked.failure is not None and asked.failure.is_outage:
             self.cache.asked(key, now_s)
-            return _marked(Response(200, cached.to_body(), response.headers), "stale")
-        return _marked(response, "miss")
+            return Issued(self._hops["stale"], asked.inner, token=cached)
+        return asked
 
-    async def _ask(self, machine: Machine, identity: Mapping[str, Any], resource: str, age_s: float | None) -> Response:
-        body = {
-            "object_id": identity["object_id"],
-            "home_region": identity["home_region"],
-            "host_machine": machine.name,
-            "machine": machine.arm_id,
-            "resource": resource,
-        }
-        if age_s is not None:
-            body["issued_s"] = self.ports.now() - age_s
-        request = self.internal("POST", "/token", body)
-        for node in self._route(machine.zone):
+    async def _ask(self, zone: str, wanted: TokenRequest) -> Issued:
+        """What the zone's token nodes say: the first that answers decides."""
+        hop, request = self._hops["miss"], self.internal("POST", "/token", wanted.to_json())
+        for node in self._route(zone):
             try:
-                return await self.ports.call(node, request, timeout_s=1.5 * self.settings.call_timeout_ms / 1000)
+                response = await self.ports.call(node, request, timeout_s=PATIENCE * self.call_timeout_s)
             except CallFailed as failed:
                 if failed.failure == "timeout":
                     break  # trying another zone would outlast the client
-        return UNREACHABLE
+                continue
+            inner = trail.of(response)
+            if response.ok and response.body is not None:
+                return Issued(hop, inner, token=CachedToken.from_json(response.body))
+            return Issued(hop, inner, failure=Failure.from_response(response))
+        return Issued(hop, failure=UNREACHABLE)
 
     def _route(self, zone: str) -> list[str]:
         """The token nodes that a zone's machines use, in order; the newest route hold wins."""
@@ -187,21 +171,25 @@ class Host(Node):
     async def _stop_answering(self, fault_id: str, value: Value) -> None:
         self._answers_left.pop(fault_id, None)
 
-    def _forced_answer(self, machine: str) -> Response | None:
+    def forced_answer(self, machine: str) -> ForcedAnswer | None:
+        """What the oldest `answer` hold on the machine wants said, which counts as one of its times; None without one."""
         for fault_id, hold in self.holds.items():
-            if hold.switch != "answer" or hold.value.get("machine") not in (None, machine):
+            value = hold.value
+            if hold.switch != "answer" or value.get("machine") not in (None, machine):
                 continue
-            if hold.value.get("times") is not None:
-                left = self._answers_left.get(fault_id, int(hold.value["times"]))
+            if value.get("times") is not None:
+                left = self._answers_left.get(fault_id, int(value["times"]))
                 if left <= 0:
                     continue
                 self._answers_left[fault_id] = left - 1
-            self.imds_requests[machine] = self.imds_requests.get(machine, 0) + 1
-            return imds.forced(hold.value)
+            self.count_request(machine)
+            retry_after_s = value.get("retry_after_s")
+            retry_after_s = None if retry_after_s is None else float(retry_after_s)
+            return ForcedAnswer(int(value["status"]), value.get("body") or None, retry_after_s)
         return None
 
     async def _change_machine(self, request: Request, name: str) -> Response:
-        """The management node tells the host which identities a machine has now (None takes the machine away)."""
+        """The management node says which identities a machine has now, or that there is no such machine any more."""
         if not self.is_internal(request):
             return error(401, "Unauthorized", "machines are changed by the management node")
         if request.method == "DELETE":
@@ -210,9 +198,10 @@ class Host(Node):
             return Response(200, {})
         body = request.body or {}
         zone = str(body.get("zone") or self.stack.zones[0])
-        machine = Machine(name, zone, str(body["arm_id"]), tuple(body["identities"]))
+        machine = Machine.from_json({**body, "name": name, "zone": zone})
+        assert not machine.scale_set, "scale sets come with the stack"
         self.machines[name] = machine
-        await self.ports.persist(f"machine:{name}", asdict(machine) | {"identities": list(machine.identities)})
+        await self.ports.persist(f"machine:{name}", machine.to_json())
         return Response(200, {})
 
     async def control(self, request: Request) -> Response:
@@ -230,12 +219,8 @@ class Host(Node):
             machine = self.machine(str(item["machine"]))
             if machine is None or not machine.identities:
                 return error(404, "MachineNotFound", f"no machine {item['machine']!r} with an identity")
-            response = await self.token(machine, machine.identities[0], str(item["resource"]), age_s=float(item["age_s"]))
-            if not response.ok:
-                return error(502, "PrimeFailed", f"{item['machine']}: {response.status} {response.body}")
+            issued = await self.issue(machine, machine.identities[0], str(item["resource"]), age_s=float(item["age_s"]))
+            if issued.failure is not None:
+                return error(502, "PrimeFailed", f"{item['machine']}: {issued.failure.code}: {issued.failure.message}")
             primed += 1
         return Response(200, {"primed": primed})
-
-
-def _marked(response: Response, cache: str) -> Response:
-    return Response(response.status, response.body, {**response.headers, "x-cache": cache})

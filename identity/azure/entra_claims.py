@@ -1,0 +1,143 @@
+"""Access tokens as managed identities get them, version 1.0 and app-only, and how they are checked.
+
+Wire facts: docs/reference/azure-wire.md#access-token-claims.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from brownout.identity.core.node import Node
+from brownout.identity.core.ports import BadToken
+from brownout.identity.core.records import Identity, Json, Jwk
+from brownout.identity.core.replica import Replica
+
+SKEW_ALLOWED_S = 300.0  # verifiers of the field allow five minutes either way
+STARTS_BEFORE_S = 300  # `nbf` is five minutes before a token is issued
+ARM_AUDIENCE = "https://management.azure.com"
+TOKENS_REMEMBERED = 4096
+WELL_KNOWN_RESOURCES = (
+    ARM_AUDIENCE,
+    "https://management.core.windows.net",
+    "https://vault.azure.net",
+    "https://storage.azure.com",
+    "https://graph.microsoft.com",
+    "https://database.windows.net",
+    "https://ossrdbms-aad.database.windows.net",
+    "https://servicebus.azure.net",
+    "https://eventhubs.azure.net",
+    "https://cosmos.azure.com",
+    "https://cognitiveservices.azure.com",
+    "https://containerregistry.azure.net",
+    "https://monitor.azure.com",
+    "https://api.loganalytics.io",
+    "https://datalake.azure.net",
+    "https://batch.core.windows.net",
+    "https://search.azure.com",
+)
+_STORAGE_HOSTS = (".blob.core.windows.net", ".queue.core.windows.net", ".table.core.windows.net")
+
+
+def is_known_resource(resource: str, extra: tuple[str, ...]) -> bool:
+    """True for a resource that the tenant knows; a trailing slash does not matter for that."""
+    bare = resource.rstrip("/")
+    return bare in WELL_KNOWN_RESOURCES or bare in extra or bare.endswith(_STORAGE_HOSTS)
+
+
+def issuer(tenant_id: str) -> str:
+    return f"https://sts.windows.net/{tenant_id}/"
+
+
+def managed_identity_claims(
+    *,
+    tenant_id: str,
+    identity: Identity,
+    machine: str,
+    holder: str,
+    resource: str,
+    issued_s: float,
+    lifetime_s: float,
+) -> dict[str, Any]:
+    """The claims of a token for `identity`, used from `machine`, for `resource` exactly as it was asked for.
+
+    `machine` is an ARM id and may be a scale set's; `holder` is the one machine that gets the token.
+    """
+    issued = int(issued_s)
+    marker = hashlib.sha256(f"{identity.object_id}|{holder}|{resource}|{issued_s}".encode()).hexdigest()[:22]
+    claims = {
+        "aud": resource,
+        "iss": issuer(tenant_id),
+        "iat": issued,
+        "nbf": issued - STARTS_BEFORE_S,
+        "exp": issued + int(lifetime_s) + 1,
+        "appid": identity.client_id,
+        "appidacr": "2",
+        "idp": issuer(tenant_id),
+        "idtyp": "app",
+        "oid": identity.object_id,
+        "sub": identity.object_id,
+        "tid": tenant_id,
+        "uti": marker,
+        "ver": "1.0",
+        "xms_mirid": identity.resource_id,
+    }
+    return claims if identity.is_system else claims | {"xms_az_rid": machine}
+
+
+def operator_claims(*, tenant_id: str, issued_s: float, lifetime_s: float) -> dict[str, Any]:
+    """The claims of a token with which the stack's operator uses ARM."""
+    issued = int(issued_s)
+    return {
+        "aud": ARM_AUDIENCE,
+        "iss": issuer(tenant_id),
+        "iat": issued,
+        "nbf": issued - STARTS_BEFORE_S,
+        "exp": issued + int(lifetime_s),
+        "oid": "operator",
+        "tid": tenant_id,
+    }
+
+
+class Verifier:
+    """Judges the tokens that a node's callers show, with the node's own replica and clock.
+
+    A token that was good stays good until its end for as long as the replica has the same keys: checking a signature is
+    the dearest step of a request.
+    """
+
+    def __init__(self, node: Node, replica: Replica, audience: str) -> None:
+        self._node, self._replica, self._audience = node, replica, audience
+        self._good: dict[str, Json] = {}
+        self._good_for: Mapping[str, Jwk] = {}
+
+    def check(self, token: str) -> Json:
+        """The claims of a token that is good here and now; raises BadToken with the reason."""
+        key_set = self._replica.snapshot.key_set
+        if self._good_for != key_set or len(self._good) >= TOKENS_REMEMBERED:
+            self._good_for, self._good = key_set, {}
+        now_s = self._node.ports.now()
+        known = self._good.get(token)
+        if known is not None and now_s < float(known["exp"]):
+            return known
+        claims = self._node.ports.signer.verify(token, key_set)
+        self._check_claims(claims, now_s)
+        self._good[token] = claims
+        return claims
+
+    def _check_claims(self, claims: Json, now_s: float) -> None:
+        if str(claims.get("aud", "")).rstrip("/") != self._audience:
+            raise BadToken(f"audience is {claims.get('aud')!r}, not {self._audience!r}")
+        if claims.get("iss") != issuer(self._node.stack.tenant_id):
+            raise BadToken(f"issuer is {claims.get('iss')!r}")
+        if now_s > float(claims.get("exp", 0)) + SKEW_ALLOWED_S:
+            raise BadToken("the token has expired")
+        if now_s < float(claims.get("nbf", 0)) - SKEW_ALLOWED_S:
+            raise BadToken("the token is not valid yet")
+
+
+def bearer_token(authorization: str) -> str:
+    """The token of an `Authorization: Bearer` header, "" for any other."""
+    scheme, _, token = authorization.partition(" ")
+    return token if scheme.lower() == "bearer" else ""

@@ -1,0 +1,167 @@
+"""The machines that a management node knows, and the identities that they are given and lose.
+
+Creating a machine with an identity of its own includes creating that identity, so it fails with it (claim C7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from brownout.identity.core.messages import CallFailed
+from brownout.identity.core.nodes.reader import Reader
+from brownout.identity.core.nodes.writer import IdentityWriter, Written
+from brownout.identity.core.records import KINDS, Identity, Json, Machine, Principal
+from brownout.identity.core.surface import Failure
+from brownout.identity.core.topology import HOST
+from brownout.identity.core.trail import Hop
+
+HOST_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WantedIdentities:
+    """A change of a machine's identities: one of its own, resource ids to assign (True) or take away, kinds to remove."""
+
+    own: bool = False
+    assignments: tuple[tuple[str, bool], ...] = ()
+    without: frozenset[str] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        assert self.without <= KINDS, self.without
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A machine as a change left it, and the first failure if there was one."""
+
+    machine: Machine
+    hop: Hop
+    inner: str = ""
+    failure: Failure | None = None
+
+
+class Machines:
+    """The machines of one region: those of the stack's specification and those created since."""
+
+    def __init__(self, node: Reader, writer: IdentityWriter) -> None:
+        self._node, self._writer = node, writer
+        self._machines: dict[str, Machine] = {}
+        for spec in node.stack.machines:
+            if spec.region == node.region:
+                identities = tuple(node.stack.identity(name) for name in spec.identities)
+                machine = Machine(spec.name, spec.zone, spec.resource_id, identities, spec.scale_set)
+                self._machines[machine.key] = machine
+
+    def take_up(self, name: str, record: Json) -> None:
+        """Takes up one durable record of a machine."""
+        if record.get("deleted"):
+            self._machines.pop(name, None)
+        else:
+            self._machines[name] = Machine.from_json(record)
+
+    def find(self, resource_id: str) -> Machine | None:
+        """The machine of that resource id; case does not matter."""
+        return self._machines.get(resource_id.lower())
+
+    def new(self, resource_id: str, name: str) -> Machine:
+        """A machine that is about to be created."""
+        return Machine(name, self._node.stack.zones[0], resource_id)
+
+    async def change(self, machine: Machine, wanted: WantedIdentities) -> Changed:
+        """Changes the machine's identities; when nothing failed the machine is durable and its host knows it.
+
+        What a wanted kind leaves out is removed last, once the rest is in place.
+        """
+        changed = await self._with_identities(machine, wanted)
+        if changed.failure is None:
+            await self._keep(changed.machine)
+        return changed
+
+    async def delete(self, machine: Machine) -> Changed:
+        """Deletes the machine with its own identity; those that it shares are no longer assigned to it."""
+        changed = await self._without(machine, KINDS)
+        if changed.failure is None:
+            await self._node.ports.persist(f"machine:{machine.key}", {"deleted": True})
+            self._machines.pop(machine.key, None)
+            await self._tell_host("DELETE", machine)
+            assert self.find(machine.resource_id) is None, machine
+        return changed
+
+    async def _with_identities(self, machine: Machine, wanted: WantedIdentities) -> Changed:
+        hop, inner, made = self._node.hop(), "", None
+        if wanted.own and not any(identity.is_system for identity in machine.identities):
+            made = Principal(
+                self._writer.new_identity(machine.resource_id, machine.name, "system", self._node.region),
+                tags={},
+                assigned=(machine.key,),
+            )
+            written = await self._writer.write(made)
+            hop, inner = written.hop, written.inner
+            if written.failure is not None:
+                return Changed(machine, hop, inner, written.failure)
+            machine = machine.with_identities((*machine.identities, made.identity))
+        for resource_id, present in wanted.assignments:
+            written, machine = await self._assign(machine, resource_id, present=present)
+            hop, inner = written.hop, written.inner
+            if written.failure is not None:
+                if made is not None:
+                    await self._writer.erase(made)  # it would belong to a machine that never was
+                return Changed(machine, hop, inner, written.failure)
+        if any(identity.kind in wanted.without for identity in machine.identities):
+            return await self._without(machine, wanted.without)
+        return Changed(machine, hop, inner)
+
+    async def _without(self, machine: Machine, kinds: Collection[str]) -> Changed:
+        """The machine without identities of these kinds: its own is deleted, shared ones are no longer assigned."""
+        hop, inner, left = self._node.hop(), "", machine
+        for identity in machine.identities:
+            if identity.kind not in kinds:
+                continue
+            if identity.is_system:
+                written = await self._writer.erase(Principal(identity))
+            else:
+                written, left = await self._assign(left, identity.resource_id, present=False)
+            hop, inner = written.hop, written.inner
+            if written.failure is not None:
+                return Changed(left, hop, inner, written.failure)
+        kept = tuple(identity for identity in left.identities if identity.kind not in kinds)
+        return Changed(left.with_identities(kept), hop, inner)
+
+    async def _assign(self, machine: Machine, resource_id: str, *, present: bool) -> tuple[Written, Machine]:
+        """Writes the assignment to the identity's home store and takes it into the machine.
+
+        Taking away succeeds for what is not there, also when the identity itself does not exist any more.
+        """
+        known = await self._writer.find(resource_id)
+        if known is None and present:
+            text = f"The linked resource '{resource_id}' was not found."
+            return Written(self._node.hop(), failure=Failure("not-assignable", text)), machine
+        written = Written(self._node.hop())
+        if known is not None:
+            written = await self._writer.assign(known.identity, machine, present=present)
+        if written.failure is not None and (present or written.failure.code != "not-found"):
+            return written, machine
+        others = tuple(other for other in machine.identities if not _is_shared(other, resource_id))
+        added = (known.identity,) if known is not None and present else ()
+        return Written(written.hop, written.inner, written.effect), machine.with_identities((*others, *added))
+
+    async def _keep(self, machine: Machine) -> None:
+        """Makes the machine durable here and known to the host that runs it."""
+        await self._node.ports.persist(f"machine:{machine.key}", machine.to_json())
+        self._machines[machine.key] = machine
+        await self._tell_host("PUT", machine)
+
+    async def _tell_host(self, method: str, machine: Machine) -> None:
+        if machine.scale_set:
+            return  # its instances are made up by the host
+        request = self._node.internal(method, f"/machines/{machine.name}", machine.to_json())
+        try:
+            await self._node.ports.call(f"{self._node.region}.{HOST}", request, timeout_s=HOST_TIMEOUT_S)
+        except CallFailed:
+            return  # the host learns of it with the next change; the record here is already durable
+
+
+def _is_shared(identity: Identity, resource_id: str) -> bool:
+    """True for an identity of that resource id that is not the machine's own, whose resource id is the machine's."""
+    return not identity.is_system and identity.resource_id.lower() == resource_id.lower()

@@ -1,0 +1,192 @@
+"""The store: a region's identity metadata, durable, behind signed requests.
+
+A deleted record stays as a tombstone. So a record that is missing altogether was lost with the disk, and the directory may
+give it back (`PUT /admin/records/ID`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from brownout.identity.core.holds import Switch, Value
+from brownout.identity.core.keys import ALWAYS, KeyRing, key_id_of, manual_key
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import Node
+from brownout.identity.core.nodes.reader import object_id_of
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.records import MANAGED, Json, StoreKey, StoreRecord
+from brownout.identity.core.surface import Served, error
+from brownout.identity.core.topology import STORE, MachineSpec, NodeSpec
+from brownout.identity.core.trail import Hop
+
+REFUSAL = "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly"
+
+
+class Store(Node):
+    """One region's store."""
+
+    role = STORE
+
+    def __init__(self, spec: NodeSpec, ports: Ports) -> None:
+        super().__init__(spec, ports)
+        self.records: dict[str, StoreRecord] = {}
+        self.generations = 0
+        self.ring = self._ring()
+        self.holds.switches = {
+            "roll-key": Switch(self._roll, self._rebuild),
+            "invalidate-key": Switch(self._invalidate, self._rebuild),
+            "accept-key": Switch(self._accept, self._rebuild),
+        }
+
+    async def start(self) -> None:
+        self._seed()
+        await super().start()
+        for fault_id, hold in tuple(self.holds.items()):
+            if not hold.decided:  # killed between taking the hold and deciding what it means
+                await self.holds.switches[hold.switch].engage(fault_id, hold.value)
+        self.ring = self._ring()
+
+    def _ring(self) -> KeyRing:
+        """The key ring, a function of the holds alone: the manual key, then what each hold does, in order."""
+        first = manual_key(self.region, self.stack.store_keys[self.region])
+        ring = KeyRing({first.key_id: first})
+        for fault_id, hold in self.holds.items():
+            decided = hold.decided
+            if not decided:
+                continue
+            if hold.switch == "roll-key":
+                made = StoreKey(self.region, decided["made"], MANAGED, decided["secret"])
+                assert made.key_id not in ring.keys, "a key id names one secret for ever"
+                ring.keys[made.key_id] = made
+                ring.revoked[fault_id] = decided["revokes"]
+            elif hold.switch == "invalidate-key":
+                ring.revoked[fault_id] = {decided["resolved"]: decided["at_s"]}
+            else:
+                ring.accepted[fault_id] = decided["resolved"]
+        assert first.key_id in ring.keys, "a ring has its manual key, valid or not"
+        return ring
+
+    async def _rebuild(self, fault_id: str, value: Value) -> None:
+        self.ring = self._ring()
+
+    def _seed(self) -> None:
+        """The identities of the specification that are at home here, with their assignments."""
+        assigned: dict[str, list[str]] = {identity.name: [] for identity in self.stack.identities}
+        for machine_id, name in assignments(self.stack.machines):
+            assigned[name].append(machine_id)
+        for identity in self.stack.identities:
+            if identity.home_region == self.region:
+                self.records[identity.object_id] = StoreRecord(identity, assigned=tuple(assigned[identity.name]))
+
+    def take_up(self, kind: str, name: str, record: Json) -> None:
+        if kind == "identity":
+            self.records[name] = StoreRecord.from_json(record)
+        elif kind == "generations":
+            self.generations = int(record["made"])
+
+    def state(self) -> Json:
+        alive = sum(1 for record in self.records.values() if not record.deleted)
+        return {"keys": self.ring.report(self.ports.now()), "identities": alive}
+
+    async def serve(self, request: Request) -> Served:
+        why_not = self.ring.accepts(request, self.ports.now())
+        if why_not:
+            return Served(error(403, "AuthenticationFailed", f"{REFUSAL} ({why_not})"), self.hop())
+        key_id = key_id_of(request)
+        assert self.ring.valid_until_s(key_id) > self.ports.now(), "what is served was signed with a key that is valid now"
+        return Served(await self._read_or_write(request), Hop(self.name, "", key_id, self.ring.keys[key_id].kind))
+
+    async def _read_or_write(self, request: Request) -> Response:
+        _, collection, object_id, *action = (*request.path.split("/"), "", "")[:4]
+        if collection != "identities" or not object_id:
+            return error(404, "ResourceNotFound", f"the store has no {request.path}")
+        assert object_id == object_id_of(request), request.path
+        if action and action[0] == "assign" and request.method == "POST":
+            return await self._assign(object_id, request.body or {})
+        if request.method == "GET":
+            found = self._alive(object_id)
+            return Response(200, found.to_json()) if found else _absent(object_id)
+        if request.method == "PUT":
+            return await self._put(object_id, request.body or {})
+        if request.method == "DELETE":
+            return await self._delete(object_id)
+        return error(405, "MethodNotAllowed", request.method)
+
+    def _alive(self, object_id: str) -> StoreRecord | None:
+        record = self.records.get(object_id)
+        return None if record is None or record.deleted else record
+
+    async def _put(self, object_id: str, body: Json) -> Response:
+        """Creates or updates; tags and assignments that the request does not name stay as they are."""
+        known = self._alive(object_id)
+        before = known.to_json() if known else {}
+        await self._save(object_id, StoreRecord.from_json({**before, **body}))
+        return Response(200 if known else 201, self.records[object_id].to_json())
+
+    async def _delete(self, object_id: str) -> Response:
+        record = self._alive(object_id)
+        if record is None:
+            return Response(204)
+        await self._save(object_id, replace(record, deleted=True, assigned=()))
+        return Response(200, self.records[object_id].to_json())
+
+    async def _assign(self, object_id: str, body: Json) -> Response:
+        record = self._alive(object_id)
+        if record is None:
+            return _absent(object_id)
+        machine = str(body["machine"]).lower()
+        others = tuple(name for name in record.assigned if name != machine)
+        await self._save(object_id, replace(record, assigned=(*others, machine) if body.get("present") else others))
+        return Response(200, self.records[object_id].to_json())
+
+    async def control(self, request: Request) -> Response:
+        object_id = request.path.removeprefix("/admin/records/")
+        if request.method != "PUT" or object_id == request.path:
+            return await super().control(request)
+        if object_id in self.records:
+            return error(409, "Conflict", f"{object_id} is known here, or was deleted here")
+        await self._save(object_id, StoreRecord.from_json(request.body or {}))
+        return Response(201, self.records[object_id].to_json())
+
+    async def _save(self, object_id: str, record: StoreRecord) -> None:
+        assert record.identity.object_id == object_id, "a record stands under its identity's own id"
+        await self.ports.persist(f"identity:{object_id}", record.to_json())
+        self.records[object_id] = record  # after the disk: what is answered would survive a kill
+
+    async def _decide(self, fault_id: str, **decided: Any) -> None:
+        await self.holds.decide(fault_id, **decided)
+        self.ring = self._ring()
+
+    async def _roll(self, fault_id: str, value: Value) -> Value:
+        overlap_s = float(value.get("overlap_s", self.settings.key_overlap_s))
+        if not 0 <= overlap_s < ALWAYS:
+            raise ValueError(f"overlap_s is {overlap_s}")
+        self.generations += 1  # never used again, so that a key id names one secret for ever
+        key_id = f"managed-{self.region}-{self.generations}"
+        await self.ports.persist("generations:", {"made": self.generations})
+        revokes = dict.fromkeys(self.ring.keys, self.ports.now() + overlap_s)
+        secret = str(value.get("secret") or self.ports.new_id())
+        await self._decide(fault_id, revokes=revokes, made=key_id, secret=secret)
+        assert self.ring.valid_until_s(key_id) > self.ports.now(), "the key that was just made is valid"
+        return {"key_id": key_id, "revokes": revokes}
+
+    async def _invalidate(self, fault_id: str, value: Value) -> Value:
+        key_id = self.ring.resolve(str(value.get("key_id", "current")))
+        await self._decide(fault_id, resolved=key_id, at_s=self.ports.now())
+        return {"key_id": key_id}
+
+    async def _accept(self, fault_id: str, value: Value) -> Value:
+        key_id = self.ring.resolve(str(value["key_id"]))
+        await self._decide(fault_id, resolved=key_id)
+        return {"key_id": key_id}
+
+
+def _absent(object_id: str) -> Response:
+    return error(404, "ResourceNotFound", f"no identity {object_id}")
+
+
+def assignments(machines: Iterable[MachineSpec]) -> tuple[tuple[str, str], ...]:
+    """Every (machine's resource id in lower case, identity name) of a stack's specification."""
+    return tuple((machine.resource_id.lower(), name) for machine in machines for name in machine.identities)

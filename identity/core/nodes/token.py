@@ -1,0 +1,137 @@
+"""The token node: issues tokens for identities from its zone, and publishes the keys that verify them.
+
+A miss of its cache reads the identity's metadata from the *home* region's store with the key that this node's build and
+configuration know. When that fails and a cached token has life left, that token is served (`stale`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.nodes.reader import Reader
+from brownout.identity.core.ports import Ports
+from brownout.identity.core.records import CachedToken, Identity, Json, StoreRecord, TokenRequest
+from brownout.identity.core.surface import Failure, Issued, Served
+from brownout.identity.core.token_cache import TokenCache
+from brownout.identity.core.topology import TOKEN, NodeSpec
+from brownout.identity.core.trail import Hop
+
+UNREADY = Failure("unready", "the identity service has not loaded its configuration yet")
+NOT_FOUND = Failure("not-found", "Identity not found")
+
+
+class IdentityClaims(Protocol):
+    """A vendor's claims of a token for an identity, used from `machine` by `holder` (TokenRequest has their meaning)."""
+
+    def __call__(
+        self,
+        *,
+        tenant_id: str,
+        identity: Identity,
+        machine: str,
+        holder: str,
+        resource: str,
+        issued_s: float,
+        lifetime_s: float,
+    ) -> Json: ...
+
+
+class TokenNode(Reader):
+    """One zone's data plane."""
+
+    role = TOKEN
+
+    def __init__(self, spec: NodeSpec, ports: Ports, *, claims: IdentityClaims) -> None:
+        super().__init__(spec, ports)
+        fraction = self.settings.instance_refresh_fraction
+        self.cache = TokenCache(refresh_fraction=fraction, margin_s=self.settings.expiry_margin_s)
+        self._claims = claims
+        self._bootstrapped = False
+        self._own_token_ends_s = 0.0
+
+    async def start(self) -> None:
+        await super().start()
+        if self.settings.store_access == "managed-identity" and not self._bootstrapped:
+            self._own_token_ends_s = self.ports.now() + self.settings.token_lifetime_s
+            await self.ports.persist("bootstrap:", {"done": True})
+
+    def take_up(self, kind: str, name: str, record: Json) -> None:
+        super().take_up(kind, name, record)
+        self._bootstrapped = self._bootstrapped or kind == "bootstrap"
+
+    async def serve(self, request: Request) -> Served | None:
+        if request.path == "/token" and request.method == "POST" and self.is_internal(request):
+            return await self._token(TokenRequest.from_json(request.body or {}))
+        return await super().serve(request)
+
+    async def _token(self, wanted: TokenRequest) -> Served:
+        issued = await self.issue(wanted)
+        if issued.failure is not None:
+            return Served(issued.failure.to_response(), issued.hop, issued.inner)
+        assert issued.token is not None
+        return Served(Response(200, issued.token.to_json()), issued.hop, issued.inner)
+
+    async def issue(self, wanted: TokenRequest) -> Issued:
+        """A token from the cache or a new one; failures are `unready`, `not-found` and `unavailable`."""
+        if not self.ready:
+            return Issued(self.hop(), failure=UNREADY)
+        freshness = self.cache.freshness(wanted.key, self.ports.now()) if self.settings.instance_cache else "none"
+        cached = self.cache.get(wanted.key)
+        if freshness == "fresh" and cached is not None and wanted.issued_s is None:
+            return Issued(Hop(self.name, self.build, cache="hit"), token=cached)
+        made = await self._issue(wanted)
+        failed = made.failure is not None and made.failure.is_outage
+        if failed and freshness == "due" and cached is not None:
+            return Issued(replace(made.hop, cache="stale"), made.inner, token=cached)
+        return replace(made, hop=replace(made.hop, cache="miss"))
+
+    async def _issue(self, wanted: TokenRequest) -> Issued:
+        """A new token, made from what the home region's store says of the identity."""
+        if self.replica.is_deleted(wanted.object_id):
+            return Issued(self.hop(), failure=NOT_FOUND)
+        if self._locked_out():
+            text = "the store wants a token of ours, which only the store lets us make"
+            return Issued(self.hop(), failure=Failure("unavailable", text))
+        found = await self.ask_store(wanted.home_region, Request("GET", f"/identities/{wanted.object_id}"))
+        response = found.response
+        if response.status == 404:
+            return Issued(found.hop or self.hop(), found.inner, failure=NOT_FOUND)
+        if not response.ok or response.body is None:
+            why = str((response.body or {}).get("error", response.status))
+            return Issued(found.hop or self.hop(), found.inner, failure=Failure("unavailable", why))
+        record = StoreRecord.from_json(response.body)
+        if wanted.machine.lower() not in record.assigned:
+            return Issued(found.hop or self.hop(), found.inner, failure=NOT_FOUND)
+        token = self._sign(record.identity, wanted)
+        self.cache.put(wanted.key, token)
+        self._own_token_ends_s = self.ports.now() + self.settings.token_lifetime_s
+        return Issued(found.hop or self.hop(), found.inner, token=token)
+
+    def _sign(self, identity: Identity, wanted: TokenRequest) -> CachedToken:
+        assert identity.object_id == wanted.object_id, "a token is for the identity that was asked for"
+        issued_s = self.ports.now() if wanted.issued_s is None else wanted.issued_s
+        lifetime_s = self.settings.token_lifetime_s
+        claims = self._claims(
+            tenant_id=self.stack.tenant_id,
+            identity=identity,
+            machine=wanted.machine,
+            holder=wanted.holder,
+            resource=wanted.resource,
+            issued_s=issued_s,
+            lifetime_s=lifetime_s,
+        )
+        signing = self.replica.signing
+        token = self.ports.signer.sign(signing.key_id, signing.private, claims)
+        return CachedToken(token, identity.client_id, issued_s, issued_s + lifetime_s)
+
+    def _locked_out(self) -> bool:
+        """True when store access goes through a managed identity and our own token has ended (claim C10).
+
+        Only a token opens the store, and only the store's metadata makes a token: after a full loss of caches no node can
+        start. That circle is why the real service has key-based access.
+        """
+        if self.settings.store_access != "managed-identity":
+            return False
+        return self.ports.now() >= self._own_token_ends_s

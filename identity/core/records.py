@@ -1,0 +1,309 @@
+"""Records: what nodes know, keep on their disks and send to each other, as values.
+
+Each record has one JSON form, given by `to_json` and read by `from_json`: the form on the disk and between nodes. Nothing
+else in the core looks into such JSON. `from_json` raises KeyError, TypeError or ValueError for what is no such record, and
+ignores keys that it does not know, so that a newer node's records can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+Json = Mapping[str, Any]
+Jwk = Mapping[str, Any]  # a JSON Web Key, made and read by signers alone
+
+KINDS: frozenset[str] = frozenset({"system", "user"})  # of identities
+MANUAL, MANAGED = "manual", "managed"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An identity. `kind` is `system` for one that lives and dies with its machine, else `user`."""
+
+    name: str
+    kind: str
+    home_region: str
+    object_id: str
+    client_id: str
+    resource_id: str
+
+    @property
+    def is_system(self) -> bool:
+        return self.kind == "system"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "home_region": self.home_region,
+            "object_id": self.object_id,
+            "client_id": self.client_id,
+            "resource_id": self.resource_id,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        return cls(
+            str(raw["name"]),
+            str(raw["kind"]),
+            str(raw["home_region"]),
+            str(raw["object_id"]),
+            str(raw.get("client_id", "")),
+            str(raw["resource_id"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecord:
+    """An identity with its metadata, as its home region's store keeps it.
+
+    `assigned` lists, in lower case, the resource ids of machines that may use it. A deleted record stays as a tombstone.
+    """
+
+    identity: Identity
+    tags: Json = field(default_factory=dict)
+    assigned: tuple[str, ...] = ()
+    deleted: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        known = self.identity.to_json() | {"tags": dict(self.tags), "assigned": list(self.assigned)}
+        return known | {"deleted": True} if self.deleted else known
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        assigned = tuple(str(machine) for machine in raw.get("assigned") or ())
+        return cls(Identity.from_json(raw), raw.get("tags") or {}, assigned, bool(raw.get("deleted")))
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An identity as the directory publishes it, with the version of its last change (0: not published yet).
+
+    `tags` and `assigned` are what the directory was told with the identity, None where it was told nothing: it gives them
+    back to a store that has lost the identity. The store's own are newer.
+    """
+
+    identity: Identity
+    version: int = 0
+    deleted: bool = False
+    tags: Json | None = None
+    assigned: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.version >= 0, self
+
+    def to_json(self) -> dict[str, Any]:
+        return self.content() | {"deleted": self.deleted, "version": self.version}
+
+    def content(self) -> dict[str, Any]:
+        """The JSON form without what the directory adds: what is written to stores and to the directory."""
+        found = self.identity.to_json()
+        if self.tags is not None:
+            found["tags"] = dict(self.tags)
+        if self.assigned is not None:
+            found["assigned"] = list(self.assigned)
+        return found
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        assigned = raw.get("assigned")
+        return cls(
+            Identity.from_json(raw),
+            int(raw.get("version", 0)),
+            bool(raw.get("deleted")),
+            raw.get("tags"),
+            None if assigned is None else tuple(str(machine) for machine in assigned),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine, or with `scale_set` the pattern of all machines `name_<digits>`.
+
+    `resource_id` is what identities are assigned to: the machine's own, or its scale set's.
+    """
+
+    name: str
+    zone: str
+    resource_id: str
+    identities: tuple[Identity, ...] = ()
+    scale_set: bool = False
+
+    @property
+    def key(self) -> str:
+        """The resource id for comparisons, which do not regard case."""
+        return self.resource_id.lower()
+
+    def with_identities(self, identities: tuple[Identity, ...]) -> Machine:
+        return replace(self, identities=identities)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "zone": self.zone,
+            "arm_id": self.resource_id,
+            "identities": [identity.to_json() for identity in self.identities],
+            "scale_set": self.scale_set,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        identities = tuple(Identity.from_json(item) for item in raw["identities"])
+        return cls(str(raw["name"]), str(raw["zone"]), str(raw["arm_id"]), identities, bool(raw.get("scale_set")))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKey:
+    """A secret that signs requests to `region`'s store. `kind` is `manual` or `managed`."""
+
+    region: str
+    key_id: str
+    kind: str
+    secret: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"region": self.region, "key_id": self.key_id, "kind": self.kind, "secret": self.secret}
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        return cls(str(raw["region"]), str(raw["key_id"]), str(raw["kind"]), str(raw["secret"]))
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The key that tokens are signed with; `private` is text that only signers understand."""
+
+    key_id: str
+    private: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"key_id": self.key_id, "private": self.private}
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        return cls(str(raw["key_id"]), str(raw["private"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the directory publishes at one version.
+
+    `key_set` has the public keys that verify tokens by key id. `lines` names the disks that the directory's knowledge goes
+    back to (brownout.identity.core.replica). `signing` and `store_keys` (by region) come to some roles only and are None
+    for the others.
+    """
+
+    version: int
+    identities: Mapping[str, Principal]
+    key_set: Mapping[str, Jwk]
+    lines: tuple[str, ...] = ()
+    signing: SigningKey | None = None
+    store_keys: Mapping[str, StoreKey] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "version": self.version,
+            "identities": {object_id: known.to_json() for object_id, known in self.identities.items()},
+            "key_set": dict(self.key_set),
+            "lines": list(self.lines),
+        }
+        if self.signing is not None:
+            found["signing"] = self.signing.to_json()
+        if self.store_keys is not None:
+            found["store_keys"] = keys_to_json(self.store_keys)
+        return found
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        signing, store_keys = raw.get("signing"), raw.get("store_keys")
+        return cls(
+            int(raw["version"]),
+            {str(object_id): Principal.from_json(known) for object_id, known in raw["identities"].items()},
+            dict(raw["key_set"]),
+            lines_of(raw),
+            SigningKey.from_json(signing) if signing else None,
+            None if store_keys is None else keys_from_json(store_keys),
+        )
+
+
+NOTHING = Snapshot(0, {}, {})  # what a replica holds before its first snapshot
+
+
+def lines_of(snapshot: Json) -> tuple[str, ...]:
+    """The lines of a snapshot in its JSON form."""
+    return tuple(str(line) for line in snapshot.get("lines") or ())
+
+
+def keys_to_json(keys: Mapping[str, StoreKey]) -> dict[str, Any]:
+    return {region: key.to_json() for region, key in keys.items()}
+
+
+def keys_from_json(raw: Json) -> dict[str, StoreKey]:
+    return {str(region): StoreKey.from_json(key) for region, key in raw.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What a host asks a token node for.
+
+    `machine` is the resource id that the identity must be assigned to, `holder` the name of the one machine that gets the
+    token. `issued_s` asks for a token that was issued then, instead of a new one.
+    """
+
+    object_id: str
+    home_region: str
+    machine: str
+    holder: str
+    resource: str
+    issued_s: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What two requests share that get the same token."""
+        return (self.object_id, self.holder, self.resource)
+
+    def to_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "object_id": self.object_id,
+            "home_region": self.home_region,
+            "host_machine": self.holder,
+            "machine": self.machine,
+            "resource": self.resource,
+        }
+        return found if self.issued_s is None else found | {"issued_s": self.issued_s}
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        issued_s = raw.get("issued_s")
+        return cls(
+            str(raw["object_id"]),
+            str(raw["home_region"]),
+            str(raw["machine"]),
+            str(raw["host_machine"]),
+            str(raw["resource"]),
+            None if issued_s is None else float(issued_s),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CachedToken:
+    """A token with its life in emulated epoch seconds."""
+
+    token: str
+    client_id: str
+    issued_s: float
+    expires_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "token": self.token,
+            "client_id": self.client_id,
+            "issued_s": self.issued_s,
+            "expires_s": self.expires_s,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        return cls(str(raw["token"]), str(raw["client_id"]), float(raw["issued_s"]), float(raw["expires_s"]))

@@ -1,0 +1,102 @@
+"""How a vendor's wire is hung onto a role, and what a role's operations return.
+
+A role (brownout.identity.core.nodes) keeps state and offers operations in neutral words. A *surface* translates one
+vendor's wire for one role: it takes the requests that are its own, calls the role and renders what comes back. Which
+surfaces a role has is decided in brownout.identity.roles alone, so a vendor is added without a change of a role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from brownout.identity.core import trail
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.records import CachedToken
+from brownout.identity.core.trail import Hop
+
+Code = Literal["not-found", "not-assignable", "unready", "unreachable", "unavailable", "unpublished"]
+
+# What each code means, as the status that it has between nodes.
+STATUS: Mapping[Code, int] = {
+    "not-found": 404,  # the identity does not exist, or may not be used from here
+    "not-assignable": 400,  # an identity that is to be assigned does not exist
+    "unready": 503,  # this node has no replica yet
+    "unreachable": 503,  # a node that is needed does not answer
+    "unavailable": 500,  # a node that is needed answers and cannot do its part
+    "unpublished": 503,  # the store has the change, the directory did not take it
+}
+_CODES: Mapping[str, Code] = {code: code for code in STATUS}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an operation of a role did not succeed, in neutral words. Surfaces render it as their vendor does."""
+
+    code: Code
+    message: str
+
+    @property
+    def is_outage(self) -> bool:
+        """True when the service is at fault and the caller may try again."""
+        return STATUS[self.code] >= 500
+
+    def to_response(self) -> Response:
+        """The failure as nodes tell it to each other."""
+        return error(STATUS[self.code], self.code, self.message)
+
+    @classmethod
+    def from_response(cls, response: Response) -> Failure:
+        """The failure that another node answered with; `unavailable` for an answer that is none of ours."""
+        found = (response.body or {}).get("error")
+        told = found if isinstance(found, Mapping) else {}
+        return cls(_CODES.get(str(told.get("code")), "unavailable"), str(told.get("message", response.status)))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An answer, this node's part in it, and the trail of the answer that it was made from.
+
+    Without a hop the answer shows no trail, as those of pages that only other nodes read.
+    """
+
+    response: Response
+    hop: Hop | None = None
+    inner: str = ""
+
+    def sealed(self) -> Response:
+        """The answer with its trail, ready to be sent."""
+        if self.hop is None:
+            return self.response
+        return self.response.with_headers({trail.HEADER: f"{self.hop}>{self.inner}" if self.inner else str(self.hop)})
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A token that was asked for, or why there is none; this node's hop says whether its cache helped."""
+
+    hop: Hop
+    inner: str = ""
+    token: CachedToken | None = None
+    failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.token is None) != (self.failure is None), "a token or a failure, and not both"
+
+
+class Surface(Protocol):
+    """One vendor's wire for one role."""
+
+    def takes(self, request: Request) -> bool:
+        """True for a request of this surface's own. The first surface of a role that takes a request serves it."""
+        ...
+
+    async def serve(self, request: Request) -> Served:
+        """The answer to a request that it takes; raises BadPayload for one whose payload cannot be read."""
+        ...
+
+
+def error(status: int, code: str, message: str) -> Response:
+    """An error as nodes and control planes of the stack show it to each other and to the harness."""
+    return Response(status, {"error": {"code": code, "message": message}})
