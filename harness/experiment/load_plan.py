@@ -19,10 +19,10 @@ from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import StackSpec
 
 
-def load_plan(experiment: Experiment, spec: StackSpec, *, user_token: str = "") -> LoadPlan:
+def load_plan(experiment: Experiment, spec: StackSpec) -> LoadPlan:
     """The arrivals from the start of the baseline to the end; raises UsageError for a machine that the stack lacks.
 
-    `user_token` is what management callers sign in with; only a stack that is up can issue one.
+    It is not signed in: the token of management callers can be issued only by a stack that is up (`LoadPlan.signed_in`).
     """
     for cohort in experiment.load.cohorts:
         _check_machines(cohort, spec)
@@ -33,7 +33,7 @@ def load_plan(experiment: Experiment, spec: StackSpec, *, user_token: str = "") 
         end_s=midnight_s + experiment.timeline.end,
         cohorts=tuple(_with_machines(cohort, spec) for cohort in experiment.load.cohorts),
         deadline_ms=round(experiment.load.deadline_s * 1000),
-        account=Account(spec.tenant_id, spec.subscription_id, user_token),
+        account=Account(spec.tenant_id, spec.subscription_id),
         watch=watch_of(experiment),
     )
 

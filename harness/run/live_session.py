@@ -31,7 +31,7 @@ from brownout.harness.run.conductor import Conductor, RunHooks, RunState
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
-from brownout.harness.run.progress_view import LiveView, NoProgress
+from brownout.harness.run.progress_view import NoProgress, ProgressView
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world
 
@@ -103,7 +103,7 @@ class _LiveSession:
         """Carries the run out in `world`, listening for interrupts meanwhile."""
         journal = Journal(self.run, self.recorder, world.now)
         lifecycle = LifeCycle(world, self.ledger, self.stack_id, journal.notice, make=plugins.fault)
-        view = LiveView(self.run, world, self.state, self.sink, self.folder)
+        view = ProgressView(self.run, world, self.state, self.sink, self.folder)
         roles = {resolved.step.name: resolved.step.role for resolved in self.run.steps}
         bands = BandsFile(self.folder, LedgerBands(self.ledger, self.stack_id, roles))
         hooks = _LiveHooks(self.run, world, journal, view, bands, self._unprotected)
@@ -159,7 +159,7 @@ class _LiveHooks(RunHooks):
         run: PreparedRun,
         world: LiveWorld,
         journal: Journal,
-        view: LiveView,
+        view: ProgressView,
         bands: BandsFile,
         unprotected: Callable[[], str],
     ) -> None:

@@ -24,7 +24,7 @@ class PreparedRun:
     """One run of one experiment, ready to be carried out.
 
     `posture` is the name of the posture that was chosen and `source` that of the experiment's file ("" for none).
-    `load` lacks the user token, which only the stack can issue once it is up.
+    `load` is not signed in yet: only a stack that is up can issue the user token.
     """
 
     experiment: Experiment

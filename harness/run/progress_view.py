@@ -24,7 +24,7 @@ from brownout.harness.world import World
 WINDOW_S = 8.0  # real seconds
 
 
-class LiveView:
+class ProgressView:
     """Follows one run's request log and shows a sink the status of the run."""
 
     def __init__(self, run: PreparedRun, world: World, state: RunState, sink: ProgressSink, folder: Path) -> None:

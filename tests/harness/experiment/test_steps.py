@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import pytest
 
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.steps import PhaseStart, StepEnd, StepStart, moments, resolve_steps
-from brownout.harness.fault import Fault
+from support.quiet_faults import QUIET_FAULTS
 from support.small_day import small_day
-
-
-class Quiet(Fault):
-    """A fault without parameters."""
-
-    kind: ClassVar[str] = "x"
-    family: ClassVar[Literal["link"]] = "link"
 
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "faults", lambda: {"x": Quiet})
+    monkeypatch.setattr(plugins, "faults", lambda: QUIET_FAULTS)
 
 
 def test_moments_are_in_order_with_ties_as_promised() -> None:

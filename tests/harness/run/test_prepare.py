@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import pytest
 
@@ -13,45 +13,13 @@ from brownout.harness.api import carry_out
 from brownout.harness.errors import AbilityMissing, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.loader import read
-from brownout.harness.fault import Fault, Observation
 from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import derive, prepare, prepare_control
 from brownout.identity.core.settings import Settings
+from support.quiet_faults import Quiet
 from support.small_day import small_day
 
 
-class Quiet(Fault):
-    """A fault that holds nothing and is never seen."""
-
-    kind: ClassVar[str] = "x"
-    family: ClassVar[Literal["link"]] = "link"
-
-    def carriers(self, _: object) -> tuple[()]:
-        return ()
-
-    def describe(self) -> str:
-        return "nothing"
-
-    async def observe(self, _: object) -> Observation:
-        return Observation("absent", "nothing to see")
-
-
-class Demanding(Quiet):
-    """A fault that no world can carry out."""
-
-    kind: ClassVar[str] = "x"
-    needs: ClassVar[frozenset[str]] = frozenset({"teleport"})
-
-
-@pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, type[Fault]]:
-    """The faults that are installed, to be changed by a test."""
-    faults: dict[str, type[Fault]] = {"x": Quiet}
-    monkeypatch.setattr(plugins, "faults", lambda: faults)
-    return faults
-
-
-@pytest.mark.usefixtures("installed")
 def test_the_posture_is_the_experiments_own_or_the_named_one() -> None:
     """No name means the experiment's; an unknown one gets a suggestion."""
     assert prepare(small_day(), Options()).posture == "fragile"
@@ -61,7 +29,6 @@ def test_the_posture_is_the_experiments_own_or_the_named_one() -> None:
     assert "repaired" in refused.value.hint
 
 
-@pytest.mark.usefixtures("installed")
 def test_a_postures_settings_win_over_the_experiments() -> None:
     """Settings of the file are the ground, the posture's lie over them."""
     run = prepare(small_day(settings={"host_refresh_fraction": 0.25, "key_overlap_s": 5}), Options())
@@ -69,7 +36,6 @@ def test_a_postures_settings_win_over_the_experiments() -> None:
     assert (found.host_refresh_fraction, found.key_overlap_s) == (1.0, 5)
 
 
-@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     ("changed", "options", "words"),
     [
@@ -87,32 +53,28 @@ def test_what_cannot_be_run_is_refused(changed: dict[str, Any], options: dict[st
     assert words in refused.value.message
 
 
-def test_a_fault_that_the_world_cannot_carry_out_is_refused(installed: dict[str, type[Fault]]) -> None:
+def test_a_fault_that_the_world_cannot_carry_out_is_refused() -> None:
     """The run is refused before it starts; a control run goes on, and its step fails there."""
-    installed["x"] = Demanding
-    control = {"posture": "repaired"}
-    day = small_day(controls={"other": control})
+    step = {"name": "a", "at": "01:00", "role": "fault", "fault": "demanding"}
+    day = small_day(schedule=[step], controls={"other": {"posture": "repaired"}})
     with pytest.raises(AbilityMissing, match="teleport"):
         prepare(day, Options())
-    assert len(prepare_control(day, "other", seed=1).steps) == 2
+    assert [resolved.step.name for resolved in prepare_control(day, "other", seed=1).steps] == ["a"]
 
 
-def test_a_run_builds_each_fault_and_its_stack_once(
-    tmp_path: Path, installed: dict[str, type[Fault]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_builds_each_fault_and_its_stack_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the file to the verdict no step's parameters are read twice, and the run makes no second stack."""
     built: Counter[str] = Counter()
 
     class Counted(Quiet):
         """Counts how often it is built."""
 
-        kind: ClassVar[str] = "x"
         name: str
 
         def model_post_init(self, _: object) -> None:
             built[self.name] += 1
 
-    installed["x"] = Counted
+    monkeypatch.setattr(plugins, "faults", lambda: {"x": Counted})
     make = stack_spec.StackSpec
 
     def counting(*args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,196 @@
+"""The life of a run: what it records, when its hooks are called, and how it ends early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brownout.harness.errors import WorldError
+from brownout.harness.experiment.model import Experiment
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.lifecycle import LifeCycle
+from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.record.history import Event, Recorder, read_history
+from brownout.harness.run.conductor import Conductor, RunHooks, RunState
+from brownout.harness.run.journal import Journal
+from brownout.harness.run.options import Options
+from brownout.harness.run.prepare import prepare
+from brownout.harness.worlds.simulation.world import SimulationWorld
+from support.small_day import small_day
+
+THIN = {"cohorts": [{"name": "warm", "model": "token", "region": "sydney", "rate_per_s": 0.02, "machines": ["web"]}]}
+TRUSTING = {"steady_state": False}
+
+
+def day(**changed: Any) -> Experiment:
+    """A small day with few requests and without the gate that so few cannot pass."""
+    return small_day(**{"load": THIN, "gates": TRUSTING, **changed})
+
+
+@dataclass
+class Bench:
+    """One run to be conducted in the simulation."""
+
+    experiment: Experiment
+    folder: Path
+    hooks: RunHooks = field(default_factory=RunHooks)
+    state: RunState = field(default_factory=RunState)
+    fails_at_start: bool = False
+
+    def conduct(self) -> tuple[Event, ...]:
+        """Conducts the run; its events, also when it raised, which `pytest.raises` around this would see."""
+        run = prepare(self.experiment, Options())
+        recorder, ledger = Recorder(self.folder), Ledger(":memory:")
+        ledger.add_stack("s", folder=self.folder, world="simulation", run_owned=True)
+        epoch_s = self.experiment.timeline.epoch_s()
+        world = SimulationWorld(run.stack, epoch_s=epoch_s, recorder=recorder)
+        if self.fails_at_start:
+            world.start = failing  # type: ignore[method-assign]  # a stack that cannot come up
+        journal = Journal(run, recorder, world.now)
+        lifecycle = LifeCycle(world, ledger, "s", journal.notice, monotonic=world.now)
+        try:
+            world.run(Conductor(run, world, lifecycle, journal, self.hooks, self.state).conduct())
+        finally:
+            world.kernel.close()
+            ledger.close()
+            recorder.close()
+        return self.events()
+
+    def events(self) -> tuple[Event, ...]:
+        return read_history(self.folder).events
+
+
+async def failing() -> None:
+    raise WorldError("no room", hint="make some")
+
+
+def told(events: tuple[Event, ...], kind: str) -> list[str]:
+    """What and whom the events of a kind are about."""
+    return [f"{event.what} {event.subject}".strip() for event in events if event.kind == kind]
+
+
+def test_a_run_goes_through_its_phases_and_ends_with_its_gates(tmp_path: Path) -> None:
+    """The phases come in order; after the load the run decides what only it can know."""
+    events = Bench(day(), tmp_path).conduct()
+    assert told(events, "run") == ["started", "finished"]
+    assert told(events, "phase") == ["baseline", "onset", "fault", "heal", "recovery"]
+    assert told(events, "gate") == ["protection", "stack-whole", "clean-teardown"]
+    assert all(event.detail["passed"] for event in events if event.kind == "gate")
+
+
+def test_steps_start_and_end_when_the_schedule_says(tmp_path: Path) -> None:
+    """A step without an end is reverted with the run."""
+    experiment = day()
+    midnight_s = experiment.timeline.epoch_s()
+    acts = [event for event in Bench(experiment, tmp_path).conduct() if event.kind == "act"]
+    at = {(event.what, event.subject): event.at_s - midnight_s for event in acts}
+    assert at["planned", "held"] == 3600
+    assert at["reverting", "held"] == pytest.approx(7200, abs=1)
+    assert at["planned", "late"] == pytest.approx(7200, abs=1)
+    assert at["reverting", "late"] >= 3 * 3600
+
+
+def test_a_step_whose_need_is_not_in_place_is_skipped(tmp_path: Path) -> None:
+    """The step that was needed had been reverted when this one's time came."""
+    steps = [
+        {"name": "first", "at": "01:00", "until": "01:10", "role": "fault", "fault": "x"},
+        {"name": "while", "at": "01:05", "role": "mitigation", "fault": "x", "needs": "first"},
+        {"name": "after", "at": "01:20", "role": "mitigation", "fault": "x", "needs": "first"},
+    ]
+    acts = told(Bench(day(schedule=steps), tmp_path).conduct(), "act")
+    assert "skipped after" in acts
+    assert "planned after" not in acts
+    assert "applied while" in acts
+
+
+def test_a_step_that_cannot_be_applied_does_not_stop_the_run(tmp_path: Path) -> None:
+    """It is recorded as failed, and the steps after it are tried."""
+    steps = [
+        {"name": "bad", "at": "01:00", "role": "fault", "fault": "broken"},
+        {"name": "good", "at": "01:10", "role": "fault", "fault": "x"},
+    ]
+    events = Bench(day(schedule=steps), tmp_path).conduct()
+    (failed,) = [e for e in events if e.kind == "act" and (e.what, e.subject) == ("failed", "bad") and "note" in e.detail][-1:]
+    assert "it would not go in" in failed.detail["evidence"]
+    assert "applied good" in told(events, "act")
+    assert told(events, "run")[-1] == "finished"
+
+
+def test_without_a_steady_state_nothing_is_injected(tmp_path: Path) -> None:
+    """The run ends where the baseline does, with everything undone and a gate that failed later on."""
+    slo = {
+        "name": "s",
+        "indicator": {"ratioMetric": {"total": {}, "good": {"within": "0.000001ms"}}},
+        "objectives": [{"target": 0.99}],
+    }
+    experiment = day(slos=[slo], gates={"steady_state": True})
+    events = Bench(experiment, tmp_path).conduct()
+    assert told(events, "run") == ["started", "not-steady", "finished"]
+    assert told(events, "phase") == ["baseline"]
+    assert told(events, "act") == []
+
+
+class Watching(RunHooks):
+    """Writes down when it is called, and stops the run at a time if asked to."""
+
+    def __init__(self, state: RunState, *, tick_s: float | None = None, stop_after: int = 0, problem: str = "") -> None:
+        self.tick_s, self.calls, self.ticks = tick_s, list[str](), 0
+        self._state, self._stop_after, self._problem = state, stop_after, problem
+
+    def tick(self) -> None:
+        self.ticks += 1
+        if self.ticks == self._stop_after:
+            self._state.stop_requested = True
+
+    async def load_started(self, plan: LoadPlan) -> None:
+        assert plan.account.user_token
+        self.calls.append("load started")
+
+    async def load_stopped(self) -> None:
+        self.calls.append("load stopped")
+
+    def unprotected(self) -> str:
+        self.calls.append("asked for protection")
+        return self._problem
+
+
+def test_hooks_are_called_around_the_load_and_while_the_run_waits(tmp_path: Path) -> None:
+    """What runs beside the load starts after it and stops after it; progress is shown once in `tick_s`."""
+    state = RunState()
+    hooks = Watching(state, tick_s=60.0)
+    Bench(day(schedule=[]), tmp_path, hooks, state).conduct()
+    assert hooks.calls == ["load started", "load stopped", "asked for protection"]
+    assert 170 <= hooks.ticks <= 190  # three hours, one tick a minute and one more at each phase
+
+
+def test_a_run_that_could_not_have_been_healed_is_a_harness_error(tmp_path: Path) -> None:
+    """What the world's session says of its guardian and lease becomes a gate."""
+    state = RunState()
+    events = Bench(day(), tmp_path, Watching(state, problem="the guardian died"), state).conduct()
+    (gate,) = [event for event in events if event.what == "protection"]
+    assert gate.detail == {"passed": False, "reason": "the guardian died", "severity": "harness-error"}
+
+
+def test_a_run_that_is_stopped_reverts_everything(tmp_path: Path) -> None:
+    """It ends between two ticks, its faults are reverted, and the record says that it was interrupted."""
+    state = RunState()
+    hooks = Watching(state, tick_s=60.0, stop_after=75)
+    events = Bench(day(), tmp_path, hooks, state).conduct()
+    assert told(events, "run") == ["started", "interrupted"]
+    assert told(events, "phase")[-1] == "fault"
+    assert "healed held" in told(events, "act")
+    assert state.phase == "stopping"
+
+
+def test_a_stack_that_does_not_come_up_aborts_the_run(tmp_path: Path) -> None:
+    """The error is recorded with its hint, the stack is taken down, and the error goes on."""
+    bench = Bench(day(), tmp_path, fails_at_start=True)
+    with pytest.raises(WorldError, match="no room"):
+        bench.conduct()
+    events = bench.events()
+    assert told(events, "run") == ["started", "aborted"]
+    assert events[1].detail == {"reason": "no room", "hint": "make some"}
+    assert told(events, "gate") == ["clean-teardown"]
