@@ -78,9 +78,13 @@ class ComposeWorld(SocketWorld):
         running = read_compose_stack(folder)
         try:
             served = read_served(folder / SPEC_NAME)
-        except (OSError, ValueError) as wrong:
+        except OSError as missing:
             compose_stack.take_down(running)  # its start or end was interrupted
-            raise StackGone(f"the stack in {folder} is dead") from wrong
+            raise StackGone(f"the stack in {folder} is dead") from missing
+        except ValueError as foreign:
+            compose_stack.take_down(running)  # nothing here could drive it any more
+            problem = f"the stack in {folder} was made by another version of Brownout and has been taken down"
+            raise StackGone(problem, hint="`brownout up --world compose` brings a new one up") from foreign
         world = cls(served.stack, folder=folder, epoch_s=served.clock.epoch_s, rate=served.clock.rate)
         world._take(running, served)
         return world

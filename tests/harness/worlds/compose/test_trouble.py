@@ -19,12 +19,15 @@ from brownout.harness.cli import main
 from brownout.harness.doctor import docker as doctor_docker
 from brownout.harness.doctor.checks import checks
 from brownout.harness.doctor.findings import Check
+from brownout.harness.errors import StackGone
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.operate.orphans import take_down_orphans
 from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.compose import cli as compose_cli
 from brownout.harness.worlds.compose.stack import RECORD_NAME, bring_up
+from brownout.harness.worlds.compose.world import ComposeWorld
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.server.shared_spec import SPEC_NAME
 from support.stub_engine import OLD, Answers, stub_docker, stub_engine
 
 Engine = Callable[[Answers], None]
@@ -254,3 +257,17 @@ def test_nobody_else_waits_for_the_docker_library() -> None:
         "sys.exit(any(name.partition('.')[0] == 'docker' for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_a_stack_of_another_version_is_taken_down(engine: Engine) -> None:
+    """A stack whose specification cannot be read any more is removed by its label, and the message says why."""
+    answers = Answers()
+    engine(answers)
+    folder = stack_dir("up-1")
+    record = '{"schema": "brownout/world/v1", "world": "compose", "stack": "up-1", "project": "p",'
+    (folder / RECORD_NAME).write_text(f'{record} "first_port": 21000, "last_port": 21010}}')
+    (folder / SPEC_NAME).write_text('{"stack": {}}')
+    with pytest.raises(StackGone, match="another version of Brownout and has been taken down"):
+        ComposeWorld.attach(folder)
+    assert any("containers/json" in asked for asked in answers.asked)
+    assert not (folder / RECORD_NAME).exists()

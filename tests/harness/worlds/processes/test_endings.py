@@ -215,3 +215,13 @@ def test_an_interrupted_start_leaves_nothing(fresh_world: ProcessesWorld, tmp_pa
 
     run(interrupted())
     assert stacks_in(tmp_path) == []
+
+
+def test_a_stack_of_another_version_says_how_to_end_it(fresh_world: ProcessesWorld, tmp_path: Path, run: Run) -> None:
+    """A stack that runs and whose specification cannot be read names the process to end; then it can be cleared away."""
+    run(fresh_world.start())
+    (tmp_path / SPEC_NAME).write_text('{"companions": []}')
+    with pytest.raises(WorldError, match="cannot be read") as raised:
+        ProcessesWorld.attach(tmp_path)
+    assert f"`kill {daemon_pid(fresh_world)}`" in raised.value.hint
+    run(fresh_world.stop())
