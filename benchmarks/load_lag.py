@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, percentile, text
 from benchmarks.stands import ROOT
+from brownout.harness.base.ports import ephemeral_port
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.load.tail import LogTail
@@ -84,7 +85,7 @@ def measure(settings: Settings) -> LoadLag:
 @contextmanager
 def _service() -> Iterator[int]:
     """The port of a service that answers at once, for as long as the block lasts."""
-    port = _free_port()
+    port = ephemeral_port()
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--no-access-log"]
     service = subprocess.Popen([sys.executable, "-m", "uvicorn", "benchmarks.answering:application", *options], cwd=ROOT)
     try:
@@ -93,12 +94,6 @@ def _service() -> Iterator[int]:
     finally:
         service.kill()
         service.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _await_answer(service: subprocess.Popen[bytes], port: int) -> None:

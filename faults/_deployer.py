@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import DEPLOYER, home
+from brownout.faults._targets import home
 from brownout.harness.fault import node_state
-from brownout.harness.world import StackSpec, World
+from brownout.harness.world import DEPLOYER, StackSpec, World
 
 
 class DeployerFault(SwitchFault):

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import Field
 
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import STORE, in_region
+from brownout.faults._targets import in_region
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import StackSpec, World
+from brownout.harness.world import STORE, StackSpec, World
 
 Key = Mapping[str, Any]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import HOST, in_region
+from brownout.faults._targets import in_region
 from brownout.harness.fault import node_state
-from brownout.harness.world import StackSpec, World
+from brownout.harness.world import HOST, StackSpec, World
 
 
 class RouteFault(SwitchFault):

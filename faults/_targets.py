@@ -5,8 +5,6 @@ from __future__ import annotations
 from brownout.harness.fault import unknown_name
 from brownout.harness.world import StackSpec
 
-DIRECTORY, DEPLOYER, HOST, STORE, VAULT = "directory", "deployer", "host", "store", "vault"
-
 
 def home(spec: StackSpec, role: str) -> str:
     """The node of a role that only the home region has."""

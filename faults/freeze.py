@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from brownout.faults._deployer import DeployerFault
-from brownout.faults._targets import DIRECTORY, home
+from brownout.faults._targets import home
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import Carrier, StackSpec, World
+from brownout.harness.world import DIRECTORY, Carrier, StackSpec, World
 
 
 class Freeze(DeployerFault):

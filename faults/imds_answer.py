@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import Field
 
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import HOST, in_region
+from brownout.faults._targets import in_region
 from brownout.harness.errors import UsageError
 from brownout.harness.fault import Duration, Observation, client_status, unknown_name
-from brownout.harness.world import StackSpec, World
+from brownout.harness.world import HOST, StackSpec, World
 
 
 class ImdsAnswer(SwitchFault):

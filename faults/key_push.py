@@ -11,9 +11,9 @@ from typing import Any
 
 from brownout.faults._looks import everywhere
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import DIRECTORY, home, key_readers, known_region
+from brownout.faults._targets import home, key_readers, known_region
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import StackSpec, World
+from brownout.harness.world import DIRECTORY, StackSpec, World
 
 
 class KeyPush(SwitchFault):

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from brownout.faults._keys import key_ring, superseded
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import STORE, in_region
+from brownout.faults._targets import in_region
 from brownout.harness.fault import Duration, Observation
-from brownout.harness.world import StackSpec, World
+from brownout.harness.world import STORE, StackSpec, World
 
 
 class KeyRollover(SwitchFault):

@@ -13,9 +13,9 @@ from pydantic import Field
 
 from brownout.faults._keys import key_ring, superseded
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import DIRECTORY, STORE, home, in_region, known_region
+from brownout.faults._targets import home, in_region, known_region
 from brownout.harness.fault import Duration, Observation, node_state
-from brownout.harness.world import Carrier, StackSpec, World
+from brownout.harness.world import DIRECTORY, STORE, Carrier, StackSpec, World
 
 
 class KeySwitch(SwitchFault):

@@ -12,11 +12,9 @@ from pydantic import Field
 
 from brownout.faults._looks import everywhere
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import DIRECTORY, VAULT, home, key_readers, known_regions
+from brownout.faults._targets import home, key_readers, known_regions
 from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import StackSpec, World
-
-PUBLISH_INTERVAL_S = 60.0  # the stack's default, where its settings do not say
+from brownout.harness.world import DIRECTORY, VAULT, Settings, StackSpec, World
 
 
 class ReplicationPause(SwitchFault):
@@ -33,7 +31,7 @@ class ReplicationPause(SwitchFault):
         return f"nothing is replicated to {', '.join(self.regions)}"
 
     def settles_s(self, spec: StackSpec) -> float:
-        return 2 * float(spec.settings.get("publish_interval_s", PUBLISH_INTERVAL_S))
+        return 2 * Settings.of(spec.settings).publish_interval_s
 
     def holder(self, spec: StackSpec) -> str:
         return home(spec, DIRECTORY)

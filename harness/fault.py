@@ -11,10 +11,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from brownout.harness.base.durations import Duration as Duration  # for the fields of faults
 from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.models import FrozenModel
 from brownout.harness.effects import Effect
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.world import Carrier, StackSpec, World
@@ -30,7 +29,7 @@ class Observation:
     detail: Mapping[str, Any] | None = None
 
 
-class Fault(BaseModel):
+class Fault(FrozenModel):
     """Base of all faults.
 
     `needs` are the abilities that a world must have. `target` names the parameters that say what it is done to, in the order
@@ -39,8 +38,6 @@ class Fault(BaseModel):
     given the id under which carriers keep the hold; both must be safe to run twice. `observe` asks the world afresh, never the
     fault's own memory.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: ClassVar[str]
     family: ClassVar[Literal["link", "node", "credential", "deployment", "data", "clock", "load"]]

@@ -23,7 +23,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 from brownout.harness.effects import Effect
 from brownout.harness.errors import WorldError
 from brownout.identity.core.messages import Request, Response
-from brownout.identity.core.topology import StackSpec as StackSpec  # part of this protocol: faults import it from here
+
+# Names of the service that are part of this protocol: faults import them from here.
+from brownout.identity.core.settings import Settings as Settings
+from brownout.identity.core.topology import DEPLOYER as DEPLOYER
+from brownout.identity.core.topology import DIRECTORY as DIRECTORY
+from brownout.identity.core.topology import HOST as HOST
+from brownout.identity.core.topology import STORE as STORE
+from brownout.identity.core.topology import VAULT as VAULT
+from brownout.identity.core.topology import StackSpec as StackSpec
 
 if TYPE_CHECKING:
     from brownout.harness.load.arrivals import LoadPlan

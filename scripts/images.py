@@ -22,6 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from brownout.harness.worlds.compose.layout import OLD_BUILDS
+
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "compose" / "dist"
 PACKAGE = "src/brownout/__init__.py"
@@ -31,7 +33,6 @@ BASE = f"brownout/base:{SUITE}"
 BASE_PACKAGES = "python3,libsqlite3-0,libstdc++6,ca-certificates,dash,coreutils,tzdata"
 TOXIPROXY_IMAGE, TOXIPROXY_MODULE = "ghcr.io/shopify/toxiproxy:2.12.0", "github.com/Shopify/toxiproxy/v2/cmd"
 IPTABLES_FILES = re.compile(r"/(xtables-nft-multi|iptables-nft|xtables/lib[^/]+\.so|lib(xtables|nftnl|mnl)\.so[^/]*)$")
-OLD_BUILDS = ("0.9", "1.0")
 DIGEST_LABEL = "brownout.made-from"
 COMMON = ("compose/Dockerfile", ".dockerignore")
 SERVICE = ("requirements/service.txt", PACKAGE, "identity", "harness")

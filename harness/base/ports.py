@@ -14,7 +14,7 @@ _STRIDE = 211  # spreads processes with neighbouring pids over the range
 
 
 class NoPortError(Exception):
-    """Not one port of the range is free; the text is for people."""
+    """A port is taken, or no port of the range is free; the text is for people."""
 
 
 def reserve(count: int, *, besides: Collection[int] = ()) -> tuple[socket.socket, ...]:
@@ -58,6 +58,23 @@ def consecutive_ports(count: int) -> int:
         if run == count:
             return port - count + 1
     raise NoPortError(f"no {count} ports in a row are free on {HOST} from {FIRST_PORT} to {LAST_PORT}")
+
+
+def ephemeral_port() -> int:
+    """A port that is free now, out of the kernel's own range, for a program that is no part of a stack."""
+    with socket.socket() as found:
+        found.bind((HOST, 0))
+        return port_of(found)
+
+
+def require_free(port: int) -> None:
+    """Returns when a program could listen on the loopback port now; raises NoPortError."""
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((HOST, port))
+        except OSError as failed:
+            raise NoPortError(f"port {port} cannot be used: {os.strerror(failed.errno or 0)}") from None
 
 
 def rebind(port: int) -> socket.socket:

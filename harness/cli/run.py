@@ -11,6 +11,7 @@ import click
 
 from brownout.harness.cli.frame import ABORTED, command, heal_first, reader_gone, tell
 from brownout.harness.record.verdicts import VERDICTS
+from brownout.harness.worlds.catalog import PROCESSES, WORLDS
 
 if TYPE_CHECKING:
     from brownout.harness.api import Outcome
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @command(name="run")
 @click.argument("experiment")
-@click.option("--world", type=click.Choice(["simulation", "processes", "compose"]), default="processes", show_default=True)
+@click.option("--world", type=click.Choice([*WORLDS]), default=PROCESSES, show_default=True)
 @click.option("--posture", default="", help="A posture of the experiment; its own when not given.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Decides load, targets and ages.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)

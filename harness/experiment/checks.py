@@ -25,13 +25,13 @@ from brownout.harness.experiment.steps import ResolvedStep
 from brownout.harness.fault import Fault
 from brownout.harness.load.arrivals import Cohort, operations_of
 from brownout.harness.load.models.registry import client_model, front_ends
+from brownout.harness.worlds.catalog import WORLDS
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import REGIONS, StackSpec
 
 Faults = Mapping[str, type[Fault]]
 
-WORLDS = ("simulation", "processes", "compose")
 _BORDERS = ("warm_up", "baseline", "fault", "recovery", "end")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, StrictBool, StrictStr
+from pydantic import Field, PositiveFloat, PositiveInt, StrictBool, StrictStr
 
 from brownout.harness.base.durations import ClockTime, Duration
 from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.models import FrozenModel
 from brownout.harness.errors import UsageError
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.record.verdicts import Verdict
@@ -21,13 +22,7 @@ from brownout.harness.record.verdicts import Verdict
 PHASES = ("baseline", "onset", "fault", "heal", "recovery")
 
 
-class Strict(BaseModel):
-    """A part of the file: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Timeline(Strict):
+class Timeline(FrozenModel):
     """The emulated day and the phases' borders on it. Each phase ends where the next begins."""
 
     date: StrictStr = Field(description="the emulated day, YYYY-MM-DD, UTC")
@@ -53,7 +48,7 @@ class Timeline(Strict):
         return datetime.fromisoformat(self.date).replace(tzinfo=UTC).timestamp()
 
 
-class Posture(Strict):
+class Posture(FrozenModel):
     """A named set of switches of the system under test, and what its verdict should be."""
 
     description: StrictStr
@@ -62,7 +57,7 @@ class Posture(Strict):
     defends: tuple[str, ...] = Field((), description="steps that this posture is expected to refuse")
 
 
-class Step(Strict):
+class Step(FrozenModel):
     """One act on the stack at a time: a fault, an operator's operation, or a mitigation that is tried."""
 
     name: StrictStr
@@ -78,7 +73,7 @@ class Step(Strict):
     )
 
 
-class Selector(Strict):
+class Selector(FrozenModel):
     """Which requests: empty lists mean all."""
 
     cohorts: tuple[str, ...] = ()
@@ -87,27 +82,27 @@ class Selector(Strict):
     homes: tuple[str, ...] = ()
 
 
-class Good(Strict):
+class Good(FrozenModel):
     """When a request is good: it happened, within the latency (network time from the intended send)."""
 
     outcome: Literal["happened"] = "happened"
     within_s: Duration | None = Field(None, alias="within")
 
 
-class RatioMetric(Strict):
+class RatioMetric(FrozenModel):
     total: Selector
     good: Good = Good()
 
 
-class Indicator(Strict):
+class Indicator(FrozenModel):
     ratioMetric: RatioMetric  # noqa: N815 - OpenSLO's field name
 
 
-class Objective(Strict):
+class Objective(FrozenModel):
     target: float = Field(gt=0, lt=1)
 
 
-class Slo(Strict):
+class Slo(FrozenModel):
     """One objective, in OpenSLO's names. `phases` are the phases that the objective is judged over."""
 
     name: StrictStr
@@ -118,7 +113,7 @@ class Slo(Strict):
     phases: tuple[Literal["baseline", "onset", "fault", "heal", "recovery"], ...] = ("onset", "fault", "heal", "recovery")
 
 
-class Alert(Strict):
+class Alert(FrozenModel):
     """The rule by which the outage counts as detected: both burn-rate windows, over the requests of `of`."""
 
     of: Selector
@@ -129,7 +124,7 @@ class Alert(Strict):
     at_least: PositiveInt = 5
 
 
-class Gates(Strict):
+class Gates(FrozenModel):
     """What must hold for a verdict to mean anything; a gate that fails makes the run inconclusive."""
 
     lag_p99_s: Duration = Field(0.05, alias="lag_p99")
@@ -139,13 +134,13 @@ class Gates(Strict):
     confidence: float = Field(0.95, gt=0.5, lt=1)
 
 
-class Load(Strict):
+class Load(FrozenModel):
     cohorts: tuple[Cohort, ...] = Field(min_length=1)
     deadline_s: Duration = Field(2.0, alias="deadline")
     primed: StrictBool = Field(True, description="established machines start with cached tokens of every age")
 
 
-class ControlRun(Strict):
+class ControlRun(FrozenModel):
     """A second, simulated run that a claim is compared with: another posture, steps dropped or added, load thinned."""
 
     posture: StrictStr
@@ -157,7 +152,7 @@ class ControlRun(Strict):
     recovery: ClockTime | None = None
 
 
-class Experiment(Strict):
+class Experiment(FrozenModel):
     """A whole experiment file."""
 
     schema_: Literal["brownout/experiment/v1"] = Field(alias="schema")

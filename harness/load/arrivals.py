@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.seeded import Draws
 from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import Account, Arrival, above_zero
@@ -27,15 +28,13 @@ from brownout.harness.load.models.names import ModelName
 from brownout.harness.load.watch import Watch
 
 
-class Cohort(BaseModel):
+class Cohort(FrozenModel):
     """Clients that behave alike.
 
     `model` picks the client model; `machines` are base names of machines, taken in turn by draw: plain machines for
     warm clients, scale sets for clients that each arrive on a machine never seen before. `mix` weighs operations
     (management, provision) and `homes` weighs the home region of the identities concerned.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     model: ModelName
@@ -49,7 +48,7 @@ class Cohort(BaseModel):
     front_ends: Mapping[str, NonNegativeFloat] = Field(default_factory=dict)
 
 
-class LoadPlan(BaseModel):
+class LoadPlan(FrozenModel):
     """All that a load driver needs; serialised to JSON for the Locust process.
 
     `start_s` and `end_s` are emulated epoch seconds. `deadline_ms` is the client's time-out in network time, counted
@@ -59,8 +58,6 @@ class LoadPlan(BaseModel):
     A plan in blocks of `block_s` emulated seconds belongs to a load by hand. It begins when its generator is ready, and has
     no arrivals while it is paused from the web page. In any other plan, arrivals of such a time are logged as late.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int
     start_s: float

@@ -13,9 +13,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from brownout.harness.base.files import replace_whole
+from brownout.harness.base.models import FrozenModel
 
 SCHEMA: Literal["brownout/bands/v1"] = "brownout/bands/v1"
 FILE_NAME = "faults.json"
@@ -23,11 +24,7 @@ PERIOD_S = 0.5
 MOST_BANDS = 200
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Band(Part):
+class Band(FrozenModel):
     """One fault from when it was in place to when it was taken back (`until_s` None while it is). Times are emulated."""
 
     id: str
@@ -40,7 +37,7 @@ class Band(Part):
     until_s: float | None = None
 
 
-class Bands(Part):
+class Bands(FrozenModel):
     """The document. `told_at_s` is the wall clock when it was written."""
 
     schema_: Literal["brownout/bands/v1"] = Field(SCHEMA, alias="schema")

@@ -22,8 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.processes import die_with_launcher
 from brownout.harness.record.attempts import Attempt, Kind
 from brownout.identity.server.clock import Clock
@@ -36,10 +35,8 @@ FIRST_NUMBER: Mapping[str, int] = {"sync": 900_000, "async": 950_000}
 _LONGEST_MESSAGE = 300
 
 
-class CanaryConfig(BaseModel):
+class CanaryConfig(FrozenModel):
     """What one canary is told. `host_url` is the host node's URL for clients; `clock` as in a LoadPlan."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     client: Kind
     host_url: str

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from brownout.harness.base import ports
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.load.arrivals import LoadPlan, plan_json, planned_count
 from brownout.harness.load.bands import FILE_NAME as BANDS_NAME
@@ -57,7 +56,7 @@ async def start(
         if port is not None:
             require_free(port)
     if workers > 1 and master_port is None:
-        master_port = _free_port()
+        master_port = ports.ephemeral_port()
     load = DrivenLoad(plan, clock, folder, _spawn(plan, folder, dashboard_port, workers, master_port), dashboard_port)
     try:
         await load.wait_ready(_READY_WITHIN_S)
@@ -262,25 +261,16 @@ def _spawn(plan: LoadPlan, folder: Path, dashboard_port: int | None, workers: in
     return children
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((_LOOPBACK, 0))
-        return int(found.getsockname()[1])
-
-
 def _plan_file(folder: Path) -> Path:
     return folder / "load-plan.json"
 
 
 def require_free(port: int) -> None:
     """Raises UsageError when the dashboard, or a master, could not have this port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_LOOPBACK, port))
-        except OSError as failed:
-            problem = f"port {port} cannot be used: {os.strerror(failed.errno or 0)}"
-            raise UsageError(problem, hint="choose another port") from None
+    try:
+        ports.require_free(port)
+    except ports.NoPortError as taken:
+        raise UsageError(str(taken), hint="choose another port") from None
 
 
 def _ended(code: int) -> str:

@@ -19,7 +19,6 @@ from brownout.harness.record.history import RequestRecord
 
 _GROWTH = math.log(1.05)
 _LEAST_MS = 0.1
-_OUTCOMES = ("happened", "refused", "unknown")
 
 
 def bucket_of(latency_ms: float) -> int:

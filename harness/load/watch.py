@@ -6,16 +6,13 @@ workers can simply be added. These figures are for the eye; verdicts come from t
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from brownout.harness.base.models import FrozenModel
 from brownout.harness.record.history import RequestRecord
 
 
-class Watched(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class WatchedObjective(Watched):
+class WatchedObjective(FrozenModel):
     """One objective: which requests (empty lists mean all), when one is good, and how many must be.
 
     `windows` are the emulated times over which it is judged, `[start, end)` each; without any it is judged over the last
@@ -49,7 +46,7 @@ class WatchedObjective(Watched):
         return record.outcome == "happened" and (self.within_ms is None or record.latency_ms <= self.within_ms)
 
 
-class Watch(Watched):
+class Watch(FrozenModel):
     """All that is watched. `span_s` is in real seconds, `phases` in emulated ones: name, start, end."""
 
     title: str = ""

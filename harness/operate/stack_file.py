@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.models import FrozenModel
 from brownout.harness.errors import UsageError
 from brownout.harness.world import Inside
 from brownout.identity.core.topology import REGIONS, NodeName, StackSpec
@@ -20,11 +21,7 @@ from brownout.identity.core.topology import REGIONS, NodeName, StackSpec
 SCHEMA: Literal["brownout/stack/v1"] = "brownout/stack/v1"
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class IdentityEntry(Part):
+class IdentityEntry(FrozenModel):
     """An identity of a machine. `kind` is `system` or `user`."""
 
     name: str
@@ -34,7 +31,7 @@ class IdentityEntry(Part):
     resource_id: str
 
 
-class MachineEntry(Part):
+class MachineEntry(FrozenModel):
     """A machine: `imds_url` is the value for AZURE_POD_IDENTITY_AUTHORITY_HOST. Of a scale set any `NAME_<digits>` exists."""
 
     region: str
@@ -45,7 +42,7 @@ class MachineEntry(Part):
     identities: tuple[IdentityEntry, ...]
 
 
-class RegionEntry(Part):
+class RegionEntry(FrozenModel):
     """A region by its three names, with the URLs of what clients use in it."""
 
     azure_name: str
@@ -57,7 +54,7 @@ class RegionEntry(Part):
     entra_urls: tuple[str, ...]
 
 
-class InsideEntry(Part):
+class InsideEntry(FrozenModel):
     """For containers of one's own: the network that they join, and the base URLs by node that are good there.
 
     `docker compose --env-file COMPOSE_VARIABLES` can add to the stack, such as a load, whose page is then at `dashboard_url`.
@@ -69,7 +66,7 @@ class InsideEntry(Part):
     dashboard_url: str
 
 
-class StackFile(Part):
+class StackFile(FrozenModel):
     """`stack.json`. `control` maps node names to their control planes, which take `control_token` as bearer token.
 
     `inside` is there where the stack runs in containers.

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from brownout.harness.pytest_plugin.outcome import POLICIES
+from brownout.harness.worlds.catalog import WORLDS
 
 DEFAULT_SEED = 1
-WORLDS = ("simulation", "processes", "compose")
 OPTIONS = {
     "world": f"world of runs that name none: {' or '.join(WORLDS)} (simulation)",
     "seed": "seed of runs that name none (1)",
@@ -36,7 +36,7 @@ class PluginSettings:
         if seed and not seed.isdecimal():
             raise pytest.UsageError(f"brownout seed {seed!r} is not a whole number from 0 on")
         return cls(
-            world=_choice("world", _option(config, "world"), WORLDS),
+            world=_choice("world", _option(config, "world"), tuple(WORLDS)),
             seed=int(seed) if seed else DEFAULT_SEED,
             out=config.invocation_params.dir / Path(out).expanduser() if out else None,
             inconclusive=_choice("inconclusive", _option(config, "inconclusive"), POLICIES),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brownout.harness.base import ports
 from brownout.harness.base import processes as system
 from brownout.harness.errors import WorldError
 
@@ -78,9 +78,7 @@ def stop_server(server: ServerProcess) -> None:
 
 def check_port_free(port: int) -> None:
     """Raises WorldError when the loopback port cannot be bound."""
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind(("127.0.0.1", port))
-        except OSError as failed:
-            raise WorldError(f"port {port} cannot be used: {failed.strerror}") from failed
+    try:
+        ports.require_free(port)
+    except ports.NoPortError as taken:
+        raise WorldError(str(taken)) from taken

@@ -23,12 +23,12 @@ from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment.loader import find, load
 from brownout.harness.judge.run_folder import read_result
 from brownout.harness.record.result import ClaimResult, Result
+from brownout.harness.worlds.catalog import WORLDS
 
 EXPERIMENT = "ftvr-l9z"
 SEED = 1
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "incidents" / f"{EXPERIMENT}.md"
 BEGIN, END = "<!-- fidelity: begin -->", "<!-- fidelity: end -->"
-WORLDS = ("simulation", "processes", "compose")
 HEAD = ("claim", "what was published", "published", *(word for world in WORLDS for word in (world, "status")))
 NOTES_HEAD = "How each was measured (figures of the simulation):"
 NOT_RUN = ("not run", "–")

@@ -15,7 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from brownout.identity.core.settings import BUILDS
 from brownout.identity.core.topology import CLIENT, StackSpec
+
+OLD_BUILDS = tuple(BUILDS)[:-1]  # each has an image of its own; the newest is in the usual image
 
 TOXIPROXY, FIREWALL, INIT = "toxiproxy", "firewall", "init"
 EDGE = "edge"  # the network from which Toxiproxy's ports are published; it alone is on it

@@ -36,9 +36,15 @@ from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.inspected import Container
-from brownout.harness.worlds.compose.layout import control_name, network_of, published_ports, service_of, tag_variable
+from brownout.harness.worlds.compose.layout import (
+    OLD_BUILDS,
+    control_name,
+    network_of,
+    published_ports,
+    service_of,
+    tag_variable,
+)
 from brownout.harness.worlds.compose.stack import HOLDS_NAME, ComposeStack
-from brownout.identity.core.settings import BUILDS
 from brownout.identity.core.topology import StackSpec
 
 AWAY: tuple[NodeEffectKind, ...] = (
@@ -87,9 +93,6 @@ def wanted(holds: Holds) -> Wanted:
     builds = [held.effect.build for held in holds.values() if held.effect.effect == "old-image"]
     away = next((effect for effect in AWAY if effect in effects), "")
     return Wanted(away, "paused" in effects, "disconnected" in effects, builds[-1] if builds else "")
-
-
-OLD_BUILDS = tuple(BUILDS)[:-1]  # the newest is the usual image
 
 
 def tag_of(build: str) -> str:
