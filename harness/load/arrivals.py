@@ -126,9 +126,17 @@ def _block_arrivals(choices: _Choices, indexes: range, start_s: float, end_s: fl
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    """What an arrival of one cohort can be, by weights above 0, and the keyed draws that choose."""
+    """What an arrival of one cohort can be, by weights above 0, and the keyed draws that choose.
 
-    cohort: Cohort
+    Its own copies of what arrivals share: reading an attribute of a pydantic model costs as much as a call.
+    """
+
+    cohort: str
+    model: str
+    region: str
+    machines: tuple[str, ...]
+    fresh: bool
+    resource: str
     operations: Mapping[str, float]
     homes: Mapping[str, float]
     front_ends: Mapping[str, float]
@@ -139,7 +147,12 @@ class _Choices:
         model = registry.client_model(cohort.model)
         front_ends = above_zero(cohort.front_ends) or {model.front_ends[0]: 1.0} if model.front_ends else {}
         return cls(
-            cohort=cohort,
+            cohort=cohort.name,
+            model=cohort.model,
+            region=cohort.region,
+            machines=cohort.machines,
+            fresh=cohort.fresh,
+            resource=cohort.resource,
             operations=model.weights(cohort.mix),
             homes=above_zero(cohort.homes) or {cohort.region: 1.0},
             front_ends=front_ends,
@@ -147,18 +160,18 @@ class _Choices:
         )
 
     def arrival(self, index: int, at_s: float) -> Arrival:
-        cohort, rng = self.cohort, self.rng
-        machine = _pick_even(cohort.machines, rng["machine"], index)
+        rng = self.rng
+        machine = _pick_even(self.machines, rng["machine"], index)
         return Arrival(
-            id=f"{cohort.name}-{index:06d}",
+            id=f"{self.cohort}-{index:06d}",
             at_s=at_s,
-            cohort=cohort.name,
-            model=cohort.model,
-            region=cohort.region,
-            machine=f"{machine}_{index}" if cohort.fresh else machine,
+            cohort=self.cohort,
+            model=self.model,
+            region=self.region,
+            machine=f"{machine}_{index}" if self.fresh else machine,
             operation=_pick(self.operations, rng["operation"], index),
             home=_pick(self.homes, rng["home"], index),
-            resource=cohort.resource,
+            resource=self.resource,
             front_end=_pick(self.front_ends, rng["front-end"], index),
             index=index,
         )

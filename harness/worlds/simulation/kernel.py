@@ -103,7 +103,12 @@ class Kernel:
         self._due.append(callback)
 
     def after(self, delay_s: float, callback: Callback) -> None:
-        self.at(self.now_ns + round(delay_s * NS_PER_S), callback)
+        delay_ns = round(delay_s * NS_PER_S)
+        if delay_ns > 0:
+            self._timers_set += 1
+            heapq.heappush(self._timers, (self.now_ns + delay_ns, self._timers_set, callback))
+        else:
+            self._due.append(callback)
 
     async def sleep(self, duration_s: float) -> None:
         future: Future[None] = Future(self)
@@ -128,9 +133,16 @@ class Kernel:
 
         For callbacks only: within a coroutine it would run the other one in the middle of a step.
         """
+        try:
+            awaited = coroutine.send(None)
+        except StopIteration:
+            return
+        except Exception as failure:
+            self._surface(failure)
+            return
         task = _Task(self, coroutine)
         self._tasks[task] = None
-        task.step()
+        task.wait_for(awaited)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs until `coroutine` is done and returns its result.
@@ -165,9 +177,14 @@ class Kernel:
         self._due.clear()
 
     def ended(self, task: _Task[Any], error: Exception | None) -> None:
-        """Takes note of a task's end; a failure that nothing awaits is thrown into the coroutine that is being run."""
+        """Takes note of a task's end."""
         self._tasks.pop(task, None)
-        if error is not None and task is not self._main and not task.awaited and self._main is not None:
+        if error is not None and task is not self._main and not task.awaited:
+            self._surface(error)
+
+    def _surface(self, error: Exception) -> None:
+        """Throws a failure that nothing awaits into the coroutine that is being run."""
+        if self._main is not None:
             self._main.interrupt(error)
 
 
@@ -194,9 +211,6 @@ class _Task(Future[T]):
     def _resume(self, error: Exception | None) -> None:
         try:
             awaited = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
-            while getattr(awaited, "kernel", None) is not self.kernel:
-                wrong = f"a coroutine of the simulation awaited {awaited!r}, which is not of its kernel"
-                awaited = self._coroutine.throw(TypeError(wrong))
         except StopIteration as stop:
             self.kernel.ended(self, None)
             self.resolve(stop.value)
@@ -204,8 +218,15 @@ class _Task(Future[T]):
             self.kernel.ended(self, failure)
             self.fail(failure)
         else:
+            self.wait_for(awaited)
+
+    def wait_for(self, awaited: Any) -> None:
+        """Has the coroutine go on when the future is done that it awaits. Anything else fails where it is awaited."""
+        if getattr(awaited, "kernel", None) is self.kernel:
             self._awaiting = awaited
             awaited.when_done(self.step)
+        else:
+            self._resume(TypeError(f"a coroutine of the simulation awaited {awaited!r}, which is not of its kernel"))
 
     def close(self) -> None:
         self._coroutine.close()

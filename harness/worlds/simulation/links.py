@@ -38,7 +38,7 @@ class SimulatedLink:
         self._draws = Draws(seed, "latency", name)
         self._base_ms = CROSS_REGION_MS if crosses else LATENCY_MS
         self._messages = 0
-        self._under_way: dict[Exchange, None] = {}
+        self.under_way: dict[Exchange, None] = {}  # whatever cuts the link resets them
         self._holds: dict[str, LinkEffect] = {}
         self.refuses = False
         self._stalled: frozenset[str] = frozenset()
@@ -76,16 +76,9 @@ class SimulatedLink:
             self._cut()
 
     def _cut(self) -> None:
-        cut, self._under_way = self._under_way, {}
+        cut, self.under_way = self.under_way, {}
         for exchange in cut:
             exchange.reset()
-
-    def begin(self, exchange: Exchange) -> None:
-        """A call sets out: whatever cuts the link resets it until `end`."""
-        self._under_way[exchange] = None
-
-    def end(self, exchange: Exchange) -> None:
-        self._under_way.pop(exchange, None)
 
     def delay_s(self, direction: str) -> float:
         """How long the next message of this direction takes."""
@@ -104,7 +97,7 @@ class SimulatedLink:
         """Whether a message that is due now arrives. One that meets a reset has its call reset."""
         if direction in self._reset:
             exchange.reset()
-        return direction not in self._lost and exchange in self._under_way
+        return direction not in self._lost and exchange in self.under_way
 
 
 class Exchange(Future[Response]):
@@ -120,7 +113,7 @@ class Exchange(Future[Response]):
         super().__init__(kernel)
         self._link, self._node, self._request = link, node, request
         self._response: Response | None = None
-        link.begin(self)
+        link.under_way[self] = None
         kernel.after(timeout_s, self._time_out)
         kernel.soon(self._depart)  # in its turn: of two calls at one instant the one that was due first draws its delay first
 
@@ -157,6 +150,6 @@ class Exchange(Future[Response]):
     def _finish(self) -> None:
         """No message is on its way any more. Without an answer the call stays on the link until a cut or the time-out."""
         if self.done:
-            self._link.end(self)
+            self._link.under_way.pop(self, None)
         else:
-            self.when_done(lambda: self._link.end(self))
+            self.when_done(self._finish)

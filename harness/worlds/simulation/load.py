@@ -23,6 +23,7 @@ class SimulatedLoad:
     def __init__(self, kernel: Kernel, client: Client, plan: LoadPlan, recorder: Recorder) -> None:
         self._kernel, self._client, self._plan, self._recorder = kernel, client, plan, recorder
         self._clients = Clients(plan.account)
+        self._deadline_s = plan.deadline_ms / 1000
         self._planned = sum(planned_count(plan, cohort) for cohort in plan.cohorts)
         self._issued = self._under_way = 0
         self._stopping = False
@@ -48,7 +49,7 @@ class SimulatedLoad:
 
     async def _perform(self, arrival: Arrival) -> None:
         sent_s = self._kernel.now_s()
-        deadline_s = sent_s + self._plan.deadline_ms / 1000
+        deadline_s = sent_s + self._deadline_s
 
         def call(node: str, request: Request) -> Awaitable[Response]:
             return self._client(node, request, timeout_s=max(0.0, deadline_s - self._kernel.now_s()))
