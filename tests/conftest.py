@@ -20,7 +20,7 @@ FIRST = (
     "tests/identity/azure/test_golden_imds.py",
     "tests/harness/cli/test_gameday.py",
     "tests/docs/test_docs_shell.py",
-    "tests/harness/injection/test_standing_guardian.py",
+    "tests/harness/injection/test_guardian_start.py",
     "tests/suites/load/test_dashboard_command.py",
     "tests/harness/cli/test_interrupts.py",
     "tests/harness/cli/test_kills.py",

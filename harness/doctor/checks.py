@@ -20,7 +20,7 @@ from brownout.harness.doctor.docker import docker_checks
 from brownout.harness.doctor.findings import Check
 from brownout.harness.errors import BrownoutError
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.injection.recovery import left_over
+from brownout.harness.injection.recovery import unowned_faults
 from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy, start_server, stop_server
 from brownout.harness.worlds.toxiproxy.install import find_toxiproxy_server
@@ -152,7 +152,7 @@ def ledger_leftovers() -> tuple[str, ...]:
             if stack.owner.alive():
                 continue
             faults = ledger.open_faults(stack.id)
-            stale = left_over(faults)
+            stale = unowned_faults(faults)
             left.extend(f"fault {row.id} on stack {stack.id} is {row.state}" for row in faults if row.id in stale)
             if stack.run_owned:
                 left.append(f"stack {stack.id} outlived its run (process {stack.owner.pid})")

@@ -1,15 +1,20 @@
-"""The guardian: a process of its own that reverts what is open when a run's owner cannot any more. It only ever reverts.
+"""The guardian: a process of its own that reverts what is open when its owner cannot any more. It only ever reverts.
 
-What it does next is a pure function (`decide`) of what it sees in the ledger, the lease and the process table:
+What it does next is a pure function (`decide`) of what it sees in the ledger, the lease, the locks and the process table.
+
+A run's stack has an owner, the run's process, and so have its faults:
 
 - the lease lapsed, or the owner died: fence the owner off and revert everything;
 - a fault is past its deadline: revert that one;
 - the owner released the lease: revert what is still open and leave;
 - the stack is gone: close its rows and leave;
-- the owner is dead, all is reverted, the grace is over: take a run's stack down, so that nothing stays for ever.
+- the owner is dead, all is reverted, the grace is over: take the stack down, so that nothing stays for ever.
+
+A standing stack has no owner, and each of its faults an owner of its own: the command in the foreground as long as it lives,
+or none up to a deadline. There the guardian reverts the faults that have no owner any more, and leaves when no fault is open
+and no command is about to open one. That there is exactly one guardian is brownout.harness.injection.guardian_start.
 
 A fault that cannot be reverted stays `stuck` and is tried again, ever less often, until it can be or the stack is gone.
-What watches the faults of a standing stack, which has no owner, is brownout.harness.injection.standing_guardian.
 """
 
 from __future__ import annotations
@@ -20,29 +25,36 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from brownout.harness.base.files import FileLock
 from brownout.harness.base.statedir import ledger_path
-from brownout.harness.errors import BrownoutError, WorldError
+from brownout.harness.errors import BrownoutError
+from brownout.harness.injection.guardian_start import CLAIMS_LOCK, DEFAULT_MAKE, READY_FILE, lock_of, take_guardian_lock
 from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger, LedgerError
-from brownout.harness.injection.ledger_records import StackRecord
+from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.injection.lifecycle import Make
-from brownout.harness.injection.recovery import GRACE_S, Attach, Healed, attach_world, heal_stack, load_entry, take_down
+from brownout.harness.injection.recovery import (
+    GRACE_S,
+    Attach,
+    Healed,
+    attach_world,
+    heal_stack,
+    load_entry,
+    take_down,
+    unowned_faults,
+)
 
-READY_FILE = "guardian.json"
-LOG_FILE = "guardian.log"
 RETRY_MAX_S = 30.0
-DEFAULT_MAKE = "brownout.harness.experiment.plugins:fault"
+POLL_S = 0.2
 
-Action = Literal["watch", "take-over", "overdue", "finish", "take-down", "leave"]
+Action = Literal["watch", "take-over", "revert-unowned", "finish", "take-down", "leave"]
 log = logging.getLogger("guardian")
 
 
@@ -50,46 +62,67 @@ log = logging.getLogger("guardian")
 class Sight:
     """All that the guardian's decision depends on.
 
-    `fenced`: nothing can come from the owner any more (its epoch is over and, if it is dead, its carriers were swept).
-    `orphaned_for_s`: how long ago the owner was first found dead.
+    `owner` is that of the stack, `none` for a standing one. `fenced`: nothing can come from the owner any more (its epoch is
+    over and, if it is dead, its carriers were swept). `orphaned_for_s`: how long ago the owner was first found dead.
+    `unowned`: the faults without an owner, those of a run that are past their deadline among them. `claimed`: a command may
+    be about to inject into a standing stack.
     """
 
     gone: bool = False
-    run_owned: bool = True
-    owner_alive: bool = True
+    owner: Literal["alive", "dead", "none"] = "alive"
     lapsed: bool = False
     released: bool = False
     fenced: bool = False
     orphaned_for_s: float = 0.0
     open_faults: bool = False
-    overdue: bool = False
+    unowned: tuple[str, ...] = ()
+    claimed: bool = False
 
 
 def decide(sight: Sight, *, grace_s: float) -> Action:
     """What to do next. Pure."""
     if sight.gone:
         return "leave"
+    if sight.owner == "none":
+        if sight.unowned:
+            return "revert-unowned"
+        return "watch" if sight.open_faults or sight.claimed else "leave"
     if sight.released:
         return "finish" if sight.open_faults else "leave"
-    if not sight.owner_alive or sight.lapsed:
-        return _without_owner(sight, grace_s)
-    return "overdue" if sight.overdue else "watch"
-
-
-def _without_owner(sight: Sight, grace_s: float) -> Action:
-    if not sight.owner_alive and sight.run_owned and sight.orphaned_for_s > grace_s:
+    if sight.owner == "dead" and sight.orphaned_for_s > grace_s:
         return "take-down"
-    if sight.open_faults or not sight.fenced:
-        return "take-over"
-    return "watch" if sight.owner_alive or sight.run_owned else "leave"
+    if sight.owner == "dead" or sight.lapsed:
+        return "take-over" if sight.open_faults or not sight.fenced else "watch"
+    return "revert-unowned" if sight.unowned else "watch"
 
 
-class Watcher(ABC):
-    """A loop over one stack: see, decide, act, wait; after a failure wait longer and longer."""
+class Guardian:
+    """The guardian's loop over one stack: look, decide, act, wait; after a failure it waits longer and longer.
 
-    def __init__(self, ledger: Ledger, stack_id: str, poll_s: float) -> None:
+    Construct it in the epoch of a run's owner, or with a standing stack's guardian lock held.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        stack_id: str,
+        attach: Attach,
+        make: Make,
+        *,
+        poll_s: float = POLL_S,
+        grace_s: float = GRACE_S,
+    ) -> None:
         self.ledger, self.stack_id = ledger, stack_id
+        self._attach, self._make, self._grace_s = attach, make, grace_s
         self._poll_s = self._wait_s = poll_s
+        stack = ledger.stack(stack_id)
+        self._first_epoch = stack.epoch
+        self._claims: FileLock | None = None if stack.run_owned else lock_of(stack.folder, CLAIMS_LOCK)
+
+    def close(self) -> None:
+        """Lets go of the claims' lock; the end of its process does that too."""
+        if self._claims is not None:
+            self._claims.close()
 
     def run(self) -> None:
         """Watches until there is nothing to watch over any more."""
@@ -104,47 +137,12 @@ class Watcher(ABC):
 
     def _next(self) -> Action:
         try:
-            return self.decide()
+            return decide(self.look(), grace_s=self._grace_s)
         except LedgerError as error:
             if not Path(self.ledger.path).exists():
                 return "leave"
             log.warning("%s", error)
             return "watch"
-
-    @abstractmethod
-    def decide(self) -> Action:
-        """What is to be done now; raises LedgerError."""
-
-    async def _act(self, action: Action) -> bool:
-        """Carries the action out; False when something is left to be done (and logged)."""
-        stack = self.ledger.stack(self.stack_id)
-        log.warning("%s: %s", stack.id, action)
-        try:
-            healed = await self.act(action, stack)
-        except BrownoutError as error:
-            log.error("%s: %s failed: %s", stack.id, action, error)
-            return False
-        if healed.problem:
-            log.error("%s: left: %s", stack.id, healed.problem)
-        return healed.whole
-
-    @abstractmethod
-    async def act(self, action: Action, stack: StackRecord) -> Healed:
-        """Carries out an action other than to watch and to leave; raises BrownoutError."""
-
-
-class Guardian(Watcher):
-    """The guardian's loop over a stack with an owner. Construct it in the owner's epoch."""
-
-    def __init__(
-        self, ledger: Ledger, stack_id: str, attach: Attach, make: Make, *, lease_ttl_s: float, grace_s: float = GRACE_S
-    ) -> None:
-        super().__init__(ledger, stack_id, min(max(lease_ttl_s / 6, 0.02), 1.0))
-        self._attach, self._make, self._grace_s = attach, make, grace_s
-        self._first_epoch = ledger.stack(stack_id).epoch
-
-    def decide(self) -> Action:
-        return decide(self.look(), grace_s=self._grace_s)
 
     def look(self) -> Sight:
         """What can be seen now; a stack whose folder is gone is closed on the way."""
@@ -152,105 +150,78 @@ class Guardian(Watcher):
         if stack.closed or not stack.folder.is_dir():
             self.ledger.close_stack(stack.id)
             return Sight(gone=True)
+        faults = self.ledger.open_faults(stack.id)
+        if self._claims is not None:
+            claimed = bool(faults) or self._is_claimed(self._claims)
+            return Sight(owner="none", open_faults=bool(faults), unowned=unowned_faults(faults), claimed=claimed)
         alive, lease = stack.owner.alive(), read_lease(stack.folder)
-        faults, now_s = self.ledger.open_faults(stack.id), time.monotonic()
         return Sight(
-            run_owned=stack.run_owned,
-            owner_alive=alive,
-            lapsed=lease is not None and lease.lapsed(now_s),
+            owner="alive" if alive else "dead",
+            lapsed=lease is not None and lease.lapsed(),
             released=lease is not None and lease.released,
             fenced=stack.epoch > self._first_epoch if alive else stack.swept,
             orphaned_for_s=0.0 if alive else time.time() - self.ledger.mark_orphaned(stack.id),
             open_faults=bool(faults),
-            overdue=any(fault.in_place and fault.overdue(now_s) for fault in faults),
+            unowned=_overdue(faults),
         )
 
-    async def act(self, action: Action, stack: StackRecord) -> Healed:
-        if action == "overdue":
-            now_s = time.monotonic()
-            overdue = [fault.id for fault in self.ledger.open_faults(stack.id) if fault.in_place and fault.overdue(now_s)]
-            return await heal_stack(self.ledger, stack, self._attach, self._make, only=overdue, note=log.warning)
-        act = take_down if action == "take-down" else heal_stack
-        return await act(self.ledger, stack, self._attach, self._make, note=log.warning)
+    def _is_claimed(self, claims: FileLock) -> bool:
+        """Whether a command claims the guardian or has just opened a fault; if not, the claims' lock is ours from now on."""
+        if not claims.take():
+            return True
+        if not self.ledger.open_faults(self.stack_id):  # asked again: with the lock no command can add one
+            return False
+        claims.take(shared=True)  # a share beside those of others: a lock is given back by taking less of it
+        return True
 
-
-@dataclass(frozen=True, slots=True)
-class GuardianHandle:
-    """A guardian that was started for a stack. A run whose guardian is not `alive` is not protected."""
-
-    process: subprocess.Popen[bytes]
-    folder: Path
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def alive(self) -> bool:
-        return self.process.poll() is None
-
-    def wait_ready(self, timeout_s: float = 10.0) -> None:
-        """Returns once the guardian watches; raises WorldError when it does not come up, and ends it."""
-        end_s = time.monotonic() + timeout_s
-        while _ready_pid(self.folder) != self.pid:
-            if not self.alive() or time.monotonic() > end_s:
-                self.process.kill()
-                self.process.wait()
-                raise WorldError("the guardian did not start", hint=f"see {self.folder / LOG_FILE}")
-            time.sleep(0.01)
-
-    def wait(self, timeout_s: float = 10.0) -> int:
-        """Its exit code once it left, which it does when the lease is released; raises WorldError when it stays."""
+    async def _act(self, action: Action) -> bool:
+        """Carries the action out; False when something is left to be done (and logged)."""
+        stack = self.ledger.stack(self.stack_id)
+        log.warning("%s: %s", stack.id, action)
         try:
-            return self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            raise WorldError("the guardian does not leave", hint=f"see {self.folder / LOG_FILE}") from None
+            healed = await self._heal(action, stack)
+        except BrownoutError as error:
+            log.error("%s: %s failed: %s", stack.id, action, error)
+            return False
+        if healed.problem:
+            log.error("%s: left: %s", stack.id, healed.problem)
+        return healed.whole
+
+    async def _heal(self, action: Action, stack: StackRecord) -> Healed:
+        if action == "take-down":
+            return await take_down(self.ledger, stack, self._attach, self._make, note=log.warning)
+        if action == "revert-unowned":
+            faults = self.ledger.open_faults(stack.id)
+            only = _overdue(faults) if stack.run_owned else unowned_faults(faults)
+            return await heal_stack(self.ledger, stack, self._attach, self._make, only=only, note=log.warning)
+        return await heal_stack(self.ledger, stack, self._attach, self._make, note=log.warning)
 
 
-def start_guardian(
-    stack_id: str,
-    lease_ttl_s: float,
-    *,
-    ledger: Path | None = None,
-    make: str = DEFAULT_MAKE,
-    grace_s: float = GRACE_S,
-) -> GuardianHandle:
-    """Starts the guardian of a stack in its own session; call `wait_ready` before the first fault.
-
-    The stack must be in the ledger and its lease kept already. `make` is the entry of what rebuilds faults.
-    """
-    path = ledger or ledger_path()
-    with Ledger(path) as opened:
-        folder = opened.stack(stack_id).folder
-    command = [sys.executable, "-m", "brownout.harness.injection.guardian", "--stack", stack_id, "--ledger", str(path)]
-    command += ["--lease-ttl-s", str(lease_ttl_s), "--grace-s", str(grace_s), "--make", make]
-    with (folder / LOG_FILE).open("ab") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
-    return GuardianHandle(process, folder)
-
-
-def _ready_pid(folder: Path) -> int:
-    try:
-        return int(json.loads((folder / READY_FILE).read_text(encoding="utf-8"))["pid"])
-    except (FileNotFoundError, ValueError):
-        return 0  # not written yet, or half written
+def _overdue(faults: Sequence[FaultRecord]) -> tuple[str, ...]:
+    """Of a run's open faults those that its process should have reverted by now."""
+    now_s = time.monotonic()
+    return tuple(fault.id for fault in faults if fault.in_place and fault.overdue(now_s))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The guardian process."""
+    """The guardian process. For a standing stack it leaves one behind that watches, unless the stack has one, and returns."""
     options = _parser().parse_args(arguments)
-    become_guardian()
-    with Ledger(options.ledger or ledger_path()) as ledger:
-        make: Make = load_entry(options.make)
-        guardian = Guardian(ledger, options.stack, attach_world, make, lease_ttl_s=options.lease_ttl_s, grace_s=options.grace_s)
-        ready = ledger.stack(options.stack).folder / READY_FILE
-        ready.write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
-        guardian.run()
-
-
-def become_guardian() -> None:
-    """Ctrl-C is the runner's business; a guardian's begins when it is gone. What it does is logged, not that it is there."""
+    path, make = options.ledger or ledger_path(), load_entry(options.make)
+    with Ledger(path) as ledger:
+        stack = ledger.stack(options.stack)
+    if not stack.run_owned:
+        lock = take_guardian_lock(stack.folder)
+        if lock is None or os.fork() != 0:  # our end tells the starter that a guardian, which has the lock, watches
+            return
+    # Ctrl-C is for the process that is guarded. What is done is logged, not that nothing has to be.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    poll_s = min(max(options.lease_ttl_s / 6, 0.02), 1.0) if stack.run_owned else POLL_S
+    with Ledger(path) as ledger:
+        guardian = Guardian(ledger, stack.id, attach_world, make, poll_s=poll_s, grace_s=options.grace_s)
+        if stack.run_owned:
+            (stack.folder / READY_FILE).write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
+        guardian.run()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -133,20 +133,20 @@ async def _heal_leftover(ledger: Ledger, stack: StackRecord, attach: Attach, mak
 
 
 async def _heal_standing(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make) -> Healed | None:
-    left = left_over(ledger.open_faults(stack.id))
-    if not left and not _to_sweep(ledger, stack):
+    unowned = unowned_faults(ledger.open_faults(stack.id))
+    if not unowned and not _to_sweep(ledger, stack):
         return None
-    healed = await heal_stack(ledger, stack, attach, make, only=left)
-    return healed if left or healed.swept or healed.gone or not healed.whole else None  # a sweep that found nothing is none
+    healed = await heal_stack(ledger, stack, attach, make, only=unowned)
+    return healed if unowned or healed.swept or healed.gone or not healed.whole else None  # a sweep that found nothing is none
 
 
-def left_over(faults: Sequence[FaultRecord], now_s: float | None = None) -> tuple[str, ...]:
-    """Of a stack's open faults the ids of those that nobody keeps any more, its owner being dead."""
+def unowned_faults(faults: Sequence[FaultRecord], now_s: float | None = None) -> tuple[str, ...]:
+    """Of the open faults of a stack without an owner the ids of those that have no owner of their own any more."""
     at_s = time.monotonic() if now_s is None else now_s
-    return tuple(fault.id for fault in faults if not _is_kept(fault, faults, at_s))
+    return tuple(fault.id for fault in faults if not _is_owned(fault, faults, at_s))
 
 
-def _is_kept(fault: FaultRecord, faults: Sequence[FaultRecord], now_s: float) -> bool:
+def _is_owned(fault: FaultRecord, faults: Sequence[FaultRecord], now_s: float) -> bool:
     if fault.holder is not None and fault.holder.alive():
         return not fault.overdue(now_s - HOLDER_SLACK_S)
     if fault.state == "reverted":  # it holds nothing; its heal is looked for once nothing hides it

@@ -9,10 +9,10 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, UsageError
 from brownout.harness.experiment import plugins
+from brownout.harness.injection.guardian_start import ensure_guardian
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.injection.recovery import Healed, attach_world, heal_leftovers, heal_stack
-from brownout.harness.injection.standing_guardian import ensure_guardian
 from brownout.harness.operate.stacks import resolve_stack
 
 

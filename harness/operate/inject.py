@@ -23,12 +23,12 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
+from brownout.harness.injection.guardian_start import GuardianClaim, ensure_guardian
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.injection.lifecycle import PATIENCE_S, Applied, LifeCycle, Reverted
 from brownout.harness.injection.notices import Notice
 from brownout.harness.injection.recovery import attach_world
-from brownout.harness.injection.standing_guardian import Claim, ensure_guardian
 from brownout.harness.world import World
 from brownout.harness.worlds.catalog import check_able
 
@@ -98,7 +98,7 @@ def inject(row: StackRecord, request: InjectRequest, hear: Hear) -> InjectResult
 
 async def _inject(row: StackRecord, request: InjectRequest, hear: Hear) -> InjectResult:
     world = await open_world(row, request.fault)
-    with Ledger(ledger_path()) as ledger, Claim(row.folder):
+    with Ledger(ledger_path()) as ledger, GuardianClaim(row.folder):
         await asyncio.to_thread(ensure_guardian, row, ledger_path())
         life = LifeCycle(world, ledger, row.id, hear, make=plugins.fault, holder=ProcessId.me())
         session = _Injection(request, world, ledger, life, hear)

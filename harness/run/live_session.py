@@ -19,7 +19,7 @@ from pathlib import Path
 from brownout.harness.base.seeded import draw
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
 from brownout.harness.experiment import plugins
-from brownout.harness.injection.guardian import GuardianHandle, start_guardian
+from brownout.harness.injection.guardian_start import GuardianHandle, start_guardian
 from brownout.harness.injection.lease import Lease, LeaseKeeper
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle

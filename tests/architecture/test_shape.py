@@ -49,7 +49,6 @@ TYPE_NAMES = {
     "harness/experiment/model.py: Objective has another home too",
     "harness/experiment/model.py: Timeline has another home too",
     "harness/injection/ledger_records.py: State has another home too",
-    "harness/injection/standing_guardian.py: Claim has another home too",
     "harness/judge/steps.py: State has another home too",
     "harness/judge/times.py: Watch has another home too",
     "harness/load/bands.py: Band has another home too",
@@ -75,7 +74,6 @@ TYPE_NAMES = {
     "reports/markup.py: Column has another home too",
     "reports/story.py: Band has another home too",
     "suites/incidents/fidelity.py: Column has another home too",
-    "suites/incidents/ftvr_l9z_claims.py: Claim has another home too",
     "suites/incidents/ftvr_l9z_claims.py: Status has another home too",
     "suites/load/parts.py: Worker has another home too",
 }

@@ -150,7 +150,6 @@ def test_a_stack_goes_up_is_broken_and_goes_down(project: Project) -> None:
     "module",
     [
         "brownout.harness.injection.guardian",
-        "brownout.harness.injection.standing_guardian",
         "brownout.harness.load.canary",
         "brownout.harness.operate.load_master",
         "brownout.harness.worlds.compose.prober",

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from brownout.harness.errors import BrownoutError
-from brownout.harness.injection.guardian import start_guardian
+from brownout.harness.injection.guardian_start import start_guardian
 from brownout.harness.injection.lease import Lease, LeaseKeeper
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle

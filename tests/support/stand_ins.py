@@ -92,7 +92,7 @@ class Stand:
                 home = f"BROWNOUT_HOME={os.environ['BROWNOUT_HOME']}".encode() in (process / "environ").read_bytes()
             except OSError:
                 continue
-            if home and b"brownout.harness.injection.standing_guardian" in command and self.id.encode() in command:
+            if home and b"brownout.harness.injection.guardian" in command and self.id.encode() in command:
                 found.append(int(process.name))
         return found
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from brownout.harness.errors import WorldError
-from brownout.harness.injection.guardian import Guardian, Sight, decide, start_guardian
+from brownout.harness.injection.guardian import Guardian, Sight, decide
+from brownout.harness.injection.guardian_start import start_guardian
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import attach_world, heal_leftovers
 from support.fake_world import WORLD_FILE, FakeWorld, FileWorld, drive, make, unreachable
@@ -30,22 +31,25 @@ TTL_S = 0.6
     [
         (Sight(), "watch"),
         (Sight(open_faults=True), "watch"),
-        (Sight(open_faults=True, overdue=True), "overdue"),
+        (Sight(open_faults=True, unowned=("f-1",)), "revert-unowned"),
         (Sight(gone=True, open_faults=True), "leave"),
         (Sight(released=True), "leave"),
         (Sight(released=True, open_faults=True), "finish"),
-        (Sight(released=True, owner_alive=False, open_faults=True), "finish"),
+        (Sight(released=True, owner="dead", open_faults=True), "finish"),
         (Sight(lapsed=True, open_faults=True), "take-over"),
         (Sight(lapsed=True), "take-over"),
         (Sight(lapsed=True, fenced=True), "watch"),
         (Sight(lapsed=True, fenced=True, open_faults=True), "take-over"),
-        (Sight(owner_alive=False), "take-over"),
-        (Sight(owner_alive=False, open_faults=True, fenced=True), "take-over"),
-        (Sight(owner_alive=False, fenced=True), "watch"),
-        (Sight(owner_alive=False, fenced=True, run_owned=False), "leave"),
-        (Sight(owner_alive=False, fenced=True, orphaned_for_s=601), "take-down"),
-        (Sight(owner_alive=False, open_faults=True, orphaned_for_s=601), "take-down"),
-        (Sight(owner_alive=False, fenced=True, run_owned=False, orphaned_for_s=601), "leave"),
+        (Sight(owner="dead"), "take-over"),
+        (Sight(owner="dead", open_faults=True, fenced=True), "take-over"),
+        (Sight(owner="dead", fenced=True), "watch"),
+        (Sight(owner="none"), "leave"),
+        (Sight(owner="none", claimed=True), "watch"),
+        (Sight(owner="none", open_faults=True, claimed=True), "watch"),
+        (Sight(owner="none", open_faults=True, unowned=("f-1",)), "revert-unowned"),
+        (Sight(owner="none", gone=True, open_faults=True), "leave"),
+        (Sight(owner="dead", fenced=True, orphaned_for_s=601), "take-down"),
+        (Sight(owner="dead", open_faults=True, orphaned_for_s=601), "take-down"),
         (Sight(lapsed=True, fenced=True, orphaned_for_s=601), "watch"),
     ],
 )
@@ -60,9 +64,9 @@ def test_overdue_faults_are_reverted_alone(bench: Bench) -> None:
     drive(life.inject("short", fake("node:a"), until_s=bench.world.now()))
     kept = drive(life.inject("long", fake("node:b")))
     bench.ledger._database.execute("UPDATE faults SET deadline_s = 0 WHERE step = 'short'")
-    guardian = Guardian(bench.ledger, "s", bench.attach, make, lease_ttl_s=1)
-    assert guardian.look().overdue
-    assert drive(guardian._act("overdue"))
+    guardian = Guardian(bench.ledger, "s", bench.attach, make)
+    assert len(guardian.look().unowned) == 1
+    assert drive(guardian._act("revert-unowned"))
     assert bench.world.held() == {"node:b": {kept.fault_id}}
     assert bench.ledger.stack("s").epoch == 1
 
@@ -71,7 +75,7 @@ def test_what_cannot_be_reverted_is_tried_less_and_less_often(bench: Bench) -> N
     """A stuck fault is not an end: the guardian reports failure, waits longer each time, and starts anew after success."""
     drive(bench.life().inject("cut", fake()))
     bench.world.broken["release node:a"] = unreachable()
-    guardian = Guardian(bench.ledger, "s", bench.attach, make, lease_ttl_s=1)
+    guardian = Guardian(bench.ledger, "s", bench.attach, make)
     assert not drive(guardian._act("take-over"))
     assert bench.states() == ["stuck"]
     waits = []
@@ -89,7 +93,7 @@ def test_what_cannot_be_reverted_is_tried_less_and_less_often(bench: Bench) -> N
 def test_a_stack_without_a_folder_is_closed(bench: Bench) -> None:
     """When the stack's folder is gone its rows are closed, and the guardian leaves."""
     drive(bench.life().inject("cut", fake()))
-    guardian = Guardian(bench.ledger, "s", bench.attach, make, lease_ttl_s=1)
+    guardian = Guardian(bench.ledger, "s", bench.attach, make)
     bench.folder.rmdir()
     assert guardian.look() == Sight(gone=True)
     assert bench.ledger.stacks() == ()

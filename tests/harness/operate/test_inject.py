@@ -14,7 +14,7 @@ from brownout.harness.errors import LeftUnsafe, StackGone, WorldError
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.injection.lifecycle import LifeCycle
-from brownout.harness.injection.recovery import HOLDER_SLACK_S, heal_leftovers, heal_stack, left_over
+from brownout.harness.injection.recovery import HOLDER_SLACK_S, heal_leftovers, heal_stack, unowned_faults
 from brownout.harness.world import Carrier
 from support.fake_world import FakeWorld, drive, make, unreachable
 from support.lifecycle_bench import DEAD, Bench, fake
@@ -58,15 +58,15 @@ OTHER = replace(FAULT, id="other", holder=ME)
 )
 def test_who_keeps_a_fault(fault: FaultRecord, kept: bool) -> None:
     """A living command up to its deadline and a little more; a person up to the deadline, unless it is being undone."""
-    assert (left_over([fault], NOW_S) == ()) is kept
+    assert (unowned_faults([fault], NOW_S) == ()) is kept
 
 
 def test_what_is_released_is_a_leftover_once_nothing_hides_it() -> None:
     """A fault that holds nothing any more waits for the others, and is looked at again when none is in place."""
     released = replace(FAULT, by_hand=True, state="reverted")
-    assert left_over([released, OTHER], NOW_S) == ()
+    assert unowned_faults([released, OTHER], NOW_S) == ()
     looked_at = replace(OTHER, state="reverted")  # by its own command, which lives
-    assert left_over([released, looked_at], NOW_S) == ("f",)
+    assert unowned_faults([released, looked_at], NOW_S) == ("f",)
 
 
 @pytest.fixture

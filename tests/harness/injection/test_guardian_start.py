@@ -15,9 +15,10 @@ import pytest
 from brownout.harness.base.files import FileLock
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.injection.guardian import Guardian, decide
+from brownout.harness.injection.guardian_start import GuardianClaim, ensure_guardian, is_watched
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import attach_world, heal_leftovers
-from brownout.harness.injection.standing_guardian import Claim, StandingGuardian, ensure_guardian, is_watched
 from brownout.harness.operate.heal import heal_leftovers_now
 from support.brownout_command import eventually
 from support.fake_world import drive
@@ -27,7 +28,7 @@ from support.stand_ins import ON, Stand, StandInWorld, make
 pytestmark = pytest.mark.slow
 
 MakeStand = Callable[..., Stand]
-GUARDIAN = (sys.executable, "-m", "brownout.harness.injection.standing_guardian")
+GUARDIAN = (sys.executable, "-m", "brownout.harness.injection.guardian")
 SOON_S = 20.0  # on a machine with much else to do
 
 
@@ -152,7 +153,7 @@ def test_with_the_guardian_killed_and_the_deadline_over_the_next_command_heals(s
 def test_of_many_that_want_a_guardian_one_gets_it_started(stand: MakeStand) -> None:
     """Asking again, also at the same moment, makes no second guardian, and a claim keeps the one that is there."""
     stack = stand()
-    with Claim(stack.folder):
+    with GuardianClaim(stack.folder):
         commands = [subprocess.Popen((*GUARDIAN, "--stack", stack.id, "--ledger", ledger_path())) for _ in range(3)]
         watch(stack)
         watch(stack)
@@ -165,10 +166,10 @@ def test_a_claim_waits_for_a_guardian_that_is_leaving(stand: MakeStand) -> None:
     """The guardian that has decided to leave keeps newcomers waiting until it is gone, so that none relies on it."""
     stack = stand()
     with Ledger(ledger_path()) as ledger:
-        guardian = StandingGuardian(ledger, stack.id, attach_world, make)
-        with Claim(stack.folder):
-            assert guardian.decide() == "watch"
-        assert guardian.decide() == "leave"
+        guardian = Guardian(ledger, stack.id, attach_world, make)
+        with GuardianClaim(stack.folder):
+            assert decide(guardian.look(), grace_s=600) == "watch"
+        assert decide(guardian.look(), grace_s=600) == "leave"
         newcomer = FileLock(stack.folder / "claims.lock")
         assert not newcomer.take(shared=True)
         guardian.close()
@@ -180,21 +181,21 @@ def test_a_guardian_leaves_a_stack_that_was_taken_down(stand: MakeStand) -> None
     """With its folder gone the stack is closed, and there is nothing to watch or to claim."""
     stack = stand()
     with Ledger(ledger_path()) as ledger:
-        guardian = StandingGuardian(ledger, stack.id, attach_world, make)
+        guardian = Guardian(ledger, stack.id, attach_world, make)
         for entry in stack.row().folder.iterdir():
             entry.unlink()
         stack.row().folder.rmdir()
-        assert guardian.decide() == "leave"
+        assert decide(guardian.look(), grace_s=600) == "leave"
         assert ledger.stack(stack.id).closed
         with pytest.raises(StackGone):
-            Claim(ledger.stack(stack.id).folder)
+            GuardianClaim(ledger.stack(stack.id).folder)
         guardian.close()
 
 
 def test_a_guardian_that_cannot_start_is_told(stand: MakeStand) -> None:
     """Without a guardian nothing is injected: the command learns that there is none, and where to look."""
     stack = stand()
-    with Claim(stack.folder), pytest.raises(WorldError, match="did not start") as caught:
+    with GuardianClaim(stack.folder), pytest.raises(WorldError, match="did not start") as caught:
         ensure_guardian(stack.row(), ledger_path(), make="no_such_module:make")
     assert "guardian.log" in caught.value.hint
 
