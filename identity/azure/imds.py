@@ -134,9 +134,9 @@ def _selected(identity: Identity, selector: str) -> str:
 
 def _default(identities: tuple[Identity, ...], settings: Settings) -> Identity | Response:
     """No selector: the system-assigned identity, else the only user-assigned one, else an error."""
-    system = [identity for identity in identities if identity.is_system]
-    if system or len(identities) == 1:
-        return system[0] if system else identities[0]
+    for identity in identities:
+        if identity.is_system or len(identities) == 1:
+            return identity
     if not identities or settings.ambiguous_text == "2020":
         return refusal(400, "invalid_request", NOT_FOUND)
     return refusal(400, "invalid_request", SEVERAL)

@@ -40,6 +40,7 @@ class Node:
         self.ready = True
         self.image_build = spec.image_build
         self._bearer = f"Bearer {spec.stack.control_token}"
+        self._bearer_bytes = self._bearer.encode()
 
     @property
     def features(self) -> Build:
@@ -80,18 +81,13 @@ class Node:
         try:
             if request.path.startswith("/admin/"):
                 return Served(await self._admin(request), self.hop()).sealed()
-            return (await self._served(request)).sealed()
+            served = await self.serve(request)
+            if served is None:
+                taking = next((surface for surface in self.surfaces if surface.takes(request)), None)
+                served = await taking.serve(request) if taking else Served(error(404, "NotFound", request.path), self.hop())
+            return served.sealed()
         except BadPayload as bad:
             return Served(error(400, "InvalidRequestContent", str(bad)), self.hop()).sealed()
-
-    async def _served(self, request: Request) -> Served:
-        served = await self.serve(request)
-        if served is not None:
-            return served
-        for surface in self.surfaces:
-            if surface.takes(request):
-                return await surface.serve(request)
-        return Served(error(404, "NotFound", request.path), self.hop())
 
     async def serve(self, request: Request) -> Served | None:
         """The answer to what other nodes of the stack ask of the role; None for any other request."""
@@ -100,7 +96,7 @@ class Node:
     def is_internal(self, request: Request) -> bool:
         """True for requests by the stack's own nodes and by the control plane."""
         given = request.headers.get("authorization", "")
-        return hmac.compare_digest(given.encode("utf-8", "replace"), self._bearer.encode())
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self._bearer_bytes)
 
     def internal(self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] | None = None) -> Request:
         """A request that other nodes of the stack accept as coming from one of theirs."""
