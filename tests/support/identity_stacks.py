@@ -114,6 +114,12 @@ class Stack:
         await self.world.hold(Carrier("node", node), "restart", NodeEffect("down"))
         await self.world.release(Carrier("node", node), "restart")
 
+    async def publish_identity(self, name: str, **more: Any) -> None:
+        """Makes an identity known to the directory, and to no store."""
+        record = {"object_id": name, "resource_id": f"/{name}", "home_region": "sydney", "kind": "user", "name": name, **more}
+        request = self.node("sydney.management").internal("PUT", f"/principals/{name}", record)
+        assert (await self.node("sydney.directory").handle(request)).status == 200
+
     async def raw(
         self, node: str, method: str, path: str, token: str = "", content: Mapping[str, Any] | None = None
     ) -> Response:
