@@ -31,9 +31,9 @@ from brownout.harness.load.watch import Watch
 class Cohort(FrozenModel):
     """Clients that behave alike.
 
-    `model` picks the client model; `machines` are base names of machines, taken in turn by draw: plain machines for
-    warm clients, scale sets for clients that each arrive on a machine never seen before. `mix` weighs operations
-    (management, provision) and `homes` weighs the home region of the identities concerned.
+    `model` names the client model; `machines` are base names of machines, of which one is drawn for each arrival: plain
+    machines for warm clients, scale sets for clients that each arrive on a machine never seen before. `mix` weighs the
+    model's operations, `front_ends` its front ends, and `homes` the home region of the identities concerned.
     """
 
     name: str

@@ -49,7 +49,7 @@ class GoodShare:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """One request that ended at `at_s` on some clock."""
+    """One request that ended at `at_s`: emulated time in a load's log, monotonic time for a probe."""
 
     at_s: float
     cohort: str
@@ -60,7 +60,7 @@ class _Ended:
 
 
 def load_share(folder: Path, world: LiveWorld) -> tuple[GoodShare, ...]:
-    """From the log of the load in `folder`; empty when none has ended a request lately."""
+    """The shares from the log of the load in `folder`; empty when no request has ended within the window."""
     oldest_s = world.now() - WINDOW_S * world.rate
     ended = (_of_record(record) for path in sorted(folder.glob("requests*.jsonl")) for record in _last_records(path))
     return _shares(one for one in ended if one.at_s >= oldest_s)
@@ -76,7 +76,7 @@ def _last_records(path: Path) -> Iterable[RequestRecord]:
         try:
             yield RequestRecord(**orjson.loads(line))
         except (orjson.JSONDecodeError, TypeError):
-            continue  # torn by a kill; verdicts count these, a glance need not
+            continue  # torn by a kill; verdicts count such lines, a share of the last seconds need not
 
 
 def _of_record(record: RequestRecord) -> _Ended:
@@ -110,7 +110,7 @@ class Probes:
         self._ended: dict[str, deque[_Ended]] = {}
         self._clients: dict[str, Clients] = {}
         self._tokens: dict[str, str] = {}
-        self._numbers = itertools.count(int(time.time()) % 10**8)  # for scale sets: no earlier look has asked from them
+        self._numbers = itertools.count(int(time.time()) % 10**8)  # of scale sets' machines, so that no earlier probe used one
 
     async def share(self, stack: str, world: LiveWorld) -> tuple[GoodShare, ...]:
         """Sends one round and returns the shares of the rounds in the window."""
@@ -157,7 +157,7 @@ class Probes:
                     )
 
     async def _user_token(self, stack: str, world: LiveWorld) -> str:
-        """An operator's token, made once; "" when the directory does not answer, and then no operator asks anything."""
+        """An operator's token, made once; "" when the directory does not answer: probes that need one are then left out."""
         if stack not in self._tokens:
             try:
                 async with asyncio.timeout(PROBE_TIMEOUT_S):
