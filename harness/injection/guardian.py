@@ -37,7 +37,8 @@ from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import BrownoutError
 from brownout.harness.injection.guardian_start import CLAIMS_LOCK, DEFAULT_MAKE, READY_FILE, lock_of, take_guardian_lock
 from brownout.harness.injection.lease import read_lease
-from brownout.harness.injection.ledger import Ledger, LedgerError
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.injection.lifecycle import Make
 from brownout.harness.injection.recovery import (

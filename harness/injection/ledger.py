@@ -2,43 +2,38 @@
 
 Theory. A fault is a row whose state walks the table `LEGAL` of ledger_records. `intended` is committed before the first
 carrier is touched; from then on, whatever dies, the row says what may be out there (kind, parameters, carriers) and every
-undo is "release this id". A row is *open* until it is `healed` or `defended`; commands heal open rows of dead owners before
-all else.
+undo is "release this id". A row is *open* until it is `healed` or `defended`. Every command heals the open rows of dead owners
+before all else.
 
-Fencing. Each stack has an epoch. Whoever takes over from an owner (the guardian, a later command) raises it first; the
-old owner still holds the old number, and `intend` and every forward step refuse it. Undo steps need no epoch: they are
-safe from anybody, at any time. They never reopen a closed row either: undoing what is undone changes nothing.
+Fencing. Each stack has an epoch. A process that takes over from an owner (the guardian, a later command) raises it first. The
+old owner still has the old number, and `intend` and every forward step refuse it. Undo steps need no epoch: they are safe
+from any process, at any time. They never reopen a closed row either: undoing what is undone changes nothing.
 
-Holders. A run's faults are kept by the stack's owner. A fault that somebody injects into a standing stack has a holder of
-its own: the command that put it there, or, once that command has left it in place, a person (`by_hand`) until its deadline.
+Holders. The owner of a run's faults is the owner of its stack. A fault that is injected into a standing stack has an owner of
+its own, its `holder`: the command that put it there. Once that command has left it in place (`by_hand`) it has none, and ends
+at its deadline.
 
 Several processes share one file (WAL, synchronous=FULL, one immediate transaction per change). `:memory:` serves the
 simulation, whose carriers vanish with the process. `deadline_s` is the machine's monotonic clock: real time, whatever
 clock the stack lives by; `wall_s` is for reading only.
 
-A ledger of an earlier version is brought up to date when it is opened (ledger_schema.py).
+A ledger of an earlier version is brought up to date when it is opened (ledger_file.py).
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from brownout.harness.base.processes import ProcessId, boot_id
 from brownout.harness.errors import BrownoutError
+from brownout.harness.injection.ledger_file import LedgerFile
 from brownout.harness.injection.ledger_records import LEGAL, UNDO, FaultRecord, Intent, StackRecord, State, fault_of, stack_of
-from brownout.harness.injection.ledger_schema import open_database
 
 _UNDOING: tuple[State, ...] = ("reverting", "reverted", "healed")
-
-
-class LedgerError(BrownoutError):
-    """The ledger could not be read or written; nothing may be injected."""
 
 
 class Fenced(BrownoutError):
@@ -52,38 +47,12 @@ class IllegalTransition(Exception):
         super().__init__(f"fault {fault_id} cannot go from {old} to {new}")
 
 
-class Ledger:
+class Ledger(LedgerFile):
     """One connection to a ledger. All methods raise LedgerError when the file cannot be read or written."""
 
     def __init__(self, path: Path | Literal[":memory:"], *, wall: Callable[[], float] = time.time) -> None:
-        self.path, self._wall = path, wall
-        with _as_ledger_error(path):
-            self._database = open_database(path)
-
-    def close(self) -> None:
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        """One immediate transaction: committed and fsynced when the block ends, undone when it raises."""
-        with _as_ledger_error(self.path):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-
-    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        with _as_ledger_error(self.path):
-            return self._database.execute(query, values).fetchall()
+        super().__init__(path)
+        self._wall = wall
 
     # stacks
 
@@ -230,17 +199,6 @@ class Ledger:
                 f"stack {stack_id} was taken over (epoch {stack.epoch}, ours is {epoch}); nothing more is injected",
                 hint="the lease lapsed: was the machine suspended or badly overloaded? start the run again",
             )
-
-
-@contextmanager
-def _as_ledger_error(path: Path | str) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise LedgerError(
-            f"the ledger {path} cannot be used: {error}",
-            hint="without it no fault is injected; check the disk and the folder's rights, or set BROWNOUT_HOME",
-        ) from error
 
 
 def _slug(text: str) -> str:

@@ -48,25 +48,35 @@ class StackRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class FaultRecord:
-    """One fault as the ledger has it. `baseline` maps each carrier's text to its state before this fault.
+class Intent:
+    """What is about to be done; all of it is on disk before it is done.
 
-    `holder`: the command that keeps it in place, None for the stack's owner. `by_hand`: left in place until its deadline.
+    `params` make the same fault again. `baseline` has the carriers' readings before it and what the fault's own look said.
+    `deadline_s` is monotonic. `holder` is the process that owns the fault, None for the owner of the stack.
     """
 
-    id: str
-    stack: str
-    number: int
     step: str
     kind: str
     params: Mapping[str, Any]
     carriers: tuple[Carrier, ...]
     baseline: Mapping[str, Any]
     deadline_s: float
+    holder: ProcessId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRecord(Intent):
+    """One fault as the ledger has it: what was intended, and how far it got. `epoch` is the stack's at the intent.
+
+    `by_hand`: a command left it in place, so it has no owner, and it ends at its deadline.
+    """
+
+    id: str
+    stack: str
+    number: int
     boot: str
     state: State
     epoch: int
-    holder: ProcessId | None = None
     by_hand: bool = False
 
     @property
@@ -81,19 +91,6 @@ class FaultRecord:
     def overdue(self, monotonic_s: float) -> bool:
         """True when it has been held for longer than was intended."""
         return self.boot != boot_id() or monotonic_s > self.deadline_s
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What is about to be done; all of it is on disk before it is. `holder` as in FaultRecord."""
-
-    step: str
-    kind: str
-    params: Mapping[str, Any]
-    carriers: tuple[Carrier, ...]
-    baseline: Mapping[str, Any]
-    deadline_s: float
-    holder: ProcessId | None = None
 
 
 def stack_of(row: sqlite3.Row) -> StackRecord:

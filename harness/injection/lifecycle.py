@@ -103,8 +103,6 @@ class LifeCycle:
         self._tell, self._make, self._holder, self._monotonic = tell, make, holder, monotonic
         self._faults: dict[str, Fault] = {}
 
-    # forward
-
     async def inject(self, step: str, fault: Fault, *, until_s: float | None = None, patience_s: float = PATIENCE_S) -> Applied:
         """Intends, applies and awaits the bite; raises what `intend` and `apply` raise."""
         record = await self.intend(step, fault, until_s=until_s)
@@ -199,8 +197,6 @@ class LifeCycle:
             return f"another process is undoing it ({error})"
         self._tell(notices.BiteSeen(record, seen.evidence, dict(seen.detail or {})))
         return ""
-
-    # back
 
     async def revert(self, fault_id: str) -> Reverted:
         """Takes one fault away and looks for the heal. Safe to repeat; a fault that cannot be undone is `stuck`, not raised."""
@@ -306,6 +302,18 @@ class LifeCycle:
         return self._move(record, "stuck", look.evidence)
 
     async def _heal_look(self, record: FaultRecord, fault: Fault | None) -> _Look:
+        """One look after the release. The first line that fits decides:
+
+        what is seen                                          verdict
+        a carrier cannot be read                              later, if another fault of ours may be why; else not yet
+        a carrier still has the fault's id                    not yet
+        its own look proves nothing: its code is not there,   healed: that no carrier has the id is all there is to see
+        it lasts by nature, or it looked bitten before
+        the look says `absent`                                healed
+        the effect shows, another fault of ours is in place   later: the other may cause it
+        the effect shows, a foreign hold is on a carrier      healed: the foreign one causes it, and is left alone
+        the effect shows, and nothing explains it             not yet
+        """
         try:
             readings = {str(carrier): await self.world.read(carrier) for carrier in record.carriers}
         except WorldError as error:
@@ -324,8 +332,6 @@ class LifeCycle:
         if foreign:
             return _Look("healed", f"released; held by others and left alone: {', '.join(foreign)}")
         return _Look("not-yet", f"released, yet its effect stays: {seen.evidence}")
-
-    # helpers
 
     def _others_in_place(self, record: FaultRecord) -> bool:
         """True while another fault of the stack may hold something."""

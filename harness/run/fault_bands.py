@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from brownout.harness.injection.ledger import Ledger, LedgerError
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, State
 from brownout.harness.load.bands import FILE_NAME, MOST_BANDS, PERIOD_S, SCHEMA, Band, Bands, write_bands
 

@@ -36,8 +36,6 @@ FOLDERS = {
     "reports: 16 files",
 }
 CLASSES = {
-    "harness/injection/ledger.py: Ledger has 24 methods",
-    "harness/injection/lifecycle.py: LifeCycle has 22 methods",
     "harness/worlds/compose/world.py: ComposeWorld has 23 methods",
     "harness/worlds/live/http_world.py: SocketWorld has 28 methods",
     "harness/worlds/simulation/world.py: SimulationWorld has 22 methods",

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brownout.harness.base.processes import ProcessId
-from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger, LedgerError
+from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
+from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import CLOSED, LEGAL, STATES, UNDO, Intent
 from brownout.harness.world import Carrier
 from support.lifecycle_bench import DEAD

@@ -1,4 +1,4 @@
-"""The ledger's file: its tables, how it is opened, and how one that an earlier version made is brought up to date.
+"""The ledger's file: its tables, how it is opened, changed and read, and how one of an earlier version is brought up to date.
 
 The stacks in an old ledger may still be up, so it is upgraded in place when it is opened, in one transaction. The version is
 SQLite's `user_version`; 0 is every ledger from before it was kept.
@@ -7,8 +7,12 @@ SQLite's `user_version`; 0 is every ledger from before it was kept.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+
+from brownout.harness.errors import BrownoutError
 
 VERSION = 1
 _TABLES = """
@@ -29,8 +33,59 @@ _ADDED_COLUMNS = {"holder_pid": "INTEGER", "holder_started": "TEXT", "by_hand": 
 _WORLD_NAMES = {"%:ProcessesWorld": "processes", "%:ComposeWorld": "compose"}
 
 
-def open_database(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
-    """A connection to the ledger at `path`, made where there is none; raises sqlite3.Error and OSError."""
+class LedgerError(BrownoutError):
+    """The ledger could not be read or written; nothing may be injected."""
+
+
+class LedgerFile:
+    """One connection to the ledger at `path`, made where there is none; a context manager.
+
+    Every method, and making one, raises LedgerError when the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path | Literal[":memory:"]) -> None:
+        self.path = path
+        with _as_ledger_error(path):
+            self._database = _open(path)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """One immediate transaction: committed and fsynced when the block ends, undone when it raises."""
+        with _as_ledger_error(self.path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        with _as_ledger_error(self.path):
+            return self._database.execute(query, values).fetchall()
+
+
+@contextmanager
+def _as_ledger_error(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be used: {error}",
+            hint="without it no fault is injected; check the disk and the folder's rights, or set BROWNOUT_HOME",
+        ) from error
+
+
+def _open(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
     if isinstance(path, Path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = sqlite3.connect(path, isolation_level=None, timeout=10)
