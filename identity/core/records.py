@@ -186,6 +186,9 @@ class SigningKey:
         return cls(str(raw["key_id"]), str(raw["private"]))
 
 
+NONE_KNOWN: Mapping[str, Principal] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that the directory publishes at one version.
@@ -216,11 +219,21 @@ class Snapshot:
         return found
 
     @classmethod
-    def from_json(cls, raw: Json) -> Self:
+    def from_json(cls, raw: Json, known: Mapping[str, Principal] = NONE_KNOWN) -> Self:
+        """The snapshot in `raw`. Of `known`, those that have not changed since are taken over instead of read again.
+
+        They have to be of the same line as the snapshot: only there one version of an identity has one content.
+        """
         signing, store_keys = raw.get("signing"), raw.get("store_keys")
+        identities: dict[str, Principal] = {}
+        for object_id, item in raw["identities"].items():
+            principal = known.get(object_id)
+            if principal is None or principal.version != item.get("version"):
+                principal = Principal.from_json(item)
+            identities[str(object_id)] = principal
         return cls(
             int(raw["version"]),
-            {str(object_id): Principal.from_json(known) for object_id, known in raw["identities"].items()},
+            identities,
             dict(raw["key_set"]),
             lines_of(raw),
             SigningKey.from_json(signing) if signing else None,

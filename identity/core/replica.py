@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.ports import Ports
-from brownout.identity.core.records import NOTHING, Json, Principal, SigningKey, Snapshot, lines_of
+from brownout.identity.core.records import NONE_KNOWN, NOTHING, Json, Principal, SigningKey, Snapshot, lines_of
 from brownout.identity.core.surface import error
 
 
@@ -45,8 +45,9 @@ class Replica:
         if version < before or self.is_strange(raw):
             return False
         # One version of one line has one content, so it is not read again.
-        if version > before or lines_of(raw) != self.snapshot.lines:
-            self.snapshot = Snapshot.from_json(raw)
+        same_lines = lines_of(raw) == self.snapshot.lines
+        if version > before or not same_lines:
+            self.snapshot = Snapshot.from_json(raw, self.snapshot.identities if same_lines else NONE_KNOWN)
         self._raw = raw
         assert self.snapshot.version == version >= before, "a replica never goes backwards"
         return True

@@ -83,3 +83,34 @@ def test_a_tombstone_survives_every_restart() -> None:
         return [(await stack.imds("single")).status]
 
     assert on_stack(story) == [400]
+
+
+def published(version: int, changed: dict[str, int], **more: Any) -> dict[str, Any]:
+    """A snapshot of identities by the version of their last change; `more` is said of each of them."""
+    item = {"kind": "user", "home_region": "sydney", "client_id": "", **more}
+    identities = {
+        name: {"name": name, "object_id": name, "resource_id": f"/{name}", "version": at, "deleted": False, **item}
+        for name, at in changed.items()
+    }
+    return {"version": version, "identities": identities, "key_set": {}, "lines": ["a"]}
+
+
+def test_only_what_changed_is_read_again() -> None:
+    """A snapshot of the same line replaces the identities that are newer and keeps the others as they are."""
+    replica = Replica()
+    replica.take(published(5, {"one": 3, "two": 5}))
+    before = replica.snapshot.identities
+    replica.take(published(6, {"one": 3, "two": 6, "three": 6}, tags={"new": "yes"}))
+    after = replica.snapshot.identities
+    assert after["one"] is before["one"]
+    assert [after[name].tags for name in ("one", "two", "three")] == [None, {"new": "yes"}, {"new": "yes"}]
+
+
+def test_a_snapshot_of_other_lines_is_read_whole() -> None:
+    """After a loss of the directory's disk one version of an identity may have two contents."""
+    replica = Replica()
+    replica.take(published(5, {"one": 3}))
+    replica.take(published(6, {"one": 3}, tags={"new": "yes"}) | {"lines": ["a", "b"]})
+    known = replica.known("one")
+    assert known is not None
+    assert known.tags == {"new": "yes"}
