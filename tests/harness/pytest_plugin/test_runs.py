@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,21 +14,10 @@ import pytest
 from brownout.harness import api
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.pytest_plugin.outcome import Inconclusive
-from brownout.harness.pytest_plugin.runs import Brownout, Run, Uses
-from brownout.harness.pytest_plugin.settings import PluginSettings
-from brownout.harness.pytest_plugin.share import Entry, locked, once, turn_of_the_machine
+from brownout.harness.pytest_plugin.runs import Run, Uses
 from brownout.harness.record.result import ClaimResult
 from brownout.harness.record.verdicts import Verdict
-from support.places import ROOT
-from support.plugin_project import EXPERIMENT
-
-
-def facade(folder: Path, uses: Uses | None = None) -> Brownout:
-    """A session's `brownout`, whose root is `folder`, with the seed 7."""
-    (folder / "tiny.yaml").write_text(EXPERIMENT.format(name="tiny", rate_per_s=0.5, target=0.9))
-    return Brownout(
-        world="simulation", seed=7, shared=folder / "shared", out=None, root=folder, uses=uses if uses is not None else Uses()
-    )
+from support.plugin_session import facade
 
 
 @pytest.fixture(scope="module")
@@ -190,133 +176,3 @@ def test_a_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="token_lifetime_s"):
         facade(tmp_path).run("tiny.yaml", settings={"token_lifetime": 60.0})
     assert not (tmp_path / "shared" / "runs").exists()
-
-
-def test_two_who_want_the_same_make_it_once(tmp_path: Path) -> None:
-    """The second waits for the first and gets what it made."""
-    made, found = [], []
-    begun, go_on = threading.Event(), threading.Event()
-
-    def make() -> Entry:
-        begun.set()
-        go_on.wait(10)
-        made.append(1)
-        return Entry(folder="there")
-
-    def want() -> None:
-        found.append(once(tmp_path, "key", make))
-
-    threads = [threading.Thread(target=want) for _ in range(2)]
-    threads[0].start()
-    assert begun.wait(10)
-    threads[1].start()
-    go_on.set()
-    for thread in threads:
-        thread.join(10)
-    assert found == [Entry(folder="there")] * 2
-    assert len(made) == 1
-
-
-HOLDER = """
-import pathlib, sys, time
-from brownout.harness.pytest_plugin.share import locked
-with locked(pathlib.Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
-    """A worker that is killed with the lock in hand does not block the others; one that lives makes them give up in time."""
-    path = tmp_path / "lock"
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(BrownoutError, match="still holds"), locked(path, wait_s=0.2):
-            raise AssertionError("the lock was given twice")
-    finally:
-        holder.kill()
-        holder.communicate()
-    with locked(path, wait_s=5):
-        assert path.exists()
-
-
-def test_runs_against_the_clock_take_turns_on_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One at a time, whichever session it belongs to; a simulation needs no turn."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("brownout.harness.pytest_plugin.share.WAIT_S", 0.0)
-    with turn_of_the_machine():
-        with pytest.raises(BrownoutError, match="still holds"), turn_of_the_machine():
-            raise AssertionError("two had the turn at once")
-        assert facade(tmp_path).run("tiny.yaml").verdict == "breach"
-    with turn_of_the_machine():
-        assert tmp_path.exists()
-
-
-class Told:
-    """A pytest.Config that was told these things on its command line and in its ini file."""
-
-    def __init__(self, **told: str) -> None:
-        self._told = told
-        self.invocation_params = type("Params", (), {"dir": Path("/from/here")})
-
-    def getoption(self, name: str) -> str | None:
-        return self._told.get(f"cli_{name}")
-
-    def getini(self, name: str) -> str:
-        return self._told.get(f"ini_{name}", "")
-
-
-def settled(**told: str) -> PluginSettings:
-    return PluginSettings.of(cast("pytest.Config", Told(**told)))
-
-
-@pytest.fixture
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("WORLD", "SEED", "OUT", "INCONCLUSIVE"):
-        monkeypatch.delenv(f"BROWNOUT_{name}", raising=False)
-
-
-@pytest.mark.usefixtures("bare_environment")
-def test_the_command_line_beats_the_environment_beats_the_ini_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every option is looked up in this order, and has a default."""
-    assert settled() == PluginSettings("simulation", 1, None, "skip")
-    assert settled(ini_brownout_seed="3", ini_brownout_world="processes") == PluginSettings("processes", 3, None, "skip")
-    monkeypatch.setenv("BROWNOUT_SEED", "4")
-    monkeypatch.setenv("BROWNOUT_OUT", "kept")
-    assert settled(ini_brownout_seed="3") == PluginSettings("simulation", 4, Path("/from/here/kept"), "skip")
-    assert settled(ini_brownout_seed="3", cli_brownout_seed="0", cli_brownout_inconclusive="ok").seed == 0
-
-
-@pytest.mark.usefixtures("bare_environment")
-@pytest.mark.parametrize(
-    ("option", "value", "complaint"),
-    [
-        ("world", "moon", "brownout world 'moon' is none of simulation, processes"),
-        ("seed", "-1", "brownout seed '-1' is not a whole number from 0 on"),
-        ("inconclusive", "maybe", "brownout inconclusive 'maybe' is none of skip, fail, ok"),
-    ],
-)
-def test_a_wrong_option_is_bad_usage(option: str, value: str, complaint: str) -> None:
-    """Wherever it was told, pytest ends with what is allowed."""
-    for place in ("cli", "ini"):
-        with pytest.raises(pytest.UsageError, match=complaint):
-            settled(**{f"{place}_brownout_{option}": value})
-
-
-LOADED = """
-import sys
-import pytest
-before = set(sys.modules)
-import brownout.harness.pytest_plugin.plugin
-print(*set(sys.modules) - before)
-"""
-
-
-def test_the_plugin_weighs_nothing() -> None:
-    """Importing it, as every pytest of the environment does, brings in none of what runs experiments."""
-    ended = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    loaded = set(ended.stdout.split())
-    assert "brownout.harness.pytest_plugin.runs" in loaded
-    assert not loaded & {"asyncio", "httpx", "cryptography", "allure", "pydantic", "yaml", "orjson", "sqlite3", "click"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
 
+from support.places import ROOT
 from support.plugin_project import Project, allure_results, counted, junit_properties
 
 TESTS = """
@@ -154,3 +157,20 @@ def test_the_policy_decides_what_inconclusive_counts_as(
     assert junit in text
     assert "<skipped" not in text
     assert ("verdict", "inconclusive") in junit_properties(project.folder / "junit.xml")["test_undecided"]
+
+
+LOADED = """
+import sys
+import pytest
+before = set(sys.modules)
+import brownout.harness.pytest_plugin.plugin
+print(*set(sys.modules) - before)
+"""
+
+
+def test_the_plugin_weighs_nothing() -> None:
+    """Importing it, as every pytest of the environment does, brings in none of what runs experiments."""
+    ended = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(ended.stdout.split())
+    assert "brownout.harness.pytest_plugin.runs" in loaded
+    assert not loaded & {"asyncio", "httpx", "cryptography", "allure", "pydantic", "yaml", "orjson", "sqlite3", "click"}
