@@ -11,7 +11,7 @@ import click
 
 from brownout.harness.cli.frame import ABORTED, command, heal_first, reader_gone, tell
 from brownout.harness.record.verdicts import VERDICTS
-from brownout.harness.worlds.catalog import PROCESSES, WORLDS
+from brownout.harness.worlds.catalog import PROCESSES, SIMULATION, WORLDS
 
 if TYPE_CHECKING:
     from brownout.harness.api import Outcome
@@ -58,7 +58,7 @@ def run_command(
 
     path = find(experiment)
     checked = read(path)
-    if dashboard and world != "processes":
+    if dashboard and world != PROCESSES:
         raise UsageError("--dashboard needs Locust, which the simulation does not use", hint="add --world processes")
     options = Options(
         world=world,
@@ -96,7 +96,7 @@ def _repeat(arguments: list[str]) -> str:
 def _progress(world: str) -> ProgressSink | None:
     from brownout.harness.experiment import plugins
 
-    if world == "simulation":
+    if world == SIMULATION:
         return None
     sink: ProgressSink = plugins.load_plugin("brownout.reports", "progress")(sys.stderr)
     return sink
@@ -147,7 +147,7 @@ def _timeline(prepared: PreparedRun) -> str:
 
     experiment, world, rate = prepared.experiment, prepared.options.world, prepared.rate
     line = experiment.timeline
-    real_s = (line.end - min(line.warm_up, line.baseline)) / (rate if world != "simulation" else float("inf"))
+    real_s = (line.end - min(line.warm_up, line.baseline)) / (rate if world != SIMULATION else float("inf"))
     lines = [f"{experiment.title}", f"world {world}, clock rate {rate:g}, about {real_s:.0f} s of real time for the timeline"]
     for moment in prepared.moments:
         if isinstance(moment, PhaseStart):

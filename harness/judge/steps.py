@@ -13,17 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from brownout.harness.base.stats import percent, wilson_high, wilson_low
 from brownout.harness.experiment.model import Experiment, Selector, Step
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge.selection import Count, between, count, select
 from brownout.harness.record.history import Event, History, RequestRecord
-from brownout.harness.record.result import StepResult
+from brownout.harness.record.result import StepResult, StepState
 
 WINDOW_S = 600.0
-State = Literal["healed", "stuck", "defended", "failed", "skipped", "not-reached"]
 RELEASED = frozenset({"reverted", "released"})
 NOT_BITTEN = frozenset({"not-bitten", "absent"})
 _CHANGES = frozenset({"applied"}) | RELEASED
@@ -46,10 +44,10 @@ class Life:
         texts = (str(act.detail.get(key, "")) for act in reversed(self.acts) if not whats or act.what in whats)
         return next((text for text in texts if text), "")
 
-    def state(self) -> State:
+    def state(self) -> StepState:
         """What became of the step; the rules are the module's."""
         whats = [act.what for act in self.acts]
-        last_end: State | None = next((end for what in reversed(whats) if (end := _END_STATES.get(what))), None)
+        last_end: StepState | None = next((end for what in reversed(whats) if (end := _END_STATES.get(what))), None)
         if last_end == "stuck":
             return "stuck"
         if self.could_not_act or self.is_open:
@@ -69,7 +67,7 @@ class Life:
         return bool(whats & _TOUCHED) and not whats & _ENDED
 
 
-_END_STATES: Mapping[str, State] = {"healed": "healed", "stuck": "stuck", "defended": "defended"}
+_END_STATES: Mapping[str, StepState] = {"healed": "healed", "stuck": "stuck", "defended": "defended"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,7 @@ def _around(
     return Around(count(between(watched, from_s, applied_s)), count(between(watched, since_s, to_s)))
 
 
-def _evidence(life: Life, state: State) -> str:
+def _evidence(life: Life, state: StepState) -> str:
     if life.is_open:
         return "the record ends while this was in place"
     if state in ("defended", "failed", "stuck", "skipped"):
@@ -159,7 +157,7 @@ def _evidence(life: Life, state: State) -> str:
     return life.said("evidence", "bitten") or life.said("evidence", *NOT_BITTEN)
 
 
-def _effect(step: Step, state: State, around: Around | None, confidence: float) -> str:
+def _effect(step: Step, state: StepState, around: Around | None, confidence: float) -> str:
     if state == "defended":
         return "refused by the system"
     if around is None:

@@ -37,7 +37,7 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class WatchedAlert:
     """What one alert watches, prepared for questions: intended times in order and running totals of bad ones."""
 
     alert: Alert
@@ -52,12 +52,12 @@ class Watch:
         return Count(last - first, self.bad_before[last] - self.bad_before[first])
 
 
-def watch(alert: Alert, requests: Iterable[RequestRecord], *, baseline: PhaseWindow, confidence: float) -> Watch:
+def watch(alert: Alert, requests: Iterable[RequestRecord], *, baseline: PhaseWindow, confidence: float) -> WatchedAlert:
     """The alert's requests from the baseline's start on, with the baseline's noise."""
     watched = sorted(select(requests, alert.of), key=lambda request: request.intended_s)
     quiet = count(between(watched, baseline.start_s, baseline.end_s))
     is_bad = tuple(not is_good(request) for request in watched)
-    return Watch(
+    return WatchedAlert(
         alert=alert,
         times_s=tuple(request.intended_s for request in watched),
         is_bad=is_bad,
@@ -67,7 +67,7 @@ def watch(alert: Alert, requests: Iterable[RequestRecord], *, baseline: PhaseWin
     )
 
 
-def impact(watched: Watch, *, fault_s: float, end_s: float) -> Impact | None:
+def impact(watched: WatchedAlert, *, fault_s: float, end_s: float) -> Impact | None:
     """The impact from `fault_s` to `end_s`, the end of the record; None when nothing was beyond noise."""
     first, last = bisect_left(watched.times_s, fault_s), bisect_left(watched.times_s, end_s)
     bad = [index for index in range(first, last) if watched.is_bad[index]]
@@ -79,21 +79,21 @@ def impact(watched: Watch, *, fault_s: float, end_s: float) -> Impact | None:
     return Impact(watched.times_s[start], watched.times_s[finish] if has_quiet_end else None)
 
 
-def _window_from(watched: Watch, index: int, last: int) -> tuple[int, int]:
+def _window_from(watched: WatchedAlert, index: int, last: int) -> tuple[int, int]:
     return index, min(last, bisect_left(watched.times_s, watched.times_s[index] + watched.alert.long_s))
 
 
-def _window_to(watched: Watch, index: int, first: int) -> tuple[int, int]:
+def _window_to(watched: WatchedAlert, index: int, first: int) -> tuple[int, int]:
     return max(first, bisect_right(watched.times_s, watched.times_s[index] - watched.alert.long_s)), index + 1
 
 
-def _is_beyond_noise(watched: Watch, first: int, last: int) -> bool:
+def _is_beyond_noise(watched: WatchedAlert, first: int, last: int) -> bool:
     seen = watched.within(first, last)
     enough = watched.alert.at_least if watched.noise else 1
     return seen.bad >= enough and wilson_low(seen.bad, seen.total, watched.confidence) > watched.noise
 
 
-def recovered_s(watched: Watch, *, heal_s: float, end_s: float) -> float | None:
+def recovered_s(watched: WatchedAlert, *, heal_s: float, end_s: float) -> float | None:
     """The first t >= heal_s with (t, t + H] in the record, not empty, and within budget or noise; else None.
 
     Between two moments at which a request enters or leaves the window nothing changes, so only those are tried.
@@ -114,7 +114,7 @@ def recovered_s(watched: Watch, *, heal_s: float, end_s: float) -> float | None:
 
 
 def times(
-    watches: Iterable[Watch],
+    watches: Iterable[WatchedAlert],
     alerts: Mapping[str, float | None],
     requests: Iterable[RequestRecord],
     *,

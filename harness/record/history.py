@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 
 import orjson
 
-Outcome = Literal["happened", "refused", "unknown"]
+RequestOutcome = Literal["happened", "refused", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class RequestRecord:
     done_s: float
     latency_ms: float
     status: int
-    outcome: Outcome
+    outcome: RequestOutcome
     error: str = ""
     trail: str = ""
     front_end: str = ""

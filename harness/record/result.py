@@ -14,6 +14,8 @@ from brownout.harness.record.verdicts import Verdict
 
 SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
 Severity = Literal["inconclusive", "harness-error", "unsafe"]
+ClaimStatus = Literal["holds", "differs", "calibrated", "not-testable"]
+StepState = Literal["healed", "stuck", "defended", "failed", "skipped", "not-reached"]
 EXIT_CODES: Mapping[str, int] = {"pass": 0, "breach": 1, "inconclusive": 3, "harness-error": 4, "unsafe": 5}
 
 
@@ -91,7 +93,7 @@ class StepResult(Part):
     applied_s: float | None
     bitten_s: float | None
     released_s: float | None
-    state: Literal["healed", "stuck", "defended", "failed", "skipped", "not-reached"]
+    state: StepState
     evidence: str
     effect: str
     before: float | None
@@ -123,7 +125,7 @@ class ClaimResult(Part):
     published: str
     measured: str
     interval: str = ""
-    status: Literal["holds", "differs", "calibrated", "not-testable"]
+    status: ClaimStatus
     how: str = ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from brownout.harness.base.durations import parse_clock_s
 from brownout.harness.base.stats import wilson_high, wilson_low
 from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.record.history import Event, History, RequestRecord
@@ -112,9 +113,8 @@ class Evidence:
         return Counted(len(kept), sum(r.outcome != "happened" for r in kept))
 
     def _at(self, text: str) -> float:
-        hours, minutes = (int(part) for part in text.split(":"))
         midnight_s = self.fault_s - self.fault_s % 86400
-        return midnight_s + hours * 3600 + minutes * 60
+        return midnight_s + parse_clock_s(text)
 
     def step(self, name: str) -> StepResult:
         """The step of that name; raises LookupError."""

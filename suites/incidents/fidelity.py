@@ -35,7 +35,7 @@ NOT_RUN = ("not run", "–")
 _CELL = re.compile(r"(?<!\\)\|")
 _SUMMARY = re.compile(rf"^- ({'|'.join(WORLDS)}): (.*)$", re.MULTILINE)
 
-Column = Mapping[str, tuple[str, str]]
+WorldColumn = Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Table:
     """The table as data. Columns map a claim's id to its measured text and status; summaries are a line per world."""
 
     claims: tuple[ClaimResult, ...]
-    columns: Mapping[str, Column]
+    columns: Mapping[str, WorldColumn]
     summaries: Mapping[str, str]
 
 
@@ -66,7 +66,7 @@ def recorded(folder: Path, world: str) -> Result:
     return result
 
 
-def column_of(result: Result) -> Column:
+def column_of(result: Result) -> WorldColumn:
     """A result's column, as the page shows it."""
     return {claim.id: (_cell(_measured(claim)), claim.status) for claim in result.claims}
 
@@ -75,7 +75,7 @@ def _measured(claim: ClaimResult) -> str:
     return f"{claim.measured}, bounds {claim.interval}" if claim.interval else claim.measured
 
 
-def column_in(page: str, world: str) -> Column:
+def column_in(page: str, world: str) -> WorldColumn:
     """A world's column as the page has it; empty when the page has none."""
     found = _between(page)
     head = next((tuple(map(str.strip, line.split("|")[1:-1])) for line in found.splitlines() if line.startswith("| claim")), ())
@@ -133,7 +133,7 @@ def _table_lines(table: Table) -> list[str]:
     return [*summaries, "", *head, *(_row(claim, table.columns) for claim in table.claims)]
 
 
-def _row(claim: ClaimResult, columns: Mapping[str, Column]) -> str:
+def _row(claim: ClaimResult, columns: Mapping[str, WorldColumn]) -> str:
     measured = [text for world in WORLDS for text in columns[world].get(claim.id, NOT_RUN)]
     return f"| {' | '.join((claim.id, _cell(claim.text), _cell(claim.published), *measured))} |"
 

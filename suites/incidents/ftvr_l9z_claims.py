@@ -9,35 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.record.history import History
-from brownout.harness.record.result import ClaimResult, Result
+from brownout.harness.record.result import ClaimResult, ClaimStatus, Result
 from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence, clock, interval_text, share_text
 
 INCIDENT_POSTURE = "as-of-2024-07"
-Status = Literal["holds", "differs", "calibrated", "not-testable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found."""
+class Measurement:
+    """What a check measured, and what that says of the claim."""
 
     measured: str
-    status: Status
+    status: ClaimStatus
     how: str = ""
     interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PublishedClaim:
     """One claim of the review with the check that tests it."""
 
     id: str
     text: str
     published: str
-    check: Callable[[Evidence], Finding]
+    check: Callable[[Evidence], Measurement]
 
 
 def claims(history: History, result: Result, controls: ControlRecords) -> tuple[ClaimResult, ...]:
@@ -48,11 +46,11 @@ def claims(history: History, result: Result, controls: ControlRecords) -> tuple[
     return tuple(_judge(claim, evidence) for claim in CLAIMS)
 
 
-def _judge(claim: Claim, evidence: Evidence) -> ClaimResult:
+def _judge(claim: PublishedClaim, evidence: Evidence) -> ClaimResult:
     try:
         found = claim.check(evidence)
     except LookupError as missing:
-        found = Finding("nothing recorded", "not-testable", f"this run has no record of it: {missing}")
+        found = Measurement("nothing recorded", "not-testable", f"this run has no record of it: {missing}")
     return ClaimResult(
         id=claim.id,
         text=claim.text,
@@ -64,226 +62,232 @@ def _judge(claim: Claim, evidence: Evidence) -> ClaimResult:
     )
 
 
-def _status(holds: bool) -> Status:
+def _status(holds: bool) -> ClaimStatus:
     return "holds" if holds else "differs"
 
 
-def _impact_window(seen: Evidence) -> Finding:
+def _impact_window(seen: Evidence) -> Measurement:
     times = seen.result.times
     if times.impact_start_s is None or times.impact_end_s is None:
-        return Finding("no impact", "differs")
+        return Measurement("no impact", "differs")
     near = abs(times.impact_start_s - seen.fault_s) <= 300 and abs(times.impact_end_s - seen.recovery_s) <= 300
     minutes = (times.impact_end_s - times.impact_start_s) / 60
     measured = f"{clock(times.impact_start_s)}-{clock(times.impact_end_s)}, {minutes:.0f} min"
-    return Finding(measured, _status(near), "first and last failed request of those that the alerts watch")
+    return Measurement(measured, _status(near), "first and last failed request of those that the alerts watch")
 
 
-def _scope(seen: Evidence) -> Finding:
+def _scope(seen: Evidence) -> Measurement:
     ours, theirs = seen.outage(["newly-scaled", "pair-visitors"]), seen.outage(["pair-newly-scaled"])
     measured = f"{ours.bad} of {ours.total} with Sydney's identities fail, {theirs.bad} of {theirs.total} with Melbourne's"
-    return Finding(measured, _status(ours.all_bad and theirs.none_bad), "token requests of machines without a cached token")
+    return Measurement(measured, _status(ours.all_bad and theirs.none_bad), "token requests of machines without a cached token")
 
 
-def _token_share(seen: Evidence) -> Finding:
+def _token_share(seen: Evidence) -> Measurement:
     found = seen.outage(TOKEN_COHORTS)
     how = "the mix decides it: load.cohorts.newly-scaled.rate_per_s; suites/incidents sweeps it from 0 to 30 %"
-    return Finding(share_text(found), "calibrated", how, interval_text(found))
+    return Measurement(share_text(found), "calibrated", how, interval_text(found))
 
 
-def _warm(seen: Evidence) -> Finding:
+def _warm(seen: Evidence) -> Measurement:
     found, late = seen.outage(["warm-machines"]), seen.of("refresh-at-expiry").outage(["warm-machines"])
     how = f"hosts refresh at half of a token's life; if they did at its end, {share_text(late)} of these requests would fail"
-    return Finding(f"{found.bad} of {found.total} failed", _status(found.none_bad and late.bad > 0), how, interval_text(found))
+    return Measurement(
+        f"{found.bad} of {found.total} failed", _status(found.none_bad and late.bad > 0), how, interval_text(found)
+    )
 
 
-def _management_share(seen: Evidence) -> Finding:
+def _management_share(seen: Evidence) -> Measurement:
     found = seen.outage(["management-callers"], MANAGEMENT)
     each = ", ".join(f"{name} {share_text(seen.outage(['management-callers'], [name]))}" for name in MANAGEMENT)
     how = f"the review does not say why half; here load.cohorts.management-callers.homes decides it ({each})"
-    return Finding(share_text(found), "calibrated", how, interval_text(found))
+    return Measurement(share_text(found), "calibrated", how, interval_text(found))
 
 
-def _front_ends(seen: Evidence) -> Finding:
+def _front_ends(seen: Evidence) -> Measurement:
     arm, portal = (seen.outage(["management-callers"], MANAGEMENT, front_end=name) for name in ("arm", "portal"))
     alike = arm.low <= portal.high and portal.low <= arm.high and arm.bad > 0 and portal.bad > 0
-    return Finding(f"ARM {share_text(arm)}, portal {share_text(portal)}", _status(alike), "the intervals overlap")
+    return Measurement(f"ARM {share_text(arm)}, portal {share_text(portal)}", _status(alike), "the intervals overlap")
 
 
-def _provisioning(seen: Evidence) -> Finding:
+def _provisioning(seen: Evidence) -> Measurement:
     own, plain = (seen.outage(["provisioning"], [name]) for name in ("provision-system", "provision-plain"))
     measured = f"with an identity {own.bad} of {own.total} failed, without {plain.bad} of {plain.total}"
-    return Finding(measured, _status(own.all_bad and plain.none_bad), "the operation ends as FailedIdentityOperation")
+    return Measurement(measured, _status(own.all_bad and plain.none_bad), "the operation ends as FailedIdentityOperation")
 
 
-def _new_against_old(seen: Evidence) -> Finding:
+def _new_against_old(seen: Evidence) -> Measurement:
     new, old = seen.outage(["newly-scaled"]), seen.outage(["warm-machines"])
     measured = f"new {new.bad} of {new.total} failed, existing {old.bad} of {old.total}"
-    return Finding(measured, _status(new.all_bad and old.none_bad))
+    return Measurement(measured, _status(new.all_bad and old.none_bad))
 
 
-def _circle(seen: Evidence) -> Finding:
+def _circle(seen: Evidence) -> Measurement:
     control = seen.of("circular")
     before, after = control.between("00:20", "00:55", ["newly-scaled"]), control.between("01:05", "07:00", ["newly-scaled"])
     measured = f"before the loss {before.bad} of {before.total} failed, after it {after.bad} of {after.total}, with valid keys"
     how = "control run circular: store access through a managed identity, every memory lost at 00:55, nodes back at 01:00"
-    return Finding(measured, _status(before.none_bad and after.all_bad), how)
+    return Measurement(measured, _status(before.none_bad and after.all_bad), how)
 
 
-def _elsewhere(seen: Evidence) -> Finding:
+def _elsewhere(seen: Evidence) -> Measurement:
     control = seen.of("unpinned")
     found = control.outage(["newly-scaled", "management-callers", "pair-visitors", "provisioning"])
     switched = control.step("switch-keys").bitten_s is not None
     measured = f"{found.bad} of {found.total} failed after the switch" if switched else "the switch did not happen"
-    return Finding(measured, _status(switched and found.none_bad), "control run unpinned: the same steps without pins")
+    return Measurement(measured, _status(switched and found.none_bad), "control run unpinned: the same steps without pins")
 
 
-def _not_deployed(seen: Evidence) -> Finding:
+def _not_deployed(seen: Evidence) -> Measurement:
     builds = seen.builds_after("roll-out")
-    return Finding(f"builds that served after the roll-out: {', '.join(sorted(builds))}", _status(builds == {"1.0"}))
+    return Measurement(f"builds that served after the roll-out: {', '.join(sorted(builds))}", _status(builds == {"1.0"}))
 
 
-def _reported(seen: Evidence) -> Finding:
+def _reported(seen: Evidence) -> Measurement:
     report = seen.roll_out_report()
     measured = f"reported success: {str(report.success).lower()}; regions on the new build: {report.moved}"
-    return Finding(measured, _status(report.success and report.moved == "none"), "the deployer's own report, and the builds")
+    return Measurement(
+        measured, _status(report.success and report.moved == "none"), "the deployer's own report, and the builds"
+    )
 
 
-def _at_once(seen: Evidence) -> Finding:
+def _at_once(seen: Evidence) -> Measurement:
     first = seen.result.times.impact_start_s
     control = seen.of("long-overlap").outage(["newly-scaled", "management-callers", "pair-visitors"])
     if first is None:
-        return Finding("no impact", "differs")
+        return Measurement("no impact", "differs")
     delay_s = first - seen.fault_s
     measured = f"first failure after {delay_s:.0f} s; with an overlap of 24 h {control.bad} of {control.total} failed"
-    return Finding(measured, _status(delay_s <= 120 and control.none_bad), "control run long-overlap")
+    return Measurement(measured, _status(delay_s <= 120 and control.none_bad), "control run long-overlap")
 
 
-def _pair(seen: Evidence) -> Finding:
+def _pair(seen: Evidence) -> Measurement:
     here = seen.during("fail-over-region", ["newly-scaled"])
     there = seen.of("only-sydney-pinned").during("fail-over-region", ["newly-scaled"])
     measured = (
         f"failed over to the pair {here.bad} of {here.total} fail; had only Sydney been pinned {there.bad} of {there.total}"
     )
-    return Finding(measured, _status(here.all_bad and there.none_bad), "control run only-sydney-pinned")
+    return Measurement(measured, _status(here.all_bad and there.none_bad), "control run only-sydney-pinned")
 
 
-def _detection(seen: Evidence) -> Finding:
+def _detection(seen: Evidence) -> Measurement:
     detect, overall = seen.result.times.detect, seen.result.alerts.get("overall-token-success")
     if detect is None:
-        return Finding("not detected", "differs")
+        return Measurement("not detected", "differs")
     blind = "never fires" if overall is None else f"fires at {clock(overall)}"
     how = f"burn-rate alerts on new machines, management calls and dependants; one on all token requests {blind}"
-    return Finding(f"{detect:.0f} s after the first failure", _status(detect <= 180), how)
+    return Measurement(f"{detect:.0f} s after the first failure", _status(detect <= 180), how)
 
 
-def _zone(seen: Evidence) -> Finding:
+def _zone(seen: Evidence) -> Measurement:
     found = seen.during("fail-over-zone", ["newly-scaled"])
-    return Finding(f"{found.bad} of {found.total} new machines still fail", _status(found.all_bad))
+    return Measurement(f"{found.bad} of {found.total} new machines still fail", _status(found.all_bad))
 
 
-def _wrong_keys(seen: Evidence) -> Finding:
+def _wrong_keys(seen: Evidence) -> Measurement:
     push, accept = (seen.after_step(name, 3000, ["newly-scaled"]) for name in ("push-new-key", "accept-new-key"))
     old = seen.of("old-key-restored").after_step("restore-old-key", 3000, ["newly-scaled"])
     measured = f"after pushing {push.bad} of {push.total} fail, after accepting {accept.bad} of {accept.total}"
     how = f"not tried then: with the old key valid again {old.bad} of {old.total} fail (control run old-key-restored)"
-    return Finding(measured, _status(push.all_bad and accept.all_bad and old.none_bad), how)
+    return Measurement(measured, _status(push.all_bad and accept.all_bad and old.none_bad), how)
 
 
-def _configuration(seen: Evidence) -> Finding:
+def _configuration(seen: Evidence) -> Measurement:
     after = seen.between("06:30", "07:00", ["newly-scaled", "management-callers", "pair-visitors"])
     builds = seen.builds_after("force-managed-key")
     measured = f"{after.bad} of {after.total} fail afterwards, on build {', '.join(sorted(builds))}"
-    return Finding(measured, _status(after.none_bad and builds == {"1.0"}), "no version changed")
+    return Measurement(measured, _status(after.none_bad and builds == {"1.0"}), "no version changed")
 
 
-def _frozen(seen: Evidence) -> Finding:
+def _frozen(seen: Evidence) -> Measurement:
     control = seen.of("frozen")
     states = {name: control.step(name).state for name in ("roll-out", "switch-keys")}
     measured = ", ".join(f"{name} {state}" for name, state in states.items())
-    return Finding(measured, _status(set(states.values()) == {"defended"}), "control run frozen")
+    return Measurement(measured, _status(set(states.values()) == {"defended"}), "control run frozen")
 
 
-def _all_ready(seen: Evidence) -> Finding:
+def _all_ready(seen: Evidence) -> Measurement:
     control = seen.of("ready")
     found = control.outage(["newly-scaled", "management-callers"])
     bitten = control.step("switch-keys").bitten_s is not None
     measured = f"the gate lets the switch {'through' if bitten else 'not through'}; {found.bad} of {found.total} failed"
-    return Finding(measured, _status(bitten and found.none_bad), "control run ready: no pins, gate on")
+    return Measurement(measured, _status(bitten and found.none_bad), "control run ready: no pins, gate on")
 
 
-def _pin_shown(seen: Evidence) -> Finding:
+def _pin_shown(seen: Evidence) -> Measurement:
     report = seen.of("repaired").roll_out_report()
     measured = f"reported success: {str(report.success).lower()}; pins named: {', '.join(report.pins) or 'none'}"
-    return Finding(measured, _status(not report.success and len(report.pins) == 2), "control run repaired")
+    return Measurement(measured, _status(not report.success and len(report.pins) == 2), "control run repaired")
 
 
-def _telemetry(seen: Evidence) -> Finding:
+def _telemetry(seen: Evidence) -> Measurement:
     during, after = seen.keys_between("01:00", "06:20"), seen.keys_between("06:30", "07:00")
     measured = f"in the outage {', '.join(sorted(during))}; afterwards {', '.join(sorted(after))}"
     told = during == {"manual-sydney-1 (manual)"} and after == {"managed-sydney-1 (managed)"}
-    return Finding(measured, _status(told), "key id and kind in the trail of every answer of a token node for Sydney's store")
+    return Measurement(
+        measured, _status(told), "key id and kind in the trail of every answer of a token node for Sydney's store"
+    )
 
 
-def _gate(seen: Evidence) -> Finding:
+def _gate(seen: Evidence) -> Measurement:
     step = seen.of("repaired").step("switch-keys")
-    return Finding(f"the switch was {step.state}", _status(step.state == "defended"), step.evidence)
+    return Measurement(f"the switch was {step.state}", _status(step.state == "defended"), step.evidence)
 
 
-def _off_peak(seen: Evidence) -> Finding:
+def _off_peak(seen: Evidence) -> Measurement:
     peak, quiet = seen.outage(TOKEN_COHORTS), seen.of("off-peak").outage(TOKEN_COHORTS)
     alike = peak.low <= quiet.high and quiet.low <= peak.high
     measured = f"{quiet.bad} failed instead of {peak.bad}, {share_text(quiet)} instead of {share_text(peak)}"
-    return Finding(measured, _status(quiet.bad < peak.bad and alike), "control run off-peak: a fifth of the load")
+    return Measurement(measured, _status(quiet.bad < peak.bad and alike), "control run off-peak: a fifth of the load")
 
 
-def _left_the_region(seen: Evidence) -> Finding:
+def _left_the_region(seen: Evidence) -> Measurement:
     left, stayed = seen.outage(["pair-newly-scaled"]), seen.outage(["pair-visitors"])
     measured = f"with an identity there {left.bad} of {left.total} failed, with Sydney's {stayed.bad} of {stayed.total}"
-    return Finding(measured, _status(left.none_bad and stayed.all_bad), "machines scaled out in Melbourne")
+    return Measurement(measured, _status(left.none_bad and stayed.all_bad), "machines scaled out in Melbourne")
 
 
-def _not_testable(why: str) -> Callable[[Evidence], Finding]:
-    return lambda _: Finding("-", "not-testable", why)
+def _not_testable(why: str) -> Callable[[Evidence], Measurement]:
+    return lambda _: Measurement("-", "not-testable", why)
 
 
-CLAIMS: tuple[Claim, ...] = (
-    Claim("C1", "Impact from 00:55 to 06:28 UTC", "00:55-06:28, 333 min", _impact_window),
-    Claim("C2", "All identities of Australia East, and no others", "all of the region", _scope),
-    Claim("C3", "Token requests of VMs and VMSS that failed", "around 3 %", _token_share),
-    Claim("C4", "VMs with steady activity are generally fine", "generally not impacted", _warm),
-    Claim("C5", "Management calls that failed", "around 50 %", _management_share),
-    Claim("C6", "ARM and the portal alike", "both named together", _front_ends),
-    Claim("C7", "Creating a resource with a system-assigned identity fails", "would have failed", _provisioning),
-    Claim(
+CLAIMS: tuple[PublishedClaim, ...] = (
+    PublishedClaim("C1", "Impact from 00:55 to 06:28 UTC", "00:55-06:28, 333 min", _impact_window),
+    PublishedClaim("C2", "All identities of Australia East, and no others", "all of the region", _scope),
+    PublishedClaim("C3", "Token requests of VMs and VMSS that failed", "around 3 %", _token_share),
+    PublishedClaim("C4", "VMs with steady activity are generally fine", "generally not impacted", _warm),
+    PublishedClaim("C5", "Management calls that failed", "around 50 %", _management_share),
+    PublishedClaim("C6", "ARM and the portal alike", "both named together", _front_ends),
+    PublishedClaim("C7", "Creating a resource with a system-assigned identity fails", "would have failed", _provisioning),
+    PublishedClaim(
         "C8",
         "Service Fabric, Stack HCI, Databricks, AKS vary",
         "varying degrees",
         _not_testable("only IMDS is emulated so far"),
     ),
-    Claim("C9", "Existing resources go on, new or scaled ones fail", "new or newly scaled fail", _new_against_old),
-    Claim("C10", "Managed identity cannot use itself for its storage", "circular dependency", _circle),
-    Claim("C11", "The same change had worked in earlier regions", "successfully applied", _elsewhere),
-    Claim("C12", "The deployment did not reach the pinned regions", "older build", _not_deployed),
-    Claim("C13", "The tool reported success and hid the pins", "reported a success", _reported),
-    Claim("C14", "The switch rolled the key at once", "immediately", _at_once),
-    Claim("C15", "The pair used the old key too", "neither region", _pair),
-    Claim("C16", "Detected by several monitors", "within 3 min", _detection),
-    Claim(
+    PublishedClaim("C9", "Existing resources go on, new or scaled ones fail", "new or newly scaled fail", _new_against_old),
+    PublishedClaim("C10", "Managed identity cannot use itself for its storage", "circular dependency", _circle),
+    PublishedClaim("C11", "The same change had worked in earlier regions", "successfully applied", _elsewhere),
+    PublishedClaim("C12", "The deployment did not reach the pinned regions", "older build", _not_deployed),
+    PublishedClaim("C13", "The tool reported success and hid the pins", "reported a success", _reported),
+    PublishedClaim("C14", "The switch rolled the key at once", "immediately", _at_once),
+    PublishedClaim("C15", "The pair used the old key too", "neither region", _pair),
+    PublishedClaim("C16", "Detected by several monitors", "within 3 min", _detection),
+    PublishedClaim(
         "C17",
         "Cause known at once, 5.5 h to the fix",
         "5.5 h",
         _not_testable("how long people take to find a pin is not simulated"),
     ),
-    Claim("C18", "Failing over a zone does not help", "all zones impacted", _zone),
-    Claim("C19", "Pushing or accepting the new key does not help", "not effective", _wrong_keys),
-    Claim("C20", "A configuration change to the old build resolves it", "resolved the issue", _configuration),
-    Claim("C21", "Repair: all changes frozen", "completed", _frozen),
-    Claim("C22", "Repair: every region on a capable version", "completed", _all_ready),
-    Claim("C23", "Repair: pins detected, not a success", "July 2024", _pin_shown),
-    Claim("C24", "Repair: telemetry shows kind and id of the key", "July 2024", _telemetry),
-    Claim("C25", "Repair: versions and keys verified first", "July 2024", _gate),
-    Claim("C26", "Repair: changes off-peak", "July 2024", _off_peak),
-    Claim("C27", "Repair: documentation", "July 2024", _not_testable("a document is not a behaviour")),
-    Claim("C28", "Customers who could leave the region were spared", "mitigated", _left_the_region),
-    Claim("C29", "Health alerts reach people", "advice", _not_testable("an emulation pages no one")),
+    PublishedClaim("C18", "Failing over a zone does not help", "all zones impacted", _zone),
+    PublishedClaim("C19", "Pushing or accepting the new key does not help", "not effective", _wrong_keys),
+    PublishedClaim("C20", "A configuration change to the old build resolves it", "resolved the issue", _configuration),
+    PublishedClaim("C21", "Repair: all changes frozen", "completed", _frozen),
+    PublishedClaim("C22", "Repair: every region on a capable version", "completed", _all_ready),
+    PublishedClaim("C23", "Repair: pins detected, not a success", "July 2024", _pin_shown),
+    PublishedClaim("C24", "Repair: telemetry shows kind and id of the key", "July 2024", _telemetry),
+    PublishedClaim("C25", "Repair: versions and keys verified first", "July 2024", _gate),
+    PublishedClaim("C26", "Repair: changes off-peak", "July 2024", _off_peak),
+    PublishedClaim("C27", "Repair: documentation", "July 2024", _not_testable("a document is not a behaviour")),
+    PublishedClaim("C28", "Customers who could leave the region were spared", "mitigated", _left_the_region),
+    PublishedClaim("C29", "Health alerts reach people", "advice", _not_testable("an emulation pages no one")),
 )

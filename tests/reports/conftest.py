@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from brownout.harness.base.seeded import draw
-from brownout.harness.record.history import Event, Outcome, Recorder, RequestRecord
+from brownout.harness.record.history import Event, Recorder, RequestOutcome, RequestRecord
 from brownout.harness.record.result import (
     ClaimResult,
     GateResult,
@@ -43,7 +43,7 @@ def _request(cohort: str, operation: str, after_s: float) -> RequestRecord:
     at_s, luck = START_S + after_s, draw(7, cohort, int(after_s))
     share = {"machines-new": 1.0, "management": 0.5}.get(cohort, 0.0) if IMPACT_S <= at_s < MITIGATED_S else 0.0
     failing = luck < share
-    outcome: Outcome = "refused" if failing and luck > 0.05 else "unknown" if failing else "happened"
+    outcome: RequestOutcome = "refused" if failing and luck > 0.05 else "unknown" if failing else "happened"
     latency_ms = (900 if failing else 3) + luck * (600 if failing else 5)
     return RequestRecord(
         id=f"{cohort}-{after_s:.0f}", cohort=cohort, operation=operation, region="sydney", home="sydney", machine="m1",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from brownout.harness.errors import UsageError
-from brownout.harness.record.history import Outcome
+from brownout.harness.record.history import RequestOutcome
 from brownout.identity.core.messages import Request, Response
 
 Memory = TypeVar("Memory")
@@ -81,7 +81,7 @@ class ArrivalResult:
     """
 
     status: int
-    outcome: Outcome
+    outcome: RequestOutcome
     error: str = ""
     trail: str = ""
 

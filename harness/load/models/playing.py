@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients, Script
 from brownout.harness.load.models.registry import client_model
-from brownout.harness.record.history import Outcome, RequestRecord
+from brownout.harness.record.history import RequestOutcome, RequestRecord
 from brownout.identity.core.messages import CallFailed, Request, Response
 
 
@@ -64,7 +64,7 @@ async def perform(playing: Playing, call: Callable[[str, Request], Awaitable[Res
 
 def unanswered(failed: CallFailed) -> ArrivalResult:
     """The result of an arrival whose call failed: only a refused connection certainly did nothing."""
-    outcome: Outcome = "refused" if failed.failure == "refused" else "unknown"
+    outcome: RequestOutcome = "refused" if failed.failure == "refused" else "unknown"
     return ArrivalResult(0, outcome, failed.failure)
 
 

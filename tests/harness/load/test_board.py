@@ -20,7 +20,7 @@ from brownout.harness.load.models.playing import to_record
 from brownout.harness.load.tally import Report, Tally, bucket_of, percentile_ms
 from brownout.harness.load.view import read_view, view, write_view
 from brownout.harness.load.watch import Watch, WatchedObjective
-from brownout.harness.record.history import Outcome
+from brownout.harness.record.history import RequestOutcome
 
 RATE = 2.0
 TARGET = 0.9
@@ -55,7 +55,7 @@ class Worker:
     def __init__(self, plan: LoadPlan, name: str) -> None:
         self.tally, self.name, self.number, self.planned = Tally(plan), name, 0, 0
 
-    def did(self, arrival: Arrival, outcome: Outcome = "happened", latency_ms: float = 5.0) -> None:
+    def did(self, arrival: Arrival, outcome: RequestOutcome = "happened", latency_ms: float = 5.0) -> None:
         self.begins(arrival)
         self.ends(arrival, outcome, latency_ms)
 
@@ -63,7 +63,7 @@ class Worker:
         self.planned += 1
         self.tally.planned(arrival)
 
-    def ends(self, arrival: Arrival, outcome: Outcome = "happened", latency_ms: float = 5.0) -> None:
+    def ends(self, arrival: Arrival, outcome: RequestOutcome = "happened", latency_ms: float = 5.0) -> None:
         answer = ArrivalResult(200, outcome)
         record = to_record(arrival, answer, sent_s=arrival.at_s, done_s=arrival.at_s, latency_ms=latency_ms)
         self.tally.ended(arrival, record)
@@ -79,7 +79,7 @@ def until(plan: LoadPlan, at_s: float) -> Iterable[Arrival]:
     return [arrival for arrival in arrivals(plan) if arrival.at_s < at_s]
 
 
-def outcome_of(arrival: Arrival) -> Outcome:
+def outcome_of(arrival: Arrival) -> RequestOutcome:
     """Everything in [1020, 1030) is refused."""
     return "refused" if 1020.0 <= arrival.at_s < 1030.0 else "happened"
 
