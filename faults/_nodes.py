@@ -7,6 +7,7 @@ answer. Other signs of an effect (volume, network, start time) are read from the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -19,6 +20,14 @@ from brownout.harness.fault import Fault, Observation, node_state
 from brownout.harness.world import Carrier, StackSpec, World
 
 PROBE_TIMEOUT_MS = 500.0
+# What a probe of a healthy link meets while a node has the effect; an effect that is not here is seen in another way.
+SIGNS: Mapping[NodeEffectKind, frozenset[str]] = {
+    "down": frozenset({"refused", "reset"}),
+    "stopped": frozenset({"refused", "reset"}),
+    "wiped": frozenset({"refused", "reset"}),
+    "paused": frozenset({"timeout"}),
+    "disconnected": frozenset({"refused", "reset", "timeout"}),
+}
 
 
 class NodeFault(Fault):
@@ -26,7 +35,6 @@ class NodeFault(Fault):
 
     family = "node"
     effect: ClassVar[NodeEffectKind]
-    signs: ClassVar[frozenset[str]] = frozenset()  # outcomes of a probe that mean this effect
 
     def nodes(self, spec: StackSpec) -> tuple[str, ...]:
         """The nodes concerned; raises UsageError."""
@@ -54,7 +62,7 @@ class NodeFault(Fault):
             return False, "answers"
         if await _is_faulty(world, link) and await _answers_beside_links(world, node):
             return False, f"answers beside its links ({outcome} over {link})"
-        return outcome in self.signs, f"silent, {outcome} over {link}"
+        return outcome in SIGNS[self.effect], f"silent, {outcome} over {link}"
 
 
 async def _is_faulty(world: World, link: str) -> bool:
@@ -82,11 +90,3 @@ class NamedNodes(NodeFault):
 
     def nodes(self, spec: StackSpec) -> tuple[str, ...]:
         return matching_nodes(spec, self.node)
-
-
-class KillFault(NodeFault):
-    """The processes are killed (SIGKILL) and stay down; the revert starts them again with their disks."""
-
-    effect = "down"
-    needs = frozenset({"node:down"})
-    signs = frozenset({"refused", "reset"})

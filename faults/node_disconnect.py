@@ -12,7 +12,6 @@ class NodeDisconnect(NamedNodes):
     kind = "node-disconnect"
     effect = "disconnected"
     needs = frozenset({"node:disconnected"})
-    signs = frozenset({"refused", "reset", "timeout"})
 
     def describe(self) -> str:
         return f"{self.node} is off its network"

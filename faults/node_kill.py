@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from brownout.faults._nodes import KillFault, NamedNodes
+from brownout.faults._nodes import NamedNodes
 
 
-class NodeKill(KillFault, NamedNodes):
+class NodeKill(NamedNodes):
     """Nodes are killed (SIGKILL), as when a machine loses its power; the revert starts them again."""
 
     kind = "node-kill"
+    effect = "down"
+    needs = frozenset({"node:down"})
 
     def describe(self) -> str:
         return f"{self.node} is killed"

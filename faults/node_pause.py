@@ -11,7 +11,6 @@ class NodePause(NamedNodes):
     kind = "node-pause"
     effect = "paused"
     needs = frozenset({"node:paused"})
-    signs = frozenset({"timeout"})
 
     def describe(self) -> str:
         return f"{self.node} is paused"

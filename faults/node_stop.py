@@ -11,7 +11,6 @@ class NodeStop(NamedNodes):
     kind = "node-stop"
     effect = "stopped"
     needs = frozenset({"node:stopped"})
-    signs = frozenset({"refused", "reset"})
 
     def describe(self) -> str:
         return f"{self.node} is stopped"

@@ -12,7 +12,6 @@ class NodeWipe(NamedNodes):
     kind = "node-wipe"
     effect = "wiped"
     needs = frozenset({"node:wiped"})
-    signs = frozenset({"refused", "reset"})
 
     def describe(self) -> str:
         return f"{self.node} is wiped, with all that it kept"

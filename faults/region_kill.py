@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from brownout.faults._nodes import KillFault
+from brownout.faults._nodes import NodeFault
 from brownout.faults._targets import known_region, matching_nodes
 from brownout.harness.world import StackSpec
 
 
-class RegionKill(KillFault):
+class RegionKill(NodeFault):
     """All nodes of a region are killed; the revert starts them again."""
 
     kind = "region-kill"
+    effect = "down"
+    needs = frozenset({"node:down"})
     target = ("region",)
 
     region: str

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from brownout.faults._nodes import KillFault
+from brownout.faults._nodes import NodeFault
 from brownout.faults._targets import known_region, known_zone
 from brownout.harness.world import StackSpec
 
 
-class ZoneKill(KillFault):
+class ZoneKill(NodeFault):
     """All nodes of a zone are killed, as when a data centre is lost; the revert starts them again."""
 
     kind = "zone-kill"
+    effect = "down"
+    needs = frozenset({"node:down"})
     target = ("region", "zone")
 
     region: str

@@ -73,10 +73,10 @@ class LeaseKeeper:
         self.lease = lease
         self.problem = ""
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread = threading.Thread(target=self._renew_often, name="lease", daemon=True)
 
     def start(self) -> None:
-        """Writes the lease before it returns, then keeps it."""
+        """Writes the lease before it returns, then renews it."""
         self.lease.renew()
         self._thread.start()
 
@@ -95,7 +95,7 @@ class LeaseKeeper:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _keep(self) -> None:
+    def _renew_often(self) -> None:
         while not self._done.wait(self.lease.ttl_s / 3):
             try:
                 self.lease.renew()

@@ -37,7 +37,7 @@ _UNDOING: tuple[State, ...] = ("reverting", "reverted", "healed")
 
 
 class Fenced(BrownoutError):
-    """Somebody took over this stack (the lease lapsed); its old owner may only undo."""
+    """Another process took this stack over (the lease lapsed); its old owner may only undo."""
 
 
 class IllegalTransition(Exception):
@@ -59,7 +59,7 @@ class Ledger(LedgerFile):
     def add_stack(
         self, stack_id: str, *, folder: Path, world: str, owner: ProcessId | None = None, run_owned: bool
     ) -> StackRecord:
-        """Enters a stack with epoch 1, owned by this process unless told otherwise."""
+        """Enters a stack with epoch 1, owned by this process unless `owner` says otherwise."""
         owner = owner or ProcessId.me()
         with self._change() as database:
             database.execute(

@@ -1,4 +1,4 @@
-"""What the ledger keeps: stacks, faults, and the table of the states that a fault walks through."""
+"""What the ledger holds: stacks, faults, and the table of the states that a fault walks through."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Healing what somebody else left behind: every command does it first, the guardian does it when an owner is gone.
+"""Healing what a dead process left behind: every command does it first, the guardian does it when an owner has died.
 
 The order is always the same: raise the stack's epoch (from then on its old owner can only undo), revert every open fault,
 and, once that owner is dead, sweep its carriers for a hold that it still put in place after the ledger had closed the row.
 A failed undo is never dropped: the row stays `stuck`, the command ends as left unsafe, and the next one tries again.
 
-A standing stack has no owner, and each of its faults a keeper of its own: a command in the foreground, or a person up to a
-deadline. There only those that nobody keeps any more are leftovers, and the epoch stays, for other keepers are at work.
+A standing stack has no owner, and each of its faults has an owner of its own: a command in the foreground, or none and a
+deadline. There only unowned faults are reverted, and the epoch stays, because other owners go on working.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from brownout.harness.world import LiveWorld, World
 from brownout.harness.worlds.catalog import live_world
 
 GRACE_S = 600.0
-HOLDER_SLACK_S = 5.0  # a command that keeps a fault ends it on time by itself; after this it is taken for hung
+HOLDER_SLACK_S = 5.0  # a living command reverts its fault at the deadline by itself; so much later it is taken for hung
 
 Attach = Callable[[StackRecord], Awaitable[World]]
 Note = Callable[[str], None]
@@ -94,8 +94,8 @@ def load_entry(entry: str) -> Any:
 
 
 async def heal_leftovers(ledger: Ledger, attach: Attach, make: Make, *, grace_s: float = GRACE_S) -> tuple[Healed, ...]:
-    """What every command does first: heals what nobody keeps any more, because its owner is dead, its lease has lapsed or
-    its deadline is over.
+    """What every command does first: reverts the faults without an owner, which is dead, has lost its lease or has let its
+    fault's deadline pass.
 
     Stacks that are gone are closed; a run's stack is taken down `grace_s` after its owner was first found dead. Returns
     one entry per stack that needed anything. Every stack is tried before LeftUnsafe is raised for what could not be undone.
@@ -119,8 +119,8 @@ def require_whole(healed: Sequence[Healed]) -> None:
 async def _heal_leftover(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, grace_s: float) -> Healed | None:
     """Heals one stack; None when it needs nothing."""
     lease, alive = read_lease(stack.folder), stack.owner.alive()
-    kept = lease is None or not (lease.lapsed() or lease.released)
-    if alive and kept:
+    renewed = lease is None or not (lease.lapsed() or lease.released)
+    if alive and renewed:
         return None
     orphaned_for_s = 0.0 if alive else time.time() - ledger.mark_orphaned(stack.id)
     if stack.run_owned and orphaned_for_s > grace_s:
@@ -149,13 +149,13 @@ def unowned_faults(faults: Sequence[FaultRecord], now_s: float | None = None) ->
 def _is_owned(fault: FaultRecord, faults: Sequence[FaultRecord], now_s: float) -> bool:
     if fault.holder is not None and fault.holder.alive():
         return not fault.overdue(now_s - HOLDER_SLACK_S)
-    if fault.state == "reverted":  # it holds nothing; its heal is looked for once nothing hides it
+    if fault.state == "reverted":  # it holds nothing; its heal is looked for once no other fault hides it
         return any(other.in_place for other in faults)
     return fault.by_hand and fault.state in ("applied", "bitten") and not fault.overdue(now_s)
 
 
 def _to_sweep(ledger: Ledger, stack: StackRecord) -> bool:
-    """True when a dead process may have left a hold behind that nobody has looked for yet."""
+    """True when a dead process may have left a hold behind that was not looked for since."""
     return not stack.swept and bool(ledger.faults(stack.id)) and not _may_apply(ledger, stack)
 
 
@@ -176,7 +176,7 @@ async def heal_stack(
 ) -> Healed:
     """Fences the stack's owner off and reverts everything that is open on it. May run twice, and beside another undo.
 
-    With `only` those faults are reverted, and nobody is fenced off. Raises no WorldError: what could not be undone is
+    With `only` those faults are reverted, and no owner is fenced off. Raises no WorldError: what could not be undone is
     `stuck`, and why is in `problem`.
     """
     if only is None:
@@ -194,7 +194,7 @@ async def heal_stack(
     tried = {end.fault_id for end in ended}
     if not any(fault.in_place for fault in ledger.open_faults(stack.id) if fault.id not in tried):
         return _healed(stack.id, ended, swept, problem)
-    # Others are kept. They may hide a heal, and keep the sweep from being done; both are made good when they are gone.
+    # Faults of other owners stay in place. They may hide a heal and put off the sweep; both are made up for once they end.
     released = tuple(end.fault_id for end in ended if end.state == "reverted")
     return replace(_healed(stack.id, [end for end in ended if end.state != "reverted"], swept, ""), released=released)
 

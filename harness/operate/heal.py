@@ -17,9 +17,9 @@ from brownout.harness.operate.stacks import resolve_stack
 
 
 def heal_leftovers_now() -> tuple[str, ...]:
-    """Heals what nobody keeps any more and returns a line for each stack that needed it; raises LeftUnsafe.
+    """Reverts the faults without an owner and returns a line for each stack that had any; raises LeftUnsafe.
 
-    What people keep in place by hand stays, and has a guardian again afterwards should its own have been killed.
+    What was left in place by hand stays until its deadline. It gets a new guardian where its own has been killed.
     """
     if not ledger_path().exists():
         return ()
@@ -32,7 +32,7 @@ def heal_leftovers_now() -> tuple[str, ...]:
 
 
 def heal_by_hand(fault_id: str = "", stack_id: str = "") -> tuple[Healed, ...]:
-    """Reverts what was injected into standing stacks, whoever keeps it: everything, what is on one stack, or one fault.
+    """Reverts faults by hand whichever command owns them: all of them, those on one stack, or one.
 
     One entry per stack that had any. Raises UsageError for a fault or stack that there is not.
     """
