@@ -28,7 +28,7 @@ from brownout.harness.load.models.model import Arrival, ArrivalResult
 from brownout.identity.core.messages import Request, Response
 from brownout.suites.load import dashboard
 from brownout.suites.load.engine import Engine
-from brownout.suites.load.parts import Collector, Master, Standalone, Worker
+from brownout.suites.load.parts import Collector, LoadWorker, Master, Standalone
 from brownout.suites.load.transport import Transport
 
 die_with_launcher()
@@ -73,7 +73,7 @@ def _take_part(environment: Environment) -> Collector | None:
         return _engine(environment, plan, folder, worker)
 
     if isinstance(runner, WorkerRunner):
-        Worker(environment, runner, make)
+        LoadWorker(environment, runner, make)
         return None
     plan = LoadPlan.model_validate_json(Path(os.environ["BROWNOUT_LOAD_PLAN"]).read_bytes())
     if isinstance(runner, MasterRunner):

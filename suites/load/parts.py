@@ -234,7 +234,7 @@ class Master:
         self.collector.tick(over=True)
 
 
-class Worker:
+class LoadWorker:
     """One worker: asks its master for the plan, then follows the master's orders."""
 
     def __init__(self, environment: Environment, runner: WorkerRunner, make: MakeEngine) -> None:

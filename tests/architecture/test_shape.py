@@ -46,7 +46,6 @@ TYPE_NAMES = {
     "harness/injection/ledger_records.py: State has another home too",
     "harness/load/bands.py: Band has another home too",
     "harness/load/board.py: Objective has another home too",
-    "harness/load/board.py: Worker has another home too",
     "harness/load/heartbeat.py: State has another home too",
     "harness/pytest_plugin/runs.py: Run has another home too",
     "harness/record/attempts.py: Attempt has another home too",
@@ -54,7 +53,6 @@ TYPE_NAMES = {
     "reports/buckets.py: Timeline has another home too",
     "reports/canaries.py: Attempt has another home too",
     "reports/story.py: Band has another home too",
-    "suites/load/parts.py: Worker has another home too",
 }
 RATCHETS: tuple[tuple[Rule, set[str]], ...] = (
     (rules.crowded_folders, FOLDERS),
