@@ -75,6 +75,7 @@ class HoldSet:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._holds: dict[str, Hold] = {}
+        self._newest = 0  # the order of the newest hold that there ever was in this life
         self.switches: Mapping[str, Switch] = {}
         self.reports: dict[str, Value] = {}
 
@@ -97,6 +98,7 @@ class HoldSet:
     def take_up(self, fault_id: str, record: Json) -> None:
         """Takes a hold up that an earlier life made durable."""
         self._holds[fault_id] = Hold.from_json(record)
+        self._newest = max(self._newest, self._holds[fault_id].order)
         self._sort()
 
     async def put(self, fault_id: str, switch: str, value: Value) -> Value:
@@ -110,15 +112,14 @@ class HoldSet:
         if known is not None and known.asks_for(switch, value):
             return {"unchanged": True}
         await self.release(fault_id)
-        assert fault_id not in self._holds, fault_id
-        report = await self._throw(fault_id, Hold(switch, value))
-        assert self._holds[fault_id].order == max(hold.order for hold in self._holds.values()), "a new hold is the newest"
-        return report
+        return await self._throw(fault_id, Hold(switch, value))
 
     async def _throw(self, fault_id: str, hold: Hold) -> Value:
         """Puts the hold in place and returns the role's report; when the role raises, the hold is removed again."""
-        order = 1 + max((other.order for other in self._holds.values()), default=0)
-        self._holds[fault_id] = replace(hold, order=order)
+        # Not one more than the holds that are there: one that is being released may come back to its place.
+        self._newest += 1
+        assert all(other.order < self._newest for other in self._holds.values()), "the order of holds strictly grows"
+        self._holds[fault_id] = replace(hold, order=self._newest)
         await self._persist(fault_id)
         try:
             report = dict(await self.switches[hold.switch].engage(fault_id, hold.value))

@@ -81,8 +81,8 @@ class StoreRecord:
 class Principal:
     """An identity as the directory publishes it, with the version of its last change (0: not published yet).
 
-    `tags` and `assigned` are what the directory was told with the identity, None where it was told nothing: it gives them
-    back to a store that has lost the identity. The store's own are newer.
+    `tags` and `assigned` came to the directory with the identity, None where they did not come. It gives them back to a
+    store that has lost the identity; where the store has its own, those are newer.
     """
 
     identity: Identity

@@ -53,7 +53,7 @@ class Replica:
         return True
 
     def is_strange(self, raw: Json) -> bool:
-        """True when it comes from a directory that knows nothing of the one that was ours."""
+        """True when it comes from a directory that shares no line with the one that this replica knows."""
         if raw is self._raw:
             return False
         ours, theirs = self.snapshot.lines, lines_of(raw)

@@ -17,7 +17,7 @@ from typing import Any
 class Build:
     """What a build can do with store keys.
 
-    `uses_managed_keys`: takes over a managed key by itself. `accepts_managed_key`: can be told to by configuration (the
+    `uses_managed_keys`: takes over a managed key by itself. `accepts_managed_key`: does so when configuration says so (the
     pinned build of July 2024 could: claim C20).
     """
 

@@ -129,7 +129,7 @@ class MachineSpec:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """What one node is told when it starts: its name, the stack with its settings, and the one build that its image holds.
+    """The specification of one node: its name, the stack with its settings, and the one build that its image holds.
 
     `image_build` is empty where the node's code knows every build, as it does outside of old container images.
     """

@@ -2,8 +2,8 @@
 
 Two files in the folder of the specification, which is shared by all containers of a stack, say what to do: `stack.json`
 (a ServedStack, as spec_file writes it) and `go.json` (the stack's clock). A node imports everything, opens its port and
-answers 503 `{"waiting": true}` until the latter is there: then the clocks of all nodes begin at one moment, however
-long the engine took to start their containers one after another. A node that is started again later finds both.
+answers 503 `{"waiting": true}` until `go.json` is there. So the clocks of all nodes begin at one moment, although the
+engine starts their containers one after another. A node that is started again later finds both files.
 
 An old image holds one build and no other; its environment names it (BROWNOUT_IMAGE_BUILD).
 """
@@ -39,7 +39,7 @@ def main(name: str) -> int:
         served = resolved(_await_go(listener, SPEC_FOLDER))
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            ours.sendall(b"g")  # nobody else has to be waited for: that was the go
+            ours.sendall(b"g")  # the file was the go; no other process has to be waited for
             serve.run_node(served, name, STATE_FOLDER, listener, theirs, os.environ.get(IMAGE_BUILD_VARIABLE, ""))
     return 0
 
@@ -49,7 +49,7 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _await_go(listener: socket.socket, folder: Path) -> ServedStack:
-    """The stack, with its clock, once it may begin; answers whoever asks meanwhile."""
+    """The stack, with its clock, once it may begin; requests are answered with 503 until then."""
     while not (folder / GO_NAME).exists():
         ready, _, _ = select.select([listener], [], [], LOOK_INTERVAL_S)
         if ready:

@@ -1,4 +1,4 @@
-"""What a node keeps across its death: one SQLite file per node, opened on the first write.
+"""A node's durable records: one SQLite file per node, opened on the first write.
 
 A write returns once the transaction is on disk (write-ahead log, synchronous=FULL), so a SIGKILL that follows it loses
 nothing. Writes go through one thread: they keep their order and a slow disk does not stop the node from answering.

@@ -1,10 +1,10 @@
-"""A small HTTP/1.1 client for calls between nodes: kept connections, one request at a time on each, no more.
+"""A small HTTP/1.1 client for calls between nodes: persistent connections, one request at a time on each.
 
-Why not a library: this one is imported by every stack and forked sixteen times, and the well-kept asynchronous client
-doubled the time to a stack that is ready (0.35 s of 0.7 s of imports); the parser, which is the hard part, is a library.
-It knows, as libraries do not tell, whether a connection came about at all, and that is what a caller needs to know.
+Why not a library: every stack imports this client and forks it sixteen times, and a full asynchronous library doubled the
+time to a stack that is ready (0.35 s of 0.7 s of imports). The parser, which is the hard part, is a library. Libraries do
+not say whether a connection came about at all, and that is what a caller needs to know.
 
-Responses are read to their stated length or chunked; one that ends with its connection counts as broken off.
+Responses are read to their stated length or chunked. A response that ends with its connection counts as broken off.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from brownout.identity import wire
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.server.spec_file import split_address
 
-KEEP_IDLE_S = 30.0  # shorter than the servers' own, so that a kept connection is rarely closed under a request
+KEEP_IDLE_S = 30.0  # shorter than the servers' own, so that a connection is rarely closed under a request
 
 
 class NotConnectedError(Exception):
@@ -44,9 +44,9 @@ class HttpClient:
     async def send(self, address: str, request: Request) -> Response:
         """One request; raises NotConnectedError or BrokenOffError, and ValueError for one that cannot be sent.
 
-        A kept connection may turn out dead only when it is used. A GET is then sent once more on a new one, for it
-        changes nothing; any other method is left to the caller, because a second sending could act twice and a refusal
-        of the second would hide that the first may have acted.
+        A persistent connection may turn out dead only when it is used. A GET is then sent once more on a new one, for it
+        changes nothing. Any other method is left to the caller: a second sending could act twice, and a refusal of the
+        second would hide that the first may have acted.
         """
         message = wire.encode_request(request, address)
         kept = self._take_idle(address)
@@ -143,7 +143,7 @@ class _Connection(asyncio.Protocol):
         self._keep = self._parser.should_keep_alive()
         self._used_at_s = time.monotonic()
         if self._waiter is None or self._waiter.done():
-            self._keep = False  # an answer that nobody asked for
+            self._keep = False  # an answer without a request
         else:
             self._waiter.set_result(wire.response_from(self._parser.get_status_code(), self._lines, self._payload))
 

@@ -1,7 +1,7 @@
 """A node's ports on a real network, clock and disk (the contract is brownout.identity.core.ports.Ports).
 
-Calls are HTTP/1.1 over kept connections to the link's address, which is a proxy's and never the target's own. The three
-failures are told apart by what the caller can know:
+Calls are HTTP/1.1 over persistent connections to the link's address, which is a proxy's and never the target's own. The
+three failures differ in what the caller can know:
 
 - `refused`: no connection came about, so nothing can have happened at the target;
 - `timeout`: no whole answer within the time allowed;
@@ -72,7 +72,7 @@ class SocketPorts:
         except BrokenOffError:
             raise CallFailed("reset", target) from None
         if response.payload and response.media_type in ("", JSON_TYPE) and response.body is None:
-            raise CallFailed("reset", target)  # what no node of ours says
+            raise CallFailed("reset", target)  # JSON that is none: no node of the stack said that
         return response
 
     def close(self) -> None:

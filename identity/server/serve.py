@@ -50,7 +50,7 @@ class _Server(uvicorn.Server):
 def run_node(
     served: ServedStack, name: str, folder: Path, listener: socket.socket, starting: socket.socket, image_build: str = ""
 ) -> None:
-    """Serves node `name` on the bound `listener` until the process is ended; state is kept in `folder`.
+    """Serves node `name` on the bound `listener` until the process is ended; its durable records are in `folder`.
 
     One byte goes out on `starting` once connections are accepted; work in the background waits for the one that comes
     back, so that no node calls another that is not there yet.
@@ -73,7 +73,7 @@ async def _run(served: ServedStack, spec: NodeSpec, folder: Path, listener: sock
     server = _Server(_config(application(node)), lambda: starting.sendall(READY))
     serving = asyncio.create_task(server.serve([listener]))
     try:
-        await _first_ended(serving, asyncio.create_task(_told_to_go(starting)))
+        await _first_ended(serving, asyncio.create_task(_released(starting)))
         ended = await _first_ended(serving, *map(asyncio.create_task, node.background()))
     finally:
         server.should_exit = server.force_exit = True
@@ -91,7 +91,7 @@ async def _first_ended(*tasks: asyncio.Task[None]) -> asyncio.Task[None]:
     return first
 
 
-async def _told_to_go(starting: socket.socket) -> None:
+async def _released(starting: socket.socket) -> None:
     starting.setblocking(False)
     await asyncio.get_running_loop().sock_recv(starting, 1)
     starting.close()

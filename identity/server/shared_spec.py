@@ -1,4 +1,4 @@
-"""What all containers of a stack are told: two files in a folder that they share, and addresses instead of names.
+"""The specification that all containers of a stack share: two files in one folder, and addresses instead of names.
 
 `stack.json` is a ServedStack as spec_file writes it, `go.json` the stack's clock, which comes once every node waits for it.
 `user-token` is for the load, and may be missing.
@@ -22,7 +22,7 @@ RESOLVE_TIMEOUT_S = 60.0
 
 
 def read_stack(folder: Path) -> ServedStack:
-    """The stack with the clock that it was told to go by; raises OSError or ValueError."""
+    """The stack with its clock; raises OSError or ValueError."""
     served = read_served(folder / SPEC_NAME)
     return replace(served, clock=Clock(**orjson.loads((folder / GO_NAME).read_bytes())))
 

@@ -1,4 +1,4 @@
-"""What a stack's processes are told, as one file that only its owner can read (it holds the run's secrets)."""
+"""The specification of a served stack, as one file that only its owner can read: it holds the run's secrets."""
 
 from __future__ import annotations
 

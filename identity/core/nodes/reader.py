@@ -68,7 +68,7 @@ class Reader(Node):
         return answered
 
     def knows(self, object_id: str) -> bool:
-        """True when the identity exists as far as this node was told."""
+        """True when the identity exists as far as this node knows."""
         return self.replica.has(object_id)
 
     async def _is_restored(self, object_id: str) -> bool:

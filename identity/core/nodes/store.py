@@ -91,11 +91,12 @@ class Store(Node):
         return {"keys": self.ring.report(self.ports.now()), "identities": alive}
 
     async def serve(self, request: Request) -> Served:
-        why_not = self.ring.accepts(request, self.ports.now())
+        now_s = self.ports.now()
+        why_not = self.ring.accepts(request, now_s)
         if why_not:
             return Served(error(403, "AuthenticationFailed", f"{REFUSAL} ({why_not})"), self.hop())
         key_id = key_id_of(request)
-        assert self.ring.valid_until_s(key_id) > self.ports.now(), "what is served was signed with a key that is valid now"
+        assert self.ring.valid_until_s(key_id) > now_s, "what is served was signed with a key that is valid now"
         return Served(await self._read_or_write(request), Hop(self.name, "", key_id, self.ring.keys[key_id].kind))
 
     async def _read_or_write(self, request: Request) -> Response:
@@ -165,11 +166,11 @@ class Store(Node):
             raise ValueError(f"overlap_s is {overlap_s}")
         self.generations += 1  # never used again, so that a key id names one secret for ever
         key_id = f"managed-{self.region}-{self.generations}"
+        assert key_id not in self.ring.keys, key_id
         await self.ports.persist("generations:", {"made": self.generations})
         revokes = dict.fromkeys(self.ring.keys, self.ports.now() + overlap_s)
         secret = str(value.get("secret") or self.ports.new_id())
         await self._decide(fault_id, revokes=revokes, made=key_id, secret=secret)
-        assert self.ring.valid_until_s(key_id) > self.ports.now(), "the key that was just made is valid"
         return {"key_id": key_id, "revokes": revokes}
 
     async def _invalidate(self, fault_id: str, value: Value) -> Value:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, cast
 
 import pytest
 
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.core.holds import Hold
+from brownout.identity.core.holds import PASSIVE, Hold, HoldSet, Switch, Unreachable, nothing_to_do
 from brownout.identity.core.messages import Request
+from brownout.identity.core.ports import Ports
 from support.identity_stacks import Stack, body, error_code, on_stack
 
 NODES = build_stack(seed=1).nodes()
@@ -128,3 +130,27 @@ def test_holds_are_durable(node: str) -> None:
     before, after, released = on_stack(story)
     assert before == after != {}
     assert released == {}
+
+
+def test_a_hold_that_cannot_be_released_stands_before_one_that_was_put_meanwhile() -> None:
+    """While a release waits for another node a hold is put; the release fails, and both stand in the order of their puts."""
+
+    class Disk:
+        async def persist(self, key: str, record: Any) -> None: ...
+
+    holds = HoldSet(cast(Ports, Disk()))
+
+    async def unreachable(fault_id: str, value: Any) -> None:
+        await holds.put("later", "easy", {})
+        raise Unreachable
+
+    holds.switches = {"easy": PASSIVE, "hard": Switch(nothing_to_do, unreachable)}
+
+    async def story() -> None:
+        await holds.put("first", "hard", {})
+        with pytest.raises(Unreachable):
+            await holds.release("first")
+
+    asyncio.run(story())
+    assert [fault_id for fault_id, _ in holds.items()] == ["first", "later"]
+    assert holds["first"].order < holds["later"].order
