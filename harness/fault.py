@@ -35,7 +35,7 @@ class Fault(FrozenModel):
     `needs` are the abilities that a world must have. `target` names the parameters that say what it is done to, in the order
     in which a person writes them: `("region", "zone")` is written `sydney.z1`. `lasting` says that the effect stays when the
     act is undone (a key that was pushed stays known), so that only the order itself must be gone. `apply` and `revert` are
-    given the id under which carriers keep the hold; both must be safe to run twice. `observe` asks the world afresh, never the
+    given the id of the hold on each carrier; both must be safe to run twice. `observe` asks the world afresh, never the
     fault's own memory.
     """
 

@@ -1,4 +1,4 @@
-"""The world protocol: where a stack runs, and the few ways in which anything may touch it.
+"""The world protocol: where a stack runs, and the few ways in which it may be touched.
 
 Three carriers can be put into a faulty state, each named by text:
 
@@ -201,7 +201,7 @@ class LiveWorld(World, Protocol):
         ...
 
     def alive(self) -> bool:
-        """False when what kept the stack together is dead; `stop` then takes away what outlived it."""
+        """False when the process or the containers that held the stack together have ended; `stop` then removes the rest."""
         ...
 
     def clock_record(self) -> Mapping[str, float]:

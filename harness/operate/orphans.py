@@ -1,7 +1,7 @@
-"""Stacks on the Docker engine that no ledger knows, because the state folder with the ledger was lost or is another one.
+"""Orphaned stacks: containers on the Docker engine labelled as Brownout's whose stack is not in this state folder's ledger.
 
-Whatever a stack has on the engine says in its labels which stack it is of and whose. Those of this user's state folder are
-taken down; those of others are told about and left alone, unless they are named: they may be at work.
+Everything that a stack has on the engine is labelled with the stack's id and its owner. Orphans of this state folder's owner
+are taken down. Stacks of other owners may be in use: they are reported, and taken down only when their owner is named.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ class Toxiproxy:
             except ToxiproxyError:
                 if time.monotonic() >= deadline_s:
                     raise
-                time.sleep(0.01)  # the server tells nobody when it is ready: asked again until the deadline
+                time.sleep(0.01)  # the server has no event for being ready: polled until the deadline
             else:
                 return
 
