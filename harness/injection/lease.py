@@ -63,7 +63,7 @@ class Lease:
         replace_whole(self.folder / LEASE_FILE, json.dumps(asdict(state)), durable=True)
 
 
-class LeaseKeeper:
+class LeaseRenewer:
     """Renews a lease every third of its life from a thread; a context manager that releases at the end.
 
     `problem` is empty, or says why renewing failed (the guardian will then revert everything).

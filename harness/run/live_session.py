@@ -20,7 +20,7 @@ from brownout.harness.base.seeded import draw
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
 from brownout.harness.experiment import plugins
 from brownout.harness.injection.guardian_start import GuardianHandle, start_guardian
-from brownout.harness.injection.lease import Lease, LeaseKeeper
+from brownout.harness.injection.lease import Lease, LeaseRenewer
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.load.arrivals import LoadPlan
@@ -72,7 +72,7 @@ class _LiveSession:
         self.world: LiveWorld | None = None
         self.ledger = Ledger(ledger_path())
         self.recorder = Recorder(folder)
-        self._lease = LeaseKeeper(Lease(stack_dir(self.stack_id), LEASE_TTL_S))
+        self._lease = LeaseRenewer(Lease(stack_dir(self.stack_id), LEASE_TTL_S))
         self._guardian: GuardianHandle | None = None
 
     @contextmanager

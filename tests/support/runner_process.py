@@ -11,7 +11,7 @@ from pathlib import Path
 
 from brownout.harness.errors import BrownoutError
 from brownout.harness.injection.guardian_start import start_guardian
-from brownout.harness.injection.lease import Lease, LeaseKeeper
+from brownout.harness.injection.lease import Lease, LeaseRenewer
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from support.fake_world import FakeFault, FileWorld, drive
@@ -25,7 +25,7 @@ def main(folder: Path, ledger_path: Path, ttl_s: float, until_s: float | None) -
     world = FileWorld(folder)
     ledger = Ledger(ledger_path)
     ledger.add_stack("s", folder=folder, world=FileWorld.name, run_owned=True)
-    keeper = LeaseKeeper(Lease(folder, ttl_s))
+    keeper = LeaseRenewer(Lease(folder, ttl_s))
     keeper.start()
     guardian = start_guardian("s", ttl_s, ledger=ledger_path, make="support.fake_world:make", grace_s=1.0)
     guardian.wait_ready()

@@ -10,7 +10,7 @@ import pytest
 
 from brownout.harness.base.processes import boot_id
 from brownout.harness.base.statedir import ledger_path, stack_dir, state_dir, tools_dir
-from brownout.harness.injection.lease import Lease, LeaseKeeper, LeaseState, read_lease
+from brownout.harness.injection.lease import Lease, LeaseRenewer, LeaseState, read_lease
 
 
 @pytest.mark.parametrize(
@@ -27,32 +27,32 @@ def test_when_a_lease_lapses(state: LeaseState, lapsed: bool) -> None:
     assert state.lapsed(101.0) is lapsed
 
 
-def test_a_keeper_keeps_until_it_stops(tmp_path: Path) -> None:
-    """A kept lease does not lapse for many lives of it; after the keeper it is released."""
-    with LeaseKeeper(Lease(tmp_path, ttl_s=0.3)) as keeper:
+def test_a_lease_is_renewed_until_its_owner_stops(tmp_path: Path) -> None:
+    """A renewed lease does not lapse for many lives of it; when renewing stops it is released."""
+    with LeaseRenewer(Lease(tmp_path, ttl_s=0.3)) as renewer:
         end_s = time.monotonic() + 1.0
         while time.monotonic() < end_s:
             held = read_lease(tmp_path)
             assert held is not None
             assert not held.lapsed()
             time.sleep(0.02)
-        assert keeper.problem == ""
+        assert renewer.problem == ""
     ended = read_lease(tmp_path)
     assert ended is not None
     assert ended.released
-    keeper.stop()
+    renewer.stop()
 
 
 def test_a_lease_that_cannot_be_renewed_is_told(tmp_path: Path) -> None:
-    """When its folder goes away the keeper says so and ends without an error."""
+    """When its folder goes away the renewer says so and ends without an error."""
     folder = tmp_path / "stack"
     folder.mkdir()
-    with LeaseKeeper(Lease(folder, ttl_s=0.06)) as keeper:
+    with LeaseRenewer(Lease(folder, ttl_s=0.06)) as renewer:
         shutil.rmtree(folder)
         end_s = time.monotonic() + 5
-        while not keeper.problem and time.monotonic() < end_s:
+        while not renewer.problem and time.monotonic() < end_s:
             time.sleep(0.01)
-        assert "could not be renewed" in keeper.problem
+        assert "could not be renewed" in renewer.problem
 
 
 def test_no_lease_is_none(tmp_path: Path) -> None:
