@@ -5,12 +5,11 @@ Canaries are few and slow, so they illustrate and never decide a verdict; the se
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from brownout.harness.record.attempts import Attempt, read_attempts
 from brownout.harness.record.result import CanaryResult, Result
 from brownout.reports.markup import Column, Html, el, table
 from brownout.reports.sections import section
@@ -24,8 +23,8 @@ _NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt of a canary to get a token, from its log. `took_s` is real time."""
+class Mark:
+    """One attempt as it is drawn: on a `warm` machine or a `new` one. `took_s` is real time."""
 
     at_s: float
     client: str
@@ -35,21 +34,18 @@ class Attempt:
     error: str
 
     @classmethod
-    def of(cls, line: Mapping[str, Any]) -> Attempt:
-        """From a line of `canary-*.jsonl`; raises KeyError for a line that is not an attempt."""
-        state = "unfinished" if line.get("unfinished") else "good" if line["ok"] else "failed"
-        machine = "new" if line.get("fresh") else "warm"
-        return cls(line["started_s"], line["client"], machine, state, line.get("wall_s", 0.0), str(line.get("error", "")))
+    def of(cls, attempt: Attempt) -> Mark:
+        state = "unfinished" if attempt.unfinished else "good" if attempt.ok else "failed"
+        machine = "new" if attempt.fresh else "warm"
+        return cls(attempt.started_s, attempt.client, machine, state, attempt.wall_s, attempt.error)
 
 
-def read_attempts(folder: Path) -> tuple[Attempt, ...]:
-    """Every attempt logged in a run folder, by time; a torn last line is left out."""
-    lines = (line for log in folder.glob("canary-*.jsonl") for line in log.read_text(encoding="utf-8").splitlines(True))
-    attempts = (Attempt.of(json.loads(line)) for line in lines if line.endswith("\n"))
-    return tuple(sorted(attempts, key=lambda attempt: (attempt.at_s, attempt.client)))
+def read_marks(folder: Path) -> tuple[Mark, ...]:
+    """Every attempt logged in a run folder, by time."""
+    return tuple(sorted(map(Mark.of, read_attempts(folder)), key=lambda mark: (mark.at_s, mark.client)))
 
 
-def canaries(result: Result, attempts: Sequence[Attempt]) -> Html | None:
+def canaries(result: Result, attempts: Sequence[Mark]) -> Html | None:
     """The section; None where no canary ran."""
     if not result.canaries and not attempts:
         return None
@@ -58,7 +54,7 @@ def canaries(result: Result, attempts: Sequence[Attempt]) -> Html | None:
     return section("canaries", "Canaries: real client libraries", el("p", _NOTE, class_="note"), strips, phases)
 
 
-def _strips_table(attempts: Sequence[Attempt]) -> Html:
+def _strips_table(attempts: Sequence[Mark]) -> Html:
     span = f"{clock(attempts[0].at_s)} – {clock(attempts[-1].at_s)}"
     columns = (
         Column("Client and machine"),
@@ -72,7 +68,7 @@ def _strips_table(attempts: Sequence[Attempt]) -> Html:
     return table("Canaries over time", columns, rows)
 
 
-def _strip_row(kind: tuple[str, str], mine: Sequence[Attempt], everyone: Sequence[Attempt]) -> Sequence[object]:
+def _strip_row(kind: tuple[str, str], mine: Sequence[Mark], everyone: Sequence[Mark]) -> Sequence[object]:
     good = sum(attempt.state == "good" for attempt in mine)
     start_s, span_s = everyone[0].at_s, max(everyone[-1].at_s - everyone[0].at_s, 1e-9)
     label = f"{good} of {len(mine)} attempts good"
@@ -81,7 +77,7 @@ def _strip_row(kind: tuple[str, str], mine: Sequence[Attempt], everyone: Sequenc
     return " · ".join(kind), count(len(mine)), count(good), duration(max(a.took_s for a in mine)), strip
 
 
-def _dots(attempts: Sequence[Attempt], start_s: float, span_s: float) -> Iterator[Html]:
+def _dots(attempts: Sequence[Mark], start_s: float, span_s: float) -> Iterator[Html]:
     """A dot for each good attempt, a cross for a failed one, a ring for an attempt that the end of the run interrupted."""
     for attempt in attempts:
         x = round(_LEFT + _WIDTH * (attempt.at_s - start_s) / span_s, 1)

@@ -15,7 +15,7 @@ from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import Result
 from brownout.reports import charts, details, palette, sections
 from brownout.reports.buckets import Timeline, timeline
-from brownout.reports.canaries import canaries, read_attempts
+from brownout.reports.canaries import canaries, read_marks
 from brownout.reports.lanes import lane_names
 from brownout.reports.markup import Html, el, join
 from brownout.reports.svg import availability_svg
@@ -65,7 +65,7 @@ def page(result: Result, history: History, folder: Path) -> str:
         sections.steps(result),
         sections.fidelity(result),
         details.phases(result),
-        canaries(result, read_attempts(folder)),
+        canaries(result, read_marks(folder)),
         details.gates(result),
         details.event_log(history.events),
         details.repeat(result, folder),

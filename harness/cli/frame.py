@@ -15,10 +15,10 @@ from typing import Any, ParamSpec
 import click
 
 from brownout import __version__
+from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.errors import BrownoutError
 
 P = ParamSpec("P")
-ABORTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,7 +44,7 @@ def command(**settings: Any) -> Callable[[Callable[P, int | None]], click.Comman
                 fail(error)
             except KeyboardInterrupt:
                 click.echo("interrupted", err=True)
-                sys.exit(ABORTED)
+                sys.exit(INTERRUPTED)
             except BrokenPipeError:
                 reader_gone()
                 sys.exit(0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.cli.frame import command, heal_first, tell
 from brownout.harness.cli.types import DurationType, clock
 
@@ -142,8 +143,6 @@ class _Teller:
         return self._tell_heal(ended)
 
     def _tell_heal(self, ended: InjectResult) -> int:
-        from brownout.harness.operate.inject import INTERRUPTED
-
         heal = ended.heal
         if heal is not None and heal.state == "stuck":
             self._say(f"  could not be reverted: {heal.evidence}; `brownout heal` tries again")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -106,10 +105,11 @@ def _feed(url: str, stack: str, for_s: float | None) -> int:
 
 async def _until_interrupted(begin: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     """What `begin` makes of an event that Ctrl-C, SIGTERM and a closed terminal set."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    return await begin(stop)
+    from brownout.harness.base.interrupts import interruptible
+
+    stop = asyncio.Event()
+    with interruptible(asyncio.get_running_loop(), first=stop.set):
+        return await begin(stop)
 
 
 def _say(text: str) -> None:

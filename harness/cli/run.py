@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from brownout.harness.cli.frame import ABORTED, command, heal_first, reader_gone, tell
+from brownout.harness.base.interrupts import INTERRUPTED
+from brownout.harness.cli.frame import command, heal_first, reader_gone, tell
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.worlds.catalog import PROCESSES, SIMULATION, WORLDS
 
@@ -115,7 +116,7 @@ def _finish(outcome: Outcome, *, as_json: bool) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         reader_gone()
-    return ABORTED if outcome.interrupted and outcome.result.exit_code != 5 else outcome.result.exit_code
+    return INTERRUPTED if outcome.interrupted and outcome.result.exit_code != 5 else outcome.result.exit_code
 
 
 def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:

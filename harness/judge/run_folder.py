@@ -15,8 +15,8 @@ Each is replaced as a whole and durably: a record must outlive the machine that 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from brownout.harness.base.files import replace_whole
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.record.attempts import Attempt
+from brownout.harness.record.attempts import Attempt, read_attempts
 from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import ClaimResult, Result
 
 _CLAIMS = TypeAdapter(tuple[ClaimResult, ...])
-_ATTEMPT_FIELDS = tuple(each.name for each in fields(Attempt))
 
 
 class RunHeader(BaseModel):
@@ -99,7 +98,7 @@ def read_record(folder: Path) -> Record:
     header = _read_header(folder)
     try:
         history = read_history(folder) if (folder / "events.jsonl").exists() else History((), ())
-        attempts = tuple(_read_attempts(folder))
+        attempts = tuple(read_attempts(folder))
     except (ValueError, TypeError) as error:
         raise UsageError(f"the record in {folder} is damaged: {error}") from error
     return Record(header, history, attempts, _read_gauges(folder), _read_claims(folder), history_digest(folder))
@@ -124,14 +123,6 @@ def _read_header(folder: Path) -> RunHeader:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the whole file"
         raise UsageError(f"{folder / 'run.json'} is damaged: {place}: {first['msg']}") from None
-
-
-def _read_attempts(folder: Path) -> Iterator[Attempt]:
-    for path in sorted(folder.glob("canary-*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):
-                raw = json.loads(line)
-                yield Attempt(**{name: raw[name] for name in _ATTEMPT_FIELDS if name in raw})
 
 
 def _read_gauges(folder: Path) -> Mapping[str, float]:

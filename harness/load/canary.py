@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.processes import die_with_launcher
-from brownout.harness.record.attempts import Attempt, Kind
+from brownout.harness.record.attempts import Attempt, Kind, log_path
 from brownout.identity.server.clock import Clock
 
 AUTHORITY_VARIABLE = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
@@ -52,7 +50,7 @@ class Log:
     def __init__(self, config: CanaryConfig) -> None:
         self._client = config.client
         self._clock = Clock.from_record(config.clock)
-        path = config.folder / f"canary-{config.client}.jsonl"
+        path = log_path(config.folder, config.client)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._current: tuple[str, bool, float] | None = None
 
@@ -63,8 +61,7 @@ class Log:
         """Writes the attempt that was begun; nothing when none is under way. May be called from SIGTERM's handler."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # or the handler could come between the two steps
         if self._current is not None:
-            line = json.dumps(asdict(self._attempt(*self._current, failure, unfinished)), sort_keys=True) + "\n"
-            os.write(self._descriptor, line.encode())
+            os.write(self._descriptor, self._attempt(*self._current, failure, unfinished).to_line())
             self._current = None
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 

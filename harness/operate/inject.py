@@ -11,14 +11,12 @@ the apply to end, and then ends the wait for a bite or the holding. The second l
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from brownout.harness.base.interrupts import interruptible
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.experiment import plugins
@@ -33,8 +31,6 @@ from brownout.harness.world import World
 from brownout.harness.worlds.catalog import check_able
 
 LONGEST_S = 3600.0
-INTERRUPTED = 130
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_S = 0.2
 
 Ended = Literal["left", "time", "interrupted", "elsewhere", "no-bite", "defended"]
@@ -102,7 +98,10 @@ async def _inject(row: StackRecord, request: InjectRequest, hear: Hear) -> Injec
         await asyncio.to_thread(ensure_guardian, row, ledger_path())
         life = LifeCycle(world, ledger, row.id, hear, make=plugins.fault, holder=ProcessId.me())
         session = _Injection(request, world, ledger, life, hear)
-        with session.interruptible():
+        # A second interrupt leaves the fault to the guardian, which finds that the holder has ended.
+        farewell = "left at once; the guardian reverts it"
+        loop = asyncio.get_running_loop()
+        with interruptible(loop, first=session.interrupt, farewell=farewell, again=lambda: None):
             return await session.carry_out()
 
 
@@ -118,23 +117,8 @@ class _Injection:
     _stop: bool = False
     _looking: asyncio.Task[Applied] | None = None  # the wait for a bite, the one thing that an interrupt may cancel
 
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        heard = [number for number in INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
-        for number in heard:
-            loop.add_signal_handler(number, self._interrupt)
-        try:
-            yield
-        finally:
-            for number in heard:
-                loop.remove_signal_handler(number)
-
-    def _interrupt(self) -> None:
-        if self._stop:
-            with suppress(OSError):
-                os.write(2, b"\nleft at once; the guardian reverts it\n")
-            os._exit(INTERRUPTED)
+    def interrupt(self) -> None:
+        """Ends the wait for a bite or the hold; the fault is then reverted."""
         self._stop = True
         if self._looking is not None:
             self._looking.cancel()

@@ -7,15 +7,14 @@ without patience then reverts what is open and takes the stack down. A terminal 
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from brownout.harness.base.interrupts import interruptible
 from brownout.harness.base.seeded import draw
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
 from brownout.harness.experiment import plugins
@@ -38,8 +37,6 @@ from brownout.harness.worlds.catalog import live_world
 LEASE_TTL_S = 6.0
 TICK_REAL_S = 0.25
 LEAD_MIN_REAL_S, LEAD_MAX_REAL_S, LEAD_IN_GUARDIANS = 6.0, 40.0, 12.0
-INTERRUPTED = 130
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_live(run: PreparedRun, folder: Path, *, sink: ProgressSink | None = None) -> bool:
@@ -108,15 +105,12 @@ class _LiveSession:
         bands = BandsFile(self.folder, LedgerBands(self.ledger, self.stack_id, roles))
         hooks = _LiveHooks(self.run, world, journal, view, bands, self._unprotected)
         loop = asyncio.get_running_loop()
-        heard = [number for number in INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
-        for number in heard:
-            loop.add_signal_handler(number, self._interrupt)
-        try:
-            await Conductor(self.run, world, lifecycle, journal, hooks, self.state).conduct()
-        finally:
-            bands.remove()
-            for number in heard:
-                loop.remove_signal_handler(number)
+        farewell = "left at once; a guardian reverts what is open and takes the stack down"
+        with interruptible(loop, first=self._end_early, farewell=farewell, again=self._hand_over):
+            try:
+                await Conductor(self.run, world, lifecycle, journal, hooks, self.state).conduct()
+            finally:
+                bands.remove()
 
     def _unprotected(self) -> str:
         """Why a kill would have left faults behind; "" when the guardian watches and the lease is renewed."""
@@ -126,12 +120,11 @@ class _LiveSession:
             return f"the lease could not be kept: {self._lease.problem}"
         return ""
 
-    def _interrupt(self) -> None:
-        if self.state.stop_requested:
-            with suppress(OSError):
-                os.write(2, b"\nleft at once; a guardian reverts what is open and takes the stack down\n")
-            start_guardian(self.stack_id, LEASE_TTL_S, grace_s=0.0)
-            os._exit(INTERRUPTED)
+    def _hand_over(self) -> None:
+        """Starts a guardian that does not wait for the lease to lapse."""
+        start_guardian(self.stack_id, LEASE_TTL_S, grace_s=0.0)
+
+    def _end_early(self) -> None:
         self.state.stop_requested = True
         self.state.message = "interrupted: reverting every fault (again to leave at once)"
 

@@ -48,10 +48,8 @@ TYPE_NAMES = {
     "harness/load/board.py: Objective has another home too",
     "harness/load/heartbeat.py: State has another home too",
     "harness/pytest_plugin/runs.py: Run has another home too",
-    "harness/record/attempts.py: Attempt has another home too",
     "harness/worlds/toxiproxy/install.py: Run has another home too",
     "reports/buckets.py: Timeline has another home too",
-    "reports/canaries.py: Attempt has another home too",
     "reports/story.py: Band has another home too",
 }
 RATCHETS: tuple[tuple[Rule, set[str]], ...] = (
