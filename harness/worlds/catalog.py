@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from brownout.harness.errors import AbilityMissing, UsageError, WorldError
-from brownout.harness.world import LiveWorld
+
+if TYPE_CHECKING:  # commands and the pytest plugin need the names of the worlds only, and shall start fast
+    from brownout.harness.world import LiveWorld
 
 SIMULATION, PROCESSES, COMPOSE = "simulation", "processes", "compose"
 GROUP = "brownout.worlds"
