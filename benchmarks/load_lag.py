@@ -22,7 +22,7 @@ from benchmarks.stands import ROOT
 from brownout.harness.base.ports import ephemeral_port
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import Cohort, LoadPlan
-from brownout.harness.load.tail import LogTail
+from brownout.harness.load.log_tail import LogTail
 from brownout.harness.record.history import RequestRecord
 
 START_WITHIN_S = 20.0

@@ -12,7 +12,7 @@ from brownout.harness.cli.frame import command, heal_first
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from brownout.harness.load.view import View
+    from brownout.harness.load.dashboard_view import View
     from brownout.harness.operate.load_session import LoadEnd
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from brownout.harness.experiment.model import Experiment, Slo
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.models.registry import client_model
-from brownout.harness.load.watch import Watch, WatchedObjective
+from brownout.harness.load.watched_objectives import Watch, WatchedObjective
 
 
 def watch_of(experiment: Experiment, *, timed: bool = True) -> Watch:

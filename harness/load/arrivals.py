@@ -25,7 +25,7 @@ from brownout.harness.base.seeded import Draws
 from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import Account, Arrival, above_zero
 from brownout.harness.load.models.names import ModelName
-from brownout.harness.load.watch import Watch
+from brownout.harness.load.watched_objectives import Watch
 
 
 class Cohort(FrozenModel):

@@ -19,11 +19,11 @@ from pathlib import Path
 from brownout.harness.base import ports
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.load.arrivals import LoadPlan, plan_json, planned_count
-from brownout.harness.load.bands import FILE_NAME as BANDS_NAME
-from brownout.harness.load.beats import Beats
 from brownout.harness.load.child import Child
-from brownout.harness.load.tail import LogTail
-from brownout.harness.load.view import FILE_NAME as BOARD_NAME
+from brownout.harness.load.dashboard_view import FILE_NAME as BOARD_NAME
+from brownout.harness.load.fault_spans import FILE_NAME as BANDS_NAME
+from brownout.harness.load.heartbeats import Beats
+from brownout.harness.load.log_tail import LogTail
 from brownout.identity.server.clock import Clock
 
 ENTRY_POINT_GROUP, ENTRY_POINT_NAME = "brownout.load", "locust"

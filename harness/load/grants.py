@@ -5,7 +5,7 @@ every worker that is a member has one residue: arrivals whose index leaves remai
 worker knows the whole plan, so a slice and a residue say it all. A worker that joins gets part of the slices to come. One
 that is lost leaves undone what it had been granted and nothing else, and one that is cut off runs out of grants by
 itself. So shares never overlap, whatever becomes of messages and processes; what was left out is known, because the
-master counts the arrivals of every slice itself (brownout.harness.load.board).
+master counts the arrivals of every slice itself (brownout.harness.load.dashboard_stats).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-State = Literal["starting", "running", "paused", "finished", "stopped"]
+GeneratorState = Literal["starting", "running", "paused", "finished", "stopped"]
 PERIOD_S = 0.5
 
 
@@ -28,7 +28,7 @@ class Heartbeat:
     worker: int
     at_s: float
     monotonic_s: float
-    state: State
+    state: GeneratorState
     planned: int
     issued: int
     recorded: int

@@ -11,7 +11,7 @@ from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import world_of
-from brownout.harness.load.bands import PERIOD_S, Bands
+from brownout.harness.load.fault_spans import PERIOD_S, FaultSpans
 from brownout.harness.operate.load_session import Notify
 from brownout.harness.operate.stacks import resolve_stack
 from brownout.harness.run.fault_bands import LedgerBands
@@ -45,7 +45,7 @@ async def feed(url: str, stack: str, stop: asyncio.Event, say: Notify, *, for_s:
     return "the dashboard is told no more"
 
 
-async def _send(client: httpx.AsyncClient, base: str, bands: Bands) -> None:
+async def _send(client: httpx.AsyncClient, base: str, bands: FaultSpans) -> None:
     try:
         answer = await client.put(f"{base}/faults/bands", content=bands.model_dump_json(by_alias=True))
     except httpx.HTTPError as failed:

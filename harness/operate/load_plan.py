@@ -13,7 +13,7 @@ from brownout.harness.experiment.watch import model_watch, watch_of
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.load.models.model import Account, On
 from brownout.harness.load.models.registry import client_model, client_models
-from brownout.harness.load.watch import Watch
+from brownout.harness.load.watched_objectives import Watch
 from brownout.identity.core.topology import StackSpec
 
 DEFAULT_PER_S = 50.0

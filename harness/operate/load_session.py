@@ -24,8 +24,8 @@ from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.load.tail import PART_BYTES, PARTS
-from brownout.harness.load.view import View, read_view
+from brownout.harness.load.dashboard_view import View, read_view
+from brownout.harness.load.log_tail import PART_BYTES, PARTS
 from brownout.harness.operate.load_plan import (
     ManualLoad,
     at_rates,

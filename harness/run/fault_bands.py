@@ -11,7 +11,7 @@ from typing import Literal
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, State
-from brownout.harness.load.bands import FILE_NAME, MOST_BANDS, PERIOD_S, SCHEMA, Band, Bands, write_bands
+from brownout.harness.load.fault_spans import FILE_NAME, MOST_SPANS, PERIOD_S, SCHEMA, FaultSpan, FaultSpans, write_fault_spans
 
 _BEGIN: frozenset[State] = frozenset({"applied", "bitten"})
 _END: frozenset[State] = frozenset({"reverted", "healed"})
@@ -22,16 +22,16 @@ class LedgerBands:
 
     def __init__(self, ledger: Ledger, stack_id: str, roles: Mapping[str, Literal["fault", "operation", "mitigation"]]) -> None:
         self._ledger, self._stack_id, self._roles = ledger, stack_id, roles
-        self._closed: dict[str, Band | None] = {}
+        self._closed: dict[str, FaultSpan | None] = {}
 
-    def read(self, *, now_s: float, rate: float) -> Bands:
-        """The faults as they are, the latest `MOST_BANDS` of them; `now_s` is emulated time now. Raises LedgerError."""
+    def read(self, *, now_s: float, rate: float) -> FaultSpans:
+        """The faults as they are, the latest `MOST_SPANS` of them; `now_s` is emulated time now. Raises LedgerError."""
         wall_s = time.time()
         found = (self._band(fault, now_s, rate, wall_s) for fault in self._ledger.faults(self._stack_id))
         bands = tuple(band for band in found if band is not None)
-        return Bands(schema=SCHEMA, told_at_s=wall_s, bands=bands[-MOST_BANDS:])
+        return FaultSpans(schema=SCHEMA, told_at_s=wall_s, bands=bands[-MOST_SPANS:])
 
-    def _band(self, fault: FaultRecord, now_s: float, rate: float, wall_s: float) -> Band | None:
+    def _band(self, fault: FaultRecord, now_s: float, rate: float, wall_s: float) -> FaultSpan | None:
         """The fault's band; None when it never was in place."""
         if fault.id in self._closed:
             return self._closed[fault.id]
@@ -47,8 +47,8 @@ class LedgerBands:
             self._closed[fault.id] = band
         return band
 
-    def _made(self, fault: FaultRecord, from_s: float, until_s: float | None) -> Band:
-        return Band(
+    def _made(self, fault: FaultRecord, from_s: float, until_s: float | None) -> FaultSpan:
+        return FaultSpan(
             id=fault.id,
             name=fault.step,
             kind=fault.kind,
@@ -72,7 +72,7 @@ class BandsFile:
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + PERIOD_S
             with suppress(OSError, LedgerError):
-                write_bands(self._folder, self._source.read(now_s=now_s, rate=rate))
+                write_fault_spans(self._folder, self._source.read(now_s=now_s, rate=rate))
 
     def remove(self) -> None:
         """Takes the document away."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, request
 from pydantic import ValidationError
 
-from brownout.harness.load.bands import Bands, read_bands, write_bands
-from brownout.harness.load.board import SHOWN_S
-from brownout.harness.load.view import view
+from brownout.harness.load.dashboard_stats import SHOWN_S
+from brownout.harness.load.dashboard_view import view
+from brownout.harness.load.fault_spans import FaultSpans, read_fault_spans, write_fault_spans
 from brownout.suites.load.parts import Collector
 
 WEB = Path(__file__).with_name("web")
@@ -52,7 +52,7 @@ def _pages(collector: Collector, token: str) -> Blueprint:
         shown_s = request.args.get("shown", DEFAULT_SHOWN_S, type=int)
         if shown_s not in SHOWN_S:
             return _plain(400, f"shown is one of {', '.join(map(str, SHOWN_S))}")
-        shown = view(collector.board, read_bands(collector.folder), shown_s=shown_s, problems=collector.problems())
+        shown = view(collector.board, read_fault_spans(collector.folder), shown_s=shown_s, problems=collector.problems())
         return Response(shown.to_json(), mimetype="application/json", headers={"cache-control": "no-store"})
 
     @pages.put("/faults/bands")
@@ -63,7 +63,7 @@ def _pages(collector: Collector, token: str) -> Blueprint:
         if (request.content_length or MOST_BYTES + 1) > MOST_BYTES:
             return _plain(413, "too long")
         try:
-            write_bands(collector.folder, Bands.model_validate_json(request.get_data()))
+            write_fault_spans(collector.folder, FaultSpans.model_validate_json(request.get_data()))
         except ValidationError as wrong:
             return _plain(400, f"not a document of brownout/bands/v1: {wrong.error_count()} errors")
         return Response(status=204)

@@ -18,12 +18,12 @@ import gevent
 from gevent.event import Event
 
 from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.counts import Report, Tally
 from brownout.harness.load.grants import Grant, Schedule
-from brownout.harness.load.heartbeat import Heartbeat, State
+from brownout.harness.load.heartbeat import GeneratorState, Heartbeat
+from brownout.harness.load.log_tail import PART_BYTES
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients
 from brownout.harness.load.models.playing import Playing, begin, to_record
-from brownout.harness.load.tail import PART_BYTES
-from brownout.harness.load.tally import Report, Tally
 from brownout.harness.record.history import to_line
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.server.clock import Clock
@@ -61,7 +61,7 @@ class Engine:
         self._issuing = False
         self._stopping = Event()
         self._pending: set[gevent.Greenlet] = set()
-        self._state: State = "starting"
+        self._state: GeneratorState = "starting"
 
     def grant(self, grant: Grant) -> None:
         """Adds a slice of the plan to those that this worker issues."""

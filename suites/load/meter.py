@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from brownout.harness.load.tail import PARTS
+from brownout.harness.load.log_tail import PARTS
 
 _BUCKETS_PER_MS = 10
 

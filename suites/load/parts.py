@@ -5,7 +5,7 @@ Locust's own messages between master and workers carry everything, so a worker n
     worker -> master   brownout-hello    {"boot", "monotonic_s"}: send me the plan
     master -> worker   brownout-plan     {"plan", "boot", "asked_s", "monotonic_s"}
     master -> worker   brownout-orders   {"playing", "grant"}, every half second: what may be sent next (harness.load.grants)
-    worker -> master   brownout-report   brownout.harness.load.tally.Report, every half second
+    worker -> master   brownout-report   brownout.harness.load.counts.Report, every half second
     master -> worker   brownout-stop     {}: send nothing more, end what is under way, report
 
 On one machine all processes share the monotonic clock. A worker on another machine estimates the offset of its clock from
@@ -31,13 +31,13 @@ from locust.runners import Runner, WorkerRunner
 from brownout.harness.base.files import replace_whole
 from brownout.harness.base.processes import boot_id
 from brownout.harness.load.arrivals import LoadPlan, plan_json
-from brownout.harness.load.bands import read_bands
-from brownout.harness.load.board import SILENT_S, Board
+from brownout.harness.load.counts import Report
+from brownout.harness.load.dashboard_stats import SILENT_S, Board
+from brownout.harness.load.dashboard_view import view, write_view
 from brownout.harness.load.driver import PROBLEMS_NAME
+from brownout.harness.load.fault_spans import read_fault_spans
 from brownout.harness.load.grants import EVERYTHING, Grant, Granter, Schedule
 from brownout.harness.load.heartbeat import PERIOD_S
-from brownout.harness.load.tally import Report
-from brownout.harness.load.view import view, write_view
 from brownout.suites.load.engine import Engine
 
 AHEAD_S = 3.0
@@ -135,7 +135,7 @@ class Collector:
             # not durable: read by the process that started this one, while both live
             replace_whole(self.folder / PROBLEMS_NAME, json.dumps(found), durable=False)
         if self.board.plan.block_s is not None:
-            write_view(self.folder, view(self.board, read_bands(self.folder), shown_s=_SHOWN_S, problems=self._notes))
+            write_view(self.folder, view(self.board, read_fault_spans(self.folder), shown_s=_SHOWN_S, problems=self._notes))
 
 
 class Standalone:

@@ -41,16 +41,10 @@ CLASSES = {
     "harness/worlds/simulation/world.py: SimulationWorld has 22 methods",
 }
 TYPE_NAMES = {
-    "harness/experiment/model.py: Objective has another home too",
     "harness/experiment/model.py: Timeline has another home too",
-    "harness/injection/ledger_records.py: State has another home too",
-    "harness/load/bands.py: Band has another home too",
-    "harness/load/board.py: Objective has another home too",
-    "harness/load/heartbeat.py: State has another home too",
     "harness/pytest_plugin/runs.py: Run has another home too",
     "harness/worlds/toxiproxy/install.py: Run has another home too",
     "reports/buckets.py: Timeline has another home too",
-    "reports/story.py: Band has another home too",
 }
 RATCHETS: tuple[tuple[Rule, set[str]], ...] = (
     (rules.crowded_folders, FOLDERS),

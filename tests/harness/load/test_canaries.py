@@ -15,7 +15,7 @@ import pytest
 
 from brownout.harness.load.canaries import Canaries
 from brownout.harness.load.canary import CanaryConfig, machines
-from brownout.harness.load.tail import LinesTail
+from brownout.harness.load.log_tail import LinesTail
 
 EPOCH_S = 1_721_000_000.0
 

@@ -24,7 +24,7 @@ import pytest
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan, arrivals
-from brownout.harness.load.tail import LogTail
+from brownout.harness.load.log_tail import LogTail
 from brownout.harness.record.history import RequestRecord
 
 pytestmark = pytest.mark.slow

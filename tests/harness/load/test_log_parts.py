@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from brownout.harness.load.tail import PARTS, LogTail
+from brownout.harness.load.log_tail import PARTS, LogTail
 from brownout.harness.record.history import RequestRecord, to_line
 from brownout.suites.load.meter import LineFile
 

@@ -1,4 +1,4 @@
-"""Bands come from the ledger: a fault's time in place, in the stack's own time."""
+"""FaultSpans come from the ledger: a fault's time in place, in the stack's own time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import Intent, State
-from brownout.harness.load.bands import FILE_NAME, read_bands, write_bands
+from brownout.harness.load.fault_spans import FILE_NAME, read_fault_spans, write_fault_spans
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.world import Carrier
 
@@ -87,20 +87,20 @@ def test_the_file_is_kept_fresh_and_taken_away(ledger: Ledger, tmp_path: Path) -
     """It is there from the first tick on, whole, and gone at the end; nothing readable is None."""
     folder = tmp_path / "load"
     folder.mkdir()
-    assert read_bands(folder) is None
+    assert read_fault_spans(folder) is None
     file = BandsFile(folder, LedgerBands(ledger, "up-1", {}))
     fault(ledger, "cut", "applied")
     file.tick(now_s=NOW_S, rate=RATE)
-    found = read_bands(folder)
+    found = read_fault_spans(folder)
     assert found is not None
     assert [band.name for band in found.bands] == ["cut"]
     assert abs(found.told_at_s - time.time()) < 5
     file.remove()
     assert list(folder.iterdir()) == []
     (folder / FILE_NAME).write_text('{"schema": "other"}')
-    assert read_bands(folder) is None
-    write_bands(folder, found)
-    assert read_bands(folder) == found
+    assert read_fault_spans(folder) is None
+    write_fault_spans(folder, found)
+    assert read_fault_spans(folder) == found
 
 
 def test_a_ledger_that_cannot_be_read_leaves_the_old_document(ledger: Ledger, tmp_path: Path) -> None:

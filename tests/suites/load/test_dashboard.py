@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from brownout.harness.load.tail import LogTail
+from brownout.harness.load.log_tail import LogTail
 from support.brownout_command import Brownout, eventually, small
 from support.dashboard_browser import browser, find_browser
 from support.dashboard_load import TOKEN, Dashboard, folder_of, free_port, view_at

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from brownout.harness.load.tail import LogTail
+from brownout.harness.load.log_tail import LogTail
 from support.brownout_command import Brownout, eventually
 from support.dashboard_load import Dashboard, folder_of, generators
 

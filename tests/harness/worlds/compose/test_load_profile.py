@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from brownout.harness.effects import LinkEffect
-from brownout.harness.load.bands import Band, Bands
+from brownout.harness.load.fault_spans import FaultSpan, FaultSpans
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.compose.stack import read_compose_stack
 from support.containers import ContainerStack
@@ -73,7 +73,7 @@ def test_a_fault_is_felt_and_its_band_is_drawn(stack: ContainerStack, dashboard:
     name = "hole"
     stack.run(stack.world.hold(carrier, "f-load", LinkEffect("blackhole", "both")))
     try:
-        band = Band(
+        band = FaultSpan(
             id="f-load",
             name=name,
             kind="link-blackhole",
@@ -82,7 +82,7 @@ def test_a_fault_is_felt_and_its_band_is_drawn(stack: ContainerStack, dashboard:
             state="bitten",
             from_s=stack.world.now(),
         )
-        told = Bands(told_at_s=time.time(), bands=(band,)).model_dump_json(by_alias=True)
+        told = FaultSpans(told_at_s=time.time(), bands=(band,)).model_dump_json(by_alias=True)
         headers = {"authorization": f"Bearer {stack.world.spec.control_token}"}
         assert httpx.put(f"{dashboard}/faults/bands", content=told, headers=headers, trust_env=False).is_success
         assert httpx.put(f"{dashboard}/faults/bands", content=told, trust_env=False).status_code in (401, 403)

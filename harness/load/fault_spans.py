@@ -5,7 +5,7 @@ second: the process of a run, or `brownout load`. Where the load runs in contain
 same document is sent to the dashboard (`PUT /faults/bands`, with the stack's control token), which writes the file.
 A document that grows old is shown as such, because then nobody knows what is in place.
 
-    {"schema": "brownout/bands/v1", "told_at_s": wall clock, "bands": [Band, ...]}
+    {"schema": "brownout/bands/v1", "told_at_s": wall clock, "bands": [FaultSpan, ...]}
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from brownout.harness.base.models import FrozenModel
 SCHEMA: Literal["brownout/bands/v1"] = "brownout/bands/v1"
 FILE_NAME = "faults.json"
 PERIOD_S = 0.5
-MOST_BANDS = 200
+MOST_SPANS = 200
 
 
-class Band(FrozenModel):
+class FaultSpan(FrozenModel):
     """One fault from when it was in place to when it was taken back (`until_s` None while it is). Times are emulated."""
 
     id: str
@@ -37,26 +37,26 @@ class Band(FrozenModel):
     until_s: float | None = None
 
 
-class Bands(FrozenModel):
+class FaultSpans(FrozenModel):
     """The document. `told_at_s` is the wall clock when it was written."""
 
     schema_: Literal["brownout/bands/v1"] = Field(SCHEMA, alias="schema")
     told_at_s: float
-    bands: tuple[Band, ...] = Field((), max_length=MOST_BANDS)
+    bands: tuple[FaultSpan, ...] = Field((), max_length=MOST_SPANS)
 
-    def active(self) -> tuple[Band, ...]:
+    def active(self) -> tuple[FaultSpan, ...]:
         return tuple(band for band in self.bands if band.until_s is None)
 
 
-def write_bands(folder: Path, bands: Bands) -> None:
+def write_fault_spans(folder: Path, bands: FaultSpans) -> None:
     """Replaces the folder's document as a whole; raises OSError."""
     # not durable: it is written anew every half second, and one of another boot is stale anyway
     replace_whole(folder / FILE_NAME, bands.model_dump_json(by_alias=True), durable=False)
 
 
-def read_bands(folder: Path) -> Bands | None:
+def read_fault_spans(folder: Path) -> FaultSpans | None:
     """The folder's document; None when there is none that can be read."""
     try:
-        return Bands.model_validate_json((folder / FILE_NAME).read_bytes())
+        return FaultSpans.model_validate_json((folder / FILE_NAME).read_bytes())
     except (OSError, ValidationError):
         return None

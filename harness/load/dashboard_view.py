@@ -11,9 +11,9 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from brownout.harness.base.files import replace_whole
-from brownout.harness.load.bands import Band, Bands
-from brownout.harness.load.board import Board, Objective, Point
-from brownout.harness.load.tally import CohortCounts, percentile_ms
+from brownout.harness.load.counts import CohortCounts, percentile_ms
+from brownout.harness.load.dashboard_stats import Board, ObjectiveStats, Point
+from brownout.harness.load.fault_spans import FaultSpan, FaultSpans
 
 FILE_NAME = "board.json"
 STALE_S = 15.0  # a run that waits for a fault to bite says nothing meanwhile
@@ -71,8 +71,8 @@ class View:
     times_s: Sequence[float]
     cohorts: Sequence[Line]
     totals: Sequence[Total]
-    objectives: Sequence[Objective]
-    bands: Sequence[Band]
+    objectives: Sequence[ObjectiveStats]
+    bands: Sequence[FaultSpan]
     faults_known: bool
     phases: Sequence[tuple[str, float, float]]
     span_s: float
@@ -100,7 +100,7 @@ def read_view(folder: Path) -> View | None:
         return None
 
 
-def view(board: Board, bands: Bands | None, *, shown_s: int, problems: Sequence[str] = ()) -> View:
+def view(board: Board, bands: FaultSpans | None, *, shown_s: int, problems: Sequence[str] = ()) -> View:
     """The last `shown_s` real seconds with all that belongs to them."""
     points = board.points(shown_s)
     begin = board.seconds.begin_s

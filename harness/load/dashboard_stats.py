@@ -17,8 +17,8 @@ from typing import Literal
 
 from brownout.harness.base.stats import budget, wilson_high, wilson_low
 from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.counts import Counts, ObjectiveCounts, Report, Seconds, percentile_ms
 from brownout.harness.load.heartbeat import Heartbeat
-from brownout.harness.load.tally import Counts, ObjectiveCounts, Report, Seconds, percentile_ms
 from brownout.identity.server.clock import Clock
 
 KEEP_S = 1800
@@ -58,7 +58,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Objective:
+class ObjectiveStats:
     """One objective as it stands. `recent_*` count the last seconds; the rest is over where it is judged."""
 
     name: str
@@ -214,11 +214,11 @@ class Board:
         numbers = range(last - shown_s // width, last)
         return tuple((n * width, self._points[width, n]) for n in numbers if (width, n) in self._points)
 
-    def objectives(self) -> tuple[Objective, ...]:
+    def objectives(self) -> tuple[ObjectiveStats, ...]:
         """Each objective of the plan's watch as it stands."""
         return tuple(self._objective(number) for number in range(len(self.plan.watch.objectives)))
 
-    def _objective(self, number: int) -> Objective:
+    def _objective(self, number: int) -> ObjectiveStats:
         watched, watch = self.plan.watch.objectives[number], self.plan.watch
         recent = ObjectiveCounts()
         for _, objectives in list(self._span)[-NOW_S:]:
@@ -228,7 +228,7 @@ class Board:
         total, bad = (counts.judged, counts.judged_bad) if watched.windows else (counts.total, counts.bad)
         low = wilson_low(bad, total, watch.confidence) if total else None
         high = wilson_high(bad, total, watch.confidence) if total else None
-        return Objective(
+        return ObjectiveStats(
             name=watched.name,
             description=watched.description,
             target=watched.target,

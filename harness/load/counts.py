@@ -14,7 +14,7 @@ from typing import Any
 
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.models.model import Arrival
-from brownout.harness.load.watch import WatchedObjective
+from brownout.harness.load.watched_objectives import WatchedObjective
 from brownout.harness.record.history import RequestRecord
 
 _GROWTH = math.log(1.05)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from brownout.harness.load.tail import LogTail
+from brownout.harness.load.log_tail import LogTail
 from brownout.harness.record.history import RequestRecord, read_history, to_line
 from brownout.suites.load.meter import LineFile, Meter
 

@@ -12,14 +12,14 @@ import pytest
 
 from brownout.harness.base.stats import wilson_high, wilson_low
 from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals
-from brownout.harness.load.bands import Band, Bands
-from brownout.harness.load.board import Board
+from brownout.harness.load.counts import Report, Tally, bucket_of, percentile_ms
+from brownout.harness.load.dashboard_stats import Board
+from brownout.harness.load.dashboard_view import read_view, view, write_view
+from brownout.harness.load.fault_spans import FaultSpan, FaultSpans
 from brownout.harness.load.heartbeat import Heartbeat
 from brownout.harness.load.models.model import Arrival, ArrivalResult
 from brownout.harness.load.models.playing import to_record
-from brownout.harness.load.tally import Report, Tally, bucket_of, percentile_ms
-from brownout.harness.load.view import read_view, view, write_view
-from brownout.harness.load.watch import Watch, WatchedObjective
+from brownout.harness.load.watched_objectives import Watch, WatchedObjective
 from brownout.harness.record.history import RequestOutcome
 
 RATE = 2.0
@@ -116,7 +116,7 @@ def test_points_are_exact_in_every_second(board: Board) -> None:
 def test_wider_points_are_sums_of_narrow_ones(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where more time is shown, nothing is lost between the points."""
     narrow = [found["callers"] for _, found in board.points(120)]
-    monkeypatch.setattr("brownout.harness.load.board.MOST_POINTS", 5)
+    monkeypatch.setattr("brownout.harness.load.dashboard_stats.MOST_POINTS", 5)
     assert board.width_s(120) == 10
     wide = [found["callers"] for _, found in board.points(120)]
     assert len(wide) == 5
@@ -241,12 +241,12 @@ def test_the_view_survives_its_file(board: Board, tmp_path: Path) -> None:
     """What the pages show is what another process reads, faults and all; old bands are left out and old news is no news."""
     folder = tmp_path
     now_s = board.now_s()
-    bands = Bands(
+    bands = FaultSpans(
         schema="brownout/bands/v1",
         told_at_s=time.time(),
         bands=(
-            Band(id="s-1", name="cut", kind="link-refuse", target="l", state="bitten", from_s=now_s - 10),
-            Band(id="s-0", name="old", kind="link-refuse", target="l", state="healed", from_s=1.0, until_s=2.0),
+            FaultSpan(id="s-1", name="cut", kind="link-refuse", target="l", state="bitten", from_s=now_s - 10),
+            FaultSpan(id="s-0", name="old", kind="link-refuse", target="l", state="healed", from_s=1.0, until_s=2.0),
         ),
     )
     shown = view(board, bands, shown_s=120)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from brownout.harness.load.heartbeat import Heartbeat
-from brownout.harness.load.tail import LinesTail
+from brownout.harness.load.log_tail import LinesTail
 
 _CPU_WINDOW_S = 5.0
 
