@@ -134,13 +134,18 @@ class Catalog:
         made once for a version and role, and never changes then: it may be on its way.
         """
         if role not in self._sent:
-            self._sent[role] = Snapshot(
+            own = Snapshot(
                 self.version,
-                self.identities,
+                {},
                 self.key_set,
                 self.lines,
                 self.signing if role == TOKEN else None,
                 store_keys if role in (TOKEN, MANAGEMENT) else None,
             ).to_json()
+            # Nearly all of it, so all roles share one.
+            shared = next((sent["identities"] for sent in self._sent.values()), None)
+            self._sent[role] = own | {
+                "identities": shared or {name: known.to_json() for name, known in self.identities.items()}
+            }
         assert self._sent[role]["version"] == self.version, "a snapshot is of the version that it names"
         return self._sent[role]
