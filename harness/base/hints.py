@@ -1,4 +1,4 @@
-"""What a user probably meant: the nearest known word, or the list of known words."""
+"""Hints for a misspelt word: the nearest known one, or the list of known ones."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What is known of a load while it runs, in the one process that all its workers report to.
+"""The statistics of a running load, in the one process to which all workers report.
 
-Laws. Every count is exact and every arrival is in it once: a report that is missing in a worker's numbering is told, and so
-is every arrival that was handed out and that no worker counted, or that two counted. A second is *settled* when each of
-its arrivals has ended and every worker has reported past it, or when it is too late for both; figures and charts show
-settled seconds only, so that what is slow to fail does not look good for a while.
+Laws. Counts are exact, and each arrival is counted once: a gap in the numbering of a worker's reports is a problem, and so is
+an arrival that was handed out and that no worker counted, or that two counted. A second is *settled* when each of its
+arrivals has ended and every worker has reported past it, or when it is too late for both. Figures and charts show settled
+seconds only, because a request that is slow to fail would look good for a while.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The faults of a stack in time, for whoever draws them: `faults.json` in the load's folder.
+"""The document of a stack's faults in time, from which the load's pages draw them: `faults.json` in the load's folder.
 
-This file is the only place from which the load's pages know of faults. Whoever holds the ledger writes it anew every half
-second: the process of a run, or `brownout load`. Where the load runs in containers, which see no ledger, the
-same document is sent to the dashboard (`PUT /faults/bands`, with the stack's control token), which writes the file.
-A document that grows old is shown as such, because then nobody knows what is in place.
+The pages have no other source. The process that has the ledger open (a run, or `brownout load`) replaces the document every
+half second. Where the load runs in containers, which see no ledger, the document is sent to the dashboard instead
+(`PUT /faults/bands`, with the stack's control token), which writes the file. An old document is shown as such, because it no
+longer says which faults are in place.
 
     {"schema": "brownout/bands/v1", "told_at_s": wall clock, "bands": [FaultSpan, ...]}
 """

@@ -1,4 +1,4 @@
-"""The generator's word on its own health: one line of JSON per half second and worker, in `load-<worker>.jsonl`.
+"""The generator's report on its own health: one line of JSON per half second and worker, in `load-<worker>.jsonl`.
 
 Law: every arrival whose time has come is in `planned`; each of those is either sent (`issued`), or was due so long
 ago that it could not be sent within its deadline (`late`), or failed inside the generator (`faults`). All of them get

@@ -1,7 +1,7 @@
-"""What a load keeps count of while it runs, besides its log: the objectives, as plain data that every worker is told.
+"""The objectives that a load counts while it runs, as plain data for every worker.
 
-A worker decides per request which objectives it belongs to and whether it was good, so that the counts of any number of
-workers can simply be added. These figures are for the eye; verdicts come from the log.
+A worker decides per request which objectives it belongs to and whether it was good, so the counts of any number of workers
+add up. These figures are for the dashboard; verdicts come from the log.
 """
 
 from __future__ import annotations
