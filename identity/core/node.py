@@ -84,7 +84,7 @@ class Node:
             served = await self.serve(request)
             if served is None:
                 taking = next((surface for surface in self.surfaces if surface.takes(request)), None)
-                served = await taking.serve(request) if taking else Served(error(404, "NotFound", request.path), self.hop())
+                served = await taking.serve(request) if taking else self.refuse(request)
             return served.sealed()
         except BadPayload as bad:
             return Served(error(400, "InvalidRequestContent", str(bad)), self.hop()).sealed()
@@ -92,6 +92,10 @@ class Node:
     async def serve(self, request: Request) -> Served | None:
         """The answer to what other nodes of the stack ask of the role; None for any other request."""
         return None
+
+    def refuse(self, request: Request) -> Served:
+        """The answer to a request that neither the role nor a surface takes."""
+        return Served(error(404, "NotFound", request.path), self.hop())
 
     def is_internal(self, request: Request) -> bool:
         """True for requests by the stack's own nodes and by the control plane."""

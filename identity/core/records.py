@@ -59,22 +59,27 @@ class Identity:
 class StoreRecord:
     """An identity with its metadata, as its home region's store keeps it.
 
-    `assigned` lists, in lower case, the resource ids of machines that may use it. A deleted record stays as a tombstone.
+    `assigned` lists, in lower case, the resource ids of machines that may use it. `details` is a vendor's own, which the
+    core carries and does not read. A deleted record stays as a tombstone.
     """
 
     identity: Identity
     tags: Json = field(default_factory=dict)
     assigned: tuple[str, ...] = ()
     deleted: bool = False
+    details: Json = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         known = self.identity.to_json() | {"tags": dict(self.tags), "assigned": list(self.assigned)}
+        if self.details:
+            known["details"] = dict(self.details)
         return known | {"deleted": True} if self.deleted else known
 
     @classmethod
     def from_json(cls, raw: Json) -> Self:
         assigned = tuple(str(machine) for machine in raw.get("assigned") or ())
-        return cls(Identity.from_json(raw), raw.get("tags") or {}, assigned, bool(raw.get("deleted")))
+        tags, details = raw.get("tags") or {}, raw.get("details") or {}
+        return cls(Identity.from_json(raw), tags, assigned, bool(raw.get("deleted")), details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,8 @@ class Principal:
     """An identity as the directory publishes it, with the version of its last change (0: not published yet).
 
     `tags` and `assigned` came to the directory with the identity, None where they did not come. It gives them back to a
-    store that has lost the identity; where the store has its own, those are newer.
+    store that has lost the identity; where the store has its own, those are newer. `details` is a
+    vendor's own, which the core carries and does not read.
     """
 
     identity: Identity
@@ -90,6 +96,7 @@ class Principal:
     deleted: bool = False
     tags: Json | None = None
     assigned: tuple[str, ...] | None = None
+    details: Json = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert self.version >= 0, self
@@ -104,6 +111,8 @@ class Principal:
             found["tags"] = dict(self.tags)
         if self.assigned is not None:
             found["assigned"] = list(self.assigned)
+        if self.details:
+            found["details"] = dict(self.details)
         return found
 
     @classmethod
@@ -115,6 +124,7 @@ class Principal:
             bool(raw.get("deleted")),
             raw.get("tags"),
             None if assigned is None else tuple(str(machine) for machine in assigned),
+            raw.get("details") or {},
         )
 
 

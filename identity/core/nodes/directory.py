@@ -61,12 +61,13 @@ class Directory(Node):
             "signing_key_id": self.catalog.signing.key_id,
         }
 
-    async def serve(self, request: Request) -> Served:
-        return Served(await self._answer(request))
+    async def serve(self, request: Request) -> Served | None:
+        return Served(await self._answer(request)) if self.is_internal(request) else None
+
+    def refuse(self, request: Request) -> Served:
+        return Served(error(401, "Unauthorized", "the directory answers this stack's nodes only"))
 
     async def _answer(self, request: Request) -> Response:
-        if not self.is_internal(request):
-            return error(401, "Unauthorized", "the directory answers this stack's nodes only")
         if request.path == "/snapshot/keys":
             keys = keys_to_json(managed_keys(self.holds))
             return Response(200, {"store_keys": keys, "version": self.catalog.version})

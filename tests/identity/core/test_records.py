@@ -26,14 +26,14 @@ IDENTITIES = st.builds(Identity, st.text(), st.sampled_from(["system", "user"]),
 TAGS = st.dictionaries(st.text(), st.text(), max_size=2)
 NAMES = st.lists(st.text(), max_size=3).map(tuple)
 VERSIONS = st.integers(0, 10**6)
-PRINCIPALS = st.builds(Principal, IDENTITIES, VERSIONS, st.booleans(), st.none() | TAGS, st.none() | NAMES)
+PRINCIPALS = st.builds(Principal, IDENTITIES, VERSIONS, st.booleans(), st.none() | TAGS, st.none() | NAMES, TAGS)
 STORE_KEYS = st.builds(StoreKey, st.text(), st.text(), st.sampled_from(["manual", "managed"]), st.text())
 TIMES = st.floats(0, 1e10)
 RECORDS = st.one_of(
     IDENTITIES,
     PRINCIPALS,
     STORE_KEYS,
-    st.builds(StoreRecord, IDENTITIES, TAGS, NAMES, st.booleans()),
+    st.builds(StoreRecord, IDENTITIES, TAGS, NAMES, st.booleans(), TAGS),
     st.builds(Machine, st.text(), st.text(), st.text(), st.lists(IDENTITIES, max_size=2).map(tuple), st.booleans()),
     st.builds(SigningKey, st.text(), st.text()),
     st.builds(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from brownout.identity.core.messages import Request
-from support.identity_stacks import Stack, error_code, on_stack
+from support.identity_stacks import Stack, body, error_code, on_stack
 
 DIRECTORY = "sydney.directory"
 
@@ -20,6 +20,20 @@ def test_the_directory_answers_the_stacks_own_nodes_only(path: str) -> None:
         return [(await stack.raw(DIRECTORY, "GET", path, token)).status for token in ("", "guess")]
 
     assert on_stack(story) == [401, 401]
+
+
+def test_what_a_vendor_adds_to_an_identity_reaches_every_replica() -> None:
+    """The core carries a vendor's details of an identity to the replicas, and to a store that is given it back."""
+    details = {"access_keys": ["AKIA1"], "policy": {"Version": "2012-10-17"}}
+
+    async def story(stack: Stack) -> tuple[Any, Any]:
+        await stack.publish_identity("new", details=details)
+        await stack.wait(61)
+        restored = await stack.raw(DIRECTORY, "POST", "/principals/new/restore", stack.world.spec.control_token)
+        vault: Any = stack.node("melbourne.vault")
+        return vault.replica.known("new").details, body(restored)["details"]
+
+    assert on_stack(story) == (details, details)
 
 
 def test_the_directory_says_what_it_does_not_have() -> None:
