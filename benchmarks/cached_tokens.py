@@ -64,7 +64,7 @@ async def _measure(settings: Settings) -> list[Mapping[str, Burst]]:
     async with standing_stack() as world:
         pids = await stack_pids(world)
         watched = {"node": pids[HOST_NODE], TOXIPROXY: pids[TOXIPROXY]}
-        urls = {"straight": world.control_urls()[HOST_NODE], "through_link": world.urls()[HOST_NODE]}
+        urls = {"straight": world.endpoints().control[HOST_NODE], "through_link": world.endpoints().clients[HOST_NODE]}
         return [
             {path: await asyncio.to_thread(_burst, urls[path], settings, watched) for path in PATHS}
             for _ in range(settings.rounds)

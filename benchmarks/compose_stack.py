@@ -147,7 +147,7 @@ def _compare(world: ComposeWorld, requests: int) -> tuple[float, float]:
 
 async def _episodes(world: ComposeWorld, kind: str, effect: LinkEffect | NodeEffect, count: int) -> Times:
     carrier = Carrier("link", LINK) if kind == "link" else Carrier("node", HOST_NODE)
-    address = world.urls()[HOST_NODE].removeprefix("http://")
+    address = world.endpoints().clients[HOST_NODE].removeprefix("http://")
     async with watching(address, interval_ms=10.0, timeout_ms=PROBE_TIMEOUT_MS) as sightings:
         found = [await _episode(world, sightings, carrier, effect, f"bench-{number}") for number in range(count)]
     return Times(bite_ms=Spread.of(bite for bite, _ in found), heal_ms=Spread.of(heal for _, heal in found))

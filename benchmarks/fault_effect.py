@@ -88,7 +88,7 @@ def measure(settings: Settings) -> FaultEffect:
 
 async def _measure(settings: Settings) -> FaultEffect:
     async with standing_stack() as world:
-        address = world.urls()[HOST_NODE].removeprefix("http://")
+        address = world.endpoints().clients[HOST_NODE].removeprefix("http://")
         async with watching(address, interval_ms=settings.interval_ms, timeout_ms=TIMEOUT_MS) as sightings:
             episodes = [
                 await _episode(world, sightings, effect, f"bench-{number}-{effect}")

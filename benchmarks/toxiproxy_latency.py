@@ -52,7 +52,7 @@ def measure(settings: Settings) -> ToxiproxyLatency:
 
 async def _measure(settings: Settings) -> list[tuple[tuple[float, float], tuple[float, float]]]:
     async with standing_stack() as world:
-        straight, link = address_of(world.control_urls()[HOST_NODE]), address_of(world.urls()[HOST_NODE])
+        straight, link = address_of(world.endpoints().control[HOST_NODE]), address_of(world.endpoints().clients[HOST_NODE])
         return [await asyncio.to_thread(_round, straight, link, settings) for _ in range(settings.rounds)]
 
 

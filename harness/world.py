@@ -180,6 +180,20 @@ class Inside:
     dashboard_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where a stack that is up is reached from this machine: base URLs on loopback.
+
+    `clients`: of each node that clients use, over the link `client->NODE`. `control`: of each node's control plane, beside the
+    links. `toxiproxy`: the API of the stack's Toxiproxy. `inside`: for containers of one's own, None in a world without any.
+    """
+
+    clients: Mapping[str, str]
+    control: Mapping[str, str]
+    toxiproxy: str
+    inside: Inside | None = None
+
+
 class LiveWorld(World, Protocol):
     """A world whose stacks are real and outlive the process that brought them up: everything about one is in `folder`."""
 
@@ -208,20 +222,8 @@ class LiveWorld(World, Protocol):
         """How another process turns its monotonic clock into this stack's time: `epoch_s`, `monotonic_s`, `rate`."""
         ...
 
-    def urls(self) -> Mapping[str, str]:
-        """The base URL of every node that clients use: that of the link `client->NODE`, on loopback."""
-        ...
-
-    def control_urls(self) -> Mapping[str, str]:
-        """The base URL of every node's control plane, beside the links, on loopback."""
-        ...
-
-    def toxiproxy_url(self) -> str:
-        """The API of the stack's Toxiproxy, on loopback."""
-        ...
-
-    def inside(self) -> Inside | None:
-        """What containers of one's own need to know; None in a world without containers."""
+    def endpoints(self) -> Endpoints:
+        """Where the stack is reached; raises WorldError when it is not up."""
         ...
 
     async def status(self) -> Mapping[str, Any]:

@@ -143,7 +143,7 @@ async def _plan(options: LoadOptions, world: LiveWorld, say: Notify) -> LoadPlan
     return manual_plan(
         ManualLoad(cohorts, model_watch(cohorts) if options.experiment is None else load.watch, load.deadline_ms),
         world.spec,
-        urls={str(Link(CLIENT, node)): url for node, url in world.urls().items()},
+        urls={str(Link(CLIENT, node)): url for node, url in world.endpoints().clients.items()},
         clock=world.clock_record(),
         now_s=world.now(),
         user_token=await user_token(world) if needs_user_token(cohorts) else "",

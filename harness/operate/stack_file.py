@@ -15,7 +15,7 @@ from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.errors import UsageError
-from brownout.harness.world import Inside
+from brownout.harness.world import Endpoints, Inside
 from brownout.identity.core.topology import REGIONS, NodeName, StackSpec
 
 SCHEMA: Literal["brownout/stack/v1"] = "brownout/stack/v1"
@@ -92,14 +92,11 @@ def make_stack_file(
     spec: StackSpec,
     *,
     world: str,
-    urls: Mapping[str, str],
-    control: Mapping[str, str],
-    toxiproxy_url: str,
+    endpoints: Endpoints,
     user_token: str,
     clock: Mapping[str, float],
-    inside: Inside | None = None,
 ) -> StackFile:
-    """The file's content; `urls` are the clients' base URLs by node."""
+    """The file's content, for a stack that is up."""
     return StackFile(
         schema=SCHEMA,
         stack=stack_id,
@@ -107,13 +104,13 @@ def make_stack_file(
         clock=clock,
         tenant_id=spec.tenant_id,
         subscription_id=spec.subscription_id,
-        regions={name: _region(name, urls) for name in spec.regions},
-        machines=_machines(spec, urls),
-        toxiproxy_url=toxiproxy_url,
-        control=control,
+        regions={name: _region(name, endpoints.clients) for name in spec.regions},
+        machines=_machines(spec, endpoints.clients),
+        toxiproxy_url=endpoints.toxiproxy,
+        control=endpoints.control,
         control_token=spec.control_token,
         user_token=user_token,
-        inside=None if inside is None else _inside(inside),
+        inside=None if endpoints.inside is None else _inside(endpoints.inside),
     )
 
 

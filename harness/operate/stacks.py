@@ -127,12 +127,9 @@ async def _content(stack_id: str, world: LiveWorld) -> StackFile:
         stack_id,
         world.spec,
         world=world.name,
-        urls=world.urls(),
-        control=world.control_urls(),
-        toxiproxy_url=world.toxiproxy_url(),
+        endpoints=world.endpoints(),
         user_token=await user_token(world),
         clock=world.clock_record(),
-        inside=world.inside(),
     )
 
 

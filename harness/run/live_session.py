@@ -173,7 +173,8 @@ class _LiveHooks(RunHooks):
         if machines is not None:
             region, warm, scale_set = machines
             clock = {key: float(value) for key, value in self._world.clock_record().items()}
-            self._canaries.start(self._world.urls()[f"{region}.host"], warm, scale_set, clock, self._journal.folder)
+            url = self._world.endpoints().clients[f"{region}.host"]
+            self._canaries.start(url, warm, scale_set, clock, self._journal.folder)
 
     async def load_stopped(self) -> None:
         """Stops the canaries and records those that had ended by themselves."""

@@ -36,8 +36,7 @@ FOLDERS = {
     "reports: 16 files",
 }
 CLASSES = {
-    "harness/worlds/compose/world.py: ComposeWorld has 23 methods",
-    "harness/worlds/live/http_world.py: SocketWorld has 28 methods",
+    "harness/worlds/live/http_world.py: SocketWorld has 25 methods",
     "harness/worlds/simulation/world.py: SimulationWorld has 22 methods",
 }
 TYPE_NAMES = {

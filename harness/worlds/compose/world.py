@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.world import Inside, ProbeResult
+from brownout.harness.world import Endpoints, Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 from brownout.harness.worlds.compose import stack as compose_stack
 from brownout.harness.worlds.compose.engine import DockerEngine
@@ -140,26 +140,19 @@ class ComposeWorld(SocketWorld):
             self._engine.close()
             self._engine = None
 
-    def urls(self) -> Mapping[str, str]:
-        """The base URL of every node that clients use: that of the link `client->NODE`, on loopback."""
-        return public_urls(self.spec, self._up().first_port)
-
-    def control_urls(self) -> Mapping[str, str]:
-        """The base URL of every node's control plane, on loopback, through a proxy that no fault touches."""
-        ports = published_ports(self.spec, self._up().first_port)
-        return {node: f"http://{HOST}:{ports[control_name(node)]}" for node in self.spec.nodes()}
-
-    def toxiproxy_url(self) -> str:
-        """The API of the stack's Toxiproxy."""
-        return self._up().toxiproxy_url
-
-    def inside(self) -> Inside:
-        """The client network, and the links that begin there as containers on it reach them."""
-        urls = {node: f"http://{self._proxies[str(Link(CLIENT, node))].inside}" for node in self.urls()}
+    def endpoints(self) -> Endpoints:
+        """Clients' links, control planes (through proxies that no fault touches) and, for containers, the client network."""
         running = self._up()
-        dashboard = published_ports(self.spec, running.first_port)[control_name(DASHBOARD)]
-        variables = self.folder / compose_stack.VARIABLES_NAME
-        return Inside(f"{running.project}_{CLIENT}", urls, variables, f"http://{HOST}:{dashboard}")
+        ports = published_ports(self.spec, running.first_port)
+        clients = public_urls(self.spec, running.first_port)
+        inside = Inside(
+            network=f"{running.project}_{CLIENT}",
+            urls={node: f"http://{self._proxies[str(Link(CLIENT, node))].inside}" for node in clients},
+            compose_variables=self.folder / compose_stack.VARIABLES_NAME,
+            dashboard_url=f"http://{HOST}:{ports[control_name(DASHBOARD)]}",
+        )
+        control = {node: f"http://{HOST}:{ports[control_name(node)]}" for node in self.spec.nodes()}
+        return Endpoints(clients, control, running.toxiproxy_url, inside)
 
     def log_hint(self, node: str) -> str:
         return f"`docker logs {self._up().project}-{service_of(node)}-1` shows its output"

@@ -20,7 +20,7 @@ from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.world import Carrier, Inside, LoadHandle, misplaced
+from brownout.harness.world import Carrier, Endpoints, LoadHandle, misplaced
 from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch
 from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
@@ -50,16 +50,8 @@ class SocketWorld(ABC):
         self._http: httpx.AsyncClient | None = None
 
     @abstractmethod
-    def urls(self) -> Mapping[str, str]:
-        """The base URL of every node that clients use: that of the link `client->NODE`."""
-
-    @abstractmethod
-    def control_urls(self) -> Mapping[str, str]:
-        """The base URL of every node's control plane, beside the links; raises WorldError when the stack is not up."""
-
-    @abstractmethod
-    def toxiproxy_url(self) -> str:
-        """The API of the stack's Toxiproxy; raises WorldError when the stack is not up."""
+    def endpoints(self) -> Endpoints:
+        """Where the stack is reached; raises WorldError when it is not up."""
 
     @abstractmethod
     def log_hint(self, node: str) -> str:
@@ -71,7 +63,7 @@ class SocketWorld(ABC):
 
     def link_holds(self) -> CarrierHolds[LinkEffect]:
         """The store of the links' holds; raises WorldError when the stack is not up."""
-        return Toxiproxy(self.toxiproxy_url())
+        return Toxiproxy(self.endpoints().toxiproxy)
 
     @abstractmethod
     def _bring_up(self) -> None:
@@ -101,10 +93,6 @@ class SocketWorld(ABC):
     @abstractmethod
     async def stop(self) -> None:
         """Takes everything down that `start` brought up; raises WorldError when something stays. May run twice."""
-
-    def inside(self) -> Inside | None:
-        """What containers of one's own need to know; None in a world without containers."""
-        return None
 
     def now(self) -> float:
         return self._epoch_s if self._clock is None else self._clock.now()
@@ -174,7 +162,7 @@ class SocketWorld(ABC):
     async def control(self, node: str, request: Request) -> Response:
         if "authorization" not in request.headers:
             request = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
-        url = self.control_urls()[self.known_node(node)]
+        url = self.endpoints().control[self.known_node(node)]
         try:
             return await self.send(url, request, CONTROL_TIMEOUT_S)
         except CallFailed as failed:
@@ -182,13 +170,14 @@ class SocketWorld(ABC):
             raise WorldError(f"the control plane of {node} does not answer: {failed.failure}", hint=hint) from failed
 
     async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
-        url = self.urls().get(self.known_node(node))
+        facing = self.endpoints().clients
+        url = facing.get(self.known_node(node))
         if url is None:
-            raise WorldError(f"clients have no link to {node}", hint=f"they have {', '.join(self.urls())}")
+            raise WorldError(f"clients have no link to {node}", hint=f"they have {', '.join(facing)}")
         return await self.send(url, request, timeout_s)
 
     async def start_load(self, plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> LoadHandle:
-        urls = {str(Link(CLIENT, node)): url for node, url in self.urls().items()}
+        urls = {str(Link(CLIENT, node)): url for node, url in self.endpoints().clients.items()}
         filled = plan.model_copy(update={"urls": urls, "clock": self.clock_record()})
         return await driver.start(filled, folder, dashboard_port=dashboard_port)
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.world import ProbeResult
+from brownout.harness.world import Endpoints, ProbeResult
 from brownout.harness.worlds.catalog import PROCESSES, WORLDS
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.probe import probe_address
@@ -95,18 +95,13 @@ class ProcessesWorld(SocketWorld):
             await asyncio.to_thread(take_down, self._stack)
             self._stack, self._links = None, {}
 
-    def urls(self) -> Mapping[str, str]:
-        """The base URL of every node that clients use: that of the link `client->NODE`."""
-        addresses = {node: self._links.get(str(Link(CLIENT, node))) for node in self.spec.nodes()}
-        return {node: f"http://{address}" for node, address in addresses.items() if address is not None}
-
-    def control_urls(self) -> Mapping[str, str]:
-        """The base URL of every node's own port, beside the links: for the control plane only."""
-        return {node: f"http://{HOST}:{port}" for node, port in self._up().ports.items()}
-
-    def toxiproxy_url(self) -> str:
-        """The API of the stack's Toxiproxy."""
-        return self._up().toxiproxy_url
+    def endpoints(self) -> Endpoints:
+        """Clients' links, the nodes' own ports, and the API of the stack's Toxiproxy."""
+        running = self._up()
+        links = {node: self._links.get(str(Link(CLIENT, node))) for node in self.spec.nodes()}
+        clients = {node: f"http://{address}" for node, address in links.items() if address is not None}
+        control = {node: f"http://{HOST}:{port}" for node, port in running.ports.items()}
+        return Endpoints(clients, control, running.toxiproxy_url)
 
     async def status(self) -> Mapping[str, Any]:
         """Every process of the stack as it is: `pid`, `nodes` and `sidecars` by name; raises WorldError."""

@@ -98,7 +98,7 @@ def region_of(case: Mapping[str, Any]) -> str:
 
 
 def start_clients(stack: Stack, folder: Path) -> subprocess.Popen[bytes]:
-    urls = stack.world.urls()
+    urls = stack.world.endpoints().clients
     cases = [
         {"name": name, "authority": f"{urls[region_of(case) + '.host']}/{case['machine']}", **case}
         for name, case in CASES.items()

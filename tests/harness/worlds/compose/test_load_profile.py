@@ -28,7 +28,7 @@ def dashboard(stack: ContainerStack) -> Iterator[str]:
     services = ("load-master", "load-worker")
     options = ("--detach", "--wait", "--no-deps", "--no-build", "--no-recreate", "--quiet-pull")
     compose.run("up", *options, "--scale", f"load-worker={WORKERS}", *services)
-    yield stack.world.inside().dashboard_url
+    yield stack.world.endpoints().inside.dashboard_url
     compose.run("rm", "--stop", "--force", *services)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import WorldError
+from brownout.harness.world import Endpoints
 from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.stack_spec import build_stack
@@ -47,14 +47,8 @@ class StubWorld(SocketWorld):
     def is_up(self) -> bool:
         return self._stack is not None
 
-    def urls(self) -> Mapping[str, str]:
-        return {}
-
-    def control_urls(self) -> Mapping[str, str]:
-        return {}
-
-    def toxiproxy_url(self) -> str:
-        return ""
+    def endpoints(self) -> Endpoints:
+        return Endpoints({}, {}, "")
 
     def log_hint(self, node: str) -> str:
         return ""

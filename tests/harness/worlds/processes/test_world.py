@@ -172,7 +172,7 @@ def test_another_process_can_drive_the_stack(stack: Stack) -> None:
     world, other = stack.world, ProcessesWorld.attach(stack.world.folder)
     stack.run(world.hold(link(HOST_LINK), "f-left", LinkEffect("refuse")))
     assert other.alive()
-    assert other.urls() == world.urls()
+    assert other.endpoints().clients == world.endpoints().clients
     assert abs(other.now() - world.now()) < 0.5
     stack.run(other.release(link(HOST_LINK), "f-left"))
     assert stack.run(world.probe(HOST_LINK, timeout_ms=2000)).outcome == "ok"
