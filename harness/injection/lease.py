@@ -37,11 +37,13 @@ class LeaseState:
 
 
 def read_lease(folder: Path) -> LeaseState | None:
-    """The lease of the stack in `folder`, None when there never was one."""
+    """The lease of the stack in `folder`, None when there never was one; one that a power cut has emptied has lapsed."""
     try:
         return LeaseState(**json.loads((folder / LEASE_FILE).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
+    except (ValueError, TypeError):
+        return LeaseState(renewed_s=0.0, ttl_s=0.0, boot="")
 
 
 class Lease:
@@ -59,8 +61,8 @@ class Lease:
 
     def _write(self, *, released: bool) -> None:
         state = LeaseState(self._monotonic(), self.ttl_s, boot_id(), released)
-        # durable: after a power cut the next command must be able to read that this lease is of another boot
-        replace_whole(self.folder / LEASE_FILE, json.dumps(asdict(state)), durable=True)
+        # not durable: a lease lives no longer than the boot, and a stalled disk must not make a living run miss its renewal
+        replace_whole(self.folder / LEASE_FILE, json.dumps(asdict(state)), durable=False)
 
 
 class LeaseRenewer:

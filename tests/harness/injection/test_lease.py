@@ -10,7 +10,7 @@ import pytest
 
 from brownout.harness.base.processes import boot_id
 from brownout.harness.base.statedir import ledger_path, stack_dir, state_dir, tools_dir
-from brownout.harness.injection.lease import Lease, LeaseRenewer, LeaseState, read_lease
+from brownout.harness.injection.lease import LEASE_FILE, Lease, LeaseRenewer, LeaseState, read_lease
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,15 @@ def test_a_lease_that_cannot_be_renewed_is_told(tmp_path: Path) -> None:
 def test_no_lease_is_none(tmp_path: Path) -> None:
     """A stack that never had a lease has none."""
     assert read_lease(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"renewed_s": 1}'])
+def test_a_lease_that_cannot_be_read_has_lapsed(tmp_path: Path, content: str) -> None:
+    """Renewals are not synced, so a power cut can leave an empty file behind; its run is over."""
+    (tmp_path / LEASE_FILE).write_text(content)
+    lease = read_lease(tmp_path)
+    assert lease is not None
+    assert lease.lapsed()
 
 
 def test_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
