@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -73,10 +74,15 @@ def _command_s(home: Home, world: str) -> float:
 
 def _output(command: tuple[str, ...], *, timeout_s: float) -> bytes:
     """What a command prints; raises RuntimeError with its last output when it fails, TimeoutExpired when it hangs."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=timeout_s, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, timeout=timeout_s, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"a run ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
     return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """As a user's: with bytecode kept from one start to the next."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def rows(figures: ExperimentWall) -> tuple[Row, ...]:
@@ -85,8 +91,10 @@ def rows(figures: ExperimentWall) -> tuple[Row, ...]:
     if figures.simulation_run_with_controls_s is not None and figures.controls_ratio is not None:
         found.append(Row("- with its controls", text(figures.simulation_run_with_controls_s, "s"), "under 5 s"))
         found.append(Row("- with controls over without", text(figures.controls_ratio, "times")))
-    commands = figures.command_s.items()
-    return (*found, *(Row(f"`brownout run` in {world}, the whole command", text(took, "s")) for world, took in commands))
+    for world, took in figures.command_s.items():
+        aim = "under 3 s" if world == "simulation" else ""
+        found.append(Row(f"`brownout run` in {world}, the whole command", text(took, "s"), aim))
+    return tuple(found)
 
 
 BENCHMARK = Benchmark(

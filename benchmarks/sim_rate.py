@@ -124,6 +124,12 @@ async def _ask(world: SimulationWorld, count: int) -> None:
         await world.client(PROBED, Request("GET", "/healthz"), timeout_s=1.0)
 
 
+def _requests_per_s(day: SimulatedDay) -> Spread:
+    wall_s = day.wall_s
+    median, low, high = (rounded(day.requests / each) for each in (wall_s.median, wall_s.high, wall_s.low))
+    return Spread(median=median, low=low, high=high, rounds=wall_s.rounds)
+
+
 def rows(figures: SimRate) -> tuple[Row, ...]:
     found = []
     for day in figures.days:
@@ -131,6 +137,8 @@ def rows(figures: SimRate) -> tuple[Row, ...]:
         aim = "24 h under 1 s" if day.hours == FULL_DAY_H else ""
         found.append(Row(f"{day.hours:g} h simulated, {load} ({day.requests:,} requests)", text(day.wall_s, "s"), aim))
         found.append(Row(f"- simulated hours per second, {load}", text(day.hours_per_s, "h/s")))
+        if day.requests:
+            found.append(Row(f"- requests per second, {load}", text(_requests_per_s(day), "per s")))
     return (*found, Row("round trips over a simulated link", text(figures.round_trips_per_s, "per s")))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.report import Benchmark, Report, Row, read_report
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+BEFORE = "before"  # a folder of the results: the same benchmarks on an earlier commit, taken in the same session
 BEGIN, END = "<!-- figures: made by `python -m benchmarks table` -->", "<!-- end of figures -->"
 
 
@@ -25,10 +26,18 @@ def write_table(page: Path, benchmarks: Mapping[str, Benchmark[Any]], results: P
 
 
 def section(benchmark: Benchmark[Any], results: Path) -> str:
-    """One benchmark: what it is, its figures, where they were taken and how to repeat them."""
-    report = read_report(results / f"{benchmark.name}.json", benchmark.figures)
+    """One benchmark: what it is, its figures, where they were taken and how to repeat them.
+
+    A report in the folder `before` gives its figures a column of their own, matched by what each of them measures.
+    """
+    name = f"{benchmark.name}.json"
+    report = read_report(results / name, benchmark.figures)
     rows = benchmark.rows(report.figures)
-    return f"### {benchmark.title}\n\n{benchmark.about}\n\n{_table(rows)}\n\n{_origin(report)}"
+    earlier: dict[str, str] | None = None
+    if (results / BEFORE / name).exists():
+        figures = read_report(results / BEFORE / name, benchmark.figures).figures
+        earlier = {row.what: row.value for row in benchmark.rows(figures)}
+    return f"### {benchmark.title}\n\n{benchmark.about}\n\n{_table(rows, earlier)}\n\n{_origin(report)}"
 
 
 def plain(rows: Iterable[Row]) -> str:
@@ -42,9 +51,16 @@ def _aim(row: Row) -> str:
     return f"  [aim: {row.aim}]" if row.aim else ""
 
 
-def _table(rows: Iterable[Row]) -> str:
-    lines = (f"| {row.what.replace('- ', '&nbsp;&nbsp;', 1)} | {row.value} | {row.aim} |" for row in rows)
-    return "\n".join(("| figure | median (lowest to highest) | aim |", "|---|---|---|", *lines))
+def _table(rows: Iterable[Row], earlier: Mapping[str, str] | None) -> str:
+    if earlier is None:
+        head = ("| figure | median (lowest to highest) | aim |", "|---|---|---|")
+        return "\n".join((*head, *(f"| {_label(row)} | {row.value} | {row.aim} |" for row in rows)))
+    head = ("| figure | before | now, median (lowest to highest) | aim |", "|---|---|---|---|")
+    return "\n".join((*head, *(f"| {_label(row)} | {earlier.get(row.what, '')} | {row.value} | {row.aim} |" for row in rows)))
+
+
+def _label(row: Row) -> str:
+    return row.what.replace("- ", "&nbsp;&nbsp;", 1)
 
 
 def _origin(report: Report) -> str:

@@ -105,6 +105,17 @@ def test_the_table_replaces_what_is_between_the_marks(tmp_path: Path) -> None:
     assert page.read_text() == once
 
 
+@pytest.mark.usefixtures("benches")
+def test_figures_from_before_have_a_column_of_their_own(tmp_path: Path) -> None:
+    """They are found by what each figure measures, and only where the same benchmark was taken before."""
+    page = tmp_path / "page.md"
+    page.write_text(PAGE_TEXT)
+    assert main(["sleeps"], results=tmp_path / "before") == 0
+    assert main(["sleeps"], results=tmp_path) == 0
+    assert main(["table"], results=tmp_path, page=page) == 0
+    assert "| slept | 8 s (7 to 9, 3 rounds) | 8 s (7 to 9, 3 rounds) | 8 s |" in page.read_text()
+
+
 def test_a_table_without_results_or_marks_is_refused(tmp_path: Path) -> None:
     """A page without marks and a folder without results are errors, and the page stays as it was."""
     page = tmp_path / "page.md"
