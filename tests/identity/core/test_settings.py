@@ -1,4 +1,4 @@
-"""Settings, names and stacks: what is wrong is said before anything starts, with what was meant."""
+"""Settings, builds and the configuration of nodes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from brownout.harness.errors import UsageError
-from brownout.harness.worlds.stack_spec import DEFAULT_MACHINES, build_stack
+from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.settings import BUILDS, Settings, check_config
-from brownout.identity.core.topology import Link, NodeName, link_between
-from support.identity_stacks import MACHINES
 
 
 @pytest.mark.parametrize(
@@ -71,133 +69,3 @@ def test_a_nodes_configuration_is_checked(wanted: dict[str, Any]) -> None:
     """A node is configured with what it knows, true or false, and nothing else."""
     with pytest.raises(ValueError, match="force_man"):
         check_config(wanted)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"pins": {"sidney": "1.0"}}, "'sidney'"),
-        ({"builds": {"perth": "1.0"}}, "'perth'"),
-        ({"force_managed_key": ["melborne"]}, "'melborne'"),
-    ],
-)
-def test_a_setting_for_a_region_that_there_is_not_is_refused(settings: dict[str, Any], words: str) -> None:
-    """A pin on a misspelt region would silently pin nothing: it is refused, with the region that was meant."""
-    with pytest.raises(UsageError) as refused:
-        build_stack(seed=1, settings=settings)
-    assert words in refused.value.message
-    assert "sydney" in refused.value.hint or "melbourne" in refused.value.hint
-
-
-MACHINE_MISTAKES: tuple[tuple[dict[str, Any], str], ...] = (
-    ({"web": {"region": "perth"}}, "no region 'perth'"),
-    ({"web": {}}, "no region ''"),
-    ({"web": {"region": "sydney", "zone": "z9"}}, "no zone 'z9'"),
-    ({"web": {"region": "sydney", "contu": 3}}, "no key 'contu'"),
-    ({"web": {"region": "sydney", "count": 0}}, "count is 0"),
-    ({"web": {"region": "sydney", "count": -1}}, "count is -1"),
-    ({"web": {"region": "sydney", "count": "3"}}, "count is '3'"),
-    ({"web": {"region": "sydney", "count": True}}, "count is True"),
-    ({"web": {"region": "sydney", "count": 10**6}}, "count is 1000000"),
-    ({"web": {"region": "sydney", "scale_set": "yes"}}, "scale_set is 'yes'"),
-    ({"web": {"region": "sydney", "identities": "x"}}, "identities is 'x'"),
-    ({"web": {"region": "sydney", "identities": [1]}}, "identities is [1]"),
-    ({"web": {"region": "sydney", "identities": ["x@perth"]}}, "no region 'perth'"),
-    ({"web": 3}, "keys and values are needed"),
-    ({"machines": {"region": "sydney"}}, "no name for a machine"),
-    ({"we_b": {"region": "sydney"}}, "no name for a machine"),
-    ({"a/b": {"region": "sydney"}}, "no name for a machine"),
-    ({"web": {"region": "sydney", "count": 2}, "web-1": {"region": "sydney"}}, "a machine 'web-1' already"),
-)
-
-
-@pytest.mark.parametrize(("machines", "words"), MACHINE_MISTAKES)
-def test_a_machine_that_cannot_be_is_refused(machines: dict[str, Any], words: str) -> None:
-    """Each wrong machine has a message that names it and a hint; nothing is made."""
-    with pytest.raises(UsageError) as refused:
-        build_stack(seed=1, machines=machines)
-    assert words in refused.value.message
-    assert refused.value.hint
-
-
-def test_an_identity_has_one_home() -> None:
-    """A name that two machines would place in two regions is refused, with how to say which is meant."""
-    machines = {"a": {"region": "sydney", "identities": ["shared"]}, "b": {"region": "melbourne", "identities": ["shared"]}}
-    with pytest.raises(UsageError) as refused:
-        build_stack(seed=1, machines=machines)
-    assert "shared@sydney" in refused.value.hint
-
-
-def test_one_seed_makes_one_stack_and_another_seed_another() -> None:
-    """A stack is a pure function of seed, settings and machines; ids and secrets of two seeds differ."""
-    one, same, other = build_stack(seed=1), build_stack(seed=1), build_stack(seed=2)
-    assert one == same
-    assert one.tenant_id != other.tenant_id
-    assert one.store_keys != other.store_keys
-    assert one.identity("web-1-system").object_id != other.identity("web-1-system").object_id
-
-
-def test_a_machine_more_does_not_change_the_others() -> None:
-    """Ids depend on the seed and the name alone, so adding a machine leaves the rest as it was."""
-    small = build_stack(seed=1, machines=MACHINES)
-    large = build_stack(seed=1, machines={"first": {"region": "sydney"}, **MACHINES})
-    assert set(small.identities) < set(large.identities)
-
-
-def test_the_control_token_can_be_given() -> None:
-    """A run may bring its own control token, and nothing else changes."""
-    assert build_stack(seed=1, control_token="own").control_token == "own"
-
-
-def test_the_default_stack_has_both_regions_and_three_zones() -> None:
-    """Sixteen nodes: two home roles, and store, three token zones, host, management and vault in each region."""
-    spec = build_stack(seed=1)
-    assert len(spec.nodes()) == 16
-    assert {machine.name for machine in spec.machines} >= {"web-1", "batch", *(set(DEFAULT_MACHINES) & {"scaleout"})}
-    assert spec.token_nodes("melbourne") == ("melbourne.token.z1", "melbourne.token.z2", "melbourne.token.z3")
-    with pytest.raises(KeyError):
-        spec.identity("nobody")
-
-
-def test_links_join_existing_nodes_and_every_call_has_one() -> None:
-    """Each link ends at a node of the stack, none is there twice, and no client has a link to a store."""
-    spec = build_stack(seed=1)
-    links = spec.links()
-    assert len(set(links)) == len(links)
-    assert {link.target for link in links} <= set(spec.nodes())
-    assert Link("client", "sydney.store") not in links
-    assert link_between("melbourne.token.z2", "sydney.store") in links
-    assert Link("melbourne.management", "sydney.host") not in links
-
-
-@pytest.mark.parametrize("text", ["", "sydney", "sydney.", ".store", "a.b.c.d", "sydney..z1"])
-def test_a_text_that_is_no_node_name_is_refused(text: str) -> None:
-    """Names have two or three parts and none of them is empty."""
-    with pytest.raises(ValueError, match="is not a node name"):
-        NodeName.parse(text)
-
-
-@pytest.mark.parametrize("text", ["", "a", "a->", "->b", "a-b"])
-def test_a_text_that_is_no_link_is_refused(text: str) -> None:
-    """A link is `source->target`."""
-    with pytest.raises(ValueError, match="is not a link"):
-        Link.parse(text)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "matches"),
-    [
-        ("melbourne.token->sydney.store", True),
-        ("melbourne->sydney", True),
-        ("melbourne->sydney.store", True),
-        ("*->sydney.store", True),
-        ("melbourne.token->*", True),
-        ("melbourne.tok->sydney", False),
-        ("sydney->sydney", False),
-        ("client->sydney.store", False),
-        ("melbourne->sydney.store.z1", False),
-    ],
-)
-def test_a_pattern_matches_by_whole_parts(pattern: str, matches: bool) -> None:
-    """A pattern may leave trailing parts away, and parts match whole."""
-    assert Link.parse("melbourne.token->sydney.store").matches(pattern) is matches

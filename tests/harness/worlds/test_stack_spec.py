@@ -1,0 +1,97 @@
+"""The specification of a stack: what it may be asked for, and what a seed decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from brownout.harness.errors import UsageError
+from brownout.harness.worlds.stack_spec import DEFAULT_MACHINES, build_stack
+from support.identity_stacks import MACHINES
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"pins": {"sidney": "1.0"}}, "'sidney'"),
+        ({"builds": {"perth": "1.0"}}, "'perth'"),
+        ({"force_managed_key": ["melborne"]}, "'melborne'"),
+    ],
+)
+def test_a_setting_for_a_region_that_there_is_not_is_refused(settings: dict[str, Any], words: str) -> None:
+    """A pin on a misspelt region would silently pin nothing: it is refused, with the region that was meant."""
+    with pytest.raises(UsageError) as refused:
+        build_stack(seed=1, settings=settings)
+    assert words in refused.value.message
+    assert "sydney" in refused.value.hint or "melbourne" in refused.value.hint
+
+
+MACHINE_MISTAKES: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"web": {"region": "perth"}}, "no region 'perth'"),
+    ({"web": {}}, "no region ''"),
+    ({"web": {"region": "sydney", "zone": "z9"}}, "no zone 'z9'"),
+    ({"web": {"region": "sydney", "contu": 3}}, "no key 'contu'"),
+    ({"web": {"region": "sydney", "count": 0}}, "count is 0"),
+    ({"web": {"region": "sydney", "count": -1}}, "count is -1"),
+    ({"web": {"region": "sydney", "count": "3"}}, "count is '3'"),
+    ({"web": {"region": "sydney", "count": True}}, "count is True"),
+    ({"web": {"region": "sydney", "count": 10**6}}, "count is 1000000"),
+    ({"web": {"region": "sydney", "scale_set": "yes"}}, "scale_set is 'yes'"),
+    ({"web": {"region": "sydney", "identities": "x"}}, "identities is 'x'"),
+    ({"web": {"region": "sydney", "identities": [1]}}, "identities is [1]"),
+    ({"web": {"region": "sydney", "identities": ["x@perth"]}}, "no region 'perth'"),
+    ({"web": 3}, "keys and values are needed"),
+    ({"machines": {"region": "sydney"}}, "no name for a machine"),
+    ({"we_b": {"region": "sydney"}}, "no name for a machine"),
+    ({"a/b": {"region": "sydney"}}, "no name for a machine"),
+    ({"web": {"region": "sydney", "count": 2}, "web-1": {"region": "sydney"}}, "a machine 'web-1' already"),
+)
+
+
+@pytest.mark.parametrize(("machines", "words"), MACHINE_MISTAKES)
+def test_a_machine_that_cannot_be_is_refused(machines: dict[str, Any], words: str) -> None:
+    """Each wrong machine has a message that names it and a hint; nothing is made."""
+    with pytest.raises(UsageError) as refused:
+        build_stack(seed=1, machines=machines)
+    assert words in refused.value.message
+    assert refused.value.hint
+
+
+def test_an_identity_has_one_home() -> None:
+    """A name that two machines would place in two regions is refused, with how to say which is meant."""
+    machines = {"a": {"region": "sydney", "identities": ["shared"]}, "b": {"region": "melbourne", "identities": ["shared"]}}
+    with pytest.raises(UsageError) as refused:
+        build_stack(seed=1, machines=machines)
+    assert "shared@sydney" in refused.value.hint
+
+
+def test_one_seed_makes_one_stack_and_another_seed_another() -> None:
+    """A stack is a pure function of seed, settings and machines; ids and secrets of two seeds differ."""
+    one, same, other = build_stack(seed=1), build_stack(seed=1), build_stack(seed=2)
+    assert one == same
+    assert one.tenant_id != other.tenant_id
+    assert one.store_keys != other.store_keys
+    assert one.identity("web-1-system").object_id != other.identity("web-1-system").object_id
+
+
+def test_a_machine_more_does_not_change_the_others() -> None:
+    """Ids depend on the seed and the name alone, so adding a machine leaves the rest as it was."""
+    small = build_stack(seed=1, machines=MACHINES)
+    large = build_stack(seed=1, machines={"first": {"region": "sydney"}, **MACHINES})
+    assert set(small.identities) < set(large.identities)
+
+
+def test_the_control_token_can_be_given() -> None:
+    """A run may bring its own control token, and nothing else changes."""
+    assert build_stack(seed=1, control_token="own").control_token == "own"
+
+
+def test_the_default_stack_has_both_regions_and_three_zones() -> None:
+    """Sixteen nodes: two home roles, and store, three token zones, host, management and vault in each region."""
+    spec = build_stack(seed=1)
+    assert len(spec.nodes()) == 16
+    assert {machine.name for machine in spec.machines} >= {"web-1", "batch", *(set(DEFAULT_MACHINES) & {"scaleout"})}
+    assert spec.token_nodes("melbourne") == ("melbourne.token.z1", "melbourne.token.z2", "melbourne.token.z3")
+    with pytest.raises(KeyError):
+        spec.identity("nobody")
