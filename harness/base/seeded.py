@@ -8,6 +8,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 _MASK = (1 << 64) - 1
+_STEP = 2.0**-53  # a power of two, so a product with it is exact
 
 
 def _digest(seed: int, key: tuple[str | int, ...], size: int) -> bytes:
@@ -38,4 +39,4 @@ class Draws:
         mixed = (self._base + index * 0x9E3779B97F4A7C15) & _MASK
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
-        return ((mixed ^ (mixed >> 31)) >> 11) / (1 << 53)
+        return ((mixed ^ (mixed >> 31)) >> 11) * _STEP

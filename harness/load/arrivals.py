@@ -116,12 +116,38 @@ def _blocks(plan: LoadPlan) -> Iterator[tuple[float, float]]:
 
 def _block_arrivals(choices: _Choices, indexes: range, start_s: float, end_s: float) -> Iterator[Arrival]:
     # One gap more than arrivals: the last one leads to the end of the block.
-    gaps = [-math.log(1.0 - choices.rng["gap"].at(index)) for index in range(indexes.start, indexes.stop + 1)]
+    gaps = [-math.log(1.0 - choices.gaps.at(index)) for index in range(indexes.start, indexes.stop + 1)]
     scale = (end_s - start_s) / math.fsum(gaps)
     elapsed = 0.0
     for index, gap in zip(indexes, gaps, strict=False):
         elapsed += gap
         yield choices.arrival(index, start_s + elapsed * scale)
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighted:
+    """A choice by weights above 0. `only` is what there is to choose while there are fewer than two, "" for nothing."""
+
+    weights: tuple[tuple[str, float], ...]
+    total: float
+    draws: Draws
+    only: str | None
+
+    @classmethod
+    def of(cls, weights: Mapping[str, float], draws: Draws) -> _Weighted:
+        only = next(iter(weights), "") if len(weights) < 2 else None
+        return cls(tuple(weights.items()), sum(weights.values()), draws, only)
+
+    def at(self, index: int) -> str:
+        """The name at the drawn share of the weights' running total."""
+        if self.only is not None:
+            return self.only  # without a draw: draws are keyed, so all others stay as they are
+        target = self.draws.at(index) * self.total
+        for name, weight in self.weights:
+            target -= weight
+            if target < 0:
+                return name
+        return name  # rounding may leave a rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +163,20 @@ class _Choices:
     machines: tuple[str, ...]
     fresh: bool
     resource: str
-    operations: Mapping[str, float]
-    homes: Mapping[str, float]
-    front_ends: Mapping[str, float]
-    rng: Mapping[str, Draws]
+    gaps: Draws
+    machine_draws: Draws
+    operation: _Weighted
+    home: _Weighted
+    front_end: _Weighted
 
     @classmethod
     def of(cls, plan: LoadPlan, cohort: Cohort) -> _Choices:
         model = registry.client_model(cohort.model)
         front_ends = above_zero(cohort.front_ends) or {model.front_ends[0]: 1.0} if model.front_ends else {}
+
+        def draws(what: str) -> Draws:
+            return Draws(plan.seed, what, cohort.name)
+
         return cls(
             cohort=cohort.name,
             model=cohort.model,
@@ -153,15 +184,15 @@ class _Choices:
             machines=cohort.machines,
             fresh=cohort.fresh,
             resource=cohort.resource,
-            operations=model.weights(cohort.mix),
-            homes=above_zero(cohort.homes) or {cohort.region: 1.0},
-            front_ends=front_ends,
-            rng={what: Draws(plan.seed, what, cohort.name) for what in ("gap", "machine", "operation", "home", "front-end")},
+            gaps=draws("gap"),
+            machine_draws=draws("machine"),
+            operation=_Weighted.of(model.weights(cohort.mix), draws("operation")),
+            home=_Weighted.of(above_zero(cohort.homes) or {cohort.region: 1.0}, draws("home")),
+            front_end=_Weighted.of(front_ends, draws("front-end")),
         )
 
     def arrival(self, index: int, at_s: float) -> Arrival:
-        rng = self.rng
-        machine = _pick_even(self.machines, rng["machine"], index)
+        machine = self.machines[int(self.machine_draws.at(index) * len(self.machines))] if self.machines else ""
         return Arrival(
             id=f"{self.cohort}-{index:06d}",
             at_s=at_s,
@@ -169,28 +200,12 @@ class _Choices:
             model=self.model,
             region=self.region,
             machine=f"{machine}_{index}" if self.fresh else machine,
-            operation=_pick(self.operations, rng["operation"], index),
-            home=_pick(self.homes, rng["home"], index),
+            operation=self.operation.at(index),
+            home=self.home.at(index),
             resource=self.resource,
-            front_end=_pick(self.front_ends, rng["front-end"], index),
-            index=index,
+            front_end=self.front_end.at(index),
+            number=index,
         )
-
-
-def _pick_even(names: tuple[str, ...], draws: Draws, index: int) -> str:
-    return names[int(draws.at(index) * len(names))] if names else ""
-
-
-def _pick(weights: Mapping[str, float], draws: Draws, index: int) -> str:
-    """The name at the drawn share of the weights' running total, "" when there are none."""
-    if len(weights) < 2:  # no draw for the only choice: draws are keyed, so the others stay as they are
-        return next(iter(weights), "")
-    target = draws.at(index) * sum(weights.values())
-    for name, weight in weights.items():
-        target -= weight
-        if target < 0:
-            return name
-    return name  # rounding may leave a rest
 
 
 def plan_json(plan: LoadPlan) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Grant:
     of: int
 
     def has(self, arrival: Arrival) -> bool:
-        return self.from_s <= arrival.at_s < self.until_s and arrival.index % self.of == self.position
+        return self.from_s <= arrival.at_s < self.until_s and arrival.number % self.of == self.position
 
 
 EVERYTHING = Grant(-math.inf, math.inf, 0, 1)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from brownout.harness.record.history import RequestRecord
 
 PART_BYTES, PARTS = 16 << 20, 4
-_FIELDS = frozenset(field.name for field in fields(RequestRecord))
+_FIELDS = frozenset(RequestRecord._fields)
 
 
 class LinesTail:

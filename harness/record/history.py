@@ -7,17 +7,16 @@ A run folder holds `events.jsonl` (this module's Event: phases, faults, steps, p
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import orjson
 
 RequestOutcome = Literal["happened", "refused", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(NamedTuple):
     """One request of the load. Times are emulated epoch seconds; `latency_ms` is network time from the intended send.
 
     `outcome`: `happened` (the answer is a success), `refused` (the answer is an error, or the connection was
@@ -58,7 +57,7 @@ class Event:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-_REQUEST_FIELDS = tuple(f.name for f in fields(RequestRecord))
+_REQUEST_FIELDS = RequestRecord._fields
 
 
 def to_line(record: RequestRecord) -> str:

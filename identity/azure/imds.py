@@ -7,7 +7,7 @@ Wire facts: docs/reference/azure-wire.md#imds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from brownout.identity.azure import arm
 from brownout.identity.azure.entra_claims import STARTS_BEFORE_S, is_known_resource
@@ -28,8 +28,7 @@ SERVER = "IMDS/150.870.65.1015"
 _HEADERS: Mapping[str, str] = {"server": SERVER}
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A token request understood: for which identity and resource, and the selectors to echo."""
 
     identity: Identity
@@ -102,14 +101,15 @@ def parse(request: Request, identities: tuple[Identity, ...], settings: Settings
         return refusal(405, "method_not_allowed", f"the token endpoint does not take {request.method}")
     if request.headers.get("metadata", "").lower() != "true":
         return refusal(400, "bad_request_102", "Required metadata header not specified")
+    query = request.query
     for name in ("api-version", "resource"):
-        if not request.query.get(name):
+        if not query.get(name):
             return refusal(400, "invalid_request", f"Required query variable '{name}' is missing")
-    resource = request.query["resource"]
+    resource = query["resource"]
     if not is_known_resource(resource, settings.extra_resources):
         text = f"AADSTS50001: The application named {resource} was not found in the tenant"
         return refusal(400, "invalid_resource", text)
-    selectors = {name: request.query[name] for name in SELECTORS if request.query.get(name)}
+    selectors = {name: query[name] for name in SELECTORS if query.get(name)}
     identity = _identity(selectors, identities, settings)
     return identity if isinstance(identity, Response) else Asked(identity, resource, selectors)
 
@@ -155,8 +155,9 @@ def _answer(token: CachedToken, asked: Asked, now_s: float) -> Response:
         "resource": asked.resource,
         "token_type": "Bearer",
     }
-    echoed = {name: value for name, value in asked.selectors.items() if name != "client_id"}
-    return Response(200, full | echoed, _HEADERS)
+    if asked.selectors:
+        full |= {name: value for name, value in asked.selectors.items() if name != "client_id"}
+    return Response(200, full, _HEADERS)
 
 
 def _failed(failure: Failure) -> Response:

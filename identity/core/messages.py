@@ -46,13 +46,9 @@ class CallFailed(Exception):
 class Message:
     """What requests and answers share: headers and a payload, each raw and parsed."""
 
-    # A cached property yields to an attribute of the same name, so __init__ sets those that its caller knows.
+    # A cached property yields to an attribute of the same name, so each __init__ sets those that its caller knows.
 
     media_type_made = JSON_TYPE
-
-    def __init__(self, headers: Mapping[str, str], body: Mapping[str, Any] | None) -> None:
-        self.headers = headers
-        self.body = body
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
@@ -146,7 +142,8 @@ class Request(Message):
         self.method = method
         self.path = path
         self.query = query
-        super().__init__(headers, body)
+        self.headers = headers
+        self.body = body
 
     @classmethod
     def raw(cls, method: str, target: str, headers: Iterable[tuple[bytes, bytes]] = (), payload: bytes = b"") -> Self:
@@ -207,7 +204,8 @@ class Response(Message):
     def __init__(self, status: int, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] = EMPTY) -> None:
         """An answer made from values: `body` a JSON object or nothing, header names in lower case."""
         self.status = status
-        super().__init__(headers, body)
+        self.headers = headers
+        self.body = body
 
     @classmethod
     def raw(cls, status: int, headers: Iterable[tuple[bytes, bytes]] = (), payload: bytes = b"") -> Self:

@@ -83,11 +83,17 @@ class Node:
                 return Served(await self._admin(request), self.hop()).sealed()
             served = await self.serve(request)
             if served is None:
-                taking = next((surface for surface in self.surfaces if surface.takes(request)), None)
-                served = await taking.serve(request) if taking else self.refuse(request)
+                surface = self._surface_of(request)
+                served = self.refuse(request) if surface is None else await surface.serve(request)
             return served.sealed()
         except BadPayload as bad:
             return Served(error(400, "InvalidRequestContent", str(bad)), self.hop()).sealed()
+
+    def _surface_of(self, request: Request) -> Surface | None:
+        for surface in self.surfaces:
+            if surface.takes(request):
+                return surface
+        return None
 
     async def serve(self, request: Request) -> Served | None:
         """The answer to what other nodes of the stack ask of the role; None for any other request."""

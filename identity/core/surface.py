@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from brownout.identity.core import trail
 from brownout.identity.core.messages import Request, Response
@@ -54,8 +54,7 @@ class Failure:
         return cls(_CODES.get(str(told.get("code")), "unavailable"), str(told.get("message", response.status)))
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """An answer, this node's part in it, and the trail of the answer that it was made from.
 
     Without a hop the answer shows no trail, as those of pages that only other nodes read.

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from brownout.identity.core.messages import Response
 
 HEADER = "x-brownout-trail"
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(NamedTuple):
     """One node's part in an answer. `cache` is `hit`, `miss`, `stale` (served past its refresh point) or empty."""
 
     node: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call
 from brownout.identity.core.messages import Request, Response
@@ -12,8 +12,7 @@ from brownout.identity.core.trail import HEADER as TRAIL_HEADER
 USER_AGENT = "brownout-load"
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
+class IssuedToken(NamedTuple):
     """A bearer token and for how many seconds it still lives, as the service wrote them."""
 
     text: str
@@ -55,8 +54,8 @@ def ask_for_token(arrival: Arrival) -> Call:
     return Call(f"{arrival.region}.host", request)
 
 
-def token_in(response: Response) -> IssuedToken | ArrivalResult:
-    """The token that an IMDS response has, or how the arrival ends without one.
+def token_result(response: Response) -> ArrivalResult:
+    """How an arrival ends with this response to its token request.
 
     A 200 without a token that a client can use is refused.
     """
@@ -64,8 +63,17 @@ def token_in(response: Response) -> IssuedToken | ArrivalResult:
     if result.outcome != "happened":
         return result
     body = response.body or {}
-    if not (body.get("access_token") and "expires_in" in body):
-        return ArrivalResult(result.status, "refused", "no-token-in-answer", result.trail)
+    if body.get("access_token") and "expires_in" in body:
+        return result
+    return ArrivalResult(result.status, "refused", "no-token-in-answer", result.trail)
+
+
+def token_in(response: Response) -> IssuedToken | ArrivalResult:
+    """The token that an IMDS response has, or how the arrival ends without one."""
+    result = token_result(response)
+    if result.outcome != "happened":
+        return result
+    body = response.body or {}
     return IssuedToken(str(body["access_token"]), str(body["expires_in"]))
 
 

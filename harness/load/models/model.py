@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from brownout.harness.errors import UsageError
 from brownout.harness.record.history import RequestOutcome
@@ -28,12 +28,11 @@ class Account:
     user_token: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One client that arrives: who it is, when it is due (`at_s`, emulated epoch seconds), where, and what it asks for.
 
     `machine` is "" for a cohort without machines and `front_end` for a model without front ends. `home` is the home
-    region of the identity concerned. `index` counts the cohort's arrivals from 0.
+    region of the identity concerned. `number` counts the cohort's arrivals from 0.
     """
 
     id: str
@@ -46,7 +45,7 @@ class Arrival:
     home: str
     resource: str
     front_end: str = ""
-    index: int = 0
+    number: int = 0
 
 
 class Clients:
@@ -65,16 +64,14 @@ class Clients:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """`request` to `node` over the link `client->node`."""
 
     node: str
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class ArrivalResult:
+class ArrivalResult(NamedTuple):
     """How an arrival ended. `status` is 0 without an HTTP response; `error` is the service's code or the call's failure.
 
     `trail` names the nodes that served it (`history.RequestRecord`).

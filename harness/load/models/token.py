@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from brownout.harness.load.models.azure import ask_for_token, result_of, token_in
-from brownout.harness.load.models.model import Arrival, ArrivalResult, ClientModel, Clients, Operation, Script, Typical
+from brownout.harness.load.models.azure import ask_for_token, token_result
+from brownout.harness.load.models.model import Arrival, ClientModel, Clients, Operation, Script, Typical
 
 
 def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     """One request, as by a process that has just started: tokens are kept in a process's memory only."""
-    response = yield ask_for_token(arrival)
-    found = token_in(response)
-    return found if isinstance(found, ArrivalResult) else result_of(response)
+    return token_result((yield ask_for_token(arrival)))
 
 
 TOKEN = ClientModel(

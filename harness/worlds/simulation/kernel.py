@@ -138,7 +138,7 @@ class Kernel:
         except StopIteration:
             return
         except Exception as failure:
-            self._surface(failure)
+            self.surface(failure)
             return
         task = _Task(self, coroutine)
         self._tasks[task] = None
@@ -180,9 +180,9 @@ class Kernel:
         """Takes note of a task's end."""
         self._tasks.pop(task, None)
         if error is not None and task is not self._main and not task.awaited:
-            self._surface(error)
+            self.surface(error)
 
-    def _surface(self, error: Exception) -> None:
+    def surface(self, error: Exception) -> None:
         """Throws a failure that nothing awaits into the coroutine that is being run."""
         if self._main is not None:
             self._main.interrupt(error)

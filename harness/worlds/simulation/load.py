@@ -1,20 +1,41 @@
-"""The load inside the simulation: the plan's arrivals as coroutines on the virtual clock, through the same client models."""
+"""The load inside the simulation: the plan's arrivals on the virtual clock, through the same client models.
+
+A client's script is driven from one call to the next by the end of that call, without a coroutine of its own: most clients
+make one call, and there are many of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from brownout.harness.load.arrivals import LoadPlan, arrivals, planned_count
-from brownout.harness.load.models.model import Arrival, Clients
-from brownout.harness.load.models.playing import begin, perform, to_record
+from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients
+from brownout.harness.load.models.playing import Playing, begin, to_record
 from brownout.harness.record.history import Recorder
 from brownout.harness.worlds.simulation.kernel import NS_PER_S, Future, Kernel
-from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.messages import CallFailed, Request, Response
 
 
 class Client(Protocol):
-    def __call__(self, node: str, request: Request, *, timeout_s: float) -> Awaitable[Response]: ...
+    def __call__(self, node: str, request: Request, *, timeout_s: float) -> Future[Response]: ...
+
+
+class _UnderWay:
+    """An arrival that was sent at `sent_s` (emulated) and has not ended; `playing` is its script once that has begun."""
+
+    __slots__ = ("arrival", "playing", "sent_s")
+
+    def __init__(self, arrival: Arrival, sent_s: float) -> None:
+        self.arrival, self.sent_s = arrival, sent_s
+        self.playing: Playing | None = None
+
+
+def _response_of(answer: Future[Response]) -> Response | CallFailed:
+    try:
+        return answer.result()
+    except CallFailed as failed:
+        return failed
 
 
 class SimulatedLoad:
@@ -44,24 +65,31 @@ class SimulatedLoad:
             return
         self._issued += 1
         self._under_way += 1
-        self._kernel.begin(self._perform(arrival))
+        self._play(_UnderWay(arrival, self._kernel.now_s()), None)
         self._next()
 
-    async def _perform(self, arrival: Arrival) -> None:
-        sent_s = self._kernel.now_s()
-        deadline_s = sent_s + self._deadline_s
-
-        def call(node: str, request: Request) -> Awaitable[Response]:
-            return self._client(node, request, timeout_s=max(0.0, deadline_s - self._kernel.now_s()))
-
+    def _play(self, client: _UnderWay, response: Response | CallFailed | None) -> None:
+        """Plays the client's script as far as its next call, whose end goes on from here, or to its own end."""
         try:
-            result = await perform(begin(arrival, self._clients, sent_s), call)
-            done_s = self._kernel.now_s()
-            latency_ms = (done_s - arrival.at_s) * 1000
-            self._recorder.request(to_record(arrival, result, sent_s=sent_s, done_s=done_s, latency_ms=latency_ms))
-        finally:  # a client model that fails must not keep `stop` waiting for it
-            self._under_way -= 1
-            self._check_idle(done=self._stopping)
+            if client.playing is None:
+                client.playing = begin(client.arrival, self._clients, client.sent_s)
+            step = client.playing.next(response)
+            if isinstance(step, Call):
+                left_s = client.sent_s + self._deadline_s - self._kernel.now_s()
+                answer = self._client(step.node, step.request, timeout_s=max(0.0, left_s))
+                answer.when_done(lambda: self._play(client, _response_of(answer)))
+                return
+            self._record(client, step)
+        except Exception as failure:
+            self._kernel.surface(failure)
+        # Also after a client model that failed: it must not keep `stop` waiting.
+        self._under_way -= 1
+        self._check_idle(done=self._stopping)
+
+    def _record(self, client: _UnderWay, result: ArrivalResult) -> None:
+        arrival, done_s = client.arrival, self._kernel.now_s()
+        latency_ms = (done_s - arrival.at_s) * 1000
+        self._recorder.request(to_record(arrival, result, sent_s=client.sent_s, done_s=done_s, latency_ms=latency_ms))
 
     def _check_idle(self, *, done: bool) -> None:
         if done and self._under_way == 0:

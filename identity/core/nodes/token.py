@@ -84,8 +84,8 @@ class TokenNode(Reader):
         made = await self._issue(wanted)
         failed = made.failure is not None and made.failure.is_outage
         if failed and freshness == "due" and cached is not None:
-            return Issued(replace(made.hop, cache="stale"), made.inner, token=cached)
-        return replace(made, hop=replace(made.hop, cache="miss"))
+            return Issued(made.hop._replace(cache="stale"), made.inner, token=cached)
+        return replace(made, hop=made.hop._replace(cache="miss"))
 
     async def _issue(self, wanted: TokenRequest) -> Issued:
         """A new token, made from what the home region's store says of the identity."""

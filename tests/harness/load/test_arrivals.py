@@ -113,7 +113,7 @@ def test_a_plan_in_blocks_has_the_planned_count_in_each_and_in_all() -> None:
     assert all(before.at_s <= after.at_s for before, after in pairwise(found))
     first = [arrival for arrival in found if arrival.at_s < 1060.0]
     assert Counter(arrival.cohort for arrival in first) == {"warm": 300, "scaled": 60, "operators": 480}
-    assert [arrival.index for arrival in found if arrival.cohort == "scaled"] == list(range(500))
+    assert [arrival.number for arrival in found if arrival.cohort == "scaled"] == list(range(500))
 
 
 def test_leaving_out_what_is_past_leaves_the_rest_as_it_is() -> None:

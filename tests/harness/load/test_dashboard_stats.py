@@ -93,7 +93,7 @@ def board() -> Board:
     for half in range(100):
         for arrival in until(plan, 1000.0 + half + 1):
             if arrival.at_s >= 1000.0 + half:
-                workers[arrival.index % 2].did(arrival, outcome_of(arrival))
+                workers[arrival.number % 2].did(arrival, outcome_of(arrival))
         for worker in workers:
             worker.report(made, 1000.0 + half + 1)
     made.tick()
@@ -180,10 +180,10 @@ def test_what_nobody_counted_is_told_and_taken_back_when_it_comes_late() -> None
     meant = list(until(plan, 1080.0))
     made.handed_out(arrival.at_s for arrival in meant)
     for arrival in meant:
-        workers[arrival.index % 2].did(arrival)
+        workers[arrival.number % 2].did(arrival)
     workers[0].report(made, 1080.0)
     made.tick()
-    half = sum(arrival.index % 2 for arrival in meant)
+    half = sum(arrival.number % 2 for arrival in meant)
     assert made.problems() == (f"{half:,} arrivals were the share of a worker that was lost, and nobody sent them",)
     before = made.points(120)
     workers[1].report(made, 1080.0)
