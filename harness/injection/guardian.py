@@ -1,8 +1,8 @@
-"""The guardian: a process of its own that reverts what is open when its owner cannot any more. It only ever reverts.
+"""The guardian: a separate process that reverts open faults when their owner no longer can. It only ever reverts.
 
-What it does next is a pure function (`decide`) of what it sees in the ledger, the lease, the locks and the process table.
+Its next action is a pure function (`decide`) of what it reads from the ledger, the lease, the locks and the process table.
 
-A run's stack has an owner, the run's process, and so have its faults:
+The owner of a run's stack, and of its faults, is the run's process:
 
 - the lease lapsed, or the owner died: fence the owner off and revert everything;
 - a fault is past its deadline: revert that one;
@@ -10,11 +10,11 @@ A run's stack has an owner, the run's process, and so have its faults:
 - the stack is gone: close its rows and leave;
 - the owner is dead, all is reverted, the grace is over: take the stack down, so that nothing stays for ever.
 
-A standing stack has no owner, and each of its faults an owner of its own: the command in the foreground as long as it lives,
-or none up to a deadline. There the guardian reverts the faults that have no owner any more, and leaves when no fault is open
-and no command is about to open one. That there is exactly one guardian is brownout.harness.injection.guardian_start.
+A standing stack has no owner. Each of its faults is owned by a command in the foreground, or left in place by hand until a
+deadline. The guardian reverts faults whose owner has died or whose deadline has passed. It leaves when no fault is open and
+no command is about to open one. How exactly one guardian is ensured: brownout.harness.injection.guardian_start.
 
-A fault that cannot be reverted stays `stuck` and is tried again, ever less often, until it can be or the stack is gone.
+A fault that cannot be reverted stays `stuck`. The guardian retries with growing waits until it succeeds or the stack is gone.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ log = logging.getLogger("guardian")
 class Sight:
     """All that the guardian's decision depends on.
 
-    `owner` is that of the stack, `none` for a standing one. `fenced`: nothing can come from the owner any more (its epoch is
-    over and, if it is dead, its carriers were swept). `orphaned_for_s`: how long ago the owner was first found dead.
-    `unowned`: the faults without an owner, those of a run that are past their deadline among them. `claimed`: a command may
-    be about to inject into a standing stack.
+    `owner` is the stack's owner, `none` for a standing stack. `fenced`: the owner can no longer change anything (its epoch
+    is over and, if it is dead, its carriers were swept). `orphaned_for_s`: seconds since the owner was first found dead.
+    `unowned`: ids of the faults to revert now: without a living owner, or past their deadline. `claimed`: a command may be
+    about to inject into a standing stack.
     """
 
     gone: bool = False
@@ -81,24 +81,26 @@ class Sight:
 
 
 def decide(sight: Sight, *, grace_s: float) -> Action:
-    """What to do next. Pure."""
+    """The next action. Pure; the order of the cases matters."""
     if sight.gone:
         return "leave"
     if sight.owner == "none":
         if sight.unowned:
             return "revert-unowned"
         return "watch" if sight.open_faults or sight.claimed else "leave"
+    # A run that ended in order released its lease. This comes before the owner's death, which follows within moments.
     if sight.released:
         return "finish" if sight.open_faults else "leave"
     if sight.owner == "dead" and sight.orphaned_for_s > grace_s:
         return "take-down"
     if sight.owner == "dead" or sight.lapsed:
+        # Take over also without an open fault: until its epoch is over, a hung owner can still apply one when it wakes.
         return "take-over" if sight.open_faults or not sight.fenced else "watch"
     return "revert-unowned" if sight.unowned else "watch"
 
 
 class Guardian:
-    """The guardian's loop over one stack: look, decide, act, wait; after a failure it waits longer and longer.
+    """The guardian's loop over one stack: look, decide, act, wait. The wait doubles after each failure.
 
     Construct it in the epoch of a run's owner, or with a standing stack's guardian lock held.
     """
@@ -121,19 +123,19 @@ class Guardian:
         self._claims: FileLock | None = None if stack.run_owned else lock_of(stack.folder, CLAIMS_LOCK)
 
     def close(self) -> None:
-        """Lets go of the claims' lock; the end of its process does that too."""
+        """Closes the claims lock. The end of the process would release it too."""
         if self._claims is not None:
             self._claims.close()
 
     def run(self) -> None:
-        """Watches until there is nothing to watch over any more."""
+        """Returns when `decide` says `leave`."""
         while (action := self._next()) != "leave":
             if action != "watch":
                 self._wait_s = self._after(done=asyncio.run(self._act(action)))
             time.sleep(self._wait_s)
 
     def _after(self, *, done: bool) -> float:
-        """How long to wait: the usual time after success, twice as long as before after each failure."""
+        """Seconds to wait: POLL_S after success, twice the last wait after a failure, at most RETRY_MAX_S."""
         return self._poll_s if done else min(2 * self._wait_s, RETRY_MAX_S)
 
     def _next(self) -> Action:
@@ -142,11 +144,11 @@ class Guardian:
         except LedgerError as error:
             if not Path(self.ledger.path).exists():
                 return "leave"
-            log.warning("%s", error)
+            log.warning("%s", error)  # a full disk or a busy file may pass; a guardian that gave up would protect nothing
             return "watch"
 
     def look(self) -> Sight:
-        """What can be seen now; a stack whose folder is gone is closed on the way."""
+        """Reads the ledger, lease, locks and process table. Closes the rows of a stack whose folder is missing."""
         stack = self.ledger.stack(self.stack_id)
         if stack.closed or not stack.folder.is_dir():
             self.ledger.close_stack(stack.id)
@@ -160,6 +162,8 @@ class Guardian:
             owner="alive" if alive else "dead",
             lapsed=lease is not None and lease.lapsed(),
             released=lease is not None and lease.released,
+            # A living owner may still be inside an apply, so it cannot be swept yet; its new epoch must do. Once it is
+            # dead, only a sweep shows that no late hold is left.
             fenced=stack.epoch > self._first_epoch if alive else stack.swept,
             orphaned_for_s=0.0 if alive else time.time() - self.ledger.mark_orphaned(stack.id),
             open_faults=bool(faults),
@@ -167,16 +171,17 @@ class Guardian:
         )
 
     def _is_claimed(self, claims: FileLock) -> bool:
-        """Whether a command claims the guardian or has just opened a fault; if not, the claims' lock is ours from now on."""
+        """Whether a command claims the guardian or has just opened a fault. When False, this process holds the claims lock."""
         if not claims.take():
             return True
-        if not self.ledger.open_faults(self.stack_id):  # asked again: with the lock no command can add one
+        # Read the ledger again: the earlier read was without the lock, and with it no command can open a fault.
+        if not self.ledger.open_faults(self.stack_id):
             return False
-        claims.take(shared=True)  # a share beside those of others: a lock is given back by taking less of it
+        claims.take(shared=True)  # downgrade: commands, which take it shared, may go on
         return True
 
     async def _act(self, action: Action) -> bool:
-        """Carries the action out; False when something is left to be done (and logged)."""
+        """Carries the action out. Returns False, and logs why, when something could not be undone."""
         stack = self.ledger.stack(self.stack_id)
         log.warning("%s: %s", stack.id, action)
         try:
@@ -199,23 +204,27 @@ class Guardian:
 
 
 def _overdue(faults: Sequence[FaultRecord]) -> tuple[str, ...]:
-    """Of a run's open faults those that its process should have reverted by now."""
+    """Ids of a run's open faults that are past their deadline: its process lives, but has not reverted them."""
     now_s = time.monotonic()
     return tuple(fault.id for fault in faults if fault.in_place and fault.overdue(now_s))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The guardian process. For a standing stack it leaves one behind that watches, unless the stack has one, and returns."""
+    """The guardian process of a run's stack: returns when it is done.
+
+    For a standing stack it forks a guardian that stays, unless the stack has one already, and returns at once.
+    """
     options = _parser().parse_args(arguments)
     path, make = options.ledger or ledger_path(), load_entry(options.make)
     with Ledger(path) as ledger:
         stack = ledger.stack(options.stack)
     if not stack.run_owned:
         lock = take_guardian_lock(stack.folder)
-        if lock is None or os.fork() != 0:  # our end tells the starter that a guardian, which has the lock, watches
+        # The parent's exit is the signal to the starter that a guardian watches. The flock belongs to the open file,
+        # which the child shares, so the lock passes to the child without a moment in which it is free.
+        if lock is None or os.fork() != 0:
             return
-    # Ctrl-C is for the process that is guarded. What is done is logged, not that nothing has to be.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the guarded process, not for its guardian
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     poll_s = min(max(options.lease_ttl_s / 6, 0.02), 1.0) if stack.run_owned else POLL_S
     with Ledger(path) as ledger:

@@ -1,20 +1,19 @@
 """Starting guardians: one for each run's stack, and exactly one for a standing stack with faults, at every moment.
 
-A run starts its guardian once. It is its child, and the run checks that it lives until its end.
+A run's guardian is a child of the run, which checks throughout that the guardian lives.
 
-A standing stack's guardian outlives the command that started it. Two locks in the stack's folder keep it to exactly one,
-without a moment in which there is none. Both are flock(2), which the kernel drops when their holder dies.
+A standing stack's guardian outlives the command that started it. Two file locks in the stack's folder ensure that there is
+exactly one while faults are open. Both are flock(2) locks, which the kernel releases when the holding process dies.
 
-    event                                       lock             mode                 held until
-    a guardian starts                           guardian.lock    exclusive, or leave  its end
-    a command looks for a guardian              guardian.lock    shared, or there is  at once; free means that there is
-                                                                 one                  none, and it starts one
-    a command is about to inject                claims.lock      shared, waited for   its end
-    the guardian has found no fault open        claims.lock      exclusive, or stay   its end, where still none is open
-                                                                                      then; else shared again
+    event                                  lock            mode        when granted                      when refused
+    a guardian starts                      guardian.lock   exclusive   watches, holds it until it exits  exits
+    a command looks for a guardian         guardian.lock   shared      releases it, starts a guardian    has a guardian
+    a command is about to inject           claims.lock     shared      holds it until it is done         waits
+    the guardian has found no open fault   claims.lock     exclusive   looks again; exits if none is     stays
+                                                                       open, else downgrades to shared
 
-So a command that comes while the guardian leaves waits for its end, finds none and starts the next. Of several guardians that
-start at once the first gets the lock and the others leave.
+A command that comes while the guardian is leaving waits for its exit, finds no guardian and starts the next. When several
+guardians start at once, the first gets the lock and the others exit.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ READY_FILE = "guardian.json"
 LOG_FILE = "guardian.log"
 GUARDIAN_LOCK = "guardian.lock"
 CLAIMS_LOCK = "claims.lock"
-LATE_S = 2.0  # how long a new guardian tries for a lock that a command may only be looking at
+LATE_S = 2.0  # how long a new guardian retries for a lock that a looking command holds for a moment
 READY_TIMEOUT_S = 20.0
 DEFAULT_MAKE = "brownout.harness.experiment.plugins:fault"
 
 
 @dataclass(frozen=True, slots=True)
 class GuardianHandle:
-    """A guardian that was started for a stack. A run whose guardian is not `alive` is not protected."""
+    """The guardian process of a run's stack. While it is not `alive`, the run is not protected."""
 
     process: subprocess.Popen[bytes]
     folder: Path
@@ -58,7 +57,7 @@ class GuardianHandle:
         return self.process.poll() is None
 
     def wait_ready(self, timeout_s: float = 10.0) -> None:
-        """Returns once the guardian watches; raises WorldError when it does not come up, and ends it."""
+        """Returns once the guardian watches. Raises WorldError, with its process ended, when it is not ready in time."""
         end_s = time.monotonic() + timeout_s
         while _ready_pid(self.folder) != self.pid:
             if not self.alive() or time.monotonic() > end_s:
@@ -68,7 +67,7 @@ class GuardianHandle:
             time.sleep(0.01)
 
     def wait(self, timeout_s: float = 10.0) -> int:
-        """Its exit code once it left, which it does when the lease is released; raises WorldError when it stays."""
+        """Waits until the guardian exits, as it does after the lease's release; its exit code. Raises WorldError."""
         try:
             return self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -85,7 +84,8 @@ def start_guardian(
 ) -> GuardianHandle:
     """Starts the guardian of a run's stack in its own session; call `wait_ready` before the first fault.
 
-    The stack must be in the ledger and its lease renewed already. `make` is the entry of what rebuilds faults.
+    The stack must be in the ledger with a renewed lease. `make` names, as `module:function`, what rebuilds a fault from its
+    kind and parameters.
     """
     path = ledger or ledger_path()
     with Ledger(path) as opened:
@@ -104,7 +104,7 @@ def _ready_pid(folder: Path) -> int:
 
 
 def lock_of(folder: Path, name: str) -> FileLock:
-    """A lock of the stack in `folder`; raises StackGone when the folder is not there any more."""
+    """The lock file `name` of the stack in `folder`, not taken yet; raises StackGone when the folder does not exist."""
     try:
         return FileLock(folder / name)
     except FileNotFoundError:
@@ -112,7 +112,10 @@ def lock_of(folder: Path, name: str) -> FileLock:
 
 
 class GuardianClaim:
-    """Held by a command while it may inject, so that no guardian leaves; a context manager. Waits for one that is leaving."""
+    """A context manager that a command holds while it may inject: the guardian does not leave meanwhile.
+
+    Entering waits for a guardian that is just leaving.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._lock = lock_of(folder, CLAIMS_LOCK)
@@ -126,17 +129,20 @@ class GuardianClaim:
 
 
 def is_watched(folder: Path) -> bool:
-    """True while a guardian watches the standing stack of that folder; raises StackGone."""
+    """Whether a guardian watches the standing stack in `folder`; raises StackGone."""
     with lock_of(folder, GUARDIAN_LOCK) as lock:
         return not lock.take(shared=True)
 
 
 def take_guardian_lock(folder: Path) -> FileLock | None:
-    """The lock that a standing stack's guardian holds for life, taken; None when another guardian has it. Raises StackGone."""
+    """Takes the lock that a standing stack's guardian holds until it exits; None when another guardian has it.
+
+    Raises StackGone.
+    """
     lock = lock_of(folder, GUARDIAN_LOCK)
     end_s = time.monotonic() + LATE_S
     while not lock.take():
-        # Where a share can be had, only commands that look for a guardian hold it, each for a moment.
+        # A guardian holds the lock exclusively. If a shared lock is granted, only looking commands hold it: try again.
         if time.monotonic() > end_s or not lock.take(shared=True):
             return None
         time.sleep(0.02)
@@ -144,9 +150,9 @@ def take_guardian_lock(folder: Path) -> FileLock | None:
 
 
 def ensure_guardian(stack: StackRecord, ledger: Path, *, make: str = DEFAULT_MAKE) -> None:
-    """Returns once a guardian watches the standing stack, started here or before; raises WorldError.
+    """Starts a guardian for the standing stack unless one watches, and returns once one does; raises WorldError.
 
-    It stays only while a GuardianClaim is held or a fault is open.
+    It stays only while a GuardianClaim is held or a fault is open, so call this with a claim held.
     """
     if is_watched(stack.folder):
         return

@@ -1,8 +1,8 @@
-"""Is the owner of a stack alive? The lease that its process renews.
+"""The lease by which the owner of a stack shows that it is alive: its process renews it.
 
 The lease is a small file in the stack's folder. Its time is the machine's monotonic clock, which every process of one
-boot shares; a lease of another boot has lapsed. Renewal by a thread proves that the process lives, not that it makes
-progress: against a runner that hangs, every fault has a deadline of its own in the ledger.
+boot shares; a lease from another boot has lapsed. A thread renews it, which proves that the process lives and not that it
+makes progress. Against a process that hangs, every fault has a deadline in the ledger.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LEASE_FILE = "lease.json"
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """A lease as read: renewed at `renewed_s` (monotonic) for `ttl_s`; `released` when its owner ended it in order."""
+    """A lease as read: renewed at `renewed_s` (monotonic) for `ttl_s`; `released` when its owner ended in order."""
 
     renewed_s: float
     ttl_s: float
@@ -31,13 +31,13 @@ class LeaseState:
     released: bool = False
 
     def lapsed(self, monotonic_s: float | None = None) -> bool:
-        """True when it was not renewed in time. A released lease cannot lapse any more."""
+        """Whether it was not renewed in time. A released lease never lapses."""
         now_s = time.monotonic() if monotonic_s is None else monotonic_s
         return not self.released and (self.boot != boot_id() or now_s - self.renewed_s > self.ttl_s)
 
 
 def read_lease(folder: Path) -> LeaseState | None:
-    """The lease of the stack in `folder`, None when there never was one; one that a power cut has emptied has lapsed."""
+    """The lease of the stack in `folder`; None when it never had one. A file that a power cut left empty is a lapsed lease."""
     try:
         return LeaseState(**json.loads((folder / LEASE_FILE).read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -68,7 +68,7 @@ class Lease:
 class LeaseRenewer:
     """Renews a lease every third of its life from a thread; a context manager that releases at the end.
 
-    `problem` is empty, or says why renewing failed (the guardian will then revert everything).
+    `problem` says why renewing failed, "" while it works. After a failure the lease lapses and the guardian reverts everything.
     """
 
     def __init__(self, lease: Lease) -> None:

@@ -1,17 +1,17 @@
 """The ledger of faults: written and fsynced before anything is touched, so that any process can undo after any crash.
 
-Theory. A fault is a row whose state walks the table `LEGAL` of ledger_records. `intended` is committed before the first
-carrier is touched; from then on, whatever dies, the row says what may be out there (kind, parameters, carriers) and every
-undo is "release this id". A row is *open* until it is `healed` or `defended`. Every command heals the open rows of dead owners
-before all else.
+Theory. A fault is a row whose state follows the table `LEGAL` of ledger_records. `intended` is committed before the first
+carrier is touched. From then on, whichever process dies, the row says what may be in place (kind, parameters, carriers), and
+an undo is "release this id on these carriers". A row is *open* until it is `healed` or `defended`. Every command first heals
+the open rows of dead owners.
 
 Fencing. Each stack has an epoch. A process that takes over from an owner (the guardian, a later command) raises it first. The
 old owner still has the old number, and `intend` and every forward step refuse it. Undo steps need no epoch: they are safe
-from any process, at any time. They never reopen a closed row either: undoing what is undone changes nothing.
+from any process, at any time. On a closed row they change nothing.
 
-Holders. The owner of a run's faults is the owner of its stack. A fault that is injected into a standing stack has an owner of
-its own, its `holder`: the command that put it there. Once that command has left it in place (`by_hand`) it has none, and ends
-at its deadline.
+Holders. The owner of a run's faults is the owner of its stack. A fault that a command injects into a standing stack is owned
+by that command, its `holder`. When the command leaves the fault in place (`by_hand`), it has no owner and ends at its
+deadline.
 
 Several processes share one file (WAL, synchronous=FULL, one immediate transaction per change). `:memory:` serves the
 simulation, whose carriers vanish with the process. `deadline_s` is the machine's monotonic clock: real time, whatever
@@ -37,11 +37,11 @@ _UNDOING: tuple[State, ...] = ("reverting", "reverted", "healed")
 
 
 class Fenced(BrownoutError):
-    """Another process took this stack over (the lease lapsed); its old owner may only undo."""
+    """Another process took the stack over, for example because the lease lapsed; the old owner may only undo."""
 
 
 class IllegalTransition(Exception):
-    """A step that the table of states does not allow: a bug of the caller."""
+    """A step that the table of states (`LEGAL`) does not allow."""
 
     def __init__(self, fault_id: str, old: State, new: State) -> None:
         super().__init__(f"fault {fault_id} cannot go from {old} to {new}")
@@ -87,12 +87,12 @@ class Ledger(LedgerFile):
         return self.stack(stack_id).epoch
 
     def let_go(self, stack_id: str) -> None:
-        """The stack has no owner from now on, though the process that brought it up may live on."""
+        """Clears the stack's owner: it is a standing stack from now on, also while the process that brought it up lives."""
         with self._change() as database:
             database.execute("UPDATE stacks SET owner_pid = 0, owner_started = '' WHERE id = ?", (stack_id,))
 
     def mark_orphaned(self, stack_id: str) -> float:
-        """Notes when the owner was first found dead, and returns that moment (wall clock)."""
+        """Records when the owner was first found dead, once only, and returns that moment (wall clock seconds)."""
         with self._change() as database:
             database.execute(
                 "UPDATE stacks SET orphaned_wall_s = coalesce(orphaned_wall_s, ?) WHERE id = ?",
@@ -101,12 +101,12 @@ class Ledger(LedgerFile):
         return self.stack(stack_id).orphaned_wall_s or 0.0
 
     def mark_swept(self, stack_id: str) -> None:
-        """Notes that the dead owner left nothing behind that the ledger believes undone."""
+        """Records that the carriers were searched for late holds since the owner died."""
         with self._change() as database:
             database.execute("UPDATE stacks SET swept = 1 WHERE id = ?", (stack_id,))
 
     def close_stack(self, stack_id: str) -> None:
-        """The stack is gone. Its open faults went with it: carriers live and die with their stack."""
+        """Closes a stack that no longer exists, and its open faults: their carriers ended with it."""
         for fault in reversed(self.open_faults(stack_id)):
             for step in _UNDOING:
                 self.advance(fault.id, step, evidence="the stack is gone and its carriers with it")
@@ -116,12 +116,12 @@ class Ledger(LedgerFile):
     # faults
 
     def intend(self, stack_id: str, epoch: int, intent: Intent) -> FaultRecord:
-        """Commits the intent and returns its row, whose id the carriers will know; raises Fenced for an old epoch.
+        """Commits the intent and returns its row, by whose id carriers will hold the fault; raises Fenced for an old epoch.
 
-        From now on a kill may leave a late hold behind, so the stack's carriers will have to be swept again.
+        From now on a killed owner may leave a late hold, so the stack counts as not swept.
         """
         with self._change() as database:
-            self._check_epoch(stack_id, epoch)
+            self._check_epoch(stack_id, epoch)  # inside of the transaction: no other process can raise the epoch in between
             (number,) = database.execute("SELECT count(*) + 1 FROM faults WHERE stack = ?", (stack_id,)).fetchone()
             fault_id = f"{stack_id}-{number:03d}-{_slug(intent.step)}"
             holder = intent.holder
@@ -137,7 +137,7 @@ class Ledger(LedgerFile):
         return self.fault(fault_id)
 
     def check(self, stack_id: str, epoch: int) -> None:
-        """Raises Fenced when `epoch` is not the stack's any more."""
+        """Raises Fenced when the stack's epoch has been raised above `epoch`."""
         with self._change():
             self._check_epoch(stack_id, epoch)
 
@@ -150,8 +150,8 @@ class Ledger(LedgerFile):
         with self._change() as database:
             now = self.fault(fault_id)
             if to in UNDO and not now.open:
-                return now
-            if to not in UNDO:
+                return now  # another process finished the undo first
+            if to not in UNDO:  # only forward steps are fenced; an undo must work from any process
                 self._check_epoch(now.stack, now.epoch)
             if to not in LEGAL[now.state]:
                 raise IllegalTransition(fault_id, now.state, to)
@@ -160,7 +160,7 @@ class Ledger(LedgerFile):
         return self.fault(fault_id)
 
     def keep_until(self, fault_id: str, deadline_s: float, *, by_hand: bool) -> FaultRecord:
-        """Sets when a fault in place ends, and `by_hand` lets go of its holder; one that is being undone stays as it is."""
+        """Sets the deadline of a fault in place; `by_hand` also clears its holder. A fault being undone is left unchanged."""
         with self._change() as database:
             database.execute(
                 "UPDATE faults SET deadline_s = ?, by_hand = ?, holder_pid = iif(?, NULL, holder_pid)"
@@ -177,15 +177,15 @@ class Ledger(LedgerFile):
         return fault_of(rows[0])
 
     def faults(self, stack_id: str) -> tuple[FaultRecord, ...]:
-        """Every fault that the stack ever had, in the order of their intents."""
+        """All faults of the stack, open and closed, in the order of their intents."""
         return tuple(fault_of(row) for row in self._rows("SELECT * FROM faults WHERE stack = ? ORDER BY number", stack_id))
 
     def open_faults(self, stack_id: str) -> tuple[FaultRecord, ...]:
-        """The stack's faults that may still be out there, in the order of their intents."""
+        """The stack's faults that are neither healed nor defended, in the order of their intents."""
         return tuple(fault for fault in self.faults(stack_id) if fault.open)
 
     def transitions(self, fault_id: str) -> tuple[tuple[State, float, str], ...]:
-        """The life of a fault: state, wall clock seconds, evidence."""
+        """Every step of a fault in order: state, wall clock seconds, evidence."""
         rows = self._rows("SELECT state, wall_s, evidence FROM transitions WHERE fault = ? ORDER BY rowid", fault_id)
         return tuple((row["state"], row["wall_s"], row["evidence"]) for row in rows)
 

@@ -1,7 +1,7 @@
-"""The ledger's file: its tables, how it is opened, changed and read, and how one of an earlier version is brought up to date.
+"""The ledger's file: its tables, opening, transactions, queries, and the upgrade from earlier versions.
 
 The stacks in an old ledger may still be up, so it is upgraded in place when it is opened, in one transaction. The version is
-SQLite's `user_version`; 0 is every ledger from before there was a version.
+SQLite's `user_version`; 0 stands for every ledger written before versions were recorded.
 """
 
 from __future__ import annotations

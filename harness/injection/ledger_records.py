@@ -20,7 +20,7 @@ LEGAL: Mapping[State, frozenset[State]] = {
     "intended": frozenset({"applied", "reverting"}),
     "applied": frozenset({"bitten", "reverting"}),
     "bitten": frozenset({"reverting"}),
-    # Owner and guardian may undo one fault at once: once undoing began, each may record whatever it got to.
+    # Owner and guardian may undo one fault at the same time, so each may record its own progress in any order.
     "reverting": UNDO,
     "reverted": UNDO,
     "stuck": UNDO,
@@ -49,10 +49,10 @@ class StackRecord:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What is about to be done; all of it is on disk before it is done.
+    """A fault that is about to be applied; written to disk before any carrier is touched.
 
-    `params` make the same fault again. `baseline` has the carriers' readings before it and what the fault's own look said.
-    `deadline_s` is monotonic. `holder` is the process that owns the fault, None for the owner of the stack.
+    `params` rebuild the fault. `baseline` has the carriers' readings and the fault's observation from before it.
+    `deadline_s` is monotonic. `holder` is the process that owns the fault, None when that is the owner of the stack.
     """
 
     step: str
@@ -66,9 +66,9 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRecord(Intent):
-    """One fault as the ledger has it: what was intended, and how far it got. `epoch` is the stack's at the intent.
+    """One fault in the ledger: what was intended, and its state. `epoch` is the stack's at the time of the intent.
 
-    `by_hand`: a command left it in place, so it has no owner, and it ends at its deadline.
+    `by_hand`: a command left it in place, so it has no owner and ends at its deadline.
     """
 
     id: str
@@ -85,11 +85,11 @@ class FaultRecord(Intent):
 
     @property
     def in_place(self) -> bool:
-        """True while it may hold something."""
+        """Whether a carrier may still be held for it."""
         return self.open and self.state != "reverted"
 
     def overdue(self, monotonic_s: float) -> bool:
-        """True when it has been held for longer than was intended."""
+        """Whether its deadline has passed."""
         return self.boot != boot_id() or monotonic_s > self.deadline_s
 
 

@@ -3,13 +3,14 @@
 Law: this file awaits nothing but the world's methods and a fault's verbs (which await nothing else either), so the same
 life cycle runs under asyncio and on the simulation's own kernel. Waits are on the world's clock.
 
-Proof, both ways. A bite is proven when the fault's own look says `bitten` after applying and did not say so before. A heal
-is proven when no carrier holds the fault's id any more and the look says `absent`. Some things make the second look
-undecidable and are allowed for: the effect is lasting by nature; it looked bitten before we came; a foreign hold sits on the
-carrier (reported, left alone); another fault of ours is still in place. In the last case the fault stays `reverted` and is
-confirmed once that one is gone.
+Proof of a bite: the fault's own observation (`observe`, here called a look) says `bitten` after the apply and did not before.
+Proof of a heal: no carrier holds the fault's id, and the look says `absent`. Some looks cannot prove a heal:
 
-Undo never depends on a fault's code: the ledger knows the carriers, and whatever a fault's own `revert` left is released.
+- the effect lasts by nature, or it looked bitten before the apply: `healed` once no carrier holds the id;
+- a foreign hold is on a carrier: `healed`, and the foreign hold is reported and left alone;
+- another fault of the stack is in place: the fault stays `reverted` and is confirmed once the other one is undone.
+
+Undo never depends on a fault's code: the ledger lists the carriers, and what a fault's own `revert` leaves is released there.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Applied:
     """How an apply ended. `applied` means in place without a proven bite (yet), `evidence` says why.
 
     `began_s`, `applied_s` and `bitten_s` are emulated times: just before the apply, just after it, and of the look that proved
-    the bite. `took_s` is network time from the first to the last. `foreign` lists holds of others, `carrier: id`.
+    the bite. `took_s` is network time from `began_s` to `bitten_s`. `foreign` lists other programs' holds as `carrier: id`.
     """
 
     fault_id: str
@@ -81,10 +82,10 @@ class _Look:
 
 
 class LifeCycle:
-    """Takes faults of one stack through their lives, in the epoch that the stack has when this is made.
+    """Applies and reverts faults of one stack, in the epoch that the stack has at construction.
 
     `tell` gets a notice of everything that happens. `make` rebuilds faults that an earlier process applied. `holder` is the
-    process that owns what is applied here, where that is not the stack's owner.
+    process that owns the faults applied here; None when that is the stack's owner.
     """
 
     def __init__(
@@ -110,11 +111,10 @@ class LifeCycle:
         return applied if applied.state == "defended" else await self.await_bite(record, fault, applied, patience_s=patience_s)
 
     async def intend(self, step: str, fault: Fault, *, until_s: float | None = None) -> FaultRecord:
-        """Writes to the ledger what is about to be done, and returns its row.
+        """Writes the intended fault to the ledger and returns its row; no carrier is touched.
 
-        `until_s` is the emulated time at which the schedule ends it (the guardian ends it soon after, if we do not; without
-        one it does so after LONGEST_HOLD_S of real time). Raises UsageError for a target that the stack does not have, Fenced
-        and LedgerError. Nothing is touched in any case.
+        `until_s` (emulated) is the schedule's end of the fault; soon after it the guardian ends it, without it after
+        LONGEST_HOLD_S of real time. Raises UsageError for a target that the stack does not have, Fenced and LedgerError.
         """
         carriers = fault.carriers(self.world.spec)
         baseline = {str(carrier): dict(await self.world.read(carrier)) for carrier in carriers}
@@ -136,7 +136,8 @@ class LifeCycle:
     async def apply(self, record: FaultRecord, fault: Fault) -> Applied:
         """Puts an intended fault in place: `applied`, or `defended` when the system refused it and nothing is held.
 
-        Raises WorldError and Fenced once what was done is undone. Cancelling it could let a hold arrive after its undo.
+        Raises WorldError and Fenced after undoing what was done. Must not be cancelled: a request on its way could put a hold
+        in place after the undo.
         """
         foreign = self._foreign(record.baseline["carriers"])
         if foreign:
@@ -147,6 +148,7 @@ class LifeCycle:
             began_s = self.world.now()
             await fault.apply(self.world, record.id)
             try:
+                # Refused when a guardian reverted the fault meanwhile. What this apply placed after that is undone below.
                 self.ledger.advance(record.id, "applied")
             except IllegalTransition as undone:
                 raise Fenced(f"{record.id} was undone by another process while it was being applied") from undone
@@ -180,7 +182,7 @@ class LifeCycle:
         return replace(applied, state="bitten", evidence=seen.evidence, bitten_s=bitten_s, took_s=took_s)
 
     def _deadline_s(self, until_s: float | None) -> float:
-        """The real moment at which the guardian ends the fault; emulated time only says how far away that is."""
+        """The monotonic time at which the guardian ends the fault. `until_s`, emulated, only says how far away it is."""
         if until_s is None:
             return self._monotonic() + LONGEST_HOLD_S
         return self._monotonic() + max(0.0, until_s - self.world.now()) / self.world.rate + DEADLINE_SLACK_S
@@ -199,7 +201,7 @@ class LifeCycle:
         return ""
 
     async def revert(self, fault_id: str) -> Reverted:
-        """Takes one fault away and looks for the heal. Safe to repeat; a fault that cannot be undone is `stuck`, not raised."""
+        """Undoes one fault and looks for the heal. Safe to repeat. A fault that cannot be undone ends `stuck`, not raised."""
         record = self.ledger.fault(fault_id)
         if not record.open:
             return Reverted(record.id, record.step, record.state, "it was undone before")
@@ -209,23 +211,24 @@ class LifeCycle:
         return await self._undo(record, fault)
 
     async def revert_all(self, only: Collection[str] | None = None) -> tuple[Reverted, ...]:
-        """Takes every open fault of the stack away (of `only` those), latest first; one that fails never stops the others.
+        """Undoes every open fault of the stack, or those of `only`, latest first. A failed undo never stops the others.
 
-        What was stuck or undecided gets a second chance once the others are gone, also what was undecided before.
+        Faults that ended stuck or undecided are tried once more after the others are undone.
         """
         ended: dict[str, Reverted] = {}
         for record in reversed(self.ledger.open_faults(self.stack_id)):
             if only is None or record.id in only:
                 ended[record.id] = await self.revert(record.id)
+        # Second pass. It includes `reverted` faults outside of `only`: their heal may have waited for what was just undone.
         for record in reversed(self.ledger.open_faults(self.stack_id)):
             if record.id in ended or (record.state == "reverted" and not self._others_in_place(record)):
                 ended[record.id] = await self._second_chance(record)
         return tuple(ended.values())
 
     async def sweep(self) -> tuple[str, ...]:
-        """Releases holds of ours that the ledger believes undone: left by an owner that was fenced in mid-apply.
+        """Releases late holds: holds of faults that the ledger has closed, left by an owner that was killed while applying.
 
-        To be run once that owner is dead. Returns `carrier: id` of each; raises WorldError.
+        Call it only once that owner is dead. Returns `carrier: id` of each hold released; raises WorldError.
         """
         closed = {record.id: record for record in self.ledger.faults(self.stack_id) if not record.open}
         swept: list[str] = []
@@ -257,7 +260,7 @@ class LifeCycle:
         return await self._confirm(record, fault, began_s)
 
     async def _release(self, record: FaultRecord, fault: Fault | None) -> str:
-        """Releases everything that the fault may hold; "" when nothing is held any more, else what went wrong."""
+        """Releases the fault's holds on all its carriers, in RELEASE_TRIES attempts; "" on success, else what went wrong."""
         problem = ""
         for attempt in range(RELEASE_TRIES):
             if attempt:
@@ -283,10 +286,11 @@ class LifeCycle:
         return "; ".join(problems)
 
     async def _confirm(self, record: FaultRecord, fault: Fault | None, began_s: float | None = None) -> Reverted:
-        """Looks until the heal is proven; `stuck` when it never is and nothing else explains that.
+        """Looks until the heal is proven; `stuck` when it never is and no other fault explains that.
 
-        `began_s`: when the release began, where a wait for other faults does not lie in between.
+        `began_s` is when the release began (emulated), None when no time is to be measured because other faults came between.
         """
+        # With other faults in place the look is often undecidable: do not hold their undo up with a long wait.
         patience_s = IMPATIENCE_S if self._others_in_place(record) else PATIENCE_S
         look = await self._heal_look(record, fault)
         for at_s in _moments(self.world, fault, patience_s):
@@ -302,39 +306,34 @@ class LifeCycle:
         return self._move(record, "stuck", look.evidence)
 
     async def _heal_look(self, record: FaultRecord, fault: Fault | None) -> _Look:
-        """One look after the release. The first line that fits decides:
+        """One look after the release: `healed`, `not-yet`, or `later` (to be repeated once other faults are undone).
 
-        what is seen                                          verdict
-        a carrier cannot be read                              later, if another fault of ours may be why; else not yet
-        a carrier still has the fault's id                    not yet
-        its own look proves nothing: its code is not there,   healed: that no carrier has the id is all there is to see
-        it lasts by nature, or it looked bitten before
-        the look says `absent`                                healed
-        the effect shows, another fault of ours is in place   later: the other may cause it
-        the effect shows, a foreign hold is on a carrier      healed: the foreign one causes it, and is left alone
-        the effect shows, and nothing explains it             not yet
+        The order of the cases matters: the first that applies decides.
         """
         try:
             readings = {str(carrier): await self.world.read(carrier) for carrier in record.carriers}
-        except WorldError as error:
+        except WorldError as error:  # another fault, such as a killed node, may be the reason
             return _Look("later" if self._others_in_place(record) else "not-yet", error.message)
         residue = [carrier for carrier, reading in readings.items() if record.id in reading["holds"]]
         if residue:
             return _Look("not-yet", f"still held on {', '.join(residue)}")
+        # A look would prove nothing: its code is missing, the effect lasts, or it was there before. The carriers decide.
         if fault is None or fault.lasting or _looked_bitten_before(record):
             return _Look("healed", "no carrier holds it any more; a look cannot tell more")
         seen = await _look(self.world, fault)
         if seen.state == "absent":
             return _Look("healed", seen.evidence)
+        # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
         if self._others_in_place(record):
             return _Look("later", f"released, while other faults are in place: {seen.evidence}")
+        # Another program may cause it. That is outside of this ledger and never ends by waiting.
         foreign = self._foreign(readings)
         if foreign:
             return _Look("healed", f"released; held by others and left alone: {', '.join(foreign)}")
         return _Look("not-yet", f"released, yet its effect stays: {seen.evidence}")
 
     def _others_in_place(self, record: FaultRecord) -> bool:
-        """True while another fault of the stack may hold something."""
+        """Whether another fault of the stack may hold a carrier."""
         rows = self.ledger.open_faults(self.stack_id)
         return any(row.id != record.id and row.in_place for row in rows)
 
@@ -344,7 +343,7 @@ class LifeCycle:
         return Reverted(record.id, record.step, now.state, evidence)
 
     def _fault_of(self, record: FaultRecord) -> Fault | None:
-        """The fault object, rebuilt when another process applied it; None when its code is not there any more."""
+        """The fault object, rebuilt when another process applied it; None when its code cannot be loaded."""
         if record.id not in self._faults and self._make is not None:
             try:
                 self._faults[record.id] = self._make(record.kind, record.params)
@@ -353,7 +352,7 @@ class LifeCycle:
         return self._faults.get(record.id)
 
     def _foreign(self, readings: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-        """What others did to carriers: holds of ids that the stack's ledger does not know, and what the world calls foreign."""
+        """`carrier: id` of foreign holds: ids that are not in the stack's ledger, and what the world reports as foreign."""
         ours = {row.id for row in self.ledger.faults(self.stack_id)}
         return tuple(
             f"{carrier}: {found}"
@@ -368,12 +367,12 @@ def _looked_bitten_before(record: FaultRecord) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """`value` as JSON has it; what JSON lacks becomes text."""
+    """`value` as plain JSON data; types that JSON lacks become strings."""
     return json.loads(json.dumps(value, default=str))
 
 
 async def _look(world: World, fault: Fault) -> Observation:
-    """The fault's own look; `unclear` when the world could not be asked."""
+    """The fault's own observation; `unclear` when the world does not answer."""
     try:
         return await fault.observe(world)
     except WorldError as error:

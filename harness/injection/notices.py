@@ -24,7 +24,7 @@ class Intended:
 
 @dataclass(frozen=True, slots=True)
 class ForeignHolds:
-    """Others hold the fault's carriers: `carrier: id` of each hold, which is left alone."""
+    """Other programs hold the fault's carriers: `carrier: id` of each hold. They are left alone."""
 
     what: ClassVar[str] = "foreign"
     record: FaultRecord
@@ -42,7 +42,7 @@ class InPlace:
 
 @dataclass(frozen=True, slots=True)
 class BiteSeen:
-    """The effect is there, proven by the fault's own look. `looks` has what each single look saw."""
+    """The effect is proven by the fault's own look. `looks` has what each single look saw."""
 
     what: ClassVar[str] = "bitten"
     record: FaultRecord
@@ -61,7 +61,7 @@ class BiteMissing:
 
 @dataclass(frozen=True, slots=True)
 class ActFailed:
-    """Something about the fault went wrong: its apply (it is undone next), its own revert or the loading of its code."""
+    """The fault's apply (it is undone next), its own revert, or the loading of its code failed."""
 
     what: ClassVar[str] = "failed"
     record: FaultRecord

@@ -1,11 +1,15 @@
-"""Healing what a dead process left behind: every command does it first, the guardian does it when an owner has died.
+"""Recovery of stacks whose owner died: every command does it first, the guardian does it as soon as an owner has died.
 
-The order is always the same: raise the stack's epoch (from then on its old owner can only undo), revert every open fault,
-and, once that owner is dead, sweep its carriers for a hold that it still put in place after the ledger had closed the row.
-A failed undo is never dropped: the row stays `stuck`, the command ends as left unsafe, and the next one tries again.
+The order is always the same:
 
-A standing stack has no owner, and each of its faults has an owner of its own: a command in the foreground, or none and a
-deadline. There only unowned faults are reverted, and the epoch stays, because other owners go on working.
+1. Raise the stack's epoch: from then on its old owner can only undo.
+2. Revert every open fault.
+3. Once the owner is dead, sweep the carriers for late holds: those it placed after the ledger had closed their rows.
+
+A failed undo is never dropped: the row stays `stuck`, the command ends as left unsafe, and the next command tries again.
+
+A standing stack has no owner. Each of its faults is owned by a command in the foreground, or left in place until a deadline.
+There only unowned faults are reverted, and the epoch is not raised, because it would fence the other commands too.
 """
 
 from __future__ import annotations
@@ -37,11 +41,11 @@ log = logging.getLogger("healing")
 
 @dataclass(frozen=True, slots=True)
 class Healed:
-    """What healing one stack came to: fault ids by how they ended; `problem` is empty when nothing is left.
+    """The result of healing one stack: fault ids by how they ended; `problem` is empty when nothing is left.
 
-    `gone`: the stack did not exist any more. `swept`: `carrier: id` of late holds that were found and released.
-    `released`: held by nothing any more, while other faults that stay in place hide whether they are healed.
-    `took_s`: network seconds until each was seen to be healed, where that was seen.
+    `gone`: the stack no longer existed. `swept`: `carrier: id` of late holds that were found and released.
+    `released`: faults that no carrier holds, and whose heal cannot be seen while other faults stay in place.
+    `took_s`: network seconds until each fault was seen to be healed, where that was seen.
     """
 
     stack: str
@@ -60,10 +64,9 @@ class Healed:
 
 
 async def attach_world(stack: StackRecord) -> World:
-    """The world of a stack that runs.
+    """The world of a running stack.
 
-    Raises StackGone when the stack does not run any more (what is left of a broken one is taken away first), WorldError
-    when it cannot be reached.
+    Raises StackGone when the stack no longer runs, after removing what is left of it; WorldError when it cannot be reached.
     """
     if not stack.folder.is_dir():
         raise StackGone(f"stack {stack.id} has no folder any more")
@@ -94,14 +97,13 @@ def load_entry(entry: str) -> Any:
 
 
 async def heal_leftovers(ledger: Ledger, attach: Attach, make: Make, *, grace_s: float = GRACE_S) -> tuple[Healed, ...]:
-    """What every command does first: reverts the faults without an owner, which is dead, has lost its lease or has let its
-    fault's deadline pass.
+    """Reverts every fault whose owner is dead, has lost its lease or has let the deadline pass; every command does this first.
 
-    Stacks that are gone are closed; a run's stack is taken down `grace_s` after its owner was first found dead. Returns
+    Stacks that no longer run are closed. A run's stack is taken down `grace_s` after its owner was first found dead. Returns
     one entry per stack that needed anything. Every stack is tried before LeftUnsafe is raised for what could not be undone.
     """
-    told = [await _heal_leftover(ledger, stack, attach, make, grace_s) for stack in ledger.stacks()]
-    healed = tuple(found for found in told if found is not None)
+    tried = [await _heal_leftover(ledger, stack, attach, make, grace_s) for stack in ledger.stacks()]
+    healed = tuple(found for found in tried if found is not None)
     require_whole(healed)
     return healed
 
@@ -120,7 +122,7 @@ async def _heal_leftover(ledger: Ledger, stack: StackRecord, attach: Attach, mak
     """Heals one stack; None when it needs nothing."""
     lease, alive = read_lease(stack.folder), stack.owner.alive()
     renewed = lease is None or not (lease.lapsed() or lease.released)
-    if alive and renewed:
+    if alive and renewed:  # its owner and its guardian look after it; to interfere would break a healthy run
         return None
     orphaned_for_s = 0.0 if alive else time.time() - ledger.mark_orphaned(stack.id)
     if stack.run_owned and orphaned_for_s > grace_s:
@@ -141,26 +143,29 @@ async def _heal_standing(ledger: Ledger, stack: StackRecord, attach: Attach, mak
 
 
 def unowned_faults(faults: Sequence[FaultRecord], now_s: float | None = None) -> tuple[str, ...]:
-    """Of the open faults of a stack without an owner the ids of those that have no owner of their own any more."""
+    """Ids of a standing stack's open faults that no living command owns and no coming deadline keeps in place."""
     at_s = time.monotonic() if now_s is None else now_s
     return tuple(fault.id for fault in faults if not _is_owned(fault, faults, at_s))
 
 
 def _is_owned(fault: FaultRecord, faults: Sequence[FaultRecord], now_s: float) -> bool:
+    # A living command reverts its own fault. The slack lets it do so at the deadline; after that it counts as hung.
     if fault.holder is not None and fault.holder.alive():
         return not fault.overdue(now_s - HOLDER_SLACK_S)
-    if fault.state == "reverted":  # it holds nothing; its heal is looked for once no other fault hides it
+    # Nothing is held. Until no other fault hides the effect, another look cannot prove the heal.
+    if fault.state == "reverted":
         return any(other.in_place for other in faults)
+    # Left in place on purpose. In any other state the command died in the middle of an apply or an undo.
     return fault.by_hand and fault.state in ("applied", "bitten") and not fault.overdue(now_s)
 
 
 def _to_sweep(ledger: Ledger, stack: StackRecord) -> bool:
-    """True when a dead process may have left a hold behind that was not looked for since."""
+    """Whether a dead process may have left a late hold that has not been searched for since."""
     return not stack.swept and bool(ledger.faults(stack.id)) and not _may_apply(ledger, stack)
 
 
 def _may_apply(ledger: Ledger, stack: StackRecord) -> bool:
-    """True while a living process may be in the middle of an apply."""
+    """Whether a living process may be in the middle of an apply."""
     holders = (fault.holder for fault in ledger.faults(stack.id))
     return stack.owner.alive() or any(holder is not None and holder.alive() for holder in holders)
 
@@ -174,10 +179,10 @@ async def heal_stack(
     only: Collection[str] | None = None,
     note: Note = log.info,
 ) -> Healed:
-    """Fences the stack's owner off and reverts everything that is open on it. May run twice, and beside another undo.
+    """Fences the stack's owner off and reverts all its open faults. Safe to repeat, and beside another undo.
 
-    With `only` those faults are reverted, and no owner is fenced off. Raises no WorldError: what could not be undone is
-    `stuck`, and why is in `problem`.
+    With `only`, just those faults are reverted and the owner is not fenced. Raises no WorldError: a fault that cannot be
+    undone is in `stuck`, the reason in `problem`.
     """
     if only is None:
         ledger.take_over(stack.id)
@@ -194,13 +199,14 @@ async def heal_stack(
     tried = {end.fault_id for end in ended}
     if not any(fault.in_place for fault in ledger.open_faults(stack.id) if fault.id not in tried):
         return _healed(stack.id, ended, swept, problem)
-    # Faults of other owners stay in place. They may hide a heal and put off the sweep; both are made up for once they end.
+    # Faults of other owners stay in place. They may hide a heal and delay the sweep, so neither counts as a problem here:
+    # both are done once those faults end.
     released = tuple(end.fault_id for end in ended if end.state == "reverted")
     return replace(_healed(stack.id, [end for end in ended if end.state != "reverted"], swept, ""), released=released)
 
 
 async def take_down(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, *, note: Note = log.info) -> Healed:
-    """Reverts what is open, then stops the whole stack and closes its rows. Raises no WorldError, as heal_stack."""
+    """Reverts the open faults, then stops the whole stack and closes its rows. Like heal_stack, raises no WorldError."""
     healed = await heal_stack(ledger, stack, attach, make, note=note)
     if healed.gone:
         return healed
@@ -217,7 +223,10 @@ async def take_down(ledger: Ledger, stack: StackRecord, attach: Attach, make: Ma
 
 
 async def _sweep(ledger: Ledger, stack: StackRecord, life: LifeCycle) -> tuple[tuple[str, ...], str]:
-    """Sweeps once the owner and every holder are dead: one that lives may still be in the middle of an apply."""
+    """Sweeps once the owner and every holder are dead; a living process may still be in the middle of an apply.
+
+    Returns `carrier: id` of the holds released, and what went wrong, "" if nothing did.
+    """
     if _may_apply(ledger, stack):
         return (), ""
     try:
@@ -229,7 +238,7 @@ async def _sweep(ledger: Ledger, stack: StackRecord, life: LifeCycle) -> tuple[t
 
 
 def _close_gone(ledger: Ledger, stack: StackRecord) -> Healed:
-    """Closes the rows of a stack that does not run any more, and takes what is left of its folder away."""
+    """Closes the rows of a stack that no longer runs, and removes what is left of its folder but the logs."""
     faults = tuple(fault.id for fault in reversed(ledger.open_faults(stack.id)))
     problem = ""
     try:
