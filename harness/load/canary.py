@@ -4,9 +4,9 @@
 host has its token cached, and a machine that has only just been scaled out. Each attempt makes a fresh credential, because the
 library keeps tokens in memory only, and leaves its retries as they are: one attempt can take 24 s of real time.
 
-Every attempt is one line of `canary-sync.jsonl` or `canary-async.jsonl`; the one under way when the process is told to stop
-is written with `unfinished` set. Sync and async credentials are different code with different errors, so each kind runs in
-a process of its own.
+Every attempt is one line of `canary-sync.jsonl` or `canary-async.jsonl`. An attempt that is under way when the process gets
+SIGTERM is written with `unfinished` set. Sync and async credentials are different code with different errors, so each kind
+runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LONGEST_MESSAGE = 300
 
 
 class CanaryConfig(FrozenModel):
-    """What one canary is told. `host_url` is the host node's URL for clients; `clock` as in a LoadPlan."""
+    """The configuration of one canary. `host_url` is the host node's URL for clients; `clock` as in a LoadPlan."""
 
     client: Kind
     host_url: str
@@ -89,7 +89,7 @@ def machines(config: CanaryConfig) -> Iterator[tuple[str, bool]]:
 
 
 def _become(config: CanaryConfig, machine: str) -> None:
-    """From here on this process believes that it runs on `machine`."""
+    """Sets this process's environment so that azure-identity takes it for a process on `machine`."""
     os.environ[AUTHORITY_VARIABLE] = f"{config.host_url.rstrip('/')}/{machine}"
 
 
@@ -98,7 +98,7 @@ def run_sync(config: CanaryConfig, log: Log) -> None:
     from azure.identity import ManagedIdentityCredential
 
     def stop(*_: object) -> None:
-        # Raised instead, it could be swallowed: msal has an `except:` around its request.
+        # An exception raised by the handler could be swallowed: msal has a bare `except:` around its request.
         log.end(unfinished=True)
         os._exit(0)
 

@@ -1,8 +1,7 @@
 """Child processes of the load: each in a process group of its own, each dying with its parent, none outliving `stop`.
 
-A child of its own group is not hit by the terminal's Ctrl-C, so the harness decides when the load ends. Should the
-harness be killed outright, the kernel kills the child (`base.processes.die_with_launcher`, which
-the child calls first).
+The terminal's Ctrl-C does not reach a child in another group, so the harness decides when the load ends. If the harness is
+killed, the kernel kills the child (`base.processes.die_with_launcher`, which the child calls first).
 """
 
 from __future__ import annotations
@@ -82,9 +81,9 @@ class Child:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """Kills the whole group at once and reaps the child; nothing when it has ended.
+        """Kills the whole group at once and reaps the child; does nothing when the child has ended.
 
-        A child that has been reaped no longer owns its group's number, so that number is not used again.
+        The group is not signalled after the child was reaped: the kernel may have given its number to another group.
         """
         if self._process.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
@@ -92,7 +91,7 @@ class Child:
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Ours without a user's LOCUST_* settings and proxies, which would bend the load, and with `brownout` importable."""
+    """The environment of this process, with `brownout` importable and without LOCUST_* and proxies, which change the load."""
     kept = {name: value for name, value in os.environ.items() if not _bends_load(name)}
     root = str(Path(brownout.__file__).parents[1])
     paths = [root, *filter(None, [kept.get("PYTHONPATH")])]

@@ -1,4 +1,4 @@
-"""Counts per second of a load: exact, small, and additive, so that workers can send them to whoever adds them up.
+"""Counts per second of a load: exact, small and additive, so that one process can add up the counts of all workers.
 
 A second is one of real time, numbered from the plan's start; an arrival counts in the second in which it was intended, however
 late it ends. Latencies are kept in logarithmic buckets five per cent wide.
@@ -27,7 +27,7 @@ def bucket_of(latency_ms: float) -> int:
 
 
 def percentile_ms(buckets: Mapping[int, int], share: float) -> float | None:
-    """The latency that `share` of those counted do not exceed, to within three per cent; None when there are none."""
+    """The latency that `share` of the counted requests do not exceed, to within three per cent; None without requests."""
     left = math.ceil(share * sum(buckets.values()))
     for bucket in sorted(buckets):
         left -= buckets[bucket]
@@ -38,7 +38,7 @@ def percentile_ms(buckets: Mapping[int, int], share: float) -> float | None:
 
 @dataclass(slots=True)
 class CohortCounts:
-    """What one cohort met: arrivals that fell due, how those that ended did, and how long they took."""
+    """Counts of one cohort: arrivals that fell due, how they ended, and their latencies by bucket."""
 
     planned: int = 0
     happened: int = 0
@@ -60,7 +60,7 @@ class CohortCounts:
 
 @dataclass(slots=True)
 class ObjectiveCounts:
-    """Requests that an objective is about, and those of them that were sent while it is judged."""
+    """Counts of the requests that an objective is about; `judged` are those sent within its windows."""
 
     total: int = 0
     bad: int = 0
@@ -149,7 +149,7 @@ class Tally:
         self._second(arrival.at_s).cohort(arrival.cohort).planned += 1
 
     def ended(self, arrival: Arrival, record: RequestRecord) -> None:
-        """Counts the end of one that `planned` was told of."""
+        """Counts the end of an arrival that `planned` has counted, in the second in which it was due."""
         counts = self._second(arrival.at_s)
         cohort = counts.cohort(record.cohort)
         if record.outcome == "happened":
@@ -184,9 +184,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a worker tells: a number that grows by one from report to report, its heartbeat, its new counts by second.
+    """A worker's report: its number (one more than the last), the heartbeat, and the new counts by second.
 
-    It has taken every arrival of its own before emulated time `reached_s`.
+    The worker has begun all its arrivals that are due before emulated time `reached_s`.
     """
 
     number: int

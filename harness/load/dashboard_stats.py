@@ -1,9 +1,9 @@
 """The statistics of a running load, in the one process to which all workers report.
 
-Laws. Counts are exact, and each arrival is counted once: a gap in the numbering of a worker's reports is a problem, and so is
-an arrival that was handed out and that no worker counted, or that two counted. A second is *settled* when each of its
-arrivals has ended and every worker has reported past it, or when it is too late for both. Figures and charts show settled
-seconds only, because a request that is slow to fail would look good for a while.
+Laws. Counts are exact, and each arrival is counted once. A gap in the numbers of a worker's reports is reported as a problem,
+and so is an arrival that was handed out and was counted by no worker, or by two. A second is *settled* when all its arrivals
+have ended and every worker has reported past it, or when the deadline for both is over. Figures and charts show settled
+seconds only: before that, requests that are slow to fail are missing, and the second would look too good.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ObjectiveState = Literal["met", "breached", "undecided"]
 
 @dataclass(slots=True)
 class Worker:
-    """One worker as it last reported: all its arrivals before `reached_s` have been taken."""
+    """One worker as it last reported: it has begun all its arrivals due before `reached_s`."""
 
     name: str
     beat: Heartbeat
@@ -99,11 +99,11 @@ class Board:
     # reports
 
     def absorb(self, worker: str, report: Report) -> None:
-        """Takes a worker's report; one that was taken already is left alone."""
+        """Adds a worker's report. A report that was added before is ignored."""
         beat = Heartbeat.parse(report.beat)
         known = self.workers.get(worker)
         last = known.number if known is not None else -1
-        if report.number <= last:
+        if report.number <= last:  # counts are additive, so a message that arrives twice must count once
             return
         self.lost_reports += report.number - last - 1
         self.workers[worker] = Worker(worker, beat, self._monotonic(), report.number, report.reached_s)
@@ -116,23 +116,23 @@ class Board:
                 self.settled = self._first = second
 
     def handed_out(self, times_s: Iterable[float]) -> None:
-        """Counts arrivals that some worker was told to send, by their intended times.
+        """Counts arrivals that were granted to workers, by their intended times.
 
-        Once this has been called, every arrival must be: what workers count is then compared with it.
+        From the first call on, workers' counts are compared with these, so every granted arrival must be passed here.
         """
         self._checks = True
         self._handed_out.update(map(self.seconds.of, times_s))
 
     def ends_now(self) -> None:
-        """The load is being stopped: of what has been handed out, what is not due yet will not be sent, and rightly so."""
+        """The load is being stopped: arrivals that were handed out and are not due yet will not be missed."""
         self._checked_until = self.seconds.of(self.now_s()) - 1
 
     def members(self) -> tuple[str, ...]:
-        """The workers that can be counted on now, in the order in which they came."""
+        """The workers that have reported within SILENT_S and have not left, in the order of their first reports."""
         return tuple(each.name for each in self.workers.values() if not each.gone and self.silent_s(each) < SILENT_S)
 
     def silent_s(self, worker: Worker) -> float:
-        """For how long a worker has not reported, in real seconds."""
+        """Real seconds since the worker's last report."""
         return self._monotonic() - worker.heard_s
 
     def now_s(self) -> float:
@@ -140,7 +140,7 @@ class Board:
         return self._clock.emulated_at(self._monotonic())
 
     def _amend(self, second: int, counts: Counts) -> None:
-        """Takes in what came too late for its second: from a worker that had not been heard of for a while."""
+        """Adds counts of a second that is settled already, from a worker that was silent for a while."""
         if second in self._missing:
             self._missing[second] -= counts.planned
         if self._span and second >= self._span[0][0]:
@@ -153,10 +153,14 @@ class Board:
     # time passes
 
     def tick(self, *, over: bool = False) -> None:
-        """Settles what can be; to be called about twice a second, and once when the load is `over`: then nothing is awaited."""
+        """Settles the seconds that are complete or overdue. Call it about twice a second.
+
+        Call it once more when the load is `over`: then every second up to now is settled.
+        """
         if self.settled is None:
             return
         now = self.seconds.of(self.now_s())
+        # A second is complete only if the slowest worker has reported past it: its count of arrivals is final then.
         reported = min((self._reported(self.workers[name]) for name in self.members()), default=now)
         overdue = math.inf if over else now - self.plan.deadline_ms / 1000 - _GRACE_S
         while self.settled < now:
@@ -172,6 +176,8 @@ class Board:
 
     def _settle(self, second: int, row: Counts) -> None:
         if self._checks and second < self._checked_until:
+            # More handed out than counted: a share was lost. Fewer: two workers sent the same. Late reports still amend it
+            # (`_amend`) until the second is KEEP_S old; only then is it final.
             self._missing[second] = self._handed_out.pop(second, 0) - row.planned
             old = self._missing.pop(second - KEEP_S, 0)
             self._old_left_out += max(0, old)
@@ -179,6 +185,7 @@ class Board:
         self._span.append((second, row.objectives))
         for number, counts in row.objectives.items():
             self._in_span.setdefault(number, ObjectiveCounts()).add(counts)
+        # The sliding window is a running sum: what leaves it is added once more with a minus sign.
         while self._span and self._span[0][0] <= second - self.plan.watch.span_s:
             for number, counts in self._span.popleft()[1].items():
                 self._in_span[number].add(ObjectiveCounts(-counts.total, -counts.bad, -counts.judged, -counts.judged_bad))

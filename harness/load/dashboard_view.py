@@ -93,7 +93,7 @@ def write_view(folder: Path, shown: View) -> None:
 
 
 def read_view(folder: Path) -> View | None:
-    """What `write_view` wrote last; None when there is nothing that can be read."""
+    """The view that `write_view` wrote last; None when it is missing or cannot be read."""
     try:
         return _VIEW.validate_json((folder / FILE_NAME).read_bytes())
     except (OSError, ValidationError):

@@ -88,11 +88,11 @@ class DrivenLoad:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; that of the process that has the dashboard."""
+        """The exit code of the process with the dashboard; None while it runs."""
         return self._child.exit_code
 
     async def wait_ready(self, within_s: float) -> None:
-        """Returns once the schedule is being run and the dashboard answers; raises WorldError."""
+        """Returns once the generator runs the schedule and the dashboard answers; raises WorldError after `within_s`."""
         deadline_s = time.monotonic() + within_s
         while not (self._beats.ready(max(1, len(self._workers))) and await self._dashboard_answers()):
             for child in (self._child, *self._workers):
@@ -123,13 +123,13 @@ class DrivenLoad:
         taken = await self._child.stop(((signal.SIGINT, patience_s), (signal.SIGTERM, 2.0)))
         if taken is not None and taken is not signal.SIGINT:
             self._found.append(f"the load generator did not stop when asked and was sent {taken.name}")
-        for worker in self._workers:  # their master has told them to
+        for worker in self._workers:  # the master has asked them to stop, so they are ending by themselves
             await worker.stop(((signal.SIGTERM, patience_s),))
         self._found += shared_problems(self._folder)
         self._check_complete()
 
     def kill(self) -> None:
-        """Ends it at once, whatever is lost; for when starting failed."""
+        """Kills the load's processes at once, losing unwritten records; for a start that failed."""
         self._stopped_at_s = time.monotonic()
         for child in (self._child, *self._workers):
             child.kill()
@@ -137,11 +137,11 @@ class DrivenLoad:
     def gauges(self) -> Mapping[str, float]:
         """`planned`, `issued`, `lag_p99_ms`, `cpu_share` (of its busiest 5 s), `late` and `faults`, all so far.
 
-        A generator that has fallen silent does not stop the plan: `planned` then grows with the time that passes.
+        While the generator is silent, `planned` is computed from the plan and the time instead.
         """
         latest = self._beats.latest()
         planned = sum(beat.planned for beat in latest)
-        if self._silent_s() > _OVERDUE_S:
+        if self._silent_s() > _OVERDUE_S:  # a generator that hangs must not look as if it had sent all that was due
             planned = max(planned, self._planned_by_now())
         return {
             "planned": float(planned),
@@ -204,8 +204,8 @@ class DrivenLoad:
 def find_locustfile() -> Path:
     """The Locust file, found without importing it; raises WorldError.
 
-    It is the module that the entry point names. The load's image holds our code without the metadata in which entry
-    points stand, and there it is the module of this distribution.
+    It is the module that the entry point names. The load's image has the code without package metadata, so without entry
+    points; there it is OWN_MODULE.
     """
     found = entry_points(group=ENTRY_POINT_GROUP, name=ENTRY_POINT_NAME)
     module = next((entry.module for entry in found), OWN_MODULE)
@@ -222,14 +222,14 @@ def find_locustfile() -> Path:
 
 
 def clear(folder: Path) -> None:
-    """Takes away what an earlier load may have left in a folder that is used again."""
+    """Removes the files of an earlier load from a folder that is used again."""
     for pattern in _LEFT:
         for path in folder.glob(pattern):
             path.unlink()
 
 
 def shared_problems(folder: Path) -> tuple[str, ...]:
-    """What the process that hands a plan out to several workers found, each a sentence."""
+    """The problems that the master has written into the folder, each a sentence."""
     try:
         return tuple(map(str, json.loads((folder / PROBLEMS_NAME).read_bytes())))
     except (OSError, ValueError):
@@ -266,7 +266,7 @@ def _plan_file(folder: Path) -> Path:
 
 
 def require_free(port: int) -> None:
-    """Raises UsageError when the dashboard, or a master, could not have this port."""
+    """Raises UsageError when the port is taken, so that neither the dashboard nor a master could bind it."""
     try:
         ports.require_free(port)
     except ports.NoPortError as taken:

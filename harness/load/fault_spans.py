@@ -25,7 +25,7 @@ MOST_SPANS = 200
 
 
 class FaultSpan(FrozenModel):
-    """One fault from when it was in place to when it was taken back (`until_s` None while it is). Times are emulated."""
+    """One fault from its apply to its revert (`until_s` None while it is in place). Times are emulated."""
 
     id: str
     name: str
@@ -55,7 +55,7 @@ def write_fault_spans(folder: Path, bands: FaultSpans) -> None:
 
 
 def read_fault_spans(folder: Path) -> FaultSpans | None:
-    """The folder's document; None when there is none that can be read."""
+    """The folder's document; None when it is missing or cannot be read."""
     try:
         return FaultSpans.model_validate_json((folder / FILE_NAME).read_bytes())
     except (OSError, ValidationError):

@@ -1,11 +1,13 @@
-"""Who sends which arrivals, when several workers share one plan.
+"""Grants: which worker sends which arrivals when several workers share one plan.
 
-Theory. The plan's time is handed out in slices, always some seconds ahead of the clock and never twice. In each slice
-every worker that is a member has one residue: arrivals whose index leaves remainder `position` when divided by `of`. Every
-worker knows the whole plan, so a slice and a residue say it all. A worker that joins gets part of the slices to come. One
-that is lost leaves undone what it had been granted and nothing else, and one that is cut off runs out of grants by
-itself. So shares never overlap, whatever becomes of messages and processes; what was left out is known, because the
-master counts the arrivals of every slice itself (brownout.harness.load.dashboard_stats).
+Theory. The master hands the plan's time out in slices, some seconds ahead of the clock and never twice. Within a slice each
+member worker gets one residue: the arrivals whose index modulo `of` is `position`. Every worker knows the whole plan, so a
+slice and a residue identify its arrivals. From this follows:
+
+- A worker that joins gets a share of later slices.
+- A worker that is lost leaves out what it was granted, and nothing else. A worker that is cut off runs out of grants.
+- Shares never overlap, whichever messages or processes are lost.
+- The arrivals left out are known: the master counts those of every slice itself (brownout.harness.load.dashboard_stats).
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from brownout.harness.load.models.model import Arrival
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Leave to send the arrivals of [from_s, until_s), emulated, whose index modulo `of` is `position`."""
+    """Permission to send the arrivals in [from_s, until_s), emulated, whose index modulo `of` is `position`."""
 
     from_s: float
     until_s: float
@@ -36,7 +38,7 @@ EVERYTHING = Grant(-math.inf, math.inf, 0, 1)
 
 
 class Schedule:
-    """A worker's arrivals in order of time, as far as they were granted."""
+    """A worker's own arrivals in order of time, up to the end of its last grant."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
@@ -46,7 +48,7 @@ class Schedule:
         self._begun = False
 
     def grant(self, grant: Grant) -> None:
-        """Takes a further slice, later than all before."""
+        """Adds a slice, which must be later than all slices before it."""
         self._grants.append(grant)
 
     @property
@@ -55,14 +57,15 @@ class Schedule:
         return self._begun and self._next is None
 
     def take_before(self, until_s: float) -> Arrival | None:
-        """Our next arrival before `until_s`; None when there is none, or none has been granted yet."""
+        """The worker's next arrival before `until_s`; None when there is none, or none has been granted yet."""
         if not self._begun and not self._begin():
             return None
+        # Both the plan's arrivals and the grants are in order of time, so one pass over the two finds every match.
         while (found := self._next) is not None and found.at_s < until_s:
             while self._grants and self._grants[0].until_s <= found.at_s:
                 self._grants.popleft()
             if not self._grants:
-                return None
+                return None  # not consumed: a later grant may give this arrival to this worker
             self._advance()
             if self._grants[0].has(found):
                 return found
@@ -74,7 +77,7 @@ class Schedule:
             continue
 
     def _begin(self) -> bool:
-        """Looks up where the first grant begins in the plan; False while there is none."""
+        """Positions the plan at the start of the first grant; False while there is no grant."""
         if not self._grants:
             return False
         self._begun = True
@@ -87,7 +90,7 @@ class Schedule:
 
 
 class Granter:
-    """Hands a plan's time out, `ahead_s` emulated seconds ahead of the clock."""
+    """Hands out the plan's time, up to `ahead_s` emulated seconds ahead of the clock."""
 
     def __init__(self, plan: LoadPlan, ahead_s: float) -> None:
         self._plan, self._ahead_s = plan, ahead_s
@@ -95,10 +98,10 @@ class Granter:
         self.granted_s = -math.inf  # until when everything has been handed out
 
     def hand_out(self, members: Sequence[str], now_s: float) -> Mapping[str, Grant]:
-        """The next slice, shared between the members; nothing when there is nobody or nothing left to share.
+        """The next slice by member, each with its residue; empty without members, or with no time left to hand out.
 
-        While there is nobody, the time of a plan that begins when its generator is ready is not handed out; that of any
-        other waits for whoever comes.
+        Time that passes without members is skipped in a plan made in blocks (a load by hand). In any other plan it is handed
+        out to the first members, and its arrivals are logged as late.
         """
         until_s = min(self._plan.end_s, now_s + self._ahead_s)
         from_s = max(self.granted_s, now_s) if self._waits else self.granted_s

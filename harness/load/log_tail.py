@@ -1,7 +1,7 @@
-"""Following logs that another process is still writing: whole lines only, each handed out once.
+"""Following logs that another process is still writing: whole lines only, each returned once.
 
-A line without its newline is left for later, because its writer may be in the middle of it or may have been killed
-there. A whole line that does not parse is counted and left out; the count belongs in a run's list of problems.
+A line without its newline is left for the next read: its writer may be in the middle of it, or may have been killed there. A
+whole line that does not parse is counted and left out; the count belongs in a run's list of problems.
 
 A load without an end keeps the newest `PARTS` parts of its log, each of about `PART_BYTES`; a run keeps everything.
 """
@@ -20,7 +20,7 @@ _FIELDS = frozenset(RequestRecord._fields)
 
 
 class LinesTail:
-    """The objects of one file of JSON lines, which need not exist yet."""
+    """Reads the objects of one JSON-lines file as it grows. The file need not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,11 +30,12 @@ class LinesTail:
 
     @property
     def torn(self) -> bool:
-        """True when the last read ended inside a line."""
+        """Whether the last read ended inside a line."""
         return bool(self._partial)
 
     def read(self) -> Iterator[dict[str, Any]]:
         """The lines completed since the last call, in order."""
+        # `split` leaves what follows the last newline as its last part: b"" after a whole line, else the torn one.
         *whole, self._partial = (self._partial + self._new_bytes()).split(b"\n")
         for line in whole:
             parsed = _parse(line)
@@ -79,9 +80,9 @@ class LogTail:
                 yield from self._record(raw)
 
     def _forget(self, gone: Iterable[Path]) -> None:
-        """Drops files that are no longer there: the log of a long load keeps its newest parts only."""
+        """Drops files that no longer exist: the log of a long load keeps its newest parts only."""
         for path in gone:
-            self._misshapen += self._tails.pop(path).unreadable
+            self._misshapen += self._tails.pop(path).unreadable  # the count of bad lines must not fall when a part goes
 
     def _record(self, raw: dict[str, Any]) -> Iterator[RequestRecord]:
         try:
@@ -91,10 +92,10 @@ class LogTail:
 
     @property
     def unreadable(self) -> int:
-        """Whole lines that were no request record."""
+        """The number of whole lines that were no request record."""
         return self._misshapen + sum(tail.unreadable for tail in self._tails.values())
 
     @property
     def torn(self) -> bool:
-        """True when a log ended inside a line at the last read."""
+        """Whether any log ended inside a line at the last read."""
         return any(tail.torn for tail in self._tails.values())

@@ -25,7 +25,7 @@ DEFAULT_SHOWN_S = 600
 
 
 def install(app: Flask, collector: Collector, *, token: str) -> None:
-    """Adds the strip and the page. Whoever has `token` may say which faults there are; nobody may when it is empty."""
+    """Adds the strip and the page. A request with the bearer `token` may replace the faults; with "" no request may."""
     app.register_blueprint(_pages(collector, token))
     app.after_request(_with_strip)
 

@@ -105,6 +105,7 @@ class Engine:
     def report(self) -> Report:
         """The counts since the last report, for the process that adds up those of all workers."""
         number, self._reports = self._reports, self._reports + 1
+        # An arrival that is due and not begun limits `reached_s`: its second is not complete, however late it is by now.
         now_s, behind = self._clock.now(), self._look(0.0)
         reached_s = now_s if behind is None else min(now_s, behind.at_s)
         return Report(number, reached_s, asdict(self._heartbeat()), tuple(self._tally.take()))
@@ -116,19 +117,20 @@ class Engine:
             if arrival is None:
                 if self._finished():
                     return
-                self._stopping.wait(timeout=_LOOK_S / 2)
+                self._stopping.wait(timeout=_LOOK_S / 2)  # a grant may come while this waits, so look again before it is due
                 continue
+            # Computed anew from the absolute schedule each time: neither oversleeping nor slow answers can add up to a drift.
             wait_s = self._due_s(arrival) - time.monotonic()
             if wait_s > 0:
                 self._stopping.wait(timeout=wait_s)
                 continue
             self._begin(self._take())
             burst += 1
-            if burst % _BURST == 0:  # lets the arrivals that were begun be sent before more of a backlog is begun
+            if burst % _BURST == 0:  # after a stall: let those already begun be sent before more of the backlog is begun
                 gevent.sleep(0)
 
     def _look(self, ahead_s: float) -> Arrival | None:
-        """Our next arrival if it is due within `ahead_s`. Later ones may still be granted to another worker."""
+        """The worker's next arrival if it is due within `ahead_s`. Later arrivals may still be granted to another worker."""
         if self._next is None:
             self._next = self._schedule.take_before(self._clock.emulated_at(time.monotonic() + ahead_s))
         return self._next
@@ -137,7 +139,7 @@ class Engine:
         return self._next is None and self._schedule.finished
 
     def _expire(self) -> None:
-        """Logs arrivals past their deadline as late. A plan in blocks waits for its generator: there they are skipped."""
+        """Logs arrivals past their deadline as late. In a plan in blocks, which has no arrivals while paused, skips them."""
         if self._plan.block_s is not None:
             self._next = None
             self._schedule.skip_to(self._clock.now())
@@ -190,7 +192,7 @@ class Engine:
             playing = begin(arrival, self._clients, self._clock.emulated_at(sent_s))
             return drive(playing, lambda node, request: self._send(node, request, deadline_s - time.monotonic()))
         except Exception as failed:  # an arrival without a line would be missing from every count
-            self._meter.issued -= 1
+            self._meter.issued -= 1  # it counts as a fault of the generator, which lowers the issued share
             self._meter.fault(f"{arrival.id}: {type(failed).__name__}: {failed}")
             if self._meter.faults <= _MOST_TRACEBACKS:
                 logging.getLogger(__name__).exception("arrival %s failed inside the generator", arrival.id)

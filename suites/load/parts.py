@@ -54,7 +54,10 @@ MakeEngine = Callable[[LoadPlan, int], Engine]
 
 
 def every(period_s: float, act: Callable[[], None]) -> None:
-    """Calls `act` for the life of the process. When it raises (the disk is full), the process ends: no figure would be true."""
+    """Calls `act` every `period_s` for the life of the process.
+
+    When it raises (a full disk), the process ends, because its figures would be wrong from then on.
+    """
 
     def forever() -> None:
         while True:
@@ -144,7 +147,7 @@ class Standalone:
     def __init__(self, environment: Environment, runner: Runner, plan: LoadPlan, folder: Path, make: MakeEngine) -> None:
         self.collector = Collector(runner, plan, folder)
         engine = make(plan, 0)
-        # A load by hand is not late for the time before it began: its first grant starts now.
+        # The clock of a load by hand may have started long ago. Its first grant starts now, so that nothing counts as late.
         engine.grant(EVERYTHING if plan.block_s is None else _from_now(self.collector.board))
         self._engine_runner = EngineRunner(runner, engine)
         events = environment.events
@@ -201,8 +204,9 @@ class Master:
         waits = self._plan.block_s is not None and not self._playing  # paused: slices that are not granted are not planned
         if waits or len(members) < self._awaited:
             return {}
-        self._awaited = 0
+        self._awaited = 0  # only the start waits for the expected number; later the load goes to the workers that are there
         grants = self._granter.hand_out(members, self.collector.board.now_s())
+        # All grants cover one slice. The master walks the whole slice too, to know how many arrivals the workers must count.
         for grant in list(grants.values())[:1]:
             self._all.grant(Grant(grant.from_s, grant.until_s, 0, 1))
             self.collector.board.handed_out(iter(self._take, None))
@@ -260,11 +264,12 @@ class LoadWorker:
     def _plan(self, environment: Environment, msg: Any, **_: Any) -> None:
         now_s = time.monotonic()
         asked_s, theirs_s = float(msg.data["asked_s"]), float(msg.data["monotonic_s"])
+        # The master read its clock somewhere within the round trip. Its middle is the best estimate, wrong by at most half.
         self._answers.append((now_s - asked_s, theirs_s - (asked_s + now_s) / 2))
         same = msg.data["boot"] == boot_id()
         self._told.set()
         if self._engine_runner is None and (same or len(self._answers) >= HELLOS):
-            ahead_s = 0.0 if same else min(self._answers)[1]
+            ahead_s = 0.0 if same else min(self._answers)[1]  # the shortest round trip has the smallest error
             plan = _on_our_clock(LoadPlan.model_validate(msg.data["plan"]), ahead_s)
             self._waits = plan.block_s is not None
             self._engine_runner = EngineRunner(self._runner, self._make(plan, self._runner.worker_index))
