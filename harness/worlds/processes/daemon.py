@@ -1,8 +1,8 @@
 """`python -m brownout.harness.worlds.processes.daemon SPEC.json`: the parent of a stack's processes, in its own session.
 
 It starts the sidecars, binds a port for every node, opens the supervisor socket in SPEC's folder and prints one JSON line:
-`{"ok": true, "ports": {...}, "sidecars": {NAME: PID}}` or `{"ok": false, "error": ...}`. Then it imports, once, all
-that nodes need, which is most of a start and leaves its starter time to make the links, and obeys the supervisor socket:
+`{"ok": true, "ports": {...}, "sidecars": {NAME: PID}}` or `{"ok": false, "error": ...}`. Then it imports, once, all that
+nodes need. This takes most of a start; meanwhile the starter makes the links. Then it serves the supervisor socket:
 
     launch                        reads SPEC again (now with the links) and starts all nodes
     status                        every node and sidecar as it is
@@ -11,8 +11,8 @@ that nodes need, which is most of a start and leaves its starter time to make th
     release       node id
     stop                          ends everything
 
-The stack outlives the process that started the daemon. When the daemon ends, in whatever way, the kernel ends all that it
-started. A daemon that gets no `launch` within a minute has lost its starter and ends.
+The stack outlives the process that started the daemon. However the daemon ends, the kernel ends all processes that it
+started. A daemon that gets no `launch` within LAUNCH_TIMEOUT_S assumes that its starter is dead and ends.
 """
 
 from __future__ import annotations
@@ -144,6 +144,7 @@ class Daemon:
             supervisor_socket.write_line(connection, answer)
         except (OSError, ValueError) as broken:
             print(f"a request on the supervisor socket broke off: {broken}", file=sys.stderr)  # noqa: T201  # the log
+        # The answer is sent by now. A failed launch ends the daemon too: it left no node, and the starter gives up.
         if command == "stop" or (command == "launch" and not self._launched):
             raise Stopped
 
@@ -177,7 +178,7 @@ class Daemon:
 
 
 def import_node_code() -> ServeNode:
-    """What a node's process runs. The first call is slow and is made by the parent, so that forks need none."""
+    """The function that a node's process runs. The first call imports it, in the parent, so that forks find it imported."""
     from brownout.identity.server.serve import run_node
 
     return run_node
@@ -225,7 +226,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _report(line: Reply, log: Path) -> None:
-    """Prints the line that the starter waits for; from here on standard output is the log."""
+    """Prints the line that the starter waits for, then redirects standard output and error to `log`."""
     sys.stdout.write(orjson.dumps(line).decode() + "\n")
     sys.stdout.flush()
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -55,7 +55,7 @@ class ProcessStack:
     def write(self) -> None:
         row = {"schema": SCHEMA, "world": "processes", **asdict(self), "folder": str(self.folder)}
         content = orjson.dumps(row, option=orjson.OPT_INDENT_2)
-        # durable: the only place that names the stack's processes to those who end it
+        # durable: only by this file can a later command find the stack's processes and end them
         replace_whole(self.folder / RECORD_NAME, content, durable=True, mode=OWNER_ONLY)
 
 
@@ -106,7 +106,7 @@ def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binar
         running = _await_report(running, answer)
         _await_toxiproxy(running, api_port)
         links = _make_links(Toxiproxy(running.toxiproxy_url), stack, running.ports)
-        served = _linked(served, links, Clock.starting_now(epoch_s, rate))
+        served = _linked(served, links, Clock.starting_now(epoch_s, rate))  # the clock starts anew: bringing up took time
         check_topology(served, running.ports)
         write_served(folder / SPEC_NAME, served)
         ask(folder, "launch")
@@ -118,6 +118,7 @@ def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binar
 
 def take_down(running: ProcessStack) -> None:
     """Ends every process of the stack and removes its secrets; logs stay. May run twice; raises WorldError."""
+    # Listed first: once the daemon is dead, the kernel no longer says which processes were its children.
     everyone = (running.daemon, *system.children(running.daemon.pid), *running.sidecars)
     if running.daemon.alive():
         try:
@@ -144,15 +145,15 @@ def ask(folder: Path, command: str, **details: Any) -> Mapping[str, Any]:
 
 
 def check_topology(served: ServedStack, ports: Mapping[str, int]) -> None:
-    """Raises WorldError unless every address that a node or client gets is a proxy's, one proxy for each link."""
+    """Checks that every address given to a node or client is a proxy's, with one proxy for each link; raises WorldError."""
     wanted = {str(link) for link in served.stack.links()}
     if served.links.keys() != wanted or len(set(served.links.values())) != len(wanted):
         raise WorldError("the stack's links and their proxies are not one to one")
     own = {f"{HOST}:{port}" for port in ports.values()}
-    told = {address for node in served.stack.nodes() for address in served.addresses_for(node).values()}
-    told |= {url.removeprefix("http://") for url in served.stack.public_urls.values()}
-    if told & own or not told <= set(served.links.values()):
-        raise WorldError(f"a node or client would go round its link, at {', '.join(sorted(told & own))}")
+    given = {address for node in served.stack.nodes() for address in served.addresses_for(node).values()}
+    given |= {url.removeprefix("http://") for url in served.stack.public_urls.values()}
+    if given & own or not given <= set(served.links.values()):
+        raise WorldError(f"a node or client would go round its link, at {', '.join(sorted(given & own))}")
 
 
 def _check(folder: Path, binary: Path) -> None:
@@ -173,7 +174,7 @@ def _free_port() -> int:
 
 
 def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
-    """Starts the daemon and records it; also returns the handle on which its first line will come."""
+    """Starts the daemon and records it. Also returns the file descriptor from which its first line can be read."""
     (folder / LOG_FOLDER).mkdir(mode=0o700, exist_ok=True)
     reader, writer = os.pipe()
     log = str(folder / LOG_FOLDER / OWN_LOG)
@@ -190,6 +191,7 @@ def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
         raise WorldError(f"{sys.executable} cannot be started: {failed}", hint=_HINT) from failed
     finally:
         os.close(writer)
+    # Recorded before anything else: if this process is killed now, a later command finds the daemon and can end it.
     daemon = ProcessId.of(pid) or ProcessId(pid, "")
     running = ProcessStack(folder, daemon, f"http://{HOST}:{api_port}")
     running.write()
@@ -263,7 +265,7 @@ def _last_lines(running: ProcessStack, log: str) -> str:
 
 
 def _reap(pid: int) -> None:
-    """Takes the daemon's exit status if it is a child of this very process."""
+    """Reaps the daemon if it is a child of this process; otherwise its parent or init does."""
     try:
         os.waitpid(pid, 0)
     except ChildProcessError:

@@ -79,8 +79,8 @@ class NodeProcess:
 class Supervisor:
     """All nodes of one stack. `run_node(name, listener, starting)` is what a forked process runs until it ends.
 
-    It sends one byte on `starting` once it accepts connections, and receives one when all that were started with it do.
-    `taken` are ports that no node gets because a sidecar binds them. Not safe for threads: one caller at a time.
+    A node sends one byte on `starting` once it accepts connections, and receives one byte once all nodes started with it do.
+    `taken` are ports that no node gets, because sidecars bind them. Not thread-safe: one caller at a time.
     """
 
     def __init__(self, names: Iterable[str], logs: Path, run_node: RunNode, *, taken: Collection[int] = ()) -> None:
@@ -114,7 +114,7 @@ class Supervisor:
     def reap(self) -> None:
         """Records the exit code of every node that has ended by itself."""
         for process in self.processes.values():
-            if process.pid:
+            if process.pid:  # each by its number: waiting for any child would also take the exit codes of sidecars
                 pid, status = os.waitpid(process.pid, os.WNOHANG)
                 if pid:
                     process.pid, process.ended = 0, os.waitstatus_to_exitcode(status)
@@ -133,7 +133,7 @@ class Supervisor:
             raise SupervisorError(f"a process cannot be {effect.effect}; it can be {' or '.join(EFFECTS)}")
         if process.state == "dead":
             raise SupervisorError(_exit_report(process))
-        process.holds[fault_id] = effect
+        process.holds[fault_id] = effect  # stays when `_settle` fails, so that a release of this id can repair the node
         self._settle(process)
         return process.report()
 
@@ -165,6 +165,7 @@ class Supervisor:
         if not process.pid:
             self._await_ready({process.name: self._fork(process)})
         pause = process.wanted == "paused"
+        # Both signals may be sent to a process that is in that state already. SIGSTOP works asynchronously: await it below.
         os.kill(process.pid, signal.SIGSTOP if pause else signal.SIGCONT)
         if not system.await_true(lambda: system.stopped(process.pid) == pause, STATE_TIMEOUT_S):
             raise SupervisorError(f"{process.name} (process {process.pid}) did not become {process.wanted}")
@@ -186,13 +187,13 @@ class Supervisor:
         # Accepted connections inherit it: those in TIME_WAIT after a kill must not keep the next process from the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         ours, theirs = socket.socketpair()
-        parent_pid = os.getpid()
+        parent_pid = os.getpid()  # read before the fork: the child compares it with its parent, to see whether that has died
         pid = os.fork()
         if pid == 0:
             _run_forked(process, listener, theirs, parent_pid, self._run_node)
         process.pid, process.ended = pid, None
-        theirs.close()
-        listener.close()
+        theirs.close()  # the child is its only holder now: if it dies before it sends its byte, `ours` reads as closed
+        listener.close()  # so that the port refuses once the child is dead
         return ours
 
     def _await_ready(self, waiting: Mapping[str, socket.socket]) -> None:
@@ -205,7 +206,7 @@ class Supervisor:
         with ExitStack() as open_ends:
             for starting in waiting.values():
                 open_ends.enter_context(starting)
-            while names:
+            while names:  # readable means a byte (the node is ready) or the end of the stream (it has died)
                 events = poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000)
                 if not events:
                     late = self.processes[next(iter(names.values()))]
@@ -221,7 +222,7 @@ class Supervisor:
         """Raises SupervisorError where a process closed its end instead of sending its byte."""
         if received:
             return
-        _, status = os.waitpid(process.pid, 0)  # its end is closed: it is ending
+        _, status = os.waitpid(process.pid, 0)  # returns soon: the other end is closed, so the process is ending
         process.pid, process.ended = 0, os.waitstatus_to_exitcode(status)
         raise SupervisorError(_exit_report(process))
 
@@ -233,6 +234,7 @@ def _run_forked(
     code = 1
     try:
         system.die_with_parent(parent_pid, process.name)
+        # The daemon's handlers and wake-up handle came with the fork; in a node they would stop the whole stack.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
@@ -241,13 +243,14 @@ def _run_forked(
         gc.enable()
         run_node(process.name, listener, starting)
         code = 0
+    # Nothing may leave this function: the caller's frames are the daemon's, and would go on as a second daemon.
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
     except BaseException:
         traceback.print_exc()
     finally:
         sys.stderr.flush()
-        os._exit(code)
+        os._exit(code)  # no `sys.exit`: the daemon's own exit handlers, inherited by the fork, must not run here
 
 
 def _redirect(log: Path) -> None:

@@ -1,19 +1,19 @@
 """Toxiproxy as a carrier of holds: the only file that knows its client library, its API and its server process.
 
-Theory. A proxy itself stores the set of holds on it (brownout.harness.worlds.toxiproxy.holds has the encoding and the meaning
-of each effect). Order makes any crash repairable: a marker is written before its effect and removed after it, so
-an effect of ours always has a marker, also after a crash in between, and releasing that id again completes the change.
+Theory. Each proxy stores the set of holds on it, as markers (brownout.harness.worlds.toxiproxy.holds has the encoding and the
+meaning of each effect). A marker is written before its effect and removed after it. So after a crash at any point every
+effect still has its marker, and releasing that id again completes the change.
 
-Two processes may work on one proxy (a runner and the guardian). A file lock keeps their changes apart; it is waited for
-a short while only, because a runner that was paused in mid-change must not keep a guardian from reverting. So each also
-computes the effects anew from a fresh read until a read shows that set and effects agree.
+Two processes may change one proxy at once (a runner and the guardian). A file lock separates their changes. The wait for it
+is short, because a runner that was paused in the middle of a change must not keep a guardian from reverting. As the lock may
+be missing, each change also repeats "read, compute the effects, write" until a read shows that markers and effects agree.
 
 Toxics with other names, and a proxy disabled without a `refuse` marker, are foreign: reported, never touched.
 How the server and its Python client behave: docs/reference/toxiproxy.md.
 
 The library (toxiproxy-python) has one host and port for the whole process, has no time-outs, obeys proxy
 variables, ignores 5xx and cannot PATCH or populate in one request. Here its calls go one at a time with the address set
-anew, its `requests` is replaced by a guarded one, and what it cannot do is asked of the server through that same one.
+anew. Its `requests` is replaced by a guarded one, which also makes the requests that the library cannot.
 """
 
 from __future__ import annotations
@@ -201,8 +201,9 @@ class Toxiproxy:
             seen = self._see(name)
             was_refused = is_refused(seen.holds().values())
             outdated = seen.markers_of(fault_id) - {marker}
-            if marker not in seen.markers:
+            if marker not in seen.markers:  # the marker first: from here on a crash leaves something that a release finds
                 _add(name, marker, MARKER)
+            # Replacing: reach the new effects while the old marker still exists, and only then remove it.
             if outdated:
                 self._converge(name, was_refused=was_refused, ignoring=outdated)
                 for marker in outdated:
@@ -238,7 +239,7 @@ class Toxiproxy:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """The lock for changes of links; after a limited wait it goes on without the lock."""
+        """Takes the lock for changes of links; after TURN_TIMEOUT_S the block runs without it."""
         folder = state_dir() / "locks"
         folder.mkdir(exist_ok=True)
         with FileLock(folder / f"toxiproxy-{self._host}-{self._port}") as lock:
@@ -255,7 +256,7 @@ class Toxiproxy:
 
     def _made(self, proxy: Any, name: str, upstream: str) -> str:
         if proxy is None or not proxy.enabled or proxy.upstream != upstream:
-            raise ToxiproxyError(f"Toxiproxy at {self._where} did not make the proxy {name} as told")
+            raise ToxiproxyError(f"Toxiproxy at {self._where} did not make the proxy {name} as asked")
         return str(proxy.listen)
 
     def _destroy_all(self, server: Any, names: Mapping[str, object]) -> None:
@@ -286,14 +287,17 @@ class Toxiproxy:
         return Seen(bool(proxy["enabled"]), proxy["listen"], proxy["upstream"], markers, toxics, tuple(sorted(foreign)))
 
     def _converge(self, name: str, *, was_refused: bool, ignoring: frozenset[str] = frozenset()) -> Seen:
-        """Makes the toxics those of the proxy's markers (less `ignoring`) and returns the read that shows it.
+        """Changes the toxics to those that the proxy's markers, less `ignoring`, ask for; returns the read that shows it.
 
-        A disabled proxy is enabled only where a `refuse` of ours was: in other cases another program disabled it.
+        `was_refused`: whether the proxy had a `refuse` marker before the change. Raises ToxiproxyError when another process
+        keeps changing the proxy.
         """
         for _ in range(_CONVERGE_ATTEMPTS):
+            # Never trust the last write: another process may have written since. Only a read in full agreement ends the loop.
             seen = self._see(name)
             holds = seen.holds(ignoring=ignoring)
             wanted, refuse = wanted_toxics(holds), is_refused(holds.values())
+            # A disabled proxy is enabled only if a `refuse` of ours disabled it; else another program did.
             enabled = False if refuse else seen.enabled or was_refused or is_refused(seen.holds().values())
             if (wanted, enabled) == (seen.toxics, seen.enabled) and not hidden_resets(tuple(seen.toxics)):
                 return seen
@@ -310,6 +314,8 @@ class Toxiproxy:
             elif present[toxic] != asked:
                 path = f"/proxies/{quote(name, safe='')}/toxics/{quote(toxic, safe='')}"
                 _calls.patch(self.api_url + path, json={"attributes": dict(asked.attributes)})
+        # Toxiproxy runs toxics in the order of their creation. A stall that was there before a reset swallows the bytes that
+        # should trigger the reset. It is removed here; the next round of `_converge` adds it again, behind the reset.
         standing = (*present, *(toxic for toxic in wanted if toxic not in present))
         for toxic in (*(toxic for toxic in present if toxic not in wanted), *hidden_resets(standing)):
             _remove(name, toxic)
@@ -325,7 +331,7 @@ def _add(name: str, toxic: str, asked: Toxic) -> None:
     try:
         _handle(name).add_toxic(name=toxic, type=asked.type, stream=asked.stream, attributes=attributes)
     except ToxiproxyError as failed:
-        if failed.status != 409:  # another process was quicker: the read that follows decides
+        if failed.status != 409:  # 409: another process has added it; the read that follows decides
             raise
 
 
@@ -333,7 +339,7 @@ def _remove(name: str, toxic: str) -> None:
     try:
         _handle(name).destroy_toxic(toxic)
     except ToxiproxyError as failed:
-        if failed.status != 404:  # gone already; a missing proxy shows in the read that follows
+        if failed.status != 404:  # 404: removed already; if it is the proxy that is missing, the read that follows shows it
             raise
 
 

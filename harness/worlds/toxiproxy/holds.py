@@ -78,11 +78,13 @@ def is_effect_name(name: str) -> bool:
 def wanted_toxics(holds: Mapping[str, LinkEffect]) -> dict[str, Toxic]:
     """The toxics that a set of holds asks for, by name, in the order in which they must stand; a pure function of the set."""
     reset = streams_of(holds.values(), "reset")
-    stalled = reset | streams_of(holds.values(), "stall")
+    stalled = reset | streams_of(holds.values(), "stall")  # behind each reset stands a `timeout` toxic (see above)
     wanted = {_RESET_NAME[stream]: Toxic(stream, "reset_peer", (("timeout", 0),)) for stream in STREAMS if stream in reset}
     wanted |= {_STALL_NAME[stream]: Toxic(stream, "timeout", (("timeout", 0),)) for stream in STREAMS if stream in stalled}
     for fault_id, effect in holds.items():
         for stream in effect.streams():
+            # One toxic per hold, so that latencies add up and each release takes away its own. None on a reset stream: it
+            # carries nothing, and delayed bytes would only put off the reset.
             if effect.effect == "slow" and stream not in reset:
                 numbers = (("jitter", effect.jitter_ms), ("latency", effect.latency_ms))
                 wanted[f"{fault_id}|latency|{stream}"] = Toxic(stream, "latency", numbers)
@@ -90,7 +92,10 @@ def wanted_toxics(holds: Mapping[str, LinkEffect]) -> dict[str, Toxic]:
 
 
 def hidden_resets(names: Sequence[str]) -> tuple[str, ...]:
-    """The stalls, of effects in the order in which they stand, that swallow what a reset behind them should see."""
+    """The stall toxics that stand before the reset of the same stream, `names` being in the order of the proxy.
+
+    Such a stall swallows the byte on which the reset would act.
+    """
     places = {name: place for place, name in enumerate(names)}
     return tuple(
         _STALL_NAME[stream]
@@ -112,6 +117,7 @@ class Seen:
 
     def holds(self, *, ignoring: frozenset[str] = frozenset()) -> dict[str, LinkEffect]:
         """Holds by fault id, less some markers; where a crash left two markers of one id, the newer counts."""
+        # Toxiproxy lists toxics in the order of their creation, and in a dict the later pair wins.
         return dict(owned for marker, owned in self.markers.items() if marker not in ignoring)
 
     def markers_of(self, fault_id: str) -> frozenset[str]:

@@ -172,7 +172,7 @@ def go_command(
         "GOCACHE": str(folder / "gocache"),
         "GOTOOLCHAIN": "local",
     }
-    # Go's module cache is read-only unless told otherwise, and could not be removed with the folder.
+    # By default Go's module cache is read-only, and could not be removed with the folder.
     return str(go), {**caches, "GOFLAGS": "-trimpath -modcacherw"}
 
 
