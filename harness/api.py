@@ -8,6 +8,7 @@ itself could not go on; the error's `run_folder` then holds what happened, concl
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from brownout.harness.errors import BrownoutError
@@ -28,15 +29,19 @@ from brownout.harness.worlds.catalog import SIMULATION, live_world
 __all__ = ["Options", "Outcome", "PreparedRun", "carry_out", "prepare", "run"]
 
 
+Meanwhile = Callable[[], object]
+
+
 def run(experiment: Experiment, options: Options, *, sink: ProgressSink | None = None, source: str = "") -> Outcome:
     """Prepares the experiment and carries it out; raises what `prepare` and `carry_out` raise."""
     return carry_out(prepare(experiment, options, source=source), sink=sink)
 
 
-def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None) -> Outcome:
+def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwhile: Meanwhile | None = None) -> Outcome:
     """Carries a prepared run out; raises UsageError before anything is started, BrownoutError when the harness failed.
 
-    Ctrl-C ends the run early: everything is reverted, and the outcome is `interrupted`.
+    `meanwhile` is called once the run itself is over, while its control runs are still simulated in other processes: for
+    what the caller will need next. Ctrl-C ends the run early: everything is reverted, and the outcome is `interrupted`.
     """
     _require_machine(prepared.options)
     folder = new_run_folder(prepared)
@@ -50,6 +55,8 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None) -> Out
                 completed = _run_live(prepared, folder, sink)
             if completed:
                 controls.start()
+            if completed and meanwhile is not None:
+                meanwhile()
             result = _conclude(prepared, folder, controls.results() if completed else {})
     except Exception as error:
         _conclude_failed(prepared, folder, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ def run_command(
             err=True,
         )
     try:
-        outcome = carry_out(prepared, sink=_progress(world))
+        outcome = carry_out(prepared, sink=_progress(world), meanwhile=_html_report)
     except BrownoutError as error:
         return _finish_failed(error, as_json=as_json)
     return _finish(outcome, as_json=as_json)
@@ -103,11 +104,19 @@ def _progress(world: str) -> ProgressSink | None:
     return sink
 
 
+def _html_report() -> Callable[[Path], Path]:
+    """The function that writes the HTML report. To load it takes a third of a second: it brings the chart library."""
+    from brownout.harness.experiment import plugins
+
+    write: Callable[[Path], Path] = plugins.load_plugin("brownout.reports", "html")
+    return write
+
+
 def _finish(outcome: Outcome, *, as_json: bool) -> int:
     """Writes the report, prints the outcome and returns the exit code, also when the output cannot be written."""
     from brownout.harness.experiment import plugins
 
-    report = plugins.load_plugin("brownout.reports", "html")(outcome.folder)
+    report = _html_report()(outcome.folder)
     try:
         if as_json:
             click.echo(outcome.result.model_dump_json(by_alias=True))
@@ -121,13 +130,12 @@ def _finish(outcome: Outcome, *, as_json: bool) -> int:
 
 def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
     """Prints why the run could not be carried out and where its record is; returns the exit code."""
-    from brownout.harness.experiment import plugins
     from brownout.harness.judge.run_folder import read_result
 
     tell(error)
     if error.run_folder is None:
         return error.exit_code
-    report = plugins.load_plugin("brownout.reports", "html")(error.run_folder)
+    report = _html_report()(error.run_folder)
     click.echo(f"Report: {report}", err=True)
     result = read_result(error.run_folder)
     if result is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -58,6 +59,7 @@ class Event:
 
 
 _REQUEST_FIELDS = RequestRecord._fields
+_ALL_FIELDS = itemgetter(*_REQUEST_FIELDS)
 
 
 def to_line(record: RequestRecord) -> str:
@@ -155,7 +157,11 @@ def read_history(folder: Path) -> History:
 
 
 def _request(raw: Mapping[str, Any]) -> RequestRecord:
-    return RequestRecord(**{name: raw[name] for name in _REQUEST_FIELDS if name in raw})
+    """The record of a line: unknown keys are ignored, and fields that older logs lack have their defaults."""
+    try:
+        return RequestRecord._make(_ALL_FIELDS(raw))  # nearly every line has every field
+    except KeyError:
+        return RequestRecord(**{name: raw[name] for name in _REQUEST_FIELDS if name in raw})
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:

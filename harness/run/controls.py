@@ -23,6 +23,8 @@ from brownout.harness.run.simulated import simulate
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
+_Job = tuple[Experiment, str, int, Path]  # experiment, name of the control run, seed, folder of the run
+
 
 class ControlRuns:
     """The control runs of a run, simulated beside it where this process may be forked.
@@ -53,9 +55,13 @@ class ControlRuns:
             # An interrupt between a fork and `_become_worker` would run the parent's handler in the child.
             signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
             try:
-                self._started = {job[1]: self._pool.submit(_simulate_control, *job) for job in self._jobs}
+                self._started = {job[1]: self._pool.submit(_simulate_control, *job) for job in self._largest_first()}
             finally:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
+
+    def _largest_first(self) -> list[_Job]:
+        """The jobs by their load: a long one that begins last would keep one worker busy while the others are idle."""
+        return sorted(self._jobs, key=lambda job: -job[0].controls[job[1]].load_scale)
 
     def results(self) -> ControlRecords:
         """History and result of every control run, by name; waits for them and raises what one of them raised."""

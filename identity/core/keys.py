@@ -7,7 +7,6 @@ business of brownout.identity.core.store_client.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ def manual_key(region: str, secret: str) -> StoreKey:
 def signature(secret: str, request: Request, date: str) -> str:
     """The HMAC-SHA256 of the request as hexadecimal text."""
     head = f"{request.method}\n{request.target}\n{date}\n"
-    return hmac.new(secret.encode(), head.encode() + request.payload, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), head.encode() + request.payload, "sha256").hex()
 
 
 def signed(request: Request, key: StoreKey, date: str) -> Request:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -11,6 +10,8 @@ from typing import Any
 
 from brownout.harness.base.seeded import draw_id
 from brownout.identity.core.ports import BadToken
+
+_COMPACT = json.JSONEncoder(separators=(",", ":"))  # made once: `json.dumps` makes one for each call with separators
 
 
 class KeyedSigner:
@@ -52,7 +53,7 @@ class KeyedSigner:
 
 
 def _encode(value: Mapping[str, Any]) -> str:
-    return urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
+    return urlsafe_b64encode(_COMPACT.encode(value).encode()).decode().rstrip("=")
 
 
 def _decode(text: str) -> dict[str, Any]:
@@ -63,4 +64,4 @@ def _decode(text: str) -> dict[str, Any]:
 
 
 def _mac(key: str, text: str) -> str:
-    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()[:43]
+    return hmac.digest(key.encode(), text.encode(), "sha256").hex()[:43]
