@@ -1,8 +1,8 @@
-"""Faults in the words of a command line: from `--target` and `--with` to parameters, and from a fault to how it is written.
+"""Faults on a command line: from `--target` and `--with` to a fault's parameters, and from a fault to its usage line.
 
-A fault says which of its parameters `--target` fills (`Fault.target`). The rest is `NAME=VALUE`. Values are text; where the
-parameter is no text they are read as YAML, so `status=429`, `set.force_managed_key=true` and `regions=sydney,melbourne` mean
-what they would in an experiment file.
+A fault declares which of its parameters `--target` fills (`Fault.target`). The others are written `NAME=VALUE`. A value for a
+parameter that is not text is read as YAML, so `status=429`, `set.force_managed_key=true` and `regions=sydney,melbourne` mean
+the same as in an experiment file.
 """
 
 from __future__ import annotations
@@ -81,7 +81,10 @@ def _assigned(kind: type[Fault], settings: Iterable[str]) -> dict[str, Any]:
 
 
 def _add_target(kind: type[Fault], target: str | None, params: dict[str, Any]) -> None:
-    """Fills the parameters that the target names; without one they may be among the others, or are not needed."""
+    """Fills the parameters that `--target` names. Without a target, `params` must have those that are required.
+
+    Raises UsageError.
+    """
     if target is None:
         missing = [name for name in kind.target if _is_required(kind, name) and name not in params]
         if missing:
@@ -99,7 +102,7 @@ def _add_target(kind: type[Fault], target: str | None, params: dict[str, Any]) -
 
 
 def _value(kind: type[Fault], name: str, text: str) -> Any:
-    """The text as the parameter takes it. A name that the fault does not have is left to its own check."""
+    """The text converted to the parameter's type. An unknown name is not an error here: the fault's own validation says so."""
     schema = _schema(kind, name)
     if schema.get("type") == "array" and not text.startswith("["):
         return [part.strip() for part in text.split(",")]
@@ -114,7 +117,7 @@ def _parsed(text: str, name: str) -> Any:
 
 
 def _schema(kind: type[Fault], name: str) -> Schema:
-    """What the parameter takes, "or nothing" left out."""
+    """The JSON schema of the parameter; of an optional one, that of its value."""
     found: Schema = kind.model_json_schema().get("properties", {}).get(name, {})
     return next((option for option in found.get("anyOf", ()) if option.get("type") != "null"), found)
 

@@ -1,4 +1,4 @@
-"""Telling a dashboard that sees no ledger (the `load` profile of the compose world) about the faults of a stack."""
+"""Feeds the faults of a stack to a dashboard that sees no ledger (the `load` profile of the compose world)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIMEOUT_S = 5.0
 async def feed(url: str, stack: str, stop: asyncio.Event, say: Notify, *, for_s: float | None = None) -> str:
     """Sends the stack's faults to the dashboard at `url` until `stop` is set; returns why it ended.
 
-    Raises UsageError when nobody answers there or the token is not taken, and StackGone.
+    Raises UsageError when the dashboard does not answer or refuses the token, and StackGone.
     """
     base = url.rstrip("/")
     with Ledger(ledger_path()) as ledger:
@@ -42,7 +42,7 @@ async def feed(url: str, stack: str, stop: asyncio.Event, say: Notify, *, for_s:
                     await asyncio.wait_for(stop.wait(), timeout=PERIOD_S)
                 except TimeoutError:
                     continue
-    return "the dashboard is told no more"
+    return "faults are no longer sent to the dashboard"
 
 
 async def _send(client: httpx.AsyncClient, base: str, bands: FaultSpans) -> None:

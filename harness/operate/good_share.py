@@ -1,8 +1,8 @@
-"""How a standing stack's clients fare right now: the share of good requests per cohort and operation.
+"""Good share: the share of good requests per cohort and operation on a standing stack, over the last WINDOW_S seconds.
 
-The shares come from the log of a load that runs on the stack, over its last seconds. Where none runs, probes take its place:
-in each round one arrival for each typical client of each client model (an established machine, a machine never seen before,
-an application with a long-lived token, an operator). What counts as good is the same.
+The shares come from the log of a load that runs on the stack. Without a load, probes take its place: each round sends one
+arrival per typical client of each client model (an established machine, a machine never seen before, an application with a
+long-lived token, an operator). The definition of a good request is the same for both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RESOURCE = "https://vault.azure.net"
 
 @dataclass(frozen=True, slots=True)
 class GoodShare:
-    """Of `requests` in the window `good` were good. `problem` says how the last bad one ended, "" when there is none."""
+    """Good requests among all `requests` in the window. `problem` says how the last bad one ended, "" without a bad one."""
 
     cohort: str
     operation: str
@@ -103,7 +103,7 @@ def _share(cohort: str, operation: str, ended: list[_Ended]) -> GoodShare:
 
 
 class Probes:
-    """The probes of each stack that is looked at, remembered over the window."""
+    """Sends probes to stacks and remembers the answers of each stack over the window."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -157,7 +157,10 @@ class Probes:
                     )
 
     async def _user_token(self, stack: str, world: LiveWorld) -> str:
-        """An operator's token, made once; "" when the directory does not answer: probes that need one are then left out."""
+        """An operator's token, issued once per stack; "" when the directory does not answer.
+
+        Probes that need a token are left out then.
+        """
         if stack not in self._tokens:
             try:
                 async with asyncio.timeout(PROBE_TIMEOUT_S):

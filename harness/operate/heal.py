@@ -1,4 +1,4 @@
-"""Healing as commands do it: leftovers before anything else, and what was injected by hand when a person says so."""
+"""Healing by commands: leftovers of dead owners before anything else, and faults injected by hand on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from brownout.harness.operate.stacks import resolve_stack
 def heal_leftovers_now() -> tuple[str, ...]:
     """Reverts the faults without an owner and returns a line for each stack that had any; raises LeftUnsafe.
 
-    What was left in place by hand stays until its deadline. It gets a new guardian where its own has been killed.
+    A fault left in place by hand stays until its deadline. Its stack gets a new guardian if the old one was killed.
     """
     if not ledger_path().exists():
         return ()
@@ -32,9 +32,9 @@ def heal_leftovers_now() -> tuple[str, ...]:
 
 
 def heal_by_hand(fault_id: str = "", stack_id: str = "") -> tuple[Healed, ...]:
-    """Reverts faults by hand whichever command owns them: all of them, those on one stack, or one.
+    """Reverts faults that were injected by hand, whichever command owns them: all of them, those on one stack, or one.
 
-    One entry per stack that had any. Raises UsageError for a fault or stack that there is not.
+    Returns one entry per stack that had any. Raises UsageError for an unknown fault or stack.
     """
     with Ledger(ledger_path()) as ledger:
         wanted = _wanted(ledger, fault_id, stack_id)
@@ -46,7 +46,7 @@ def heal_by_hand(fault_id: str = "", stack_id: str = "") -> tuple[Healed, ...]:
 
 
 def healed_lines(found: Healed) -> tuple[str, ...]:
-    """What was reverted, a line for each fault; what was not is for LeftUnsafe to tell."""
+    """One line for each fault that was reverted. Faults that could not be are reported by LeftUnsafe."""
     if found.gone:
         return (f"stack {found.stack} is gone, and its faults with it",)
     healed = (f"healed {_timed(found, fault)}" for fault in found.healed)

@@ -1,11 +1,11 @@
-"""A fault by hand: one command puts it on a standing stack, and reverts it or leaves it to a later one.
+"""Faults by hand: a command injects a fault into a standing stack, and reverts it or leaves it in place.
 
-The life cycle and the ledger are those of every fault (brownout.harness.injection.lifecycle). The owner differs. While the
-command is in the foreground it owns the fault, and its death is enough for the guardian to revert at once. A fault that it
-leaves in place has no owner but a deadline in the ledger, at which the guardian, or else the next command, reverts it.
+The life cycle and the ledger are those of every fault (brownout.harness.injection.lifecycle); the owner differs. While the
+command is in the foreground it owns the fault, and the guardian reverts the fault as soon as the command dies. A fault left in
+place has no owner. It has a deadline in the ledger, at which the guardian, or else the next command, reverts it.
 
-An interrupt must not cut an apply in two, for what is under way could arrive after the undo. So the first one waits for
-the apply to end, and then ends the wait for a bite or the holding. The second leaves at once, and the guardian reverts.
+An interrupt must not cut an apply short, because a request under way could arrive after the undo. So the first interrupt lets
+the apply end, and then ends the wait for a bite or the hold. The second ends the command at once, and the guardian reverts.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ Ended = Literal["left", "time", "interrupted", "elsewhere", "no-bite", "defended
 
 @dataclass(frozen=True, slots=True)
 class InjectRequest:
-    """The fault, and how long to hold it in the foreground; with `hold_s` None it is left in place.
+    """The fault, and how many seconds to hold it in the foreground; with `hold_s` None it is left in place.
 
-    `keep` also holds, or leaves in place, a fault that is not seen to bite.
+    With `keep` a fault without a proven bite is held, or left in place, too.
     """
 
     fault: Fault
@@ -50,7 +50,7 @@ class InjectRequest:
 
 @dataclass(frozen=True, slots=True)
 class InjectResult:
-    """What became of a request. `ended` says why the command is done with the fault.
+    """The result of a request. `ended` says why the command is done with the fault.
 
     `waited_s` is how long a bite was awaited, `until_s` the wall clock time at which a fault left in place is reverted.
     """
@@ -68,7 +68,7 @@ class InjectResult:
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """A fault is held for so many seconds more."""
+    """A notice: the fault is held for this many more seconds."""
 
     left_s: float
 
@@ -77,7 +77,7 @@ Hear = Callable[[Notice | Remaining], None]
 
 
 async def open_world(row: StackRecord, fault: Fault) -> World:
-    """The stack's world, once it is clear that the fault can be done to it; raises UsageError, AbilityMissing, StackGone."""
+    """The stack's world, after checking that it can carry out the fault; raises UsageError, AbilityMissing, StackGone."""
     world = await attach_world(row)
     check_able(fault.kind, fault.needs, world.name)
     fault.carriers(world.spec)
@@ -126,7 +126,8 @@ class _Injection:
     async def carry_out(self) -> InjectResult:
         """Injects, then holds, leaves or reverts as requested."""
         fault, began_s = self.request.fault, time.monotonic()
-        # The time to hold begins after the wait for a bite, so the schedule's end is first set to that wait's.
+        # The hold begins only after the wait for a bite. Until then the deadline covers that wait; `_hold` and `_leave` set
+        # the final one.
         until_s = self.world.now() + PATIENCE_S * self.world.rate + fault.settles_s(self.world.spec)
         record = await self.life.intend(fault.kind, fault, until_s=until_s)
         applied = await self.life.apply(record, fault)
@@ -161,7 +162,7 @@ class _Injection:
         try:
             return await self._looking
         except asyncio.CancelledError:
-            if not self._stop:
+            if not self._stop:  # not by `interrupt`: the whole command is being cancelled
                 raise
             return unseen
         finally:
@@ -179,9 +180,9 @@ class _Injection:
         return "interrupted" if self._stop else "time"
 
     def _leave(self, result: InjectResult) -> InjectResult:
-        """Gives the fault up to its deadline; another process may have reverted it by now."""
+        """Leaves the fault in place until its deadline, unless another process has reverted it by now."""
         left = self.ledger.keep_until(result.fault_id, time.monotonic() + LONGEST_S, by_hand=True)
-        if not left.by_hand:
+        if not left.by_hand:  # the ledger changes only faults in place, so this one is being undone or is undone
             return replace(result, ended="elsewhere")
         return replace(result, ended="left", until_s=time.time() + LONGEST_S)
 

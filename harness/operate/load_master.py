@@ -6,8 +6,9 @@ becomes Locust's master. Workers need nothing but its address: it sends them the
     BROWNOUT_LOAD_FOLDER   where its files go
     BROWNOUT_LOAD_RATE     requests per second, 50 when not given
 
-Calls to the management plane need a user's token, which only the machine can ask for. Where it has put one beside the
-specification (`user-token`), those cohorts are part of the load; otherwise they are left out, and the log says so.
+Calls to the management plane need a user's token, which can be requested only from the machine, outside of the containers. If
+`brownout up` has put one beside the specification (`user-token`), those cohorts are part of the load. Otherwise they are left
+out, and the log says so.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SEED = 1
 
 
 def make_plan(served: ServedStack, *, per_s: float, user_token: str) -> LoadPlan:
-    """The plan for clients inside of the client network; raises BrownoutError."""
+    """The plan, with URLs that work inside of the client network; raises BrownoutError."""
     load = typical_load(served.stack)
     able = tuple(cohort for cohort in load.cohorts if user_token or not needs_user_token([cohort]))
     clock = served.clock.to_record()
@@ -64,7 +65,7 @@ def locust_arguments() -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Becomes Locust; raises SystemExit when it cannot."""
+    """Replaces this process by Locust; raises SystemExit when that fails."""
     spec = Path(arguments[0]) if arguments else Path(SPEC_FOLDER)
     while not (spec / GO_NAME).exists():
         time.sleep(LOOK_INTERVAL_S)
@@ -72,7 +73,7 @@ def main(arguments: list[str]) -> None:
     token = spec / USER_TOKEN_NAME
     user_token = token.read_text(encoding="ascii").strip() if token.exists() else ""
     if not user_token:
-        _say(f"no {token}: nobody calls the management plane in this load")
+        _say(f"no {token}: this load has no clients of the management plane")
     folder = Path(os.environ["BROWNOUT_LOAD_FOLDER"])
     clear(folder)
     try:
@@ -82,8 +83,8 @@ def main(arguments: list[str]) -> None:
         sys.exit(UsageError.exit_code)
     path = Path(tempfile.mkdtemp()) / "load-plan.json"
     replace_whole(path, json.dumps(plan_json(plan)), durable=False, mode=OWNER_ONLY)  # for this very process, as Locust
-    told = {"BROWNOUT_LOAD_PLAN": str(path), "BROWNOUT_LOAD_TOKEN": served.stack.control_token}
-    os.execve(sys.executable, [sys.executable, *locust_arguments(), *arguments[1:]], {**os.environ, **told})  # noqa: S606  # no shell wanted
+    own = {"BROWNOUT_LOAD_PLAN": str(path), "BROWNOUT_LOAD_TOKEN": served.stack.control_token}
+    os.execve(sys.executable, [sys.executable, *locust_arguments(), *arguments[1:]], {**os.environ, **own})  # noqa: S606  # no shell wanted
 
 
 def _say(text: str) -> None:

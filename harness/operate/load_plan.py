@@ -1,4 +1,4 @@
-"""The plan of a load by hand: an experiment's cohorts on the machines that the stack has, or each model's typical clients."""
+"""The plan of a load by hand: an experiment's cohorts on the stack's machines, or the typical clients of each client model."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def _region_cohorts(spec: StackSpec, region: str) -> Iterator[Cohort]:
 
 
 def experiment_load(experiment: Experiment, spec: StackSpec) -> ManualLoad:
-    """The experiment's cohorts. One whose machines the stack lacks uses others of its region, or is left out.
+    """The experiment's cohorts. A cohort whose machines the stack lacks uses others of its region, or is left out.
 
-    Raises UsageError when none fits.
+    Raises UsageError when no cohort fits.
     """
     fitted, notes = [], []
     for cohort in experiment.load.cohorts:
@@ -120,7 +120,7 @@ def at_rates(
 
 
 def needs_user_token(cohorts: Iterable[Cohort]) -> bool:
-    """Whether some of them are signed-in users."""
+    """Whether the clients of some cohort are signed-in users."""
     return any(client_model(cohort.model).needs_user_token for cohort in cohorts)
 
 

@@ -1,7 +1,7 @@
 """A load by hand on a standing stack: from the command to the summary.
 
-The load belongs to the command: Locust ends with the command, however that ends, and when the stack is taken down. A
-stack has one load at a time, by a lock on its folder that the kernel releases with the process that holds it.
+The load ends when its command ends, however that happens, and when the stack is taken down. A stack has at most one load at a
+time. A lock on the load's folder ensures that; the kernel releases it when the command's process ends.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def locked(row: StackRecord) -> Iterator[Path]:
 
 
 def _require_room(folder: Path, workers: int) -> None:
-    """Raises UsageError when the logs, which are bounded, would fill the disk."""
+    """Raises UsageError when the disk has too little room for the logs, whose size is bounded."""
     needed = workers * (PARTS + 1) * PART_BYTES + SPARE_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -178,7 +178,7 @@ class _LoadSession:
         return text
 
     async def watch(self, stop: asyncio.Event) -> str:
-        """Returns why the load is to end; raises WorldError when it ended by itself."""
+        """Returns, as a sentence, why the load is to end; raises WorldError when the generator ended by itself."""
         while not stop.is_set():
             if self._options.for_s is not None and time.monotonic() - self._began_s >= self._options.for_s:
                 return f"the {self._options.for_s:g} s are over"
@@ -196,9 +196,9 @@ class _LoadSession:
         return "interrupted"
 
     async def _went_down(self) -> str:
-        """The sentence for a stack that was taken down; raises StackGone for one that died.
+        """The sentence for a stack that was taken down; raises StackGone if it died instead.
 
-        `down` marks the stack as closed at its very end, so the mark may follow the death by seconds.
+        `brownout down` closes the stack in the ledger as its last act, so this waits up to DOWN_WITHIN_S for that.
         """
         until_s = time.monotonic() + DOWN_WITHIN_S
         while not self._is_down():

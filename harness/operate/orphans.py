@@ -18,7 +18,7 @@ from brownout.harness.errors import WorldError
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What became of the stacks that were found: a line for each that was taken down, notes, and what went wrong."""
+    """The result for the stacks that were found: a line for each that was taken down, notes, and errors."""
 
     down: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -26,9 +26,9 @@ class Swept:
 
 
 def take_down_orphans(known: Collection[str], owner: str = "") -> Swept:
-    """Takes down what the engine has of this state folder's stacks, less those that are `known`; with `owner`, of that one's.
+    """Takes down the engine's stacks of this state folder's owner, or of `owner`, except those that are `known`.
 
-    Where there is no engine there is nothing to take down; a note says so where one is installed, or was asked for.
+    Without a Docker engine nothing is done. A note says so if one is installed or an `owner` was named.
     """
     if not _has_docker():
         return Swept(notes=("there is no Docker here",) if owner else ())
@@ -51,7 +51,7 @@ def take_down_orphans(known: Collection[str], owner: str = "") -> Swept:
 
 
 def orphans() -> tuple[str, ...]:
-    """The stacks of this state folder on the engine that its ledger does not know; raises EngineError."""
+    """Ids of the engine's stacks of this state folder's owner that are not in its ledger; raises EngineError."""
     from brownout.harness.operate.stacks import stacks
     from brownout.harness.worlds.compose.engine import DockerEngine
     from brownout.harness.worlds.compose.stack import owner as me
@@ -65,14 +65,14 @@ def orphans() -> tuple[str, ...]:
 
 
 def _has_docker() -> bool:
-    """Whether there may be an engine, and its library to ask it with (it comes with brownout[compose])."""
+    """Whether there may be an engine, and the library to ask it with (installed by brownout[compose])."""
     if importlib.util.find_spec("docker") is None:
         return False
     return shutil.which("docker") is not None or "DOCKER_HOST" in os.environ
 
 
 def _take_down(remove: Callable[[str], None], stack: str) -> str | WorldError:
-    """Removes a stack with its folder, if that is here; a line that says so, or what went wrong."""
+    """Removes a stack, and its folder if this machine has it. Returns a line that says so, or the error."""
     try:
         remove(stack)
         discard_stack_dir(state_dir() / "stacks" / stack, keep_logs=True)
@@ -83,7 +83,7 @@ def _take_down(remove: Callable[[str], None], stack: str) -> str | WorldError:
 
 def _about_others(found: Mapping[str, str], wanted: str) -> tuple[str, ...]:
     return tuple(
-        f"stack {stack} belongs to {whose or 'nobody that is named'} and was left alone"
+        f"stack {stack} belongs to {whose or 'an unnamed owner'} and was left alone"
         + (f"; `brownout down --all --owner {whose}` takes it down" if whose else "")
         for stack, whose in sorted(found.items())
         if whose != wanted

@@ -1,6 +1,6 @@
-"""Settings of a stack in the words of a command line: `token_alg=RS256`, `builds.sydney=2.0`, `extra_resources=api://a,api://b`.
+"""Settings of a stack on a command line: `token_alg=RS256`, `builds.sydney=2.0`, `extra_resources=api://a,api://b`.
 
-The type of a setting's default says how its text is read; what the value may be, the service's own check says.
+The type of a setting's default decides how its text is read. The service's own validation decides which values are allowed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WORDS = {"true": True, "false": False}
 
 
 def spoken_settings(texts: Iterable[str], *, over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` with what was written on top; raises UsageError with a suggestion for a setting that there is not."""
+    """`over` with the written settings on top; raises UsageError, with a suggestion, for an unknown setting."""
     defaults = Settings()
     known = {field.name: getattr(defaults, field.name) for field in fields(Settings)}
     found = dict(over)

@@ -55,9 +55,10 @@ class RegionEntry(FrozenModel):
 
 
 class InsideEntry(FrozenModel):
-    """For containers of one's own: the network that they join, and the base URLs by node that are good there.
+    """For the user's own containers: the network to join, and the base URLs of the nodes inside of it.
 
-    `docker compose --env-file COMPOSE_VARIABLES` can add to the stack, such as a load, whose page is then at `dashboard_url`.
+    `docker compose --env-file COMPOSE_VARIABLES` can add services to the stack, such as a load, whose page is then at
+    `dashboard_url`.
     """
 
     network: str
@@ -69,7 +70,7 @@ class InsideEntry(FrozenModel):
 class StackFile(FrozenModel):
     """`stack.json`. `control` maps node names to their control planes, which take `control_token` as bearer token.
 
-    `inside` is there where the stack runs in containers.
+    `inside` is None unless the stack runs in containers.
     """
 
     schema_: Literal["brownout/stack/v1"] = Field(SCHEMA, alias="schema")
@@ -96,7 +97,7 @@ def make_stack_file(
     user_token: str,
     clock: Mapping[str, float],
 ) -> StackFile:
-    """The file's content, for a stack that is up."""
+    """The content of the stack file of a stack that is up."""
     return StackFile(
         schema=SCHEMA,
         stack=stack_id,
@@ -181,7 +182,7 @@ def read_stack_file(path: Path) -> StackFile:
 
 
 def exports(stack: StackFile, machine: str) -> dict[str, str]:
-    """Environment variables for a process that should believe that it runs on `machine` (on none when empty).
+    """Environment variables with which SDKs take a process for one on `machine` (for one on no machine when empty).
 
     Raises UsageError for a machine that the stack does not have.
     """
@@ -203,7 +204,7 @@ def exports(stack: StackFile, machine: str) -> dict[str, str]:
 
 
 def inside_variables(stack: StackFile, machine: str) -> dict[str, str]:
-    """The environment of a container on the stack's network that should believe that it runs on `machine`.
+    """The environment with which SDKs take a container on the stack's network for a process on `machine`.
 
     Raises UsageError when the stack has no such network or machine.
     """
@@ -216,7 +217,7 @@ def inside_variables(stack: StackFile, machine: str) -> dict[str, str]:
 
 
 def inside_of(stack: StackFile) -> InsideEntry:
-    """What containers of one's own need to know; raises UsageError when the stack does not run in containers."""
+    """The entry for the user's own containers; raises UsageError when the stack does not run in containers."""
     if stack.inside is None:
         hint = "bring one up with `brownout up --world compose`"
         raise UsageError(f"stack {stack.stack} runs in the world {stack.world}, which containers cannot join", hint=hint)

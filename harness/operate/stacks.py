@@ -1,4 +1,4 @@
-"""Stacks that stay up between commands: bringing one up, finding the one that is meant, taking it away."""
+"""Standing stacks: bringing one up, resolving which stack a command means, taking one down."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Purpose = Literal["break", "load", "look"]
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Which stacks a command accepts besides those that were left up: a run's, when named; one that is still coming up."""
+    """Which stacks a command accepts besides standing ones: a run's stack, when named; a stack that is still coming up."""
 
     a_runs: bool
     coming_up: bool
@@ -60,7 +60,7 @@ def bring_up(
 ) -> NewStack:
     """Brings a stack up, leaves it up and writes its stack file; raises BrownoutError, leaving nothing behind.
 
-    `sets` are single settings, `NAME=VALUE`, over those of the posture. `force` overwrites whatever the stack file is now.
+    `sets` are single settings, `NAME=VALUE`, over those of the posture. `force` overwrites an existing stack file.
     """
     settings = spoken_settings(sets, over=_posture_settings(posture))
     if not stack_file.absolute().parent.is_dir():
@@ -70,7 +70,7 @@ def bring_up(
     spec = build_stack(seed=seed, settings=settings, control_token=secrets.token_urlsafe(24))
     stack_id = f"up-{secrets.token_hex(4)}"
     kind = live_world(world)
-    kind.prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - what is used is told
+    kind.prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - which tools are used is shown to the user
     started_s = time.monotonic()
     made = kind.create(spec, folder=stack_dir(stack_id), epoch_s=time.time(), rate=rate)
     with Ledger(ledger_path()) as ledger:
@@ -87,7 +87,7 @@ def bring_up(
 
 
 def _check_free(stack_file: Path) -> None:
-    """Raises UsageError when the file is something that must not be lost: a living stack's, or none of ours at all."""
+    """Raises UsageError when overwriting the file would lose something: it is a running stack's, or no stack file."""
     if not stack_file.exists():
         return
     try:
@@ -111,7 +111,7 @@ def _posture_settings(text: str) -> Mapping[str, Any]:
 
 
 async def _start(stack_id: str, world: LiveWorld, started_s: float, stack_file: Path) -> float:
-    """Brings the stack up and writes its file; how long the former took. Whatever goes wrong, the stack is down then."""
+    """Brings the stack up and writes its stack file; the seconds until the stack was ready. On any error the stack is down."""
     await world.start()
     ready_s = time.monotonic() - started_s
     try:
@@ -142,9 +142,9 @@ def stacks() -> tuple[StackRecord, ...]:
 
 
 def resolve_stack(name: str = "", *, for_: Purpose) -> StackRecord:
-    """The stack that a command means: the one named, or the only one that was left up.
+    """The stack that a command means: the named stack, or the only standing stack.
 
-    Raises UsageError when there is none, several, or one that this purpose does not accept (`ACCEPTS`).
+    Raises UsageError when there is no such stack, when several are up, and when this purpose does not accept it (`ACCEPTS`).
     """
     rows = {row.id: row for row in stacks()}
     left_up = [row.id for row in rows.values() if not row.run_owned]
@@ -158,7 +158,7 @@ def resolve_stack(name: str = "", *, for_: Purpose) -> StackRecord:
         raise UsageError(f"{len(left_up)} stacks are up", hint=f"add --stack, one of {', '.join(left_up)}")
     if left_up:
         return _require_accepted(rows[left_up[0]], accepts)
-    if rows and not accepts.a_runs:
+    if rows and not accepts.a_runs:  # only runs' stacks are up: say why they are not accepted, not that there are none
         return _require_accepted(next(iter(rows.values())), accepts)
     used = f"; or name a run's with --stack, one of {', '.join(rows)}" if rows else ""
     raise UsageError("no stack is up", hint=f"{BRING_UP}{used}")
@@ -175,25 +175,25 @@ def _require_accepted(row: StackRecord, accepts: Accepted) -> StackRecord:
 
 
 async def tear_down(row: StackRecord) -> str:
-    """Takes a stack away with its folder, and closes it in the ledger; a line that says so.
+    """Takes a stack down, removes its folder and closes it in the ledger. Returns a line that says so.
 
-    Logs stay when something had gone wrong with it. Raises WorldError when something does not end.
+    The logs stay if part of the stack had ended by itself. Raises WorldError when something does not end.
     """
     try:
         world = world_of(row)
         whole = await _is_whole(world)
         await world.stop()
-        told = f"stack {row.id} is down"
+        said = f"stack {row.id} is down"
     except StackGone as gone:
-        whole, told = False, f"stack {row.id}: {gone.message}"
+        whole, said = False, f"stack {row.id}: {gone.message}"
     discard_stack_dir(row.folder, keep_logs=not whole)
     with Ledger(ledger_path()) as ledger:
         ledger.close_stack(row.id)
-    return f"{told}; its logs are in {row.folder}" if row.folder.is_dir() else told
+    return f"{said}; its logs are in {row.folder}" if row.folder.is_dir() else said
 
 
 async def _is_whole(world: LiveWorld) -> bool:
-    """Whether nothing of the stack ended by itself."""
+    """Whether every process of the stack still runs, or was ended by a fault."""
     if not world.alive():
         return False
     try:

@@ -1,10 +1,10 @@
-"""A standing stack as it is now: nodes, builds, keys, faults in place, and how its clients fare.
+"""The status of a standing stack: nodes, builds, keys, faults in place, and the good share of its clients.
 
-Everything is asked afresh, of all nodes at once and with little patience, because a stack is looked at when it is broken:
-a node that does not answer in time is shown as silent, and holds nothing up.
+All nodes are asked at once, each time anew and with a short time-out, because people look at a stack when it is broken. A node
+that does not answer in time is shown as silent and delays nothing.
 
-The good share comes from the load when one runs on the stack, over its last seconds; otherwise from a few requests of our own,
-and is then only as good as their number, which is shown with it.
+The good share comes from the load if one runs on the stack, else from a few probes. It is only as good as the number of
+requests, which is shown with it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PATIENCE_S = 2.0
 class KeyView:
     """A key at a node. `does`: the node `uses` it for a region's store, `accepts` or `refuses` it, `signs` or `trusts` with it.
 
-    `kind` is empty for keys that are all of one kind.
+    `kind` is empty where keys have no kinds.
     """
 
     does: Literal["uses", "accepts", "refuses", "signs", "trusts"]
@@ -43,7 +43,7 @@ class KeyView:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node. `state` is its process's, or `silent` when that runs and its control plane does not answer."""
+    """A node. `state` is its process's state, or `silent` when the process runs and the control plane does not answer."""
 
     node: str
     state: str
@@ -54,7 +54,7 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class FaultView:
-    """A fault that is not closed. Times are wall clock seconds; `kept_by` says in words who keeps it in place.
+    """An open fault. Times are wall clock seconds; `kept_by` names its owner in words.
 
     `step` is its name in the experiment, or its kind when it was injected by hand.
     """
@@ -85,7 +85,7 @@ class StackView:
 
 
 async def overview(row: StackRecord, probes: Probes) -> StackView:
-    """The stack of that row; `probes` are asked where no load tells how clients fare."""
+    """The status of that stack; `probes` give the good share if no load runs on it."""
     faults = _faults(row)
     try:
         world = world_of(row)
@@ -103,7 +103,7 @@ async def _good(
     found = load_share(row.folder / "load", world)
     if found:
         return "load", found
-    if row.run_owned:  # its load is in its run folder, and nobody else's requests belong into it
+    if row.run_owned:  # probes would add requests to a measured run, whose load is logged in its run folder
         return "none", ()
     return "probes", await probes.share(row.id, world)
 
@@ -161,7 +161,7 @@ async def _node(world: LiveWorld, name: str, entry: Mapping[str, Any]) -> NodeVi
 
 
 def keys_of(state: Mapping[str, Any]) -> tuple[KeyView, ...]:
-    """The keys in what a node says of itself (docs/design.md, the control plane of a node)."""
+    """The keys in a node's report of its state (docs/design.md, the control plane of a node)."""
     uses = tuple(KeyView("uses", key["key_id"], key["kind"], region) for region, key in state.get("store_keys", {}).items())
     ring: Sequence[Mapping[str, Any]] = state.get("keys", ())
     rings = tuple(KeyView("accepts" if key["valid"] else "refuses", key["key_id"], key["kind"]) for key in ring)
