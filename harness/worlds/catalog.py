@@ -1,6 +1,6 @@
-"""The worlds by name: what each can do, and where its class is. A world's modules are imported when it is first asked for.
+"""The worlds by name: the abilities of each, and where its class is. A world's modules are imported on first use.
 
-The name is what the ledger, the stack file and the record keep; the code's layout is known here only. A package adds a world
+The ledger, the stack file and the record store the name; only this module knows where the code is. A package adds a world
 whose stacks outlive a command by an entry point of the group `brownout.worlds`: the world's name, and its `LiveWorld` class.
 """
 

@@ -1,4 +1,4 @@
-"""What the harness asks of a node's control plane in every world: switches, and tokens for users (docs/design.md).
+"""Requests to a node's control plane, the same in every world: switches, and tokens for users (docs/design.md).
 
 Each call is one or two requests of `World.control`, so it works alike on sockets and on the virtual clock.
 """
@@ -36,7 +36,7 @@ async def user_token(world: Controlled) -> str:
 
 
 async def hold_switch(world: Controlled, node: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:
-    """Throws a switch of a node and returns its report, verified by reading back.
+    """Holds a switch of a node and returns the node's report, verified by reading back.
 
     Raises Defended when the node refuses it with its own reason, WorldError for anything else.
     """

@@ -1,7 +1,7 @@
 """The Docker engine, as far as a stack needs it: the only file that imports the docker library.
 
-Everything of a stack carries the label `brownout.stack` with the stack's id, on containers, networks and volumes alike.
-Everything that is changed or removed here was found by that label, so nothing of another project can be touched.
+Containers, networks and volumes of a stack carry the label `brownout.stack` with the stack's id. Whatever is changed or
+removed here was found by that label, so nothing of another project can be touched.
 
 The library raises its own errors and those of `requests`; each becomes an EngineError with a hint. Calls are blocking and
 bounded in time; coroutines run them in threads.
@@ -284,8 +284,8 @@ class DockerEngine:
     def remove_stack(self, stack: str) -> None:
         """Removes every container, network and volume of a stack, and nothing else; raises EngineError for what stays.
 
-        When the process that was starting the stack has been killed, the engine may still be carrying out its last request.
-        So a stack that was not wholly up is searched for again until nothing of it has appeared for SETTLE_S.
+        If the process that was starting the stack was killed, the engine may still be carrying out its last request. So the
+        search for parts of an incomplete stack is repeated until none has appeared for SETTLE_S.
         """
         whole = self._remove_found(stack)
         quiet_since_s, deadline_s = time.monotonic(), time.monotonic() + CHANGE_TIMEOUT_S
@@ -293,6 +293,7 @@ class DockerEngine:
             time.sleep(SETTLE_S / 4)  # there is no event for the absence of more
             if stack in self.stacks():
                 self._remove_found(stack)
+                # Something appeared: wait for quiet once more, but never beyond the deadline.
                 quiet_since_s = time.monotonic() if time.monotonic() < deadline_s else quiet_since_s
 
     def _remove_found(self, stack: str) -> bool:
@@ -312,16 +313,16 @@ class DockerEngine:
         return bool(found) and all(each["State"] != "created" for each in found)
 
     def _empty(self, network: str) -> None:
-        """Disconnects users' own containers from a network of ours; the containers stay."""
+        """Disconnects users' own containers from a stack's network, which could not be removed otherwise; they stay up."""
         for each in self._client.api.inspect_network(network).get("Containers") or {}:
             with _ignoring_absence():
                 self._client.api.disconnect_container_from_network(each, network, force=True)
 
 
 def _require_socket() -> None:
-    """Raises EngineError, with the machine's own reason, when nothing listens at the engine's socket on this machine.
+    """Raises EngineError, with the operating system's reason, when nothing listens at the engine's local socket.
 
-    The library knows reasons as text in text, and leaves its socket open.
+    Tried here because the library buries the reason in the text of nested errors, and leaves its socket open.
     """
     where = os.environ.get("DOCKER_HOST") or LOCAL_ENGINE
     if not where.startswith("unix://"):
@@ -339,7 +340,7 @@ def _require_socket() -> None:
 
 @contextmanager
 def _ignoring_absence() -> Iterator[None]:
-    """Makes the removal of what does not exist, or is being removed already, a success."""
+    """A context manager in which removing something that is missing, or is being removed already, is no error."""
     try:
         yield
     except docker.errors.NotFound:
@@ -350,7 +351,7 @@ def _ignoring_absence() -> Iterator[None]:
 
 
 def _plainest_cause(failed: Exception) -> str:
-    """The last and plainest of the errors behind an error of the library."""
+    """The reason in an error of the library: the operating system's, if its text has one, else the first line."""
     words = str(failed)
     for plain in ("No such file or directory", "Permission denied", "Connection refused"):
         if plain in words:

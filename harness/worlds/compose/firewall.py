@@ -1,11 +1,11 @@
-"""Client of the firewall's control plane: black holes, packets of a link that vanish in one direction or both.
+"""Client of the firewall's control plane: black holes, which drop a link's packets in one direction or both.
 
 Theory. Toxiproxy accepts a connection before any toxic applies, so it cannot imitate a lost SYN. The packet rules are in
 its network namespace, where the firewall's container holds them by fault id (compose/firewall.py). They apply to new and to
 established connections alike.
 
-A client on the machine sees one difference: the engine's own proxy on loopback accepts its connection, and only then
-nothing follows. Clients in containers see the lost SYN.
+A client on the machine sees one difference: the engine's own proxy on loopback accepts its connection, and then no answer
+follows. Clients in containers see the lost SYN.
 """
 
 from __future__ import annotations

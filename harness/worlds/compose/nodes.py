@@ -9,13 +9,13 @@
     down            killed (SIGKILL), away                         start
     wiped           removed with its volume: its disk is empty     a new container on a new volume
 
-Where several are held at once the lowest in this table wins; `disconnected` and `old-image` add to any. The engine cannot
-label a container that exists, so the sets are a file in the stack's folder. A hold is written before the engine is called
-and removed after, so a release of its id repairs the container whatever died in between. A hold with the effect `restarted`
-records the start time of the process to be `ended`, so that a restart that is tried again is not done twice.
+Of several effects the lowest in this table wins; `disconnected` and `old-image` combine with any. The engine cannot label an
+existing container, so the sets are stored in a file in the stack's folder. A hold is written before the engine is called and
+removed after. So whichever process dies in between, a release of its id repairs the container. A hold with the effect
+`restarted` records the start time of the process to be `ended`, so that a repeated attempt does not restart it twice.
 
-Any number of processes and threads may change nodes. Each node has a lock of its own, so that a whole region is killed or
-started at once; the lock of the file is held for one read and write only.
+Any number of processes and threads may change nodes. Each node has its own lock, so that all nodes of a region can be killed
+or started at the same time. The lock of the file is held for one read and write only.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ Holds = Mapping[str, Held]
 
 
 def wanted(holds: Holds) -> Wanted:
-    """A pure function of the set."""
+    """What the set of holds asks for; a pure function of the set."""
     effects = {held.effect.effect for held in holds.values()}
     builds = [held.effect.build for held in holds.values() if held.effect.effect == "old-image"]
     away = next((effect for effect in AWAY if effect in effects), "")
@@ -118,7 +118,7 @@ class NodeHolds:
         with self._turn(node):
             held = self._read().get(node, {})
             ended = self._to_be_ended(node, held.get(fault_id)) if effect.effect == "restarted" else ""
-            self._keep(node, {**held, fault_id: Held(effect, ended)})
+            self._keep(node, {**held, fault_id: Held(effect, ended)})  # on disk before the engine acts, see above
             self._end_for_restart(node, ended)
             self._settle(node)
         return self.read(node)
@@ -129,7 +129,7 @@ class NodeHolds:
             held = self._read().get(node, {})
             left = {known: hold for known, hold in held.items() if known != fault_id}
             self._settle(node, left)
-            self._keep(node, left)
+            self._keep(node, left)  # only now: if the engine fails, the hold is still known and a release can be repeated
 
     def _keep(self, node: str, held: Holds) -> None:
         """Writes the set of one node, whose lock the caller holds."""
@@ -159,7 +159,7 @@ class NodeHolds:
         return self._containers.find(self._running.stack, service_of(node))
 
     def _settle(self, node: str, holds: Holds | None = None) -> None:
-        """Takes the container to the state that the holds ask for; nothing is done where it is in that state."""
+        """Takes the container to the state that the holds ask for. Does nothing if it is in that state."""
         goal = wanted(self._read().get(node, {}) if holds is None else holds)
         found = self._container(node)
         if goal.away == "wiped":
@@ -173,6 +173,7 @@ class NodeHolds:
             self._await_answer(node)
 
     def _settle_running(self, node: str, found: Container, goal: Wanted) -> None:
+        # A frozen container handles no signal, so it is thawed before it is stopped.
         if found.state == "paused" and (goal.away or not goal.paused):
             self._containers.unpause(found.id)
             found = self._containers.await_state(found.id, lambda seen: seen.state != "paused", wanted="unpaused")
@@ -183,10 +184,9 @@ class NodeHolds:
             self._containers.start(found.id)
             found = self._containers.await_state(found.id, lambda seen: seen.running, wanted="running")
         if goal.paused and found.running and not goal.away:
+            # Frozen before its port is open, it would refuse connections instead of leaving them unanswered.
             if network_of(node) in found.addresses:
-                self._await_answer(
-                    node
-                )  # frozen before its port is open it would refuse connections instead of leaving them unanswered
+                self._await_answer(node)
             self._containers.pause(found.id)
             self._containers.await_state(found.id, lambda seen: seen.state == "paused", wanted="paused")
 
@@ -239,7 +239,7 @@ class NodeHolds:
         return made
 
     def _await_answer(self, node: str) -> None:
-        """Returns once the node takes requests on its port, as a node that was just started does after a while."""
+        """Returns once the node answers requests on its port; raises WorldError after ANSWER_TIMEOUT_S."""
         deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
         with httpx.Client(trust_env=False, verify=False, timeout=2.0) as client:  # noqa: S501  # plain HTTP
             while not _answers(client, self._health[node]):
@@ -260,12 +260,15 @@ class NodeHolds:
 
     def _write(self, holds: Mapping[str, Holds]) -> None:
         records = {node: {fault_id: one.to_json() for fault_id, one in held.items()} for node, held in holds.items() if held}
-        # durable: after a power cut it says which containers to set going again
+        # durable: after a power cut it says which containers to start or thaw again
         replace_whole(self._path, orjson.dumps(records), durable=True, mode=OWNER_ONLY)
 
     @contextmanager
     def _turn(self, of: str) -> Iterator[None]:
-        """Waits for the turn to change a node, or for the end of its patience: a paused runner must not stop a guardian."""
+        """Takes the lock for changes of a node. After TURN_TIMEOUT_S the block runs without it.
+
+        A runner that was paused with the lock in hand must not keep a guardian from reverting.
+        """
         with FileLock(self._path.with_name(f"{self._path.stem}.{of}.lock")) as lock:
             lock.take(patience_s=TURN_TIMEOUT_S)
             yield

@@ -1,9 +1,9 @@
 """Bringing a stack of containers up and taking it down, with nothing left on the engine.
 
-Theory. The stack's name is written to `world.json` before the first call to the engine, and everything on the engine
-carries that name as a label. So a later command finds and removes all of it by the label alone, whatever became of the
-starter. The specification goes into the shared volume between `create` and `up`; the clock follows once every
-node waits for it, and then all begin at one moment (brownout.identity.server.shared_spec).
+Theory. The stack's name is written to `world.json` before the first call to the engine, and everything on the engine carries
+that name as a label. So a later command finds and removes all of it by the label alone, also if the starter was killed. The
+specification goes into the shared volume between `create` and `up`. The clock follows once every node waits for it, so that
+all nodes begin at the same moment (brownout.identity.server.shared_spec).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ HEALTH_INTERVAL = "30s"
 
 @dataclass(frozen=True, slots=True)
 class ComposeStack:
-    """A stack on the engine, or being started: all that another process needs to drive it or to end it.
+    """A stack on the engine, up or being started: all that another process needs to use it or to take it down.
 
     The published proxies have the loopback ports from `first_port` to `last_port`; the one after is Toxiproxy's API, the next
     the firewall's control plane.
@@ -158,7 +158,7 @@ def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> 
             return running, _start_containers(running, stack, epoch_s=epoch_s, rate=rate)
         except BaseException as failed:
             take_down(running)
-            # Between the look and the engine's bind another program may have taken one of the ports.
+            # Another program may have taken a port after it was found free and before the engine bound it: choose again.
             if attempt == PORT_ATTEMPTS or not isinstance(failed, WorldError) or PORT_TAKEN not in failed.message:
                 raise
     raise AssertionError("the last attempt returns or raises")
@@ -249,7 +249,7 @@ def _await_firewall(engine: DockerEngine, running: ComposeStack) -> None:
 
 
 def log_tail(engine: DockerEngine, running: ComposeStack, node: str) -> str:
-    """The end of what a node's container printed."""
+    """The last lines that a node's container printed."""
     found = engine.containers.find(running.stack, service_of(node))
     return engine.containers.logs(found.id, 12) if found is not None else "(it has no container)"
 

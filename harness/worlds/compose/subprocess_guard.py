@@ -1,9 +1,9 @@
 """`python -I -S subprocess_guard.py COMMAND ...`: runs a command that is killed when the calling process ends.
 
-A process that is killed with SIGKILL cannot end its children. So the caller holds the write end of a pipe and this process
-reads the other as its standard input; when the pipe closes, for whatever reason, it kills the command and all that the
-command has started. They have a session of their own, so Ctrl-C in a terminal reaches them through this process only.
-Standard library only.
+A process that is killed with SIGKILL cannot end its children. So the caller holds the write end of a pipe, and this process
+reads the other end as its standard input. When the pipe closes, for any reason, this process kills the command and all its
+children. They are in a session of their own, so Ctrl-C in a terminal reaches them through this process only. Standard library
+only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STDIN, KILLED = 0, 128
 
 
 def main() -> int:
-    """Returns the command's exit code."""
+    """Runs the command; its exit code, or 128 plus the number of the signal that ended it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
     threading.Thread(target=_end_with_caller, args=(command.pid,), daemon=True).start()

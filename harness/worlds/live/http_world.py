@@ -80,11 +80,11 @@ class SocketWorld(ABC):
             raise WorldError(f"this stack is up already, in {self.folder}")
         rising = asyncio.ensure_future(asyncio.to_thread(self._bring_up))
         try:
-            # Shielded: a thread cannot be interrupted, and a cancelled await would lose what it still starts.
+            # Shielded: a thread cannot be interrupted, and a cancelled await would lose track of the processes it still starts.
             await asyncio.shield(rising)
             await self._await_started()
         except BaseException:
-            # What the thread brings up after the interrupt is waited for, so that `stop` sees all of it.
+            # Wait for the thread after an interrupt, so that `stop` ends everything that it has started.
             with suppress(WorldError):
                 await rising
             await self.stop()
@@ -195,7 +195,7 @@ class SocketWorld(ABC):
         return link
 
     async def close(self) -> None:
-        """Lets go of connections; the stack stays as it is."""
+        """Closes connections; the stack is not changed."""
         if self._http is not None:
             await self._http.aclose()
             self._http = None

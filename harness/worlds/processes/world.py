@@ -4,8 +4,8 @@ Where holds are stored: a link's in Toxiproxy (`worlds.toxiproxy`), a node's in 
 (`supervisor`), a switch's in the node itself. This module stores none, so any number of processes may drive one stack
 through `ProcessesWorld.attach` and see the same state.
 
-A node that is down is seen through its link as `reset`, not as `refused`: the proxy's port is open, the one behind it is
-not. Straight at the node's own port it is refused.
+Through its link a node that is down shows as `reset` and not as `refused`: the proxy's port is open, the node's port behind it
+is closed. A connection to the node's own port is refused.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class ProcessesWorld(SocketWorld):
         return await asyncio.to_thread(ask, self._up().folder, "status")
 
     async def restart(self, node: str) -> Mapping[str, Any]:
-        """Ends a node's process and starts a new one on the same port, also one that died; raises WorldError."""
+        """Ends a node's process, if it still runs, and starts a new one on the same port; raises WorldError."""
         return await asyncio.to_thread(ask, self._up().folder, "restart", node=self.known_node(node))
 
     def log_hint(self, node: str) -> str:

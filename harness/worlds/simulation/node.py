@@ -1,7 +1,7 @@
-"""Nodes of the simulation: lives that end, a disk that outlives them, and ports that obey both.
+"""Nodes of the simulation. A node has one life after the other, each ended by a kill, and a disk that outlives them.
 
-Laws. What a killed life had begun never goes on: it calls nobody, writes nothing, and whoever waits for its answer is
-reset at once. A paused node stands still between any two things that it does, and goes on where it stood.
+Laws. Work of a killed life never continues: it makes no calls and writes nothing, and callers that wait for its answer are
+reset at once. A paused node stops between any two steps of its work, and continues from there.
 """
 
 from __future__ import annotations

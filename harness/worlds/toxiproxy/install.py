@@ -205,7 +205,7 @@ def _installer() -> list[str]:
 
 
 def _reason(done: Ran) -> str:
-    """The last line of a failed command's output."""
+    """The last line of a failed command's output, as its reason."""
     lines = [line.strip() for line in (done.err or done.out).splitlines() if line.strip()]
     return lines[-1].removeprefix("cause: ")[:300] if lines else "it gave no reason"
 

@@ -5,12 +5,16 @@ which could forward; a container other than Toxiproxy on two networks; a node wh
 proxy's. So connections are attempted from inside every container to all that it must not reach; the engine's records give
 the members and rights of each network; and each node's specification and TCP connections are read.
 
-An attempt must be able to succeed, or its failure proves nothing. So every container must also reach a proxy; the machine's
-side are listeners of this check, on the machine's addresses on Docker's networks, each reached from the machine first; and
-the foreign network is one that the check makes, with a listener of its own. Nothing beyond this machine is ever tried: the
-machine is the only gateway, so without a way to it there is no way out.
+An attempt must be able to succeed, or its failure proves nothing. Three controls ensure that:
 
-Containers of one network do see each other. Between regions, and from the client network to a service, nothing does.
+- Every container must also reach a proxy.
+- The targets on the machine are listeners of this check, on the machine's addresses on Docker's networks; each is first
+  reached from the machine itself.
+- The foreign network is made by this check, with a listener on it.
+
+No address beyond this machine is tried: the machine is the only gateway, so without a way to it there is no way out.
+
+Containers on one network reach each other. Between regions, and from the client network to a service, none may.
 """
 
 from __future__ import annotations
@@ -174,7 +178,7 @@ class _InsideCheck:
         return {f"{name}:{port}": f"{other.service or other.name} on another network" for name in names}
 
     def _expected(self, container: Confined) -> list[str]:
-        """What it must reach, one of them at least, so that failures mean anything: its proxies; the firewall the nodes."""
+        """Targets of which it must reach at least one, as the control for failures: its proxies; for the firewall the nodes."""
         if container.service == FIREWALL:
             return [
                 f"{at}:{NODE_PORT}" for each in self._containers if each.service != TOXIPROXY for at in each.networks.values()
@@ -183,8 +187,8 @@ class _InsideCheck:
 
     def _told_addresses_and_peers(self, container: Confined, seen: InsideView) -> list[str]:
         """Addresses in its specification that are no proxy's, and peers of its connections that are not Toxiproxy."""
-        told = {link: at for link, at in (seen.links or {}).items() if self._told.get(link) != at}
-        found = [f"its specification has {link} at {at}, which is no proxy of that link" for link, at in sorted(told.items())]
+        wrong = {link: at for link, at in (seen.links or {}).items() if self._told.get(link) != at}
+        found = [f"its specification has {link} at {at}, which is no proxy of that link" for link, at in sorted(wrong.items())]
         usual = {HOST, *container.networks.values(), *(self._proxy_at.get(name, "") for name in container.networks)}
         if self._clients_at(container):  # clients may talk among themselves, as the load's do: none of them is a service
             usual |= {self._clients_at(other) for other in self._containers}
