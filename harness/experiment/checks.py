@@ -248,7 +248,7 @@ def _machines(experiment: Experiment) -> Iterator[Problem]:
 
 
 def _cohort_machines(experiment: Experiment, stack: StackSpec) -> Iterator[Problem]:
-    """Machines that a cohort names or needs and the stack would not have."""
+    """Problems of cohorts that name or need machines which the stack would not have."""
     for index, cohort in enumerate(experiment.load.cohorts):
         alone = experiment.model_copy(update={"load": experiment.load.model_copy(update={"cohorts": (cohort,)})})
         try:
@@ -259,7 +259,7 @@ def _cohort_machines(experiment: Experiment, stack: StackSpec) -> Iterator[Probl
 
 
 def _targets(built: Mapping[DataPath, ResolvedStep], stack: StackSpec) -> Iterator[Problem]:
-    """Targets of faults that the stack would not have."""
+    """Problems of steps whose fault has a target that the stack would not have."""
     for path, resolved in built.items():
         try:
             for carrier in resolved.fault.carriers(stack):
@@ -269,7 +269,7 @@ def _targets(built: Mapping[DataPath, ResolvedStep], stack: StackSpec) -> Iterat
 
 
 def _fault_problems(experiment: Experiment, faults: Faults, built: dict[DataPath, ResolvedStep]) -> Iterator[Problem]:
-    """Steps whose fault is unknown or has wrong parameters; the others go into `built`, by their path in the file."""
+    """Problems of steps whose fault is unknown or has wrong parameters. The others go into `built`, by path in the file."""
     for path, step in _all_steps(experiment):
         if step.fault not in faults:
             hint = did_you_mean(step.fault, faults) or "no faults are installed"

@@ -83,16 +83,16 @@ def _uses_machines(cohort: Cohort) -> bool:
 
 
 def _fitting(cohort: Cohort, spec: StackSpec) -> tuple[str, ...]:
-    """What a cohort that names no machines uses: all of its region that get a token without naming an identity."""
+    """The machines of a cohort that names none: all machines of its region that get a token without naming an identity."""
     homely = (item for item in spec.machines if item.region == cohort.region and item.scale_set == cohort.fresh)
     return tuple(item.name for item in homely if len(item.identities) == 1)
 
 
 def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, Any]]]:
-    """Per region the tokens that established machines hold when the run starts: every age that the refresh rule leaves.
+    """By region, the tokens that established machines hold when the run starts, each with its age in emulated seconds.
 
-    Ages are even over the part of a token's life before its refresh point, which is the steady state of machines that
-    have been asking for days (claim C4, docs/reference/sources.md).
+    Ages are spread evenly over the part of a token's life before its refresh point. That is the steady state of machines that
+    have been requesting tokens for days (claim C4, docs/reference/sources.md).
     """
     settings = Settings.of(spec.settings)
     oldest_s = settings.host_refresh_fraction * settings.token_lifetime_s

@@ -1,7 +1,7 @@
 """Experiment files: read and checked, with every mistake shown at its place.
 
-A file that loads has no unknown name and no time out of order. For one that does not, the error has `file:line:column` of
-every mistake that could be found. Files are data: no code, no tags, no includes.
+A file that loads has no unknown name and no time out of order. Otherwise the error has `file:line:column` of every mistake
+that could be found. Files are data: no code, no tags, no includes.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def resolve_steps(schedule: Iterable[Step], built: Iterable[ResolvedStep] = ()) 
 
 
 def moments(timeline: Timeline, steps: Iterable[ResolvedStep]) -> tuple[ScheduleMoment, ...]:
-    """Everything that happens, in order. At one instant phases begin first, then steps end, then steps start."""
+    """Everything that happens, in order. At the same time phases begin first, then steps end, then steps start."""
     midnight_s = timeline.epoch_s()
     found: list[ScheduleMoment] = [PhaseStart(window.start_s, window.name) for window in phase_windows(timeline)]
     for resolved in steps:

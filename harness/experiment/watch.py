@@ -12,7 +12,7 @@ from brownout.harness.load.watched_objectives import Watch, WatchedObjective
 
 
 def watch_of(experiment: Experiment, *, timed: bool = True) -> Watch:
-    """The experiment's objectives over their phases; with `timed` off, of late, as for a load that follows no schedule."""
+    """The experiment's objectives over their phases. Not `timed`: over the last seconds, for a load without a schedule."""
     windows = phase_windows(experiment.timeline) if timed else ()
 
     def watched(slo: Slo) -> WatchedObjective:

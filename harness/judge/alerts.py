@@ -22,7 +22,8 @@ def first_firing_s(alert: Alert, requests: Iterable[RequestRecord], *, after_s: 
     """The first emulated time later than `after_s` at which the alert fires, None when it never does."""
     done = sorted((request.done_s, not is_good(request)) for request in select(requests, alert.of))
     times_s = [time_s for time_s, _ in done]
-    bad_before = [0, *accumulate(is_bad for _, is_bad in done)]
+    bad_before = [0, *accumulate(is_bad for _, is_bad in done)]  # running totals: the bad ones of any slice by one subtraction
+    # Rounded because 1 - target is not exact: a ratio that is equal to the limit must not count as above it.
     limit = round(alert.burn * budget(alert.target), 12)
     long_first = short_first = 0
     for index, now_s in enumerate(times_s):

@@ -144,7 +144,7 @@ def _with_gate(result: Result, gate: GateResult) -> Result:
 
 
 def _gates(record: Record, slos: tuple[SloResult, ...], steps: tuple[StepResult, ...]) -> tuple[GateResult, ...]:
-    """Every gate that the record decides and every one that the runner decided; of two of one name the failed one."""
+    """All gates: those computed from the record and those that the run recorded. Of two with one name a failed one counts."""
     experiment, history = record.header.experiment, record.history
     known, load = lives(history.events), _load_record(record)
     found = [
@@ -202,7 +202,7 @@ def _problem_text(event: Event) -> str:
 
 
 def _record_end_s(record: Record) -> float:
-    """Where the record ends: with the timeline, or for a run that did not finish with its last request or event."""
+    """Emulated time at which the record ends: the timeline's end, or the last request or event of an unfinished run."""
     end_s = phase_windows(record.header.experiment.timeline)[-1].end_s
     if is_finished(record.history):
         return end_s

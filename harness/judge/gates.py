@@ -22,7 +22,7 @@ _NOT_IN_PLACE = frozenset({"defended", "skipped", "failed", "not-reached"})
 
 @dataclass(frozen=True, slots=True)
 class LoadRecord:
-    """What is known of the load generator: its last gauges, its problems, and how many requests are in the logs."""
+    """The record of the load generator: its last gauges, its problems, and the number of requests in the logs."""
 
     gauges: Mapping[str, float]
     problems: tuple[str, ...]

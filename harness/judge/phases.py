@@ -51,8 +51,8 @@ def _share(key: tuple[str, str, str], requests: list[RequestRecord], window: Pha
 def longest_outage_s(requests: Iterable[RequestRecord], *, start_s: float, end_s: float) -> float | None:
     """The longest stretch without a good request in which at least one was bad; None when there are no requests.
 
-    A stretch runs from one good request to the next, by intended time, and is cut at `start_s` and `end_s`: nobody
-    knows what was before and after, so a stretch that touches a border is at least this long. `requests` are ordered.
+    A stretch runs from one good request to the next, by intended time, and is cut at `start_s` and `end_s`. The time outside is
+    unknown, so a stretch that touches a border may have been longer. `requests` must be ordered by intended time.
     """
     longest_s, last_good_s, has_bad, seen = 0.0, start_s, False, False
     for request in requests:

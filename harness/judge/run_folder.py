@@ -34,7 +34,7 @@ _CLAIMS = TypeAdapter(tuple[ClaimResult, ...])
 
 
 class RunHeader(BaseModel):
-    """All about a run that its history does not say, written before anything starts.
+    """The facts about a run that are not in its history, written before anything starts.
 
     `source` is the name of the experiment's file, "" when it came from none. `started_at` is real time in ISO 8601. Keys of a
     file that are not known are ignored.
@@ -57,7 +57,7 @@ class RunHeader(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is known about a run that is over, one way or another. A run without a folder has the first two."""
+    """The record of a run that finished or was killed. A run without a folder has the first two fields only."""
 
     header: RunHeader
     history: History
@@ -86,7 +86,7 @@ def write_result(folder: Path, result: Result) -> Path:
 
 
 def read_result(folder: Path) -> Result | None:
-    """The result that was written before, None when there is none that can be read."""
+    """The result in the folder; None when it is missing or cannot be read."""
     try:
         return Result.model_validate_json((folder / "result.json").read_bytes())
     except (OSError, ValidationError):

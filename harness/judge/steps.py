@@ -1,4 +1,4 @@
-"""What became of each step of the schedule, and what the failing share was just before and just after it.
+"""The result of each step of the schedule, and the failing share just before and just after it.
 
 The share is over what the first alert of the experiment watches (without alerts: its first objective). Each window is
 `window_s` wide and is cut short where another step changed the stack, so that a change is never credited to its
@@ -45,7 +45,7 @@ class Life:
         return next((text for text in texts if text), "")
 
     def state(self) -> StepState:
-        """What became of the step; the rules are the module's."""
+        """The step's final state, by the rules of the module."""
         whats = [act.what for act in self.acts]
         last_end: StepState | None = next((end for what in reversed(whats) if (end := _END_STATES.get(what))), None)
         if last_end == "stuck":
@@ -141,6 +141,7 @@ def _around(
     window_s: float,
 ) -> Around:
     windows = phase_windows(experiment.timeline)
+    # Both windows end where another step changed the stack: its effect must not be credited to this one.
     earlier = [at_s for at_s in changes_s if at_s < applied_s]
     later = [at_s for at_s in changes_s if at_s > applied_s]
     from_s = max([applied_s - window_s, windows[0].start_s, *earlier])

@@ -1,15 +1,15 @@
 """When the impact began and ended, how fast it was detected and mitigated, and how long recovery took.
 
-Theory. What failed in the baseline is noise: its bad ratio's upper bound, or nothing at all when nothing failed. A bad
-request belongs to the *impact* when the watched requests around it are beyond noise: in the window that starts with it
-(for the first) or ends with it (for the last) the lower bound of the bad ratio is above the noise, by at least the
-alert's own minimum number of bad requests. On a clean baseline that makes every bad request count.
+Theory. *Noise* is the upper bound of the baseline's bad ratio, or 0 when no request failed in the baseline. The *impact*
+begins with the first bad request, and ends with the last one, whose window is beyond noise: the window holds at least the
+alert's minimum number of bad requests, and the lower bound of its bad ratio is above the noise. The window starts at the first
+and ends at the last. On a clean baseline every bad request is beyond noise.
 
 Recovery is the first t from the end of the fault on such that (t, t + H] is within budget or noise. H is the alert's long
 window: a shorter one misses a flap (docs/reference/statistics.md#recovery).
 
-Censoring. A run ends before some things do. An impact that is not followed by a whole quiet window has no known end,
-and what is not known is None, never the length of the run.
+Censoring. The record may end before the impact does. An impact that is not followed by a whole quiet window has no known end.
+Unknown times are None, never the length of the run.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def impact(watched: WatchedAlert, *, fault_s: float, end_s: float) -> Impact | N
     finish = next((i for i in reversed(bad) if _is_beyond_noise(watched, *_window_to(watched, i, first))), None)
     if start is None or finish is None:
         return None
+    # The end is known only if there is a later request and a whole quiet window fits into the record (censoring, see above).
     has_quiet_end = finish + 1 < last and watched.times_s[finish] + watched.alert.long_s <= end_s
     return Impact(watched.times_s[start], watched.times_s[finish] if has_quiet_end else None)
 
@@ -106,6 +107,8 @@ def recovered_s(watched: WatchedAlert, *, heal_s: float, end_s: float) -> float 
     for moment_s in moments:
         if moment_s + hold_s > end_s:
             return None
+        # The requests in (t, t + H]. The right end is looked up in `enters_s`, from which the moments come: comparing
+        # t + H with the times instead could miss the entering request by a rounding error.
         first, last = bisect_right(times_s, moment_s), bisect_right(enters_s, moment_s)
         seen = watched.within(offset + first, offset + last)
         if seen.total and seen.bad / seen.total <= limit:
@@ -147,7 +150,7 @@ def times(
 
 
 def _latest(moments: list[float | None]) -> float | None:
-    """The last of them, unknown as soon as one is unknown."""
+    """The latest of the moments; None as soon as one of them is unknown."""
     known = [moment for moment in moments if moment is not None]
     return max(known) if len(known) == len(moments) else None
 

@@ -11,10 +11,10 @@ above it, else *undecided*. The overall verdict is the first of these that has a
 | inconclusive | any gate failed, or an objective is undecided |
 | pass | none of these |
 
-That is the order "unsafe > harness error > breach > inconclusive > pass" with one clarification: a figure that cannot be
-trusted breaches nothing. A breach under a lagging generator or a sick baseline is inconclusive. Gates that only say that
-an experiment was too weak to *pass* (`PASS_ONLY_GATES`: a step that did not bite, too few samples, an untidy end) do not
-take a breach back: what failed, failed. A gate that this module does not know cancels a breach, to be on the safe side.
+That is the order "unsafe > harness error > breach > inconclusive > pass" with one exception: figures that cannot be trusted
+make no breach. A breach under a lagging generator or a failing baseline is inconclusive. Gates that only say that an experiment
+was too weak to *pass* (`PASS_ONLY_GATES`: a step that did not bite, too few samples, an untidy end) do not cancel a breach. A
+gate that this module does not know cancels it, to be on the safe side.
 """
 
 from __future__ import annotations
