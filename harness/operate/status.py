@@ -139,7 +139,7 @@ def _kept_by(fault: FaultRecord) -> str:
         return "left by hand"
     if fault.holder is None:
         return "a run"
-    return f"process {fault.holder.pid}" if fault.holder.alive() else "nobody"
+    return f"process {fault.holder.pid}" if fault.holder.alive() else "no owner"
 
 
 async def _nodes(world: LiveWorld) -> tuple[NodeView, ...]:

@@ -253,9 +253,9 @@ class Brownout:
     def _make(self, order: _Order) -> Entry:
         try:
             entry = Entry(folder=str(self._carry_out(order.run)))
-        except UsageError:
+        except UsageError:  # not shared: it comes before anything starts, so each test may raise it anew
             raise
-        except BrownoutError as failed:
+        except BrownoutError as failed:  # shared like a result: another attempt would take as long and tell no more
             entry = Entry(message=failed.message, hint=failed.hint)
         if order.derived is not None:
             order.derived.write_text(order.run.experiment.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
@@ -293,7 +293,7 @@ class _Order:
 
 
 def _order(experiment: Experiment, options: Options, key: str, file: str, steps: tuple[ResolvedStep, ...]) -> _Order:
-    """The order for a run of the experiment in `file`, "" for one that has none; raises UsageError."""
+    """The order for a run of the experiment in `file` ("" for an experiment without a file); raises UsageError."""
     from brownout.harness.api import prepare
 
     derived = None if file else options.out / f"{experiment.name}-{key[:8]}.yaml"
@@ -312,7 +312,7 @@ def _with_settings(experiment: Experiment, posture: str, settings: Mapping[str, 
 
 
 def _key(experiment: Experiment, options: Options) -> str:
-    """Equal for runs that would be equal."""
+    """A digest that is equal for runs that would have equal results."""
     parts = (
         experiment.model_dump_json(by_alias=True),
         options.world,

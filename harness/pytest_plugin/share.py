@@ -1,7 +1,8 @@
 """One run for a whole test session, also when pytest-xdist spreads the session over several processes.
 
-Workers share a folder of their session's own. A run that two of them want is made by whoever takes its lock first; the
-other waits and finds it done; a killed worker's locks are free at once. Lock order: a run's own lock first, then the machine's.
+The workers of a session share a folder. If two of them want the same run, the first to take its lock makes it; the other waits
+for the lock and then reads the result. A killed worker's locks are released at once. Lock order: a run's lock first, then the
+machine's.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class RunHooks:
         """Called when the load has stopped; stops what ran beside it."""
 
     def unprotected(self) -> str:
-        """Why a kill during the run would have left faults behind; "" when it would not have."""
+        """Why a kill during the run could have left faults behind; "" when it could not."""
         return ""
 
 
@@ -100,7 +100,7 @@ class Conductor:
             await self._wind_down(load)
 
     async def _wind_down(self, load: LoadHandle) -> None:
-        """Stops the load first, so that its log covers the schedule and nothing else; then takes every fault away."""
+        """Stops the load first, so that its log covers the schedule and nothing else; then reverts every fault."""
         self.state.phase = "reverting"
         try:
             await load.stop()
@@ -109,16 +109,17 @@ class Conductor:
                 self.journal.event("load", "problem", detail={"text": problem})
             await self.hooks.load_stopped()
         finally:
-            problem = self.hooks.unprotected()
+            problem = self.hooks.unprotected()  # asked before the reverts: up to here a kill would have needed the guardian
             reason = problem or "had the run been killed at any moment, its faults would have been reverted"
             self.journal.gate("protection", passed=not problem, reason=reason, severity="harness-error")
             await self.lifecycle.revert_all()
             await self._count_nodes()
 
     async def _count_nodes(self) -> None:
-        """Decides the gate that nothing was lost but by our own faults: a loss would be read as an effect of them."""
+        """Records the gate `stack-whole`: no node or link was lost except by faults, whose effect such a loss would imitate."""
         lost = [text for node in self.world.spec.nodes() if (text := await self._loss(Carrier("node", node)))]
-        lost.append(await self._loss(Carrier("link", str(self.world.spec.links()[0]))))  # what carries one carries them all
+        # One link stands for all: in every world one program carries all links.
+        lost.append(await self._loss(Carrier("link", str(self.world.spec.links()[0]))))
         reason = "; ".join(filter(None, lost))
         self.journal.gate(
             "stack-whole",
@@ -128,7 +129,7 @@ class Conductor:
         )
 
     async def _loss(self, carrier: Carrier) -> str:
-        """What happened to the carrier, "" when it is there."""
+        """How the carrier was lost, "" when it is still there."""
         try:
             reading = await self.world.read(carrier)
         except WorldError as error:
@@ -189,7 +190,7 @@ class Conductor:
             match moment:
                 case PhaseStart(name=name):
                     if name == "onset" and not self._is_steady():
-                        return  # what a fault does could not be distinguished from what was wrong before
+                        return  # the effect of a fault could not be distinguished from failures that were there before
                     self.state.phase = name
                     self.journal.event("phase", name)
                 case StepStart():

@@ -18,7 +18,7 @@ _END: frozenset[State] = frozenset({"reverted", "healed"})
 
 
 class LedgerBands:
-    """Follows the faults of one stack in the ledger. `roles` gives steps that are not faults theirs."""
+    """Reads the faults of one stack from the ledger. `roles` maps names of steps that are no faults to their roles."""
 
     def __init__(self, ledger: Ledger, stack_id: str, roles: Mapping[str, Literal["fault", "operation", "mitigation"]]) -> None:
         self._ledger, self._stack_id, self._roles = ledger, stack_id, roles
@@ -61,19 +61,19 @@ class LedgerBands:
 
 
 class BandsFile:
-    """Keeps a folder's document fresh: `tick` as often as one likes, it works every half second."""
+    """Renews a folder's document. `tick` may be called at any rate; it writes at most every half second."""
 
     def __init__(self, folder: Path, source: LedgerBands) -> None:
         self._folder, self._source = folder, source
         self._next_s = 0.0
 
     def tick(self, *, now_s: float, rate: float) -> None:
-        """Writes the document when it is due. One that cannot be written grows old, which its reader reports."""
+        """Writes the document when it is due. On an error the old one stays, and its reader reports its age."""
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + PERIOD_S
             with suppress(OSError, LedgerError):
                 write_fault_spans(self._folder, self._source.read(now_s=now_s, rate=rate))
 
     def remove(self) -> None:
-        """Takes the document away."""
+        """Removes the document."""
         (self._folder / FILE_NAME).unlink(missing_ok=True)

@@ -54,8 +54,8 @@ def run_live(run: PreparedRun, folder: Path, *, sink: ProgressSink | None = None
 def _lead_real_s(guardian_took_s: float) -> float:
     """How long before the baseline the stack's clock starts.
 
-    The clock is set before the stack is up, so what the nodes, their caches and the load generator will need has to be
-    foreseen. They took 6 to 8 times as long as the guardian, a Python process too, has just taken on the same machine.
+    The clock is set before the stack is up, so the time that nodes, caches and load generator need must be estimated. They took
+    6 to 8 times as long as the guardian, also a Python process, has just taken on the same machine.
     """
     return min(max(LEAD_MIN_REAL_S, LEAD_IN_GUARDIANS * guardian_took_s), LEAD_MAX_REAL_S)
 
@@ -74,7 +74,7 @@ class _LiveSession:
 
     @contextmanager
     def protected(self) -> Iterator[float]:
-        """Renews the lease and keeps a guardian for as long as it lasts; yields the seconds that the guardian took to start."""
+        """A context in which the lease is renewed and a guardian watches; yields the seconds that the guardian's start took."""
         folder = stack_dir(self.stack_id)
         self.ledger.add_stack(self.stack_id, folder=folder, world=self.run.options.world, run_owned=True)
         try:
@@ -87,8 +87,9 @@ class _LiveSession:
             self._end()
 
     def create_world(self, guardian_took_s: float) -> LiveWorld:
-        """The world, not yet started, with a clock that leaves it the time to start before the baseline begins."""
+        """The world, not yet started, with a clock set so that the stack is ready before the baseline begins."""
         timeline, rate = self.run.experiment.timeline, self.run.rate
+        # The clock starts at the warm-up, or earlier where the warm-up leaves too little real time to bring the stack up.
         epoch_s = timeline.epoch_s() + min(timeline.warm_up, timeline.baseline - _lead_real_s(guardian_took_s) * rate)
         # Every process of the machine can reach these nodes, so their token is a secret and not drawn from the seed.
         stack = replace(self.run.stack, control_token=secrets.token_urlsafe(24))
@@ -113,7 +114,7 @@ class _LiveSession:
                 bands.remove()
 
     def _unprotected(self) -> str:
-        """Why a kill would have left faults behind; "" when the guardian watches and the lease is renewed."""
+        """Why a kill could have left faults behind; "" when the guardian watches and the lease is renewed."""
         if self._guardian is None or not self._guardian.alive():
             return "the guardian died during the run"
         if self._lease.problem:
@@ -131,7 +132,7 @@ class _LiveSession:
     def _end(self) -> None:
         try:
             if self._guardian is not None:
-                self._guardian.wait()
+                self._guardian.wait()  # the lease is released by now: the guardian reverts what is still open, and exits
         finally:
             down = self.world is None or not self.world.alive()
             if down:

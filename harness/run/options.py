@@ -1,4 +1,4 @@
-"""How an experiment is run, and what a run leaves: the two ends of `api.run`."""
+"""The options and the outcome of a run: what `api.run` takes and returns."""
 
 from __future__ import annotations
 

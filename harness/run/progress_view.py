@@ -1,6 +1,6 @@
 """The progress of a run: figures over the last seconds of the request log, renewed while the conductor waits.
 
-They are for the eye. Verdicts come from the whole record, afterwards.
+They are for display only. Verdicts come from the whole record, afterwards.
 """
 
 from __future__ import annotations
