@@ -1,6 +1,6 @@
-"""HTTP in, HTTP out: a raw ASGI application around one node. It moves messages and decides nothing about them.
+"""A raw ASGI application around one node. It carries messages between HTTP and the node.
 
-What no node answers is answered here: a request that is too large, a payload that is not what the node expected, a defect.
+Three answers are its own: to a request that is too large, to a payload of the wrong form, and to an exception in the node.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class DurableRecords:
         self._connection: sqlite3.Connection | None = None
 
     def read_all(self) -> Mapping[str, Mapping[str, Any]]:
-        """Everything that earlier lives wrote, in order of key; raises sqlite3.DatabaseError for a damaged file."""
+        """All records that earlier processes of the node wrote, by key in order; raises sqlite3.DatabaseError."""
         if not self._path.exists():
             return {}
         with closing(sqlite3.connect(self._path)) as connection:
@@ -45,7 +45,7 @@ class DurableRecords:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._write, key, encoded)
 
     def close(self) -> None:
-        """Waits for writes under way and lets the file go."""
+        """Waits for writes under way and closes the file."""
         if self._writer is not None:
             self._writer.submit(self._disconnect).result()
             self._writer.shutdown()

@@ -1,7 +1,7 @@
 """The health check of a container: exit code 0 when what it serves says that it is ready. Only sockets, to be quick.
 
-Without an argument that is the node or prober; `page PORT` is a page on that port, where any whole answer counts;
-`joined PORT` is a program that serves nothing and is well while it is connected to that port of another container.
+Without an argument it checks the node or prober. `page PORT` checks a page on that port; any whole answer counts. `joined PORT`
+checks a program that serves nothing: it is well while it has a connection to that port of another container.
 """
 
 from __future__ import annotations

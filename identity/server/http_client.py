@@ -1,8 +1,8 @@
 """A small HTTP/1.1 client for calls between nodes: persistent connections, one request at a time on each.
 
-Why not a library: every stack imports this client and forks it sixteen times, and a full asynchronous library doubled the
-time to a stack that is ready (0.35 s of 0.7 s of imports). The parser, which is the hard part, is a library. Libraries do
-not say whether a connection came about at all, and that is what a caller needs to know.
+Why not a library: importing a full asynchronous library doubled the time until a stack is ready (0.35 s of 0.7 s of imports).
+And libraries do not say whether a connection was established, which callers need to know. The parser, which is the hard part,
+is a library.
 
 Responses are read to their stated length or chunked. A response that ends with its connection counts as broken off.
 """
@@ -24,11 +24,11 @@ KEEP_IDLE_S = 30.0  # shorter than the servers' own, so that a connection is rar
 
 
 class NotConnectedError(Exception):
-    """No connection came about: the other end cannot have seen anything."""
+    """No connection was established, so the other end cannot have seen the request."""
 
 
 class BrokenOffError(Exception):
-    """The connection ended before a whole answer; what the other end has done is unknown. `silent`: not a byte came."""
+    """The connection ended before a whole answer; what the other end has done is unknown. `silent`: no byte was received."""
 
     def __init__(self, *, silent: bool) -> None:
         super().__init__("the connection ended before a whole answer")
@@ -42,11 +42,11 @@ class HttpClient:
         self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
 
     async def send(self, address: str, request: Request) -> Response:
-        """One request; raises NotConnectedError or BrokenOffError, and ValueError for one that cannot be sent.
+        """Sends one request; raises NotConnectedError, BrokenOffError, and ValueError for a request that cannot be encoded.
 
-        A persistent connection may turn out dead only when it is used. A GET is then sent once more on a new one, for it
-        changes nothing. Any other method is left to the caller: a second sending could act twice, and a refusal of the
-        second would hide that the first may have acted.
+        A persistent connection may turn out dead only when it is used. A GET, which changes nothing, is then sent once more on
+        a new connection. Any other method is left to the caller: a second request could act twice, and if it were refused,
+        that would hide that the first may have acted.
         """
         message = wire.encode_request(request, address)
         kept = self._take_idle(address)
@@ -68,7 +68,7 @@ class HttpClient:
     def _take_idle(self, address: str) -> _Connection | None:
         connections = self._idle[address]
         while connections:
-            connection = connections.pop()
+            connection = connections.pop()  # the one used last, which the other end is least likely to have closed
             if connection.usable():
                 return connection
             connection.abort()

@@ -3,7 +3,7 @@
 Calls are HTTP/1.1 over persistent connections to the link's address, which is a proxy's and never the target's own. The
 three failures differ in what the caller can know:
 
-- `refused`: no connection came about, so nothing can have happened at the target;
+- `refused`: no connection was established, so nothing can have happened at the target;
 - `timeout`: no whole answer within the time allowed;
 - `reset`: the connection ended, or what came was no answer. Whether the target acted is unknown.
 """
@@ -76,6 +76,6 @@ class SocketPorts:
         return response
 
     def close(self) -> None:
-        """Lets connections and the disk go."""
+        """Closes the connections and the file of records."""
         self._http.close()
         self._records.close()

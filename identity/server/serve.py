@@ -1,7 +1,7 @@
-"""One node as one process: its ports, its HTTP server, its work in the background.
+"""One node as one process: its ports, its HTTP server, its background tasks.
 
-The process ends, with a traceback in its log, when the node cannot start or its background work ends: a node that only
-half works would make a fault of the harness look like one of the service.
+The process ends, with a traceback in its log, when the node cannot start or a background task ends. A node that worked only in
+part would make a defect of the harness look like a failure of the service.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KEEP_ALIVE_S = 75  # longer than clients keep an idle connection, so that a requ
 
 
 class BackgroundEndedError(Exception):
-    """Work that goes on for as long as the node runs has ended."""
+    """A background task, which must run as long as the node does, has ended."""
 
 
 class _Server(uvicorn.Server):
@@ -52,8 +52,8 @@ def run_node(
 ) -> None:
     """Serves node `name` on the bound `listener` until the process is ended; its durable records are in `folder`.
 
-    One byte goes out on `starting` once connections are accepted; work in the background waits for the one that comes
-    back, so that no node calls another that is not there yet.
+    Sends one byte on `starting` once connections are accepted. Background tasks start when one byte comes back, so that no
+    node calls another that does not accept connections yet.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     uvloop.run(_run(served, NodeSpec(name, served.stack, image_build), folder, listener, starting))

@@ -59,7 +59,7 @@ def split_address(address: str) -> tuple[str, int]:
 def _write_private(path: Path, content: bytes) -> None:
     """Replaces `path` as a whole and durably by a file of mode 0600.
 
-    The service imports nothing of the harness, so its one whole-file write is its own.
+    The service may not import the harness, so it has its own such function.
     """
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
