@@ -22,7 +22,7 @@ MEGABYTE = 1_000_000
 # Parts of bringing a stack up, in their order, by the function of brownout.harness.worlds.processes.stack that does each.
 STAGES: Mapping[str, str] = {
     "spawn_s": "_spawn",
-    "ports_and_toxiproxy_started_s": "_take_answer",
+    "ports_and_toxiproxy_started_s": "_await_report",
     "toxiproxy_answers_s": "_await_toxiproxy",
     "links_made_s": "_make_links",
     "nodes_launched_s": "ask",

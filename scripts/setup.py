@@ -111,7 +111,14 @@ def install_brownout() -> None:
     hint = "is pyproject.toml sound? `make clean setup` starts afresh"
     run([find_uv(), *install, "--editable", str(ROOT)], "Brownout could not be installed", hint)
     # Where Python may not write bytecode, every process would compile all that it imports: Locust then takes twice as long.
-    run([str(VENV_PYTHON), "-m", "compileall", "-q", str(ROOT / "src")], "compiling failed", hint)
+    compiling = [str(VENV_PYTHON), "-m", "compileall", "-q", *map(str, package_folders())]
+    run(compiling, "compiling failed", hint)
+
+
+def package_folders() -> list[Path]:
+    """Every folder of the package, each by itself: compileall does not follow the links below a folder."""
+    package = ROOT / "src" / "brownout"
+    return [package, *sorted(path for path in package.iterdir() if path.is_symlink())]
 
 
 def find_uv() -> str:

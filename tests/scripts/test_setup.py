@@ -185,3 +185,15 @@ def test_gameday_runs_the_outage_and_then_the_repaired_service(checkout: Path) -
         "brownout run suites/experiments/ftvr-l9z.yaml --world processes --expect breach",
         "brownout run suites/experiments/ftvr-l9z.yaml --world simulation --posture repaired --expect pass",
     ]
+
+
+def test_every_linked_package_is_compiled(setup: ModuleType) -> None:
+    """Set-up compiles each package behind a link; compileall alone passes over links below the folder that it is given."""
+    package = setup.ROOT / "src" / "brownout"
+    for name in ("alpha", "beta"):
+        (setup.ROOT / name / "inner").mkdir(parents=True)
+        (setup.ROOT / name / "inner" / "module.py").write_text("x = 1\n")
+        (package / name).symlink_to(f"../../{name}")
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *map(str, setup.package_folders())], check=True, timeout=60)
+    for name in ("alpha", "beta"):
+        assert list((setup.ROOT / name / "inner" / "__pycache__").glob("module.*.pyc")), name
