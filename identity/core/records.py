@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 Json = Mapping[str, Any]
 Jwk = Mapping[str, Any]  # a JSON Web Key, made and read by signers alone
@@ -267,8 +267,7 @@ def keys_from_json(raw: Json) -> dict[str, StoreKey]:
     return {str(region): StoreKey.from_json(key) for region, key in raw.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(NamedTuple):
     """What a host asks a token node for.
 
     `machine` is the resource id that the identity must be assigned to, `holder` the name of the one machine that gets the
@@ -310,8 +309,7 @@ class TokenRequest:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CachedToken:
+class CachedToken(NamedTuple):
     """A token with its life in emulated epoch seconds."""
 
     token: str
