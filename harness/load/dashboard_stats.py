@@ -255,7 +255,7 @@ class Board:
         overlaps = self._old_overlaps - sum(missing for missing in self._missing.values() if missing < 0)
         found = []
         if left_out:
-            found.append(f"{left_out:,} arrivals were the share of a worker that was lost, and nobody sent them")
+            found.append(f"{left_out:,} arrivals were the share of a worker that was lost, and were not sent")
         if overlaps:
             found.append(f"{overlaps:,} arrivals were counted by two workers")
         if self.lost_reports:

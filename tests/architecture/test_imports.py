@@ -37,7 +37,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_project_keeps_all_contracts(copy: Path) -> None:
-    """Nobody imports what the import rules of the project forbid."""
+    """No module imports what the import rules of the project forbid."""
     ended = lint(copy)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "0 broken" in ended.stdout
@@ -95,7 +95,7 @@ def broken(copy: Path) -> str:
 
 @pytest.mark.parametrize("number", range(len(PLANTED)), ids=[f"{package}: {line}" for package, line, _ in PLANTED])
 def test_a_planted_import_breaks_its_contract(broken: str, number: int) -> None:
-    """A forbidden import is told under the contract that is about it, with the file and the line."""
+    """A forbidden import is reported under the contract that it breaks, with file and line."""
     package, line, contract = PLANTED[number]
     about = re.search(rf"^{re.escape(contract)}.*\n-+\n(?s:(.*?))(?=^\S.*\n---|\Z)", broken, re.MULTILINE)
     assert about is not None, broken

@@ -74,7 +74,7 @@ def test_figures_are_read_back_as_written(tmp_path: Path) -> None:
 
 
 def test_a_report_names_no_host_and_no_path(tmp_path: Path) -> None:
-    """Where figures were taken is told by cores, Python and system alone."""
+    """A report describes the machine by cores, Python and system only."""
     report: Report = take(SLEEPS, size="full")
     assert set(report.machine.model_dump()) == {"cores", "python", "system", "busy_before"}
     assert "/" not in report.command

@@ -112,7 +112,7 @@ def test_every_service_that_stays_has_a_health_check(name: str) -> None:
 
 @pytest.mark.parametrize("node", STACK.nodes())
 def test_nodes_are_told_of_proxies_only(node: str) -> None:
-    """Whatever a node may call, it is told a port of Toxiproxy that belongs to that very link."""
+    """Every address that a node gets is a port of Toxiproxy that belongs to that very link."""
     told = served_stack(STACK, Clock.starting_now(0.0, 1.0), first_port=21000).addresses_for(node)
     links = inside_links(STACK)
     assert set(told.values()) <= set(links.values())

@@ -321,7 +321,7 @@ def test_a_broken_link_is_not_a_dead_node() -> None:
 
 
 def test_a_dead_node_is_not_a_paused_one() -> None:
-    """Down and paused are told apart by how the link to the node fails."""
+    """Down and paused are distinguished by how the link to the node fails."""
 
     async def story(trial: Trial) -> tuple[str, str]:
         await NodeKill(node="sydney.store").apply(trial.world, "f-1")

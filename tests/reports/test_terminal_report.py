@@ -51,7 +51,7 @@ def result(whole: Path) -> Result:
 
 
 def test_a_pipe_gets_one_line_per_change() -> None:
-    """Equal phase and faults are told once; another phase, another fault and a message are a line each."""
+    """Each new phase, fault or message is one line; equal phase and faults are not repeated."""
     stream = io.StringIO()
     sink = progress(stream)
     healed = status(active=(), phase="recovery", message="healed")
@@ -135,7 +135,7 @@ def test_names_cannot_steer_the_terminal(result: Result) -> None:
 
 
 def test_failed_gates_are_told(result: Result) -> None:
-    """A gate that failed is in the outcome with its reason, one that passed is not."""
+    """The outcome shows a failed gate with its reason, and no gate that passed."""
     gate = result.gates[0].model_copy(update={"passed": False, "reason": "p99 300 ms"})
     stream = io.StringIO()
     summary(result.model_copy(update={"gates": (gate, result.gates[1])}), None, stream)

@@ -105,7 +105,7 @@ def test_files_are_made_once(images: ModuleType, tmp_path: Path) -> None:
     ],
 )
 def test_a_step_that_fails_says_what_to_do(images: ModuleType, said: str, fix: str) -> None:
-    """The last words of the program are told, and the fix where it is known."""
+    """The error quotes the program's last output, with the fix if it is known."""
     told = images.trouble("a step", said)
     assert told.startswith(f"a step failed:\n{said}")
     assert fix in told

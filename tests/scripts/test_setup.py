@@ -127,7 +127,7 @@ def test_what_is_done_is_kept_when_toxiproxy_fails(setup: ModuleType, monkeypatc
 
 
 def test_a_broken_environment_is_made_anew(setup: ModuleType) -> None:
-    """A .venv whose Python does not run is replaced by one that does."""
+    """A .venv whose Python does not run is replaced by a working one."""
     program(setup.VENV_PYTHON, "exit 1")
     setup.make_venv()
     said = subprocess.run([setup.VENV_PYTHON, "-c", "print('works')"], capture_output=True, text=True, check=True)

@@ -159,7 +159,7 @@ def test_a_record_of_which_files_are_missing_is_inconclusive(folder: Path, names
 
 
 def test_what_is_no_run_is_refused(folder: Path, tmp_path: Path) -> None:
-    """An empty folder, a file, nothing at all, and a folder whose `run.json` is damaged: exit 2, told with the path."""
+    """A missing, an empty and a damaged run folder, and a file, each end with exit code 2 and their path in the message."""
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", folder / "result.json", tmp_path / "nowhere"):
         told = report(path)

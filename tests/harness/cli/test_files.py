@@ -100,7 +100,7 @@ def test_commands_on_stacks_do_nothing_where_there_is_none(work: Path, command: 
     ("content", "words"), [(None, "cannot be read"), ("{}", "is not a stack file"), ("not JSON", "is not a stack file")]
 )
 def test_env_without_a_stack_file_is_bad_usage(work: Path, content: str | None, words: str) -> None:
-    """A missing stack file and one that is none are told with what writes one, and nothing is exported."""
+    """Without a valid stack file the error says which command writes one, and nothing is exported."""
     if content is not None:
         (work / "stack.json").write_text(content)
     told = invoke("env")

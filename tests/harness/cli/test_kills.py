@@ -54,7 +54,7 @@ def test_after_kill_9_of_the_runner_its_guardian_heals(brownout: Brownout) -> No
 
 
 def test_after_kill_9_of_runner_and_guardian_the_next_command_heals(brownout: Brownout) -> None:
-    """With nobody left to heal, the link stays cut until the next command, which finds the stack whole thereafter."""
+    """After runner and guardian are killed, the link stays cut until the next command, which leaves the stack whole."""
     started = start_and_cut(brownout)
     os.kill(guardian_pid(brownout), signal.SIGKILL)
     started.process.kill()

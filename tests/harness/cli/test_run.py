@@ -256,7 +256,7 @@ def test_without_json_the_verdict_is_told_with_the_reports_path(work: Path) -> N
 
 @pytest.mark.parametrize("arguments", [("--json",), ()])
 def test_the_verdict_stands_when_nobody_reads_it(work: Path, arguments: tuple[str, ...]) -> None:
-    """A reader that went away (`| head`) changes neither the exit code nor what is written to the run folder."""
+    """A closed output pipe (`brownout run ... | head`) changes neither the exit code nor the run folder."""
     reader, writer = os.pipe()
     os.close(reader)
     command = [str(PROGRAM), "run", str(small(work)), "--world", "simulation", *arguments]

@@ -124,7 +124,7 @@ def test_a_dead_node_and_a_dead_stack_are_shown_and_taken_away(up: Brownout) -> 
 
 
 def test_the_file_of_a_stack_that_is_up_is_not_lost(brownout: Brownout) -> None:
-    """`up` refuses to overwrite it and says what to do, nor does it overwrite a file of somebody else's; --force does both."""
+    """`up` overwrites neither the file of a running stack nor any other file, says what to do, and does both with --force."""
     first = brownout.run("up", "--set", "token_alg=RS256")
     assert first.returncode == 0, first.stderr
     before = (brownout.work / "stack.json").read_bytes()

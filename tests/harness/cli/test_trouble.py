@@ -54,7 +54,7 @@ def test_a_missing_toxiproxy_is_one_clear_message(brownout: Brownout, tmp_path: 
 def test_a_toxiproxy_that_hangs_or_dies_is_one_clear_message(
     brownout: Brownout, tmp_path: Path, text: str, message: str
 ) -> None:
-    """Exit 4 within seconds, the program's last words told once, and nothing left running."""
+    """Exit code 4 within seconds, with the program's last output once, and nothing left running."""
     programs = tmp_path / "broken"
     programs.mkdir()
     program = programs / "toxiproxy-server"

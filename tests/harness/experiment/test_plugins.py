@@ -76,7 +76,7 @@ def test_no_faults_installed_is_said(install):
 
 
 def test_two_faults_of_one_kind_are_refused(install):
-    """Nobody may replace another's fault by installing a package."""
+    """An installed package cannot replace another package's fault."""
     install("brownout.faults", cut="made_up:Cut", other="made_up:OtherCut")
     with pytest.raises(UsageError, match="two installed faults are called 'cut'"):
         plugins.faults()

@@ -1,4 +1,4 @@
-"""The guardian: its decisions as a table, and real processes that are killed, frozen and let go."""
+"""The guardian: its decisions as a table, and real processes that are killed, frozen and released."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_overdue_faults_are_reverted_alone(bench: Bench) -> None:
 
 
 def test_what_cannot_be_reverted_is_tried_less_and_less_often(bench: Bench) -> None:
-    """A stuck fault is not an end: the guardian reports failure, waits longer each time, and starts anew after success."""
+    """After each failed revert the guardian waits longer; after a success it waits the usual time again."""
     drive(bench.life().inject("cut", fake()))
     bench.world.broken["release node:a"] = unreachable()
     guardian = Guardian(bench.ledger, "s", bench.attach, make)
@@ -100,7 +100,7 @@ def test_a_stack_without_a_folder_is_closed(bench: Bench) -> None:
 
 
 def test_a_broken_stack_is_taken_away_before_it_counts_as_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What outlived the parent of a stack's processes is stopped, then its faults are closed."""
+    """Processes that outlived the parent of the stack's processes are stopped before its faults are closed."""
     world = FakeWorld()
     monkeypatch.setattr(world, "alive", lambda: False)
     monkeypatch.setattr(FileWorld, "attach", lambda folder: world)
@@ -236,7 +236,7 @@ def test_when_both_are_killed_the_next_command_heals(start: Start) -> None:
 
 @pytest.mark.slow
 def test_a_released_lease_ends_the_guardian(start: Start) -> None:
-    """When the owner lets go, the guardian reverts what is open and exits with 0."""
+    """When the owner releases the lease, the guardian reverts the open faults and exits with 0."""
     run = start()
     run.tell("release")
     assert run.says() == "0"
@@ -246,7 +246,7 @@ def test_a_released_lease_ends_the_guardian(start: Start) -> None:
 
 @pytest.mark.slow
 def test_a_guardian_survives_ctrl_c(start: Start) -> None:
-    """SIGINT is the runner's business; the guardian goes on watching, in a session of its own."""
+    """Ctrl-C ends the runner only: the guardian is in its own session, ignores SIGINT and keeps watching."""
     run = start()
     assert os.getsid(run.guardian_pid) == run.guardian_pid
     os.kill(run.guardian_pid, signal.SIGINT)

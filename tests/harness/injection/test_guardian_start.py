@@ -1,4 +1,4 @@
-"""The guardian of a standing stack, and kills: exactly one watches, and whatever dies, what nobody keeps is reverted."""
+"""The guardian of a standing stack: exactly one watches; whichever process is killed, faults without an owner are reverted."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_kill_9_in_mid_hold_is_reverted_by_the_guardian(stand: MakeStand, start:
 
 
 def test_with_the_guardian_killed_too_the_next_command_heals(stand: MakeStand, start: Start) -> None:
-    """With nobody left, the hold stays until the next command, which finds whatever was half done."""
+    """After command and guardian are killed, the hold stays until the next command, which finds and reverts it."""
     stack = stand()
     command = start(stack, "60", "block")
     assert command.says() == "half"
@@ -120,7 +120,7 @@ def test_a_fault_left_by_hand_outlives_its_command_and_has_one_guardian(stand: M
 
 
 def test_past_its_deadline_the_guardian_ends_it(stand: MakeStand, start: Start) -> None:
-    """What nobody healed by hand the guardian heals when its time is over, and leaves."""
+    """The guardian reverts a fault left by hand once its deadline is over, and then leaves."""
     stack = stand()
     assert start(stack, "-").says() == "bitten"
     eventually(lambda: [fault.by_hand for fault in stack.faults()] == [True], SOON_S, what="it is left in place")
@@ -151,7 +151,7 @@ def test_with_the_guardian_killed_and_the_deadline_over_the_next_command_heals(s
 
 
 def test_of_many_that_want_a_guardian_one_gets_it_started(stand: MakeStand) -> None:
-    """Asking again, also at the same moment, makes no second guardian, and a claim keeps the one that is there."""
+    """Several requests for a guardian, also at the same time, start one only; it stays while a claim is held."""
     stack = stand()
     with GuardianClaim(stack.folder):
         commands = [subprocess.Popen((*GUARDIAN, "--stack", stack.id, "--ledger", ledger_path())) for _ in range(3)]
@@ -163,7 +163,7 @@ def test_of_many_that_want_a_guardian_one_gets_it_started(stand: MakeStand) -> N
 
 
 def test_a_claim_waits_for_a_guardian_that_is_leaving(stand: MakeStand) -> None:
-    """The guardian that has decided to leave keeps newcomers waiting until it is gone, so that none relies on it."""
+    """A claim waits until a leaving guardian has exited, so that no command relies on it."""
     stack = stand()
     with Ledger(ledger_path()) as ledger:
         guardian = Guardian(ledger, stack.id, attach_world, make)
@@ -178,7 +178,7 @@ def test_a_claim_waits_for_a_guardian_that_is_leaving(stand: MakeStand) -> None:
 
 
 def test_a_guardian_leaves_a_stack_that_was_taken_down(stand: MakeStand) -> None:
-    """With its folder gone the stack is closed, and there is nothing to watch or to claim."""
+    """When the stack's folder is gone, the guardian closes the stack and exits, and a claim raises StackGone."""
     stack = stand()
     with Ledger(ledger_path()) as ledger:
         guardian = Guardian(ledger, stack.id, attach_world, make)
@@ -193,7 +193,7 @@ def test_a_guardian_leaves_a_stack_that_was_taken_down(stand: MakeStand) -> None
 
 
 def test_a_guardian_that_cannot_start_is_told(stand: MakeStand) -> None:
-    """Without a guardian nothing is injected: the command learns that there is none, and where to look."""
+    """Without a guardian nothing is injected: the command gets a WorldError that points at the guardian's log."""
     stack = stand()
     with GuardianClaim(stack.folder), pytest.raises(WorldError, match="did not start") as caught:
         ensure_guardian(stack.row(), ledger_path(), make="no_such_module:make")
@@ -201,7 +201,7 @@ def test_a_guardian_that_cannot_start_is_told(stand: MakeStand) -> None:
 
 
 def test_somebody_elses_heal_ends_the_holding(stand: MakeStand, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command in the foreground ends when another one heals its fault, and says so."""
+    """A command in the foreground ends when another command heals its fault, and says so."""
     stack = stand()
     command = start(stack, "60")
     assert command.says() == "bitten"
@@ -217,7 +217,7 @@ def test_somebody_elses_heal_ends_the_holding(stand: MakeStand, start: Start, mo
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_reverts_at_once(stand: MakeStand, start: Start, number: signal.Signals) -> None:
-    """Ctrl-C, a plain kill and a closed terminal end the holding, not the undoing."""
+    """Ctrl-C, SIGTERM and a closed terminal end the hold, and the fault is reverted."""
     stack = stand()
     command = start(stack, "60")
     assert command.says() == "bitten"

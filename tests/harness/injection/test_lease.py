@@ -44,7 +44,7 @@ def test_a_lease_is_renewed_until_its_owner_stops(tmp_path: Path) -> None:
 
 
 def test_a_lease_that_cannot_be_renewed_is_told(tmp_path: Path) -> None:
-    """When its folder goes away the renewer says so and ends without an error."""
+    """When the lease's folder is removed, the renewer reports the problem and ends without an exception."""
     folder = tmp_path / "stack"
     folder.mkdir()
     with LeaseRenewer(Lease(folder, ttl_s=0.06)) as renewer:

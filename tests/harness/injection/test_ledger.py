@@ -111,7 +111,7 @@ def test_an_old_epoch_can_neither_intend_nor_go_forward() -> None:
 
 
 def test_a_closed_stack_takes_no_more_faults() -> None:
-    """Closing a stack heals its rows by absence, leaves it out of the list, and refuses new intents."""
+    """Closing a stack heals its open rows, removes it from the list, and refuses new intents."""
     with ledger_with_stack() as ledger:
         fault = ledger.intend("s", 1, intent())
         ledger.close_stack("s")
@@ -122,7 +122,7 @@ def test_a_closed_stack_takes_no_more_faults() -> None:
 
 
 def test_a_dead_owner_is_dated_once() -> None:
-    """When the owner was first found dead stays as it is however often somebody finds it again."""
+    """The time at which the owner was first found dead does not change when it is found dead again."""
     with Ledger(":memory:") as ledger:
         ledger.add_stack("s", folder=Path("/nowhere"), world="x:Y", owner=DEAD, run_owned=False)
         first = ledger.mark_orphaned("s")
@@ -139,7 +139,7 @@ def test_a_new_intent_asks_for_a_new_sweep() -> None:
 
 
 def test_a_fault_left_in_place_has_no_holder_and_a_new_deadline() -> None:
-    """Held by a command until that lets go of it; what is being undone is not put back into anybody's hands."""
+    """`keep_until` with `by_hand` clears the holder and sets the deadline; a fault being undone is not changed."""
     me = ProcessId.me()
     with ledger_with_stack() as ledger:
         fault = ledger.intend("s", 1, replace(intent(), holder=me))

@@ -20,7 +20,7 @@ NODE_A, NODE_B = "node:a", "node:b"
 
 
 def test_a_whole_life(bench: Bench) -> None:
-    """A fault is intended, applied, seen to bite, released and seen to heal, and each is told in that order."""
+    """A fault is intended, applied, seen to bite, released and seen to heal, with a notice of each in that order."""
     life = bench.life()
     applied = drive(life.inject("cut", fake(NODE_A, NODE_B)))
     assert (applied.state, bench.states()) == ("bitten", ["bitten"])
@@ -113,7 +113,7 @@ def test_a_failed_apply_is_undone_and_raised(bench: Bench) -> None:
 
 
 def test_reverting_twice_changes_nothing(bench: Bench) -> None:
-    """A second revert is an answer, not an action."""
+    """A second revert returns the fault's state and does nothing."""
     life = bench.life()
     applied = drive(life.inject("cut", fake()))
     drive(life.revert(applied.fault_id))
@@ -154,7 +154,7 @@ def test_a_faults_own_faulty_revert_does_not_matter(bench: Bench) -> None:
 
 
 def test_faults_whose_code_is_gone_are_undone(bench: Bench) -> None:
-    """A row of a kind that nobody knows any more is still released, by its carriers."""
+    """A fault whose kind is not installed any more is released on the carriers that the ledger lists."""
     drive(bench.life().inject("cut", fake()))
     stranger = LifeCycle(bench.world, bench.ledger, "s", bench.notice, make=lambda kind, params: {}[kind])
     assert [end.state for end in drive(stranger.revert_all())] == ["healed"]
@@ -162,7 +162,7 @@ def test_faults_whose_code_is_gone_are_undone(bench: Bench) -> None:
 
 
 def test_foreign_holds_are_told_and_left_alone(bench: Bench) -> None:
-    """A hold that is not in the ledger is reported, survives everything we do, and does not make our fault stuck."""
+    """A hold that is not in the ledger is reported, is never released, and does not make a fault of the stack stuck."""
     bench.world.carriers[NODE_A] = {"someone-else": {"effect": "fake"}}
     bench.world.deaf.add(NODE_A)
     life = bench.life()
@@ -220,7 +220,7 @@ def test_a_take_over_just_after_the_intent_is_noticed(bench: Bench) -> None:
 
 
 def test_a_bite_under_a_guardians_hands_is_not_claimed(bench: Bench) -> None:
-    """When somebody else began to undo a fault, its owner records no bite and raises nothing."""
+    """When another process has begun to undo a fault, its owner records no bite and raises nothing."""
 
     class Watched(FakeFault):
         async def observe(self, world: object) -> Observation:

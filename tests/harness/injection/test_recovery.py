@@ -1,4 +1,4 @@
-"""A kill at every boundary between two steps, of the run and of the healing after it: the next command leaves the baseline."""
+"""Kills at every boundary between two steps, of a run and of the recovery after it: the next command restores the baseline."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_late_hold_of_a_dead_owner_is_swept(tmp_path: Path) -> None:
 
 
 def test_a_living_owner_is_left_alone(bench: Bench) -> None:
-    """Stacks whose owner lives and keeps no lapsed lease are none of the next command's business."""
+    """The next command does not touch a stack whose owner lives and renews its lease."""
     drive(bench.life().inject("cut", fake()))
     assert drive(heal_leftovers(bench.ledger, bench.attach, make)) == ()
     assert bench.states() == ["bitten"]
@@ -166,7 +166,7 @@ def test_a_stack_that_is_gone_took_its_faults_with_it(tmp_path: Path) -> None:
 
 
 def test_one_unsafe_stack_does_not_keep_others_from_being_healed(tmp_path: Path) -> None:
-    """Every stack is healed before the command is told that one could not be."""
+    """Every stack is healed before LeftUnsafe is raised for one that could not be."""
     bench, _ = killed_run(tmp_path, 30)
     bench.ledger.add_stack("t", folder=tmp_path, world="", owner=DEAD, run_owned=False)
     other = FakeWorld()

@@ -79,7 +79,7 @@ def test_an_outage_is_a_breach_with_all_its_parts(breached):
 
 
 def test_a_quiet_run_passes(tmp_path):
-    """A fault that bit and hurt nobody is a pass."""
+    """A run whose fault bit and failed no request passes."""
     result = conclude(folder_of(tmp_path / "run", requests(BASELINE, END), finished_events(whole_life())))
     assert (result.verdict, result.exit_code) == ("pass", 0)
     assert result.alerts == {"new-machines": None}
@@ -289,7 +289,7 @@ def test_a_result_replaces_the_last_one_whole(breached):
     ],
 )
 def test_a_damaged_folder_is_refused_in_words(breached, name, text, words):
-    """Broken files are told as such, not as a crash."""
+    """A broken file gives an error that names it, and no traceback."""
     (breached / name).write_text(text)
     with pytest.raises(UsageError, match=words):
         conclude(breached)

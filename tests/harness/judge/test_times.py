@@ -58,7 +58,7 @@ def test_an_impact_that_outlasts_the_record_has_no_known_end():
 
 
 def test_silence_after_the_last_failure_is_not_an_end():
-    """Without a later request nobody knows whether the impact is over."""
+    """Without a request after the last failure, the end of the impact is unknown."""
     assert impact_of([*requests(BASELINE, FAULT), *requests(FAULT, RECOVERY, False)]).end_s is None
 
 

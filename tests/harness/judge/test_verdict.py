@@ -84,7 +84,7 @@ def test_a_distrusted_breach_is_still_told():
     [(1000, 0, "met"), (1000, 10, "undecided"), (1000, 40, "breached"), (100, 0, "undecided"), (0, 0, "undecided")],
 )
 def test_an_objective_needs_a_bound_within_or_beyond_its_budget(total, bad, status):
-    """At 99 %: met with the upper bound within 1 %, breached with the lower above, else nobody knows."""
+    """At 99 % an objective is met if the upper bound is within 1 %, breached if the lower is above it, else undecided."""
     found = [request(FAULT + n, n >= bad) for n in range(total)]
     (result,) = judge_slos(experiment(), history(found))
     assert (result.total, result.bad, result.status) == (total, bad, status)
@@ -140,7 +140,7 @@ def test_requests_that_left_no_line_were_not_issued():
 
 
 def test_any_problem_of_the_load_fails_its_gate():
-    """Problems are told word for word."""
+    """The gate's reason quotes the problems word for word."""
     assert gates.load_problems(LoadRecord(HEALTHY, (), 1)).passed
     found = gates.load_problems(LoadRecord(HEALTHY, ("worker 2 was lost",), 1))
     assert (found.passed, found.reason) == (False, "worker 2 was lost")
@@ -219,7 +219,7 @@ def test_an_act_that_could_not_be_done_is_a_harness_error():
     [(BITTEN, True, "inconclusive"), (BITTEN[:3], False, "inconclusive"), ([*BITTEN[:4], "stuck"], False, "unsafe")],
 )
 def test_what_is_left_behind_is_never_overlooked(whats, passed, severity):
-    """Stuck is unsafe; an undo that nobody saw leaves the verdict open."""
+    """A stuck fault makes the run unsafe; an undo that was not recorded makes it inconclusive."""
     found = gates.healed(lives([act(FAULT + n, what) for n, what in enumerate(whats)]))
     assert (found.passed, found.severity) == (passed, severity)
 

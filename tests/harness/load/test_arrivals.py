@@ -117,7 +117,7 @@ def test_a_plan_in_blocks_has_the_planned_count_in_each_and_in_all() -> None:
 
 
 def test_leaving_out_what_is_past_leaves_the_rest_as_it_is() -> None:
-    """A worker that joins late sees the same arrivals from its first block on as one that was there from the start."""
+    """With `after_s` the arrivals from the first block that is kept on are the same as without it."""
     long = in_blocks(plan(WARM, SCALED), 60.0)
     late = list(arrivals(long, after_s=1130.0))
     assert late == [arrival for arrival in arrivals(long) if arrival.at_s >= 1120.0]

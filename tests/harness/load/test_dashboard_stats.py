@@ -1,4 +1,4 @@
-"""Counting: what workers tell adds up to what happened, and what is missing from it is told."""
+"""Counting: workers' reports add up to what happened, and missing counts are reported."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def make_board(plan: LoadPlan, *, real_s: float = 60.0) -> Board:
 
 
 class Worker:
-    """Tells a board what it did, over the wire as it is."""
+    """Reports its counts to a board, encoded as on the wire."""
 
     def __init__(self, plan: LoadPlan, name: str) -> None:
         self.tally, self.name, self.number, self.planned = Tally(plan), name, 0, 0
@@ -86,7 +86,7 @@ def outcome_of(arrival: Arrival) -> RequestOutcome:
 
 @pytest.fixture
 def board() -> Board:
-    """Fifty seconds of which everything in [1020, 1030) was refused, told by two workers who had half each."""
+    """Fifty seconds of which everything in [1020, 1030) was refused, reported by two workers with half of the arrivals each."""
     plan = make_plan()
     made, workers = make_board(plan, real_s=50.1), [Worker(plan, name) for name in "ab"]
     made.handed_out(arrival.at_s for arrival in until(plan, 1100.0))
@@ -174,7 +174,7 @@ def test_a_second_is_shown_when_all_its_requests_have_ended() -> None:
 
 
 def test_what_nobody_counted_is_told_and_taken_back_when_it_comes_late() -> None:
-    """Arrivals of a worker that does not report are left out, in words and in numbers, for as long as it does not."""
+    """Arrivals of a silent worker are reported as left out, and no longer once its late report counts them."""
     plan = make_plan()
     made, workers = make_board(plan), [Worker(plan, name) for name in "ab"]
     meant = list(until(plan, 1080.0))
@@ -184,7 +184,7 @@ def test_what_nobody_counted_is_told_and_taken_back_when_it_comes_late() -> None
     workers[0].report(made, 1080.0)
     made.tick()
     half = sum(arrival.number % 2 for arrival in meant)
-    assert made.problems() == (f"{half:,} arrivals were the share of a worker that was lost, and nobody sent them",)
+    assert made.problems() == (f"{half:,} arrivals were the share of a worker that was lost, and were not sent",)
     before = made.points(120)
     workers[1].report(made, 1080.0)
     assert made.problems() == ()
@@ -263,7 +263,7 @@ def test_the_view_survives_its_file(board: Board, tmp_path: Path) -> None:
 
 
 def test_a_worker_counts_for_as_long_as_it_is_heard_of() -> None:
-    """One that has been silent for three seconds and one that has stopped are members no more; one that comes back is."""
+    """A worker is no member after three silent seconds or after it stopped, and is one again once it reports."""
     clock = [60.0]
     plan = make_plan()
     made, workers = Board(plan, monotonic=lambda: clock[0]), [Worker(plan, name) for name in "ab"]

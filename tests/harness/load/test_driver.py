@@ -285,7 +285,7 @@ def test_two_workers_issue_every_arrival_exactly_once(stub: Stubs, plan_of: Plan
 
 
 def test_a_lost_worker_is_told_and_the_others_take_over(stub: Stubs, plan_of: Plans, tmp_path: Path) -> None:
-    """After the loss of one of two workers no arrival is sent twice, what nobody sent is told, and the end is complete."""
+    """When one of two workers is lost, no arrival is sent twice, unsent ones are reported, and the other completes the plan."""
     service = stub("ok")
     plan = plan_of({"sydney": service.url}, lead_s=6.0, length_s=12.0, rates={"sydney": 60}, deadline_ms=30_000)
     every = [arrival.id for arrival in arrivals(plan)]
@@ -309,7 +309,7 @@ def test_a_lost_worker_is_told_and_the_others_take_over(stub: Stubs, plan_of: Pl
     told = "\n".join(load.problems())
     assert "killed by SIGKILL" in told
     assert "was not heard of for 3 s and counts as lost" in told
-    assert "arrivals were the share of a worker that was lost, and nobody sent them" in told
+    assert "arrivals were the share of a worker that was lost, and were not sent" in told
 
 
 def test_stopping_from_the_dashboard_and_dying_are_both_reported(

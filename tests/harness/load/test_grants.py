@@ -1,4 +1,4 @@
-"""Shares of a plan: together they are the plan, whoever joins, falls silent or is lost."""
+"""Grants: together the workers' shares are the plan, whichever workers join, fall silent or are lost."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_nothing_is_taken_before_its_time_or_without_a_grant() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_members_that_come_and_go_never_share_an_arrival(seed: int) -> None:
-    """Whatever the membership does from step to step, each arrival is one worker's, or nobody's only while there is nobody."""
+    """Whatever the membership in each step, each arrival is granted to one worker, or to none while there are no members."""
     chance = random.Random(seed)
     granter, workers = Granter(plan(), AHEAD_S), {name: Schedule(plan()) for name in "abcd"}
     taken: Counter[str] = Counter()
@@ -85,7 +85,7 @@ def test_a_lost_worker_costs_its_own_grants_and_nothing_else() -> None:
 
 
 def test_a_plan_that_waits_for_its_generator_has_no_past() -> None:
-    """While there is nobody its time is not handed out, whereas that of a run waits for whoever comes."""
+    """Time without members is skipped in a plan in blocks, and in a run's plan is handed out to the first members."""
     waiting, run = Granter(plan(block_s=10.0), AHEAD_S), Granter(plan(), AHEAD_S)
     assert waiting.hand_out([], 120.0) == run.hand_out([], 120.0) == {}
     assert waiting.hand_out(["a"], 120.0) == {"a": Grant(120.0, 123.0, 0, 1)}
@@ -93,7 +93,7 @@ def test_a_plan_that_waits_for_its_generator_has_no_past() -> None:
 
 
 def test_skipping_drops_what_is_past_only() -> None:
-    """A schedule that was paused goes on with what comes after."""
+    """After `skip_to`, a schedule continues with the arrivals that come later."""
     schedule = Schedule(plan())
     schedule.grant(EVERYTHING)
     schedule.skip_to(130.0)

@@ -14,7 +14,7 @@ def line(number: int) -> str:
 
 
 def test_parts_follow_each_other_and_the_newest_stay(tmp_path: Path) -> None:
-    """A reader that keeps up sees every line once; one that comes late sees the newest parts, and the disk never more."""
+    """A reader that keeps up sees every line once; a late one sees the newest parts; the disk holds no more than PARTS."""
     log, tail, seen = LineFile(tmp_path / "requests-0.jsonl", part_bytes=len(line(0)) * 10), LogTail(tmp_path), []
     for number in range(100):
         log.add(line(number))

@@ -58,7 +58,7 @@ def test_the_loads_last_seconds_are_its_share(tmp_path: Path) -> None:
 
 
 def test_without_a_log_there_is_no_share_of_a_load(tmp_path: Path) -> None:
-    """A stack that nobody loads, or whose load ended a while ago, says so by nothing."""
+    """The share is empty for a stack without a load, and for one whose load ended before the window."""
     assert load_share(tmp_path / "load", Answering()) == ()  # type: ignore[arg-type]
     (tmp_path / "requests.jsonl").write_text(record(1, done_s=NOW_S - 3600))
     assert load_share(tmp_path, Answering()) == ()  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ TOKEN = Response(200, {"access_token": "t", "expires_in": "3600"})
 
 
 def test_probes_stand_in_for_a_load() -> None:
-    """One round asks in every region for two tokens, a secret and a list; what fails is counted and told."""
+    """One round sends two token requests, a secret and a list in every region; failures are counted and reported."""
     world = Answering(
         {"sydney.host": TOKEN, "melbourne.host": TOKEN, "sydney.vault": Response(200, {}), "sydney.management": Response(503)}
     )
@@ -85,7 +85,7 @@ def test_probes_stand_in_for_a_load() -> None:
 
 
 def test_every_round_asks_for_a_machine_that_never_was(tmp_path: Path) -> None:
-    """New machines are new each time, so that no cache answers for them."""
+    """Each round uses a new machine of the scale set, so that no cache has its token."""
     world, probes = Answering({"sydney.host": TOKEN, "melbourne.host": TOKEN}), Probes()
     for _ in range(2):
         asyncio.run(probes.share("s", world))  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ def test_every_round_asks_for_a_machine_that_never_was(tmp_path: Path) -> None:
 
 
 def test_probes_are_remembered_for_the_window() -> None:
-    """Whoever keeps watching sees the rounds of the last ten seconds, and no older ones."""
+    """The share covers the rounds of the last ten seconds, and no older ones."""
     now_s = [0.0]
     probes = Probes(monotonic=lambda: now_s[0])
     for at_s, requests in ((0.0, 2), (6.0, 4), (12.0, 4)):

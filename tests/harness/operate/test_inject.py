@@ -1,4 +1,4 @@
-"""Who keeps a fault on a standing stack: living commands and people up to a deadline; the rest is a leftover."""
+"""Owners of faults on a standing stack: a living command, or a deadline for one left by hand; all others are leftovers."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ OTHER = replace(FAULT, id="other", holder=ME)
     ],
 )
 def test_who_keeps_a_fault(fault: FaultRecord, kept: bool) -> None:
-    """A living command up to its deadline and a little more; a person up to the deadline, unless it is being undone."""
+    """A fault is owned by a living command until shortly after its deadline; left by hand, it stays in place until then."""
     assert (unowned_faults([fault], NOW_S) == ()) is kept
 
 
 def test_what_is_released_is_a_leftover_once_nothing_hides_it() -> None:
-    """A fault that holds nothing any more waits for the others, and is looked at again when none is in place."""
+    """A `reverted` fault is left alone while other faults are in place, and is looked at again after that."""
     released = replace(FAULT, by_hand=True, state="reverted")
     assert unowned_faults([released, OTHER], NOW_S) == ()
     looked_at = replace(OTHER, state="reverted")  # by its own command, which lives
@@ -79,7 +79,7 @@ def standing(tmp_path: Path) -> Bench:
 
 
 def put(bench: Bench, *carriers: str, holder: ProcessId | None = None, for_s: float = 3600.0) -> str:
-    """A fault that bites, kept by `holder` or, without one, left in place by hand."""
+    """A fault that bites, owned by `holder` or, without one, left in place by hand."""
     life = LifeCycle(bench.world, bench.ledger, "s", bench.notice, make=make, holder=holder or ME)
     fault_id = drive(life.inject("cut", fake(*carriers))).fault_id
     bench.ledger.keep_until(fault_id, time.monotonic() + for_s, by_hand=holder is None)
@@ -112,7 +112,7 @@ def test_a_fault_left_by_hand_ends_with_its_deadline(standing: Bench) -> None:
 
 
 def test_what_was_hidden_is_confirmed_with_the_last(standing: Bench) -> None:
-    """A fault healed out of turn is closed when the one that hid it is gone."""
+    """A `reverted` fault whose heal was hidden by another fault is closed once that other fault is undone."""
     first, second = put(standing, "node:a"), put(standing, "node:a")
     row = standing.ledger.stack("s")
     healed = drive(heal_stack(standing.ledger, row, standing.attach, make, only=[first]))
@@ -144,7 +144,7 @@ def test_a_late_hold_of_a_killed_command_is_swept_beside_what_is_kept(standing: 
 
 
 def test_a_sweep_that_a_kept_fault_prevents_is_no_danger(standing: Bench) -> None:
-    """While somebody keeps a node down by hand, that its switches cannot be read makes no command fail."""
+    """While a node is held down by hand, no command fails because that node's switches cannot be read."""
     put(standing, "node:b", holder=DEAD)
     leftovers(standing)
     put(standing, "node:a")
@@ -167,7 +167,7 @@ def test_what_cannot_be_reverted_is_loud_beside_what_is_kept(standing: Bench) ->
 
 
 def test_an_apply_that_somebody_heals_under_its_hands_undoes_itself(standing: Bench) -> None:
-    """The row is the fence: who finds it closed in the middle of its apply takes its holds away and says so."""
+    """An apply whose row was closed meanwhile by another process releases its holds and raises Fenced."""
     life = LifeCycle(standing.world, standing.ledger, "s", standing.notice, make=make, holder=ME)
 
     class Healed(type(fake())):  # type: ignore[misc]
@@ -202,7 +202,7 @@ def test_a_stack_that_is_gone_takes_its_folder_with_it(home: Path) -> None:
 
 
 def test_the_folder_of_a_stack_that_went_well_is_removed_whole(home: Path, tmp_path: Path) -> None:
-    """Nothing stays of it; a folder that is none of ours is never touched; one that is not there is no trouble."""
+    """A stack's folder is removed; any other folder is not touched; a missing folder is no error."""
     folder = stack_dir("s")
     (folder / "guardian.log").write_text("overdue\n")
     discard_stack_dir(folder, keep_logs=False)
@@ -214,7 +214,7 @@ def test_the_folder_of_a_stack_that_went_well_is_removed_whole(home: Path, tmp_p
 
 
 def test_a_folder_that_cannot_be_removed_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys that stay behind are no secret to their owner."""
+    """A WorldError says that a stack's folder, which holds its keys, could not be removed."""
     folder = stack_dir("s")
     (folder / "spec.json").touch()
 

@@ -1,4 +1,4 @@
-"""The plan of a load in containers, from what containers are told."""
+"""The plan of a load in containers, from the specification that containers share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_clients_know_their_own_links_and_nothing_else() -> None:
 
 
 def test_without_a_users_token_nobody_calls_the_management_plane() -> None:
-    """Those who need one are left out, and the others have the whole rate."""
+    """Without a user token, cohorts that need one are left out, and the others get the whole rate."""
     plan = make_plan(SERVED, per_s=30.0, user_token="")
     assert {cohort.model for cohort in plan.cohorts} == {"token", "resource"}
     assert sum(cohort.rate_per_s for cohort in plan.cohorts) * 2.0 == pytest.approx(30.0)
@@ -34,13 +34,13 @@ def test_without_a_users_token_nobody_calls_the_management_plane() -> None:
 
 
 def test_a_stack_for_which_there_are_no_clients_is_told() -> None:
-    """A stack whose machines fit nobody gets no empty load."""
+    """A stack whose machines fit no client model is refused instead of getting an empty load."""
     bare = build_stack(seed=1, machines={"lonely": {"region": "sydney", "identities": []}})
     with pytest.raises(UsageError, match="no cohort"):
         make_plan(ServedStack(bare, SERVED.clock, links=LINKS), per_s=30.0, user_token="")
 
 
 def test_the_master_is_the_projects_own_locust_file() -> None:
-    """What is started is there, and waits for its first worker."""
+    """The command line starts this project's Locust file as a master that waits for its first worker."""
     assert locust_arguments()[:4] == ["-m", "locust", "-f", str(find_locustfile())]
     assert "--master" in locust_arguments()

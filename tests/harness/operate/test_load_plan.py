@@ -59,7 +59,7 @@ def test_an_experiments_clients_move_to_machines_that_are_there() -> None:
 
 
 def test_rates_are_per_real_second_whatever_the_clocks_rate() -> None:
-    """The total is shared as the cohorts say; one that is set is set, and none at 0 is left."""
+    """Rates are per real second; a given rate overrides the cohort's share of the total, and 0 leaves the cohort out."""
     cohorts = typical_load(SPEC).cohorts
     for clock_rate in (1.0, 200.0):
         made = at_rates(cohorts, clock_rate=clock_rate, total_per_s=80.0, scale=None, given={})

@@ -46,7 +46,7 @@ def test_the_only_stack_that_was_left_up_is_meant(enter: Enter, purpose: Purpose
 
 
 def test_a_runs_stack_may_be_loaded_and_looked_at_by_name_alone(enter: Enter) -> None:
-    """Nothing falls onto a run's stack by accident, and no hand breaks it."""
+    """A run's stack is used for load and status only when named, and never for faults by hand."""
     enter("run-1", run=True)
     assert resolve_stack("run-1", for_="load").id == "run-1"
     assert resolve_stack("run-1", for_="look").id == "run-1"
@@ -58,7 +58,7 @@ def test_a_runs_stack_may_be_loaded_and_looked_at_by_name_alone(enter: Enter) ->
 
 
 def test_a_stack_that_is_coming_up_is_not_broken_yet(enter: Enter) -> None:
-    """Its `up` would take the fault for a start that failed."""
+    """`inject` refuses a stack that is still coming up, whose `up` would take the fault for a failed start."""
     enter("mine", rising=True)
     assert resolve_stack(for_="load").id == "mine"
     with pytest.raises(UsageError, match="still coming up"):

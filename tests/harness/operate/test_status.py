@@ -13,7 +13,7 @@ from brownout.harness.operate.status import FaultView, KeyView, NodeView, StackV
 
 
 def test_keys_of_every_role_are_read() -> None:
-    """What a node says of its keys is told by what it does with them."""
+    """A node's keys are listed by use: used, accepted, refused, signed with, trusted."""
     token = {"store_keys": {"sydney": {"key_id": "manual-sydney-1", "kind": "manual"}}}
     ring = [{"key_id": "a", "kind": "manual", "valid": False}, {"key_id": "b", "kind": "managed", "valid": True}]
     assert keys_of(token) == (KeyView("uses", "manual-sydney-1", "manual", "sydney"),)
@@ -85,5 +85,5 @@ def test_a_name_cannot_steer_the_terminal() -> None:
     ("views", "said"), [((), "no stack is up"), ((StackView("d", "w", "dead", "/", False, (), ()),), "down")]
 )
 def test_what_is_not_there_is_said(views: tuple[StackView, ...], said: str) -> None:
-    """No stack, and a stack whose processes have ended, are told in words."""
+    """The output says in words that there is no stack, or that a stack's processes have ended."""
     assert said in drawn(*views)

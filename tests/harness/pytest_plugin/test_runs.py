@@ -139,7 +139,7 @@ def test_bad_usage_is_told_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_interrupt_that_was_healed_still_ends_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run takes the first Ctrl-C to revert its faults; pytest is told of it afterwards."""
+    """The first Ctrl-C makes the run revert its faults; then KeyboardInterrupt ends the pytest session."""
     monkeypatch.setattr(api, "carry_out", Calls(interrupted=True))
     with pytest.raises(KeyboardInterrupt):
         facade(tmp_path).run("tiny.yaml")

@@ -68,7 +68,7 @@ async def failing() -> None:
 
 
 def told(events: tuple[Event, ...], kind: str) -> list[str]:
-    """What and whom the events of a kind are about."""
+    """`what` and `subject` of the events of a kind."""
     return [f"{event.what} {event.subject}".strip() for event in events if event.kind == kind]
 
 

@@ -361,7 +361,7 @@ def test_a_machine_that_there_is_not_is_404(method: str) -> None:
 
 
 def test_machines_are_changed_on_their_host_by_the_stack_only() -> None:
-    """Nobody outside can put a machine onto a host."""
+    """A request without the control token cannot put a machine onto a host."""
 
     async def story(stack: Stack) -> list[int]:
         request = Request("PUT", "/machines/evil", {}, {}, {"arm_id": "/x", "identities": []})

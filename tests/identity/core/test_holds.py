@@ -110,7 +110,7 @@ def test_a_hold_shows_what_was_decided_but_no_secret() -> None:
 
 @pytest.mark.parametrize("node", ["sydney.store", "sydney.directory", "sydney.deployer", "melbourne.host"])
 def test_holds_are_durable(node: str) -> None:
-    """A node that was killed comes back still held, and lets go when told."""
+    """A killed node is held again after its restart, and a release ends the hold."""
     switches: dict[str, tuple[str, dict[str, Any]]] = {
         "sydney.store": ("invalidate-key", {"key_id": "current"}),
         "sydney.directory": ("pause-replication", {"regions": ["melbourne"]}),

@@ -93,7 +93,7 @@ def test_a_header_replaces_all_of_its_name_and_leaves_others_doubled() -> None:
 
 
 def test_a_message_of_values_is_not_encoded_unless_somebody_asks() -> None:
-    """Adding headers and reading values leaves the payload unencoded; encoded, it is encoded once for all copies."""
+    """Adding headers and reading values leaves the payload unencoded; it is encoded once, for all copies."""
     made = Request("POST", "/x", body={"a": 1})
     copy = made.with_headers({"authorization": "b"})
     assert copy.body is made.body

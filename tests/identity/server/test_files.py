@@ -102,7 +102,7 @@ def test_a_node_is_told_its_own_links_only() -> None:
 
 
 def test_a_taken_port_is_passed_over() -> None:
-    """A port that somebody has, bound or listening, is not given out, and none is given out twice."""
+    """A port that another program has bound is not given out, and no port is given out twice."""
     first = port_range.reserve(3)
     second = port_range.reserve(3)
     ports = [port_range.port_of(bound) for bound in (*first, *second)]

@@ -192,7 +192,7 @@ def test_a_broken_call_fails_as_what_it_was(tmp_path: Path, exchange: Exchange, 
 
 
 def test_a_closed_port_is_refused(tmp_path: Path) -> None:
-    """Where nobody listens a call is `refused`: nothing can have happened."""
+    """A call to a port without a listener is `refused`: nothing can have happened."""
     (listener,) = reserve(1)
 
     async def call() -> None:

@@ -40,7 +40,7 @@ def test_a_script_may_handle_a_failed_call() -> None:
 
 
 def test_a_mistake_in_a_script_is_raised() -> None:
-    """It is not taken for something that the service did."""
+    """An exception of the script is raised, and is not counted as a failure of the service."""
 
     def broken() -> Script:
         yield ASK

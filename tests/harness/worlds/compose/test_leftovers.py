@@ -143,7 +143,7 @@ def there(kind: str, name: str) -> bool:
 
 
 def test_what_is_not_ours_survives(command: Brownout, names: Callable[[str], str]) -> None:
-    """`down --all` takes what is ours by label, whatever its name; a stranger on our network loses that network only."""
+    """`down --all` removes what carries its label, whatever the name; a foreign container loses the stack's network only."""
     mine = ("brownout.stack=up-mine", f"brownout.owner={owner()}")
     ours = [(kind, make(kind, names(f"ours-{kind}"), *mine)) for kind in ("container", "network", "volume")]
     strangers = [(kind, make(kind, names(f"brownout-up-{kind}"))) for kind in ("network", "volume")]

@@ -136,7 +136,7 @@ def test_a_link_word_means_what_the_page_says(stack: ContainerStack, path: Look,
 
 
 def test_the_page_has_every_word_in_every_direction() -> None:
-    """Refuse has no direction; the other three are told for requests, for answers and for both."""
+    """The page describes `refuse`, and the other three effects for requests, for answers and for both."""
     directions = ("upstream", "downstream", "both")
     wanted = {("refuse", "both"), *((word, way) for word in ("reset", "stall", "blackhole") for way in directions)}
     assert {(meaning.effect, meaning.direction) for meaning in meanings()} == wanted

@@ -80,7 +80,7 @@ def broken(stack: ContainerStack) -> Iterator[Topology]:
     ],
 )
 def test_what_is_broken_is_found(broken: Topology, where: str, problem: str) -> None:
-    """Each rule that is broken is told, of the container or network that breaks it."""
+    """Each broken rule is reported, with the container or network that breaks it."""
     assert any(each.where.endswith(where) and problem in each.problem for each in broken.findings), broken.findings
 
 

@@ -82,7 +82,7 @@ def test_an_engine_that_does_not_listen(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_an_engine_that_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user who is not in the group docker is told of that, not to start what runs."""
+    """A user who is not in the group docker is advised to join it, not to start the engine."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -142,7 +142,7 @@ def test_compose_that_will_do(tmp_path: Path, version: str) -> None:
     ],
 )
 def test_what_compose_says(engine: Engine, tmp_path: Path, says: str, problem: str, fix: str) -> None:
-    """Compose's own words are told with what they mean and what to do, and everything is taken down again."""
+    """An error of Compose is quoted with its meaning and a hint, and the stack is taken down."""
     answers = Answers()
     engine(answers)
     stub_docker(tmp_path / "bin", says={"create": says})
@@ -250,7 +250,7 @@ def test_a_full_disk_of_the_engine_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_nobody_else_waits_for_the_docker_library() -> None:
-    """Neither the command line nor the processes world nor the doctor's module imports it."""
+    """Neither the command line nor the processes world nor the doctor's module imports the docker library."""
     code = (
         "import sys\nfrom brownout.harness import cli\nfrom brownout.harness.doctor import checks\n"
         "from brownout.harness.operate import orphans, stacks\nfrom brownout.harness.worlds.processes import world\n"

@@ -144,7 +144,7 @@ def test_a_missing_toxiproxy_is_one_clear_error(tmp_path: Path, run: Run) -> Non
 
 
 def test_a_port_that_is_lost_to_another_program_is_replaced(toxiproxy_binary: Path, tmp_path: Path, run: Run) -> None:
-    """A Toxiproxy whose port went to somebody else meanwhile is started again on another one."""
+    """When another program has taken Toxiproxy's port meanwhile, Toxiproxy is started again on another port."""
     text = (
         "import os, sys, time\n"
         "if not os.path.exists(sys.argv[0] + '.tried'):\n"

@@ -83,7 +83,7 @@ def test_a_node_that_is_down_is_really_gone_and_comes_back_on_its_port(stack: St
 
 
 def test_a_paused_node_is_stopped_by_the_kernel_and_goes_on(stack: Stack) -> None:
-    """A paused node is in state T with all its threads and answers nobody; released, the same process answers."""
+    """A paused node is in state T with all its threads and answers no request; released, the same process answers."""
     world, carrier = stack.world, node("melbourne.vault")
     stack.run(world.hold(carrier, "f-pause", NodeEffect("paused")))
     paused = stack.run(world.read(carrier))
@@ -112,7 +112,7 @@ def test_overlapping_holds_on_a_node_are_a_set(stack: Stack) -> None:
 
 
 def test_a_node_that_dies_by_itself_is_reported_and_not_restarted(stack: Stack) -> None:
-    """A crash nobody asked for is shown as dead with its exit, refuses faults, and ends only by an explicit restart."""
+    """A node that crashed is shown as dead with its exit, refuses faults, and comes back by an explicit restart only."""
     world, carrier = stack.world, node("sydney.vault")
     pid = stack.run(world.read(carrier))["pid"]
     os.kill(pid, signal.SIGKILL)
@@ -240,7 +240,7 @@ def test_a_client_learns_how_its_call_failed(stack: Stack) -> None:
     ],
 )
 def test_a_bad_control_request_harms_nobody(stack: Stack, line: bytes, answer: bytes) -> None:
-    """Nonsense on the supervisor socket gets an error or a closed connection, and the stack goes on."""
+    """A malformed request on the supervisor socket gets an error or a closed connection, and the stack keeps running."""
     with socket.socket(socket.AF_UNIX) as connection:
         folder = os.open(stack.world.folder, os.O_PATH)
         connection.connect(f"/proc/self/fd/{folder}/{SOCKET_NAME}")

@@ -145,7 +145,7 @@ def test_a_failure_reaches_whoever_awaits(kernel: Kernel) -> None:
 
 
 def test_a_failure_that_nobody_awaits_ends_the_run(kernel: Kernel) -> None:
-    """`run` raises what a coroutine failed with while nobody awaited it, at the instant at which it failed."""
+    """A failure of a coroutine that no other awaits is raised by `run`, at the virtual time at which it occurred."""
 
     async def story() -> None:
         kernel.spawn(fail(kernel, 3))
@@ -271,7 +271,7 @@ def test_closing_ends_what_is_under_way(kernel: Kernel) -> None:
 
 
 def test_run_is_not_re_entrant(kernel: Kernel) -> None:
-    """A coroutine that calls `run` itself is told so."""
+    """A coroutine that calls `run` itself gets an error that says so."""
 
     async def story() -> None:
         inner: Coroutine[Any, Any, None] = kernel.sleep(1)

@@ -61,7 +61,7 @@ def test_a_call_under_way_is_reset_when_its_node_dies() -> None:
 
 
 def test_a_dead_node_does_nothing_more() -> None:
-    """Work that was under way in a killed node never goes on: it publishes nothing and writes nothing."""
+    """Work that was under way in a killed node never continues: it publishes nothing and writes nothing."""
 
     async def story(world: SimulationWorld) -> list[Any]:
         vault: Any = world._nodes["melbourne.vault"].node
@@ -106,7 +106,7 @@ def test_a_change_that_dies_with_its_node_is_not_written() -> None:
 
 
 def test_a_paused_node_answers_nobody_and_goes_on() -> None:
-    """Paused: callers time out, the control plane is silent; released, the same life with its memory goes on."""
+    """While a node is paused, its callers time out and its control plane is silent; released, it continues with its memory."""
 
     async def story(world: SimulationWorld) -> list[Any]:
         await world.client("sydney.host", token_request("web-1"), timeout_s=2)
@@ -121,7 +121,7 @@ def test_a_paused_node_answers_nobody_and_goes_on() -> None:
 
 
 def test_a_call_that_outwaits_a_pause_is_answered() -> None:
-    """Whoever still waits when the pause ends gets the answer."""
+    """A caller that is still waiting when the pause ends gets the answer."""
 
     async def story(world: SimulationWorld) -> tuple[int, float]:
         await world.hold(node("sydney.host"), "f", NodeEffect("paused"))

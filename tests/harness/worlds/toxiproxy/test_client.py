@@ -331,7 +331,7 @@ def test_hold_and_release_may_run_twice(client: Toxiproxy, link: Link) -> None:
 
 
 def test_foreign_toxics_survive_and_are_reported(client: Toxiproxy, link: Link) -> None:
-    """Somebody else's toxic is named in `foreign` and outlives our holds and releases."""
+    """A toxic of another program is listed in `foreign` and is not changed by holds and releases."""
     add_foreign_toxic(client, link)
     client.hold(link.name, "f-1", stall())
     assert client.read(link.name)["foreign"] == ["toxic somebody (latency, downstream)"]
@@ -340,7 +340,7 @@ def test_foreign_toxics_survive_and_are_reported(client: Toxiproxy, link: Link) 
 
 
 def test_a_proxy_disabled_by_somebody_else_stays_disabled(client: Toxiproxy, link: Link) -> None:
-    """We enable only what we disabled: a foreign disable is reported and outlives a hold of ours."""
+    """A proxy that another program disabled is reported as foreign and stays disabled after a hold and its release."""
     requests.post(f"{client.api_url}/proxies/{link.name}", json={"enabled": False}, timeout=5).raise_for_status()
     assert client.read(link.name)["foreign"] == ["disabled without a hold"]
     client.hold(link.name, "f-1", SLOW)

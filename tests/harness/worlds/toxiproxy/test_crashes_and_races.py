@@ -108,7 +108,7 @@ def test_changes_at_once_end_in_agreement(client: Toxiproxy, link: Link, monkeyp
 def test_a_paused_process_cannot_keep_others_from_releasing(
     client: Toxiproxy, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When somebody sits on the turn to change links, a release goes ahead after a short wait."""
+    """When a paused process holds the lock for changes of links, a release proceeds after a short wait."""
     client.hold(link.name, "f-1", STATES[0])
     monkeypatch.setattr(adapter, "TURN_TIMEOUT_S", 0.1)
     with client._turn():

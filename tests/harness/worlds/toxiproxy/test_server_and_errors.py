@@ -28,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("toxiproxy")
 def test_a_stranger_that_takes_the_port_meanwhile_is_not_taken_for_ours(
     server: ServerProcess, server_binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Toxiproxy whose port was taken runs on without it; the stranger's answer on that port does not count."""
+    """An answer on the port counts only if it comes from the Toxiproxy that was started, and not from another program."""
     monkeypatch.setattr(adapter, "check_port_free", lambda port: None)
     monkeypatch.setattr(adapter, "START_TIMEOUT_S", 0.5)
     with pytest.raises(WorldError, match=r"did not open its port: .*address already in use"):
@@ -195,7 +195,7 @@ def test_two_servers_are_kept_apart(client: Toxiproxy, server_binary: Path, tmp_
 
 
 def test_a_taken_port_is_told_before_anything_starts(server: ServerProcess, server_binary: Path, tmp_path: Path) -> None:
-    """A server is not started on a port in use, and a stranger's Toxiproxy there is not taken for ours."""
+    """A server is not started on a port in use, also when another Toxiproxy answers there."""
     port = int(server.api_url.rpartition(":")[2])
     with pytest.raises(WorldError, match=f"port {port} cannot be used"):
         start_server(server_binary, port=port, log=tmp_path / "log")
