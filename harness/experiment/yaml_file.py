@@ -181,7 +181,7 @@ def _syntax_hint(lines: tuple[str, ...], line: int, text: str) -> str:
 
 
 def _unsound(name: str, lines: tuple[str, ...], root: yaml.Node) -> Iterator[FileError]:
-    """Every mistake in the file as YAML, whatever its data means."""
+    """Every mistake in the file as YAML, without regard to what its data means."""
     seen = 0
     reported: set[int] = set()
     stack: list[tuple[yaml.Node, tuple[int, ...]]] = [(root, ())]
@@ -189,6 +189,7 @@ def _unsound(name: str, lines: tuple[str, ...], root: yaml.Node) -> Iterator[Fil
         node, around = stack.pop()
         seen += 1  # a node that several aliases reach counts each time, as it will in the data
         at = node.start_mark
+        # Checked before the data is built: a few nested aliases can stand for billions of values.
         if id(node) in around or len(around) > DEPTH_MAX or seen > NODES_MAX:
             yield error_at(name, lines, at.line, at.column, _TOO_MUCH[id(node) in around])
             return
@@ -227,7 +228,7 @@ def _is_sexagesimal(node: yaml.ScalarNode) -> bool:
 def _key_flaws(node: yaml.MappingNode) -> Iterator[tuple[yaml.Mark, str, str]]:
     first: dict[str, int] = {}
     for key, _ in node.value:
-        if key.tag == _MERGE:
+        if key.tag == _MERGE:  # `<<`, which may be given more than once
             continue
         if not isinstance(key, yaml.ScalarNode) or key.tag != _TAG + "str":
             yield key.start_mark, "this key is not text", _key_hint(key)
@@ -244,7 +245,7 @@ def _key_hint(key: yaml.Node) -> str:
 
 
 def _trap_hint(node: yaml.Node) -> str:
-    """What YAML 1.1 made of a word without quotes, when that is not the text that it looks like."""
+    """The hint for a word without quotes that YAML 1.1 reads as true or false; "" for anything else."""
     if not isinstance(node, yaml.ScalarNode) or node.tag != _TAG + "bool" or node.value.lower() not in _TRUTHY:
         return ""
     return f'YAML 1.1 reads {node.value} without quotes as true or false; where text is meant, write "{node.value}"'

@@ -248,13 +248,14 @@ def _spawn(plan: LoadPlan, folder: Path, dashboard_port: int | None, workers: in
     else:
         arguments += ["--autostart", "--web-host", _LOOPBACK, "--web-port", str(dashboard_port)]
     environment = {"BROWNOUT_LOAD_FOLDER": str(folder.resolve())}
-    told = {"BROWNOUT_LOAD_PLAN": str(_plan_file(folder).resolve()), **environment}
+    # Workers get the plan from their master, so only the process that has no master gets it by its environment.
+    with_plan = {"BROWNOUT_LOAD_PLAN": str(_plan_file(folder).resolve()), **environment}
     if master_port is None:
-        return [Child(arguments, environment=told, folder=folder, log=folder / LOG_NAME)]
+        return [Child(arguments, environment=with_plan, folder=folder, log=folder / LOG_NAME)]
     port = str(master_port)
     arguments += ["--master", "--master-bind-host", _LOOPBACK, "--master-bind-port", port, "--expect-workers", str(workers)]
     joining = [*base, "--worker", "--master-host", _LOOPBACK, "--master-port", port, "--only-summary"]
-    children = [Child(arguments, environment=told, folder=folder, log=folder / LOG_NAME)]
+    children = [Child(arguments, environment=with_plan, folder=folder, log=folder / LOG_NAME)]
     for number in range(workers):
         log = folder / f"locust-worker-{number + 1}.log"
         children.append(Child(joining, environment=environment, folder=folder, log=log))

@@ -152,7 +152,7 @@ class SocketWorld(ABC):
         try:
             found = await asyncio.shield(ended)
         except asyncio.CancelledError:
-            await ended  # a thread cannot be interrupted, and its work must end before it is undone
+            await ended  # threads cannot be interrupted: wait for their work, or it could take effect after its undo
             raise
         for error in found:
             if isinstance(error, BaseException):

@@ -21,7 +21,7 @@ NS_PER_S = 1_000_000_000
 
 
 class Deadlock(Exception):
-    """Nothing is scheduled and the awaited coroutine is not done: it waits for something that cannot happen."""
+    """Nothing is scheduled and the awaited coroutine is not done, so it can never end."""
 
 
 class Future(Generic[T]):
@@ -129,9 +129,9 @@ class Kernel:
         return task
 
     def begin(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Runs a coroutine at once as far as its first wait; the rest goes on as if it had been spawned.
+        """Runs a coroutine at once as far as its first wait; from there on it runs like a spawned one.
 
-        For callbacks only: within a coroutine it would run the other one in the middle of a step.
+        For callbacks only: called in a coroutine, it would run the other one in the middle of the caller's step.
         """
         try:
             awaited = coroutine.send(None)
@@ -161,7 +161,9 @@ class Kernel:
                 if not timers:
                     raise Deadlock("nothing is scheduled any more")
                 self.now_ns, _, callback = heapq.heappop(timers)
-                while timers and timers[0][0] == self.now_ns:  # of one instant: before all that they themselves make due
+                # All timers of this instant become due before the first of them runs, so that what they schedule for the
+                # same instant comes after them.
+                while timers and timers[0][0] == self.now_ns:
                     due.append(heapq.heappop(timers)[2])
                 callback()
         finally:
@@ -177,7 +179,7 @@ class Kernel:
         self._due.clear()
 
     def ended(self, task: _Task[Any], error: Exception | None) -> None:
-        """Takes note of a task's end."""
+        """Removes a task that has ended; surfaces its error if no coroutine awaits it."""
         self._tasks.pop(task, None)
         if error is not None and task is not self._main and not task.awaited:
             self.surface(error)
@@ -189,7 +191,7 @@ class Kernel:
 
 
 class _Task(Future[T]):
-    """A coroutine under way; as a future, its end."""
+    """A coroutine under way, and the future of its result."""
 
     __slots__ = ("_awaiting", "_coroutine")
 
@@ -201,11 +203,11 @@ class _Task(Future[T]):
     def step(self) -> None:
         awaiting = self._awaiting
         if self.done or (awaiting is not None and not awaiting.done):
-            return  # woken by what it awaited before it was interrupted
+            return  # a late wake-up by the future that it awaited before an interrupt; it awaits another one now
         self._resume(None)
 
     def interrupt(self, error: Exception) -> None:
-        """Has the coroutine fail with `error` at its present wait, at this instant."""
+        """Raises `error` in the coroutine where it waits now, at this instant."""
         self.kernel.soon(lambda: None if self.done else self._resume(error))
 
     def _resume(self, error: Exception | None) -> None:
@@ -221,7 +223,7 @@ class _Task(Future[T]):
             self.wait_for(awaited)
 
     def wait_for(self, awaited: Any) -> None:
-        """Has the coroutine go on when the future is done that it awaits. Anything else fails where it is awaited."""
+        """Resumes the coroutine when the future that it awaits is done. Awaiting anything else raises TypeError in it."""
         if getattr(awaited, "kernel", None) is self.kernel:
             self._awaiting = awaited
             awaited.when_done(self.step)

@@ -1,15 +1,15 @@
-"""Simulated links: latency, and what holds on a link do to a message in each direction.
+"""Simulated links: latency, and the effect of a link's holds on messages in each direction.
 
-The words mean what they mean with the real proxy:
+The effects mean the same as with the real proxy:
 
 - `refuse`  new calls are refused at once, and calls under way are reset.
-- `reset`   a message of that direction is lost, and its caller is reset at once. What is under way and sends nothing into it
-            goes on, until the last reset of the direction ends: then it is reset.
+- `reset`   a message of that direction is lost, and its caller is reset at once. A call that sends nothing in that direction
+            meanwhile continues; when the last reset of the direction ends, it is reset too.
 - `stall`   a message that meets the stall is lost; its caller hears nothing. When the last stall of a direction ends,
             every call that is under way is reset: its stream has a hole in it. So it is when a reset takes its place.
 - `slow`    every message of that direction takes longer, by latency and jitter; several holds add up.
 
-One thing differs: whatever the real proxy is delaying when its set of holds changes it lets through at once.
+One difference: when its set of holds changes, the real proxy sends at once whatever it was delaying.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ class SimulatedLink:
         self._cut()
 
     def _change(self, holds: dict[str, LinkEffect]) -> None:
-        """Takes a new set of holds, from which everything follows."""
+        """Sets the holds, and cuts the calls under way where the change from the old set to the new one demands it."""
         reset = streams_of(holds.values(), "reset")
         stalled = streams_of(holds.values(), "stall") - reset
         refuses = is_refused(holds.values())
         lost = stalled | reset
+        # A stall or reset that ends leaves a hole in the streams; so does a stall that a reset replaces.
         cut = (refuses and not self.refuses) or bool((self._stalled - stalled) | (self._lost - lost))
         self._holds, self.refuses = holds, refuses
         self._stalled, self._reset, self._lost = stalled, reset, lost
@@ -81,8 +82,8 @@ class SimulatedLink:
             exchange.reset()
 
     def delay_s(self, direction: str) -> float:
-        """How long the next message of this direction takes."""
-        self._messages += 1
+        """Seconds that the next message of this direction takes."""
+        self._messages += 1  # one draw per message, slowed or not: a hold changes no draw of later messages
         chance = self._draws.at(self._messages)
         delay_ms = self._base_ms + JITTER_MS * chance
         if self._holds:
@@ -94,7 +95,7 @@ class SimulatedLink:
         return delay_ms / 1000
 
     def carries(self, direction: str, exchange: Exchange) -> bool:
-        """Whether a message that is due now arrives. One that meets a reset has its call reset."""
+        """Whether a message that is due now arrives. If it meets a reset, its call is reset."""
         if direction in self._reset:
             exchange.reset()
         return direction not in self._lost and exchange in self.under_way
@@ -115,7 +116,7 @@ class Exchange(Future[Response]):
         self._response: Response | None = None
         link.under_way[self] = None
         kernel.after(timeout_s, self._time_out)
-        kernel.soon(self._depart)  # in its turn: of two calls at one instant the one that was due first draws its delay first
+        kernel.soon(self._depart)  # not at once: calls of one instant draw their delays in the order in which they were due
 
     def _depart(self) -> None:
         self.kernel.after(self._link.delay_s(UPSTREAM), self._arrive)
@@ -148,7 +149,7 @@ class Exchange(Future[Response]):
         self._finish()
 
     def _finish(self) -> None:
-        """No message is on its way any more. Without an answer the call stays on the link until a cut or the time-out."""
+        """No message of the call is on its way. Without an answer the call stays on the link until a cut or the time-out."""
         if self.done:
             self._link.under_way.pop(self, None)
         else:
