@@ -1,7 +1,7 @@
-"""Runs an experiment in a world and concludes it: what the command line, the pytest plugin and scripts call.
+"""Runs an experiment in a world and evaluates it: what the command line, the pytest plugin and scripts call.
 
 `run` is synchronous and returns an Outcome whose folder holds the whole record. It raises BrownoutError when the harness
-itself could not go on; the error's `run_folder` then holds what happened, concluded as a harness error. `prepare` and
+itself could not go on; the error's `run_folder` then holds what happened, evaluated as a harness error. `prepare` and
 `carry_out` are its two halves, for callers that want to look at a run before it starts.
 """
 
@@ -15,7 +15,7 @@ from brownout.harness.errors import BrownoutError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.plugins import ControlRecords
-from brownout.harness.judge.conclude import conclude, write_result
+from brownout.harness.judge.evaluate import evaluate, write_result
 from brownout.harness.record.history import Event, Recorder, read_history
 from brownout.harness.record.progress import ProgressSink
 from brownout.harness.record.result import Result
@@ -57,9 +57,9 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwh
                 controls.start()
             if completed and meanwhile is not None:
                 meanwhile()
-            result = _conclude(prepared, folder, controls.results() if completed else {})
+            result = _evaluate(prepared, folder, controls.results() if completed else {})
     except Exception as error:
-        _conclude_failed(prepared, folder, error)
+        _evaluate_failed(prepared, folder, error)
         raise
     return Outcome(result, folder, interrupted=not completed)
 
@@ -85,17 +85,17 @@ def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None) ->
         return False
 
 
-def _conclude(prepared: PreparedRun, folder: Path, controls: ControlRecords) -> Result:
+def _evaluate(prepared: PreparedRun, folder: Path, controls: ControlRecords) -> Result:
     name = prepared.experiment.claims
     claims = plugins.claims(name) if name and controls else None
-    result = conclude(folder, claims=claims, controls=controls)
+    result = evaluate(folder, claims=claims, controls=controls)
     write_result(folder, result)
     return result
 
 
-def _conclude_failed(prepared: PreparedRun, folder: Path, error: Exception) -> None:
-    """Concludes a run that `error` ended, and records the error where the run itself could not."""
-    result = conclude(folder)
+def _evaluate_failed(prepared: PreparedRun, folder: Path, error: Exception) -> None:
+    """Evaluates a run that `error` ended, and records the error where the run itself could not."""
+    result = evaluate(folder)
     if result.verdict not in ("harness-error", "unsafe"):
         events = read_history(folder).events
         at_s = events[-1].at_s if events else prepared.experiment.timeline.epoch_s()
@@ -103,7 +103,7 @@ def _conclude_failed(prepared: PreparedRun, folder: Path, error: Exception) -> N
         recorder = Recorder(folder)
         recorder.event(Event(at_s, "run", "aborted", detail={"reason": reason}))
         recorder.close()
-        result = conclude(folder)
+        result = evaluate(folder)
     write_result(folder, result)
     if isinstance(error, BrownoutError):
         error.run_folder = folder

@@ -47,10 +47,10 @@ def schema_command() -> int:
 def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) -> int:
     """Evaluate the record in RUN_DIR again, of a finished or a killed run, and write its report."""
     from brownout.harness.experiment import plugins
-    from brownout.harness.judge.conclude import conclude, write_result
+    from brownout.harness.judge.evaluate import evaluate, write_result
 
     heal_first()
-    result = conclude(run_dir)
+    result = evaluate(run_dir)
     write_result(run_dir, result)
     report = plugins.load_plugin("brownout.reports", "html")(run_dir)
     if as_json:

@@ -7,7 +7,7 @@
 | `canary-*.jsonl` | one line per attempt of a real SDK | as the run goes |
 | `gauges.json` | the load generator's last gauges, when the runner wrote them | at the end of the load |
 | `claims.json` | the claims as they were checked, with control runs that the folder does not hold | at the end |
-| `result.json` | everything that was concluded (brownout.harness.record.result) | at the end, and again by `report` |
+| `result.json` | everything that was evaluated (brownout.harness.record.result) | at the end, and again by `report` |
 
 Each is replaced as a whole and durably: a record must outlive the machine that made it.
 """

@@ -14,7 +14,7 @@ from typing import Self
 from brownout.harness.base import processes as system
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.plugins import ControlRecords
-from brownout.harness.judge.conclude import conclude, write_result
+from brownout.harness.judge.evaluate import evaluate, write_result
 from brownout.harness.judge.run_folder import read_result
 from brownout.harness.record.history import read_history
 from brownout.harness.run.header import write_run_file
@@ -71,7 +71,7 @@ class ControlRuns:
             else:
                 _simulate_control(*job)
         folders = {job[1]: self._folder / "controls" / job[1] for job in self._jobs}
-        return {name: (read_history(own), read_result(own) or conclude(own)) for name, own in folders.items()}
+        return {name: (read_history(own), read_result(own) or evaluate(own)) for name, own in folders.items()}
 
     def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
         if self._pool is None:
@@ -99,4 +99,4 @@ def _simulate_control(experiment: Experiment, name: str, seed: int, folder: Path
     own.mkdir(parents=True)
     write_run_file(own, run)
     simulate(run, own)
-    write_result(own, conclude(own))
+    write_result(own, evaluate(own))

@@ -143,7 +143,7 @@ def torn_result(folder: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [without("result.json"), torn_result, without("report.html"), without("result.json", "report.html")]
 )
-def test_what_was_concluded_is_made_again(folder: Path, damage: Callable[[Path], None]) -> None:
+def test_what_was_evaluated_is_made_again(folder: Path, damage: Callable[[Path], None]) -> None:
     """Results and pages are made from the record, so losing them loses nothing."""
     verdict, digest = (json.loads((folder / "result.json").read_text())[name] for name in ("verdict", "digest"))
     damage(folder)

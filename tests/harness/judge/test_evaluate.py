@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from brownout.harness.errors import UsageError
-from brownout.harness.judge.conclude import conclude, exit_code
+from brownout.harness.judge.evaluate import evaluate, exit_code
 from brownout.harness.judge.run_folder import RunHeader, read_record, write_header, write_result
 from brownout.harness.record.attempts import Attempt
 from brownout.harness.record.history import Event, Recorder, to_line
@@ -67,7 +67,7 @@ def gate_of(result, name):
 
 def test_an_outage_is_a_breach_with_all_its_parts(breached):
     """The result of a plain outage has verdict, objective, phases, step, times and alert as they were made."""
-    result = conclude(breached)
+    result = evaluate(breached)
     assert (result.verdict, result.exit_code, result.finished) == ("breach", 1, True)
     assert [slo.status for slo in result.slos] == ["breached"]
     assert [phase.name for phase in result.phases] == ["baseline", "onset", "fault", "heal", "recovery"]
@@ -80,16 +80,16 @@ def test_an_outage_is_a_breach_with_all_its_parts(breached):
 
 def test_a_quiet_run_passes(tmp_path):
     """A run whose fault bit and failed no request passes."""
-    result = conclude(folder_of(tmp_path / "run", requests(BASELINE, END), finished_events(whole_life())))
+    result = evaluate(folder_of(tmp_path / "run", requests(BASELINE, END), finished_events(whole_life())))
     assert (result.verdict, result.exit_code) == ("pass", 0)
     assert result.alerts == {"new-machines": None}
 
 
 def test_the_same_folder_gives_the_same_bytes(breached):
     """Concluding twice, also after writing the result, changes nothing."""
-    first = conclude(breached).model_dump_json(by_alias=True)
-    write_result(breached, conclude(breached))
-    assert conclude(breached).model_dump_json(by_alias=True) == first
+    first = evaluate(breached).model_dump_json(by_alias=True)
+    write_result(breached, evaluate(breached))
+    assert evaluate(breached).model_dump_json(by_alias=True) == first
 
 
 def test_the_order_of_the_logs_does_not_matter(tmp_path, breached):
@@ -97,7 +97,7 @@ def test_the_order_of_the_logs_does_not_matter(tmp_path, breached):
     found = outage()
     split = folder_of(tmp_path / "split", found[::2], finished_events(whole_life()))
     (split / "requests-2.jsonl").write_text("".join(to_line(record) for record in reversed(found[1::2])))
-    one, two = conclude(breached, wall_s=1.0), conclude(split, wall_s=1.0)
+    one, two = evaluate(breached, wall_s=1.0), evaluate(split, wall_s=1.0)
     assert one.model_copy(update={"digest": ""}) == two.model_copy(update={"digest": ""})
 
 
@@ -105,7 +105,7 @@ def test_the_digest_is_of_the_history_alone(tmp_path, breached):
     """Equal histories have equal digests; one changed line has another."""
     same = folder_of(tmp_path / "same", outage(), finished_events(whole_life()), seed=8)
     other = folder_of(tmp_path / "other", outage(FAULT + 1), finished_events(whole_life()))
-    digests = [conclude(path).digest for path in (breached, same, other)]
+    digests = [evaluate(path).digest for path in (breached, same, other)]
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -131,7 +131,7 @@ def test_the_digest_is_of_the_history_alone(tmp_path, breached):
 )
 def test_a_run_that_did_not_finish_never_passes_or_breaches(tmp_path, events, found, verdict, words):
     """A killed run is inconclusive and says where; unsafe when something is stuck, harness-error when it gave up."""
-    result = conclude(folder_of(tmp_path / "run", found, events))
+    result = evaluate(folder_of(tmp_path / "run", found, events))
     assert (result.finished, result.verdict) == (False, verdict)
     assert words in " ".join(result.reasons)
 
@@ -140,26 +140,26 @@ def test_a_torn_last_line_is_left_out(breached):
     """What a kill tore off in mid-line is not part of the record."""
     with (breached / "requests.jsonl").open("a") as log:
         log.write('{"id": "torn')
-    assert conclude(breached).slos[0].total == 2400
+    assert evaluate(breached).slos[0].total == 2400
 
 
 def test_no_gauges_make_a_breach_inconclusive(tmp_path):
     """Without figures on the generator a breach is not trusted."""
     events = [event for event in finished_events(whole_life()) if event.kind != "load"]
-    assert conclude(folder_of(tmp_path / "run", outage(), events)).verdict == "inconclusive"
+    assert evaluate(folder_of(tmp_path / "run", outage(), events)).verdict == "inconclusive"
 
 
 def test_gauges_json_completes_the_events(tmp_path):
     """The runner's file of last gauges wins over what events said on the way."""
     folder = folder_of(tmp_path / "run", outage(), finished_events(whole_life()))
     (folder / "gauges.json").write_text(json.dumps({"lag_p99_ms": 80.0}))
-    assert not gate_of(conclude(folder), "generator-lag").passed
+    assert not gate_of(evaluate(folder), "generator-lag").passed
 
 
 def test_a_problem_of_the_load_is_told(tmp_path):
     """An event of the kind `problem` fails the gate with its text, once however often it was said."""
     problem = Event(T0 + FAULT, "load", "problem", "worker 2 was lost")
-    result = conclude(folder_of(tmp_path / "run", outage(), [problem, problem, *finished_events(whole_life())]))
+    result = evaluate(folder_of(tmp_path / "run", outage(), [problem, problem, *finished_events(whole_life())]))
     assert gate_of(result, "load-problems").reason == "worker 2 was lost"
 
 
@@ -176,7 +176,7 @@ def test_a_problem_of_the_load_is_told(tmp_path):
 def test_gates_of_the_runner_count(tmp_path, name, detail, verdict):
     """A recorded gate joins the computed ones, and one that says nothing has failed."""
     events = [Event(T0 + END, "gate", name, "", detail), *finished_events(whole_life())]
-    result = conclude(folder_of(tmp_path / "run", outage(), events))
+    result = evaluate(folder_of(tmp_path / "run", outage(), events))
     assert result.verdict == verdict
     assert gate_of(result, name).passed is bool(detail.get("passed"))
 
@@ -184,7 +184,7 @@ def test_gates_of_the_runner_count(tmp_path, name, detail, verdict):
 def test_a_recorded_gate_cannot_lift_a_failed_one(tmp_path):
     """Of two gates of one name the failed one stays."""
     events = [Event(T0 + END, "gate", "healed", "", {"passed": True}), *finished_events(whole_life()[:3])]
-    assert not gate_of(conclude(folder_of(tmp_path / "run", outage(), events)), "healed").passed
+    assert not gate_of(evaluate(folder_of(tmp_path / "run", outage(), events)), "healed").passed
 
 
 def test_claims_are_checked_once_and_kept(breached):
@@ -195,8 +195,8 @@ def test_claims_are_checked_once_and_kept(breached):
         seen.append((len(found_history.requests), result.verdict, dict(controls)))
         return (CLAIM,)
 
-    assert conclude(breached, claims=check).claims == (CLAIM,)
-    assert conclude(breached).claims == (CLAIM,)
+    assert evaluate(breached, claims=check).claims == (CLAIM,)
+    assert evaluate(breached).claims == (CLAIM,)
     assert seen == [(3000, "breach", {})]
 
 
@@ -206,7 +206,7 @@ def test_a_check_that_crashes_is_a_harness_error(breached):
     def check(found_history, result, controls):
         raise ZeroDivisionError("no requests")
 
-    result = conclude(breached, claims=check)
+    result = evaluate(breached, claims=check)
     assert (result.verdict, result.exit_code, result.claims) == ("harness-error", 4, ())
     assert "ZeroDivisionError: no requests" in result.reasons[0]
 
@@ -214,7 +214,7 @@ def test_a_check_that_crashes_is_a_harness_error(breached):
 def test_claims_of_a_cut_off_run_are_not_checked(tmp_path):
     """A record that ends too early supports no claim."""
     folder = folder_of(tmp_path / "run", outage(), finished_events(whole_life())[:6])
-    assert conclude(folder, claims=lambda *_: pytest.fail("checked")).claims == ()
+    assert evaluate(folder, claims=lambda *_: pytest.fail("checked")).claims == ()
 
 
 def test_canaries_are_told_by_client_machine_and_phase(breached):
@@ -223,7 +223,7 @@ def test_canaries_are_told_by_client_machine_and_phase(breached):
     lines = [attempt, Attempt("sync", "web-1", False, T0 + BASELINE, T0 + BASELINE, 0.1, True, False, "", "")]
     text = "".join(json.dumps(asdict(line)) + "\n" for line in lines)
     (breached / "canary-sync.jsonl").write_text(text + '{"client": "sy')
-    rows = conclude(breached).canaries
+    rows = evaluate(breached).canaries
     assert [(row.phase, row.attempts, row.failed) for row in rows] == [("baseline", 1, 0), ("fault", 1, 1)]
     assert rows[1].errors == {"ClientError": 1}
     assert rows[1].longest_s == 24.0
@@ -272,8 +272,8 @@ def test_the_header_says_what_an_older_run_file_said(tmp_path):
 
 def test_a_result_replaces_the_last_one_whole(breached):
     """Writing leaves one readable result and no scraps."""
-    write_result(breached, conclude(breached))
-    path = write_result(breached, conclude(breached, wall_s=3.0))
+    write_result(breached, evaluate(breached))
+    path = write_result(breached, evaluate(breached, wall_s=3.0))
     assert Result.model_validate_json(path.read_bytes()).wall_s == 3.0
     assert {found.name for found in breached.iterdir()} == {"run.json", "events.jsonl", "requests.jsonl", "result.json"}
 
@@ -292,15 +292,15 @@ def test_a_damaged_folder_is_refused_in_words(breached, name, text, words):
     """A broken file gives an error that names it, and no traceback."""
     (breached / name).write_text(text)
     with pytest.raises(UsageError, match=words):
-        conclude(breached)
+        evaluate(breached)
 
 
 def test_another_folder_is_no_run(tmp_path):
     """A folder without run.json is refused with what to name instead."""
     with pytest.raises(UsageError, match="not a run folder"):
-        conclude(tmp_path)
+        evaluate(tmp_path)
 
 
 def test_the_wall_time_is_estimated_from_the_files(breached):
     """Without a word from the runner it is the time from the start to the last line written."""
-    assert conclude(breached).wall_s > 0
+    assert evaluate(breached).wall_s > 0

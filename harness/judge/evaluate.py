@@ -26,13 +26,13 @@ from brownout.harness.record.history import Event, History
 from brownout.harness.record.result import EXIT_CODES, ClaimResult, GateResult, Result, Severity, SloResult, StepResult
 from brownout.harness.record.verdicts import Verdict
 
-__all__ = ["RunHeader", "conclude", "conclude_record", "exit_code", "write_result"]
+__all__ = ["RunHeader", "evaluate", "evaluate_record", "exit_code", "write_result"]
 
 NO_CONTROLS: ControlRecords = {}
 _EARLY_ENDS = frozenset({"aborted", "interrupted"})
 
 
-def conclude(
+def evaluate(
     folder: Path,
     *,
     claims: ClaimSet | None = None,
@@ -42,12 +42,12 @@ def conclude(
     """The Result of a run folder; writes nothing but `claims.json`, and that only when `claims` were checked.
 
     With `claims` a finished run's claims are checked against `controls`; without, those stored in the folder are used
-    again. `wall_s` is the real time that the run took; when None it is the one concluded before, else estimated from
+    again. `wall_s` is the real time that the run took; when None it is the one of the earlier result, else estimated from
     the files. Raises UsageError when the folder is not a run's.
     """
     record = read_record(folder)
     took_s = _wall_s(folder, record.header) if wall_s is None else wall_s
-    result = conclude_record(record, wall_s=took_s)
+    result = evaluate_record(record, wall_s=took_s)
     if claims is None or not result.finished:
         return result
     checked, result = _check(claims, record.history, result, controls)
@@ -55,7 +55,7 @@ def conclude(
     return result
 
 
-def conclude_record(record: Record, *, wall_s: float = 0.0) -> Result:
+def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
     """The Result of a record, with the claims that the record holds."""
     header, history = record.header, record.history
     experiment = header.experiment
