@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
-from brownout.harness.base.seeded import draw
+from brownout.harness.base.keyed_random import keyed_random
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.watch import watch_of
@@ -105,7 +105,7 @@ def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, A
         for machine in cohort.machines:
             if (machine, cohort.resource) not in seen:
                 seen.add((machine, cohort.resource))
-                age_s = round(draw(spec.seed, "age", machine, cohort.resource) * oldest_s, 3)
+                age_s = round(keyed_random(spec.seed, "age", machine, cohort.resource) * oldest_s, 3)
                 tokens = found.setdefault(cohort.region, [])
                 tokens.append({"machine": machine, "resource": cohort.resource, "age_s": age_s})
     return found

@@ -20,8 +20,8 @@ from typing import Any
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from brownout.harness.base.keyed_random import KeyedRandom
 from brownout.harness.base.models import FrozenModel
-from brownout.harness.base.seeded import Draws
 from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import Account, Arrival, above_zero
 from brownout.harness.load.models.names import ModelName
@@ -130,11 +130,11 @@ class _Weighted:
 
     weights: tuple[tuple[str, float], ...]
     total: float
-    draws: Draws
+    draws: KeyedRandom
     only: str | None
 
     @classmethod
-    def of(cls, weights: Mapping[str, float], draws: Draws) -> _Weighted:
+    def of(cls, weights: Mapping[str, float], draws: KeyedRandom) -> _Weighted:
         only = next(iter(weights), "") if len(weights) < 2 else None
         return cls(tuple(weights.items()), sum(weights.values()), draws, only)
 
@@ -163,8 +163,8 @@ class _Choices:
     machines: tuple[str, ...]
     fresh: bool
     resource: str
-    gaps: Draws
-    machine_draws: Draws
+    gaps: KeyedRandom
+    machine_draws: KeyedRandom
     operation: _Weighted
     home: _Weighted
     front_end: _Weighted
@@ -174,8 +174,8 @@ class _Choices:
         model = registry.client_model(cohort.model)
         front_ends = above_zero(cohort.front_ends) or {model.front_ends[0]: 1.0} if model.front_ends else {}
 
-        def draws(what: str) -> Draws:
-            return Draws(plan.seed, what, cohort.name)
+        def draws(what: str) -> KeyedRandom:
+            return KeyedRandom(plan.seed, what, cohort.name)
 
         return cls(
             cohort=cohort.name,

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from brownout.harness.base.interrupts import interruptible
-from brownout.harness.base.seeded import draw
+from brownout.harness.base.keyed_random import keyed_random
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
 from brownout.harness.experiment import plugins
 from brownout.harness.injection.guardian_start import GuardianHandle, start_guardian
@@ -195,5 +195,5 @@ def _canary_machines(plan: LoadPlan, world: LiveWorld) -> tuple[str, str, str] |
         warm = [name for cohort in tokens if not cohort.fresh for name in cohort.machines]
         sets = [name for cohort in tokens if cohort.fresh for name in cohort.machines]
         if warm and sets:
-            return region, warm[int(draw(plan.seed, "canary") * len(warm))], sets[0]
+            return region, warm[int(keyed_random(plan.seed, "canary") * len(warm))], sets[0]
     return None

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
-from brownout.harness.base.seeded import draw_id
+from brownout.harness.base.keyed_random import keyed_id
 from brownout.harness.errors import UsageError
 from brownout.identity.core.records import Identity
 from brownout.identity.core.settings import Settings
@@ -44,14 +44,14 @@ def build_stack(
 ) -> StackSpec:
     """The specification; raises UsageError for a setting, region or machine that cannot be."""
     checked = _checked(settings or {}, regions)
-    subscription = draw_id(seed, "subscription")
+    subscription = keyed_id(seed, "subscription")
     maker = _Maker(seed, subscription, regions)
     for name, table in (machines or DEFAULT_MACHINES).items():
         maker.add(name, table)
     maker.add_pools()
     return StackSpec(
         seed=seed,
-        tenant_id=draw_id(seed, "tenant"),
+        tenant_id=keyed_id(seed, "tenant"),
         subscription_id=subscription,
         home_region=HOME_REGION,
         regions=regions,
@@ -59,8 +59,8 @@ def build_stack(
         identities=tuple(maker.identities.values()),
         machines=tuple(maker.machines),
         settings=checked,
-        store_keys={region: draw_id(seed, "store-key", region) for region in regions},
-        control_token=control_token or draw_id(seed, "control-token"),
+        store_keys={region: keyed_id(seed, "store-key", region) for region in regions},
+        control_token=control_token or keyed_id(seed, "control-token"),
     )
 
 
@@ -131,7 +131,7 @@ class _Maker:
         return self._identity(name, "user", self._known_region(name, home or region), arm_id)
 
     def _identity(self, name: str, kind: str, home: str, arm_id: str) -> str:
-        object_id, client_id = (draw_id(self._seed, what, name) for what in ("object", "client"))
+        object_id, client_id = (keyed_id(self._seed, what, name) for what in ("object", "client"))
         made = self.identities.setdefault(name, Identity(name, kind, home, object_id, client_id, arm_id))
         if made.home_region != home:
             hint = f"write {name}@{made.home_region} or {name}@{home} everywhere"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from brownout.harness.base.seeded import draw
+from brownout.harness.base.keyed_random import keyed_random
 from brownout.harness.record.history import Event, Recorder, RequestOutcome, RequestRecord
 from brownout.harness.record.result import (
     ClaimResult,
@@ -40,7 +40,7 @@ def requests(per_minute: int = 2) -> Iterator[RequestRecord]:
 
 
 def _request(cohort: str, operation: str, after_s: float) -> RequestRecord:
-    at_s, luck = START_S + after_s, draw(7, cohort, int(after_s))
+    at_s, luck = START_S + after_s, keyed_random(7, cohort, int(after_s))
     share = {"machines-new": 1.0, "management": 0.5}.get(cohort, 0.0) if IMPACT_S <= at_s < MITIGATED_S else 0.0
     failing = luck < share
     outcome: RequestOutcome = "refused" if failing and luck > 0.05 else "unknown" if failing else "happened"

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brownout.harness.base.seeded import Draws
+from brownout.harness.base.keyed_random import KeyedRandom
 from brownout.harness.effects import LinkEffect, is_refused, streams_of
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
@@ -35,7 +35,7 @@ class SimulatedLink:
 
     def __init__(self, name: str, seed: int, *, crosses: bool) -> None:
         self.name = name
-        self._draws = Draws(seed, "latency", name)
+        self._draws = KeyedRandom(seed, "latency", name)
         self._base_ms = CROSS_REGION_MS if crosses else LATENCY_MS
         self._messages = 0
         self.under_way: dict[Exchange, None] = {}  # whatever cuts the link resets them

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
-from brownout.harness.base.seeded import draw_id
+from brownout.harness.base.keyed_random import keyed_id
 from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -52,7 +52,7 @@ class SimulatedPorts:
 
     def new_id(self) -> str:
         self._node.ids_made += 1
-        return draw_id(self._world.spec.seed, "id", self._node.name, self._node.ids_made)
+        return keyed_id(self._world.spec.seed, "id", self._node.name, self._node.ids_made)
 
     async def call(self, target: str, request: Request, *, timeout_s: float) -> Response:
         if self._node.is_hindered(self._life):

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from brownout.harness.base.seeded import draw_id
+from brownout.harness.base.keyed_random import keyed_id
 from brownout.identity.core.ports import BadToken
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))  # made once: `json.dumps` makes one for each call with separators
@@ -25,7 +25,7 @@ class KeyedSigner:
         self._seed = seed
 
     def generate(self, key_id: str) -> str:
-        return draw_id(self._seed, "signing", key_id)
+        return keyed_id(self._seed, "signing", key_id)
 
     def public(self, key_id: str, private: str) -> Mapping[str, Any]:
         return {"kid": key_id, "use": "sig", "alg": "HS256", "kty": "oct", "k": private}

@@ -1,4 +1,4 @@
-"""Keyed draws: every random choice is a pure function of the seed and of what it is for.
+"""Keyed randomness: every random choice is a pure function of the seed and of what it is for.
 
 There is no shared stream, so removing one fault or one cohort never reshuffles the others' luck.
 """
@@ -16,19 +16,19 @@ def _digest(seed: int, key: tuple[str | int, ...], size: int) -> bytes:
     return blake2b(text.encode(), digest_size=size).digest()
 
 
-def draw(seed: int, *key: str | int) -> float:
+def keyed_random(seed: int, *key: str | int) -> float:
     """A number in [0, 1) decided by `seed` and `key` alone, the same on every machine and Python."""
     return int.from_bytes(_digest(seed, key, 7), "big") / (1 << 56)
 
 
-def draw_id(seed: int, *key: str | int) -> str:
+def keyed_id(seed: int, *key: str | int) -> str:
     """A UUID-shaped id decided by `seed` and `key` alone."""
     digits = _digest(seed, key, 16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
-class Draws:
-    """Numbers in [0, 1) by index under one key: `draw(seed, *key, index)` for hot paths, by integer mixing (SplitMix64)."""
+class KeyedRandom:
+    """Numbers in [0, 1) by index under one key, for hot paths: by integer mixing (SplitMix64), not by a hash for each."""
 
     __slots__ = ("_base",)
 
