@@ -82,7 +82,7 @@ def test_the_wheel_has_one_top_level_name(built: Built) -> None:
         "py.typed",
         "compose/compose.yaml",
         "compose/toxiproxy.json",
-        "reports/page/report.css",
+        "reports/html/assets/report.css",
         "suites/load/web/page.html",
     }
     assert {f"brownout/{name}" for name in wanted} <= names

@@ -12,7 +12,7 @@ from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.result import Result
 from brownout.reports import junit, markdown, palette, units
 from brownout.reports.buckets import bucket_width_s, quantile, timeline
-from brownout.reports.html import history_of
+from brownout.reports.html.page import history_of
 from brownout.reports.svg import availability_svg
 
 SVG = "{http://www.w3.org/2000/svg}"

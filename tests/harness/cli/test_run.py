@@ -24,7 +24,7 @@ NOT_STEADY = {"steady_state": False}
 @pytest.fixture(autouse=True)
 def plain_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands inside this process write a page without charts, which take ten times as long as such a run."""
-    monkeypatch.setattr("brownout.reports.html.page", lambda *_: "<!doctype html>")
+    monkeypatch.setattr("brownout.reports.html.page.page", lambda *_: "<!doctype html>")
 
 
 def run(path: Path, *arguments: str) -> Result:

@@ -14,7 +14,7 @@ from bokeh.models.glyphs import HBar, Scatter, Text
 from brownout.harness.record.result import Result, StepResult
 from brownout.reports import story
 from brownout.reports.buckets import Timeline
-from brownout.reports.canvas import FONT, add_hint, draw, new_figure
+from brownout.reports.html.canvas import FONT, add_hint, draw, new_figure
 from brownout.reports.units import clock
 
 _ROLE_COLOURS = {"fault": "bad", "mitigation": "act", "operation": "soft"}

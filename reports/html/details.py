@@ -9,8 +9,8 @@ from typing import Any
 
 from brownout.harness.record.history import Event
 from brownout.harness.record.result import PhaseResult, Result
+from brownout.reports.html.sections import badge, section
 from brownout.reports.markup import Column, Html, el, join, table
-from brownout.reports.sections import badge, section
 from brownout.reports.units import clock, count, duration, milliseconds, percent
 
 MOST_EVENTS = 2000

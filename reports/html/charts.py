@@ -25,8 +25,8 @@ from bokeh.resources import Resources
 from brownout.harness.record.result import Result
 from brownout.reports import palette, story
 from brownout.reports.buckets import Bucket, CohortSeries, Timeline
-from brownout.reports.canvas import add_tooltip, draw, mark_time, new_figure
-from brownout.reports.lanes import lanes_figure
+from brownout.reports.html.canvas import add_tooltip, draw, mark_time, new_figure
+from brownout.reports.html.lanes import lanes_figure
 from brownout.reports.units import clock, count, milliseconds, percent
 
 _LOWEST_MS = 0.1

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from brownout.harness.record.attempts import Attempt, read_attempts
 from brownout.harness.record.result import CanaryResult, Result
+from brownout.reports.html.sections import section
 from brownout.reports.markup import Column, Html, el, table
-from brownout.reports.sections import section
 from brownout.reports.units import clock, count, duration
 
 _LEFT, _WIDTH = 6, 408

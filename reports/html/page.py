@@ -13,15 +13,16 @@ from pathlib import Path
 from brownout.harness.errors import UsageError
 from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import Result
-from brownout.reports import charts, details, palette, sections
+from brownout.reports import palette
 from brownout.reports.buckets import Timeline, timeline
-from brownout.reports.canaries import canaries, read_marks
-from brownout.reports.lanes import lane_names
+from brownout.reports.html import charts, details, sections
+from brownout.reports.html.canaries import canaries, read_marks
+from brownout.reports.html.lanes import lane_names
 from brownout.reports.markup import Html, el, join
 from brownout.reports.svg import availability_svg
 from brownout.reports.units import duration
 
-_PAGE = Path(__file__).parent / "page"
+_ASSETS = Path(__file__).parent / "assets"
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -99,7 +100,7 @@ def stylesheet() -> str:
     """The page's rules with the palette in front, dark where the reader's system is."""
     light, dark = palette.variables(palette.LIGHT), palette.variables(palette.DARK)
     screen = f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
-    return screen + (_PAGE / "report.css").read_text(encoding="utf-8")
+    return screen + (_ASSETS / "report.css").read_text(encoding="utf-8")
 
 
 def _timeline(result: Result, history: History, lines: Timeline | None) -> Html:
@@ -160,7 +161,7 @@ def _outcome_keys() -> Html:
 
 def _scripts(built: charts.Charts | None) -> Html:
     """The page's own script, and BokehJS when there is a chart."""
-    own = el("script", Html((_PAGE / "report.js").read_text(encoding="utf-8")))
+    own = el("script", Html((_ASSETS / "report.js").read_text(encoding="utf-8")))
     if built is None:
         return own
     data = {"document": built.document, "elements": built.elements, "start": built.start_ms, "end": built.end_ms,
