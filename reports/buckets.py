@@ -48,7 +48,7 @@ class CohortSeries:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class RequestSlices:
     """A run's slices: every series has one bucket per start in `starts_s`, cohorts in the order they first appear."""
 
     start_s: float
@@ -58,7 +58,7 @@ class Timeline:
     cohorts: tuple[CohortSeries, ...]
 
 
-def timeline(result: Result, requests: Sequence[RequestRecord]) -> Timeline | None:
+def timeline(result: Result, requests: Sequence[RequestRecord]) -> RequestSlices | None:
     """The run's slices from its first to its last moment; None when no request was recorded."""
     if not requests:
         return None
@@ -71,7 +71,7 @@ def timeline(result: Result, requests: Sequence[RequestRecord]) -> Timeline | No
     first_s = math.floor(start_s / width_s) * width_s
     starts = tuple(first_s + i * width_s for i in range(max(1, math.ceil((end_s - first_s) / width_s))))
     series = tuple(CohortSeries(name, _fill(records, starts, width_s)) for name, records in sorted(by_cohort.items()))
-    return Timeline(first_s, starts[-1] + width_s, width_s, starts, series)
+    return RequestSlices(first_s, starts[-1] + width_s, width_s, starts, series)
 
 
 def bucket_width_s(span_s: float, requests_per_cohort: float) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from brownout.harness.record.history import History
 from brownout.harness.record.result import Result
 from brownout.reports import palette, story
-from brownout.reports.buckets import Bucket, Timeline, timeline
+from brownout.reports.buckets import Bucket, RequestSlices, timeline
 from brownout.reports.markup import Html, el
 from brownout.reports.units import clock, duration
 
@@ -65,7 +65,7 @@ def _style() -> Html:
     return el("style", Html(light + dark + printed + rules))
 
 
-def _x(at_s: float, lines: Timeline) -> float:
+def _x(at_s: float, lines: RequestSlices) -> float:
     share = (at_s - lines.start_s) / (lines.end_s - lines.start_s)
     return round(_LEFT + min(1.0, max(0.0, share)) * (_RIGHT - _LEFT), 1)
 
@@ -74,7 +74,7 @@ def _y(share: float) -> float:
     return round(_BOTTOM - share * (_BOTTOM - _TOP), 1)
 
 
-def _bands(result: Result, lines: Timeline) -> Iterator[Html]:
+def _bands(result: Result, lines: RequestSlices) -> Iterator[Html]:
     for band in story.faults(result, lines.end_s):
         yield _band(band, "bw-fault", lines)
     failing = story.impact(result, lines.end_s)
@@ -83,13 +83,13 @@ def _bands(result: Result, lines: Timeline) -> Iterator[Html]:
         yield el("text", failing.label, x=_x(failing.start_s, lines) + 4, y=_y(0.1), class_="bw-soft bw-halo")
 
 
-def _band(band: story.Band, class_: str, lines: Timeline) -> Html:
+def _band(band: story.Band, class_: str, lines: RequestSlices) -> Html:
     left, right = _x(band.start_s, lines), _x(band.end_s, lines)
     shape = {"x": left, "y": _TOP, "width": round(max(1.0, right - left), 1), "height": _BOTTOM - _TOP}
     return el("rect", el("title", band.label), **shape, class_=class_)
 
 
-def _grid(lines: Timeline) -> Iterator[Html]:
+def _grid(lines: RequestSlices) -> Iterator[Html]:
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = _y(share)
         yield el("line", x1=_LEFT, x2=_RIGHT, y1=y, y2=y, class_="bw-grid")
@@ -100,7 +100,7 @@ def _grid(lines: Timeline) -> Iterator[Html]:
         yield el("text", clock(at_s, seconds=lines.width_s < 5), x=x, y=_BOTTOM + 20, text_anchor="middle", class_="bw-soft")
 
 
-def _tick_times(lines: Timeline) -> Iterator[float]:
+def _tick_times(lines: RequestSlices) -> Iterator[float]:
     span_s = lines.end_s - lines.start_s
     step_s = next((tick for tick in (1, 5, 10, 30, *_TICKS_S) if span_s / tick <= 9), _TICKS_S[-1])
     at_s = -(-lines.start_s // step_s) * step_s
@@ -109,7 +109,7 @@ def _tick_times(lines: Timeline) -> Iterator[float]:
         at_s += step_s
 
 
-def _steps(result: Result, lines: Timeline) -> Iterator[Html]:
+def _steps(result: Result, lines: RequestSlices) -> Iterator[Html]:
     """A dashed line for each step, with its number; numbers that would touch take a second row."""
     last_x, row = -100.0, 0
     for number, step in enumerate(result.steps, 1):
@@ -123,7 +123,7 @@ def _steps(result: Result, lines: Timeline) -> Iterator[Html]:
         yield el("text", name, number, x=x, y=_TOP - 8 - 12 * row, text_anchor="middle", class_="bw-number")
 
 
-def _line(index: int, buckets: Sequence[Bucket], lines: Timeline) -> Html:
+def _line(index: int, buckets: Sequence[Bucket], lines: RequestSlices) -> Html:
     """Level over each slice, upright between two; a slice without requests is a gap."""
     style = palette.cohort_style(index)
     pieces, down = [], False
@@ -137,7 +137,7 @@ def _line(index: int, buckets: Sequence[Bucket], lines: Timeline) -> Html:
     return el("path", d="".join(pieces), class_="bw-line", style=f"stroke:var(--{style.colour})", stroke_dasharray=dash)
 
 
-def _legend(lines: Timeline) -> Iterator[Html]:
+def _legend(lines: RequestSlices) -> Iterator[Html]:
     """The cohorts' names, in as many rows as they need."""
     x, y = float(_LEFT), _LEGEND_Y
     for index, series in enumerate(lines.cohorts):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brownout.harness.base.models import FrozenModel
 from brownout.harness.record.verdicts import Verdict
 
 SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
@@ -19,11 +20,7 @@ StepState = Literal["healed", "stuck", "defended", "failed", "skipped", "not-rea
 EXIT_CODES: Mapping[str, int] = {"pass": 0, "breach": 1, "inconclusive": 3, "harness-error": 4, "unsafe": 5}
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Interval(Part):
+class Interval(FrozenModel):
     """A one-sided bound on each side of a bad ratio, at the stated confidence."""
 
     low: float
@@ -31,7 +28,7 @@ class Interval(Part):
     confidence: float
 
 
-class SloResult(Part):
+class SloResult(FrozenModel):
     """`status` is met, breached or undecided; `budget` is 1 - target; `budget_spent` is bad/(budget*total)."""
 
     name: str
@@ -47,7 +44,7 @@ class SloResult(Part):
     phases: tuple[str, ...] = ()
 
 
-class GateResult(Part):
+class GateResult(FrozenModel):
     """`passed` false makes the run inconclusive (or `severity` worse); `reason` has the measured value and the limit."""
 
     name: str
@@ -56,7 +53,7 @@ class GateResult(Part):
     severity: Severity = "inconclusive"
 
 
-class Share(Part):
+class Share(FrozenModel):
     """Outcomes of one cohort's operation in one phase."""
 
     cohort: str
@@ -71,14 +68,14 @@ class Share(Part):
     longest_outage_s: float | None
 
 
-class PhaseResult(Part):
+class PhaseResult(FrozenModel):
     name: str
     start_s: float
     end_s: float
     shares: tuple[Share, ...]
 
 
-class StepResult(Part):
+class StepResult(FrozenModel):
     """One step of the schedule: its state, and the failing share just before and just after it.
 
     `window_s` is the width of each window; `before`/`after` are bad ratios over the requests that the alerts watch.
@@ -101,7 +98,7 @@ class StepResult(Part):
     window_s: float
 
 
-class CanaryResult(Part):
+class CanaryResult(FrozenModel):
     """The attempts of one real SDK on one kind of machine in one phase.
 
     An attempt belongs to the phase in which it started. `longest_s` is real time; `errors` counts failures by class.
@@ -117,7 +114,7 @@ class CanaryResult(Part):
     errors: Mapping[str, int]
 
 
-class ClaimResult(Part):
+class ClaimResult(FrozenModel):
     """One published claim beside what was measured."""
 
     id: str
@@ -129,7 +126,7 @@ class ClaimResult(Part):
     how: str = ""
 
 
-class Times(Part):
+class Times(FrozenModel):
     """Seconds from the fault's first effect (detect, mitigate) and from the mitigation (recover); None is 'not seen'.
 
     `longest_outage` is the longest time without a good request, of the cohort with the longest such time.

@@ -22,7 +22,7 @@ from bokeh.plotting import figure
 
 from brownout.harness.record.result import Result
 from brownout.reports import palette, story
-from brownout.reports.buckets import Timeline
+from brownout.reports.buckets import RequestSlices
 from brownout.reports.markup import text
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
@@ -91,7 +91,7 @@ def draw(fig: Any, source: ColumnDataSource, glyph: Glyph) -> Any:
 
 
 def add_tooltip(
-    fig: Any, lines: Timeline, source: ColumnDataSource, column: str, span: tuple[float, float], heading: str
+    fig: Any, lines: RequestSlices, source: ColumnDataSource, column: str, span: tuple[float, float], heading: str
 ) -> None:
     """One tooltip for the whole slice, every cohort in it, whether or not the pointer is near a line."""
     slices = Quad(left="left", right="right", bottom=span[0], top=span[1], fill_alpha=0.0, line_alpha=0.0)
@@ -120,7 +120,7 @@ def template_text(name: str) -> str:
     return str(text(name)).replace("@", "&#64;").replace("$", "&#36;").replace("{", "&#123;")
 
 
-def mark_time(fig: Any, result: Result, lines: Timeline, *, numbers_at: float | None = None) -> None:
+def mark_time(fig: Any, result: Result, lines: RequestSlices, *, numbers_at: float | None = None) -> None:
     """Behind the data: stretches with a fault, the impact, the borders of phases, and a numbered line for each step."""
     for band in story.faults(result, lines.end_s):
         _shade(fig, band, "bad", 0.06)

@@ -24,7 +24,7 @@ from bokeh.resources import Resources
 
 from brownout.harness.record.result import Result
 from brownout.reports import palette, story
-from brownout.reports.buckets import Bucket, CohortSeries, Timeline
+from brownout.reports.buckets import Bucket, CohortSeries, RequestSlices
 from brownout.reports.html.canvas import add_tooltip, draw, mark_time, new_figure
 from brownout.reports.html.lanes import lanes_figure
 from brownout.reports.units import clock, count, milliseconds, percent
@@ -49,7 +49,7 @@ def bokeh_javascript() -> str:
     return "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw).replace("</script", "<\\/script")
 
 
-def build(result: Result, lines: Timeline) -> Charts:
+def build(result: Result, lines: RequestSlices) -> Charts:
     """All figures of the run, linked."""
     start_ms, end_ms = lines.start_s * 1000, lines.end_s * 1000
     time_range = Range1d(start=start_ms, end=end_ms, bounds=(start_ms, end_ms), name="time")
@@ -72,7 +72,7 @@ def build(result: Result, lines: Timeline) -> Charts:
     return Charts(serialized, elements, start_ms, end_ms, impact_ms)
 
 
-def _columns(lines: Timeline) -> dict[str, list[Any]]:
+def _columns(lines: RequestSlices) -> dict[str, list[Any]]:
     """One row per slice: its edges, its clock time, and per cohort `N` the columns `good_N`, `p50_N`, `p99_N`, `n_N`."""
     seconds = lines.width_s % 60 != 0
     edges = [*lines.starts_s, lines.end_s]
@@ -111,7 +111,7 @@ def _outcome_text(bucket: Bucket) -> str:
     return f"{count(bucket.total)}{' (' + ', '.join(bad) + ')' if bad else ''}"
 
 
-def _outcome_columns(lines: Timeline) -> dict[str, list[Any]]:
+def _outcome_columns(lines: RequestSlices) -> dict[str, list[Any]]:
     """Requests per emulated minute by outcome, all cohorts together."""
     per_minute = 60 / lines.width_s
     slices = list(zip(*(series.buckets for series in lines.cohorts), strict=True))
@@ -122,7 +122,7 @@ def _outcome_columns(lines: Timeline) -> dict[str, list[Any]]:
     }
 
 
-def _availability(result: Result, lines: Timeline, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
+def _availability(result: Result, lines: RequestSlices, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
     fig = new_figure(time_range, cursor, 300, y_range=Range1d(start=-0.03, end=1.09))
     fig.yaxis.formatter = NumeralTickFormatter(format="0 %")
     fig.yaxis.ticker = [0, 0.25, 0.5, 0.75, 1]
@@ -133,7 +133,7 @@ def _availability(result: Result, lines: Timeline, time_range: Range1d, cursor: 
     return fig
 
 
-def _latency(result: Result, lines: Timeline, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
+def _latency(result: Result, lines: RequestSlices, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
     low, high = _latency_range(lines)
     fig = new_figure(time_range, cursor, 280, y_axis_type="log", y_range=Range1d(start=low, end=high))
     fig.yaxis.major_label_overrides = {10.0**n: milliseconds(10.0**n).replace(".0", "") for n in range(-1, 7)}
@@ -145,7 +145,7 @@ def _latency(result: Result, lines: Timeline, time_range: Range1d, cursor: Span,
     return fig
 
 
-def _latency_range(lines: Timeline) -> tuple[float, float]:
+def _latency_range(lines: RequestSlices) -> tuple[float, float]:
     """Whole decades around everything drawn."""
     values = [v for s in lines.cohorts for b in s.buckets for v in (b.p50_ms, b.p99_ms) if v is not None]
     low, high = max(_LOWEST_MS, min(values)), max(_LOWEST_MS, *values)
@@ -153,7 +153,7 @@ def _latency_range(lines: Timeline) -> tuple[float, float]:
     return bottom, max(bottom * 10, 10 ** math.ceil(math.log10(high * 1.05)))
 
 
-def _rate(result: Result, lines: Timeline, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
+def _rate(result: Result, lines: RequestSlices, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
     top = max(map(sum, zip(*(source.data[name] for name in ("happened", "refused", "unknown")), strict=True))) * 1.08
     fig = new_figure(time_range, cursor, 240, y_range=Range1d(start=0, end=top or 1))
     mark_time(fig, result, lines)
@@ -186,7 +186,7 @@ def _cohort_line(fig: Any, source: ColumnDataSource, index: int, line: Line | St
     draw(fig, source, line).tags = [f"cohort:{index}"]
 
 
-def cohort_names(lines: Timeline) -> Iterator[tuple[str, palette.CohortStyle]]:
+def cohort_names(lines: RequestSlices) -> Iterator[tuple[str, palette.CohortStyle]]:
     """The cohorts in the order of the charts, with their styles, for the page's legend."""
     for index, series in enumerate(lines.cohorts):
         yield series.name, palette.cohort_style(index)

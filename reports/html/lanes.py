@@ -13,7 +13,7 @@ from bokeh.models.glyphs import HBar, Scatter, Text
 
 from brownout.harness.record.result import Result, StepResult
 from brownout.reports import story
-from brownout.reports.buckets import Timeline
+from brownout.reports.buckets import RequestSlices
 from brownout.reports.html.canvas import FONT, add_hint, draw, new_figure
 from brownout.reports.units import clock
 
@@ -35,13 +35,13 @@ class Lane:
     colour: str
 
 
-def lanes(result: Result, lines: Timeline) -> tuple[Lane, ...]:
+def lanes(result: Result, lines: RequestSlices) -> tuple[Lane, ...]:
     """All rows under that of the phases, by the time at which they start."""
     found = [*_step_lanes(result, lines), *_outcome_lanes(result, lines)]
     return tuple(sorted(found, key=lambda lane: lane.start_s))
 
 
-def _step_lanes(result: Result, lines: Timeline) -> Iterator[Lane]:
+def _step_lanes(result: Result, lines: RequestSlices) -> Iterator[Lane]:
     for number, step in enumerate(result.steps, 1):
         span = story.step_span(step, lines.end_s)
         colour = _ROLE_COLOURS.get(step.role, "soft")
@@ -55,7 +55,7 @@ def _hint(step: StepResult) -> str:
     return f"{step.role}, {clock(step.applied_s or step.at_s)}: {step.describe}"
 
 
-def _outcome_lanes(result: Result, lines: Timeline) -> Iterator[Lane]:
+def _outcome_lanes(result: Result, lines: RequestSlices) -> Iterator[Lane]:
     failing = story.impact(result, lines.end_s)
     if failing is not None:
         until = clock(result.times.impact_end_s)
@@ -67,7 +67,7 @@ def _outcome_lanes(result: Result, lines: Timeline) -> Iterator[Lane]:
         yield Lane(moment.label, f"{moment.label}, {clock(moment.at_s, seconds=True)}", moment.at_s, moment.at_s, colour)
 
 
-def lanes_figure(result: Result, lines: Timeline, time_range: Range1d, cursor: Span) -> Any:
+def lanes_figure(result: Result, lines: RequestSlices, time_range: Range1d, cursor: Span) -> Any:
     """The chart: the phases in the first row, then a row per lane."""
     rows = lanes(result, lines)
     fig = new_figure(time_range, cursor, 36 + _ROW_PX * (len(rows) + 1), y_range=Range1d(start=len(rows) + 0.6, end=-0.6))
@@ -83,7 +83,7 @@ def lanes_figure(result: Result, lines: Timeline, time_range: Range1d, cursor: S
     return fig
 
 
-def _phase_row(fig: Any, result: Result, lines: Timeline) -> None:
+def _phase_row(fig: Any, result: Result, lines: RequestSlices) -> None:
     """Phases side by side; the name only where it has room."""
     span_s = lines.end_s - lines.start_s
     for index, phase in enumerate(story.phases(result)):
@@ -99,7 +99,7 @@ def _phase_row(fig: Any, result: Result, lines: Timeline) -> None:
             draw(fig, source, name).tags = [f"needs-px:{round((_PX_A_LETTER * len(phase.label) + 8) / share)}"]
 
 
-def _phase_source(phase: story.Band, lines: Timeline) -> ColumnDataSource:
+def _phase_source(phase: story.Band, lines: RequestSlices) -> ColumnDataSource:
     start_s, end_s = max(phase.start_s, lines.start_s), min(phase.end_s, lines.end_s)
     hint = f"phase {phase.label}, {clock(phase.start_s)} – {clock(phase.end_s)}"
     columns = {
@@ -139,7 +139,7 @@ def _points(fig: Any, rows: Sequence[tuple[int, Lane]], colour: str) -> None:
         add_hint(fig, draw(fig, _source(rows), points))
 
 
-def _labels(fig: Any, rows: Sequence[tuple[int, Lane]], lines: Timeline) -> None:
+def _labels(fig: Any, rows: Sequence[tuple[int, Lane]], lines: RequestSlices) -> None:
     """Each name on its bar; beside it where the bar is short, on the side that has more room."""
     for name, align, offset in (("left", "left", 8), ("right", "left", 8), ("left", "right", -8)):
         side = [(y, lane) for y, lane in rows if _label_place(lane, lines) == (name, align)]
@@ -158,7 +158,7 @@ def _labels(fig: Any, rows: Sequence[tuple[int, Lane]], lines: Timeline) -> None
             draw(fig, _source(side), names)
 
 
-def _label_place(lane: Lane, lines: Timeline) -> tuple[str, str]:
+def _label_place(lane: Lane, lines: RequestSlices) -> tuple[str, str]:
     """Which end of the bar the name is tied to, and how it is aligned there."""
     span_s = lines.end_s - lines.start_s
     long = lane.end_s - lane.start_s > _LONG_ENOUGH_TO_WRITE_ON * span_s
@@ -168,6 +168,6 @@ def _label_place(lane: Lane, lines: Timeline) -> tuple[str, str]:
     return ("left", "left") if long else ("left", "right")
 
 
-def lane_names(result: Result, lines: Timeline) -> str:
+def lane_names(result: Result, lines: RequestSlices) -> str:
     """The rows in words, for readers that do not see the picture."""
     return "; ".join(lane.hint for lane in lanes(result, lines))

