@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import orjson
@@ -30,7 +29,7 @@ RECORD = RequestRecord(
 
 def test_a_line_has_every_field_in_alphabetical_order() -> None:
     """A field that is added to the record and not to its line is noticed here."""
-    assert list(orjson.loads(to_line(RECORD))) == sorted(field.name for field in fields(RequestRecord))
+    assert list(orjson.loads(to_line(RECORD))) == sorted(RequestRecord._fields)
 
 
 def test_what_was_recorded_is_read_again(tmp_path: Path) -> None:
