@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from brownout.harness.base.ports import ephemeral_port
 from support.brownout_command import Brownout, Started
 
 TOKEN = "the-token"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def view_at(url: str, shown: int = 120) -> Any:
@@ -32,7 +26,7 @@ class Dashboard:
     """A load under way with its web UI."""
 
     def __init__(self, brownout: Brownout, *arguments: str) -> None:
-        self.url = f"http://127.0.0.1:{(port := free_port())}/"
+        self.url = f"http://127.0.0.1:{(port := ephemeral_port())}/"
         wanted = ("load", "--rate", "60", "--dashboard-port", str(port), *arguments)
         self.command: Started = brownout.start(*wanted, BROWNOUT_LOAD_TOKEN=TOKEN)
         self.command.wait_for("dashboard: ")

@@ -7,12 +7,6 @@ import threading
 from dataclasses import dataclass, field
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class EchoServer:
     """Echoes every byte and keeps what it got; `closed` counts connections whose end it has heard."""

@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 import pytest
 
+from brownout.harness.base.ports import ephemeral_port
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan, arrivals
@@ -43,12 +44,6 @@ ENDINGS: Mapping[str, tuple[str, int, str]] = {
     "cut": ("unknown", 0, "reset"),
     "silent": ("unknown", 0, "timeout"),
 }
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def fetch(url: str, method: str = "GET") -> Any:
@@ -84,7 +79,7 @@ async def driving_in_time(
     """A load with a dashboard that was ready before its plan began, however long Locust took to start."""
     for lead_s in (4.0, 8.0, 16.0):
         plan, folder = plan_with_lead(lead_s), new_folder()
-        async with driving(plan, folder, dashboard_port=free_port()) as load:
+        async with driving(plan, folder, dashboard_port=ephemeral_port()) as load:
             if time.monotonic() < plan.clock["monotonic_s"] + lead_s:
                 yield plan, load, folder
                 return
@@ -130,7 +125,7 @@ def ran(stub: Stubs, plan_of: Plans, tmp_path_factory: pytest.TempPathFactory) -
     stubs = {mode: stub(mode) for mode in ENDINGS if mode != "nobody"}
     troubled = stub("ok")
     urls = {mode: one.url for mode, one in stubs.items()}
-    urls |= {"nobody": f"http://127.0.0.1:{free_port()}", "troubled": troubled.url}
+    urls |= {"nobody": f"http://127.0.0.1:{ephemeral_port()}", "troubled": troubled.url}
     rates = dict.fromkeys(ENDINGS, 20) | {"troubled": 200}
 
     async def run() -> Ran:
@@ -320,7 +315,7 @@ def test_stopping_from_the_dashboard_and_dying_are_both_reported(
     plan = plan_of({"sydney": stub("ok").url}, length_s=60.0)
 
     async def run() -> tuple[Any, ...]:
-        async with driving(plan, tmp_path, dashboard_port=free_port()) as load:
+        async with driving(plan, tmp_path, dashboard_port=ephemeral_port()) as load:
             await asyncio.to_thread(wait_for, lambda: load.gauges()["issued"] > 20, within_s=10)
             await asyncio.to_thread(fetch, load.dashboard_url + "stop", "POST")
             running = load.gauges()

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from brownout.harness.base.ports import ephemeral_port
 from brownout.harness.load.log_tail import LogTail
 from support.brownout_command import Brownout, eventually, small
 from support.dashboard_browser import browser, find_browser
-from support.dashboard_load import TOKEN, Dashboard, folder_of, free_port, view_at
+from support.dashboard_load import TOKEN, Dashboard, folder_of, view_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 
@@ -155,7 +156,7 @@ def test_a_stack_has_one_load(up: Brownout, dashboard: Dashboard) -> None:
 
 def test_a_runs_dashboard_has_its_steps_phases_and_objectives(brownout: Brownout) -> None:
     """During a run the bands are its steps by name, and the objectives stand over the phases that they are judged in."""
-    url = f"http://127.0.0.1:{(port := free_port())}/"
+    url = f"http://127.0.0.1:{(port := ephemeral_port())}/"
     run = brownout.start("run", str(small(brownout.work)), "--dashboard", "--dashboard-port", str(port), "--no-canaries")
     run.wait_for("Locust's dashboard")
     cut = None

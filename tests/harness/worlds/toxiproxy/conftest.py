@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from brownout.harness.base.ports import ephemeral_port
 from brownout.harness.worlds.toxiproxy.client import ServerProcess, Toxiproxy, start_server, stop_server
 from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
-from support.toxiproxy_wire import EchoServer, Link, free_port
+from support.toxiproxy_wire import EchoServer, Link
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def server_binary() -> Path:
 @pytest.fixture(scope="session")
 def server(server_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     log = tmp_path_factory.mktemp("toxiproxy") / "server.log"
-    started = start_server(server_binary, port=free_port(), log=log)
+    started = start_server(server_binary, port=ephemeral_port(), log=log)
     yield started
     stop_server(started)
 

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 import brownout.harness.worlds.toxiproxy.client as adapter
+from brownout.harness.base.ports import ephemeral_port
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.effects import LinkEffect
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.toxiproxy.client import ServerProcess, Toxiproxy, ToxiproxyError, start_server, stop_server
-from support.toxiproxy_wire import EchoServer, Link, ask, free_port
+from support.toxiproxy_wire import EchoServer, Link, ask
 
 pytestmark = pytest.mark.xdist_group("toxiproxy")
 
@@ -161,7 +162,7 @@ def test_every_call_of_the_library_has_time_outs() -> None:
 
 def test_an_api_that_is_not_there_is_named() -> None:
     """Nothing listening gives one clear error with the address."""
-    port = free_port()
+    port = ephemeral_port()
     with pytest.raises(ToxiproxyError, match=f"127.0.0.1:{port} cannot be reached"):
         Toxiproxy(f"http://127.0.0.1:{port}").wait_ready(0.05)
 
@@ -184,7 +185,7 @@ def test_proxy_variables_are_ignored(client: Toxiproxy, monkeypatch: pytest.Monk
 
 def test_two_servers_are_kept_apart(client: Toxiproxy, server_binary: Path, tmp_path: Path, link: Link) -> None:
     """Clients of two servers used in turn each talk to their own."""
-    second = start_server(server_binary, port=free_port(), log=tmp_path / "second.log")
+    second = start_server(server_binary, port=ephemeral_port(), log=tmp_path / "second.log")
     try:
         other = Toxiproxy(second.api_url)
         assert other.names() == ()
@@ -205,12 +206,12 @@ def test_a_taken_port_is_told_before_anything_starts(server: ServerProcess, serv
 def test_a_program_that_is_missing_or_dies_is_told(tmp_path: Path) -> None:
     """A missing program and one that ends at once raise with the reason, the latter with its last words."""
     with pytest.raises(WorldError, match="cannot be started: No such file"):
-        start_server(tmp_path / "missing", port=free_port(), log=tmp_path / "log")
+        start_server(tmp_path / "missing", port=ephemeral_port(), log=tmp_path / "log")
     dying = tmp_path / "dying"
     dying.write_text("#!/bin/sh\necho no config here >&2\nexit 3\n")
     dying.chmod(0o755)
     with pytest.raises(WorldError, match="ended at its start: no config here"):
-        start_server(dying, port=free_port(), log=tmp_path / "log")
+        start_server(dying, port=ephemeral_port(), log=tmp_path / "log")
 
 
 def test_a_program_that_never_answers_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,14 +221,14 @@ def test_a_program_that_never_answers_is_ended(tmp_path: Path, monkeypatch: pyte
     silent.write_text(f"#!/bin/sh\necho $$ > '{tmp_path}/pid'\nexec sleep 60\n")
     silent.chmod(0o755)
     with pytest.raises(WorldError, match="did not open its port"):
-        start_server(silent, port=free_port(), log=tmp_path / "log")
+        start_server(silent, port=ephemeral_port(), log=tmp_path / "log")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_the_server_outlives_its_starter_and_is_stopped_by_another(server_binary: Path, tmp_path: Path) -> None:
     """A server started by a process that was killed runs on in a session of its own, until anybody stops it."""
-    port = free_port()
+    port = ephemeral_port()
     program = (
         "import os, sys, pathlib; from brownout.harness.worlds.toxiproxy.client import start_server\n"
         f"s = start_server(pathlib.Path(sys.argv[1]), port={port}, log=pathlib.Path(sys.argv[2]))\n"
