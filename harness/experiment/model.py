@@ -88,6 +88,11 @@ class Good(FrozenModel):
     outcome: Literal["happened"] = "happened"
     within_s: Duration | None = Field(None, alias="within")
 
+    @property
+    def within_ms(self) -> float | None:
+        """The limit in milliseconds; None without one."""
+        return None if self.within_s is None else self.within_s * 1000
+
 
 class RatioMetric(FrozenModel):
     total: Selector

@@ -23,7 +23,7 @@ def watch_of(experiment: Experiment, *, timed: bool = True) -> Watch:
             description=slo.description,
             target=slo.objectives[0].target,
             **metric.total.model_dump(),
-            within_ms=None if metric.good.within_s is None else metric.good.within_s * 1000,
+            within_ms=metric.good.within_ms,
             windows=judged,
         )
 

@@ -14,8 +14,9 @@ from itertools import accumulate
 
 from brownout.harness.base.stats import budget
 from brownout.harness.experiment.model import Alert
-from brownout.harness.judge.selection import is_good, select
+from brownout.harness.judge.selection import select
 from brownout.harness.record.history import RequestRecord
+from brownout.harness.record.selection import is_good
 
 
 def first_firing_s(alert: Alert, requests: Iterable[RequestRecord], *, after_s: float) -> float | None:

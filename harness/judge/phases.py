@@ -12,9 +12,10 @@ from collections.abc import Iterable
 
 from brownout.harness.base.stats import percentile
 from brownout.harness.experiment.phase_windows import PhaseWindow
-from brownout.harness.judge.selection import between, is_good
+from brownout.harness.judge.selection import between
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.result import PhaseResult, Share
+from brownout.harness.record.selection import is_good
 
 
 def phase_results(requests: Iterable[RequestRecord], windows: Iterable[PhaseWindow]) -> tuple[PhaseResult, ...]:

@@ -1,12 +1,13 @@
-"""Which requests an objective or an alert is about, and which of them were good."""
+"""The requests of an objective, an alert or a stretch of time, and how many of them were bad."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from brownout.harness.experiment.model import Good, Selector
 from brownout.harness.record.history import RequestRecord
+from brownout.harness.record.selection import is_good, matcher
 
 HAPPENED = Good()
 
@@ -23,31 +24,9 @@ class Count:
         return self.bad / self.total if self.total else None
 
 
-def matcher(selector: Selector) -> Callable[[RequestRecord], bool]:
-    """A test for requests of that selector, whose empty lists mean all."""
-    cohorts, operations = frozenset(selector.cohorts), frozenset(selector.operations)
-    regions, homes = frozenset(selector.regions), frozenset(selector.homes)
-
-    def matches(request: RequestRecord) -> bool:
-        return (
-            (not cohorts or request.cohort in cohorts)
-            and (not operations or request.operation in operations)
-            and (not regions or request.region in regions)
-            and (not homes or request.home in homes)
-        )
-
-    return matches
-
-
 def select(requests: Iterable[RequestRecord], selector: Selector) -> tuple[RequestRecord, ...]:
     """The selector's requests, in the order given."""
     return tuple(filter(matcher(selector), requests))
-
-
-def is_good(request: RequestRecord, good: Good = HAPPENED) -> bool:
-    """Whether it happened, and within the limit when there is one. An unknown outcome is never good."""
-    in_time = good.within_s is None or request.latency_ms <= good.within_s * 1000
-    return request.outcome == good.outcome and in_time
 
 
 def between(requests: Iterable[RequestRecord], start_s: float, end_s: float) -> tuple[RequestRecord, ...]:
@@ -57,5 +36,6 @@ def between(requests: Iterable[RequestRecord], start_s: float, end_s: float) -> 
 
 def count(requests: Iterable[RequestRecord], good: Good = HAPPENED) -> Count:
     """How many there are and how many were bad."""
-    verdicts = [is_good(request, good) for request in requests]
+    within_ms = good.within_ms
+    verdicts = [is_good(request, within_ms) for request in requests]
     return Count(len(verdicts), verdicts.count(False))

@@ -23,9 +23,10 @@ from brownout.harness.base.stats import budget, wilson_high, wilson_low
 from brownout.harness.experiment.model import Alert
 from brownout.harness.experiment.phase_windows import PhaseWindow
 from brownout.harness.judge.phases import longest_outage_s
-from brownout.harness.judge.selection import Count, between, count, is_good, select
+from brownout.harness.judge.selection import Count, between, count, select
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.result import Times
+from brownout.harness.record.selection import is_good
 
 
 @dataclass(frozen=True, slots=True)

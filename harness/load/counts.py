@@ -16,6 +16,7 @@ from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.models.model import Arrival
 from brownout.harness.load.watched_objectives import WatchedObjective
 from brownout.harness.record.history import RequestRecord
+from brownout.harness.record.selection import is_good, matcher
 
 _GROWTH = math.log(1.05)
 _LEAST_MS = 0.1
@@ -160,7 +161,7 @@ class Tally:
             cohort.unknown += 1
         cohort.latency[bucket_of(record.latency_ms)] += 1
         for number, objective in self._concerning(record):
-            bad, judged = not objective.is_good(record), objective.covers(record.intended_s)
+            bad, judged = not is_good(record, objective.within_ms), objective.covers(record.intended_s)
             counts.objective(number).add(ObjectiveCounts(1, bad, judged, bad and judged))
 
     def take(self) -> Iterable[tuple[int, Counts]]:
@@ -178,7 +179,7 @@ class Tally:
     def _concerning(self, record: RequestRecord) -> Iterable[tuple[int, WatchedObjective]]:
         key = (record.cohort, record.operation, record.region, record.home)
         if key not in self._concerned:
-            self._concerned[key] = tuple(pair for pair in self._objectives if pair[1].concerns(record))
+            self._concerned[key] = tuple(pair for pair in self._objectives if matcher(pair[1])(record))
         return self._concerned[key]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from brownout.harness.base.models import FrozenModel
-from brownout.harness.record.history import RequestRecord
 
 
 class WatchedObjective(FrozenModel):
@@ -29,21 +28,9 @@ class WatchedObjective(FrozenModel):
     within_ms: float | None = None
     windows: tuple[tuple[float, float], ...] = ()
 
-    def concerns(self, record: RequestRecord) -> bool:
-        """Whether it is about requests like this one, whenever they are sent."""
-        return (
-            (not self.cohorts or record.cohort in self.cohorts)
-            and (not self.operations or record.operation in self.operations)
-            and (not self.regions or record.region in self.regions)
-            and (not self.homes or record.home in self.homes)
-        )
-
     def covers(self, intended_s: float) -> bool:
         """Whether a request of that time is judged."""
         return not self.windows or any(start_s <= intended_s < end_s for start_s, end_s in self.windows)
-
-    def is_good(self, record: RequestRecord) -> bool:
-        return record.outcome == "happened" and (self.within_ms is None or record.latency_ms <= self.within_ms)
 
 
 class Watch(FrozenModel):

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from brownout.harness.base.stats import budget, percentile
 from brownout.harness.experiment.model import Alert
-from brownout.harness.judge.selection import is_good, select
+from brownout.harness.judge.selection import select
 from brownout.harness.load.log_tail import LogTail
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.progress import ProgressSink, Status
+from brownout.harness.record.selection import is_good
 from brownout.harness.run.conductor import RunState
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.world import World

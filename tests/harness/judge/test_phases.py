@@ -7,7 +7,8 @@ import pytest
 from brownout.harness.experiment.model import Good, Selector
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge.phases import phase_results
-from brownout.harness.judge.selection import Count, count, is_good, select
+from brownout.harness.judge.selection import Count, count, select
+from brownout.harness.record.selection import is_good
 from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, experiment, outage, request, requests
 
 WINDOWS = phase_windows(experiment().timeline)
@@ -87,7 +88,7 @@ def test_an_outage_is_cut_at_the_phase():
 )
 def test_good_is_happened_and_in_time(changes, good, expected):
     """Only an answer that says so, within the limit, is good."""
-    assert is_good(request(0, **changes), good) is expected
+    assert is_good(request(0, **changes), good.within_ms) is expected
 
 
 @pytest.mark.parametrize(
