@@ -22,16 +22,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from brownout.harness.worlds.compose.image_names import (
+    FIREWALL_IMAGE,
+    IDENTITY_IMAGE,
+    LOAD_IMAGE,
+    TOXIPROXY_IMAGE,
+    identity_image,
+)
 from brownout.harness.worlds.compose.layout import OLD_BUILDS
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "compose" / "dist"
 PACKAGE = "src/brownout/__init__.py"
-VERSION = re.search(r'^__version__ = "(.+)"', (ROOT / PACKAGE).read_text(encoding="utf-8"), re.MULTILINE)[1]  # type: ignore[index]  # it has one
 SUITE = "bookworm"
 BASE = f"brownout/base:{SUITE}"
 BASE_PACKAGES = "python3,libsqlite3-0,libstdc++6,ca-certificates,dash,coreutils,tzdata"
-TOXIPROXY_IMAGE, TOXIPROXY_MODULE = "ghcr.io/shopify/toxiproxy:2.12.0", "github.com/Shopify/toxiproxy/v2/cmd"
+TOXIPROXY_MODULE = "github.com/Shopify/toxiproxy/v2/cmd"
 IPTABLES_FILES = re.compile(r"/(xtables-nft-multi|iptables-nft|xtables/lib[^/]+\.so|lib(xtables|nftnl|mnl)\.so[^/]*)$")
 DIGEST_LABEL = "brownout.made-from"
 COMMON = ("compose/Dockerfile", ".dockerignore")
@@ -74,12 +80,11 @@ class Image:
 
 def images() -> tuple[Image, ...]:
     """Every image of ours, in the order in which they are built."""
-    identity = f"brownout/identity:{VERSION}"
     return (
-        Image(identity, "identity", SERVICE),
-        *(Image(f"{identity}-build{build}", "identity", SERVICE, (f"IMAGE_BUILD={build}",)) for build in OLD_BUILDS),
-        Image(f"brownout/firewall:{VERSION}", "firewall", FIREWALL),
-        Image(f"brownout/load:{VERSION}", "load", LOAD),
+        Image(IDENTITY_IMAGE, "identity", SERVICE),
+        *(Image(identity_image(build), "identity", SERVICE, (f"IMAGE_BUILD={build}",)) for build in OLD_BUILDS),
+        Image(FIREWALL_IMAGE, "firewall", FIREWALL),
+        Image(LOAD_IMAGE, "load", LOAD),
     )
 
 

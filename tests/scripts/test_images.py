@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from brownout.harness.worlds.compose import stack as compose_stack
+from brownout.harness.worlds.compose.image_names import IDENTITY_IMAGE
 from support.places import ROOT
 
 
@@ -36,9 +37,7 @@ def test_the_images_are_those_that_a_stack_needs(images: ModuleType) -> None:
     """Every image that `up` looks for is built, the old builds too, under the names that the world uses."""
     names = [image.name for image in images.images()]
     assert {*names, images.TOXIPROXY_IMAGE} >= set(compose_stack.wanted_images())
-    assert [name for name in names if "-build" in name] == [
-        f"{compose_stack.IDENTITY_IMAGE}-build{build}" for build in images.OLD_BUILDS
-    ]
+    assert [name for name in names if "-build" in name] == [f"{IDENTITY_IMAGE}-build{build}" for build in images.OLD_BUILDS]
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,12 @@ from typing import Any
 import httpx
 import orjson
 
-from brownout import __version__
 from brownout.harness.base.files import OWNER_ONLY, FileLock, replace_whole
 from brownout.harness.base.ports import HOST
 from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.compose.engine import DockerEngine
+from brownout.harness.worlds.compose.image_names import tag_of
 from brownout.harness.worlds.compose.inspected import Container
 from brownout.harness.worlds.compose.layout import (
     OLD_BUILDS,
@@ -93,11 +93,6 @@ def wanted(holds: Holds) -> Wanted:
     builds = [held.effect.build for held in holds.values() if held.effect.effect == "old-image"]
     away = next((effect for effect in AWAY if effect in effects), "")
     return Wanted(away, "paused" in effects, "disconnected" in effects, builds[-1] if builds else "")
-
-
-def tag_of(build: str) -> str:
-    """The tag of the image that holds one build, or of the usual one."""
-    return f"{__version__}-build{build}" if build else __version__
 
 
 class NodeHolds:

@@ -19,13 +19,13 @@ from pathlib import Path
 import httpx
 import orjson
 
-from brownout import __version__
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, consecutive_ports
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.compose.cli import PORT_TAKEN, Compose, version
 from brownout.harness.worlds.compose.engine import DockerEngine
+from brownout.harness.worlds.compose.image_names import FIREWALL_IMAGE, IDENTITY_IMAGE, TOXIPROXY_IMAGE
 from brownout.harness.worlds.compose.init_container import PORTS_VARIABLE, served_stack
 from brownout.harness.worlds.compose.inspected import Container
 from brownout.harness.worlds.compose.layout import (
@@ -44,8 +44,6 @@ from brownout.identity.server.spec_file import ServedStack, write_served
 
 SCHEMA = "brownout/world/v1"
 RECORD_NAME, HOLDS_NAME, VARIABLES_NAME = "world.json", "node-holds.json", "compose.env"
-IDENTITY_IMAGE, FIREWALL_IMAGE = f"brownout/identity:{__version__}", f"brownout/firewall:{__version__}"
-TOXIPROXY_IMAGE = "ghcr.io/shopify/toxiproxy:2.12.0"
 USER_ID = 10001
 START_TIMEOUT_S = 60.0
 LOOK_INTERVAL_S = 0.02

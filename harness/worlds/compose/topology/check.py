@@ -31,6 +31,7 @@ from pathlib import Path
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.compose.engine import OWNER_LABEL, STACK_LABEL, DockerEngine
+from brownout.harness.worlds.compose.image_names import IDENTITY_IMAGE
 from brownout.harness.worlds.compose.inspected import SERVICE_LABEL, Confined, Network
 from brownout.harness.worlds.compose.layout import (
     API_PORT,
@@ -44,7 +45,7 @@ from brownout.harness.worlds.compose.layout import (
     inside_links,
     proxies,
 )
-from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, ComposeStack, owner, read_compose_stack
+from brownout.harness.worlds.compose.stack import ComposeStack, owner, read_compose_stack
 from brownout.harness.worlds.compose.topology.rules import Violation, rule_violations
 from brownout.identity.core.topology import CLIENT, StackSpec
 from brownout.identity.server.shared_spec import SPEC_NAME

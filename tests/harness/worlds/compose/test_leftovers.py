@@ -14,7 +14,8 @@ import pytest
 from brownout.harness.base.statedir import stack_dir
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.worlds.catalog import COMPOSE
-from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, owner
+from brownout.harness.worlds.compose.image_names import IDENTITY_IMAGE
+from brownout.harness.worlds.compose.stack import owner
 from support.brownout_command import Brownout, Started, small
 from support.docker_cli import docker, eventually, labelled
 

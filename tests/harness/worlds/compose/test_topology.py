@@ -12,7 +12,8 @@ from brownout.harness.base.statedir import ledger_path
 from brownout.harness.cli import main
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.worlds.catalog import COMPOSE
-from brownout.harness.worlds.compose.stack import IDENTITY_IMAGE, read_compose_stack
+from brownout.harness.worlds.compose.image_names import IDENTITY_IMAGE
+from brownout.harness.worlds.compose.stack import read_compose_stack
 from brownout.harness.worlds.compose.topology.check import Topology, check_topology
 from support.containers import ContainerStack
 from support.docker_cli import docker
