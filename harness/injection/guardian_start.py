@@ -173,5 +173,5 @@ def ensure_guardian(stack: StackRecord, ledger: Path, *, make: str = DEFAULT_MAK
 
 
 def _command(stack_id: str, ledger: Path, make: str, *more: str) -> list[str]:
-    command = [sys.executable, "-m", "brownout.harness.injection.guardian"]
+    command = [sys.executable, "-P", "-m", "brownout.harness.injection.guardian"]
     return [*command, "--stack", stack_id, "--ledger", str(ledger), "--make", make, *more]

@@ -29,8 +29,6 @@ CREATE TABLE IF NOT EXISTS transitions (
   fault TEXT NOT NULL REFERENCES faults(id), state TEXT NOT NULL, wall_s REAL NOT NULL, evidence TEXT NOT NULL);
 """
 _ADDED_COLUMNS = {"holder_pid": "INTEGER", "holder_started": "TEXT", "by_hand": "INTEGER NOT NULL DEFAULT 0"}
-# Version 0 kept a world's class as `module:Class`, in modules that have moved since; since version 1 it is the world's name.
-_WORLD_NAMES = {"%:ProcessesWorld": "processes", "%:ComposeWorld": "compose"}
 
 
 class LedgerError(BrownoutError):
@@ -109,7 +107,5 @@ def _upgrade(database: sqlite3.Connection) -> None:
     there = {row["name"] for row in database.execute("PRAGMA table_info(faults)")}
     for column in _ADDED_COLUMNS.keys() - there:
         database.execute(f"ALTER TABLE faults ADD COLUMN {column} {_ADDED_COLUMNS[column]}")
-    for entry, name in _WORLD_NAMES.items():
-        database.execute("UPDATE stacks SET world = ? WHERE world LIKE ?", (name, entry))
     database.execute(f"PRAGMA user_version = {VERSION}")
     database.execute("COMMIT")

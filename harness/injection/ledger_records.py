@@ -93,11 +93,21 @@ class FaultRecord(Intent):
         return self.boot != boot_id() or monotonic_s > self.deadline_s
 
 
+# Earlier versions wrote a world's class as `module:Class`, in modules that have moved since. Such rows are read, never
+# rewritten: the guardian of such a stack still runs, and it understands nothing but what it wrote.
+_WORLD_OF_CLASS = {"ProcessesWorld": "processes", "ComposeWorld": "compose"}
+
+
+def _world_name(written: str) -> str:
+    _, _, class_name = written.rpartition(":")
+    return _WORLD_OF_CLASS.get(class_name, written)
+
+
 def stack_of(row: sqlite3.Row) -> StackRecord:
     return StackRecord(
         id=row["id"],
         folder=Path(row["folder"]),
-        world=row["world"],
+        world=_world_name(row["world"]),
         run_owned=bool(row["run_owned"]),
         owner=ProcessId(row["owner_pid"], row["owner_started"]),
         epoch=row["epoch"],

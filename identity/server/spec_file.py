@@ -80,7 +80,8 @@ def read_served(path: Path) -> ServedStack:
     """Reads what `write_served` wrote; raises OSError, or ValueError that names the file."""
     raw = orjson.loads(path.read_bytes())
     try:
-        sidecars = tuple(Sidecar(**{**row, "argv": tuple(row["argv"])}) for row in raw["sidecars"])
+        rows = raw["sidecars"] if "sidecars" in raw else raw["companions"]  # as earlier versions called them
+        sidecars = tuple(Sidecar(**{**row, "argv": tuple(row["argv"])}) for row in rows)
         stack, clock = stack_from(raw["stack"]), Clock(**raw["clock"])
         return ServedStack(stack, clock, raw["links"], sidecars, raw["skews_s"])
     except (KeyError, TypeError) as wrong:

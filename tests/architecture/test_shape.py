@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     rules.core_calls,
     rules.set_iterations,
     rules.fault_imports,
+    rules.report_imports,
     rules.undocumented_tests,
 )
 
@@ -101,6 +102,8 @@ BREACHES: tuple[tuple[Rule, str, str], ...] = (
     (rules.fault_imports, "faults/planted.py", "from brownout.harness import ledger\n"),
     (rules.fault_imports, "faults/planted.py", "from brownout.identity.core import topology\n"),
     (rules.fault_imports, "faults/planted.py", "import httpx\n"),
+    (rules.report_imports, "reports/planted.py", "from brownout.harness.base import files\n"),
+    (rules.report_imports, "reports/planted.py", "import brownout.identity.wire\n"),
     (rules.large_classes, "reports/planted.py", "class A:\n" + "".join(f"    def m{n}(self): ...\n" for n in range(21))),
     (rules.undocumented_tests, "tests/planted/test_planted.py", "def test_x():\n    assert True\n"),
     (rules.undocumented_tests, "suites/test_planted.py", "def test_x():\n    '''Nothing'''\n"),

@@ -25,6 +25,7 @@ FAULTS_MAY_IMPORT = (
     "brownout.harness.errors",
     "pydantic",
 )
+REPORTS_MAY_IMPORT = ("brownout.reports", "brownout.harness.record", "brownout.harness.errors", "bokeh", "rich")
 
 # Calls by which time, chance or the machine gets into a core that has neither: last two names of the called expression.
 _BANNED_CALLS = frozenset(
@@ -118,12 +119,20 @@ def core_imports(root: Path) -> list[str]:
 
 def fault_imports(root: Path) -> list[str]:
     """Imports of faults beyond the world protocol, pydantic and the standard library."""
+    return _imports_beyond(root, "faults", FAULTS_MAY_IMPORT)
+
+
+def report_imports(root: Path) -> list[str]:
+    """Imports of reports beyond the record, the errors, what draws and prints, and the standard library."""
+    return _imports_beyond(root, "reports", REPORTS_MAY_IMPORT)
+
+
+def _imports_beyond(root: Path, folder: str, allowed: tuple[str, ...]) -> list[str]:
     return [
-        f"{path.relative_to(root)}:{line}: a fault imports {name}"
-        for path, tree in sources(root, "faults")
+        f"{path.relative_to(root)}:{line}: {folder} may not import {name}"
+        for path, tree in sources(root, folder)
         for name, line in _imports(tree)
-        if not any(_is_within(name, allowed) for allowed in FAULTS_MAY_IMPORT)
-        and name.partition(".")[0] not in sys.stdlib_module_names
+        if not any(_is_within(name, each) for each in allowed) and name.partition(".")[0] not in sys.stdlib_module_names
     ]
 
 

@@ -70,7 +70,8 @@ def read_process_stack(folder: Path) -> ProcessStack:
         row = orjson.loads((folder / RECORD_NAME).read_bytes())
         if row["schema"] != SCHEMA:
             raise WorldError(f"{folder / RECORD_NAME} is of another version ({row['schema']}, not {SCHEMA})")
-        sidecars = tuple(map(_process_id, row.get("sidecars", ())))  # not in a record of an older version
+        # earlier versions called them companions
+        sidecars = tuple(map(_process_id, row["sidecars"] if "sidecars" in row else row["companions"]))
         return ProcessStack(folder, _process_id(row["daemon"]), row["toxiproxy_url"], row["ports"], sidecars)
     except FileNotFoundError:
         raise StackGone(f"no stack is up in {folder}", hint="`brownout up` brings one up") from None
@@ -183,7 +184,7 @@ def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
         (os.POSIX_SPAWN_DUP2, writer, 1),
         (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
     ]
-    command = [sys.executable, "-m", "brownout.harness.worlds.processes.daemon", str(folder / SPEC_NAME)]
+    command = [sys.executable, "-P", "-m", "brownout.harness.worlds.processes.daemon", str(folder / SPEC_NAME)]
     try:
         pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsid=True)
     except OSError as failed:

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-SOCKET_NAME = "supervisor.sock"
+SOCKET_NAME = "control.sock"  # where stacks of earlier versions listen too
 LINE_LIMIT_BYTES = 1_048_576
 REQUEST_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0

@@ -105,7 +105,10 @@ class ProcessesWorld(SocketWorld):
 
     async def status(self) -> Mapping[str, Any]:
         """Every process of the stack as it is: `pid`, `nodes` and `sidecars` by name; raises WorldError."""
-        return await asyncio.to_thread(ask, self._up().folder, "status")
+        found = dict(await asyncio.to_thread(ask, self._up().folder, "status"))
+        if "companions" in found:  # a stack of an earlier version
+            found["sidecars"] = found.pop("companions")
+        return found
 
     async def restart(self, node: str) -> Mapping[str, Any]:
         """Ends a node's process, if it still runs, and starts a new one on the same port; raises WorldError."""

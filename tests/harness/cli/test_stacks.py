@@ -167,3 +167,11 @@ def test_an_up_that_cannot_write_its_file_leaves_nothing(brownout: Brownout) -> 
     assert "/proc/stack.json cannot be written" in told.stderr
     assert brownout.processes() == {}
     assert brownout.stacks() == ()
+
+
+def test_a_file_of_our_name_in_the_working_folder_is_not_imported(brownout: Brownout) -> None:
+    """A user's own `brownout.py` stops neither the stack's processes nor the guardian: none of them looks in that folder."""
+    (brownout.work / "brownout.py").write_text("raise SystemExit('the user\\'s own brownout.py was imported')\n")
+    for arguments in (("up",), ("inject", "link-refuse", "--target", "client->sydney.host", "--keep"), ("heal",), ("down",)):
+        told = brownout.run(*arguments)
+        assert told.returncode == 0, (arguments, told.stdout, told.stderr)

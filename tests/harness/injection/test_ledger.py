@@ -184,13 +184,15 @@ OLD_STACK = (
     ],
 )
 def test_a_stack_of_an_earlier_version_keeps_its_world(tmp_path: Path, entry: str, name: str) -> None:
-    """Where a row has the world's class, by a module that has moved since, the world's name takes its place."""
+    """A row with the world's class is read as the world's name, and stays as it is for the old guardian that still runs."""
     path = tmp_path / "ledger.sqlite"
     with Ledger(path) as ledger:  # what follows is what the earlier version wrote
         ledger._database.execute("PRAGMA user_version = 0")
         ledger._database.execute(OLD_STACK, ("up-1", entry))
     with Ledger(path) as ledger:
         assert ledger.stack("up-1").world == name
+        ((written,),) = ledger._database.execute("SELECT world FROM stacks").fetchall()
+        assert written == entry
 
 
 def test_an_unwritable_ledger_refuses(tmp_path: Path) -> None:
