@@ -124,6 +124,7 @@ class Verifier:
         claims = self._node.ports.signer.verify(token, key_set)
         self._check_claims(claims, now_s)
         self._good[token] = claims
+        assert len(self._good) <= TOKENS_REMEMBERED, "memory of good tokens is bounded"
         return claims
 
     def _check_claims(self, claims: Json, now_s: float) -> None:

@@ -97,6 +97,7 @@ class HoldSet:
 
     def take_up(self, fault_id: str, record: Json) -> None:
         """Takes a hold up that an earlier life made durable."""
+        assert fault_id not in self._holds, "a hold is taken up once, before any is put"
         self._holds[fault_id] = Hold.from_json(record)
         self._newest = max(self._newest, self._holds[fault_id].order)
         self._sort()
@@ -141,6 +142,7 @@ class HoldSet:
         hold = self._holds.pop(fault_id, None)
         if hold is None:
             return
+        assert hold.order <= self._newest, "no hold is newer than the newest"
         try:
             # The hold is out of the set already: the role computes its state from the holds that remain.
             await self.switches[hold.switch].disengage(fault_id, hold.whole)

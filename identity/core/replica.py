@@ -89,6 +89,7 @@ class Replica:
             stranger, taken = self.is_strange(raw), self.take(raw)
         except (KeyError, TypeError, ValueError, AttributeError) as wrong:
             return error(400, "BadSnapshot", f"this is no snapshot: {type(wrong).__name__}: {wrong}")
+        assert not (taken and stranger), "a stranger's snapshot is not taken"
         if taken and self.version > before:
             await ports.persist("replica:", raw)
         return Response(200, {"taken": taken, "version": self.version} | ({"stranger": True} if stranger else {}))

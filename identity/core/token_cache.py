@@ -36,6 +36,7 @@ class TokenCache:
     def clear(self) -> None:
         self._tokens.clear()
         self._asked_s.clear()
+        assert len(self._tokens) + len(self._asked_s) == 0, "what is cleared is cold, and waits for no backoff"
 
     def freshness(self, key: tuple[str, ...], now_s: float) -> Freshness:
         """`fresh`: serve it; `due`: try for a new one, serve it if that fails; `ending` or `none`: it cannot be served."""
@@ -51,4 +52,5 @@ class TokenCache:
 
     def asked(self, key: tuple[str, ...], now_s: float) -> None:
         """Notes that a refresh was tried and brought nothing newer, so that the next one waits for the backoff."""
+        assert self._backoff_s >= 0, "an attempt never brings the next one forward"
         self._asked_s[key] = now_s

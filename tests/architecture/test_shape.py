@@ -18,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     rules.long_functions,
     rules.core_imports,
     rules.core_calls,
+    rules.silent_cores,
     rules.set_iterations,
     rules.fault_imports,
     rules.report_imports,
@@ -88,6 +89,15 @@ BREACHES: tuple[tuple[Rule, str, str], ...] = (
     (rules.core_calls, "identity/core/planted.py", "x = uuid4()\n"),
     (rules.core_calls, "identity/core/planted.py", "x = os.urandom(4)\n"),
     (rules.core_calls, "identity/core/planted.py", "x = hash('a')\n"),
+    (rules.silent_cores, "identity/core/planted.py", "class A:\n    def f(self):\n        self.x = 1\n"),
+    (rules.silent_cores, "identity/core/planted.py", "class A:\n    async def f(self):\n        self.x.y['a'] += 1\n"),
+    (rules.silent_cores, "identity/core/planted.py", "class A:\n    def f(self):\n        (a, self.x), b = g()\n"),
+    (rules.silent_cores, "identity/core/planted.py", "class A:\n    def f(self):\n        del self.x['a']\n"),
+    (
+        rules.silent_cores,
+        "identity/core/nodes/planted.py",
+        "class A:\n    async def f(self):\n        await ports.persist('a', {})\n",
+    ),
     (rules.set_iterations, "identity/core/planted.py", "for x in {1, 2}:\n    pass\n"),
     (rules.set_iterations, "identity/core/planted.py", "y = [x for x in frozenset(z)]\n"),
     (rules.set_iterations, "identity/core/planted.py", "y = ','.join({'a', 'b'})\n"),
@@ -154,6 +164,13 @@ def test_what_is_allowed_is_not_noticed(tmp_path: Path) -> None:
         "    for name in sorted(names):\n"
         "        node.random(name)\n"
         "    return any(x for x in names), len(names), 'a' in names, {x for x in names}, [x for x in wanted]\n"
+        "class Made:\n"
+        "    def __init__(self):\n"
+        "        self.count = 0\n"
+        "class Counted(Made):\n"
+        "    def add(self):\n"
+        "        self.count += 1\n"
+        "        assert self.count > 0\n"
     )
     (tmp_path / "identity" / "core").mkdir(parents=True)
     (tmp_path / "identity" / "core" / "fine.py").write_text(allowed)

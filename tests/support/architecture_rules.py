@@ -146,6 +146,15 @@ def core_calls(root: Path) -> list[str]:
     ]
 
 
+def silent_cores(root: Path) -> list[str]:
+    """Files of the core with a class that changes state after it was made, and no assertion of an invariant."""
+    return [
+        f"{path.relative_to(root)}:{changing[0]}: core changes state and asserts nothing"
+        for path, tree in sources(root, "identity/core")
+        if (changing := list(_state_changes(tree))) and not any(isinstance(node, ast.Assert) for node in ast.walk(tree))
+    ]
+
+
 def set_iterations(root: Path) -> list[str]:
     """Places in the core where the order of a set, which differs between processes, could get out."""
     return [
@@ -223,6 +232,25 @@ def _dotted(node: ast.expr) -> str:
 def _is_banned(called: str) -> bool:
     parts = called.split(".")
     return called in _BANNED_NAMES or ".".join(parts[-2:]) in _BANNED_CALLS or (len(parts) == 2 and parts[0] in _BANNED_MODULES)
+
+
+def _state_changes(tree: ast.Module) -> Iterator[int]:
+    """Lines of methods, construction aside, that assign to `self` or below it, delete there, or persist a record."""
+    methods = (each for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for each in node.body)
+    for method in methods:
+        if isinstance(method, Function) and method.name not in ("__init__", "__post_init__"):
+            yield from (node.lineno for node in ast.walk(method) if isinstance(node, ast.expr) and _is_state_change(node))
+
+
+def _is_state_change(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return _dotted(node.func).endswith(".persist")
+    if not isinstance(node, ast.Attribute | ast.Subscript) or isinstance(node.ctx, ast.Load):
+        return False
+    inner: ast.expr = node
+    while isinstance(inner, ast.Attribute | ast.Subscript):
+        inner = inner.value
+    return isinstance(inner, ast.Name) and inner.id == "self"
 
 
 def _is_sentence(docstring: str | None) -> bool:

@@ -33,8 +33,11 @@ class Catalog:
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
         """Takes up one durable record."""
+        assert self.version == 1, "what an earlier life knew is taken up before a version is given out"
         if kind == "identity":
-            self.identities = {**self.identities, name: Principal.from_json(record)}
+            known = Principal.from_json(record)
+            assert known.identity.object_id == name, "an identity stands under its own id"
+            self.identities = {**self.identities, name: known}
         elif kind == "lines":
             self.lines = tuple(str(line) for line in record["known"])
         elif kind == "learned":

@@ -33,6 +33,7 @@ class Fleet:
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
         """Takes up one durable record."""
+        assert name in self.builds, "a record is of a node that the deployer serves"
         if kind == "build":
             self.builds[name] = str(record["build"])
         elif kind == "config":
@@ -93,6 +94,7 @@ class Fleet:
         return True
 
     async def _set_config(self, name: str, config: Config) -> bool:
+        assert "force_managed_key" in config, "every configuration says whether the managed key is forced"
         if self.configs[name] == config:
             return True
         if not (await self._tell(name, "/admin/config", config)).ok:

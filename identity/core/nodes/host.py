@@ -70,6 +70,7 @@ class Host(Node):
             self.machines.pop(name, None)
         elif kind == "machine":
             self.machines[name] = Machine.from_json(record)
+            assert self.machines[name].name == name, "a machine stands under its own name"
 
     def state(self) -> Json:
         routes = {zone: self._route(zone) for zone in self.stack.zones}
@@ -93,7 +94,9 @@ class Host(Node):
 
     def count_request(self, machine: str) -> None:
         """Counts one request for a credential, for the node's state."""
-        self.requests[machine] = self.requests.get(machine, 0) + 1
+        counted = self.requests.get(machine, 0) + 1
+        assert counted > 0, "requests are never uncounted"
+        self.requests[machine] = counted
 
     async def issue(self, machine: Machine, identity: Identity, resource: str, *, age_s: float | None = None) -> Issued:
         """A token from the cache or from a token node; failures are the token node's, and `unreachable`.
@@ -182,6 +185,7 @@ class Host(Node):
                 if left <= 0:
                     continue
                 self._answers_left[fault_id] = left - 1
+                assert self._answers_left[fault_id] >= 0, "no answer is given more often than its times"
             self.count_request(machine)
             retry_after_s = value.get("retry_after_s")
             retry_after_s = None if retry_after_s is None else float(retry_after_s)
@@ -223,4 +227,5 @@ class Host(Node):
             if issued.failure is not None:
                 return error(502, "PrimeFailed", f"{item['machine']}: {issued.failure.code}: {issued.failure.message}")
             primed += 1
+        assert primed == len(wanted), "caches are primed whole or the answer is an error"
         return Response(200, {"primed": primed})

@@ -59,6 +59,7 @@ class Machines:
             self._machines.pop(name, None)
         else:
             self._machines[name] = Machine.from_json(record)
+            assert self._machines[name].key == name, "a machine stands under its own key"
 
     def find(self, resource_id: str) -> Machine | None:
         """The machine of that resource id; case does not matter."""
@@ -148,6 +149,8 @@ class Machines:
 
     async def _keep(self, machine: Machine) -> None:
         """Makes the machine durable here and known to the host that runs it."""
+        own = sum(identity.is_system for identity in machine.identities)
+        assert own <= 1, "a machine has one identity of its own at most"
         await self._node.ports.persist(f"machine:{machine.key}", machine.to_json())
         self._machines[machine.key] = machine
         await self._tell_host("PUT", machine)

@@ -80,6 +80,7 @@ class Publisher:
 
     async def _publish_to(self, node: str, role: str) -> bool:
         snapshot = self._catalog.snapshot(role, managed_keys(self._node.holds))
+        assert ("signing" in snapshot) == (role == TOKEN), "token nodes alone are sent the signing key"
         answer = await self._ask(node, self._node.internal("PUT", "/snapshot", snapshot))
         if answer is None or not answer.ok:
             return False  # the next round tries again; a replica that lags is seen by its version

@@ -52,7 +52,9 @@ class Reader(Node):
 
     def _follow(self) -> None:
         self.store.learn(self.replica.snapshot.store_keys or {}, self.replica.version)
-        self.ready = self.replica.version > 0
+        ready = self.replica.version > 0
+        assert ready or not self.ready, "a node that has a replica does not lose it"
+        self.ready = ready
 
     async def ask_store(self, region: str, request: Request) -> Served:
         """The store's answer, with our hop (it names the key that was used) and the store's own trail.

@@ -47,6 +47,7 @@ class Store(Node):
             if not hold.decided:  # killed between taking the hold and deciding what it means
                 await self.holds.switches[hold.switch].engage(fault_id, hold.value)
         self.ring = self._ring()
+        assert len(self.ring.of_kind(MANAGED)) <= self.generations, "every managed key has a generation of its own"
 
     def _ring(self) -> KeyRing:
         """The key ring, a function of the holds alone: the manual key, then what each hold does, in order."""
@@ -83,8 +84,10 @@ class Store(Node):
     def take_up(self, kind: str, name: str, record: Json) -> None:
         if kind == "identity":
             self.records[name] = StoreRecord.from_json(record)
+            assert self.records[name].identity.object_id == name, "a record stands under its identity's own id"
         elif kind == "generations":
             self.generations = int(record["made"])
+            assert self.generations > 0, "generations are counted from one"
 
     def state(self) -> Json:
         alive = sum(1 for record in self.records.values() if not record.deleted)

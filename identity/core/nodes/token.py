@@ -53,11 +53,13 @@ class TokenNode(Reader):
 
     async def start(self) -> None:
         await super().start()
+        assert self._own_token_ends_s == 0, "no life starts with a token of its own from an earlier one"
         if self.settings.store_access == "managed-identity" and not self._bootstrapped:
             self._own_token_ends_s = self.ports.now() + self.settings.token_lifetime_s
             await self.ports.persist("bootstrap:", {"done": True})
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
+        assert kind in ("replica", "bootstrap"), kind
         super().take_up(kind, name, record)
         self._bootstrapped = self._bootstrapped or kind == "bootstrap"
 
@@ -89,6 +91,7 @@ class TokenNode(Reader):
 
     async def _issue(self, wanted: TokenRequest) -> Issued:
         """A new token, made from what the home region's store says of the identity."""
+        assert self.replica.version > 0, "a node that is ready has a replica"
         if self.replica.is_deleted(wanted.object_id):
             return Issued(self.hop(), failure=NOT_FOUND)
         if self._locked_out():

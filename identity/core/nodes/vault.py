@@ -27,12 +27,15 @@ class Vault(Node):
     def take_up(self, kind: str, name: str, record: Json) -> None:
         if kind == "replica":
             self.replica.take(record)
+            assert self.replica.version > 0, "only what was published is durable"
             self.ready = True
 
     async def serve(self, request: Request) -> Served | None:
         if request.path == "/snapshot" and request.method in ("GET", "PUT") and self.is_internal(request):
             response = await self.replica.serve(request, self.ports)
-            self.ready = self.replica.version > 0
+            ready = self.replica.version > 0
+            assert ready or not self.ready, "a vault that has a replica does not lose it"
+            self.ready = ready
             return Served(response)
         return None
 

@@ -39,7 +39,9 @@ class IdentityWriter:
     def take_up(self, record: Json) -> None:
         """Takes up one durable record of a write of our own."""
         known = Principal.from_json(record)
-        self._own[known.identity.resource_id.lower()] = known
+        key = known.identity.resource_id.lower()
+        assert key not in self._own, "a resource id has one record, whatever its case"
+        self._own[key] = known
 
     def _is_newer(self, own: Principal) -> bool:
         """True for a write of our own that the replica does not show yet; afterwards the replica is right."""
@@ -76,6 +78,7 @@ class IdentityWriter:
 
     async def _tell_again(self, own: Principal) -> Principal:
         """Repeats a write of our own that the directory has lost, with the disk on which it acknowledged it."""
+        assert not own.deleted, "a deleted identity is not brought back"
         told = await self._tell_directory("PUT", own)
         record = replace(own, version=int((told.body or {})["version"])) if told.ok else own
         await self._remember(record)
@@ -131,6 +134,7 @@ class IdentityWriter:
         return await self._node.ask_store(identity.home_region, Request(method, path, body=body))
 
     async def _remember(self, principal: Principal) -> None:
+        assert principal.deleted or principal.version > 0, "an identity that exists was published under a version"
         key = principal.identity.resource_id.lower()
         await self._node.ports.persist(f"resource:{key}", principal.to_json())
         self._own[key] = principal  # after the disk: what we claim to have written would survive a kill

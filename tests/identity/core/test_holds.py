@@ -154,3 +154,22 @@ def test_a_hold_that_cannot_be_released_stands_before_one_that_was_put_meanwhile
     asyncio.run(story())
     assert [fault_id for fault_id, _ in holds.items()] == ["first", "later"]
     assert holds["first"].order < holds["later"].order
+
+
+def test_the_order_of_holds_is_asserted() -> None:
+    """A hold that is newer than the newest that was put is a bug, and the next put stops at it."""
+    holds = HoldSet(cast(Ports, None))
+    holds.switches = {"easy": PASSIVE}
+    holds._holds["from nowhere"] = Hold("easy", {}, order=7)
+    with pytest.raises(AssertionError, match="strictly grows"):
+        asyncio.run(holds.put("f", "easy", {}))
+    with pytest.raises(AssertionError, match="no hold is newer"):
+        asyncio.run(holds.release("from nowhere"))
+
+
+def test_a_hold_that_is_taken_up_twice_is_asserted() -> None:
+    """An earlier life left one record for an id, so a second one is a bug."""
+    holds = HoldSet(cast(Ports, None))
+    holds.take_up("f", Hold("easy", {}, order=1).to_json())
+    with pytest.raises(AssertionError, match="taken up once"):
+        holds.take_up("f", Hold("easy", {}, order=2).to_json())

@@ -8,6 +8,7 @@ import pytest
 
 from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
+from brownout.identity.core.records import Snapshot
 from brownout.identity.core.replica import Replica
 from support.identity_stacks import Stack, body, hops, on_stack
 
@@ -114,3 +115,25 @@ def test_a_snapshot_of_other_lines_is_read_whole() -> None:
     known = replica.known("one")
     assert known is not None
     assert known.tags == {"new": "yes"}
+
+
+def test_that_a_replica_never_goes_backwards_is_asserted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that is read as another version than it names stops the replica."""
+    replica = Replica()
+    replica.take(snapshot(3))
+    older = replica.snapshot
+    monkeypatch.setattr(Snapshot, "from_json", lambda *_: older)
+    with pytest.raises(AssertionError, match="never goes backwards"):
+        replica.take(snapshot(4))
+
+
+def test_that_a_node_keeps_its_replica_is_asserted() -> None:
+    """A token node whose replica is gone by hand stops at the next snapshot that it does not take."""
+
+    async def story(stack: Stack) -> None:
+        node: Any = stack.node("sydney.token.z1")
+        node.replica = Replica()
+        with pytest.raises(AssertionError, match="does not lose it"):
+            await node.handle(node.internal("PUT", "/snapshot", snapshot(0)))
+
+    on_stack(story)

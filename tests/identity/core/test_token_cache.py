@@ -139,3 +139,11 @@ def test_the_token_nodes_cache_serves_a_host_that_lost_its_own() -> None:
         return body(again)["access_token"] == first, hops(again)[1].cache
 
     assert on_stack(story) == (True, "hit")
+
+
+def test_that_a_token_ends_after_its_issue_is_asserted() -> None:
+    """A token that ends before it was issued is a bug of its maker and gets into no cache."""
+    cache = cache_of()
+    with pytest.raises(AssertionError):
+        cache.put(("another",), TOKEN._replace(expires_s=TOKEN.issued_s - 1))
+    assert cache.get(("another",)) is None

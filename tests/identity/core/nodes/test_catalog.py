@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from support.identity_stacks import Stack, on_stack
 
 
@@ -17,3 +19,18 @@ def test_published_keys_are_public() -> None:
     vault, management = on_stack(story)
     assert set(vault) == {"version", "identities", "key_set", "lines"}
     assert set(management) == {"version", "identities", "key_set", "lines", "store_keys"}
+
+
+def test_the_version_of_a_snapshot_is_asserted() -> None:
+    """A version that changes without a change of the catalog would publish old content under it."""
+
+    async def story(stack: Stack) -> None:
+        directory: Any = stack.node("sydney.directory")
+        directory.catalog.snapshot("vault", {})
+        directory.catalog.version += 1
+        with pytest.raises(AssertionError, match="the version that it names"):
+            directory.catalog.snapshot("vault", {})
+        with pytest.raises(AssertionError, match="before a version is given out"):
+            directory.catalog.take_up("versions", "", {"reserved": 1})
+
+    on_stack(story)

@@ -300,3 +300,18 @@ def test_what_the_store_does_not_have_is_said_so(method: str, path: str, status:
         return (await stack.node("sydney.store").handle(request)).status
 
     assert on_stack(story) == status
+
+
+def test_that_a_key_id_names_one_secret_is_asserted() -> None:
+    """A store whose generations were counted down by hand does not make a second key of the same id."""
+
+    async def story(stack: Stack) -> None:
+        store: Any = stack.node("sydney.store")
+        await stack.hold("sydney.store", "f", "roll-key", overlap_s=0)
+        ids = tuple(store.ring.keys)
+        store.generations = int(ids[-1].rpartition("-")[2]) - 1
+        with pytest.raises(AssertionError, match=ids[-1]):
+            await store.holds.put("g", "roll-key", {"overlap_s": 0})
+        assert tuple(store.ring.keys) == ids
+
+    on_stack(story)
