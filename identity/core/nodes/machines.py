@@ -76,6 +76,8 @@ class Machines:
         """
         changed = await self._with_identities(machine, wanted)
         if changed.failure is None:
+            left = [identity for identity in changed.machine.identities if identity.kind in wanted.without]
+            assert not left, "a change without failure leaves no identity of a kind that it removes"
             await self._keep(changed.machine)
         return changed
 
@@ -149,8 +151,6 @@ class Machines:
 
     async def _keep(self, machine: Machine) -> None:
         """Makes the machine durable here and known to the host that runs it."""
-        own = sum(identity.is_system for identity in machine.identities)
-        assert own <= 1, "a machine has one identity of its own at most"
         await self._node.ports.persist(f"machine:{machine.key}", machine.to_json())
         self._machines[machine.key] = machine
         await self._tell_host("PUT", machine)
