@@ -51,3 +51,12 @@ def test_an_event_is_on_disk_when_it_is_recorded(tmp_path: Path) -> None:
     recorder.event(Event(1.0, "phase", "fault"))
     assert [event.what for event in read_history(tmp_path).events] == ["fault"]
     recorder.close()
+
+
+def test_a_line_of_another_version_is_read(tmp_path: Path) -> None:
+    """Fields that an older log lacks have their defaults, and keys that only a newer one has are ignored."""
+    line = {"later": 1, **orjson.loads(to_line(RECORD))}
+    del line["front_end"], line["trail"]
+    (tmp_path / "events.jsonl").touch()
+    (tmp_path / "requests.jsonl").write_bytes(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+    assert read_history(tmp_path).requests == (RECORD._replace(front_end="", trail=""),)

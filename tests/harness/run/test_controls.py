@@ -6,6 +6,7 @@ import threading
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -82,3 +83,14 @@ def test_a_run_that_fails_does_not_wait_for_them(tmp_path: Path) -> None:
         for worker in active_children():
             worker.join(10)
         assert not active_children()
+
+
+def test_the_largest_begins_first(tmp_path: Path) -> None:
+    """With one worker, the record of the control run with the full load is begun before that of the thin one."""
+    thin_first = dict(reversed(CONTROLS.items()))
+    run = prepare(small_day(load=THIN, controls=thin_first, gates={"steady_state": False}), Options())
+    with patch("os.cpu_count", return_value=1), ControlRuns(run, tmp_path) as controls:
+        controls.start()
+        controls.results()
+    begun_ns = {name: (tmp_path / "controls" / name / "run.json").stat().st_mtime_ns for name in thin_first}
+    assert begun_ns["repaired"] < begun_ns["thin"]
