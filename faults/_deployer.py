@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import home
-from brownout.harness.fault import node_state
+from brownout.faults._targets import home, key_readers
+from brownout.harness.fault import Reach, node_state
 from brownout.harness.world import DEPLOYER, StackSpec, World
 
 
@@ -15,6 +15,13 @@ class DeployerFault(SwitchFault):
 
     def holder(self, spec: StackSpec) -> str:
         return home(spec, DEPLOYER)
+
+    def changed(self, spec: StackSpec) -> tuple[str, ...]:
+        """The regions whose nodes it changes; raises UsageError."""
+        return ()
+
+    def reach(self, spec: StackSpec) -> Reach:
+        return Reach(nodes=key_readers(spec, self.changed(spec)))
 
 
 async def builds_of(world: World, nodes: tuple[str, ...]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import in_region
-from brownout.harness.fault import Observation, node_state
+from brownout.harness.fault import Observation, Reach, node_state
 from brownout.harness.world import STORE, StackSpec, World
 
 Key = Mapping[str, Any]
@@ -29,6 +29,11 @@ class StoreKeyFault(SwitchFault):
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
         return {"key_id": self.key_id}
+
+    def reach(self, spec: StackSpec) -> Reach:
+        # The store's newest key is whichever its readers use, as far as they follow.
+        keys = () if self.key_id == "current" else (self.key_id,)
+        return Reach(nodes=(self.holder(spec),), keys=keys)
 
 
 async def key_ring(world: World, region: str) -> tuple[Key, ...]:

@@ -13,11 +13,11 @@ from typing import ClassVar
 from pydantic import Field
 
 from brownout.faults._looks import everywhere
-from brownout.faults._targets import link_to, matching_nodes
+from brownout.faults._targets import home, key_readers, link_to, matching_nodes
 from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.errors import WorldError
-from brownout.harness.fault import Fault, Observation, node_state
-from brownout.harness.world import Carrier, StackSpec, World
+from brownout.harness.fault import Fault, Observation, Reach, node_state
+from brownout.harness.world import DIRECTORY, VAULT, Carrier, StackSpec, World
 
 PROBE_TIMEOUT_MS = 500.0
 # What a probe of a healthy link meets while a node has the effect; an effect that is not here is seen in another way.
@@ -90,3 +90,10 @@ class NamedNodes(NodeFault):
 
     def nodes(self, spec: StackSpec) -> tuple[str, ...]:
         return matching_nodes(spec, self.node)
+
+    def reach(self, spec: StackSpec) -> Reach:
+        """What its nodes serve; of the directory alone, also what is answered from the replicas that it feeds."""
+        nodes = self.nodes(spec)
+        if nodes != (home(spec, DIRECTORY),):
+            return Reach(nodes=nodes)
+        return Reach(nodes=(*nodes, *key_readers(spec, spec.regions), *(f"{region}.{VAULT}" for region in spec.regions)))

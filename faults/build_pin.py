@@ -27,6 +27,9 @@ class BuildPin(DeployerFault):
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
         return {"region": known_region(spec, self.region), "build": self.build}
 
+    def changed(self, spec: StackSpec) -> tuple[str, ...]:
+        return (known_region(spec, self.region),)
+
     async def observe(self, world: World) -> Observation:
         pin = (await node_state(world, self.holder(world.spec)))["regions"][self.region]["pin"]
         builds = sorted(set((await builds_of(world, key_readers(world.spec, (self.region,)))).values()))

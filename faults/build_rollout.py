@@ -32,6 +32,9 @@ class BuildRollout(DeployerFault):
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
         return {"build": self.build, "regions": list(known_regions(spec, self.regions))}
 
+    def changed(self, spec: StackSpec) -> tuple[str, ...]:
+        return known_regions(spec, self.regions)
+
     async def observe(self, world: World) -> Observation:
         """Bitten when all nodes of a region that is not pinned elsewhere run the build; absent when no node does."""
         regions = known_regions(world.spec, self.regions)

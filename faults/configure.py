@@ -31,6 +31,9 @@ class Configure(DeployerFault):
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
         return {"regions": list(known_regions(spec, self.regions)), "set": dict(self.set)}
 
+    def changed(self, spec: StackSpec) -> tuple[str, ...]:
+        return known_regions(spec, self.regions)
+
     async def observe(self, world: World) -> Observation:
         looks = {}
         for node in key_readers(world.spec, known_regions(world.spec, self.regions)):

@@ -9,7 +9,7 @@ from brownout.faults._looks import everywhere
 from brownout.faults._routes import RouteFault
 from brownout.faults._targets import known_region
 from brownout.harness.errors import UsageError
-from brownout.harness.fault import Observation
+from brownout.harness.fault import Observation, Reach
 from brownout.harness.world import StackSpec, World
 
 
@@ -29,6 +29,10 @@ class FailoverRegion(RouteFault):
         if self.region == self.to:
             raise UsageError(f"{self.region} cannot be failed over to itself", hint="name another region in `to`")
         return {"to": known_region(spec, self.to)}
+
+    def reach(self, spec: StackSpec) -> Reach:
+        nodes = (*spec.token_nodes(self.region), *spec.token_nodes(self.to))
+        return Reach(links=tuple(f"{self.holder(spec)}->{node}" for node in nodes))
 
     async def observe(self, world: World) -> Observation:
         first = await self.first_choices(world)

@@ -8,7 +8,7 @@ from typing import Any
 from brownout.faults._routes import RouteFault
 from brownout.faults._targets import known_zone
 from brownout.harness.errors import UsageError
-from brownout.harness.fault import Observation
+from brownout.harness.fault import Observation, Reach
 from brownout.harness.world import StackSpec, World
 
 
@@ -29,6 +29,11 @@ class FailoverZone(RouteFault):
         if self.zone == self.to:
             raise UsageError(f"zone {self.zone} cannot be failed over to itself", hint="name another zone in `to`")
         return {"zone": known_zone(spec, self.zone), "to": known_zone(spec, self.to)}
+
+    def reach(self, spec: StackSpec) -> Reach:
+        """The way that the zone's machines leave. The way that they take instead others use anyway."""
+        left = [node for node in spec.token_nodes(self.region) if node.endswith(f".{self.zone}")]
+        return Reach(links=tuple(f"{self.holder(spec)}->{node}" for node in left))
 
     async def observe(self, world: World) -> Observation:
         first = (await self.first_choices(world))[self.zone]

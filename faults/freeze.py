@@ -10,7 +10,7 @@ from typing import Any
 
 from brownout.faults._deployer import DeployerFault
 from brownout.faults._targets import home
-from brownout.harness.fault import Observation, node_state
+from brownout.harness.fault import Observation, Reach, node_state
 from brownout.harness.world import DIRECTORY, Carrier, StackSpec, World
 
 
@@ -28,6 +28,9 @@ class Freeze(DeployerFault):
 
     def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
         return (*super().carriers(spec), Carrier("control", home(spec, DIRECTORY)))
+
+    def reach(self, spec: StackSpec) -> Reach:
+        return Reach()  # it refuses acts of operators, and serves requests as before
 
     async def apply(self, world: World, fault_id: str) -> None:
         deployer = Carrier("control", self.holder(world.spec))

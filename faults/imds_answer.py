@@ -10,7 +10,7 @@ from pydantic import Field
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import in_region
 from brownout.harness.errors import UsageError
-from brownout.harness.fault import Duration, Observation, client_status, unknown_name
+from brownout.harness.fault import Duration, Observation, Reach, client_status, unknown_name
 from brownout.harness.world import HOST, StackSpec, World
 
 
@@ -42,6 +42,9 @@ class ImdsAnswer(SwitchFault):
             self._target(spec)
         optional = {"machine": self.machine, "body": self.body, "retry_after_s": self.retry_after, "times": self.times}
         return {"status": self.status} | {name: value for name, value in optional.items() if value is not None}
+
+    def reach(self, spec: StackSpec) -> Reach:
+        return Reach(nodes=(self.holder(spec),), machines=() if self.machine is None else (self.machine,))
 
     def _target(self, spec: StackSpec) -> str:
         """The machine that is asked for a look: the one named, or the region's first."""

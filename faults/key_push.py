@@ -11,9 +11,9 @@ from typing import Any
 
 from brownout.faults._looks import everywhere
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import home, key_readers, known_region
-from brownout.harness.fault import Observation, node_state
-from brownout.harness.world import DIRECTORY, StackSpec, World
+from brownout.faults._targets import home, in_region, key_readers, known_region
+from brownout.harness.fault import Observation, Reach, node_state
+from brownout.harness.world import DIRECTORY, STORE, StackSpec, World
 
 
 class KeyPush(SwitchFault):
@@ -35,6 +35,9 @@ class KeyPush(SwitchFault):
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
         return {"region": known_region(spec, self.region)}
+
+    def reach(self, spec: StackSpec) -> Reach:
+        return Reach(nodes=(in_region(spec, self.region, STORE),))
 
     async def observe(self, world: World) -> Observation:
         looks = {}

@@ -14,7 +14,7 @@ from pydantic import Field
 from brownout.faults._keys import key_ring, superseded
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import home, in_region, known_region
-from brownout.harness.fault import Duration, Observation, node_state
+from brownout.harness.fault import Duration, Observation, Reach, node_state
 from brownout.harness.world import DIRECTORY, STORE, Carrier, StackSpec, World
 
 
@@ -41,6 +41,9 @@ class KeySwitch(SwitchFault):
 
     def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
         return (*super().carriers(spec), Carrier("control", in_region(spec, self.region, STORE)))
+
+    def reach(self, spec: StackSpec) -> Reach:
+        return Reach(nodes=(in_region(spec, self.region, STORE),))  # and not what the directory serves: that stays as it was
 
     async def apply(self, world: World, fault_id: str) -> None:
         directory = Carrier("control", self.holder(world.spec))

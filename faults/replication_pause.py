@@ -13,7 +13,7 @@ from pydantic import Field
 from brownout.faults._looks import everywhere
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import home, key_readers, known_regions
-from brownout.harness.fault import Observation, node_state
+from brownout.harness.fault import Observation, Reach, node_state
 from brownout.harness.world import DIRECTORY, VAULT, Settings, StackSpec, World
 
 
@@ -38,6 +38,9 @@ class ReplicationPause(SwitchFault):
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
         return {"regions": list(known_regions(spec, self.regions))}
+
+    def reach(self, spec: StackSpec) -> Reach:
+        return Reach(nodes=self._replicas(spec))
 
     async def observe(self, world: World) -> Observation:
         """Bitten: paused and every replica behind. Absent: not paused and none behind. A lag alone proves neither."""

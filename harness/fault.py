@@ -16,6 +16,7 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.effects import Effect
 from brownout.harness.errors import UsageError, WorldError
+from brownout.harness.record.reach import Reach as Reach  # for faults that say which requests they concern
 from brownout.harness.world import Carrier, StackSpec, World
 from brownout.identity.core.messages import CallFailed, Request
 
@@ -56,6 +57,13 @@ class Fault(FrozenModel):
     def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
         """Everything it will hold; raises UsageError for a target that the stack does not have."""
         raise NotImplementedError
+
+    def reach(self, spec: StackSpec) -> Reach:
+        """Which requests it concerns, in terms of what their trails show; raises UsageError as `carriers` does.
+
+        Those that go over its links and nodes, unless a fault says otherwise (docs/writing-an-experiment.md#exposure).
+        """
+        return Reach.of_carriers(map(str, self.carriers(spec)))
 
     def state(self, spec: StackSpec, carrier: Carrier) -> Effect:
         """What it does to `carrier`; raises UsageError."""

@@ -20,6 +20,7 @@ def render(result: Result) -> str:
         _key_numbers(result),
         _objectives(result),
         _steps(result),
+        _exposure(result),
         _claims(result),
         _gates(result),
         _command(result),
@@ -86,6 +87,13 @@ def _steps(result: Result) -> str | None:
         for n, s in enumerate(result.steps, 1)
     )  # fmt: skip
     return _table("Steps", ("Step", "Role", "At", "State", "Failing before → after", "Effect"), rows)
+
+
+def _exposure(result: Result) -> str | None:
+    rows = (
+        (_text(step), _text(cohort), _status(state), *shares) for step, cohort, state, *shares in story.exposure_rows(result)
+    )
+    return _table(story.EXPOSURE_TITLE, tuple(word.capitalize() for word in story.EXPOSURE_HEAD), rows)
 
 
 def _claims(result: Result) -> str | None:

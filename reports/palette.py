@@ -92,6 +92,8 @@ MARKS: Mapping[str, str] = {
     "stuck": "bad",
     "defended": "good",
     "not-reached": "plain",
+    "spared": "plain",
+    "not-exercised": "unsure",
     "happened": "good",
     "refused": "bad",
     "unknown": "unsure",

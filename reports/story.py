@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from brownout.harness.record.result import Result, StepResult
-from brownout.reports.units import duration
+from brownout.harness.record.result import CohortExposure, Result, StepResult
+from brownout.reports.units import count, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +74,24 @@ def moments(result: Result) -> tuple[Moment, ...]:
 def effect_word(step: StepResult) -> str:
     """The effect without its figures, which the chart shows beside it."""
     return step.effect if step.before is None else step.effect.partition(":")[0]
+
+
+EXPOSURE_TITLE = "Exposure: which judged requests met each step"
+EXPOSURE_HEAD = ("step", "cohort", "exposure", "met it", "from caches", "needed it in the baseline")
+
+
+def exposure_rows(result: Result, *, faults_only: bool = False) -> Iterator[tuple[str, str, str, str, str, str]]:
+    """The cells of EXPOSURE_HEAD for each step and cohort; the third is a state, which each report draws in its own way."""
+    for number, step in enumerate(result.steps, 1):
+        if step.exposure is not None and (step.role == "fault" or not faults_only):
+            for cohort in step.exposure.cohorts:
+                yield f"{number} {step.name}", cohort.cohort, cohort.state, *_shares(cohort)
+
+
+def _shares(cohort: CohortExposure) -> tuple[str, str, str]:
+    of_total = f"of {count(cohort.total)}"
+    return (
+        f"{count(cohort.met)} {of_total}",
+        f"{count(cohort.from_cache)} {of_total}",
+        f"{count(cohort.baseline_needed)} of {count(cohort.baseline_total)}",
+    )

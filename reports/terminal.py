@@ -152,7 +152,7 @@ def render_result(result: Result, console: Console, report: Path | None = None) 
     """Verdict, objectives, steps, claims, failed gates; the report's path on the last line."""
     _print_verdict(result, console)
     wide = console.width >= _WIDE
-    for table in (_objectives(result, wide=wide), _steps(result), _claims(result), _gates(result)):
+    for table in (_objectives(result, wide=wide), _steps(result), _exposure(result), _claims(result), _gates(result)):
         if table.row_count:
             console.print(table)
     if not wide:
@@ -225,6 +225,15 @@ def _steps(result: Result) -> Table:
         at = clock(step.applied_s if step.applied_s is not None else step.at_s)
         change = percent(step.before), percent(step.after)
         table.add_row(str(number), safe(step.name), step.role, at, _status(step.state), *change, safe(story.effect_word(step)))
+    return table
+
+
+def _exposure(result: Result) -> Table:
+    """Of faults alone: the report has every step."""
+    first, second, third, *numbers = story.EXPOSURE_HEAD
+    table = _table(story.EXPOSURE_TITLE, first, second, third, *(f">{name}" for name in numbers))
+    for step, cohort, state, *shares in story.exposure_rows(result, faults_only=True):
+        table.add_row(safe(step), safe(cohort), _status(state), *shares)
     return table
 
 

@@ -104,8 +104,17 @@ def _steps(experiment: Experiment) -> Iterator[Problem]:
         if step.until is not None and not step.at < step.until <= line.end:
             text = f"until {clock_text(step.until)} must be later than at {clock_text(step.at)} and within the timeline"
             yield Problem((*path, "until"), text)
+        yield from _exposure(path, step)
         yield from _needs(path, step, experiment)
     yield from _twice(("schedule",), "step", [step.name for step in experiment.schedule])
+
+
+def _exposure(path: DataPath, step: Step) -> Iterator[Problem]:
+    if step.exposure == "none-expected" and not step.exposure_reason.strip():
+        text = "a step that no request is expected to need says why, in exposure_reason"
+        yield Problem((*path, "exposure"), text, 'such as exposure_reason: "clients of Sydney never use Melbourne\'s store"')
+    if step.exposure == "required" and step.exposure_reason:
+        yield Problem((*path, "exposure_reason"), "a reason belongs to exposure: none-expected")
 
 
 def _needs(path: DataPath, step: Step, experiment: Experiment) -> Iterator[Problem]:

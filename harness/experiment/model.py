@@ -71,6 +71,10 @@ class Step(FrozenModel):
     bite: Literal["required", "none-expected"] = Field(
         "required", description="none-expected: the step is tried and its lack of effect is the point"
     )
+    exposure: Literal["required", "none-expected"] = Field(
+        "required", description="none-expected: that no request of an objective needs what the step breaks is the point"
+    )
+    exposure_reason: StrictStr = Field("", description="why no request is expected to need it")
 
 
 class Selector(FrozenModel):

@@ -11,11 +11,13 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.experiment.plugins import ClaimSet, ControlRecords
 from brownout.harness.judge import gates
 from brownout.harness.judge.alerts import first_firing_s
 from brownout.harness.judge.canaries import canary_rows
+from brownout.harness.judge.exposure import exposures
 from brownout.harness.judge.gates import LoadRecord
 from brownout.harness.judge.phases import phase_results
 from brownout.harness.judge.run_folder import Record, RunHeader, read_record, read_result, write_claims, write_result
@@ -68,7 +70,7 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         watch(alert, history.requests, baseline=windows[0], confidence=experiment.gates.confidence)
         for alert in experiment.alerts.values()
     ]
-    slos, steps = judge_slos(experiment, history), step_results(experiment, history)
+    slos, steps = judge_slos(experiment, history), _steps(experiment, history)
     found_gates = _gates(record, slos, steps)
     verdict, reasons = overall(slos, found_gates, steps)
     return Result(
@@ -101,6 +103,12 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         command=header.command,
         wall_s=wall_s,
     )
+
+
+def _steps(experiment: Experiment, history: History) -> tuple[StepResult, ...]:
+    """Every step with its exposure."""
+    found = exposures(experiment, history)
+    return tuple(step.model_copy(update={"exposure": found.get(step.name)}) for step in step_results(experiment, history))
 
 
 def exit_code(verdict: Verdict, expected: str) -> int:
@@ -154,6 +162,7 @@ def _gates(record: Record, slos: tuple[SloResult, ...], steps: tuple[StepResult,
         gates.generator_cpu(experiment.gates, load),
         gates.load_problems(load),
         gates.bite(experiment.schedule, experiment.postures[record.header.posture], steps),
+        gates.exposure(experiment.schedule, steps),
         gates.samples(experiment, slos),
         gates.acts(known),
         gates.healed(known),

@@ -130,6 +130,27 @@ def _bite_failure(step: Step, posture: Posture, results: Mapping[str, StepResult
     return ""
 
 
+def exposure(schedule: Iterable[Step], steps: Iterable[StepResult]) -> GateResult:
+    """Every fault that was in place was met by a judged request, or would have been needed by one; else it tested nothing."""
+    results = {step.name: step for step in steps}
+    faults = [step for step in schedule if step.role == "fault"]
+    failures = [text for step in faults if (text := _exposure_failure(step, results[step.name]))]
+    told = [f"{step.name}: {found.text}" for step in faults if (found := results[step.name].exposure) is not None]
+    passed = "; ".join(told) or "no fault was in place"
+    return GateResult(name="exposure", passed=not failures, reason="; ".join(failures) or passed)
+
+
+def _exposure_failure(step: Step, result: StepResult) -> str:
+    if result.exposure is None:
+        # Also of a record that does not say what the step concerned: what is not known is not taken for an exposure.
+        unknown = result.applied_s is not None
+        return f"{step.name}: the record does not say what it concerned" if unknown else ""
+    state, text = result.exposure.state, result.exposure.text
+    if step.exposure == "none-expected":
+        return "" if state == "not-exercised" else f"{step.name}: no exposure was expected, and {text}"
+    return f"{step.name} was not exercised: {text}" if state == "not-exercised" else ""
+
+
 def acts(known: Mapping[str, Life]) -> GateResult:
     """Every step that was begun could be carried out."""
     failures = [

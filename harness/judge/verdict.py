@@ -32,7 +32,7 @@ from brownout.harness.record.result import GateResult, Interval, SloResult, Step
 from brownout.harness.record.verdicts import PRECEDENCE, Verdict
 
 SloStatus = Literal["met", "breached", "undecided"]
-PASS_ONLY_GATES = frozenset({"bite", "samples", "healed", "clean-teardown"})
+PASS_ONLY_GATES = frozenset({"bite", "exposure", "samples", "healed", "clean-teardown"})
 
 
 def judge_slos(experiment: Experiment, history: History) -> tuple[SloResult, ...]:
@@ -139,7 +139,12 @@ def _doubts(findings: Findings) -> tuple[str, ...]:
 
 
 def _clean(findings: Findings) -> tuple[str, ...]:
-    return (f"all {len(findings.slos)} objectives met and all {len(findings.gates)} gates passed",)
+    spared = (
+        f"{step.name} was spared: {step.exposure.text}"
+        for step in findings.steps
+        if step.role == "fault" and step.exposure is not None and step.exposure.state == "spared"
+    )
+    return (f"all {len(findings.slos)} objectives met and all {len(findings.gates)} gates passed", *spared)
 
 
 _RULES: Mapping[Verdict, Callable[[Findings], tuple[str, ...]]] = {

@@ -16,6 +16,7 @@ from brownout.harness.record.verdicts import Verdict
 SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
 Severity = Literal["inconclusive", "harness-error", "unsafe"]
 ClaimStatus = Literal["holds", "differs", "calibrated", "not-testable"]
+ExposureState = Literal["met", "spared", "not-exercised"]
 StepState = Literal["healed", "stuck", "defended", "failed", "skipped", "not-reached"]
 EXIT_CODES: Mapping[str, int] = {"pass": 0, "breach": 1, "inconclusive": 3, "harness-error": 4, "unsafe": 5}
 
@@ -75,10 +76,35 @@ class PhaseResult(FrozenModel):
     shares: tuple[Share, ...]
 
 
+class CohortExposure(FrozenModel):
+    """How many judged requests of a cohort met what a step broke, while it was in place.
+
+    `total`: all of them. `met`: those whose trail shows it, or that failed and would have needed it. `from_cache`: those that
+    were answered from a cache which had been filled over it. `baseline_needed` of `baseline_total` needed it in the baseline.
+    """
+
+    cohort: str
+    state: ExposureState
+    total: int
+    met: int
+    from_cache: int
+    baseline_total: int
+    baseline_needed: int
+
+
+class Exposure(FrozenModel):
+    """Whether any judged request met what a step broke, or was spared it; `text` says so with figures."""
+
+    state: ExposureState
+    text: str
+    cohorts: tuple[CohortExposure, ...]
+
+
 class StepResult(FrozenModel):
     """One step of the schedule: its state, and the failing share just before and just after it.
 
-    `window_s` is the width of each window; `before`/`after` are bad ratios over the requests that the alerts watch.
+    `window_s` is the width of each window; `before`/`after` are bad ratios over the requests that the alerts watch. `exposure`
+    is None for a step that was never in place.
     """
 
     name: str
@@ -96,6 +122,7 @@ class StepResult(FrozenModel):
     before: float | None
     after: float | None
     window_s: float
+    exposure: Exposure | None = None
 
 
 class CanaryResult(FrozenModel):

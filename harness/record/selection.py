@@ -8,6 +8,19 @@ from typing import Protocol
 from brownout.harness.record.history import RequestRecord
 
 
+class Selectable(Protocol):
+    """What a filter looks at in a request."""
+
+    @property
+    def cohort(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def home(self) -> str: ...
+
+
 class RequestFilter(Protocol):
     """What requests have to be to be meant. An empty list means all."""
 
@@ -21,12 +34,12 @@ class RequestFilter(Protocol):
     def homes(self) -> Sequence[str]: ...
 
 
-def matcher(wanted: RequestFilter) -> Callable[[RequestRecord], bool]:
+def matcher(wanted: RequestFilter) -> Callable[[Selectable], bool]:
     """A test for requests that the filter means."""
     cohorts, operations = frozenset(wanted.cohorts), frozenset(wanted.operations)
     regions, homes = frozenset(wanted.regions), frozenset(wanted.homes)
 
-    def matches(request: RequestRecord) -> bool:
+    def matches(request: Selectable) -> bool:
         return (
             (not cohorts or request.cohort in cohorts)
             and (not operations or request.operation in operations)

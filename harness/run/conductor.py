@@ -223,7 +223,8 @@ class Conductor:
         if step.needs is not None and step.needs not in self._faults:
             self.journal.act("skipped", step, {"evidence": f"{step.needs} is not in place, so this was not tried"})
             return
-        self.journal.act("planned", step, {"describe": fault.describe()})
+        reach = fault.reach(self.world.spec).to_json()
+        self.journal.act("planned", step, {"describe": fault.describe(), "reach": reach})
         # Where no bite is expected, one look is enough to see that there is none.
         patience_s = PATIENCE_S if step.bite == "required" else 0.0
         try:

@@ -64,6 +64,7 @@ def page(result: Result, history: History, folder: Path) -> str:
         sections.objectives(result),
         _timeline(result, history, lines),
         sections.steps(result),
+        sections.exposure(result),
         sections.fidelity(result),
         details.phases(result),
         canaries(result, read_marks(folder)),

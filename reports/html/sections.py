@@ -191,6 +191,21 @@ def steps(result: Result) -> Html:
                    table("Steps with their measured effect", columns, rows), el("p", note, class_="note"))  # fmt: skip
 
 
+def exposure(result: Result) -> Html | None:
+    """Which requests met each step, by cohort."""
+    rows = [(step, cohort, badge(state), *shares) for step, cohort, state, *shares in story.exposure_rows(result)]
+    if not rows:
+        return None
+    first, second, third, *numbers = (word.capitalize() for word in story.EXPOSURE_HEAD)
+    columns = (Column(first), Column(second), Column(third), *(Column(word, "number") for word in numbers))
+    note = (
+        "Met: the trail of a request shows what the step broke, or the request failed and would have needed it. "
+        "Spared: the baseline needed it, and caches or another way served every request meanwhile."
+    )
+    title, _, caption = story.EXPOSURE_TITLE.partition(": ")
+    return section("exposure", title, table(caption, columns, rows), el("p", note, class_="note"))
+
+
 def _step_row(number: int, step: StepResult) -> Sequence[object]:
     role = el("span", step.role, class_=f"role {step.role}")
     name = join([el("span", number, class_="ordinal"), step.name, role, el("small", step.describe), el("small", step.note)])

@@ -11,6 +11,7 @@ from brownout.harness.record.history import Event, History, RequestRecord
 EPOCH_S = 1_720_742_400.0  # 2024-07-12T00:00:00Z
 BASELINE, FAULT, RECOVERY, END = 600, 1200, 2400, 3600
 T0 = EPOCH_S
+TRAIL = "sydney.host;;;;miss>sydney.token.z1;1.0;manual-1;manual;miss>sydney.store;;manual-1;manual;"
 
 
 def request(at_s: float, good: bool = True, *, took_s: float = 0.0, **changes: Any) -> RequestRecord:
@@ -29,6 +30,7 @@ def request(at_s: float, good: bool = True, *, took_s: float = 0.0, **changes: A
         "latency_ms": took_s * 1000,
         "status": 200 if good else 500,
         "outcome": "happened" if good else "refused",
+        "trail": TRAIL,
     }
     return RequestRecord(**{**fields, **changes})
 
@@ -55,6 +57,7 @@ def act(at_s: float, what: str, step: str = "roll", **detail: Any) -> Event:
 def whole_life(at_s: float = FAULT, until_s: float = RECOVERY, step: str = "roll") -> list[Event]:
     """A step that was applied, bit, and healed."""
     return [
+        act(at_s, "planned", step, reach={"nodes": ["sydney.store"]}),
         act(at_s, "intended", step, describe="rolls the key of sydney"),
         act(at_s, "applied", step),
         act(at_s + 1, "bitten", step, evidence="the old key is refused"),

@@ -1,0 +1,249 @@
+"""Which requests met what a step broke: a fault that no judged request met, or would have needed, tested nothing.
+
+Theory. A step's *reach* (record/reach.py) says what stands for its carriers in a trail. While it is in place, a judged request
+
+- *met* it when its trail shows the reach, or when it failed and what it would have needed includes the reach;
+- *was spared* when it was answered another way: from a cache that was filled over the reach, or by other nodes.
+
+A failed request has a short trail or none, and a cached answer shows only the cache. What they would have needed is known
+from others: from the latest request of the same machine that shows the way behind its caches (priming included), and from the
+baseline's requests of the same cohort, operation and home. A step that no request met, and none needed in the baseline
+either, was *not exercised*. One that the baseline needed and no request met was *spared*: caches or another way protected
+every request, and that is why an objective held.
+
+Method. One pass sorts the requests into segments of time, between which steps and phases change, and counts equal ones
+together; trails name no request, so there are few different ones. Everything else is sums over these counts.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from brownout.harness.base.stats import percent
+from brownout.harness.experiment.model import Experiment, Slo, Step
+from brownout.harness.experiment.phase_windows import PhaseWindow, phase_windows
+from brownout.harness.judge.routes import NOWHERE, Route, route_of
+from brownout.harness.judge.steps import RELEASED, Life, lives
+from brownout.harness.record.history import Event, History, RequestRecord
+from brownout.harness.record.reach import Reach
+from brownout.harness.record.result import CohortExposure, Exposure, ExposureState
+from brownout.harness.record.selection import matcher
+
+
+class _Kind(NamedTuple):
+    """What equal requests have in common. `machine` is "" where no step concerns single machines."""
+
+    cohort: str
+    operation: str
+    region: str
+    home: str
+    machine: str
+    trail: str
+    behind: str
+    happened: bool
+
+    @property
+    def peers(self) -> tuple[str, str, str, str]:
+        """Whose baseline says what it would have needed."""
+        return self.cohort, self.operation, self.region, self.home
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A stretch of time in which the same steps are in place and one phase is on, and the requests intended in it."""
+
+    start_s: float
+    phase: str
+    counts: Counter[_Kind] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class _InPlace:
+    """A step while it was in place, [start_s, end_s), and whom it concerns."""
+
+    step: Step
+    reach: Reach
+    start_s: float
+    end_s: float
+
+
+def exposures(experiment: Experiment, history: History) -> Mapping[str, Exposure]:
+    """The exposure of each step that was in place at some time, by name, in the schedule's order."""
+    found = tuple(_in_place(experiment, lives(history.events)))
+    segments = _segments(experiment, history, found)
+    judged = _judged_by(experiment.slos)
+    return {one.step.name: _exposure(one, segments, judged) for one in found}
+
+
+def _in_place(experiment: Experiment, known: Mapping[str, Life]) -> Iterable[_InPlace]:
+    end_s = phase_windows(experiment.timeline)[-1].end_s
+    for step in experiment.schedule:
+        life = known.get(step.name, Life(()))
+        applied_s, reach = life.first_s("applied"), _reach(life.acts)
+        if applied_s is not None and reach is not None:
+            released_s = life.first_s(*RELEASED)
+            yield _InPlace(step, reach, applied_s, end_s if released_s is None else released_s)
+
+
+def _reach(acts: Iterable[Event]) -> Reach | None:
+    """The recorded reach; that of the carriers in a record that has none yet, None when it has neither."""
+    details = [act.detail for act in acts]
+    told = next((detail["reach"] for detail in details if "reach" in detail), None)
+    if told is not None:
+        return Reach.from_json(told)
+    carriers = next((detail["carriers"] for detail in details if detail.get("carriers")), None)
+    return None if carriers is None else Reach.of_carriers(map(str, carriers))
+
+
+def _segments(experiment: Experiment, history: History, found: Sequence[_InPlace]) -> tuple[_Segment, ...]:
+    windows = phase_windows(experiment.timeline)
+    borders = {window.start_s for window in windows} | {at_s for one in found for at_s in (one.start_s, one.end_s)}
+    starts_s = sorted(at_s for at_s in borders if windows[0].start_s <= at_s < windows[-1].end_s)
+    segments = tuple(_Segment(start_s, _phase_at(windows, start_s)) for start_s in starts_s)
+    names_machines = any(one.reach.machines for one in found)
+    filled = _primed(history.events)
+    for request in history.requests:
+        behind, hops = filled.get(request.machine, ""), request.trail.count(">")
+        if hops >= behind.count(">"):  # it went all the way by itself, and shows what is behind later answers
+            behind = ""
+            if request.machine and hops:
+                filled[request.machine] = request.trail
+        index = bisect_right(starts_s, request.intended_s) - 1
+        if index >= 0 and request.intended_s < windows[-1].end_s:
+            segments[index].counts[_kind(request, behind, named=names_machines)] += 1
+    return segments
+
+
+def _phase_at(windows: Sequence[PhaseWindow], at_s: float) -> str:
+    return next(window.name for window in windows if window.start_s <= at_s < window.end_s)
+
+
+def _primed(events: Iterable[Event]) -> dict[str, str]:
+    """By machine, the trail over which its caches were filled before the load."""
+    notes = (event.detail.get("routes", {}) for event in events if event.kind == "note" and event.what == "primed")
+    return {str(machine): str(trail) for routes in notes for trail, machines in routes.items() for machine in machines}
+
+
+def _kind(request: RequestRecord, behind: str, *, named: bool) -> _Kind:
+    return _Kind(
+        request.cohort,
+        request.operation,
+        request.region,
+        request.home,
+        request.machine if named else "",
+        request.trail,
+        behind,
+        request.outcome == "happened",
+    )
+
+
+_Judged = Callable[[_Kind, str], bool]
+
+
+def _judged_by(slos: Iterable[Slo]) -> _Judged:
+    """Whether an objective is about requests of a kind in a phase; the phase "" asks about any phase."""
+    rules = [(matcher(slo.indicator.ratioMetric.total), frozenset(slo.phases)) for slo in slos]
+
+    def is_judged(kind: _Kind, phase: str) -> bool:
+        return any((not phase or phase in phases) and matches(kind) for matches, phases in rules)
+
+    return is_judged
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of a cohort's judged requests around one step."""
+
+    total: int = 0
+    met: int = 0
+    failed: int = 0
+    cached: int = 0
+    before: int = 0
+    needed_before: int = 0
+
+
+def _exposure(one: _InPlace, segments: Iterable[_Segment], judged: _Judged) -> Exposure:
+    tallies: dict[str, _Tally] = {}
+    needy: set[tuple[str, str, str, str]] = set()
+    every = tuple(segments)
+    for kind, number in _counts(every, lambda each: each.phase == "baseline" and not one.start_s <= each.start_s < one.end_s):
+        if judged(kind, ""):
+            tally = tallies.setdefault(kind.cohort, _Tally())
+            tally.before += number
+            if _concerns(one.reach, kind) and _needs(one.reach, kind):
+                tally.needed_before += number
+                needy.add(kind.peers)
+    for segment in every:
+        if one.start_s <= segment.start_s < one.end_s:
+            for kind, number in segment.counts.items():
+                if judged(kind, segment.phase):
+                    _count(tallies.setdefault(kind.cohort, _Tally()), one.reach, kind, number, needy)
+    return _told(one, {cohort: tally for cohort, tally in tallies.items() if tally.total})
+
+
+def _counts(segments: Iterable[_Segment], wanted: Callable[[_Segment], bool]) -> Iterable[tuple[_Kind, int]]:
+    return (item for segment in segments if wanted(segment) for item in segment.counts.items())
+
+
+def _count(tally: _Tally, reach: Reach, kind: _Kind, number: int, needy: set[tuple[str, str, str, str]]) -> None:
+    tally.total += number
+    if not _concerns(reach, kind):
+        return
+    if route_of(kind.trail).meets(reach):
+        tally.met += number
+    elif not kind.happened and (kind.peers in needy or _behind(kind).meets(reach)):
+        tally.failed += number
+    elif kind.happened and _behind(kind).meets(reach):
+        tally.cached += number
+
+
+def _concerns(reach: Reach, kind: _Kind) -> bool:
+    return not reach.machines or kind.machine in reach.machines
+
+
+def _needs(reach: Reach, kind: _Kind) -> bool:
+    return route_of(kind.trail).meets(reach) or _behind(kind).meets(reach)
+
+
+def _behind(kind: _Kind) -> Route:
+    return route_of(kind.behind) if kind.behind else NOWHERE
+
+
+def _told(one: _InPlace, tallies: Mapping[str, _Tally]) -> Exposure:
+    cohorts = tuple(_cohort(name, tally) for name, tally in sorted(tallies.items()))
+    states = {cohort.state for cohort in cohorts}
+    state: ExposureState = "met" if "met" in states else "spared" if "spared" in states else "not-exercised"
+    return Exposure(state=state, text=_text(one.reach, state, cohorts), cohorts=cohorts)
+
+
+def _cohort(name: str, tally: _Tally) -> CohortExposure:
+    needed = tally.met + tally.failed
+    state: ExposureState = "met" if needed else "spared" if tally.cached or tally.needed_before else "not-exercised"
+    return CohortExposure(
+        cohort=name,
+        state=state,
+        total=tally.total,
+        met=needed,
+        from_cache=tally.cached,
+        baseline_total=tally.before,
+        baseline_needed=tally.needed_before,
+    )
+
+
+def _text(reach: Reach, state: ExposureState, cohorts: Sequence[CohortExposure]) -> str:
+    total = sum(cohort.total for cohort in cohorts)
+    if not total:
+        return "no judged request was sent while it was in place"
+    if state == "met":
+        return f"{sum(cohort.met for cohort in cohorts):,} of {total:,} judged requests met {reach}"
+    if state == "not-exercised":
+        return f"none of {total:,} judged requests met {reach} or would have needed it, in the baseline neither"
+    needed, before = (sum(getattr(each, name) for each in cohorts) for name in ("baseline_needed", "baseline_total"))
+    cached = sum(cohort.from_cache for cohort in cohorts)
+    share = f"{percent(needed / before if before else 0.0)} of {before:,} requests needed it in the baseline"
+    how = f"{cached:,} were answered from caches filled over it" if cached else "they were answered another way"
+    return f"none of {total:,} judged requests met {reach}: {share}, and {how}"

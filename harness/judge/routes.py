@@ -1,0 +1,63 @@
+"""The way of a request through the stack, from its trail: the nodes that it was served by and the links that it went over.
+
+Hops stand in a trail in the order in which they were entered. A hop was called by the nearest earlier one that has a link to
+it, and by the client when there is none: after `vault`, a `host` is the client's earlier call for the token that it then used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from brownout.harness.record.reach import Reach
+from brownout.identity.core import trail
+from brownout.identity.core.topology import CALLS, CLIENT, Link, NodeName, link_between
+from brownout.identity.core.trail import Hop
+
+_FROM_CACHE = frozenset({"hit", "stale"})
+_LEAVES_REGION = {(source, target): leaves for source, target, leaves in CALLS}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Nodes, links, and the store keys by node (`(node, id or kind)`). `is_cached`: some node answered from its cache."""
+
+    nodes: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    keys: frozenset[tuple[str, str]] = frozenset()
+    is_cached: bool = False
+
+    def meets(self, reach: Reach) -> bool:
+        """Whether the way has something of the fault's reach, whoever asked."""
+        if not self.links.isdisjoint(reach.links):
+            return True
+        if reach.keys:
+            return any((node, key) in self.keys for node in reach.nodes for key in reach.keys)
+        return not self.nodes.isdisjoint(reach.nodes)
+
+
+NOWHERE = Route()
+
+
+@lru_cache(maxsize=65_536)  # trails name no request, so a run of any length has few different ones
+def route_of(text: str) -> Route:
+    """The route that a trail shows; one of no hops for an empty trail."""
+    hops = trail.parse(text)
+    return Route(
+        nodes=frozenset(hop.node for hop in hops),
+        links=frozenset(_link_to(index, hops) for index in range(len(hops))),
+        keys=frozenset((hop.node, key) for hop in hops for key in (hop.key_id, hop.key_kind) if key),
+        is_cached=any(hop.cache in _FROM_CACHE for hop in hops),
+    )
+
+
+def _link_to(index: int, hops: tuple[Hop, ...]) -> str:
+    target = hops[index].node
+    caller = next((hop.node for hop in reversed(hops[:index]) if _may_call(hop.node, target)), None)
+    return str(Link(CLIENT, target) if caller is None else link_between(caller, target))
+
+
+def _may_call(source: str, target: str) -> bool:
+    first, second = NodeName.parse(source), NodeName.parse(target)
+    leaves = _LEAVES_REGION.get((first.role, second.role))
+    return leaves is not None and (leaves or first.region == second.region)

@@ -1,0 +1,135 @@
+"""Which requests met what a step broke, from hand-made trails."""
+
+from __future__ import annotations
+
+import pytest
+
+from brownout.harness.judge.exposure import exposures
+from brownout.harness.judge.routes import route_of
+from brownout.harness.record.history import Event
+from brownout.harness.record.reach import Reach
+from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, act, experiment, history, requests, whole_life
+
+MISS = "sydney.host;;;;miss>sydney.token.z1;1.0;k1;manual;miss>sydney.store;;k1;manual;"
+HIT = "sydney.host;;;;hit"
+OTHER_ZONE = "sydney.host;;;;miss>sydney.token.z2;1.0;k1;manual;miss>sydney.store;;k1;manual;"
+
+
+def exposed(reach, during, *, before=(), events=(), plan=None):
+    """The exposure of the step `roll` with that reach."""
+    life = [act(FAULT, "planned", reach=reach), *whole_life()[1:]]
+    found = exposures(plan or experiment(), history([*before, *during], [*events, *life]))
+    return found["roll"]
+
+
+def baseline(**changes):
+    return requests(BASELINE, FAULT, **changes)
+
+
+def during(good=True, **changes):
+    return requests(FAULT, RECOVERY, good, **changes)
+
+
+@pytest.mark.parametrize(
+    ("reach", "state"),
+    [
+        ({"links": ["client->sydney.host"]}, "met"),
+        ({"links": ["client->melbourne.host"]}, "not-exercised"),
+        ({"links": ["sydney.token->sydney.store"]}, "met"),
+        ({"links": ["melbourne.token->melbourne.store"]}, "not-exercised"),
+        ({"nodes": ["sydney.token.z1"]}, "met"),
+        ({"nodes": ["sydney.token.z2"]}, "not-exercised"),
+        ({"nodes": ["sydney.store"], "keys": ["manual"]}, "met"),
+        ({"nodes": ["sydney.store"], "keys": ["managed"]}, "not-exercised"),
+        ({"nodes": ["sydney.host"], "machines": ["scaleout_1"]}, "met"),
+        ({"nodes": ["sydney.host"], "machines": ["scaleout_2"]}, "not-exercised"),
+        ({}, "not-exercised"),
+    ],
+)
+def test_a_trail_shows_what_a_request_met(reach, state):
+    """Links and nodes of the trail, the key that was used, the machine that asked."""
+    found = exposed(reach, during(trail=MISS), before=baseline(trail=MISS))
+    assert found.state == state
+    assert [cohort.met for cohort in found.cohorts] == [1200 if state == "met" else 0]
+
+
+def test_a_request_that_failed_without_a_trail_needed_what_the_baseline_needed():
+    """A refused connection leaves no trail: its peers of the baseline say what it wanted."""
+    found = exposed({"links": ["client->sydney.host"]}, during(False, trail=""), before=baseline(trail=MISS))
+    assert (found.state, found.cohorts[0].met) == ("met", 1200)
+
+
+def test_peers_are_of_the_same_home():
+    """What identities of Melbourne needed in the baseline says nothing of a failure of Sydney's."""
+    link = {"links": ["sydney.token->melbourne.store"]}
+    far = "sydney.host;;;;miss>sydney.token.z1;;;;miss>melbourne.store;;;;"
+    away = baseline(home="melbourne", trail=far, machine="scaleout_2")
+    found = exposed(link, during(False, trail=""), before=[*baseline(trail=MISS), *away])
+    assert found.cohorts[0].met == 0
+
+
+def test_a_fail_over_spares_what_the_baseline_needed():
+    """Another zone served everybody: nobody met the fault, and the text says what would have been."""
+    found = exposed({"nodes": ["sydney.token.z1"]}, during(trail=OTHER_ZONE), before=baseline(trail=MISS))
+    assert (found.state, found.cohorts[0].baseline_needed, found.cohorts[0].from_cache) == ("spared", 600, 0)
+    assert "100 % of 600 requests needed it in the baseline, and they were answered another way" in found.text
+
+
+def test_a_cache_spares_what_it_was_filled_over():
+    """The first request of a machine shows what is behind the later hits, in the baseline and in the fault."""
+    before = [*requests(BASELINE, BASELINE + 1, trail=MISS), *requests(BASELINE + 1, FAULT, trail=HIT)]
+    found = exposed({"links": ["sydney.token->sydney.store"]}, during(trail=HIT), before=before)
+    assert (found.state, found.cohorts[0].from_cache) == ("spared", 1200)
+    assert "1,200 were answered from caches filled over it" in found.text
+
+
+def test_priming_shows_what_is_behind_a_cache():
+    """A machine that never misses during the load was filled before it."""
+    behind = "sydney.token.z1;1.0;k1;manual;miss>sydney.store;;k1;manual;"
+    primed = Event(T0, "note", "primed", "sydney", {"routes": {behind: ["scaleout_1"]}})
+    reach = {"links": ["sydney.token->sydney.store"]}
+    hits = {"during": during(trail=HIT), "before": baseline(trail=HIT)}
+    assert exposed(reach, **hits).state == "not-exercised"
+    assert exposed(reach, **hits, events=[primed]).state == "spared"
+
+
+def test_only_judged_requests_of_the_time_in_place_count():
+    """What other cohorts met, or what was sent before or after, is no exposure."""
+    reach = {"nodes": ["sydney.store"]}
+    others = during(cohort="others", trail=MISS)
+    later = requests(RECOVERY, END, trail=MISS)
+    warm = {"trail": "melbourne.host;;;;hit", "machine": "web-1"}
+    quiet = exposed(reach, [*others, *during(**warm), *later], before=baseline(**warm))
+    assert quiet.state == "not-exercised"
+    assert [cohort.cohort for cohort in quiet.cohorts] == ["new"]
+
+
+def test_a_step_without_a_judged_request_meanwhile_says_so():
+    """Nothing was sent while it was in place."""
+    found = exposed({"nodes": ["sydney.store"]}, (), before=baseline(trail=MISS))
+    assert (found.state, found.text) == ("not-exercised", "no judged request was sent while it was in place")
+
+
+def test_a_record_without_a_reach_has_that_of_its_carriers():
+    """Records of earlier versions name the carriers of what was applied."""
+    events = [act(FAULT, "applied", carriers=["link:sydney.token->sydney.store"]), act(RECOVERY, "released")]
+    assert exposures(experiment(), history(during(trail=MISS), events))["roll"].state == "met"
+    assert exposures(experiment(), history(during(trail=MISS), [act(FAULT, "applied")])) == {}
+
+
+def test_a_route_follows_who_may_call_whom():
+    """A hop that nobody before it calls is the client's own call; a region is left only where the service leaves it."""
+    own = route_of("melbourne.vault;;;;>melbourne.host;;;;hit")
+    assert own.links == {"client->melbourne.vault", "client->melbourne.host"}
+    assert own.is_cached
+    written = route_of("sydney.management;;;;>melbourne.store;;;;>sydney.directory;;;;>sydney.host;;;;")
+    assert {"sydney.management->sydney.directory", "sydney.management->sydney.host"} < written.links
+    assert route_of("").links == frozenset()
+
+
+def test_carriers_that_no_request_names_reach_what_they_feed():
+    """A switch concerns its node's requests, a link of the directory those that are answered from the replica."""
+    reach = Reach.of_carriers(["control:sydney.store", "link:sydney.directory->melbourne.vault", "link:client->sydney.host"])
+    assert reach == Reach(links=("client->sydney.host",), nodes=("sydney.store", "melbourne.vault"))
+    assert Reach.from_json(reach.to_json()) == reach
+    assert str(Reach()) == "nothing that serves a request"
