@@ -77,7 +77,7 @@ def effect_word(step: StepResult) -> str:
 
 
 EXPOSURE_TITLE = "Exposure: which judged requests met each step"
-EXPOSURE_HEAD = ("step", "cohort", "exposure", "met it", "from caches", "needed it in the baseline")
+EXPOSURE_HEAD = ("step", "cohort", "exposure", "met it", "cached", "in baseline")
 
 
 def exposure_rows(result: Result, *, faults_only: bool = False) -> Iterator[tuple[str, str, str, str, str, str]]:

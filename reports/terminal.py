@@ -233,7 +233,7 @@ def _exposure(result: Result) -> Table:
     first, second, third, *numbers = story.EXPOSURE_HEAD
     table = _table(story.EXPOSURE_TITLE, first, second, third, *(f">{name}" for name in numbers))
     for step, cohort, state, *shares in story.exposure_rows(result, faults_only=True):
-        table.add_row(safe(step), safe(cohort), _status(state), *shares)
+        table.add_row(safe(step), safe(cohort), _status(state), *(share.replace(" of ", "/") for share in shares))
     return table
 
 

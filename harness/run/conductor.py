@@ -169,7 +169,8 @@ class Conductor:
             answer = await self.world.control(f"{region}.host", Request("POST", "/admin/prime", body={"tokens": tokens}))
             if not answer.ok:
                 raise WorldError(f"the caches of {region} could not be filled: {answer.body}")
-            self.journal.event("note", "primed", region, {"tokens": len(tokens)})
+            routes = (answer.body or {}).get("routes", {})
+            self.journal.event("note", "primed", region, {"tokens": len(tokens), "routes": routes})
 
     async def _start_load(self, plan: LoadPlan) -> LoadHandle:
         late_s = self.world.now() - plan.start_s

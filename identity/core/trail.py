@@ -1,6 +1,7 @@
 """Which nodes served an answer: one header that grows by a hop at every node that it passes.
 
-`x-brownout-trail: node;build;key id;key kind;cache>...`, the outermost node first. An empty part does not apply.
+`x-brownout-trail: node;build;key id;key kind;cache>...`, the outermost node first. An empty part does not apply. A node that asked
+several others, one after the other, names them in that order: who asked whom follows from who has a link to whom.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ class Hop(NamedTuple):
 def of(response: Response) -> str:
     """The trail of an answer, "" if it has none."""
     return response.headers.get(HEADER, "")
+
+
+def joined(*trails: str) -> str:
+    """The trails of what a node asked, one after the other, as one; empty ones are left out."""
+    return ">".join(filter(None, trails))
 
 
 def parse(text: str) -> tuple[Hop, ...]:

@@ -200,7 +200,8 @@ def exposure(result: Result) -> Html | None:
     columns = (Column(first), Column(second), Column(third), *(Column(word, "number") for word in numbers))
     note = (
         "Met: the trail of a request shows what the step broke, or the request failed and would have needed it. "
-        "Spared: the baseline needed it, and caches or another way served every request meanwhile."
+        "Spared: the baseline needed it, and caches or another way served every request meanwhile. "
+        "Cached: answered from a cache that had been filled over it. In baseline: how many needed it then."
     )
     title, _, caption = story.EXPOSURE_TITLE.partition(": ")
     return section("exposure", title, table(caption, columns, rows), el("p", note, class_="note"))

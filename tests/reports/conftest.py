@@ -14,6 +14,8 @@ from brownout.harness.base.keyed_random import keyed_random
 from brownout.harness.record.history import Event, Recorder, RequestOutcome, RequestRecord
 from brownout.harness.record.result import (
     ClaimResult,
+    CohortExposure,
+    Exposure,
     GateResult,
     Interval,
     PhaseResult,
@@ -76,11 +78,22 @@ def _step(name: str, role: str, minutes: tuple[float, float | None], **more: Any
     return StepResult(name=name, role=role, **{**values, **more})
 
 
+def _exposure() -> Exposure:
+    """Each state once."""
+    shares = (("machines-new", "met", 660, 0), ("machines-warm", "spared", 0, 660), ("resources", "not-exercised", 0, 0))
+    cohorts = tuple(
+        CohortExposure(cohort=name, state=state, total=660, met=met, from_cache=cached, baseline_total=90,
+                       baseline_needed=0 if state == "not-exercised" else 90)
+        for name, state, met, cached in shares
+    )  # fmt: skip
+    return Exposure(state="met", text="660 of 1,980 judged requests met sydney.store", cohorts=cohorts)
+
+
 def steps() -> tuple[StepResult, ...]:
     return (
         _step("pin-both", "operation", (12, 409), note="an older build, for an unrelated reason"),
         _step("roll-out", "operation", (20, 409), evidence="reported success, 0 of 8 nodes changed"),
-        _step("switch-keys", "fault", (55, 409), effect="worse", before=0.0, after=0.41),
+        _step("switch-keys", "fault", (55, 409), effect="worse", before=0.0, after=0.41, exposure=_exposure()),
         _step("fail-over-zone", "mitigation", (80, 110), before=0.41, after=0.40),
         _step("fail-over-pair", "mitigation", (115, 150), before=0.40, after=0.42),
         _step("push-key-again", "mitigation", (180, 409), before=0.42, after=0.41),

@@ -109,6 +109,7 @@ def test_the_outcome_fits_the_width(result: Result, width: int) -> None:
         "fail-over-zone",
         "C27",
         "switch-keys",
+        "not-exercised",
         "longest outage 5 h 33 min",
     ):
         assert words in said

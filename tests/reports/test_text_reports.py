@@ -62,7 +62,8 @@ def test_markdown_has_the_tables_and_the_command(result: Result) -> None:
     said = markdown.render(result)
     assert said.startswith("## ✗ Breach (as expected)")
     assert result.command in said
-    for title in ("### Objectives", "### Steps", "### Fidelity"):
+    assert "| 3 switch-keys | machines-warm | – spared | 0 of 660 | 660 of 660 | 90 of 90 |" in said
+    for title in ("### Objectives", "### Steps", "### Exposure: which judged requests met each step", "### Fidelity"):
         block = said.split(title)[1].strip().split("\n\n")[0].splitlines()
         assert len({line.count("|") for line in block}) == 1
         assert len(block) > 3

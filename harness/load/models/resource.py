@@ -5,6 +5,7 @@ from __future__ import annotations
 from brownout.harness.load.models.azure import ask_for_token, result_of, token_in
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, ClientModel, Clients, Operation, Script, Typical
 from brownout.identity.core.messages import Request
+from brownout.identity.core.trail import joined
 
 RENEW_AT_SHARE = 0.5
 
@@ -29,7 +30,7 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     headers = {"authorization": f"Bearer {token}"}
     secret = yield Call(f"{arrival.region}.vault", Request("GET", "/secrets/sample", {"api-version": "7.6"}, headers))
     result = result_of(secret)
-    return result if result.trail else result._replace(trail=token_trail)
+    return result._replace(trail=joined(result.trail, token_trail))
 
 
 RESOURCE = ClientModel(

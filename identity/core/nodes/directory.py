@@ -62,7 +62,7 @@ class Directory(Node):
         }
 
     async def serve(self, request: Request) -> Served | None:
-        return Served(await self._answer(request)) if self.is_internal(request) else None
+        return Served(await self._answer(request), self.hop()) if self.is_internal(request) else None
 
     def refuse(self, request: Request) -> Served:
         return Served(error(401, "Unauthorized", "the directory answers this stack's nodes only"))

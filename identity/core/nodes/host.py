@@ -89,7 +89,7 @@ class Host(Node):
 
     async def serve(self, request: Request) -> Served | None:
         if request.path.startswith("/machines/"):
-            return Served(await self._change_machine(request, request.path.removeprefix("/machines/")))
+            return Served(await self._change_machine(request, request.path.removeprefix("/machines/")), self.hop())
         return None
 
     def count_request(self, machine: str) -> None:
@@ -217,8 +217,11 @@ class Host(Node):
         return await super().control(request)
 
     async def _prime(self, wanted: list[Mapping[str, Any]]) -> Response:
-        """Fills the cache as if each token had been fetched `age_s` ago, through the ordinary path."""
-        primed = 0
+        """Fills the cache as if each token had been fetched `age_s` ago, through the ordinary path.
+
+        The answer has the machines by the trail over which theirs came, so that a record knows what is behind a cached token.
+        """
+        primed, routes = 0, dict[str, list[str]]()
         for item in wanted:
             machine = self.machine(str(item["machine"]))
             if machine is None or not machine.identities:
@@ -226,6 +229,7 @@ class Host(Node):
             issued = await self.issue(machine, machine.identities[0], str(item["resource"]), age_s=float(item["age_s"]))
             if issued.failure is not None:
                 return error(502, "PrimeFailed", f"{item['machine']}: {issued.failure.code}: {issued.failure.message}")
+            routes.setdefault(f"{issued.hop}>{issued.inner}", []).append(machine.name)
             primed += 1
         assert primed == len(wanted), "caches are primed whole or the answer is an error"
-        return Response(200, {"primed": primed})
+        return Response(200, {"primed": primed, "routes": routes})

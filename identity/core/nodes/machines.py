@@ -6,8 +6,9 @@ Creating a machine with an identity of its own includes creating that identity, 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from brownout.identity.core import trail
 from brownout.identity.core.messages import CallFailed
 from brownout.identity.core.nodes.reader import Reader
 from brownout.identity.core.nodes.writer import IdentityWriter, Written
@@ -78,7 +79,7 @@ class Machines:
         if changed.failure is None:
             left = [identity for identity in changed.machine.identities if identity.kind in wanted.without]
             assert not left, "a change without failure leaves no identity of a kind that it removes"
-            await self._keep(changed.machine)
+            return replace(changed, inner=trail.joined(changed.inner, await self._keep(changed.machine)))
         return changed
 
     async def delete(self, machine: Machine) -> Changed:
@@ -88,7 +89,7 @@ class Machines:
             assert not changed.machine.identities, "a machine that goes takes or gives up every identity"
             await self._node.ports.persist(f"machine:{machine.key}", {"deleted": True})
             self._machines.pop(machine.key, None)
-            await self._tell_host("DELETE", machine)
+            return replace(changed, inner=trail.joined(changed.inner, await self._tell_host("DELETE", machine)))
         return changed
 
     async def _with_identities(self, machine: Machine, wanted: WantedIdentities) -> Changed:
@@ -149,20 +150,20 @@ class Machines:
         added = (known.identity,) if known is not None and present else ()
         return Written(written.hop, written.inner, written.effect), machine.with_identities((*others, *added))
 
-    async def _keep(self, machine: Machine) -> None:
-        """Makes the machine durable here and known to the host that runs it."""
+    async def _keep(self, machine: Machine) -> str:
+        """Makes the machine durable here and known to the host that runs it; the trail of the host's answer."""
         await self._node.ports.persist(f"machine:{machine.key}", machine.to_json())
         self._machines[machine.key] = machine
-        await self._tell_host("PUT", machine)
+        return await self._tell_host("PUT", machine)
 
-    async def _tell_host(self, method: str, machine: Machine) -> None:
+    async def _tell_host(self, method: str, machine: Machine) -> str:
         if machine.scale_set:
-            return  # its instances are made up by the host
+            return ""  # its instances are made up by the host
         request = self._node.internal(method, f"/machines/{machine.name}", machine.to_json())
         try:
-            await self._node.ports.call(f"{self._node.region}.{HOST}", request, timeout_s=HOST_TIMEOUT_S)
+            return trail.of(await self._node.ports.call(f"{self._node.region}.{HOST}", request, timeout_s=HOST_TIMEOUT_S))
         except CallFailed:
-            return  # the host learns of it with the next change; the record here is already durable
+            return ""  # the host learns of it with the next change; the record here is already durable
 
 
 def _is_shared(identity: Identity, resource_id: str) -> bool:

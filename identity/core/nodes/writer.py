@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from brownout.identity.core import trail
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.reader import Reader
 from brownout.identity.core.records import Identity, Json, Machine, Principal
@@ -102,10 +103,11 @@ class IdentityWriter:
         if not response.ok:
             return Written(hop, asked.inner, failure=_failure(response))
         told = await self._tell_directory("PUT", principal)
+        inner = trail.joined(asked.inner, trail.of(told))
         if not told.ok:
-            return Written(hop, asked.inner, failure=_unpublished(told))
+            return Written(hop, inner, failure=_unpublished(told))
         await self._remember(replace(principal, deleted=False, version=int((told.body or {})["version"])))
-        return Written(hop, asked.inner, "created" if response.status == 201 else "updated")
+        return Written(hop, inner, "created" if response.status == 201 else "updated")
 
     async def erase(self, principal: Principal) -> Written:
         """Deletes an identity in its home store and in the directory."""
@@ -114,11 +116,12 @@ class IdentityWriter:
         if not response.ok:
             return Written(hop, asked.inner, failure=_failure(response))
         told = await self._tell_directory("DELETE", principal)
+        inner = trail.joined(asked.inner, trail.of(told))
         if not told.ok:
-            return Written(hop, asked.inner, failure=_unpublished(told))
+            return Written(hop, inner, failure=_unpublished(told))
         version = int((told.body or {"version": 0})["version"])  # 204: the directory never knew it
         await self._remember(replace(principal, deleted=True, version=version))
-        return Written(hop, asked.inner, "none" if response.status == 204 else "deleted")
+        return Written(hop, inner, "none" if response.status == 204 else "deleted")
 
     async def assign(self, identity: Identity, machine: Machine, *, present: bool) -> Written:
         """Writes to the identity's home store whether the machine may use it."""

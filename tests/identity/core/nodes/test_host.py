@@ -220,7 +220,8 @@ def test_priming_makes_caches_look_lived_in() -> None:
         return body(primed), await stack.imds("web-1"), await stack.imds("web-2")
 
     primed, warm, cold = on_stack(story)
-    assert primed == {"primed": 1}
+    way = "sydney.host;;;;miss>sydney.token.z1;1.0;manual-sydney-1;manual;miss>sydney.store;;manual-sydney-1;manual;"
+    assert primed == {"primed": 1, "routes": {way: ["web-1"]}}
     assert hops(warm)[0].cache == "hit"
     assert abs(int(body(warm)["expires_in"]) - (86399 - 5 * HOUR_S)) < 3
     assert hops(cold)[0].cache == "miss"
