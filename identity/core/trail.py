@@ -1,7 +1,7 @@
 """Which nodes served an answer: one header that grows by a hop at every node that it passes.
 
-`x-brownout-trail: node;build;key id;key kind;cache>...`, the outermost node first. An empty part does not apply. A node that asked
-several others, one after the other, names them in that order: who asked whom follows from who has a link to whom.
+`x-brownout-trail: node;build;key id;key kind;cache>...`, the outermost node first. An empty part does not apply. A node that
+asked several others, one after the other, names them in that order: who asked whom follows from who has a link to whom.
 """
 
 from __future__ import annotations
