@@ -140,7 +140,7 @@ class Gates(FrozenModel):
     issued_share: float = Field(0.99, ge=0, le=1)
     generator_cpu: float = Field(0.85, ge=0, le=1)
     steady_state: StrictBool = True
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    confidence: float = Field(0.95, ge=0.9, le=0.999999, description="of every bound; at least 0.9")
 
 
 class Load(FrozenModel):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from brownout.harness.base.stats import percent, wilson_high, wilson_low
+from brownout.harness.base.stats import exact_high, exact_low, percent
 from brownout.harness.experiment.model import Experiment, Selector, Step
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge.selection import Count, between, count, select
@@ -174,8 +174,8 @@ def _effect(step: Step, state: StepState, around: Around | None, confidence: flo
 
 def _change(before: Count, after: Count, confidence: float) -> str:
     """Whether the share rose or fell by more than chance explains: the bounds of the two do not overlap."""
-    if wilson_low(after.bad, after.total, confidence) > wilson_high(before.bad, before.total, confidence):
+    if exact_low(after.bad, after.total, confidence) > exact_high(before.bad, before.total, confidence):
         return "rose"
-    if wilson_high(after.bad, after.total, confidence) < wilson_low(before.bad, before.total, confidence):
+    if exact_high(after.bad, after.total, confidence) < exact_low(before.bad, before.total, confidence):
         return "fell"
     return "no change"

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from brownout.harness.base.stats import budget, wilson_high, wilson_low
+from brownout.harness.base.stats import budget, exact_high, is_above
 from brownout.harness.experiment.model import Alert
 from brownout.harness.experiment.phase_windows import PhaseWindow
 from brownout.harness.judge.phases import longest_outage_s
@@ -63,7 +63,7 @@ def watch(alert: Alert, requests: Iterable[RequestRecord], *, baseline: PhaseWin
         times_s=tuple(request.intended_s for request in watched),
         is_bad=is_bad,
         bad_before=(0, *accumulate(is_bad)),
-        noise=wilson_high(quiet.bad, quiet.total, confidence) if quiet.bad else 0.0,
+        noise=exact_high(quiet.bad, quiet.total, confidence) if quiet.bad else 0.0,
         confidence=confidence,
     )
 
@@ -92,7 +92,7 @@ def _window_to(watched: WatchedAlert, index: int, first: int) -> tuple[int, int]
 def _is_beyond_noise(watched: WatchedAlert, first: int, last: int) -> bool:
     seen = watched.within(first, last)
     enough = watched.alert.at_least if watched.noise else 1
-    return seen.bad >= enough and wilson_low(seen.bad, seen.total, watched.confidence) > watched.noise
+    return seen.bad >= enough and is_above(seen.bad, seen.total, watched.noise, watched.confidence)
 
 
 def recovered_s(watched: WatchedAlert, *, heal_s: float, end_s: float) -> float | None:

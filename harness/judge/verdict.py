@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from brownout.harness.base.stats import budget, percent, wilson_high, wilson_low
+from brownout.harness.base.stats import budget, exact_high, exact_low, percent
 from brownout.harness.experiment.model import Experiment, Slo
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge.selection import Count, between, count, select
@@ -70,8 +70,8 @@ def _judge(slo: Slo, seen: Count, confidence: float) -> SloResult:
 def _interval(seen: Count, confidence: float) -> Interval | None:
     if not seen.total:
         return None
-    low = wilson_low(seen.bad, seen.total, confidence)
-    high = wilson_high(seen.bad, seen.total, confidence)
+    low = exact_low(seen.bad, seen.total, confidence)
+    high = exact_high(seen.bad, seen.total, confidence)
     return Interval(low=low, high=high, confidence=confidence)
 
 

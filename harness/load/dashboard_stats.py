@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from brownout.harness.base.stats import budget, wilson_high, wilson_low
+from brownout.harness.base.stats import budget, exact_high, exact_low
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.counts import Counts, ObjectiveCounts, Report, Seconds, percentile_ms
 from brownout.harness.load.heartbeat import Heartbeat
@@ -233,8 +233,8 @@ class Board:
         over = self.totals.objectives if watched.windows else self._in_span
         counts = over.get(number, ObjectiveCounts())
         total, bad = (counts.judged, counts.judged_bad) if watched.windows else (counts.total, counts.bad)
-        low = wilson_low(bad, total, watch.confidence) if total else None
-        high = wilson_high(bad, total, watch.confidence) if total else None
+        low = exact_low(bad, total, watch.confidence) if total else None
+        high = exact_high(bad, total, watch.confidence) if total else None
         return ObjectiveStats(
             name=watched.name,
             description=watched.description,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from brownout.harness.base.durations import parse_clock_s
-from brownout.harness.base.stats import wilson_high, wilson_low
+from brownout.harness.base.stats import exact_high, exact_low
 from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.record.history import Event, History, RequestRecord
 from brownout.harness.record.result import Result, StepResult
@@ -36,11 +36,11 @@ class Counted:
 
     @property
     def low(self) -> float:
-        return wilson_low(self.bad, self.total, CONFIDENCE)
+        return exact_low(self.bad, self.total, CONFIDENCE)
 
     @property
     def high(self) -> float:
-        return wilson_high(self.bad, self.total, CONFIDENCE)
+        return exact_high(self.bad, self.total, CONFIDENCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,9 +203,9 @@ def test_a_seed_decides_the_history_to_the_last_byte(tmp_path: Path, brownout: B
 
 
 def simulated(brownout: Brownout, posture: str) -> Run:
-    """The whole day in another posture, with a quarter of the requests from warm machines (they are most, and alike)."""
+    """The whole day in another posture, with a third of the requests from warm machines (they are most, and alike)."""
     day = brownout.experiment("ftvr-l9z")
-    return brownout.run(with_rates(day, {"warm-machines": 0.25}), posture=posture, world="simulation", seed=1)
+    return brownout.run(with_rates(day, {"warm-machines": 1 / 3}), posture=posture, world="simulation", seed=1)
 
 
 def with_rates(experiment: Experiment, factors: Mapping[str, float]) -> Experiment:
@@ -219,12 +219,12 @@ def with_rates(experiment: Experiment, factors: Mapping[str, float]) -> Experime
 
 
 def first_hours(experiment: Experiment, cold_share: float) -> Experiment:
-    """The day until 02:40 without any mitigation, with token requests only, this share of them from new machines."""
+    """The day until 02:50 without any mitigation, with token requests only, this share of them from new machines."""
     cohorts = {cohort.name: cohort for cohort in experiment.load.cohorts}
     total_per_s = sum(cohorts[name].rate_per_s for name in TOKEN_COHORTS)
     rates = {"warm-machines": total_per_s * (1 - cold_share), "newly-scaled": total_per_s * cold_share}
     mixed = tuple(cohorts[name].model_copy(update={"rate_per_s": rate}) for name, rate in rates.items() if rate)
-    borders = {"recovery": parse_clock_s("02:35"), "end": parse_clock_s("02:40")}
+    borders = {"recovery": parse_clock_s("02:45"), "end": parse_clock_s("02:50")}
     return experiment.model_copy(
         update={
             "timeline": experiment.timeline.model_copy(update=borders),

@@ -55,6 +55,7 @@ MISTAKES = [
     ("objectives: [{target: 0.99}]", "§objectives: []", "at least 1 is needed"),
     ("objectives: [{target: 0.99}]", "§objectives: [{target: 0.9}, {target: 0.8}]", "at most 1 is allowed"),
     ("target: 0.99}]", "target: §99}]", "should be less than 1, not 99"),
+    ("schema:", "gates: {confidence: §0.8}\nschema:", "greater than or equal to 0.9, not 0.8"),
     ("postures:\n  broken: {", "postures:\n  broken: §as it was\n  other: {", "keys and values are needed.*'as it was'"),
     ("drop: [roll]", "drop: §roll", "a list is needed here, not 'roll'"),
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from brownout.harness.base.stats import wilson_high, wilson_low
+from brownout.harness.base.stats import exact_high, exact_low
 from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals
 from brownout.harness.load.counts import Report, Tally, bucket_of, percentile_ms
 from brownout.harness.load.dashboard_stats import Board
@@ -133,8 +133,8 @@ def test_objectives_stand_as_their_bounds_say(board: Board) -> None:
     bad = sum(outcome_of(arrival) == "refused" for arrival in meant)
     assert (late.state, late.bad, late.recent_bad) == ("met", 0, 0)
     assert (windowed.state, windowed.total, windowed.bad) == ("breached", len(meant), bad)
-    assert windowed.low == wilson_low(bad, len(meant), 0.95)
-    assert windowed.high == wilson_high(bad, len(meant), 0.95)
+    assert windowed.low == exact_low(bad, len(meant), 0.95)
+    assert windowed.high == exact_high(bad, len(meant), 0.95)
     assert windowed.recent_bad == 0
     assert (elsewhere.state, elsewhere.total, elsewhere.burn) == ("undecided", 0, None)
 
