@@ -141,6 +141,7 @@ def _cohorts(experiment: Experiment) -> Iterator[Problem]:
         if cohort.region not in REGIONS:
             yield _unknown((*path, "region"), "region", cohort.region, REGIONS)
         yield from _cohort_words(path, cohort)
+        yield from _cohort_homes(path, cohort)
 
 
 def _cohort_words(path: DataPath, cohort: Cohort) -> Iterator[Problem]:
@@ -160,6 +161,14 @@ def _cohort_words(path: DataPath, cohort: Cohort) -> Iterator[Problem]:
                 yield Problem(problem.path, problem.text, problem.hint, at_key=True)
         if weights and not sum(weights.values()) > 0:
             yield Problem((*path, key), "no weight is above 0")
+
+
+def _cohort_homes(path: DataPath, cohort: Cohort) -> Iterator[Problem]:
+    """Homes that would decide nothing: machines ask for the identities that they have."""
+    asked = {operation.name: operation.home for operation in client_model(cohort.model).operations}
+    if cohort.homes and not any(asked.get(name) == "drawn" for name in operations_of(cohort)):
+        text = f"homes decide nothing for a cohort of the model {cohort.model}"
+        yield Problem((*path, "homes"), text, "give its machines an identity of that region, such as shared@sydney")
 
 
 def _objectives(experiment: Experiment) -> Iterator[Problem]:

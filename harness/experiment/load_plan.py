@@ -35,7 +35,23 @@ def load_plan(experiment: Experiment, spec: StackSpec) -> LoadPlan:
         deadline_ms=round(experiment.load.deadline_s * 1000),
         account=Account(spec.tenant_id, spec.subscription_id),
         watch=watch_of(experiment),
+        machine_homes=machine_homes(spec),
     )
+
+
+def machine_homes(spec: StackSpec) -> dict[str, str]:
+    """The home region of the identity that a machine gets a token for, where it is not the machine's own region.
+
+    That is its own identity, else its only one; "" for a machine of several or none, which has to name one.
+    """
+    found = {}
+    for machine in spec.machines:
+        known = [spec.identity(name) for name in machine.identities]
+        meant = [identity for identity in known if identity.is_system] or known
+        home = meant[0].home_region if len(meant) == 1 else ""
+        if home != machine.region:
+            found[machine.name] = home
+    return found
 
 
 def _base_names(spec: StackSpec) -> dict[str, tuple[str, ...]]:

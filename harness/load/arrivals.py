@@ -23,7 +23,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from brownout.harness.base.keyed_random import KeyedRandom
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.load.models import registry
-from brownout.harness.load.models.model import Account, Arrival, above_zero
+from brownout.harness.load.models.model import Account, Arrival, HomeOf, above_zero
 from brownout.harness.load.models.names import ModelName
 from brownout.harness.load.watched_objectives import Watch
 
@@ -33,7 +33,8 @@ class Cohort(FrozenModel):
 
     `model` names the client model; `machines` are base names of machines, of which one is drawn for each arrival: plain
     machines for warm clients, scale sets for clients that each arrive on a machine never seen before. `mix` weighs the
-    model's operations, `front_ends` its front ends, and `homes` the home region of the identities concerned.
+    model's operations, `front_ends` its front ends, and `homes` the home region of the identities concerned, for operations
+    that name an identity.
     """
 
     name: str
@@ -53,7 +54,8 @@ class LoadPlan(FrozenModel):
 
     `start_s` and `end_s` are emulated epoch seconds. `deadline_ms` is the client's time-out in network time, counted
     from the intended send. `urls` maps `client->NODE` links to base URLs (empty in the simulation); `clock` tells a
-    process how to turn its monotonic clock into emulated time: `{"epoch_s", "monotonic_s", "rate"}`.
+    process how to turn its monotonic clock into emulated time: `{"epoch_s", "monotonic_s", "rate"}`. `machine_homes` has the
+    home region of the identity that a machine gets a token for, "" for none, where it is not the machine's own region.
 
     A plan in blocks of `block_s` emulated seconds belongs to a load by hand. It begins when its generator is ready, and has
     no arrivals while it is paused from the web page. In any other plan, arrivals of such a time are logged as late.
@@ -69,6 +71,7 @@ class LoadPlan(FrozenModel):
     clock: Mapping[str, float] = Field(default_factory=dict)
     block_s: PositiveFloat | None = None
     watch: Watch = Watch()
+    machine_homes: Mapping[str, str] = Field(default_factory=dict)
 
     def signed_in(self, user_token: str) -> LoadPlan:
         """The same plan with the token of the operators who are among its clients."""
@@ -168,6 +171,8 @@ class _Choices:
     operation: _Weighted
     home: _Weighted
     front_end: _Weighted
+    home_of: Mapping[str, HomeOf]
+    machine_homes: Mapping[str, str]
 
     @classmethod
     def of(cls, plan: LoadPlan, cohort: Cohort) -> _Choices:
@@ -189,10 +194,13 @@ class _Choices:
             operation=_Weighted.of(model.weights(cohort.mix), draws("operation")),
             home=_Weighted.of(above_zero(cohort.homes) or {cohort.region: 1.0}, draws("home")),
             front_end=_Weighted.of(front_ends, draws("front-end")),
+            home_of={operation.name: operation.home for operation in model.operations},
+            machine_homes=plan.machine_homes,
         )
 
     def arrival(self, index: int, at_s: float) -> Arrival:
         machine = self.machines[int(self.machine_draws.at(index) * len(self.machines))] if self.machines else ""
+        operation = self.operation.at(index)
         return Arrival(
             id=f"{self.cohort}-{index:06d}",
             at_s=at_s,
@@ -200,12 +208,24 @@ class _Choices:
             model=self.model,
             region=self.region,
             machine=f"{machine}_{index}" if self.fresh else machine,
-            operation=self.operation.at(index),
-            home=self.home.at(index),
+            operation=operation,
+            home=self._home(index, operation, machine),
             resource=self.resource,
             front_end=self.front_end.at(index),
             number=index,
         )
+
+    def _home(self, index: int, operation: str, machine: str) -> str:
+        """The home region of the identity that this operation is about, "" for none."""
+        match self.home_of[operation]:
+            case "machine":
+                return self.machine_homes.get(machine, self.region)
+            case "drawn":
+                return self.home.at(index)
+            case "region":
+                return self.region
+            case "none":
+                return ""
 
 
 def plan_json(plan: LoadPlan) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError
-from brownout.harness.experiment.load_plan import load_plan
+from brownout.harness.experiment.load_plan import load_plan, machine_homes
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.watch import model_watch, watch_of
 from brownout.harness.load.arrivals import Cohort, LoadPlan
@@ -147,4 +147,5 @@ def manual_plan(
         clock=clock,
         block_s=BLOCK_REAL_S * rate,
         watch=load.watch,
+        machine_homes=machine_homes(spec),
     )

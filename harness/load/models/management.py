@@ -40,7 +40,7 @@ REQUESTS: Mapping[Operation, Callable[[Account, Arrival], Request]] = {
     Operation("delete"): _delete,
     Operation("update"): _update,
     Operation("assign", needs_machine=True): _assign,
-    Operation("list", weight=1): _list,
+    Operation("list", weight=1, home="none"): _list,
 }
 _BY_NAME = {operation.name: request for operation, request in REQUESTS.items()}
 

@@ -17,6 +17,7 @@ from brownout.identity.core.messages import Request, Response
 
 Memory = TypeVar("Memory")
 On = Literal["machine", "scale set", "nothing"]
+HomeOf = Literal["drawn", "machine", "region", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Arrival(NamedTuple):
     """One client that arrives: who it is, when it is due (`at_s`, emulated epoch seconds), where, and what it asks for.
 
     `machine` is "" for a cohort without machines and `front_end` for a model without front ends. `home` is the home
-    region of the identity concerned. `number` counts the cohort's arrivals from 0.
+    region of the identity concerned, "" when none is (`Operation.home`). `number` counts the cohort's arrivals from 0.
     """
 
     id: str
@@ -74,13 +75,15 @@ class Call(NamedTuple):
 class ArrivalResult(NamedTuple):
     """How an arrival ended. `status` is 0 without an HTTP response; `error` is the service's code or the call's failure.
 
-    `trail` names the nodes that served it (`history.RequestRecord`).
+    `trail` names the nodes that served it (`history.RequestRecord`). `home` is the home region of the identity that was asked
+    for, from a script that names one by itself; "" leaves the arrival's.
     """
 
     status: int
     outcome: RequestOutcome
     error: str = ""
     trail: str = ""
+    home: str = ""
 
 
 Script = Generator[Call, Response, ArrivalResult]
@@ -93,11 +96,17 @@ def above_zero(weights: Mapping[str, float]) -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that a model's clients ask for. `weight` is its share in a cohort without a `mix`."""
+    """One thing that a model's clients ask for. `weight` is its share in a cohort without a `mix`.
+
+    `home` says which home region the log has for it, because objectives select requests by what was really asked for: `drawn`
+    from the cohort's `homes`, where the script asks for an identity of `arrival.home`; that of the `machine`'s own identity,
+    where it asks as the machine; the `region` that is called, where an identity is made there; or `none`.
+    """
 
     name: str
     weight: float = 0.0
     needs_machine: bool = False
+    home: HomeOf = "drawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,7 @@ def to_record(arrival: Arrival, result: ArrivalResult, *, sent_s: float, done_s:
         cohort=arrival.cohort,
         operation=arrival.operation,
         region=arrival.region,
-        home=arrival.home,
+        home=result.home or arrival.home,
         machine=arrival.machine,
         intended_s=intended_s,
         sent_s=intended_s if sent_s == arrival.at_s else round(sent_s, 6),

@@ -15,7 +15,7 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     query, headers = {"api-version": API_VERSION}, signed_in(clients.account)
     identity = {"identity": {"type": "SystemAssigned"}} if arrival.operation == SYSTEM else {}
     node, path = f"{arrival.region}.management", machine_path(clients.account, arrival.id)
-    response = yield Call(node, Request("PUT", path, query, headers, {"location": arrival.home, **identity}))
+    response = yield Call(node, Request("PUT", path, query, headers, {"location": arrival.region, **identity}))
     result = result_of(response)
     operation_url = response.headers.get("azure-asyncoperation", "")
     if result.outcome != "happened" or not operation_url:
@@ -33,7 +33,7 @@ def _path_of(url: str) -> str:
 
 PROVISION = ClientModel(
     name="provision",
-    operations=(Operation(SYSTEM, weight=1), Operation(PLAIN)),
+    operations=(Operation(SYSTEM, weight=1, home="region"), Operation(PLAIN, home="none")),
     script=script,
     target=0.99,
     needs_user_token=True,

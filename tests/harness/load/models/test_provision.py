@@ -16,7 +16,7 @@ def test_the_operation_is_followed_to_its_end() -> None:
         (failed, ArrivalResult(200, "refused", "IdentityUnavailable")),
     ):
         playing, created = begun(arrival("provision", "provision-system"))
-        assert created.request.body == {"location": "melbourne", "identity": {"type": "SystemAssigned"}}
+        assert created.request.body == {"location": "sydney", "identity": {"type": "SystemAssigned"}}
         look = playing.next(accepted)
         assert isinstance(look, Call)
         assert look.request.path == "/subscriptions/sub/operations/7"
@@ -25,4 +25,4 @@ def test_the_operation_is_followed_to_its_end() -> None:
 
 def test_without_an_identity_none_is_asked_for() -> None:
     """The control group of provisioning needs no identity."""
-    assert first(arrival("provision", "provision-plain")).request.body == {"location": "melbourne"}
+    assert first(arrival("provision", "provision-plain")).request.body == {"location": "sydney"}

@@ -1,0 +1,134 @@
+"""Experiments that used to pass though nothing was tested, or though everything failed: each as small as it gets.
+
+They are run as a user runs them, from a file, in the simulation with the installed faults.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brownout.harness import api
+from brownout.harness.experiment.loader import load
+from brownout.harness.record.result import GateResult, Result
+from brownout.harness.run.options import Options
+
+NEW = {"name": "new", "model": "token", "region": "sydney", "rate_per_s": 1, "machines": ["scaleout"], "fresh": True}
+DAY: dict[str, Any] = {
+    "schema": "brownout/experiment/v1",
+    "name": "small",
+    "title": "A small one",
+    "timeline": {
+        "date": "2025-01-15",
+        "warm_up": "09:00",
+        "baseline": "09:01",
+        "fault": "09:06",
+        "recovery": "09:11",
+        "end": "09:16",
+    },
+    "posture": "plain",
+    "postures": {"plain": {"description": "as it comes", "expect": "pass"}},
+    "load": {"cohorts": [NEW]},
+}
+
+
+def step(fault: str, **changes: Any) -> dict[str, Any]:
+    """A fault from 09:06 to 09:11; keywords that are no key of a step are the fault's parameters."""
+    keys = ("name", "at", "until", "role", "bite", "exposure", "exposure_reason")
+    own = {key: changes.pop(key) for key in keys if key in changes}
+    return {"name": "f", "at": "09:06", "until": "09:11", "role": "fault", "fault": fault, "with": changes, **own}
+
+
+def slo(name: str = "tokens", phases: list[str] | None = None, **total: Any) -> dict[str, Any]:
+    metric = {"indicator": {"ratioMetric": {"total": total}}, "objectives": [{"target": 0.98}]}
+    return {"name": name, **metric, **({"phases": phases} if phases else {})}
+
+
+def run(folder: Path, *schedule: dict[str, Any], slos: list[dict[str, Any]] | None = None, **changes: Any) -> Result:
+    """The result of the experiment with these steps."""
+    file = folder / "small.yaml"
+    document = {**DAY, "schedule": list(schedule), "slos": slos or [slo(cohorts=["new"])], **changes}
+    file.write_text(json.dumps(document), encoding="utf-8")
+    return api.run(load(file), Options(out=folder / "runs")).result
+
+
+def gate(result: Result, name: str) -> GateResult:
+    return next(each for each in result.gates if each.name == name)
+
+
+@pytest.mark.parametrize(
+    "unused",
+    [
+        step("link-refuse", link="client->melbourne.host"),
+        step("link-refuse", link="melbourne.token->melbourne.store"),
+        step("region-kill", region="melbourne"),
+        step("key-rollover", region="melbourne"),
+        step("imds-answer", region="sydney", status=500, machine="web-1"),
+        step("node-kill", node="sydney.deployer"),
+        step("freeze"),
+    ],
+    ids=lambda each: each["fault"],
+)
+def test_a_fault_that_no_request_meets_tests_nothing(tmp_path: Path, unused: dict[str, Any]) -> None:
+    """The mechanism is in place and bites, no client uses it, and the run says that it proves nothing."""
+    result = run(tmp_path, unused)
+    assert (result.verdict, result.exit_code) == ("inconclusive", 3)
+    assert gate(result, "bite").passed
+    assert "f was not exercised" in gate(result, "exposure").reason
+
+
+def test_that_no_request_needs_it_may_be_the_point(tmp_path: Path) -> None:
+    """Declared with a reason it passes; a request that meets it all the same makes the run inconclusive."""
+    declared = {"exposure": "none-expected", "exposure_reason": "clients of Sydney do without Melbourne"}
+    assert run(tmp_path, step("region-kill", region="melbourne", **declared)).verdict == "pass"
+    wrong = run(tmp_path, step("link-slow", link="client->sydney.host", latency="20ms", **declared))
+    assert wrong.verdict == "inconclusive"
+    assert "no exposure was expected" in gate(wrong, "exposure").reason
+
+
+def test_a_lost_zone_is_survived_by_failing_over(tmp_path: Path) -> None:
+    """A third of the baseline needed the zone, the others served everybody, and the pass says that this is why."""
+    result = run(tmp_path, step("zone-kill", region="sydney", zone="z1"))
+    assert result.verdict == "pass"
+    assert "f was spared: none of 299 judged requests met sydney.token.z1: 33.4 % of" in result.reasons[1]
+    assert "another way" in result.reasons[1]
+
+
+def test_cached_tokens_outlive_a_store(tmp_path: Path) -> None:
+    """Machines in steady use never ask the store in these minutes: their caches were filled over it, and the pass says so."""
+    warm = {**NEW, "name": "warm", "machines": ["web"], "fresh": False}
+    cut = step("link-refuse", link="sydney.token->sydney.store")
+    result = run(tmp_path, cut, load={"cohorts": [warm]}, slos=[slo(cohorts=["warm"])])
+    assert result.verdict == "pass"
+    assert "answered from caches filled over it" in result.reasons[1]
+
+
+def test_a_store_that_only_writes_need_is_met_by_them(tmp_path: Path) -> None:
+    """The way from the front end to the directory shows in the trail of a write, and so do its failures."""
+    writers = {"name": "ops", "model": "management", "region": "sydney", "rate_per_s": 1, "mix": {"update": 1}}
+    cut = step("link-refuse", link="sydney.management->sydney.directory")
+    result = run(tmp_path, cut, load={"cohorts": [writers]}, slos=[slo(cohorts=["ops"])])
+    assert result.verdict == "breach"
+    assert gate(result, "exposure").passed
+    assert result.steps[0].exposure is not None
+    assert result.steps[0].exposure.cohorts[0].met == result.slos[0].bad
+
+
+def test_the_home_of_a_request_is_that_of_the_identity_it_asks_for(tmp_path: Path) -> None:
+    """Melbourne's machines with an identity of Sydney are requests for Sydney: all of them fail, and that is a breach."""
+    machines = {
+        "visitor": {"region": "melbourne", "scale_set": True, "identities": ["shared@sydney"]},
+        "native": {"region": "sydney", "scale_set": True},
+    }
+    cohorts = [
+        {**NEW, "name": "visitors", "region": "melbourne", "machines": ["visitor"]},
+        {**NEW, "name": "natives", "machines": ["native"]},
+    ]
+    cut = step("link-refuse", link="melbourne.token->sydney.store")
+    result = run(tmp_path, cut, machines=machines, load={"cohorts": cohorts}, slos=[slo(homes=["sydney"])])
+    assert result.verdict == "breach"
+    visitors = next(each for each in result.phases[2].shares if each.cohort == "visitors")
+    assert visitors.happened == 0 < visitors.total < result.slos[0].bad
