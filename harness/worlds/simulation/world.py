@@ -7,6 +7,7 @@ history, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.record.history import Recorder
-from brownout.harness.world import Carrier, LoadHandle, ProbeResult, misplaced, one_after_another
+from brownout.harness.world import Carrier, LoadHandle, ProbeResult, misplaced
 from brownout.harness.worlds.catalog import SIMULATION, WORLDS
 from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
@@ -147,7 +148,12 @@ class SimulationWorld:
         return await read_switches(self, carrier.name)
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-        return await one_after_another(calls)  # holds take no time here, and an order keeps it deterministic
+        ended = [self.kernel.spawn(_ending(call)) for call in calls]
+        endings = [await each for each in ended]
+        for ending in endings:
+            if isinstance(ending, _Failed):
+                raise ending.error
+        return [ending for ending in endings if not isinstance(ending, _Failed)]
 
     def _known_link(self, name: str) -> SimulatedLink:
         self._require_up()
@@ -197,6 +203,21 @@ class SimulationWorld:
         if self.recorder is None:
             raise WorldError("load needs a recorder")
         return SimulatedLoad(self.kernel, self.ask, plan, self.recorder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """How a call ended that raised."""
+
+    error: WorldError
+
+
+async def _ending(call: Coroutine[Any, Any, T]) -> T | _Failed:
+    """The call's result, or its error as a value: one call that fails ends none of the others."""
+    try:
+        return await call
+    except WorldError as error:
+        return _Failed(error)
 
 
 class _ControlAnswer(Future[Response]):
