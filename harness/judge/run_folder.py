@@ -94,13 +94,13 @@ def read_result(folder: Path) -> Result | None:
 
 
 def read_record(folder: Path) -> Record:
-    """The run's record, of a finished or a killed run; raises UsageError when the folder is not a run's or is damaged."""
+    """The run's record, of a finished or a killed run.
+
+    Raises UsageError when the folder is not a run's, and FileError at the place where its history is damaged.
+    """
     header = _read_header(folder)
-    try:
-        history = read_history(folder) if (folder / "events.jsonl").exists() else History((), ())
-        attempts = tuple(read_attempts(folder))
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"the record in {folder} is damaged: {error}") from error
+    history = read_history(folder) if (folder / "events.jsonl").exists() else History((), ())
+    attempts = tuple(read_attempts(folder))
     return Record(header, history, attempts, _read_gauges(folder), _read_claims(folder), history_digest(folder))
 
 

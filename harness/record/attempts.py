@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
+
+from brownout.harness.record.json_lines import Types, read_lines, require_types
 
 Kind = Literal["sync", "async"]
 
@@ -31,10 +33,17 @@ class Attempt:
         return (json.dumps(asdict(self), sort_keys=True) + "\n").encode()
 
     @classmethod
-    def from_line(cls, line: str) -> Attempt:
-        """From a line of the log; unknown keys are ignored. Raises ValueError or TypeError for any other."""
-        raw = json.loads(line)
-        return cls(**{each.name: raw[each.name] for each in fields(cls) if each.name in raw})
+    def of(cls, raw: Mapping[str, Any]) -> Attempt:
+        """From the object of a line; unknown keys are ignored. Raises KeyError or TypeError for any other."""
+        values = tuple(raw[name] for name in _FIELDS)
+        require_types(_FIELDS, values, _TYPES)
+        if raw["client"] not in get_args(Kind):
+            raise ValueError(f"client should be sync or async, not {raw['client']!r}")
+        return cls(*values)
+
+
+_FIELDS = tuple(each.name for each in fields(Attempt))
+_TYPES: Types = (str, str, bool, float, float, float, bool, bool, str, str)
 
 
 def log_path(folder: Path, client: Kind) -> Path:
@@ -43,8 +52,6 @@ def log_path(folder: Path, client: Kind) -> Path:
 
 
 def read_attempts(folder: Path) -> Iterator[Attempt]:
-    """Every attempt logged in a run folder, log by log; a torn last line is left out. Raises as `Attempt.from_line` does."""
+    """Every attempt logged in a run folder, log by log; a torn last line is left out. Raises FileError for a damaged one."""
     for path in sorted(folder.glob("canary-*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):
-                yield Attempt.from_line(line)
+        yield from (attempt for _, attempt in read_lines(path, Attempt.of))

@@ -6,13 +6,16 @@ A run folder holds `events.jsonl` (this module's Event: phases, faults, steps, p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 import orjson
+
+from brownout.harness.errors import FileError
+from brownout.harness.record.json_lines import Types, damaged, read_lines, require_types
 
 RequestOutcome = Literal["happened", "refused", "unknown"]
 
@@ -60,6 +63,10 @@ class Event:
 
 _REQUEST_FIELDS = RequestRecord._fields
 _ALL_FIELDS = itemgetter(*_REQUEST_FIELDS)
+_REQUEST_TYPES: Types = (str, str, str, str, str, str, float, float, float, float, int, str, str, str, str)
+_OUTCOMES = get_args(RequestOutcome)
+_EVENT_FIELDS = ("at_s", "kind", "what", "subject", "detail")
+_EVENT_TYPES: Types = (float, str, str, str, dict)
 
 
 def to_line(record: RequestRecord) -> str:
@@ -148,24 +155,47 @@ class History:
 
 
 def read_history(folder: Path) -> History:
-    """The history of a run folder, finished or killed; raises FileNotFoundError when there is none."""
-    events = tuple(Event(**raw) for raw in _read_lines(folder / "events.jsonl"))
+    """The history of a run folder, finished or killed; raises FileNotFoundError when there is none.
+
+    Raises FileError for a line that is damaged, and for a request that is there twice, as in a log that was copied: it would
+    count twice.
+    """
+    events = tuple(event for _, event in read_lines(folder / "events.jsonl", _event))
     logs = sorted(folder.glob("requests*.jsonl"))
-    requests = [_request(raw) for log in logs for raw in _read_lines(log)]
+    requests = [request for log in logs for _, request in read_lines(log, _request)]
+    if len({request.id for request in requests}) < len(requests):
+        raise _repeated(logs)
     requests.sort(key=lambda r: (r.intended_s, r.id))
     return History(events, tuple(requests))
+
+
+def _event(raw: Mapping[str, Any]) -> Event:
+    event = Event(raw["at_s"], raw["kind"], raw["what"], raw.get("subject", ""), raw.get("detail", {}))
+    values = (event.at_s, event.kind, event.what, event.subject, event.detail)
+    require_types(_EVENT_FIELDS, values, _EVENT_TYPES)
+    return event
 
 
 def _request(raw: Mapping[str, Any]) -> RequestRecord:
     """The record of a line: unknown keys are ignored, and fields that older logs lack have their defaults."""
     try:
-        return RequestRecord._make(_ALL_FIELDS(raw))  # nearly every line has every field
+        record = RequestRecord._make(_ALL_FIELDS(raw))  # nearly every line has every field
     except KeyError:
-        return RequestRecord(**{name: raw[name] for name in _REQUEST_FIELDS if name in raw})
+        record = RequestRecord(**{name: raw[name] for name in _REQUEST_FIELDS if name in raw})
+    if tuple(map(type, record)) != _REQUEST_TYPES:
+        require_types(_REQUEST_FIELDS, record, _REQUEST_TYPES)
+    if record.outcome not in _OUTCOMES:
+        raise ValueError(f"outcome should be one of {', '.join(_OUTCOMES)}, not {record.outcome!r}")
+    return record
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as lines:  # as bytes: a kill may have cut a character in two
-        for line in lines:
-            if line.endswith(b"\n"):
-                yield orjson.loads(line)
+def _repeated(logs: Iterable[Path]) -> FileError:
+    """The error for the first line whose request is in an earlier one. Read again, because only then do places matter."""
+    seen: dict[str, tuple[Path, int]] = {}
+    for log in logs:
+        for line, request in read_lines(log, _request):
+            first, first_line = seen.setdefault(request.id, (log, line))
+            if (first, first_line) != (log, line):
+                there = f"line {first_line}" if first == log else f"{first.name}:{first_line}"
+                return damaged(log, line, f"request {request.id} is also in {there}, so it would count twice")
+    raise AssertionError("only called for logs with a repeated request")

@@ -172,12 +172,24 @@ def test_what_is_no_run_is_refused(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_damaged_in_the_middle_is_told(folder: Path) -> None:
-    """Damage that no kill can cause is not read over: exit 2 with the folder, and no new verdict."""
+    """Damage that no kill can cause is not read over: exit 2 with the file and line, and no new verdict."""
     before = (folder / "result.json").read_bytes()
     path = folder / "requests.jsonl"
     content = path.read_bytes()
     path.write_bytes(content[:50] + b"\n" + content[60:])
     told = report(folder)
     assert told.exit_code == 2
-    assert f"the record in {folder} is damaged" in told.stderr
+    assert f"{path}:1:" in told.stderr
+    assert "the record is damaged: this is no JSON" in told.stderr
+    assert (folder / "result.json").read_bytes() == before
+
+
+def test_a_log_that_is_there_twice_is_told(folder: Path) -> None:
+    """A copied log would count its requests twice: exit 2 with the line, and no new verdict."""
+    before = (folder / "result.json").read_bytes()
+    copy = folder / "requests-copy.jsonl"
+    copy.write_bytes((folder / "requests.jsonl").read_bytes())
+    told = report(folder)
+    assert told.exit_code == 2
+    assert "count twice" in told.stderr
     assert (folder / "result.json").read_bytes() == before

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
+import orjson
 import pytest
 
+from brownout.harness.errors import FileError
 from brownout.harness.record.attempts import Attempt, log_path, read_attempts
 
 ATTEMPT = Attempt("sync", "web-1", True, 10.0, 12.5, 0.5, False, False, "ClientAuthenticationError", "no token")
@@ -18,9 +21,19 @@ def test_an_attempt_comes_back_from_its_log(tmp_path: Path) -> None:
     assert list(read_attempts(tmp_path)) == [ATTEMPT]
 
 
-def test_a_later_versions_key_does_no_harm_and_a_missing_one_is_named() -> None:
-    """A line without all keys is damaged."""
-    line = ATTEMPT.to_line().decode()
-    assert Attempt.from_line(line.replace("{", '{"later": 1, ', 1)) == ATTEMPT
-    with pytest.raises(TypeError, match="client"):
-        Attempt.from_line("{}")
+def test_a_later_versions_key_does_no_harm() -> None:
+    """What this version does not know is left out."""
+    assert Attempt.of({"later": 1, **asdict(ATTEMPT)}) == ATTEMPT
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"client": "go"}, "sync or async"), ({"ok": 1}, "ok should be true or false, not 1"), ({"wall_s": "x"}, "a number")],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, change: dict[str, object], words: str) -> None:
+    """The error has the log's path and the line."""
+    path = log_path(tmp_path, "sync")
+    path.write_bytes(ATTEMPT.to_line() + orjson.dumps({**asdict(ATTEMPT), **change}) + b"\n")
+    with pytest.raises(FileError, match=words) as told:
+        list(read_attempts(tmp_path))
+    assert (told.value.path, told.value.line) == (str(path), 2)

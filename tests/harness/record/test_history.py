@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
+import pytest
 
+from brownout.harness.errors import FileError
 from brownout.harness.record.history import Event, Recorder, RequestRecord, read_history, to_line
 
 RECORD = RequestRecord(
@@ -60,3 +62,48 @@ def test_a_line_of_another_version_is_read(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").touch()
     (tmp_path / "requests.jsonl").write_bytes(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
     assert read_history(tmp_path).requests == (RECORD._replace(front_end="", trail=""),)
+
+
+def logged(folder: Path, name: str, *lines: bytes) -> Path:
+    """A log with these lines, in a folder with an empty event log."""
+    (folder / "events.jsonl").touch()
+    (folder / name).write_bytes(b"".join(lines))
+    return folder / name
+
+
+def line(**changes: object) -> bytes:
+    return orjson.dumps({**RECORD._asdict(), **changes}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "words"),
+    [
+        ("requests-0.jsonl", b"{\n", "no JSON"),
+        ("requests-0.jsonl", b"[]\n", "no JSON object"),
+        ("requests-0.jsonl", b'{"id": "x"}\n', "cohort"),
+        ("requests-0.jsonl", line(intended_s="now"), "intended_s should be a number, not 'now'"),
+        ("requests-0.jsonl", line(status=200.5), "status should be a whole number"),
+        ("requests-0.jsonl", line(outcome="fine"), "one of happened, refused, unknown"),
+        ("events.jsonl", b'{"at_s": 1}\n', "the key 'kind' is missing"),
+        ("events.jsonl", b'{"at_s": 1, "kind": "act", "what": "x", "detail": 3}\n', "detail should be an object"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, name: str, bad: bytes, words: str) -> None:
+    """The error names the log that has it, among several, and the line."""
+    good = line(id="other") if name != "events.jsonl" else b'{"at_s": 1, "kind": "run", "what": "started"}\n'
+    logged(tmp_path, "requests-1.jsonl", line())
+    path = logged(tmp_path, name, good, bad)
+    with pytest.raises(FileError, match=words) as told:
+        read_history(tmp_path)
+    assert (told.value.path, told.value.line) == (str(path), 2)
+
+
+@pytest.mark.parametrize("name", ["requests-0.jsonl", "requests-copy.jsonl"])
+def test_a_request_that_is_there_twice_is_damage(tmp_path: Path, name: str) -> None:
+    """A copied log, or a copied line, would count its requests twice; the error names the second one's place and the first."""
+    logged(tmp_path, "requests-0.jsonl", line(), line(id="other"))
+    with (tmp_path / name).open("ab") as log:
+        log.write(line(id="third") + line())
+    with pytest.raises(FileError, match=r"warm-000001 is also in .*1") as told:
+        read_history(tmp_path)
+    assert (told.value.path, told.value.line) == (str(tmp_path / name), 4 if name == "requests-0.jsonl" else 2)
