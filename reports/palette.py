@@ -89,6 +89,7 @@ MARKS: Mapping[str, str] = {
     "passed": "good",
     "failed": "bad",
     "healed": "good",
+    "lost": "bad",
     "stuck": "bad",
     "defended": "good",
     "not-reached": "plain",

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -25,18 +25,18 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import Defended, WorldError
 from brownout.harness.fault import Fault, Observation
 from brownout.harness.injection import notices
+from brownout.harness.injection.hold_watch import HoldWatch
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
-from brownout.harness.world import Carrier, World
+from brownout.harness.injection.looks import holds_on, look, looked_bitten_before, moments
+from brownout.harness.world import World
 
 PATIENCE_S = 8.0
 IMPATIENCE_S = 0.3
-FIRST_WAIT_S = 0.02
 DEADLINE_SLACK_S = 30.0
 LONGEST_HOLD_S = 6 * 3600.0
 RELEASE_TRIES = 3
 
-Tell = Callable[[notices.Notice], None]
 Make = Callable[[str, Mapping[str, Any]], Fault]
 
 
@@ -45,7 +45,8 @@ class Applied:
     """How an apply ended. `applied` means in place without a proven bite (yet), `evidence` says why.
 
     `began_s`, `applied_s` and `bitten_s` are emulated times: just before the apply, just after it, and of the look that proved
-    the bite. `took_s` is network time from `began_s` to `bitten_s`. `foreign` lists other programs' holds as `carrier: id`.
+    the bite. `took_s` is network time from `began_s` to `bitten_s`, `look_s` the emulated time that the last look took.
+    `foreign` lists other programs' holds as `carrier: id`.
     """
 
     fault_id: str
@@ -57,6 +58,7 @@ class Applied:
     bitten_s: float | None = None
     foreign: tuple[str, ...] = ()
     took_s: float | None = None
+    look_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class LifeCycle:
         world: World,
         ledger: Ledger,
         stack_id: str,
-        tell: Tell,
+        tell: notices.Tell,
         *,
         make: Make | None = None,
         holder: ProcessId | None = None,
@@ -103,12 +105,21 @@ class LifeCycle:
         self.epoch = ledger.stack(stack_id).epoch
         self._tell, self._make, self._holder, self._monotonic = tell, make, holder, monotonic
         self._faults: dict[str, Fault] = {}
+        self.watch = HoldWatch(world, ledger, stack_id, tell)
 
     async def inject(self, step: str, fault: Fault, *, until_s: float | None = None, patience_s: float = PATIENCE_S) -> Applied:
-        """Intends, applies and awaits the bite; raises what `intend` and `apply` raise."""
+        """Intends, applies and awaits the bite; raises what `intend` and `apply` raise.
+
+        With `until_s` the fault is watched from then on (`watch`); its owner calls `watch.look_due` now and then.
+        """
         record = await self.intend(step, fault, until_s=until_s)
         applied = await self.apply(record, fault)
-        return applied if applied.state == "defended" else await self.await_bite(record, fault, applied, patience_s=patience_s)
+        if applied.state == "defended":
+            return applied
+        applied = await self.await_bite(record, fault, applied, patience_s=patience_s)
+        if until_s is not None:
+            self.watch.begin(record, fault, until_s=until_s, bitten=applied.state == "bitten", look_s=applied.look_s)
+        return applied
 
     async def intend(self, step: str, fault: Fault, *, until_s: float | None = None) -> FaultRecord:
         """Writes the intended fault to the ledger and returns its row; no carrier is touched.
@@ -118,7 +129,7 @@ class LifeCycle:
         """
         carriers = fault.carriers(self.world.spec)
         baseline = {str(carrier): dict(await self.world.read(carrier)) for carrier in carriers}
-        before = await _look(self.world, fault)
+        before = await look(self.world, fault)
         intent = Intent(
             step=step,
             kind=fault.kind,
@@ -167,13 +178,16 @@ class LifeCycle:
         self, record: FaultRecord, fault: Fault, applied: Applied, *, patience_s: float = PATIENCE_S
     ) -> Applied:
         """Looks until the fault is seen to bite, for at most `patience_s` of network time; 0 takes one look."""
-        seen = await _look(self.world, fault)
-        for at_s in _moments(self.world, fault, patience_s):
-            if seen.state == "bitten" or _looked_bitten_before(record):
+        began_s = self.world.now()
+        seen = await look(self.world, fault)
+        for at_s in moments(self.world, fault, patience_s):
+            if seen.state == "bitten" or looked_bitten_before(record):
                 break
             await self.world.sleep_until(at_s)
-            seen = await _look(self.world, fault)
+            began_s = self.world.now()
+            seen = await look(self.world, fault)
         bitten_s = self.world.now()
+        applied = replace(applied, look_s=bitten_s - began_s)
         why_not = self._bite(record, seen)
         if why_not:
             self._tell(notices.BiteMissing(record, why_not))
@@ -189,7 +203,7 @@ class LifeCycle:
 
     def _bite(self, record: FaultRecord, seen: Observation) -> str:
         """Records a proven bite and returns "", else why `seen` proves none."""
-        if _looked_bitten_before(record):
+        if looked_bitten_before(record):
             return f"no bite can be proven, it looked the same before: {record.baseline['evidence']}"
         if seen.state != "bitten":
             return seen.evidence
@@ -202,12 +216,13 @@ class LifeCycle:
 
     async def revert(self, fault_id: str) -> Reverted:
         """Undoes one fault and looks for the heal. Safe to repeat. A fault that cannot be undone ends `stuck`, not raised."""
+        await self.watch.finish(fault_id)
         record = self.ledger.fault(fault_id)
         if not record.open:
             return Reverted(record.id, record.step, record.state, "it was undone before")
         fault = self._fault_of(record)
         if fault is not None and record.state == "applied":
-            self._bite(record, await _look(self.world, fault))  # it may have bitten since; this is the last moment to see it
+            self._bite(record, await look(self.world, fault))  # it may have bitten since; this is the last moment to see it
         return await self._undo(record, fault)
 
     async def revert_all(self, only: Collection[str] | None = None) -> tuple[Reverted, ...]:
@@ -233,7 +248,7 @@ class LifeCycle:
         closed = {record.id: record for record in self.ledger.faults(self.stack_id) if not record.open}
         swept: list[str] = []
         for carrier in sorted({carrier for record in closed.values() for carrier in record.carriers}):
-            for fault_id in sorted(await _holds(self.world, carrier)):
+            for fault_id in sorted(await holds_on(self.world, carrier)):
                 if fault_id in closed:
                     await self.world.release(carrier, fault_id)
                     swept.append(f"{carrier}: {fault_id}")
@@ -279,7 +294,7 @@ class LifeCycle:
                 self._tell(notices.ActFailed(record, f"its own revert failed: {type(error).__name__}: {error}"))
         for carrier in reversed(record.carriers):
             try:
-                if record.id in await _holds(self.world, carrier):
+                if record.id in await holds_on(self.world, carrier):
                     await self.world.release(carrier, record.id)
             except WorldError as error:
                 problems.append(f"{carrier}: {error.message}")
@@ -292,18 +307,18 @@ class LifeCycle:
         """
         # With other faults in place the look is often undecidable: do not hold their undo up with a long wait.
         patience_s = IMPATIENCE_S if self._others_in_place(record) else PATIENCE_S
-        look = await self._heal_look(record, fault)
-        for at_s in _moments(self.world, fault, patience_s):
-            if look.state == "healed":
+        found = await self._heal_look(record, fault)
+        for at_s in moments(self.world, fault, patience_s):
+            if found.state == "healed":
                 break
             await self.world.sleep_until(at_s)
-            look = await self._heal_look(record, fault)
-        if look.state == "healed":
+            found = await self._heal_look(record, fault)
+        if found.state == "healed":
             took_s = None if began_s is None else (self.world.now() - began_s) / self.world.rate
-            return replace(self._move(record, "healed", look.evidence), took_s=took_s)
-        if look.state == "later":
-            return Reverted(record.id, record.step, "reverted", look.evidence)
-        return self._move(record, "stuck", look.evidence)
+            return replace(self._move(record, "healed", found.evidence), took_s=took_s)
+        if found.state == "later":
+            return Reverted(record.id, record.step, "reverted", found.evidence)
+        return self._move(record, "stuck", found.evidence)
 
     async def _heal_look(self, record: FaultRecord, fault: Fault | None) -> _Look:
         """One look after the release: `healed`, `not-yet`, or `later` (to be repeated once other faults are undone).
@@ -318,9 +333,9 @@ class LifeCycle:
         if residue:
             return _Look("not-yet", f"still held on {', '.join(residue)}")
         # A look would prove nothing: its code is missing, the effect lasts, or it was there before. The carriers decide.
-        if fault is None or fault.lasting or _looked_bitten_before(record):
+        if fault is None or fault.lasting or looked_bitten_before(record):
             return _Look("healed", "no carrier holds it any more; a look cannot tell more")
-        seen = await _look(self.world, fault)
+        seen = await look(self.world, fault)
         if seen.state == "absent":
             return _Look("healed", seen.evidence)
         # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
@@ -362,36 +377,6 @@ class LifeCycle:
         )
 
 
-def _looked_bitten_before(record: FaultRecord) -> bool:
-    return bool(record.baseline.get("looked") == "bitten")
-
-
 def _plain(value: Any) -> Any:
     """`value` as plain JSON data; types that JSON lacks become strings."""
     return json.loads(json.dumps(value, default=str))
-
-
-async def _look(world: World, fault: Fault) -> Observation:
-    """The fault's own observation; `unclear` when the world does not answer."""
-    try:
-        return await fault.observe(world)
-    except WorldError as error:
-        return Observation("unclear", f"it could not be looked at: {error.message}")
-
-
-async def _holds(world: World, carrier: Carrier) -> Mapping[str, Any]:
-    holds: Mapping[str, Any] = (await world.read(carrier))["holds"]
-    return holds
-
-
-def _moments(world: World, fault: Fault | None, patience_s: float) -> Iterator[float]:
-    """Emulated times of further looks: close together at first, then further apart, none after the patience ends."""
-    if patience_s <= 0:
-        return
-    start_s = world.now()
-    wait_s = FIRST_WAIT_S * world.rate
-    end_s = start_s + patience_s * world.rate + (fault.settles_s(world.spec) if fault is not None else 0.0)
-    longest_s = (end_s - start_s) / 16
-    while (at_s := world.now() + wait_s) <= end_s:
-        yield at_s
-        wait_s = min(2 * wait_s, longest_s)

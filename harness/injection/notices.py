@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -60,6 +60,26 @@ class BiteMissing:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldSeen:
+    """A later look found the fault still in force; `seen_s` (emulated) is when. `evidence` says what was seen."""
+
+    what: ClassVar[str] = "seen"
+    record: FaultRecord
+    seen_s: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLost:
+    """A fault that should be in force no longer is, though nobody here reverted it; `seen_s` (emulated) is when it last was."""
+
+    what: ClassVar[str] = "lost"
+    record: FaultRecord
+    seen_s: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class ActFailed:
     """The fault's apply (it is undone next), its own revert, or the loading of its code failed."""
 
@@ -90,4 +110,7 @@ class LateHoldReleased:
     carrier: str
 
 
-Notice = Intended | ForeignHolds | InPlace | BiteSeen | BiteMissing | ActFailed | UndoStep | LateHoldReleased
+Notice = (
+    Intended | ForeignHolds | InPlace | BiteSeen | BiteMissing | HoldSeen | HoldLost | ActFailed | UndoStep | LateHoldReleased
+)
+Tell = Callable[[Notice], None]

@@ -125,6 +125,8 @@ def _bite_failure(step: Step, posture: Posture, results: Mapping[str, StepResult
         return "" if declared else f"{step.name} was refused by the system, which this posture does not declare"
     if declared:
         return f"{step.name} was not refused, though this posture declares that it is"
+    if result.lost:
+        return f"{step.name} was lost while it should have been in force: {result.lost}"
     if step.bite == "required" and result.bitten_s is None:
         return f"{step.name} was not seen to bite" + (f" ({result.evidence})" if result.evidence else "")
     return ""

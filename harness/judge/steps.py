@@ -6,13 +6,15 @@ neighbour; the window after a step starts when the step had demonstrably bitten,
 
 A step failed when it could not be carried out, whatever was undone afterwards; it is also `failed` when the record ends
 with it still in place, as after a kill. A failure on the way back is not that: what counts there is whether it ended
-healed or stuck. Stuck is stuck unless a later undo healed it.
+healed or stuck. Stuck is stuck unless a later undo healed it. A step that healed and was found missing before its revert is
+`lost`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from brownout.harness.base.stats import exact_high, exact_low, percent
 from brownout.harness.experiment.model import Experiment, Selector, Step
@@ -44,6 +46,15 @@ class Life:
         texts = (str(act.detail.get(key, "")) for act in reversed(self.acts) if not whats or act.what in whats)
         return next((text for text in texts if text), "")
 
+    def lost(self) -> str:
+        """When the step was last seen in force and what was found then, where it was lost before it was reverted; else ""."""
+        act = next((act for act in self.acts if act.what == "lost"), None)
+        if act is None:
+            return ""
+        seen_s = act.detail.get("seen_s")
+        when = f"last seen in force at {clock(seen_s)}, " if isinstance(seen_s, int | float) else ""
+        return f"{when}found missing at {clock(act.at_s)}: {act.detail.get('evidence', '')}"
+
     def state(self) -> StepState:
         """The step's final state, by the rules of the module."""
         whats = [act.what for act in self.acts]
@@ -52,6 +63,8 @@ class Life:
             return "stuck"
         if self.could_not_act or self.is_open:
             return "failed"
+        if last_end == "healed" and self.lost():
+            return "lost"
         return last_end or ("skipped" if "skipped" in whats else "not-reached")
 
     @property
@@ -65,6 +78,11 @@ class Life:
         """Whether the record ends with the step begun and neither healed, stuck nor defended."""
         whats = {act.what for act in self.acts}
         return bool(whats & _TOUCHED) and not whats & _ENDED
+
+
+def clock(at_s: float) -> str:
+    """An emulated time as the time of day."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%H:%M:%S")
 
 
 _END_STATES: Mapping[str, StepState] = {"healed": "healed", "stuck": "stuck", "defended": "defended"}
@@ -125,6 +143,7 @@ def _result(
         released_s=life.first_s(*RELEASED),
         state=state,
         evidence=_evidence(life, state),
+        lost=life.lost(),
         effect=_effect(step, state, around, experiment.gates.confidence),
         before=around.before.ratio if around else None,
         after=around.after.ratio if around else None,
@@ -155,6 +174,8 @@ def _evidence(life: Life, state: StepState) -> str:
         return "the record ends while this was in place"
     if state in ("defended", "failed", "stuck", "skipped"):
         return life.said("evidence", state) or life.said("note", state)
+    if lost := life.lost():
+        return f"lost: {lost}"
     return life.said("evidence", "bitten") or life.said("evidence", *NOT_BITTEN)
 
 

@@ -14,7 +14,8 @@ above it, else *undecided*. The overall verdict is the first of these that has a
 That is the order "unsafe > harness error > breach > inconclusive > pass" with one exception: figures that cannot be trusted
 make no breach. A breach under a lagging generator or a failing baseline is inconclusive. Gates that only say that an experiment
 was too weak to *pass* (`PASS_ONLY_GATES`: a step that did not bite, too few samples, an untidy end) do not cancel a breach. A
-gate that this module does not know cancels it, to be on the safe side.
+step that was lost before its revert does: the figures are then of another experiment than the one declared. So does a gate that
+this module does not know, to be on the safe side.
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ def _harness_errors(findings: Findings) -> tuple[str, ...]:
 
 
 def _breaches(findings: Findings) -> tuple[str, ...]:
-    is_trusted = all(gate.passed or gate.name in PASS_ONLY_GATES for gate in findings.gates)
+    # A fault that was lost before its revert leaves figures of some other experiment than the one declared.
+    whole = not any(step.lost for step in findings.steps)
+    is_trusted = whole and all(gate.passed or gate.name in PASS_ONLY_GATES for gate in findings.gates)
     return _breached(findings) if is_trusted else ()
 
 

@@ -17,7 +17,7 @@ SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
 Severity = Literal["inconclusive", "harness-error", "unsafe"]
 ClaimStatus = Literal["holds", "differs", "calibrated", "not-testable"]
 ExposureState = Literal["met", "spared", "not-exercised"]
-StepState = Literal["healed", "stuck", "defended", "failed", "skipped", "not-reached"]
+StepState = Literal["healed", "lost", "stuck", "defended", "failed", "skipped", "not-reached"]
 EXIT_CODES: Mapping[str, int] = {"pass": 0, "breach": 1, "inconclusive": 3, "harness-error": 4, "unsafe": 5}
 
 
@@ -105,6 +105,7 @@ class StepResult(FrozenModel):
 
     `window_s` is the width of each window; `before`/`after` are bad ratios over the requests that the alerts watch. `exposure`
     is None for a step that was never in place.
+    `lost` says when it was last seen in force where it was gone before it was reverted, "" where it was not.
     """
 
     name: str
@@ -123,6 +124,7 @@ class StepResult(FrozenModel):
     after: float | None
     window_s: float
     exposure: Exposure | None = None
+    lost: str = ""
 
 
 class CanaryResult(FrozenModel):

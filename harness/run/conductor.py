@@ -201,11 +201,21 @@ class Conductor:
         await self._wait(self.run.end_s)
 
     async def _wait(self, at_s: float) -> None:
-        """Waits until `at_s`, or until the run is to stop, in pieces of `tick_s`."""
+        """Waits until `at_s`, or until the run is to stop, in pieces of `tick_s`; looks at the faults in force meanwhile."""
+        watch = self.lifecycle.watch
         while self.world.now() < at_s and not self.state.stop_requested:
             tick_s = self.hooks.tick_s
-            await self.world.sleep_until(at_s if tick_s is None else min(at_s, self.world.now() + tick_s))
+            wake_s = min(at_s, watch.next_s())
+            await self.world.sleep_until(wake_s if tick_s is None else min(wake_s, self.world.now() + tick_s))
+            await watch.look_due(before_s=at_s)
+            self._show_lost()
             self.hooks.tick()
+
+    def _show_lost(self) -> None:
+        """Takes the faults that were just found to be lost off the progress view."""
+        for lost in self.lifecycle.watch.lost.values():
+            if self.state.active.pop(lost.record.step, None) is not None:
+                self.state.message = f"{lost.record.step}: lost ({lost.evidence})"
 
     def _is_steady(self) -> bool:
         """Whether the objectives held over the baseline, where the experiment insists on that."""

@@ -12,6 +12,8 @@ from brownout.harness.injection.notices import (
     BiteMissing,
     BiteSeen,
     ForeignHolds,
+    HoldLost,
+    HoldSeen,
     InPlace,
     Intended,
     LateHoldReleased,
@@ -73,5 +75,7 @@ def _detail(notice: Notice) -> Mapping[str, Any]:
             return {"evidence": evidence, "looks": dict(looks)}
         case BiteMissing(evidence=evidence) | ActFailed(evidence=evidence) | UndoStep(evidence=evidence):
             return {"evidence": evidence}
+        case HoldSeen(evidence=evidence, seen_s=seen_s) | HoldLost(evidence=evidence, seen_s=seen_s):
+            return {"evidence": evidence, "seen_s": round(seen_s, 6)}
         case LateHoldReleased(carrier=carrier):
             return {"carrier": carrier}

@@ -134,6 +134,8 @@ class NodeHolds:
     def read(self, node: str) -> Mapping[str, Any]:
         """The node's report: `state` (of the container), `holds`, `pid`, `kept` (whether it has a volume).
 
+        `lacking` is there where another program changed what the holds ask for.
+
         Where there is a container also `image`, `started_at`, `connected`; where it ended by itself `exit` and `last_lines`.
         """
         found = self._container(node)
@@ -148,7 +150,8 @@ class NodeHolds:
         connected = network_of(node) in found.addresses
         more = {"state": state, "image": found.image, "started_at": found.started_at, "connected": connected, "kept": True}
         end = {"exit": found.exit_code, "last_lines": self._containers.logs(found.id, 12)} if state == "dead" else {}
-        return {**seen, **more, **end}
+        lacking = _lacking(wanted(holds), state, found.image, connected=connected)
+        return {**seen, **more, **end, **({"lacking": lacking} if lacking else {})}
 
     def _container(self, node: str) -> Container | None:
         return self._containers.find(self._running.stack, service_of(node))
@@ -267,6 +270,19 @@ class NodeHolds:
         with FileLock(self._path.with_name(f"{self._path.stem}.{of}.lock")) as lock:
             lock.take(patience_s=TURN_TIMEOUT_S)
             yield
+
+
+def _lacking(goal: Wanted, state: str, image: str, *, connected: bool) -> list[str]:
+    """What the holds ask for and a container that is there is not."""
+    if goal.away:
+        away = state == "down" and goal.away != "wiped"
+        return [] if away else [f"has a container that is {state}, though it is {goal.away}"]
+    checks = (
+        (goal.paused and state != "paused", f"is {state}, though it is held paused"),
+        (goal.disconnected and connected, "is on its network, though it is held off it"),
+        (bool(goal.build) and image.rpartition(":")[2] != tag_of(goal.build), f"runs the image {image}, not {goal.build}'s"),
+    )
+    return [text for is_so, text in checks if is_so]
 
 
 def _answers(client: httpx.Client, url: str) -> bool:

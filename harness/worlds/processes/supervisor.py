@@ -73,7 +73,12 @@ class NodeProcess:
         seen = {"node": self.name, "port": self.port, "pid": self.pid, "state": self.state}
         holds = {fault_id: effect.to_json() for fault_id, effect in self.holds.items()}
         end = {} if self.ended is None else {"exit": exit_text(self.ended), "last_lines": self.log_tail()}
-        return {**seen, "holds": holds, **end}
+        lacking = {"lacking": [f"is {self.state}, though it is held {self.wanted}"]} if self.is_lacking() else {}
+        return {**seen, "holds": holds, **lacking, **end}
+
+    def is_lacking(self) -> bool:
+        """Whether it is not in the state that its holds ask for, because another program changed it."""
+        return self.wanted != "running" and self.state != self.wanted
 
 
 class Supervisor:

@@ -123,8 +123,14 @@ class Seen:
     def markers_of(self, fault_id: str) -> frozenset[str]:
         return frozenset(marker for marker, (owner, _) in self.markers.items() if owner == fault_id)
 
+    def lacking(self) -> list[str]:
+        """What the holds ask for and the proxy does not do, because another program undid it (or a change is under way)."""
+        holds = self.holds()
+        gone = [f"has no toxic {name}" for name, asked in wanted_toxics(holds).items() if self.toxics.get(name) != asked]
+        return [*gone, *(["is enabled, though it is held to refuse"] if self.enabled and is_refused(holds.values()) else [])]
+
     def report(self) -> dict[str, Any]:
-        """The carrier's state for people and checks."""
+        """The carrier's state for people and checks. `lacking` is there only where something is."""
         holds = self.holds()
         unowned = () if self.enabled or is_refused(holds.values()) else ("disabled without a hold",)
         return {
@@ -133,4 +139,5 @@ class Seen:
             "upstream": self.upstream,
             "holds": {fault_id: effect.to_json() for fault_id, effect in holds.items()},
             "foreign": [*self.foreign, *unowned],
+            **({"lacking": lacking} if (lacking := self.lacking()) else {}),
         }

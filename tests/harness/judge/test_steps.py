@@ -48,6 +48,8 @@ def the_result(events, found=(), name="roll", plan=None):
         (["intended", "failed", "reverting", "reverted", "healed"], "failed"),
         (["intended", "failed", "reverting", "stuck"], "stuck"),
         (["intended", "applied", "bitten", "reverting", "failed", "reverted", "healed"], "healed"),
+        (["intended", "applied", "bitten", "lost", "reverting", "reverted", "healed"], "lost"),
+        (["intended", "applied", "bitten", "lost", "reverting", "stuck"], "stuck"),
         (["intended"], "failed"),
         (["intended", "applied", "bitten"], "failed"),
     ],

@@ -191,6 +191,20 @@ def test_every_step_must_do_what_the_experiment_says(posture, whats, bites, pass
     assert gates.bite(plan.schedule, plan.postures[posture], results).passed is passed
 
 
+def test_a_step_that_was_lost_before_its_revert_did_not_do_as_declared():
+    """The gate says when it was last seen and what was found then; neither a pass nor a breach is claimed."""
+    lost = act(FAULT + 9, "lost", evidence="link:a->b does not hold it any more", seen_s=T0 + FAULT + 7)
+    plan = experiment()
+    events = [*whole_life()[:-1], lost, whole_life()[-1]]
+    results = step_results(plan, history((), events))
+    found = gates.bite(plan.schedule, plan.postures["broken"], results)
+    assert not found.passed
+    assert "last seen in force at" in found.reason
+    assert found.reason.endswith("link:a->b does not hold it any more")
+    assert overall([slo("breached")], [found], results)[0] == "inconclusive"
+    assert overall([slo("met")], [found], results)[0] == "inconclusive"
+
+
 @pytest.mark.parametrize(
     ("whats", "failed_step"),
     [(["intended", "defended"], None), (BITTEN, "failover"), ([], "roll")],

@@ -257,3 +257,14 @@ def test_every_process_is_in_the_daemons_session(stack: Stack) -> None:
     out = subprocess.run(["ps", "-s", str(leader), "-o", "pid="], capture_output=True, text=True, check=True).stdout
     assert os.getsid(leader) == leader
     assert len(out.split()) == 18
+
+
+def test_a_paused_node_that_somebody_wakes_is_told_as_lacking(stack: Stack) -> None:
+    """The supervisor still has the hold; the kernel says that the process runs."""
+    carrier = node("melbourne.vault")
+    paused = stack.run(stack.world.hold(carrier, "f-node", NodeEffect("paused")))
+    os.kill(paused["pid"], signal.SIGCONT)
+    seen = stack.run(stack.world.read(carrier))
+    stack.run(stack.world.release(carrier, "f-node"))
+    assert "lacking" not in paused
+    assert seen["lacking"] == ["is running, though it is held paused"]

@@ -362,3 +362,19 @@ def test_a_fault_id_that_cannot_be_a_name_is_refused(client: Toxiproxy, link: Li
         client.hold(link.name, fault_id, REFUSE)
     with pytest.raises(WorldError, match="cannot be used"):
         client.release(link.name, fault_id)
+
+
+@pytest.mark.parametrize("effect", [LinkEffect("refuse"), LinkEffect("stall"), LinkEffect("slow", latency_ms=50)])
+def test_a_hold_that_another_program_undid_is_told_as_lacking(client: Toxiproxy, link: Link, effect: LinkEffect) -> None:
+    """The marker may stay while its effect is gone: a proxy enabled again, a toxic removed. A reset takes both away."""
+    client.hold(link.name, "f-1", effect)
+    assert "lacking" not in client.read(link.name)
+    with client._library() as server:
+        proxy = server.get_proxy(link.name)
+        proxy.enable()
+        for toxic in list(client._see(link.name).toxics):
+            proxy.destroy_toxic(toxic)
+    assert client.read(link.name)["lacking"]
+    assert "f-1" in client.read(link.name)["holds"]
+    client.release(link.name, "f-1")
+    assert "lacking" not in client.read(link.name)

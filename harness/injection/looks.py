@@ -1,0 +1,48 @@
+"""Looks at a fault: its own observation, what its carriers hold, and the moments at which to look again.
+
+Law: as in lifecycle, nothing is awaited here but the world's methods and a fault's verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from brownout.harness.errors import WorldError
+from brownout.harness.fault import Fault, Observation
+from brownout.harness.injection.ledger_records import FaultRecord
+from brownout.harness.world import Carrier, World
+
+FIRST_WAIT_S = 0.02
+
+
+async def look(world: World, fault: Fault) -> Observation:
+    """The fault's own observation; `unclear` when the world does not answer."""
+    try:
+        return await fault.observe(world)
+    except WorldError as error:
+        return Observation("unclear", f"it could not be looked at: {error.message}")
+
+
+async def holds_on(world: World, carrier: Carrier) -> Mapping[str, Any]:
+    """The carrier's holds by fault id; raises WorldError."""
+    holds: Mapping[str, Any] = (await world.read(carrier))["holds"]
+    return holds
+
+
+def looked_bitten_before(record: FaultRecord) -> bool:
+    """Whether the effect could be seen before the fault was applied, so that no look proves anything."""
+    return bool(record.baseline.get("looked") == "bitten")
+
+
+def moments(world: World, fault: Fault | None, patience_s: float) -> Iterator[float]:
+    """Emulated times of further looks: close together at first, then further apart, none after the patience ends."""
+    if patience_s <= 0:
+        return
+    start_s = world.now()
+    wait_s = FIRST_WAIT_S * world.rate
+    end_s = start_s + patience_s * world.rate + (fault.settles_s(world.spec) if fault is not None else 0.0)
+    longest_s = (end_s - start_s) / 16
+    while (at_s := world.now() + wait_s) <= end_s:
+        yield at_s
+        wait_s = min(2 * wait_s, longest_s)

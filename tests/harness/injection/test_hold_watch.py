@@ -1,0 +1,218 @@
+"""The watch over faults in force: what counts as lost, what does not, and how often it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from brownout.harness.injection.hold_watch import CARRIER_LOOKS, CONFIRM_S, LOOK_GAP_S
+from brownout.harness.injection.lifecycle import LifeCycle
+from brownout.harness.injection.notices import HoldLost
+from brownout.harness.world import Carrier
+from support.fake_world import FakeWorld, drive, unreachable
+from support.lifecycle_bench import Bench, fake
+
+HOLD_S = 100.0
+NODE_A = "node:a"
+
+
+def hold(bench: Bench, life: LifeCycle, *carriers: str, hold_s: float = HOLD_S) -> str:
+    """A fault in force, to be reverted `hold_s` from now; its id."""
+    return drive(life.inject("cut", fake(*carriers), until_s=bench.world.now() + hold_s)).fault_id
+
+
+def wait(bench: Bench, life: LifeCycle, until_s: float) -> None:
+    """Lets the time pass as a conductor does."""
+    while bench.world.now() < until_s:
+        drive(bench.world.sleep_until(min(until_s, life.watch.next_s())))
+        drive(life.watch.look_due(before_s=until_s))
+
+
+def lost(life: LifeCycle, fault_id: str) -> HoldLost:
+    return life.watch.lost[fault_id]
+
+
+def test_a_fault_that_stays_in_force_is_not_lost(bench: Bench) -> None:
+    """It is seen several times in between and once right before its revert."""
+    life = bench.life()
+    began_s = bench.world.now()
+    fault_id = hold(bench, life)
+    wait(bench, life, began_s + HOLD_S)
+    assert drive(life.revert(fault_id)).state == "healed"
+    assert life.watch.lost == {}
+    assert 3 <= bench.told.count("seen cut") <= 7
+    assert "lost cut" not in bench.told
+
+
+def test_a_hold_that_was_taken_away_is_lost(bench: Bench) -> None:
+    """What removed it is unknown; when it was last seen and where it is missing is said, once."""
+    life = bench.life()
+    began_s = bench.world.now()
+    fault_id = hold(bench, life)
+    wait(bench, life, began_s + 30)
+    bench.world.carriers.clear()
+    wait(bench, life, began_s + HOLD_S)
+    assert lost(life, fault_id).evidence == "node:a does not hold it any more"
+    assert began_s + 20 < lost(life, fault_id).seen_s <= began_s + 30
+    assert drive(life.revert(fault_id)).state == "healed"
+    assert bench.told.count("lost cut") == 1
+
+
+def test_a_hold_taken_away_just_before_the_revert_is_lost(bench: Bench) -> None:
+    """The revert itself looks once more, so also a short hold is not lost unseen."""
+    life = bench.life()
+    fault_id = hold(bench, life, hold_s=0.5)
+    bench.world.carriers.clear()
+    drive(life.revert(fault_id))
+    assert "does not hold it" in lost(life, fault_id).evidence
+
+
+def test_an_effect_that_went_away_is_lost_when_two_looks_agree(bench: Bench) -> None:
+    """The carrier still shows the hold, and the fault's own look no longer shows its effect."""
+    life = bench.life()
+    began_s = bench.world.now()
+    fault_id = hold(bench, life)
+    bench.world.deaf.add(NODE_A)
+    wait(bench, life, began_s + HOLD_S)
+    assert lost(life, fault_id).evidence == "its effect is gone: effects [False]"
+    assert lost(life, fault_id).seen_s == began_s
+
+
+def test_one_look_without_the_effect_proves_nothing(bench: Bench) -> None:
+    """A busy machine can spoil one look."""
+    life = bench.life()
+    began_s = bench.world.now()
+    fault_id = hold(bench, life)
+    bench.world.deaf.add(NODE_A)
+    wait(bench, life, began_s + HOLD_S / 5 + CONFIRM_S / 2)
+    bench.world.deaf.clear()
+    wait(bench, life, began_s + HOLD_S)
+    drive(life.revert(fault_id))
+    assert life.watch.lost == {}
+
+
+def test_an_effect_that_another_fault_hides_is_not_lost(bench: Bench) -> None:
+    """With other faults in place than at the last look, only the carriers decide."""
+    life = bench.life()
+    began_s = bench.world.now()
+    hidden = hold(bench, life)
+    other = drive(life.inject("other", fake("node:b"), until_s=began_s + HOLD_S)).fault_id
+    bench.world.deaf.add(NODE_A)
+    wait(bench, life, began_s + HOLD_S)
+    drive(life.revert(other))
+    drive(life.revert(hidden))
+    assert life.watch.lost == {}
+
+
+def test_a_fault_beside_others_is_still_lost_on_its_carriers(bench: Bench) -> None:
+    """Other faults hide an effect, not a hold that is gone."""
+    life = bench.life()
+    began_s = bench.world.now()
+    gone = hold(bench, life)
+    drive(life.inject("other", fake("node:b"), until_s=began_s + HOLD_S))
+    bench.world.carriers.pop(NODE_A)
+    wait(bench, life, began_s + HOLD_S)
+    assert set(life.watch.lost) == {gone}
+
+
+def test_a_carrier_in_another_state_than_its_holds_ask_for_is_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The carrier still lists the hold and says that it is not in force, as a node that came back by itself does."""
+    life = bench.life()
+    fault_id = hold(bench, life)
+    read = FakeWorld.read
+
+    async def lacking(world: FakeWorld, carrier: Carrier) -> Mapping[str, Any]:
+        return {**await read(world, carrier), "lacking": ["is running, though it is held down"]}
+
+    monkeypatch.setattr(FakeWorld, "read", lacking)
+    drive(life.revert(fault_id))
+    assert lost(life, fault_id).evidence == "node:a is running, though it is held down"
+
+
+def test_a_hold_that_was_replaced_is_lost(bench: Bench) -> None:
+    """Something else stands on the carrier under the fault's id."""
+    life = bench.life()
+    fault_id = hold(bench, life, "link:a->b")
+    bench.world.carriers["link:a->b"][fault_id] = {"effect": "stall", "direction": "both"}
+    drive(life.revert(fault_id))
+    assert "holds something else under its name (effect stall)" in lost(life, fault_id).evidence
+
+
+def test_a_carrier_that_cannot_be_read_at_the_end_is_a_loss(bench: Bench) -> None:
+    """Nobody can say that the fault was in force until its revert."""
+    life = bench.life()
+    fault_id = hold(bench, life)
+    bench.world.broken["read node:a"] = unreachable()
+    drive(life.revert(fault_id))
+    assert lost(life, fault_id).evidence == "it cannot be seen any more: it does not answer"
+
+
+def test_what_another_process_reverted_is_lost_and_says_when(bench: Bench) -> None:
+    """A guardian that reverted the fault is named with the time of the ledger."""
+    life = bench.life()
+    began_s = bench.world.now()
+    fault_id = hold(bench, life)
+    drive(bench.life().revert(fault_id))
+    wait(bench, life, began_s + HOLD_S)
+    assert "another process reverted it at" in lost(life, fault_id).evidence
+    assert lost(life, fault_id).evidence.endswith("UTC (now healed)")
+
+
+def test_a_fault_without_a_proven_bite_is_watched_on_its_carriers(bench: Bench) -> None:
+    """An effect that was never seen cannot go away; the hold can."""
+    bench.world.deaf.add(NODE_A)
+    life = bench.life()
+    began_s = bench.world.now()
+    kept = drive(life.inject("kept", fake(), until_s=began_s + HOLD_S, patience_s=0)).fault_id
+    wait(bench, life, began_s + HOLD_S)
+    drive(life.revert(kept))
+    assert life.watch.lost == {}
+    gone = drive(life.inject("gone", fake(), until_s=bench.world.now() + HOLD_S, patience_s=0)).fault_id
+    bench.world.carriers.clear()
+    drive(life.revert(gone))
+    assert set(life.watch.lost) == {gone}
+
+
+def test_a_look_that_crashes_does_not_stop_the_revert(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in a fault's code becomes a loss, and the fault is reverted all the same."""
+    life = bench.life()
+    fault_id = hold(bench, life)
+    monkeypatch.setattr(FakeWorld, "shows_effect", lambda world, carrier: 1 / 0)
+    drive(bench.world.sleep_until(bench.world.now() + HOLD_S))
+    with pytest.raises(ZeroDivisionError):  # the look for the heal is not the watch's
+        drive(life.revert(fault_id))
+    assert "ZeroDivisionError" in lost(life, fault_id).evidence
+    assert bench.world.held() == {}
+
+
+@pytest.mark.parametrize("hold_s", [1.0, 10.0, 3600.0, 24 * 3600.0])
+def test_looks_are_bounded_however_long_a_fault_is_held(bench: Bench, hold_s: float) -> None:
+    """The carriers are read a few times in a hold, and never more often than a lease is renewed."""
+    life = bench.life()
+    began_s = bench.world.now()
+    fault_id = hold(bench, life, hold_s=hold_s)
+    before = bench.world.calls.count("read node:a")
+    wait(bench, life, began_s + hold_s)
+    reads = bench.world.calls.count("read node:a") - before
+    assert reads <= min(hold_s / LOOK_GAP_S + 1, 2 * CARRIER_LOOKS)
+    drive(life.revert(fault_id))
+    assert life.watch.lost == {}
+
+
+def test_a_slow_look_never_makes_the_schedule_late(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks at an effect that take longer than the time until the next step are left out."""
+    life = bench.life()
+    shows = FakeWorld.shows_effect
+
+    def slow(world: FakeWorld, carrier: Carrier) -> bool:
+        drive(world.sleep_until(world.now() + 20))
+        return shows(world, carrier)
+
+    monkeypatch.setattr(FakeWorld, "shows_effect", slow)
+    hold(bench, life)
+    began_s = bench.world.now()
+    for step_s in range(10, 100, 10):  # a step every ten seconds
+        wait(bench, life, began_s + step_s)
+        assert bench.world.now() == began_s + step_s
