@@ -30,6 +30,12 @@ class BuildPin(DeployerFault):
     def changed(self, spec: StackSpec) -> tuple[str, ...]:
         return (known_region(spec, self.region),)
 
+    def unchanged(self, spec: StackSpec, before: Mapping[str, Mapping[str, Any]]) -> str:
+        """A pin moves the region to its build, and later keeps roll-outs off."""
+        (deployer,) = map(str, self.carriers(spec))
+        builds = set(before[deployer]["regions"][self.region]["builds"].values())
+        return f"{self.region} ran build {self.build} already" if builds == {self.build} else ""
+
     async def observe(self, world: World) -> Observation:
         pin = (await node_state(world, self.holder(world.spec)))["regions"][self.region]["pin"]
         builds = sorted(set((await builds_of(world, key_readers(world.spec, (self.region,)))).values()))

@@ -65,6 +65,14 @@ class Fault(FrozenModel):
         """
         return Reach.of_carriers(map(str, self.carriers(spec)))
 
+    def unchanged(self, spec: StackSpec, before: Mapping[str, Mapping[str, Any]]) -> str:
+        """Why it asks for the state that there is already, "" where it asks for another.
+
+        `before` has the readings of its carriers, by their texts. For faults whose hold is new even where nothing changes for a
+        request; one whose effect could be seen before is recognised by `observe`.
+        """
+        return ""
+
     def state(self, spec: StackSpec, carrier: Carrier) -> Effect:
         """What it does to `carrier`; raises UsageError."""
         raise NotImplementedError

@@ -28,7 +28,7 @@ from brownout.harness.injection import notices
 from brownout.harness.injection.hold_watch import HoldWatch
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
-from brownout.harness.injection.looks import holds_on, look, looked_bitten_before, moments
+from brownout.harness.injection.looks import Before, holds_on, look, look_before, looked_bitten_before, moments
 from brownout.harness.world import World
 
 PATIENCE_S = 8.0
@@ -107,12 +107,20 @@ class LifeCycle:
         self._faults: dict[str, Fault] = {}
         self.watch = HoldWatch(world, ledger, stack_id, tell)
 
-    async def inject(self, step: str, fault: Fault, *, until_s: float | None = None, patience_s: float = PATIENCE_S) -> Applied:
+    async def inject(
+        self,
+        step: str,
+        fault: Fault,
+        *,
+        until_s: float | None = None,
+        patience_s: float = PATIENCE_S,
+        before: Before | None = None,
+    ) -> Applied:
         """Intends, applies and awaits the bite; raises what `intend` and `apply` raise.
 
         With `until_s` the fault is watched from then on (`watch`); its owner calls `watch.look_due` now and then.
         """
-        record = await self.intend(step, fault, until_s=until_s)
+        record = await self.intend(step, fault, until_s=until_s, before=before)
         applied = await self.apply(record, fault)
         if applied.state == "defended":
             return applied
@@ -121,27 +129,29 @@ class LifeCycle:
             self.watch.begin(record, fault, until_s=until_s, bitten=applied.state == "bitten", look_s=applied.look_s)
         return applied
 
-    async def intend(self, step: str, fault: Fault, *, until_s: float | None = None) -> FaultRecord:
+    async def intend(
+        self, step: str, fault: Fault, *, until_s: float | None = None, before: Before | None = None
+    ) -> FaultRecord:
         """Writes the intended fault to the ledger and returns its row; no carrier is touched.
 
         `until_s` (emulated) is the schedule's end of the fault; soon after it the guardian ends it, without it after
-        LONGEST_HOLD_S of real time. Raises UsageError for a target that the stack does not have, Fenced and LedgerError.
+        LONGEST_HOLD_S of real time. `before` is the state from a look that was just taken, None to look now. Raises what
+        `look_before` raises, Fenced and LedgerError.
         """
-        carriers = fault.carriers(self.world.spec)
-        baseline = {str(carrier): dict(await self.world.read(carrier)) for carrier in carriers}
-        before = await look(self.world, fault)
+        found = await look_before(self.world, fault) if before is None else before
+        unchanged = fault.unchanged(self.world.spec, found.readings)
         intent = Intent(
             step=step,
             kind=fault.kind,
             params=fault.model_dump(mode="json"),
-            carriers=carriers,
-            baseline=_plain({"carriers": baseline, "looked": before.state, "evidence": before.evidence}),
+            carriers=fault.carriers(self.world.spec),
+            baseline=_plain({"carriers": found.readings, "looked": found.seen.state, "evidence": found.seen.evidence}),
             deadline_s=self._deadline_s(until_s),
             holder=self._holder,
         )
         record = self.ledger.intend(self.stack_id, self.epoch, intent)
         self._faults[record.id] = fault
-        self._tell(notices.Intended(record, fault.describe(), before.state))
+        self._tell(notices.Intended(record, fault.describe(), found.seen.state, unchanged))
         return record
 
     async def apply(self, record: FaultRecord, fault: Fault) -> Applied:

@@ -6,6 +6,7 @@ Law: as in lifecycle, nothing is awaited here but the world's methods and a faul
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from brownout.harness.errors import WorldError
@@ -14,6 +15,23 @@ from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.world import Carrier, World
 
 FIRST_WAIT_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The state before a fault: its carriers' readings by their texts, and the fault's own look."""
+
+    readings: Mapping[str, Mapping[str, Any]]
+    seen: Observation
+
+
+async def look_before(world: World, fault: Fault) -> Before:
+    """The state before a fault. It takes time, so it may be taken ahead of the intent.
+
+    Raises UsageError for a target that the stack does not have, and WorldError for a carrier that cannot be read.
+    """
+    readings = {str(carrier): dict(await world.read(carrier)) for carrier in fault.carriers(world.spec)}
+    return Before(readings, await look(world, fault))
 
 
 async def look(world: World, fault: Fault) -> Observation:

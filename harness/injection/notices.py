@@ -14,12 +14,16 @@ from brownout.harness.injection.ledger_records import FaultRecord, State
 
 @dataclass(frozen=True, slots=True)
 class Intended:
-    """The intent is on disk, nothing is touched yet. `before`: whether the fault's effect could be seen already."""
+    """The intent is on disk, nothing is touched yet. `before`: whether the fault's effect could be seen already.
+
+    `unchanged` says why the fault asks for the state that there is already, "" where it asks for another.
+    """
 
     what: ClassVar[str] = "intended"
     record: FaultRecord
     describe: str
     before: Literal["bitten", "absent", "unclear"]
+    unchanged: str = ""
 
 
 @dataclass(frozen=True, slots=True)

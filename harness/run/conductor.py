@@ -6,6 +6,7 @@ asyncio alike. Whatever happens on the way, everything that was applied is rever
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from brownout.harness.errors import BrownoutError, WorldError
@@ -13,6 +14,7 @@ from brownout.harness.experiment.load_plan import primed_tokens
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.experiment.steps import PhaseStart, ResolvedStep, StepEnd, StepStart
 from brownout.harness.injection.lifecycle import PATIENCE_S, LifeCycle
+from brownout.harness.injection.looks import Before, look_before
 from brownout.harness.judge.gates import steady_state
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.run.journal import Journal
@@ -22,6 +24,7 @@ from brownout.harness.worlds.control_plane import user_token
 from brownout.identity.core.messages import Request
 
 READY_LOOKS, READY_WAIT_S = 100, 0.05  # network time
+LOOK_AHEAD_S = 3.0  # network time: a look before a step begins so long before it, and delays it only if it takes longer
 
 
 @dataclass(slots=True)
@@ -70,6 +73,7 @@ class Conductor:
     hooks: RunHooks = NO_HOOKS
     state: RunState = field(default_factory=RunState)
     _faults: dict[str, str] = field(default_factory=dict)  # ids of the faults in force, by step
+    _before: dict[str, Before] = field(default_factory=dict)  # what was seen ahead of a step that is not due yet
 
     # the whole
 
@@ -184,7 +188,8 @@ class Conductor:
     # the schedule
 
     async def _walk(self) -> None:
-        for moment in self.run.moments:
+        for index, moment in enumerate(self.run.moments):
+            await self._look_ahead(index)
             await self._wait(moment.at_s)
             if self.state.stop_requested:
                 return
@@ -199,6 +204,27 @@ class Conductor:
                 case StepEnd():
                     await self._revert(moment.resolved.step.name)
         await self._wait(self.run.end_s)
+
+    async def _look_ahead(self, index: int) -> None:
+        """Looks at the state before the next step in time for it, if no other step begins or ends until then.
+
+        At a high rate of the clock a look of milliseconds would put the step in force minutes late.
+        """
+        coming = self._next_start(index)
+        if coming is None or self.state.stop_requested:
+            return
+        ahead_s = coming.at_s - LOOK_AHEAD_S * self.world.rate
+        if self.run.moments[index].at_s < ahead_s or coming.resolved.step.name in self._before:
+            return
+        await self._wait(ahead_s)
+        with suppress(BrownoutError):  # then it is looked at again when the step is due, which tells what is wrong
+            self._before[coming.resolved.step.name] = await look_before(self.world, coming.resolved.fault)
+
+    def _next_start(self, index: int) -> StepStart | None:
+        """The step that begins next; None when another one ends before."""
+        ahead = (moment for moment in self.run.moments[index:] if not isinstance(moment, PhaseStart))
+        moment = next(ahead, None)
+        return moment if isinstance(moment, StepStart) else None
 
     async def _wait(self, at_s: float) -> None:
         """Waits until `at_s`, or until the run is to stop, in pieces of `tick_s`; looks at the faults in force meanwhile."""
@@ -239,7 +265,10 @@ class Conductor:
         # Where no bite is expected, one look is enough to see that there is none.
         patience_s = PATIENCE_S if step.bite == "required" else 0.0
         try:
-            applied = await self.lifecycle.inject(step.name, fault, until_s=moment.until_s, patience_s=patience_s)
+            before = self._before.pop(step.name, None)
+            applied = await self.lifecycle.inject(
+                step.name, fault, until_s=moment.until_s, patience_s=patience_s, before=before
+            )
         except BrownoutError as error:
             self.state.message = f"{step.name} failed: {error.message}"
             self.journal.act("failed", step, {"evidence": error.message})

@@ -65,8 +65,8 @@ class Journal:
 def _detail(notice: Notice) -> Mapping[str, Any]:
     """What a notice says beyond which fault it is about, as the history has it."""
     match notice:
-        case Intended(describe=describe, before=before):
-            return {"describe": describe, "before": before}
+        case Intended(describe=describe, before=before, unchanged=unchanged):
+            return {"describe": describe, "before": before} | ({"unchanged": unchanged} if unchanged else {})
         case ForeignHolds(holds=holds):
             return {"holds": list(holds)}
         case InPlace(record=record):

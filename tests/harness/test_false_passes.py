@@ -132,3 +132,11 @@ def test_the_home_of_a_request_is_that_of_the_identity_it_asks_for(tmp_path: Pat
     assert result.verdict == "breach"
     visitors = next(each for each in result.phases[2].shares if each.cohort == "visitors")
     assert visitors.happened == 0 < visitors.total < result.slos[0].bad
+
+
+def test_a_look_before_a_step_does_not_delay_it(tmp_path: Path) -> None:
+    """While every probe times out a look takes seconds; it is taken ahead, and the fault goes in when it is planned."""
+    stalled = step("link-stall", name="stalled", link="*->sydney")
+    slow = step("link-slow", at="09:06:14", until="09:06:30", link="*->sydney", latency="300ms", bite="none-expected")
+    result = run(tmp_path, stalled, slow)
+    assert [round(each.applied_s - each.at_s, 3) for each in result.steps if each.applied_s is not None] == [0, 0]
