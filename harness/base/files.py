@@ -77,7 +77,11 @@ class FileLock:
         self._signed = False
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode)
-        except PermissionError:  # another user's file in a shared folder: to read it is enough for flock
+        except (
+            OSError
+        ) as refused:  # another user's file in a shared folder, or a read-only disk: to read it is enough for flock
+            if refused.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
 
     def take(self, *, shared: bool = False, patience_s: float | None = 0.0) -> bool:

@@ -149,14 +149,17 @@ class Guardian:
 
     def look(self) -> Sight:
         """Reads the ledger, lease, locks and process table. Closes the rows of a stack whose folder is missing."""
+        self.ledger.settle()
         stack = self.ledger.stack(self.stack_id)
         if stack.closed or not stack.folder.is_dir():
             self.ledger.close_stack(stack.id)
             return Sight(gone=True)
         faults = self.ledger.open_faults(stack.id)
         if self._claims is not None:
-            claimed = bool(faults) or self._is_claimed(self._claims)
-            return Sight(owner="none", open_faults=bool(faults), unowned=unowned_faults(faults), claimed=claimed)
+            # It stays also until the undo is written: only then can others see that nothing is held.
+            held = bool(faults or self.ledger.unwritten)
+            claimed = held or self._is_claimed(self._claims)
+            return Sight(owner="none", open_faults=held, unowned=unowned_faults(faults), claimed=claimed)
         alive, lease = stack.owner.alive(), read_lease(stack.folder)
         return Sight(
             owner="alive" if alive else "dead",

@@ -39,6 +39,7 @@ GUARDIAN_LOCK = "guardian.lock"
 CLAIMS_LOCK = "claims.lock"
 LATE_S = 2.0  # how long a new guardian retries for a lock that a looking command holds for a moment
 READY_TIMEOUT_S = 20.0
+CLAIM_TIMEOUT_S = 10.0
 DEFAULT_MAKE = "brownout.harness.experiment.plugins:fault"
 
 
@@ -114,14 +115,18 @@ def lock_of(folder: Path, name: str) -> FileLock:
 class GuardianClaim:
     """A context manager that a command holds while it may inject: the guardian does not leave meanwhile.
 
-    Entering waits for a guardian that is just leaving.
+    Entering waits for a guardian that is just leaving; raises WorldError when it does not within CLAIM_TIMEOUT_S.
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._lock = lock_of(folder, CLAIMS_LOCK)
 
     def __enter__(self) -> Self:
-        self._lock.take(shared=True, patience_s=None)
+        if not self._lock.take(shared=True, patience_s=CLAIM_TIMEOUT_S):
+            self._lock.close()
+            problem = f"the guardian of the stack in {self._folder} has not left after {CLAIM_TIMEOUT_S:g} s; it may be stopped"
+            raise WorldError(problem, hint=f"see {self._folder / LOG_FILE}, or take the stack away with `brownout down`")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -61,6 +61,7 @@ class Ledger(LedgerFile):
     ) -> StackRecord:
         """Enters a stack with epoch 1, owned by this process unless `owner` says otherwise."""
         owner = owner or ProcessId.me()
+        self._require_disk()
         with self._change() as database:
             database.execute(
                 "INSERT INTO stacks (id, folder, world, run_owned, owner_pid, owner_started, epoch, added_wall_s)"
@@ -82,36 +83,48 @@ class Ledger(LedgerFile):
 
     def take_over(self, stack_id: str) -> int:
         """Raises the stack's epoch, which fences its owner off, and returns the new one."""
-        with self._change() as database:
-            database.execute("UPDATE stacks SET epoch = epoch + 1 WHERE id = ?", (stack_id,))
-        return self.stack(stack_id).epoch
+
+        def change() -> int:
+            with self._change() as database:
+                database.execute("UPDATE stacks SET epoch = epoch + 1 WHERE id = ?", (stack_id,))
+            return self.stack(stack_id).epoch
+
+        return self._undoing(change)
 
     def let_go(self, stack_id: str) -> None:
         """Clears the stack's owner: it is a standing stack from now on, also while the process that brought it up lives."""
+        self._require_disk()
         with self._change() as database:
             database.execute("UPDATE stacks SET owner_pid = 0, owner_started = '' WHERE id = ?", (stack_id,))
 
     def mark_orphaned(self, stack_id: str) -> float:
         """Records when the owner was first found dead, once only, and returns that moment (wall clock seconds)."""
-        with self._change() as database:
-            database.execute(
-                "UPDATE stacks SET orphaned_wall_s = coalesce(orphaned_wall_s, ?) WHERE id = ?",
-                (self._wall(), stack_id),
-            )
-        return self.stack(stack_id).orphaned_wall_s or 0.0
+        found_s = self._wall()
+
+        def change() -> float:
+            with self._change() as database:
+                database.execute(
+                    "UPDATE stacks SET orphaned_wall_s = coalesce(orphaned_wall_s, ?) WHERE id = ?",
+                    (found_s, stack_id),
+                )
+            return self.stack(stack_id).orphaned_wall_s or 0.0
+
+        return self._undoing(change)
 
     def mark_swept(self, stack_id: str) -> None:
         """Records that the carriers were searched for late holds since the owner died."""
-        with self._change() as database:
-            database.execute("UPDATE stacks SET swept = 1 WHERE id = ?", (stack_id,))
+        self._undoing(lambda: self._set_flag("swept", stack_id))
 
     def close_stack(self, stack_id: str) -> None:
         """Closes a stack that no longer exists, and its open faults: their carriers ended with it."""
         for fault in reversed(self.open_faults(stack_id)):
             for step in _UNDOING:
                 self.advance(fault.id, step, evidence="the stack is gone and its carriers with it")
+        self._undoing(lambda: self._set_flag("closed", stack_id))
+
+    def _set_flag(self, column: Literal["swept", "closed"], stack_id: str) -> None:
         with self._change() as database:
-            database.execute("UPDATE stacks SET closed = 1 WHERE id = ?", (stack_id,))
+            database.execute(f"UPDATE stacks SET {column} = 1 WHERE id = ?", (stack_id,))  # noqa: S608
 
     # faults
 
@@ -120,6 +133,7 @@ class Ledger(LedgerFile):
 
         From now on a killed owner may leave a late hold, so the stack counts as not swept.
         """
+        self._require_disk()
         with self._change() as database:
             self._check_epoch(stack_id, epoch)  # inside of the transaction: no other process can raise the epoch in between
             (number,) = database.execute("SELECT count(*) + 1 FROM faults WHERE stack = ?", (stack_id,)).fetchone()
@@ -138,6 +152,7 @@ class Ledger(LedgerFile):
 
     def check(self, stack_id: str, epoch: int) -> None:
         """Raises Fenced when the stack's epoch has been raised above `epoch`."""
+        self._require_disk()
         with self._change():
             self._check_epoch(stack_id, epoch)
 
@@ -145,8 +160,15 @@ class Ledger(LedgerFile):
         """Moves a fault to `to` and returns the row as it then stands.
 
         A forward step raises Fenced when the epoch in which the fault was intended is over. An undo step on a closed row
-        leaves it as it is. Raises IllegalTransition for anything else that the table does not allow.
+        leaves it as it is, and one that the disk refuses is made in memory (ledger_file.py). Raises IllegalTransition for
+        anything else that the table does not allow.
         """
+        if to in UNDO:
+            return self._undoing(lambda: self._advance(fault_id, to, evidence))
+        self._require_disk()
+        return self._advance(fault_id, to, evidence)
+
+    def _advance(self, fault_id: str, to: State, evidence: str) -> FaultRecord:
         with self._change() as database:
             now = self.fault(fault_id)
             if to in UNDO and not now.open:
@@ -161,6 +183,7 @@ class Ledger(LedgerFile):
 
     def keep_until(self, fault_id: str, deadline_s: float, *, by_hand: bool) -> FaultRecord:
         """Sets the deadline of a fault in place; `by_hand` also clears its holder. A fault being undone is left unchanged."""
+        self._require_disk()
         with self._change() as database:
             database.execute(
                 "UPDATE faults SET deadline_s = ?, by_hand = ?, holder_pid = iif(?, NULL, holder_pid)"

@@ -2,19 +2,34 @@
 
 The stacks in an old ledger may still be up, so it is upgraded in place when it is opened, in one transaction. The version is
 SQLite's `user_version`; 0 stands for every ledger written before versions were recorded.
+
+An undo never depends on this file's disk. When the disk is full, read-only, or the file locked, the ledger goes on in memory
+from what it could read: an undo's changes are made there and repeated on disk as soon as that can be written (`settle`), at
+the latest when the ledger is closed. What stays unwritten leaves an open row, which the next command undoes once more. All
+other changes raise LedgerError meanwhile, so nothing new is put in place.
 """
 
 from __future__ import annotations
 
+import logging
+import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from brownout.harness.errors import BrownoutError
 
+T = TypeVar("T")
 VERSION = 1
+PATIENCE_S = 5.0  # for a file that another process has locked
+UNDO_PATIENCE_S = 1.0  # short: a release waits for it
+SETTLE_PATIENCE_S = 0.1
+COPY_TRIES = 5
+_COPY_FOLDERS = (Path("/dev/shm"), None)  # noqa: S108 # memory, so that a full disk matters not; else the usual place
+log = logging.getLogger("ledger")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS stacks (
   id TEXT PRIMARY KEY, folder TEXT NOT NULL, world TEXT NOT NULL, run_owned INTEGER NOT NULL,
@@ -28,6 +43,7 @@ CREATE TABLE IF NOT EXISTS faults (
 CREATE TABLE IF NOT EXISTS transitions (
   fault TEXT NOT NULL REFERENCES faults(id), state TEXT NOT NULL, wall_s REAL NOT NULL, evidence TEXT NOT NULL);
 """
+_HINT = "without it no fault is injected; check the disk and the folder's rights, or set BROWNOUT_HOME"
 _ADDED_COLUMNS = {"holder_pid": "INTEGER", "holder_started": "TEXT", "by_hand": "INTEGER NOT NULL DEFAULT 0"}
 
 
@@ -38,22 +54,89 @@ class LedgerError(BrownoutError):
 class LedgerFile:
     """One connection to the ledger at `path`, made where there is none; a context manager.
 
-    Every method, and making one, raises LedgerError when the file cannot be read or written.
+    `unwritten` says why the disk cannot be written, "" while it can. Every method, and making one, raises LedgerError when the
+    file cannot be read; changes that are no undo also when it cannot be written.
     """
 
     def __init__(self, path: Path | Literal[":memory:"]) -> None:
         self.path = path
-        with _as_ledger_error(path):
-            self._database = _open(path)
+        self.unwritten = ""
+        self._disk: sqlite3.Connection | None = None
+        self._pending: list[Callable[[], object]] = []
+        try:
+            with _as_ledger_error(path):
+                self._database = self._disk = _open(path)
+        except LedgerError as error:
+            self._database = _copy_aside(path, error)
+            self.unwritten = error.message
 
     def close(self) -> None:
+        """Makes a last attempt to write what is unwritten, and says so where that fails."""
+        if self._pending and not self.settle():
+            log.warning("%s; what was undone is entered by the next command that can write it", self.unwritten)
         self._database.close()
+        if self._disk is not None:
+            self._disk.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def settle(self) -> bool:
+        """Writes what is unwritten to the disk and goes on there; False when that is still impossible."""
+        if not self.unwritten:
+            return True
+        copy = self._database
+        try:
+            with _as_ledger_error(self.path):
+                self._disk = self._disk or _open(self.path)
+                self._database = self._disk
+                with self._patience(SETTLE_PATIENCE_S):
+                    while self._pending:
+                        with suppress(KeyError):  # the file was replaced by another, which does not have the row
+                            self._pending[0]()
+                        del self._pending[0]
+        except LedgerError as error:
+            self._database, self.unwritten = copy, error.message
+            return False
+        copy.close()
+        self.unwritten = ""
+        return True
+
+    def _undoing(self, change: Callable[[], T]) -> T:
+        """Makes an undo's change on disk or, where the disk refuses it, in memory, and on disk later."""
+        if not self.settle():
+            return self._change_in_memory(change)
+        try:
+            with self._patience(UNDO_PATIENCE_S):
+                return change()
+        except LedgerError as error:
+            with _as_ledger_error(self.path):
+                self._database = _in_memory(self._database)
+            self.unwritten = error.message
+            return self._change_in_memory(change)
+
+    def _change_in_memory(self, change: Callable[[], T]) -> T:
+        done = change()
+        self._pending.append(change)
+        return done
+
+    def _require_disk(self) -> None:
+        """Raises LedgerError while the disk cannot be written."""
+        if not self.settle():
+            raise LedgerError(self.unwritten, hint=_HINT)
+
+    @contextmanager
+    def _patience(self, seconds: float) -> Iterator[None]:
+        """Waits no longer than this for a locked file inside of the block."""
+        database = self._database
+        database.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
+        try:
+            yield
+        finally:
+            database.execute(f"PRAGMA busy_timeout = {int(1000 * PATIENCE_S)}")
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -62,10 +145,11 @@ class LedgerFile:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:  # a full disk has rolled it back already
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with _as_ledger_error(self.path):
@@ -79,14 +163,14 @@ def _as_ledger_error(path: Path | str) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         raise LedgerError(
             f"the ledger {path} cannot be used: {error}",
-            hint="without it no fault is injected; check the disk and the folder's rights, or set BROWNOUT_HOME",
+            hint=_HINT,
         ) from error
 
 
 def _open(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
     if isinstance(path, Path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = sqlite3.connect(path, isolation_level=None, timeout=10)
+    database = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_S)
     database.row_factory = sqlite3.Row
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
@@ -109,3 +193,42 @@ def _upgrade(database: sqlite3.Connection) -> None:
         database.execute(f"ALTER TABLE faults ADD COLUMN {column} {_ADDED_COLUMNS[column]}")
     database.execute(f"PRAGMA user_version = {VERSION}")
     database.execute("COMMIT")
+
+
+def _in_memory(read: sqlite3.Connection) -> sqlite3.Connection:
+    """A ledger in memory with the rows of this one; raises sqlite3.Error."""
+    copy = _open(":memory:")
+    copy.execute("PRAGMA foreign_keys=OFF")
+    for table in ("stacks", "faults", "transitions"):
+        for row in read.execute(f"SELECT * FROM {table}"):  # noqa: S608  # the names above
+            columns, marks = ", ".join(row.keys()), ", ".join("?" * len(row.keys()))
+            copy.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row))  # noqa: S608
+    return copy
+
+
+def _copy_aside(path: Path | str, why: LedgerError) -> sqlite3.Connection:
+    """The rows of a file that cannot be opened in its place, such as on a full disk; raises `why` when it cannot be read."""
+    for place in _COPY_FOLDERS:
+        try:
+            with tempfile.TemporaryDirectory(prefix="brownout-ledger-", dir=place) as folder:
+                return _in_memory(_open(_copied(Path(path), Path(folder))))
+        except (OSError, sqlite3.Error):
+            continue
+    raise why
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    """Copies the file and its log of changes as they were at one moment; raises OSError."""
+    log_file = path.with_name(path.name + "-wal")
+    for _ in range(COPY_TRIES):
+        before = _stamps(path, log_file)
+        shutil.copyfile(path, folder / path.name)
+        if log_file.exists():
+            shutil.copyfile(log_file, folder / log_file.name)
+        if _stamps(path, log_file) == before:
+            return folder / path.name
+    raise OSError(f"{path} changes all the time")
+
+
+def _stamps(*paths: Path) -> list[tuple[int, int]]:
+    return [(path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0) for path in paths]

@@ -27,6 +27,7 @@ from brownout.harness.fault import Fault, Observation
 from brownout.harness.injection import notices
 from brownout.harness.injection.hold_watch import HoldWatch
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
+from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
 from brownout.harness.injection.looks import Before, holds_on, look, look_before, looked_bitten_before, moments
 from brownout.harness.world import World
@@ -157,8 +158,8 @@ class LifeCycle:
     async def apply(self, record: FaultRecord, fault: Fault) -> Applied:
         """Puts an intended fault in place: `applied`, or `defended` when the system refused it and nothing is held.
 
-        Raises WorldError and Fenced after undoing what was done. Must not be cancelled: a request on its way could put a hold
-        in place after the undo.
+        Raises WorldError, Fenced and LedgerError after undoing what was done. Must not be cancelled: a request on its way could
+        put a hold in place after the undo.
         """
         foreign = self._foreign(record.baseline["carriers"])
         if foreign:
@@ -176,7 +177,7 @@ class LifeCycle:
         except Defended as defended:
             await self._undo(record, fault, closing="defended", evidence=defended.reason)
             return Applied(record.id, record.step, "defended", defended.reason, began_s, foreign=foreign)
-        except (WorldError, Fenced) as error:
+        except (WorldError, Fenced, LedgerError) as error:
             self._tell(notices.ActFailed(record, str(error)))
             await self._undo(record, fault)
             raise
@@ -221,6 +222,8 @@ class LifeCycle:
             self.ledger.advance(record.id, "bitten", evidence=seen.evidence)
         except (Fenced, IllegalTransition) as error:
             return f"another process is undoing it ({error})"
+        except LedgerError as error:
+            return f"it could not be entered in the ledger: {error.message}"
         self._tell(notices.BiteSeen(record, seen.evidence, dict(seen.detail or {})))
         return ""
 

@@ -19,10 +19,12 @@ from typing import Literal
 from brownout.harness.base.interrupts import interruptible
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path
+from brownout.harness.errors import LeftUnsafe
 from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
 from brownout.harness.injection.guardian_start import GuardianClaim, ensure_guardian
 from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.injection.lifecycle import PATIENCE_S, Applied, LifeCycle, Reverted
 from brownout.harness.injection.notices import Notice
@@ -31,6 +33,7 @@ from brownout.harness.world import World
 from brownout.harness.worlds.catalog import check_able
 
 LONGEST_S = 3600.0
+HEAL_AGAIN = "`brownout heal` tries again; `brownout down` takes the stack away and its faults with it"
 TICK_S = 0.2
 
 Ended = Literal["left", "time", "interrupted", "elsewhere", "no-bite", "defended"]
@@ -124,7 +127,7 @@ class _Injection:
             self._looking.cancel()
 
     async def carry_out(self) -> InjectResult:
-        """Injects, then holds, leaves or reverts as requested."""
+        """Injects, then holds, leaves or reverts as requested; raises BrownoutError with everything undone, or LeftUnsafe."""
         fault, began_s = self.request.fault, time.monotonic()
         # The hold begins only after the wait for a bite. Until then the deadline covers that wait; `_hold` and `_leave` set
         # the final one.
@@ -133,6 +136,17 @@ class _Injection:
         applied = await self.life.apply(record, fault)
         if applied.state == "defended":
             return InjectResult(record.id, "defended", applied.evidence, "defended", foreign=applied.foreign)
+        try:
+            return await self._keep(record, applied, began_s)
+        except LedgerError as error:
+            # Without a ledger nobody else would end it at its time, so it ends now.
+            heal = await self.life.revert(record.id)
+            if heal.state == "stuck":
+                raise LeftUnsafe(f"{record.id} could not be reverted: {heal.evidence}", hint=HEAL_AGAIN) from error
+            raise
+
+    async def _keep(self, record: FaultRecord, applied: Applied, began_s: float) -> InjectResult:
+        """Awaits the bite, then holds, leaves or reverts the fault as requested; raises LedgerError, with it in place."""
         applied = await self._await_bite(record, applied)
         result = InjectResult(
             record.id,

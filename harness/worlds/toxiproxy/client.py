@@ -24,7 +24,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -239,11 +239,13 @@ class Toxiproxy:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Takes the lock for changes of links; after TURN_TIMEOUT_S the block runs without it."""
-        folder = state_dir() / "locks"
-        folder.mkdir(exist_ok=True)
-        with FileLock(folder / f"toxiproxy-{self._host}-{self._port}") as lock:
-            lock.take(patience_s=TURN_TIMEOUT_S)
+        """Takes the lock for changes of links; after TURN_TIMEOUT_S, or without a place for it, the block runs without it."""
+        with ExitStack() as held:
+            with suppress(OSError):  # a full or read-only disk must not keep a hold from being released
+                folder = state_dir() / "locks"
+                folder.mkdir(exist_ok=True)
+                lock = held.enter_context(FileLock(folder / f"toxiproxy-{self._host}-{self._port}"))
+                lock.take(patience_s=TURN_TIMEOUT_S)
             yield
 
     @contextmanager

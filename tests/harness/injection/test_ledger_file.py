@@ -1,0 +1,140 @@
+"""An undo never depends on the ledger's disk: what cannot be written is done in memory, and written as soon as it can be."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from brownout.harness.base.files import FileLock
+from brownout.harness.injection import ledger_file
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.ledger_file import LedgerError
+from brownout.harness.injection.ledger_records import Intent
+from brownout.harness.world import Carrier
+
+INTENT = Intent("slow", "fake", {}, (Carrier("node", "a"),), {"carriers": {}}, 1e12)
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PATIENCE_S", "UNDO_PATIENCE_S", "SETTLE_PATIENCE_S"):
+        monkeypatch.setattr(ledger_file, name, 0.01)
+
+
+@contextmanager
+def _bitten(path: Path) -> Iterator[tuple[Ledger, str]]:
+    """A ledger with one fault in place."""
+    with Ledger(path) as ledger:
+        ledger.add_stack("s", folder=path.parent, world="file", run_owned=False)
+        fault = ledger.intend("s", 1, INTENT)
+        for state in ("applied", "bitten"):
+            ledger.advance(fault.id, state)
+        yield ledger, fault.id
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Another program keeps the file locked."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.close()
+
+
+def _undo(ledger: Ledger, fault_id: str) -> None:
+    for state in ("reverting", "reverted", "healed"):
+        ledger.advance(fault_id, state)
+
+
+def _state_on_disk(path: Path, fault_id: str) -> str:
+    with sqlite3.connect(path) as database:
+        (state,) = database.execute("SELECT state FROM faults WHERE id = ?", (fault_id,)).fetchone()
+    return str(state)
+
+
+def test_an_undo_goes_on_in_memory_and_is_written_when_it_can_be(tmp_path: Path) -> None:
+    """While the file is locked every undo step succeeds; later the disk has them all."""
+    path = tmp_path / "ledger.sqlite"
+    with _bitten(path) as (ledger, fault_id):
+        with _locked(path):
+            _undo(ledger, fault_id)
+            assert ledger.fault(fault_id).state == "healed"
+            assert "locked" in ledger.unwritten
+            assert _state_on_disk(path, fault_id) == "bitten"
+        assert ledger.settle()
+        assert (_state_on_disk(path, fault_id), ledger.unwritten) == ("healed", "")
+
+
+def test_nothing_new_is_begun_without_the_disk(tmp_path: Path) -> None:
+    """After an undo in memory an intent still raises LedgerError, and so does a fault's next step forward."""
+    path = tmp_path / "ledger.sqlite"
+    with _bitten(path) as (ledger, fault_id):
+        other = ledger.intend("s", 1, INTENT)
+        with _locked(path):
+            _undo(ledger, fault_id)
+            with pytest.raises(LedgerError):
+                ledger.intend("s", 1, INTENT)
+            with pytest.raises(LedgerError):
+                ledger.advance(other.id, "applied")
+
+
+def test_what_stays_unwritten_is_said_and_left_open(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A ledger that is closed before the disk can be written says so; the row stays open, for the next command to undo."""
+    path = tmp_path / "ledger.sqlite"
+    with caplog.at_level(logging.WARNING), _bitten(path) as (ledger, fault_id), _locked(path):
+        _undo(ledger, fault_id)
+        ledger.close()
+        assert "by the next command" in caplog.text
+    assert _state_on_disk(path, fault_id) == "bitten"
+
+
+def test_a_file_that_cannot_be_opened_is_read_from_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of a ledger on a full disk can be read and undone, those too that only its log of changes has."""
+    path = tmp_path / "ledger.sqlite"
+    with _bitten(path) as (_, fault_id):
+        whole = ledger_file._open
+
+        def full(place: Path) -> sqlite3.Connection:
+            if place == path:
+                raise sqlite3.OperationalError("database or disk is full")
+            return whole(place)
+
+        monkeypatch.setattr(ledger_file, "_open", full)
+        assert path.with_name("ledger.sqlite-wal").stat().st_size > 0
+        with Ledger(path) as ledger:
+            assert ledger.fault(fault_id).state == "bitten"
+            _undo(ledger, fault_id)
+            assert ledger.open_faults("s") == ()
+            with pytest.raises(LedgerError, match="full"):
+                ledger.intend("s", 1, INTENT)
+            monkeypatch.setattr(ledger_file, "_open", whole)
+        assert _state_on_disk(path, fault_id) == "healed"
+
+
+def test_a_file_that_is_no_ledger_raises(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(os.urandom(4096))
+    with pytest.raises(LedgerError):
+        Ledger(path)
+
+
+def test_a_lock_can_be_taken_on_a_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """flock needs no right to write: a file that exists is enough."""
+    path = tmp_path / "claims.lock"
+    path.touch()
+    opened = os.open
+
+    def read_only(name: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR:
+            raise OSError(30, "Read-only file system")
+        return opened(name, flags, mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    with FileLock(path) as lock:
+        assert lock.take()
