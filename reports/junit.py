@@ -44,6 +44,8 @@ def _xml(value: object) -> str:
 
 def _cases(result: Result) -> Iterator[ET.Element]:
     yield _run_case(result)
+    if result.unexpected and result.verdict in ("pass", "breach"):
+        yield _case(result, "run", "verdict", "failure", f"{result.verdict}: {result.expectation}")
     for slo in result.slos:
         yield _slo_case(result, slo)
     for claim in result.claims:

@@ -48,14 +48,10 @@ def _heading(result: Result) -> str:
     word = palette.VERDICT_WORDS.get(result.verdict, result.verdict)
     what = f"posture {_text(result.posture)}, {result.world}, clock ×{result.clock_rate:g}, seed {result.seed}"
     unfinished = "" if result.finished else "\n\n**Unfinished:** the run was cut short; figures cover what was recorded."
-    head = f"## {palette.SYMBOLS[palette.mark(result.verdict)]} {word}{_expectation(result)}"
+    mark = palette.verdict_mark(result.verdict, unexpected=result.unexpected)
+    expectation = f" ({_text(result.expectation)})" if result.expectation else ""
+    head = f"## {palette.SYMBOLS[mark]} {word}{expectation}"
     return f"{head}\n\n{_text(result.title)}, {what}{unfinished}\n"
-
-
-def _expectation(result: Result) -> str:
-    if not result.expected:
-        return ""
-    return " (as expected)" if result.expected == result.verdict else f" ({_text(result.expected)} was expected)"
 
 
 def _key_numbers(result: Result) -> str:

@@ -107,6 +107,11 @@ def mark(status: str) -> str:
     return MARKS.get(status, "plain")
 
 
+def verdict_mark(verdict: str, *, unexpected: bool) -> str:
+    """The mark of a run: a pass that was not expected is not good, because the experiment was to show the opposite."""
+    return "unsure" if unexpected and verdict == "pass" else mark(verdict)
+
+
 def variables(colours: Mapping[str, str]) -> str:
     """The colours as CSS custom properties."""
     return "".join(f"--{name}:{value};" for name, value in colours.items())

@@ -175,11 +175,11 @@ def _status(word: str) -> Text:
 
 
 def _print_verdict(result: Result, console: Console) -> None:
-    mark, word = palette.mark(result.verdict), palette.VERDICT_WORDS.get(result.verdict, result.verdict)
+    mark = palette.verdict_mark(result.verdict, unexpected=result.unexpected)
+    word = palette.VERDICT_WORDS.get(result.verdict, result.verdict)
     line = Text(f"{palette.SYMBOLS[mark]} {word}", style=f"bold {_STYLES[mark]}")
-    if result.expected:
-        note = "as expected" if result.expected == result.verdict else f"{result.expected} was expected"
-        line.append(f" ({note})", style="default")
+    if result.expectation:
+        line.append_text(safe(f" ({result.expectation})", "default"))
     console.print()
     console.print(line)
     for reason in result.reasons:

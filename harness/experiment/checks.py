@@ -21,6 +21,7 @@ from brownout.harness.base.stats import budget
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Alert, ControlRun, Experiment, Selector, Step
+from brownout.harness.experiment.phase_checks import check_phases
 from brownout.harness.experiment.steps import ResolvedStep
 from brownout.harness.fault import Fault
 from brownout.harness.load.arrivals import Cohort, operations_of
@@ -43,7 +44,7 @@ def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], 
     found += _fault_problems(experiment, faults, built)
     if not found:  # what follows needs machines, cohorts, settings and faults that are sound by themselves
         stack = build_stack(seed=0, machines=experiment.machines or None)
-        found += (*_cohort_machines(experiment, stack), *_targets(built, stack))
+        found += (*_cohort_machines(experiment, stack), *_targets(built, stack), *check_phases(experiment))
     return tuple(found), tuple(built.values())
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.experiment.plugins import ClaimSet, ControlRecords
-from brownout.harness.judge import gates
+from brownout.harness.judge import gates, step_gates
 from brownout.harness.judge.alerts import first_firing_s
 from brownout.harness.judge.canaries import canary_rows
 from brownout.harness.judge.exposure import exposures
@@ -22,6 +22,7 @@ from brownout.harness.judge.gates import LoadRecord
 from brownout.harness.judge.phases import phase_results
 from brownout.harness.judge.run_folder import Record, RunHeader, read_record, read_result, write_claims, write_result
 from brownout.harness.judge.steps import lives, step_results
+from brownout.harness.judge.surprises import surprises
 from brownout.harness.judge.times import times, watch
 from brownout.harness.judge.verdict import judge_slos, overall
 from brownout.harness.record.history import Event, History
@@ -87,8 +88,9 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         finished=is_finished(history),
         verdict=verdict,
         reasons=reasons,
-        exit_code=exit_code(verdict, header.expected),
+        exit_code=exit_code(verdict, header.expected, posture.expect),
         expected=header.expected,
+        posture_expects=posture.expect,
         digest=record.digest,
         slos=slos,
         gates=found_gates,
@@ -111,13 +113,17 @@ def _steps(experiment: Experiment, history: History) -> tuple[StepResult, ...]:
     return tuple(step.model_copy(update={"exposure": found.get(step.name)}) for step in step_results(experiment, history))
 
 
-def exit_code(verdict: Verdict, expected: str) -> int:
-    """The process's exit code: 0 for the expected verdict, 1 when pass or breach came out instead, else the verdict's own.
+def exit_code(verdict: Verdict, expected: str, posture_expects: str = "pass") -> int:
+    """The process's exit code.
 
-    `expected` is empty when none was named.
+    With an expected verdict: 0 when it came out, 1 when pass or breach came out instead, else the verdict's own. Where none is
+    named (`expected` is empty) it is the verdict's own; but a pass under a posture that was to give another verdict is 1,
+    because an experiment that cannot go red any more proves nothing.
     """
     if expected and verdict == expected:
         return 0
+    if verdict == "pass" and not expected and posture_expects != "pass":
+        return 1
     if expected and verdict in ("pass", "breach"):
         return 1
     return EXIT_CODES[verdict]
@@ -145,7 +151,7 @@ def _check(
 def _with_gate(result: Result, gate: GateResult) -> Result:
     all_gates = (*result.gates, gate)
     verdict, reasons = overall(result.slos, all_gates, result.steps)
-    code = exit_code(verdict, result.expected)
+    code = exit_code(verdict, result.expected, result.posture_expects or "pass")
     return result.model_copy(
         update={"gates": all_gates, "verdict": verdict, "reasons": reasons, "exit_code": code, "claims": ()}
     )
@@ -154,6 +160,7 @@ def _with_gate(result: Result, gate: GateResult) -> Result:
 def _gates(record: Record, slos: tuple[SloResult, ...], steps: tuple[StepResult, ...]) -> tuple[GateResult, ...]:
     """All gates: those computed from the record and those that the run recorded. Of two with one name a failed one counts."""
     experiment, history = record.header.experiment, record.history
+    posture = experiment.postures[record.header.posture]
     known, load = lives(history.events), _load_record(record)
     found = [
         _finished(history),
@@ -161,8 +168,8 @@ def _gates(record: Record, slos: tuple[SloResult, ...], steps: tuple[StepResult,
         gates.issued_share(experiment.gates, load),
         gates.generator_cpu(experiment.gates, load),
         gates.load_problems(load),
-        gates.bite(experiment.schedule, experiment.postures[record.header.posture], steps),
-        gates.exposure(experiment.schedule, steps),
+        step_gates.bite(experiment, posture, steps, surprises=surprises(experiment, history)),
+        step_gates.exposure(experiment.schedule, steps),
         gates.samples(experiment, slos),
         gates.acts(known),
         gates.healed(known),

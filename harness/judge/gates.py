@@ -9,15 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from brownout.harness.base.stats import budget, minimum_total, percent
-from brownout.harness.experiment.model import Experiment, Gates, Posture, Step
+from brownout.harness.experiment.model import Experiment, Gates
 from brownout.harness.experiment.phase_windows import PhaseWindow
 from brownout.harness.judge.selection import between, count, select
 from brownout.harness.judge.steps import Life
 from brownout.harness.record.history import RequestRecord
-from brownout.harness.record.result import GateResult, Severity, SloResult, StepResult
+from brownout.harness.record.result import GateResult, Severity, SloResult
 
 STEADY_STATE_TOTAL_MIN = 20
-_NOT_IN_PLACE = frozenset({"defended", "skipped", "failed", "not-reached"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,62 +94,6 @@ def samples(experiment: Experiment, slos: Iterable[SloResult]) -> GateResult:
         if slo.status != "breached" and slo.total < needed:
             failures.append(f"{slo.name}: {slo.total:,} requests, at least {needed:,} needed for {percent(slo.target)}")
     return GateResult(name="samples", passed=not failures, reason="; ".join(failures) or "enough requests for every objective")
-
-
-def bite(schedule: Iterable[Step], posture: Posture, steps: Iterable[StepResult]) -> GateResult:
-    """Every step did what the experiment says that it does: it bit, or was refused where the posture declares that.
-
-    A step that was skipped because the one it needs was not in place is judged by that one.
-    """
-    results = {step.name: step for step in steps}
-    failures = [text for step in schedule if (text := _bite_failure(step, posture, results))]
-    return GateResult(
-        name="bite", passed=not failures, reason="; ".join(failures) or f"all {len(results)} steps did as declared"
-    )
-
-
-def _bite_failure(step: Step, posture: Posture, results: Mapping[str, StepResult]) -> str:
-    result = results[step.name]
-    if result.state == "skipped":
-        needed = results.get(step.needs or "")
-        return (
-            ""
-            if needed is not None and needed.state in _NOT_IN_PLACE
-            else f"{step.name} was skipped without need ({result.evidence})"
-        )
-    if result.state == "not-reached":
-        return f"{step.name} was never reached"
-    declared = step.name in posture.defends
-    if result.state == "defended":
-        return "" if declared else f"{step.name} was refused by the system, which this posture does not declare"
-    if declared:
-        return f"{step.name} was not refused, though this posture declares that it is"
-    if result.lost:
-        return f"{step.name} was lost while it should have been in force: {result.lost}"
-    if step.bite == "required" and result.bitten_s is None:
-        return f"{step.name} was not seen to bite" + (f" ({result.evidence})" if result.evidence else "")
-    return ""
-
-
-def exposure(schedule: Iterable[Step], steps: Iterable[StepResult]) -> GateResult:
-    """Every fault that was in place was met by a judged request, or would have been needed by one; else it tested nothing."""
-    results = {step.name: step for step in steps}
-    faults = [step for step in schedule if step.role == "fault"]
-    failures = [text for step in faults if (text := _exposure_failure(step, results[step.name]))]
-    told = [f"{step.name}: {found.text}" for step in faults if (found := results[step.name].exposure) is not None]
-    passed = "; ".join(told) or "no fault was in place"
-    return GateResult(name="exposure", passed=not failures, reason="; ".join(failures) or passed)
-
-
-def _exposure_failure(step: Step, result: StepResult) -> str:
-    if result.exposure is None:
-        # Also of a record that does not say what the step concerned: what is not known is not taken for an exposure.
-        unknown = result.applied_s is not None
-        return f"{step.name}: the record does not say what it concerned" if unknown else ""
-    state, text = result.exposure.state, result.exposure.text
-    if step.exposure == "none-expected":
-        return "" if state == "not-exercised" else f"{step.name}: no exposure was expected, and {text}"
-    return f"{step.name} was not exercised: {text}" if state == "not-exercised" else ""
 
 
 def acts(known: Mapping[str, Life]) -> GateResult:

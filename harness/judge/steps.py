@@ -46,6 +46,10 @@ class Life:
         texts = (str(act.detail.get(key, "")) for act in reversed(self.acts) if not whats or act.what in whats)
         return next((text for text in texts if text), "")
 
+    def carriers(self) -> frozenset[str]:
+        """What it held, by the carriers' texts."""
+        return frozenset(str(carrier) for act in self.acts for carrier in act.detail.get("carriers", ()))
+
     def lost(self) -> str:
         """When the step was last seen in force and what was found then, where it was lost before it was reverted; else ""."""
         act = next((act for act in self.acts if act.what == "lost"), None)
@@ -115,22 +119,22 @@ def step_results(experiment: Experiment, history: History, *, window_s: float = 
     """One result for each step of the schedule, in the schedule's order."""
     known = lives(history.events)
     watched = select(history.requests, watched_by(experiment))
-    changes_s = sorted(act.at_s for life in known.values() for act in life.acts if act.what in _CHANGES)
-    return tuple(
-        _result(experiment, step, known.get(step.name, Life(())), watched, changes_s, window_s) for step in experiment.schedule
-    )
+    return tuple(_result(experiment, step, known, watched, window_s) for step in experiment.schedule)
 
 
 def _result(
     experiment: Experiment,
     step: Step,
-    life: Life,
+    known: Mapping[str, Life],
     watched: tuple[RequestRecord, ...],
-    changes_s: list[float],
     window_s: float,
 ) -> StepResult:
-    applied_s, bitten_s, state = life.first_s("applied"), life.first_s("bitten"), life.state()
-    around = None if applied_s is None else _around(experiment, watched, applied_s, bitten_s, changes_s, window_s)
+    life = known.get(step.name, Life(()))
+    applied_s, state = life.first_s("applied"), life.state()
+    around = None
+    if applied_s is not None:
+        before, after = windows_around(experiment, life, changes_s(known), window_s)
+        around = Around(count(between(watched, *before)), count(between(watched, *after)))
     return StepResult(
         name=step.name,
         role=step.role,
@@ -139,11 +143,12 @@ def _result(
         note=step.note,
         at_s=experiment.timeline.epoch_s() + step.at,
         applied_s=applied_s,
-        bitten_s=bitten_s,
+        bitten_s=life.first_s("bitten"),
         released_s=life.first_s(*RELEASED),
         state=state,
         evidence=_evidence(life, state),
         lost=life.lost(),
+        unchanged=_unchanged(life, known),
         effect=_effect(step, state, around, experiment.gates.confidence),
         before=around.before.ratio if around else None,
         after=around.after.ratio if around else None,
@@ -151,22 +156,39 @@ def _result(
     )
 
 
-def _around(
-    experiment: Experiment,
-    watched: tuple[RequestRecord, ...],
-    applied_s: float,
-    bitten_s: float | None,
-    changes_s: list[float],
-    window_s: float,
-) -> Around:
-    windows = phase_windows(experiment.timeline)
+def changes_s(known: Mapping[str, Life]) -> list[float]:
+    """Every moment at which a step changed the stack, in order."""
+    return sorted(act.at_s for life in known.values() for act in life.acts if act.what in _CHANGES)
+
+
+def windows_around(
+    experiment: Experiment, life: Life, changed_s: Iterable[float], window_s: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The times just before a step that was applied and just after, each as start and end."""
+    applied_s, bitten_s = life.first_s("applied"), life.first_s("bitten")
+    assert applied_s is not None, "only a step that was applied has a before and an after"
+    windows, moments = phase_windows(experiment.timeline), tuple(changed_s)
     # Both windows end where another step changed the stack: its effect must not be credited to this one.
-    earlier = [at_s for at_s in changes_s if at_s < applied_s]
-    later = [at_s for at_s in changes_s if at_s > applied_s]
+    earlier = [at_s for at_s in moments if at_s < applied_s]
+    later = [at_s for at_s in moments if at_s > applied_s]
     from_s = max([applied_s - window_s, windows[0].start_s, *earlier])
     since_s = applied_s if bitten_s is None else bitten_s
     to_s = min([since_s + window_s, windows[-1].end_s, *later])
-    return Around(count(between(watched, from_s, applied_s)), count(between(watched, since_s, to_s)))
+    return (from_s, applied_s), (since_s, to_s)
+
+
+def _unchanged(life: Life, known: Mapping[str, Life]) -> str:
+    """Why the step asked for the state that there was already, unless another step acted on its carriers meanwhile.
+
+    That one may have been kept from changing something: a pin, say, that a roll-out then met.
+    """
+    text, start_s, end_s = life.said("unchanged", "intended"), life.first_s("applied"), life.first_s(*RELEASED)
+    if not text or start_s is None:
+        return ""
+    own, until_s = life.carriers(), float("inf") if end_s is None else end_s
+    others = (other for other in known.values() if other is not life and own & other.carriers())
+    met = any((at_s := other.first_s("applied")) is not None and start_s < at_s < until_s for other in others)
+    return "" if met else text
 
 
 def _evidence(life: Life, state: StepState) -> str:

@@ -106,6 +106,7 @@ class StepResult(FrozenModel):
     `window_s` is the width of each window; `before`/`after` are bad ratios over the requests that the alerts watch. `exposure`
     is None for a step that was never in place.
     `lost` says when it was last seen in force where it was gone before it was reverted, "" where it was not.
+    `unchanged` says why it asked for the state that there was already, "" where it asked for another.
     """
 
     name: str
@@ -125,6 +126,7 @@ class StepResult(FrozenModel):
     window_s: float
     exposure: Exposure | None = None
     lost: str = ""
+    unchanged: str = ""
 
 
 class CanaryResult(FrozenModel):
@@ -171,7 +173,10 @@ class Times(FrozenModel):
 
 
 class Result(BaseModel):
-    """The whole of `result.json`."""
+    """The whole of `result.json`.
+
+    `expected` is the verdict that the command named, "" for none; `posture_expects` is the one in the experiment's file.
+    """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -191,6 +196,7 @@ class Result(BaseModel):
     reasons: tuple[str, ...]
     exit_code: int
     expected: str
+    posture_expects: str = ""
     digest: str
     slos: tuple[SloResult, ...]
     gates: tuple[GateResult, ...]
@@ -204,3 +210,18 @@ class Result(BaseModel):
     canaries: tuple[CanaryResult, ...] = ()
     command: str
     wall_s: float
+
+    @property
+    def unexpected(self) -> bool:
+        """Whether another verdict was expected, by the command or, where it named none, by the posture."""
+        wanted = self.expected or self.posture_expects
+        return bool(wanted) and wanted != self.verdict
+
+    @property
+    def expectation(self) -> str:
+        """How the verdict stands to the expected one, in words; "" for a pass that only the posture expects."""
+        if self.expected:
+            return f"{self.expected} was expected" if self.unexpected else "as expected"
+        if self.unexpected:
+            return f"posture {self.posture} was expected to give {self.posture_expects}"
+        return "" if self.posture_expects in ("", "pass") else f"as posture {self.posture} is expected to give"

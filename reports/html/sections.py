@@ -17,16 +17,16 @@ _ICON_PATHS = {
 }
 
 
-def icon(status: str) -> Html:
-    """The mark of a status as a small drawing: its shape carries the same information as its colour."""
-    path = el("path", d=_ICON_PATHS[palette.mark(status)], fill="none", stroke="currentColor")
+def icon(mark: str) -> Html:
+    """A mark as a small drawing: its shape carries the same information as its colour."""
+    path = el("path", d=_ICON_PATHS[mark], fill="none", stroke="currentColor")
     return el("svg", path, viewBox="0 0 16 16", class_="icon", aria_hidden="true", width=16, height=16)
 
 
 def badge(status: str, words: str = "") -> Html:
     """A status as shape and word."""
     label = words or status.replace("-", " ")
-    return el("span", icon(status), el("span", label), class_=f"badge {palette.mark(status)}")
+    return el("span", icon(palette.mark(status)), el("span", label), class_=f"badge {palette.mark(status)}")
 
 
 def section(id_: str, title: str, *content: object) -> Html:
@@ -37,6 +37,7 @@ def banner(result: Result) -> Html:
     """Verdict, its reason in one sentence, and what was run."""
     reasons = result.reasons or (_default_reason(result),)
     word = palette.VERDICT_WORDS.get(result.verdict, result.verdict)
+    mark = palette.verdict_mark(result.verdict, unexpected=result.unexpected)
     more = el("ul", *(el("li", reason) for reason in reasons[1:])) if len(reasons) > 1 else None
     return el(
         "header",
@@ -45,11 +46,11 @@ def banner(result: Result) -> Html:
         el("p", result.description, class_="lede") if result.description else None,
         el(
             "div",
-            el("p", icon(result.verdict), el("strong", word), _expectation(result), class_="word"),
+            el("p", icon(mark), el("strong", word), _expectation(result), class_="word"),
             el("p", reasons[0], class_="reason"),
             more,
             _unfinished(result),
-            class_=f"verdict {palette.mark(result.verdict)}",
+            class_=f"verdict {mark}",
             role="status",
         ),
         _facts(result),
@@ -61,12 +62,9 @@ def _default_reason(result: Result) -> str:
 
 
 def _expectation(result: Result) -> Html | None:
-    if not result.expected:
+    if not result.expectation:
         return None
-    if result.expected == result.verdict:
-        return el("span", "as expected", class_="expected")
-    word = palette.VERDICT_WORDS.get(result.expected, result.expected).lower()
-    return el("span", f"{word} was expected", class_="expected unmet")
+    return el("span", result.expectation, class_="expected unmet" if result.unexpected else "expected")
 
 
 def _unfinished(result: Result) -> Html | None:

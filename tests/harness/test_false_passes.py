@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from brownout.harness import api
+from brownout.harness.errors import UsageError
 from brownout.harness.experiment.loader import load
 from brownout.harness.record.result import GateResult, Result
 from brownout.harness.run.options import Options
@@ -140,3 +141,56 @@ def test_a_look_before_a_step_does_not_delay_it(tmp_path: Path) -> None:
     slow = step("link-slow", at="09:06:14", until="09:06:30", link="*->sydney", latency="300ms", bite="none-expected")
     result = run(tmp_path, stalled, slow)
     assert [round(each.applied_s - each.at_s, 3) for each in result.steps if each.applied_s is not None] == [0, 0]
+
+
+def test_an_experiment_without_a_fault_proves_nothing(tmp_path: Path) -> None:
+    """Objectives that hold while nothing is done to the stack are no pass."""
+    result = run(tmp_path)
+    assert (result.verdict, gate(result, "bite").passed) == ("inconclusive", False)
+    assert "no step of role fault" in result.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "phases", "words"),
+    [
+        (
+            step("link-refuse", at="09:00:05", until="09:00:50", link="client->sydney.host"),
+            None,
+            "no objective is judged while",
+        ),
+        (step("link-refuse", link="client->sydney.host"), ["baseline"], "every fault begins after the phases"),
+    ],
+)
+def test_faults_and_objectives_that_miss_each_other_are_refused(
+    tmp_path: Path, schedule: dict[str, Any], phases: list[str] | None, words: str
+) -> None:
+    """A fault in the warm-up, an objective over the baseline: both passed."""
+    with pytest.raises(UsageError, match=words):
+        run(tmp_path, schedule, slos=[slo(phases=phases, cohorts=["new"])])
+
+
+def test_a_fault_that_asks_for_what_is_there_changes_nothing(tmp_path: Path) -> None:
+    """A pin to the build that runs; a roll-out that it keeps off makes it matter."""
+    pin = step("build-pin", name="pin", region="sydney", build="1.0")
+    result = run(tmp_path, pin)
+    assert result.verdict == "inconclusive"
+    assert "pin changed nothing: sydney ran build 1.0 already" in gate(result, "bite").reason
+    roll_out = step("build-rollout", name="roll-out", at="09:07", role="operation", bite="none-expected", build="2.0")
+    assert run(tmp_path, pin, roll_out).verdict == "pass"
+
+
+def test_a_step_that_should_touch_nothing_and_fails_everything_is_not_as_declared(tmp_path: Path) -> None:
+    """The objective is about others and holds; the cohort that the step was not to touch fails from then on."""
+    south = {**NEW, "name": "other", "region": "melbourne", "machines": ["scaleout-south"]}
+    cut = step("link-refuse", link="client->sydney.host", bite="none-expected")
+    result = run(tmp_path, cut, load={"cohorts": [NEW, south]}, slos=[slo(cohorts=["other"])])
+    assert result.verdict == "inconclusive"
+    assert "f was to have no effect, and new failed 0 % before and 100 %" in gate(result, "bite").reason
+
+
+def test_a_pass_under_a_posture_that_must_fail_is_not_green(tmp_path: Path) -> None:
+    """The verdict stands, the run says what was expected, and its exit code is not that of success."""
+    postures = {"plain": {"description": "as it comes", "expect": "breach"}}
+    result = run(tmp_path, step("zone-kill", region="sydney", zone="z1"), postures=postures)
+    assert (result.verdict, result.exit_code) == ("pass", 1)
+    assert result.expectation == "posture plain was expected to give breach"

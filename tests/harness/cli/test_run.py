@@ -19,6 +19,9 @@ from support.brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually, i
 
 THIN = {"cohorts": [{"name": "callers", "model": "token", "region": "sydney", "rate_per_s": 3, "machines": ["web"]}]}
 NOT_STEADY = {"steady_state": False}
+LOST_ZONE = {"region": "sydney", "zone": "z1"}
+HARMLESS = {"name": "cut", "at": "00:01:02", "until": "00:01:07", "role": "fault", "fault": "zone-kill", "with": LOST_ZONE}
+EXPECTS_PASS = {"plain": {"description": "a zone is lost", "expect": "pass"}}
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +44,7 @@ def files(folder: Path) -> set[str]:
 def verdict_file(work: Path, verdict: str) -> Path:
     """A small experiment that comes to this verdict."""
     if verdict == "pass":
-        return small(work, name="passes", schedule=[])
+        return small(work, name="passes", schedule=[HARMLESS], postures=EXPECTS_PASS)
     if verdict == "inconclusive":
         return small(work, name="thin", schedule=[], load=THIN, gates=NOT_STEADY)
     return small(work, name="breaches")
@@ -69,6 +72,13 @@ def test_exit_codes_with_and_without_an_expectation(work: Path, verdict: str, ex
     result = json.loads(told.stdout)
     assert (result["verdict"], result["exit_code"], told.exit_code) == (verdict, code, code)
     assert result["expected"] == expect
+
+
+def test_a_pass_that_the_posture_does_not_expect_is_said_and_is_not_success(work: Path) -> None:
+    """Without `--expect` the posture's word counts: the verdict stands, and the command does not end with 0."""
+    told = run(small(work, name="passes", schedule=[HARMLESS]))
+    assert told.exit_code == 1
+    assert "Pass (posture plain was expected to give breach)" in told.stdout
 
 
 def test_a_crash_of_ours_is_a_harness_error_and_never_a_breach(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

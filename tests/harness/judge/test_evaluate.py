@@ -81,7 +81,9 @@ def test_an_outage_is_a_breach_with_all_its_parts(breached):
 def test_a_quiet_run_passes(tmp_path):
     """A run whose fault bit and failed no request passes."""
     result = evaluate(folder_of(tmp_path / "run", requests(BASELINE, END), finished_events(whole_life())))
-    assert (result.verdict, result.exit_code) == ("pass", 0)
+    assert (result.verdict, result.posture_expects, result.unexpected) == ("pass", "breach", True)
+    repaired = evaluate(folder_of(tmp_path / "else", requests(BASELINE, END), finished_events(), posture="repaired"))
+    assert repaired.posture_expects == "pass"
     assert result.alerts == {"new-machines": None}
 
 
@@ -250,6 +252,39 @@ def test_canaries_are_told_by_client_machine_and_phase(breached):
 def test_exit_codes(verdict, expected, code):
     """The documented codes, and with an expected verdict 0 for it and 1 for pass or breach instead."""
     assert exit_code(verdict, expected) == code
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected", "posture_expects", "code"),
+    [
+        ("pass", "", "breach", 1),
+        ("pass", "", "inconclusive", 1),
+        ("pass", "pass", "breach", 0),
+        ("breach", "", "breach", 1),
+        ("inconclusive", "", "breach", 3),
+    ],
+)
+def test_a_pass_that_the_posture_does_not_expect_is_not_green(verdict, expected, posture_expects, code):
+    """The posture's verdict stands in for the one that the command does not name; what was found stays as it is."""
+    assert exit_code(verdict, expected, posture_expects) == code
+
+
+def test_what_was_expected_is_said(breached, tmp_path):
+    """Nothing for a pass that is expected by its posture, else who expected what."""
+    assert evaluate(breached).expectation == "as posture broken is expected to give"
+    found = {
+        (posture, expected): evaluate(
+            folder_of(
+                tmp_path / f"{posture}{expected}", outage(), finished_events(whole_life()), posture=posture, expected=expected
+            )
+        )
+        for posture, expected in (("repaired", ""), ("repaired", "breach"), ("broken", "pass"))
+    }
+    assert {key: (result.expectation, result.unexpected) for key, result in found.items()} == {
+        ("repaired", ""): ("posture repaired was expected to give pass", True),
+        ("repaired", "breach"): ("as expected", False),
+        ("broken", "pass"): ("pass was expected", True),
+    }
 
 
 def test_the_header_comes_back_as_it_was_written(tmp_path):

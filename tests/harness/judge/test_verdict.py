@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brownout.harness.experiment.phase_windows import phase_windows
-from brownout.harness.judge import gates
+from brownout.harness.judge import gates, step_gates
 from brownout.harness.judge.gates import LoadRecord
 from brownout.harness.judge.steps import lives, step_results
 from brownout.harness.judge.verdict import PASS_ONLY_GATES, judge_slos, overall
@@ -188,7 +188,7 @@ def test_every_step_must_do_what_the_experiment_says(posture, whats, bites, pass
     """Bitten, or refused where and only where the posture declares it."""
     plan = experiment(schedule=[{**document()["schedule"][0], "bite": bites}])
     results = step_results(plan, history((), [act(FAULT + n, what) for n, what in enumerate(whats)]))
-    assert gates.bite(plan.schedule, plan.postures[posture], results).passed is passed
+    assert step_gates.bite(plan, plan.postures[posture], results).passed is passed
 
 
 def test_a_step_that_was_lost_before_its_revert_did_not_do_as_declared():
@@ -197,7 +197,7 @@ def test_a_step_that_was_lost_before_its_revert_did_not_do_as_declared():
     plan = experiment()
     events = [*whole_life()[:-1], lost, whole_life()[-1]]
     results = step_results(plan, history((), events))
-    found = gates.bite(plan.schedule, plan.postures["broken"], results)
+    found = step_gates.bite(plan, plan.postures["broken"], results)
     assert not found.passed
     assert "last seen in force at" in found.reason
     assert found.reason.endswith("link:a->b does not hold it any more")
@@ -215,7 +215,7 @@ def test_a_skipped_step_is_judged_by_the_one_it_needs(whats, failed_step):
     plan = experiment(schedule=[document()["schedule"][0], failover])
     events = [*(act(FAULT + n, what) for n, what in enumerate(whats)), act(1800, "skipped", "failover")]
     posture = plan.postures["repaired" if "defended" in whats else "broken"]
-    found = gates.bite(plan.schedule, posture, step_results(plan, history((), events)))
+    found = step_gates.bite(plan, posture, step_results(plan, history((), events)))
     assert found.passed is (failed_step is None)
     assert found.passed or found.reason.startswith(failed_step)
 

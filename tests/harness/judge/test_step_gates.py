@@ -1,0 +1,120 @@
+"""Gates on the steps: what a fault must have done for a run to have tested anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from brownout.harness.judge import step_gates
+from brownout.harness.judge.steps import step_results
+from brownout.harness.judge.surprises import surprises
+from support.slo_builders import (
+    BASELINE,
+    END,
+    FAULT,
+    RECOVERY,
+    act,
+    document,
+    experiment,
+    history,
+    outage,
+    requests,
+    whole_life,
+)
+
+ROLL = document()["schedule"][0]
+
+
+def bite(events, found=(), *, phases=None, schedule=None):
+    slo = {**document()["slos"][0], **({"phases": phases} if phases else {})}
+    plan = experiment(slos=[slo], schedule=[ROLL] if schedule is None else schedule)
+    record = history(found, events)
+    steps = step_results(plan, record)
+    return step_gates.bite(plan, plan.postures["broken"], steps, surprises=surprises(plan, record))
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "phases", "passed"),
+    [
+        (FAULT, RECOVERY, None, True),
+        (FAULT - 60, FAULT + 1, None, True),
+        (FAULT - 60, FAULT - 1, None, False),
+        (END + 5, END + 9, None, False),
+        (FAULT, RECOVERY, ["recovery"], False),
+        (FAULT, RECOVERY + 90, ["recovery"], True),
+    ],
+)
+def test_a_fault_is_in_place_while_something_is_judged(start_s, end_s, phases, passed):
+    """Before, after and between the judged phases it touches no figure."""
+    gate = bite(whole_life(start_s, end_s), phases=phases)
+    assert gate.passed is passed
+    assert passed or "no objective is judged over that time" in gate.reason
+
+
+def test_a_fault_that_came_too_late_says_how_late():
+    """It was planned for the fault phase and went in after the end of the load."""
+    assert "2405 s later than planned" in bite(whole_life(END + 5, END + 9)).reason
+
+
+def test_a_schedule_without_a_fault_tests_nothing():
+    """Neither no step at all nor operations alone."""
+    operation = {**ROLL, "role": "operation"}
+    for schedule, events in (([], []), ([operation], whole_life())):
+        gate = bite(events, schedule=schedule)
+        assert not gate.passed
+        assert "no step of role fault" in gate.reason
+
+
+def unchanged(*others):
+    """The life of a step that asked for what was there, on the same carrier as other steps."""
+    life = whole_life()
+    told = [act(FAULT, "intended", unchanged="sydney ran build 1.0 already"), act(FAULT, "applied", carriers=["control:d"])]
+    return [*life[:1], *told, *life[3:], *others]
+
+
+def test_a_fault_that_changes_nothing_tests_nothing():
+    """The state before was the one asked for; unless another step acted on the same carrier meanwhile."""
+    gate = bite(unchanged())
+    assert not gate.passed
+    assert "roll changed nothing: sydney ran build 1.0 already" in gate.reason
+    assert bite(unchanged(act(FAULT + 60, "applied", "roll-out", carriers=["control:d"]))).passed
+    assert not bite(unchanged(act(FAULT + 60, "applied", "other", carriers=["control:e"]))).passed
+    assert not bite(unchanged(act(FAULT - 60, "applied", "earlier", carriers=["control:d"]))).passed
+
+
+def test_a_step_that_was_to_have_no_effect_and_fails_a_cohort_is_not_as_declared():
+    """All of its requests fail from the step on: the gate names the cohort and the figures."""
+    harmless = {**ROLL, "bite": "none-expected"}
+    gate = bite(whole_life(), outage(), schedule=[harmless])
+    assert not gate.passed
+    assert "roll was to have no effect, and new failed 0 % before and 100 % while it was in place" in gate.reason
+    assert bite(whole_life(), requests(BASELINE, END), schedule=[harmless]).passed
+    assert bite(whole_life(), outage(), schedule=[ROLL]).passed
+
+
+def test_a_failure_by_chance_is_no_surprise():
+    """One failure in ten minutes is within what chance explains."""
+    found = [*requests(BASELINE, FAULT), *requests(FAULT, FAULT + 1, False), *requests(FAULT + 1, END)]
+    assert bite(whole_life(), found, schedule=[{**ROLL, "bite": "none-expected"}]).passed
+
+
+def test_a_declared_lack_of_exposure_holds_or_fails_the_gate():
+    """Whoever expects none gets an inconclusive run when somebody met it, and the other way round."""
+    declared = {**ROLL, "exposure": "none-expected", "exposure_reason": "clients do without it"}
+
+    def gate(step, state):
+        plan = experiment(schedule=[step])
+        (result,) = step_results(plan, history((), whole_life()))
+        shown = result.model_copy(update={"exposure": {"state": state}})
+        exposure = type("Exposure", (), {"state": state, "text": "some text"})()
+        return step_gates.exposure(plan.schedule, [shown.model_copy(update={"exposure": exposure})]).passed
+
+    assert [gate(ROLL, state) for state in ("met", "spared", "not-exercised")] == [True, True, False]
+    assert [gate(declared, state) for state in ("met", "spared", "not-exercised")] == [False, False, True]
+
+
+def test_a_record_that_does_not_say_what_a_fault_concerned_is_no_exposure():
+    """A fault that was in place without a recorded reach fails the gate; one that never was does not."""
+    plan = experiment()
+    for events, passed in ((whole_life(), False), ([], True)):
+        results = step_results(plan, history((), events))
+        assert step_gates.exposure(plan.schedule, results).passed is passed
