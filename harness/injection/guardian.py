@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -35,7 +34,7 @@ from typing import Literal
 from brownout.harness.base.files import FileLock
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import BrownoutError
-from brownout.harness.injection.guardian_start import CLAIMS_LOCK, DEFAULT_MAKE, READY_FILE, lock_of, take_guardian_lock
+from brownout.harness.injection.guardian_start import CLAIMS_LOCK, DEFAULT_MAKE, lock_of, take_guardian_lock, write_beat
 from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_file import LedgerError
@@ -54,6 +53,7 @@ from brownout.harness.injection.recovery import (
 
 RETRY_MAX_S = 30.0
 POLL_S = 0.2
+BEAT_S = 1.0
 
 Action = Literal["watch", "take-over", "revert-unowned", "finish", "take-down", "leave"]
 log = logging.getLogger("guardian")
@@ -118,8 +118,9 @@ class Guardian:
         self.ledger, self.stack_id = ledger, stack_id
         self._attach, self._make, self._grace_s = attach, make, grace_s
         self._poll_s = self._wait_s = poll_s
+        self._beat_due_s = 0.0
         stack = ledger.stack(stack_id)
-        self._first_epoch = stack.epoch
+        self._first_epoch, self._folder = stack.epoch, stack.folder
         self._claims: FileLock | None = None if stack.run_owned else lock_of(stack.folder, CLAIMS_LOCK)
 
     def close(self) -> None:
@@ -131,8 +132,19 @@ class Guardian:
         """Returns when `decide` says `leave`."""
         while (action := self._next()) != "leave":
             if action != "watch":
+                write_beat(self._folder, acting=True)
+                self._beat_due_s = 0.0
                 self._wait_s = self._after(done=asyncio.run(self._act(action)))
-            time.sleep(self._wait_s)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Waits for the next round, with a sign of life every second and after each act."""
+        end_s = time.monotonic() + self._wait_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            if time.monotonic() >= self._beat_due_s:
+                write_beat(self._folder, acting=False)
+                self._beat_due_s = time.monotonic() + BEAT_S
+            time.sleep(min(left_s, BEAT_S))
 
     def _after(self, *, done: bool) -> float:
         """Seconds to wait: POLL_S after success, twice the last wait after a failure, at most RETRY_MAX_S."""
@@ -232,8 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     poll_s = min(max(options.lease_ttl_s / 6, 0.02), 1.0) if stack.run_owned else POLL_S
     with Ledger(path) as ledger:
         guardian = Guardian(ledger, stack.id, attach_world, make, poll_s=poll_s, grace_s=options.grace_s)
-        if stack.run_owned:
-            (stack.folder / READY_FILE).write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
+        write_beat(stack.folder, acting=False, first=True)
         guardian.run()
 
 

@@ -2,6 +2,9 @@
 
 A run's guardian is a child of the run, which checks throughout that the guardian lives.
 
+Every guardian writes a sign of life (a `Beat`) at each round, so that one that is frozen is noticed as one that died is. It is
+ended then, and another takes its place.
+
 A standing stack's guardian outlives the command that started it. Two file locks in the stack's folder ensure that there is
 exactly one while faults are open. Both are flock(2) locks, which the kernel releases when the holding process dies.
 
@@ -19,14 +22,18 @@ guardians start at once, the first gets the lock and the others exit.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from brownout.harness.base.files import FileLock
+from brownout.harness.base.files import OWNER_ONLY, FileLock
+from brownout.harness.base.processes import ProcessId, await_true
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.injection.ledger import Ledger
@@ -37,6 +44,8 @@ READY_FILE = "guardian.json"
 LOG_FILE = "guardian.log"
 GUARDIAN_LOCK = "guardian.lock"
 CLAIMS_LOCK = "claims.lock"
+BEAT_PATIENCE_S = 6.0  # several of the longest waits between two rounds, which take a second at most
+ACT_PATIENCE_S = 120.0
 LATE_S = 2.0  # how long a new guardian retries for a lock that a looking command holds for a moment
 READY_TIMEOUT_S = 20.0
 CLAIM_TIMEOUT_S = 10.0
@@ -57,13 +66,31 @@ class GuardianHandle:
     def alive(self) -> bool:
         return self.process.poll() is None
 
+    def problem(self) -> str:
+        """Why this guardian does not watch: it has ended, or has not moved for longer than it may; "" when it does."""
+        code = self.process.poll()
+        if code is not None:
+            return f"the guardian ended ({'signal ' + signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+        beat = read_beat(self.folder)
+        if beat is not None and beat.pid == self.pid and beat.is_late():
+            return f"the guardian has not moved for {beat.age_s():.0f} s"
+        return ""
+
+    def is_ready(self) -> bool:
+        """Whether it watches by now."""
+        return _ready_pid(self.folder) == self.pid
+
+    def kill(self) -> None:
+        """Ends it at once, also when it is stopped."""
+        self.process.kill()
+        self.process.wait()
+
     def wait_ready(self, timeout_s: float = 10.0) -> None:
         """Returns once the guardian watches. Raises WorldError, with its process ended, when it is not ready in time."""
         end_s = time.monotonic() + timeout_s
-        while _ready_pid(self.folder) != self.pid:
+        while not self.is_ready():
             if not self.alive() or time.monotonic() > end_s:
-                self.process.kill()
-                self.process.wait()
+                self.kill()
                 raise WorldError("the guardian did not start", hint=f"see {self.folder / LOG_FILE}")
             time.sleep(0.01)
 
@@ -95,6 +122,44 @@ def start_guardian(
     with (folder / LOG_FILE).open("ab") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     return GuardianHandle(process, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a guardian writes at each round: its process, when (monotonic), and whether it then began to act."""
+
+    pid: int
+    started: str
+    at_s: float
+    acting: bool
+
+    def age_s(self) -> float:
+        return time.monotonic() - self.at_s
+
+    def is_late(self) -> bool:
+        """Whether it is older than a guardian that runs lets it become; undoing faults may take a while."""
+        return self.age_s() > (ACT_PATIENCE_S if self.acting else BEAT_PATIENCE_S)
+
+
+def write_beat(folder: Path, *, acting: bool, first: bool = False) -> None:
+    """Says that this process guards the stack in `folder`; a folder that cannot be written to is no reason to stop guarding.
+
+    Only the `first` makes the file: the stack's folder is removed under a guardian that is about to leave.
+    """
+    me = ProcessId.me()
+    beat = json.dumps(asdict(Beat(me.pid, me.started, time.monotonic(), acting)))
+    with suppress(OSError):
+        descriptor = os.open(folder / READY_FILE, os.O_WRONLY | os.O_TRUNC | (os.O_CREAT if first else 0), OWNER_ONLY)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(beat)
+
+
+def read_beat(folder: Path) -> Beat | None:
+    """The guardian's last sign of life; None when it gave none, as those of earlier versions, or is giving one just now."""
+    try:
+        return Beat(**json.loads((folder / READY_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _ready_pid(folder: Path) -> int:
@@ -134,9 +199,22 @@ class GuardianClaim:
 
 
 def is_watched(folder: Path) -> bool:
-    """Whether a guardian watches the standing stack in `folder`; raises StackGone."""
+    """Whether a guardian watches the standing stack in `folder`; raises StackGone. One that has stopped moving does not."""
     with lock_of(folder, GUARDIAN_LOCK) as lock:
-        return not lock.take(shared=True)
+        if lock.take(shared=True):
+            return False
+    beat = read_beat(folder)
+    return beat is None or not beat.is_late()
+
+
+def _end_frozen_guardian(folder: Path) -> None:
+    """Ends a guardian that holds its lock and has stopped moving, so that another can take its place."""
+    beat = read_beat(folder)
+    if beat is None or not beat.is_late():
+        return
+    frozen = ProcessId(beat.pid, beat.started)
+    frozen.kill()
+    await_true(lambda: not frozen.alive(), LATE_S)
 
 
 def take_guardian_lock(folder: Path) -> FileLock | None:
@@ -161,6 +239,7 @@ def ensure_guardian(stack: StackRecord, ledger: Path, *, make: str = DEFAULT_MAK
     """
     if is_watched(stack.folder):
         return
+    _end_frozen_guardian(stack.folder)
     log_file = stack.folder / LOG_FILE
     with log_file.open("ab") as output:
         try:

@@ -26,7 +26,7 @@ from brownout.harness.fault import Fault
 from brownout.harness.injection import notices
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
-from brownout.harness.injection.looks import look
+from brownout.harness.injection.looks import look, others_in_place
 from brownout.harness.world import Carrier, World
 
 CARRIER_LOOKS, EFFECT_LOOKS = 16, 4  # in one hold, evenly spread; one more of the effect right before the revert
@@ -202,7 +202,7 @@ class HoldWatch:
 
     def _doubt(self, held: _Held, what: Literal["carriers", "effect"], evidence: str, seen_s: float) -> None:
         """Notes a look that found nothing; the second in a row means that the fault is lost."""
-        if what == "carriers" and self._others(held.record) and self._beside(held.record) != held.beside:
+        if what == "carriers" and others_in_place(self.ledger, held.record) and self._beside(held.record) != held.beside:
             return  # another fault of ours may be the reason
         if held.doubts:
             self._lose(held, evidence, seen_s)
@@ -220,10 +220,6 @@ class HoldWatch:
         when = "an unknown time" if undone is None else f"{time.strftime('%H:%M:%S', time.gmtime(undone))} UTC"
         return f"another process reverted it at {when} (now {steps[-1][0]})"
 
-    def _others(self, record: FaultRecord) -> tuple[FaultRecord, ...]:
-        """The other faults of the stack that may hold a carrier."""
-        return tuple(row for row in self.ledger.open_faults(self.stack_id) if row.id != record.id and row.in_place)
-
     def _beside(self, record: FaultRecord) -> Beside:
         """Every other fault of the stack and whether it is in place: the same again only when none has come or gone."""
         rows = self.ledger.faults(self.stack_id)
@@ -231,7 +227,7 @@ class HoldWatch:
 
     def _away(self, held: _Held) -> frozenset[str]:
         """The nodes that other faults of ours hold."""
-        carriers = (carrier for row in self._others(held.record) for carrier in row.carriers)
+        carriers = (carrier for row in others_in_place(self.ledger, held.record) for carrier in row.carriers)
         return frozenset(carrier.name for carrier in carriers if carrier.kind == "node")
 
 

@@ -16,11 +16,13 @@ Undo never depends on a fault's code: the ledger lists the carriers, and what a 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from brownout.harness.base.permission import Check, permitted_by
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import Defended, WorldError
 from brownout.harness.fault import Fault, Observation
@@ -29,8 +31,9 @@ from brownout.harness.injection.hold_watch import HoldWatch
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
-from brownout.harness.injection.looks import Before, holds_on, look, look_before, looked_bitten_before, moments
-from brownout.harness.world import World
+from brownout.harness.injection.looks import Before, holds_on, look, look_before, looked_bitten_before, moments, others_in_place
+from brownout.harness.injection.outcomes import Applied, Reverted
+from brownout.harness.world import Carrier, World
 
 PATIENCE_S = 8.0
 IMPATIENCE_S = 0.3
@@ -39,41 +42,6 @@ LONGEST_HOLD_S = 6 * 3600.0
 RELEASE_TRIES = 3
 
 Make = Callable[[str, Mapping[str, Any]], Fault]
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """How an apply ended. `applied` means in place without a proven bite (yet), `evidence` says why.
-
-    `began_s`, `applied_s` and `bitten_s` are emulated times: just before the apply, just after it, and of the look that proved
-    the bite. `took_s` is network time from `began_s` to `bitten_s`, `look_s` the emulated time that the last look took.
-    `foreign` lists other programs' holds as `carrier: id`.
-    """
-
-    fault_id: str
-    step: str
-    state: Literal["bitten", "applied", "defended"]
-    evidence: str
-    began_s: float
-    applied_s: float | None = None
-    bitten_s: float | None = None
-    foreign: tuple[str, ...] = ()
-    took_s: float | None = None
-    look_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reverted:
-    """How an undo ended: `healed`, `defended` (nothing was held), `reverted` (released, look undecided) or `stuck`.
-
-    `took_s` is network time from just before the release to the look that proved the heal.
-    """
-
-    fault_id: str
-    step: str
-    state: State
-    evidence: str
-    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +56,8 @@ class LifeCycle:
     """Applies and reverts faults of one stack, in the epoch that the stack has at construction.
 
     `tell` gets a notice of everything that happens. `make` rebuilds faults that an earlier process applied. `holder` is the
-    process that owns the faults applied here; None when that is the stack's owner.
+    process that owns the faults applied here; None when that is the stack's owner. `permission` is asked before each single
+    change of an apply, in whichever thread makes it, and raises Fenced once this process may not change anything more.
     """
 
     def __init__(
@@ -100,11 +69,12 @@ class LifeCycle:
         *,
         make: Make | None = None,
         holder: ProcessId | None = None,
+        permission: Check = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.world, self.ledger, self.stack_id = world, ledger, stack_id
         self.epoch = ledger.stack(stack_id).epoch
-        self._tell, self._make, self._holder, self._monotonic = tell, make, holder, monotonic
+        self._tell, self._make, self._holder, self._monotonic, self._permission = tell, make, holder, monotonic, permission
         self._faults: dict[str, Fault] = {}
         self.watch = HoldWatch(world, ledger, stack_id, tell)
 
@@ -168,7 +138,8 @@ class LifeCycle:
         try:
             self.ledger.check(self.stack_id, self.epoch)  # again: the intent's fsync may have taken long
             began_s = self.world.now()
-            await fault.apply(self.world, record.id)
+            with permitted_by(self._permission_for(record)):
+                await fault.apply(self.world, record.id)
             try:
                 # Refused when a guardian reverted the fault meanwhile. What this apply placed after that is undone below.
                 self.ledger.advance(record.id, "applied")
@@ -184,6 +155,19 @@ class LifeCycle:
         applied_s = self.world.now()
         self._tell(notices.InPlace(record, fault.settles_s(self.world.spec) / self.world.rate))
         return Applied(record.id, record.step, "applied", "no look was taken yet", began_s, applied_s, foreign=foreign)
+
+    def _permission_for(self, record: FaultRecord) -> Check:
+        """What each change of this fault's apply asks before it is made; raises Fenced."""
+        owner = threading.get_ident()
+
+        def check() -> None:
+            self._permission()
+            if self._monotonic() > record.deadline_s:
+                raise Fenced(f"the deadline of {record.id} passed while it was being applied; was this process paused?")
+            if threading.get_ident() == owner:  # the ledger's connection belongs to the thread that made it
+                self.ledger.check(self.stack_id, self.epoch)
+
+        return check
 
     async def await_bite(
         self, record: FaultRecord, fault: Fault, applied: Applied, *, patience_s: float = PATIENCE_S
@@ -249,7 +233,7 @@ class LifeCycle:
                 ended[record.id] = await self.revert(record.id)
         # Second pass. It includes `reverted` faults outside of `only`: their heal may have waited for what was just undone.
         for record in reversed(self.ledger.open_faults(self.stack_id)):
-            if record.id in ended or (record.state == "reverted" and not self._others_in_place(record)):
+            if record.id in ended or (record.state == "reverted" and not others_in_place(self.ledger, record)):
                 ended[record.id] = await self._second_chance(record)
         return tuple(ended.values())
 
@@ -310,7 +294,8 @@ class LifeCycle:
                 if record.id in await holds_on(self.world, carrier):
                     await self.world.release(carrier, record.id)
             except WorldError as error:
-                problems.append(f"{carrier}: {error.message}")
+                if not self.world.ended(carrier):  # else its holds ended with what carried them
+                    problems.append(f"{carrier}: {error.message}")
         return "; ".join(problems)
 
     async def _confirm(self, record: FaultRecord, fault: Fault | None, began_s: float | None = None) -> Reverted:
@@ -319,7 +304,7 @@ class LifeCycle:
         `began_s` is when the release began (emulated), None when no time is to be measured because other faults came between.
         """
         # With other faults in place the look is often undecidable: do not hold their undo up with a long wait.
-        patience_s = IMPATIENCE_S if self._others_in_place(record) else PATIENCE_S
+        patience_s = IMPATIENCE_S if others_in_place(self.ledger, record) else PATIENCE_S
         found = await self._heal_look(record, fault)
         for at_s in moments(self.world, fault, patience_s):
             if found.state == "healed":
@@ -340,8 +325,12 @@ class LifeCycle:
         """
         try:
             readings = {str(carrier): await self.world.read(carrier) for carrier in record.carriers}
-        except WorldError as error:  # another fault, such as a killed node, may be the reason
-            return _Look("later" if self._others_in_place(record) else "not-yet", error.message)
+        except WorldError as error:
+            ended = next(filter(None, map(self.world.ended, record.carriers)), "")
+            if ended:
+                return _Look("healed", f"nothing is held any more: {ended}")
+            # Another fault, such as a killed node, may be the reason.
+            return _Look("later" if others_in_place(self.ledger, record) else "not-yet", error.message)
         residue = [carrier for carrier, reading in readings.items() if record.id in reading["holds"]]
         if residue:
             return _Look("not-yet", f"still held on {', '.join(residue)}")
@@ -351,19 +340,18 @@ class LifeCycle:
         seen = await look(self.world, fault)
         if seen.state == "absent":
             return _Look("healed", seen.evidence)
+        # Where every link ended, each look sees what a fault would show, and always will.
+        ended = self.world.ended(Carrier("link", str(self.world.spec.links()[0])))
+        if ended:
+            return _Look("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")
         # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
-        if self._others_in_place(record):
+        if others_in_place(self.ledger, record):
             return _Look("later", f"released, while other faults are in place: {seen.evidence}")
         # Another program may cause it. That is outside of this ledger and never ends by waiting.
         foreign = self._foreign(readings)
         if foreign:
             return _Look("healed", f"released; held by others and left alone: {', '.join(foreign)}")
         return _Look("not-yet", f"released, yet its effect stays: {seen.evidence}")
-
-    def _others_in_place(self, record: FaultRecord) -> bool:
-        """Whether another fault of the stack may hold a carrier."""
-        rows = self.ledger.open_faults(self.stack_id)
-        return any(row.id != record.id and row.in_place for row in rows)
 
     def _move(self, record: FaultRecord, to: State, evidence: str = "") -> Reverted:
         now = self.ledger.advance(record.id, to, evidence=evidence)

@@ -11,6 +11,7 @@ from typing import Any
 
 from brownout.harness.errors import WorldError
 from brownout.harness.fault import Fault, Observation
+from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.world import Carrier, World
 
@@ -46,6 +47,11 @@ async def holds_on(world: World, carrier: Carrier) -> Mapping[str, Any]:
     """The carrier's holds by fault id; raises WorldError."""
     holds: Mapping[str, Any] = (await world.read(carrier))["holds"]
     return holds
+
+
+def others_in_place(ledger: Ledger, record: FaultRecord) -> tuple[FaultRecord, ...]:
+    """The other faults of the stack that may hold a carrier."""
+    return tuple(row for row in ledger.open_faults(record.stack) if row.id != record.id and row.in_place)
 
 
 def looked_bitten_before(record: FaultRecord) -> bool:

@@ -26,8 +26,9 @@ from brownout.harness.errors import LeftUnsafe, StackGone, UsageError, WorldErro
 from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import CLOSED, FaultRecord, StackRecord
-from brownout.harness.injection.lifecycle import LifeCycle, Make, Reverted
+from brownout.harness.injection.lifecycle import LifeCycle, Make
 from brownout.harness.injection.notices import ActFailed, BiteMissing, BiteSeen, Notice, Tell, UndoStep
+from brownout.harness.injection.outcomes import Reverted
 from brownout.harness.world import LiveWorld, World
 from brownout.harness.worlds.catalog import live_world
 

@@ -26,8 +26,9 @@ from brownout.harness.injection.guardian_start import GuardianClaim, ensure_guar
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
-from brownout.harness.injection.lifecycle import PATIENCE_S, Applied, LifeCycle, Reverted
+from brownout.harness.injection.lifecycle import PATIENCE_S, LifeCycle
 from brownout.harness.injection.notices import Notice
+from brownout.harness.injection.outcomes import Applied, Reverted
 from brownout.harness.injection.recovery import attach_world
 from brownout.harness.world import World
 from brownout.harness.worlds.catalog import check_able

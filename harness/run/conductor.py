@@ -23,6 +23,8 @@ from brownout.harness.world import Carrier, LoadHandle, World
 from brownout.harness.worlds.control_plane import user_token
 from brownout.identity.core.messages import Request
 
+PROTECTED = "had the run been killed at any moment, its faults would have been reverted"
+WHOLE_S = 1.0  # network time between looks whether the stack is still there
 READY_LOOKS, READY_WAIT_S = 100, 0.05  # network time
 LOOK_AHEAD_S = 3.0  # network time: a look before a step begins so long before it, and delays it only if it takes longer
 
@@ -58,6 +60,14 @@ class RunHooks:
         """Why a kill during the run could have left faults behind; "" when it could not."""
         return ""
 
+    def protected_how(self) -> str:
+        """What is said of the protection of a run that was protected throughout."""
+        return PROTECTED
+
+    def disturbed(self) -> str:
+        """What the machine did to the run that makes its figures doubtful, such as sleeping; "" for nothing."""
+        return ""
+
 
 NO_HOOKS = RunHooks()
 
@@ -74,6 +84,7 @@ class Conductor:
     state: RunState = field(default_factory=RunState)
     _faults: dict[str, str] = field(default_factory=dict)  # ids of the faults in force, by step
     _before: dict[str, Before] = field(default_factory=dict)  # what was seen ahead of a step that is not due yet
+    _whole_until_s: float = 0.0  # emulated time up to which the stack is taken to be there
 
     # the whole
 
@@ -113,11 +124,17 @@ class Conductor:
                 self.journal.event("load", "problem", detail={"text": problem})
             await self.hooks.load_stopped()
         finally:
-            problem = self.hooks.unprotected()  # asked before the reverts: up to here a kill would have needed the guardian
-            reason = problem or "had the run been killed at any moment, its faults would have been reverted"
-            self.journal.gate("protection", passed=not problem, reason=reason, severity="harness-error")
+            self._record_protection()
             await self.lifecycle.revert_all()
             await self._count_nodes()
+
+    def _record_protection(self) -> None:
+        """Records what only the session knows. Before the reverts: up to here a kill would have needed the guardian."""
+        problem, disturbed = self.hooks.unprotected(), self.hooks.disturbed()
+        reason = problem or self.hooks.protected_how()
+        self.journal.gate("protection", passed=not problem, reason=reason, severity="harness-error")
+        if disturbed:
+            self.journal.gate("undisturbed", passed=False, reason=disturbed)
 
     async def _count_nodes(self) -> None:
         """Records the gate `stack-whole`: no node or link was lost except by faults, whose effect such a loss would imitate."""
@@ -230,12 +247,25 @@ class Conductor:
         """Waits until `at_s`, or until the run is to stop, in pieces of `tick_s`; looks at the faults in force meanwhile."""
         watch = self.lifecycle.watch
         while self.world.now() < at_s and not self.state.stop_requested:
+            self._require_whole()
             tick_s = self.hooks.tick_s
             wake_s = min(at_s, watch.next_s())
             await self.world.sleep_until(wake_s if tick_s is None else min(wake_s, self.world.now() + tick_s))
             await watch.look_due(before_s=at_s)
             self._show_lost()
             self.hooks.tick()
+
+    def _require_whole(self) -> None:
+        """Raises WorldError when the run cannot go on: its protection is gone, or what carries its stack."""
+        if problem := self.hooks.unprotected():
+            raise WorldError(f"the run was ended: {problem}", hint="start it again")
+        if self.world.now() < self._whole_until_s:
+            return
+        self._whole_until_s = self.world.now() + WHOLE_S * self.world.rate
+        # One link stands for all: in every world one program carries all links.
+        ended = self.world.ended(Carrier("link", str(self.world.spec.links()[0])))
+        if ended:
+            raise WorldError(f"the run was ended: {ended}", hint="start it again with no other program on the stack")
 
     def _show_lost(self) -> None:
         """Takes the faults that were just found to be lost off the progress view."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from brownout.harness.base.interrupts import interruptible
 from brownout.harness.base.keyed_random import keyed_random
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
 from brownout.harness.experiment import plugins
-from brownout.harness.injection.guardian_start import GuardianHandle, start_guardian
+from brownout.harness.injection.guardian_keeper import GuardianKeeper
+from brownout.harness.injection.guardian_start import start_guardian
 from brownout.harness.injection.lease import Lease, LeaseRenewer
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
@@ -26,7 +27,7 @@ from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.canaries import Canaries
 from brownout.harness.record.history import Recorder
 from brownout.harness.record.progress import ProgressSink
-from brownout.harness.run.conductor import Conductor, RunHooks, RunState
+from brownout.harness.run.conductor import PROTECTED, Conductor, RunHooks, RunState
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
@@ -70,7 +71,7 @@ class _LiveSession:
         self.ledger = Ledger(ledger_path())
         self.recorder = Recorder(folder)
         self._lease = LeaseRenewer(Lease(stack_dir(self.stack_id), LEASE_TTL_S))
-        self._guardian: GuardianHandle | None = None
+        self._guardian = GuardianKeeper(lambda: start_guardian(self.stack_id, LEASE_TTL_S))
 
     @contextmanager
     def protected(self) -> Iterator[float]:
@@ -80,8 +81,7 @@ class _LiveSession:
         try:
             with self._lease:
                 started_s = time.monotonic()
-                self._guardian = start_guardian(self.stack_id, LEASE_TTL_S)
-                self._guardian.wait_ready()
+                self._guardian.start()
                 yield time.monotonic() - started_s
         finally:
             self._end()
@@ -100,11 +100,13 @@ class _LiveSession:
     async def conduct(self, world: LiveWorld) -> None:
         """Carries the run out in `world`, listening for interrupts meanwhile."""
         journal = Journal(self.run, self.recorder, world.now)
-        lifecycle = LifeCycle(world, self.ledger, self.stack_id, journal.notice, make=plugins.fault)
+        lifecycle = LifeCycle(
+            world, self.ledger, self.stack_id, journal.notice, make=plugins.fault, permission=self._lease.check
+        )
         view = ProgressView(self.run, world, self.state, self.sink, self.folder)
         roles = {resolved.step.name: resolved.step.role for resolved in self.run.steps}
         bands = BandsFile(self.folder, LedgerBands(self.ledger, self.stack_id, roles))
-        hooks = _LiveHooks(self.run, world, journal, view, bands, self._unprotected)
+        hooks = _LiveHooks(self.run, world, journal, view, bands, self)
         loop = asyncio.get_running_loop()
         farewell = "left at once; a guardian reverts what is open and takes the stack down"
         with interruptible(loop, first=self._end_early, farewell=farewell, again=self._hand_over):
@@ -113,13 +115,27 @@ class _LiveSession:
             finally:
                 bands.remove()
 
-    def _unprotected(self) -> str:
-        """Why a kill could have left faults behind; "" when the guardian watches and the lease is renewed."""
-        if self._guardian is None or not self._guardian.alive():
-            return "the guardian died during the run"
-        if self._lease.problem:
-            return f"the lease could not be kept: {self._lease.problem}"
-        return ""
+    def unprotected(self) -> str:
+        """Why a kill could have left faults behind; "" when a guardian watches and the lease is renewed."""
+        if self._lease.is_lost():
+            return "; ".join((self._lease.lost, *self._undone_by_guardian()))
+        return self._lease.problem or self._guardian.problem()
+
+    def _undone_by_guardian(self) -> Iterator[str]:
+        """What another process has reverted by now, and when."""
+        for fault in self.ledger.faults(self.stack_id):
+            for state, wall_s, _ in self.ledger.transitions(fault.id):
+                if state == "reverting":
+                    yield f"{fault.step} was reverted at {time.strftime('%H:%M:%S', time.gmtime(wall_s))} UTC"
+                    break
+
+    def protected_how(self) -> str:
+        """What is said of the protection of a run that was protected throughout."""
+        return "; ".join((PROTECTED, *self._guardian.replaced))
+
+    def disturbed(self) -> str:
+        """When the machine slept during the run."""
+        return "; ".join(self._lease.slept)
 
     def _hand_over(self) -> None:
         """Starts a guardian that does not wait for the lease to lapse."""
@@ -131,8 +147,7 @@ class _LiveSession:
 
     def _end(self) -> None:
         try:
-            if self._guardian is not None:
-                self._guardian.wait()  # the lease is released by now: the guardian reverts what is still open, and exits
+            self._guardian.wait()  # the lease is released by now: the guardian reverts what is still open, and exits
         finally:
             down = self.world is None or not self.world.alive()
             if down:
@@ -155,11 +170,11 @@ class _LiveHooks(RunHooks):
         journal: Journal,
         view: ProgressView,
         bands: BandsFile,
-        unprotected: Callable[[], str],
+        session: _LiveSession,
     ) -> None:
         self.tick_s = TICK_REAL_S * world.rate
         self._options, self._world, self._journal = run.options, world, journal
-        self._view, self._bands, self._unprotected = view, bands, unprotected
+        self._view, self._bands, self._session = view, bands, session
         self._canaries = Canaries()
 
     def tick(self) -> None:
@@ -185,7 +200,13 @@ class _LiveHooks(RunHooks):
             self._journal.event("canary", "problem", detail={"text": problem})
 
     def unprotected(self) -> str:
-        return self._unprotected()
+        return self._session.unprotected()
+
+    def protected_how(self) -> str:
+        return self._session.protected_how()
+
+    def disturbed(self) -> str:
+        return self._session.disturbed()
 
 
 def _canary_machines(plan: LoadPlan, world: LiveWorld) -> tuple[str, str, str] | None:

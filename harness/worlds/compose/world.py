@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.world import Endpoints, Inside, ProbeResult
+from brownout.harness.world import Carrier, Endpoints, Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 from brownout.harness.worlds.compose import stack as compose_stack
 from brownout.harness.worlds.compose.engine import DockerEngine
@@ -98,6 +98,18 @@ class ComposeWorld(SocketWorld):
             return False
         found = self._docker().containers.find(self._stack.stack, TOXIPROXY)
         return found is not None and found.running
+
+    def ended(self, carrier: Carrier) -> str:
+        """The stack's Toxiproxy ended, which keeps the holds of links; a node's are in a file and stay."""
+        if self._stack is None:
+            return "the stack was taken down"
+        try:
+            found = self._docker().containers.find(self._stack.stack, TOXIPROXY)
+        except WorldError:
+            return ""  # an engine that does not answer says nothing
+        if carrier.kind == "link" and (found is None or not found.running):
+            return "the stack's Toxiproxy has ended, and every link with it"
+        return ""
 
     async def _await_started(self) -> None:
         for node in self.spec.nodes():

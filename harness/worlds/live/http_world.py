@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
+from brownout.harness.base.permission import require_permission
 from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.load import driver
@@ -30,6 +31,7 @@ from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
 
 T = TypeVar("T")
+E = TypeVar("E", LinkEffect, NodeEffect)
 CONTROL_TIMEOUT_S = 10.0
 READY_INTERVAL_S = 0.01
 HEALTH = Request("GET", "/healthz")
@@ -122,11 +124,14 @@ class SocketWorld(ABC):
         return bool(((await self.control(node, HEALTH)).body or {}).get("ready"))
 
     async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:
+        require_permission()
         match carrier.kind, effect:
             case "link", LinkEffect():
-                return await asyncio.to_thread(self.link_holds().hold, self.known_link(carrier.name), fault_id, effect)
+                link = self.known_link(carrier.name)
+                return await asyncio.to_thread(_permitted, self.link_holds().hold, link, fault_id, effect)
             case "node", NodeEffect():
-                return await asyncio.to_thread(self.node_holds().hold, self.known_node(carrier.name), fault_id, effect)
+                node = self.known_node(carrier.name)
+                return await asyncio.to_thread(_permitted, self.node_holds().hold, node, fault_id, effect)
             case "control", SwitchThrow():
                 return await hold_switch(self, self.known_node(carrier.name), fault_id, effect)
             case _:
@@ -146,6 +151,10 @@ class SocketWorld(ABC):
         if carrier.kind == "link":
             return await asyncio.to_thread(self.link_holds().read, self.known_link(carrier.name))
         return await asyncio.to_thread(self.node_holds().read, self.known_node(carrier.name))
+
+    @abstractmethod
+    def ended(self, carrier: Carrier) -> str:
+        """Why nothing is held on the carrier any more, "" while what keeps its holds runs; looked up on this machine."""
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         ended = asyncio.gather(*calls, return_exceptions=True)
@@ -224,3 +233,9 @@ class SocketWorld(ABC):
         except httpx.TransportError:
             raise CallFailed("reset", base_url) from None
         return wire.response_from(answer.status_code, answer.headers.raw, answer.content)
+
+
+def _permitted(hold: Callable[[str, str, E], Mapping[str, Any]], name: str, fault_id: str, effect: E) -> Mapping[str, Any]:
+    """`hold`, if it is still permitted when its thread gets to it: threads of one apply wait for each other."""
+    require_permission()
+    return hold(name, fault_id, effect)

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.world import Endpoints, ProbeResult
+from brownout.harness.world import Carrier, Endpoints, ProbeResult
 from brownout.harness.worlds.catalog import PROCESSES, WORLDS
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.probe import probe_address
@@ -83,6 +83,16 @@ class ProcessesWorld(SocketWorld):
     def alive(self) -> bool:
         """True while the parent of the stack's processes runs."""
         return self._stack is not None and self._stack.daemon.alive()
+
+    def ended(self, carrier: Carrier) -> str:
+        """The stack's parent ended, and all its processes with it; or Toxiproxy, which keeps the holds of links."""
+        if self._stack is None:
+            return "the stack was taken down"
+        if not self._stack.daemon.alive():
+            return f"the stack's parent process ({self._stack.daemon.pid}) has ended, and every process of the stack with it"
+        if carrier.kind == "link" and not all(sidecar.alive() for sidecar in self._stack.sidecars):
+            return f"the stack's Toxiproxy ({self._stack.sidecars[0].pid}) has ended, and every link with it"
+        return ""
 
     def _bring_up(self) -> None:
         up = bring_up(self.spec, self.folder, epoch_s=self._epoch_s, rate=self.rate, binary=self._binary)

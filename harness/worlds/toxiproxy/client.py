@@ -8,6 +8,9 @@ Two processes may change one proxy at once (a runner and the guardian). A file l
 is short, because a runner that was paused in the middle of a change must not keep a guardian from reverting. As the lock may
 be missing, each change also repeats "read, compute the effects, write" until a read shows that markers and effects agree.
 
+Each change that puts an effect on asks for permission right before (base/permission.py): of a process that was paused in an
+apply, nothing arrives after its guardian has reverted it.
+
 Toxics with other names, and a proxy disabled without a `refuse` marker, are foreign: reported, never touched.
 How the server and its Python client behave: docs/reference/toxiproxy.md.
 
@@ -34,6 +37,7 @@ import toxiproxy
 import toxiproxy.api
 
 from brownout.harness.base.files import FileLock
+from brownout.harness.base.permission import require_permission
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.effects import LinkEffect, is_refused
 from brownout.harness.errors import WorldError
@@ -305,6 +309,7 @@ class Toxiproxy:
                 return seen
             self._change(name, seen.toxics, wanted)
             if enabled != seen.enabled:
+                require_permission()
                 _handle(name).enable() if enabled else _handle(name).disable()
         raise ToxiproxyError(f"link {name} did not reach the state of its holds in {_CONVERGE_ATTEMPTS} attempts")
 
@@ -314,6 +319,7 @@ class Toxiproxy:
             if toxic not in present:
                 _add(name, toxic, asked)
             elif present[toxic] != asked:
+                require_permission()
                 path = f"/proxies/{quote(name, safe='')}/toxics/{quote(toxic, safe='')}"
                 _calls.patch(self.api_url + path, json={"attributes": dict(asked.attributes)})
         # Toxiproxy runs toxics in the order of their creation. A stall that was there before a reset swallows the bytes that
@@ -330,6 +336,7 @@ def _handle(name: str) -> Any:
 
 def _add(name: str, toxic: str, asked: Toxic) -> None:
     attributes = dict(asked.attributes)
+    require_permission()
     try:
         _handle(name).add_toxic(name=toxic, type=asked.type, stream=asked.stream, attributes=attributes)
     except ToxiproxyError as failed:

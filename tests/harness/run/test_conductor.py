@@ -139,6 +139,7 @@ class Watching(RunHooks):
     def __init__(self, state: RunState, *, tick_s: float | None = None, stop_after: int = 0, problem: str = "") -> None:
         self.tick_s, self.calls, self.ticks = tick_s, list[str](), 0
         self._state, self._stop_after, self._problem = state, stop_after, problem
+        self.sleep = ""
 
     def tick(self) -> None:
         self.ticks += 1
@@ -156,22 +157,55 @@ class Watching(RunHooks):
         self.calls.append("asked for protection")
         return self._problem
 
+    def disturbed(self) -> str:
+        return self.sleep
+
 
 def test_hooks_are_called_around_the_load_and_while_the_run_waits(tmp_path: Path) -> None:
     """What runs beside the load starts after it and stops after it; progress is shown once in `tick_s`."""
     state = RunState()
     hooks = Watching(state, tick_s=60.0)
     Bench(day(schedule=[]), tmp_path, hooks, state).conduct()
-    assert hooks.calls == ["load started", "load stopped", "asked for protection"]
+    assert [*dict.fromkeys(hooks.calls)] == ["load started", "asked for protection", "load stopped"]
+    assert hooks.calls[-2:] == ["load stopped", "asked for protection"]
     assert 170 <= hooks.ticks <= 190  # three hours, one tick a minute and one more at each phase
 
 
-def test_a_run_that_could_not_have_been_healed_is_a_harness_error(tmp_path: Path) -> None:
-    """What the world's session says of its guardian and lease becomes a gate."""
+def test_a_run_that_could_not_be_healed_ends_at_once(tmp_path: Path) -> None:
+    """What the world's session says of its guardian and lease ends the run before the next step, and becomes a gate."""
     state = RunState()
-    events = Bench(day(), tmp_path, Watching(state, problem="the guardian died"), state).conduct()
+    bench = Bench(day(), tmp_path, Watching(state, problem="the guardian died"), state)
+    with pytest.raises(WorldError, match="the run was ended: the guardian died"):
+        bench.conduct()
+    events = bench.events()
+    assert told(events, "act") == []
     (gate,) = [event for event in events if event.what == "protection"]
     assert gate.detail == {"passed": False, "reason": "the guardian died", "severity": "harness-error"}
+
+
+def test_a_stack_that_died_ends_the_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What died is the run's reason, within a second and not at the end of the schedule; nothing is left unsafe."""
+    monkeypatch.setattr(
+        SimulationWorld, "ended", lambda world, carrier: "Toxiproxy has ended" if world.now() % 86400 > 4000 else ""
+    )
+    bench = Bench(day(), tmp_path, Watching(RunState(), tick_s=1.0))
+    with pytest.raises(WorldError, match="Toxiproxy has ended"):
+        bench.conduct()
+    events = bench.events()
+    (aborted,) = [event for event in events if event.what == "aborted"]
+    assert "Toxiproxy has ended" in aborted.detail["reason"]
+    assert "healed held" in told(events, "act")
+    assert events[-1].at_s - bench.experiment.timeline.epoch_s() < 4030
+
+
+def test_a_machine_that_slept_makes_a_run_inconclusive(tmp_path: Path) -> None:
+    """The gate is there only where something was amiss."""
+    state = RunState()
+    hooks = Watching(state)
+    hooks.sleep = "the machine slept for 30 s"
+    events = Bench(day(), tmp_path, hooks, state).conduct()
+    (gate,) = [event for event in events if event.what == "undisturbed"]
+    assert gate.detail == {"passed": False, "reason": "the machine slept for 30 s", "severity": "inconclusive"}
 
 
 def test_a_run_that_is_stopped_reverts_everything(tmp_path: Path) -> None:
