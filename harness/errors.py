@@ -54,6 +54,10 @@ class StackGone(WorldError):
     """The stack to attach to no longer runs; its holds ended with it."""
 
 
+class CarrierGone(WorldError):
+    """What kept the holds of a carrier has ended, as a dead proxy has, and the holds with it."""
+
+
 class LeftUnsafe(BrownoutError):
     """A fault could not be reverted."""
 

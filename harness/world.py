@@ -123,10 +123,6 @@ class World(Protocol):
         """The carrier as it is: at least `{"holds": {fault_id: the effect's JSON}}`; raises WorldError."""
         ...
 
-    def ended(self, carrier: Carrier) -> str:
-        """Why nothing is held on the carrier any more: what kept its holds has ended, as a dead proxy has; "" while it runs."""
-        ...
-
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         """Runs calls of this world, at once where it can, and returns their results in order.
 

@@ -15,18 +15,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-Check = Callable[[], None]
+Permit = Callable[[], None]
 
 
 def _always() -> None:
     """Nothing is checked outside of an apply."""
 
 
-_check: ContextVar[Check] = ContextVar("permission", default=_always)
+_check: ContextVar[Permit] = ContextVar("permission", default=_always)
 
 
 @contextmanager
-def permitted_by(check: Check) -> Iterator[None]:
+def permitted_by(check: Permit) -> Iterator[None]:
     """Within the block, and in threads that it starts through asyncio, each change asks `check`, which raises to refuse."""
     before = _check.set(check)
     try:

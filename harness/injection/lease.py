@@ -160,7 +160,7 @@ def asleep_s() -> float:
     """Seconds that this machine has slept since it started, 0 where the system does not say."""
     if not hasattr(time, "CLOCK_BOOTTIME"):
         return 0.0
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC))
 
 
 def _clock(wall_s: float) -> str:

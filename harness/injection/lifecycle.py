@@ -22,18 +22,27 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from brownout.harness.base.permission import Check, permitted_by
+from brownout.harness.base.permission import Permit, permitted_by
 from brownout.harness.base.processes import ProcessId
-from brownout.harness.errors import Defended, WorldError
+from brownout.harness.errors import CarrierGone, Defended, WorldError
 from brownout.harness.fault import Fault, Observation
 from brownout.harness.injection import notices
 from brownout.harness.injection.hold_watch import HoldWatch
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
-from brownout.harness.injection.looks import Before, holds_on, look, look_before, looked_bitten_before, moments, others_in_place
+from brownout.harness.injection.looks import (
+    Before,
+    gone_with_links,
+    holds_on,
+    look,
+    look_before,
+    looked_bitten_before,
+    moments,
+    others_in_place,
+)
 from brownout.harness.injection.outcomes import Applied, Reverted
-from brownout.harness.world import Carrier, World
+from brownout.harness.world import World
 
 PATIENCE_S = 8.0
 IMPATIENCE_S = 0.3
@@ -69,7 +78,7 @@ class LifeCycle:
         *,
         make: Make | None = None,
         holder: ProcessId | None = None,
-        permission: Check = lambda: None,
+        permission: Permit = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.world, self.ledger, self.stack_id = world, ledger, stack_id
@@ -156,7 +165,7 @@ class LifeCycle:
         self._tell(notices.InPlace(record, fault.settles_s(self.world.spec) / self.world.rate))
         return Applied(record.id, record.step, "applied", "no look was taken yet", began_s, applied_s, foreign=foreign)
 
-    def _permission_for(self, record: FaultRecord) -> Check:
+    def _permission_for(self, record: FaultRecord) -> Permit:
         """What each change of this fault's apply asks before it is made; raises Fenced."""
         owner = threading.get_ident()
 
@@ -293,9 +302,10 @@ class LifeCycle:
             try:
                 if record.id in await holds_on(self.world, carrier):
                     await self.world.release(carrier, record.id)
+            except CarrierGone as gone:
+                self._tell(notices.ActFailed(record, gone.message))  # and with what kept it, the hold is gone too
             except WorldError as error:
-                if not self.world.ended(carrier):  # else its holds ended with what carried them
-                    problems.append(f"{carrier}: {error.message}")
+                problems.append(f"{carrier}: {error.message}")
         return "; ".join(problems)
 
     async def _confirm(self, record: FaultRecord, fault: Fault | None, began_s: float | None = None) -> Reverted:
@@ -325,11 +335,9 @@ class LifeCycle:
         """
         try:
             readings = {str(carrier): await self.world.read(carrier) for carrier in record.carriers}
-        except WorldError as error:
-            ended = next(filter(None, map(self.world.ended, record.carriers)), "")
-            if ended:
-                return _Look("healed", f"nothing is held any more: {ended}")
-            # Another fault, such as a killed node, may be the reason.
+        except CarrierGone as gone:
+            return _Look("healed", f"nothing is held any more: {gone.message}")
+        except WorldError as error:  # another fault, such as a killed node, may be the reason
             return _Look("later" if others_in_place(self.ledger, record) else "not-yet", error.message)
         residue = [carrier for carrier, reading in readings.items() if record.id in reading["holds"]]
         if residue:
@@ -340,9 +348,8 @@ class LifeCycle:
         seen = await look(self.world, fault)
         if seen.state == "absent":
             return _Look("healed", seen.evidence)
-        # Where every link ended, each look sees what a fault would show, and always will.
-        ended = self.world.ended(Carrier("link", str(self.world.spec.links()[0])))
-        if ended:
+        # Where every link has ended, each look sees what a fault would show, and always will.
+        if ended := await gone_with_links(self.world):
             return _Look("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")
         # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
         if others_in_place(self.ledger, record):

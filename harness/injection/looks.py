@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from brownout.harness.errors import WorldError
+from brownout.harness.errors import CarrierGone, WorldError
 from brownout.harness.fault import Fault, Observation
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
@@ -47,6 +47,17 @@ async def holds_on(world: World, carrier: Carrier) -> Mapping[str, Any]:
     """The carrier's holds by fault id; raises WorldError."""
     holds: Mapping[str, Any] = (await world.read(carrier))["holds"]
     return holds
+
+
+async def gone_with_links(world: World) -> str:
+    """What ended that carries the stack's links, "" while it runs. One link stands for all: one program carries them."""
+    try:
+        await world.read(Carrier("link", str(world.spec.links()[0])))
+    except CarrierGone as gone:
+        return gone.message
+    except WorldError:
+        return ""  # it may only be slow
+    return ""
 
 
 def others_in_place(ledger: Ledger, record: FaultRecord) -> tuple[FaultRecord, ...]:

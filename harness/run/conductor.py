@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from brownout.harness.errors import BrownoutError, WorldError
+from brownout.harness.errors import BrownoutError, CarrierGone, WorldError
 from brownout.harness.experiment.load_plan import primed_tokens
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.experiment.steps import PhaseStart, ResolvedStep, StepEnd, StepStart
@@ -19,7 +19,8 @@ from brownout.harness.judge.gates import steady_state
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
-from brownout.harness.world import Carrier, LoadHandle, World
+from brownout.harness.run.stack_whole import losses, require_carried
+from brownout.harness.world import LoadHandle, World
 from brownout.harness.worlds.control_plane import user_token
 from brownout.identity.core.messages import Request
 
@@ -138,24 +139,13 @@ class Conductor:
 
     async def _count_nodes(self) -> None:
         """Records the gate `stack-whole`: no node or link was lost except by faults, whose effect such a loss would imitate."""
-        lost = [text for node in self.world.spec.nodes() if (text := await self._loss(Carrier("node", node)))]
-        # One link stands for all: in every world one program carries all links.
-        lost.append(await self._loss(Carrier("link", str(self.world.spec.links()[0]))))
-        reason = "; ".join(filter(None, lost))
+        reason = "; ".join(await losses(self.world))
         self.journal.gate(
             "stack-whole",
             passed=not reason,
             reason=reason or "everything that was started was still there at the end",
             severity="harness-error",
         )
-
-    async def _loss(self, carrier: Carrier) -> str:
-        """How the carrier was lost, "" when it is still there."""
-        try:
-            reading = await self.world.read(carrier)
-        except WorldError as error:
-            return error.message
-        return f"{carrier.name} ended by itself ({reading.get('exit')})" if reading.get("state") == "dead" else ""
 
     async def _take_down(self) -> None:
         self.state.phase = "stopping"
@@ -247,7 +237,7 @@ class Conductor:
         """Waits until `at_s`, or until the run is to stop, in pieces of `tick_s`; looks at the faults in force meanwhile."""
         watch = self.lifecycle.watch
         while self.world.now() < at_s and not self.state.stop_requested:
-            self._require_whole()
+            await self._require_whole()
             tick_s = self.hooks.tick_s
             wake_s = min(at_s, watch.next_s())
             await self.world.sleep_until(wake_s if tick_s is None else min(wake_s, self.world.now() + tick_s))
@@ -255,17 +245,16 @@ class Conductor:
             self._show_lost()
             self.hooks.tick()
 
-    def _require_whole(self) -> None:
+    async def _require_whole(self) -> None:
         """Raises WorldError when the run cannot go on: its protection is gone, or what carries its stack."""
         if problem := self.hooks.unprotected():
             raise WorldError(f"the run was ended: {problem}", hint="start it again")
-        if self.world.now() < self._whole_until_s:
-            return
-        self._whole_until_s = self.world.now() + WHOLE_S * self.world.rate
-        # One link stands for all: in every world one program carries all links.
-        ended = self.world.ended(Carrier("link", str(self.world.spec.links()[0])))
-        if ended:
-            raise WorldError(f"the run was ended: {ended}", hint="start it again with no other program on the stack")
+        if self.world.now() >= self._whole_until_s:
+            self._whole_until_s = self.world.now() + WHOLE_S * self.world.rate
+            try:
+                await require_carried(self.world)
+            except CarrierGone as gone:
+                raise WorldError(f"the run was ended: {gone.message}", hint=gone.hint) from gone
 
     def _show_lost(self) -> None:
         """Takes the faults that were just found to be lost off the progress view."""

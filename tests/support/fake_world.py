@@ -66,7 +66,6 @@ class FakeWorld:
         self.deaf: set[str] = set()  # carriers on which holds have no effect
         self.lingering: set[str] = set()  # carriers whose effect outlives the holds
         self.stubborn: set[str] = set()  # carriers that say released and are not
-        self.gone: dict[str, str] = {}  # what ended that kept a carrier's holds
         self.calls: list[str] = []
         self.stopped = False
         self._now_s = 1000.0
@@ -105,9 +104,6 @@ class FakeWorld:
         if str(carrier) not in self.stubborn:
             self._change(lambda carriers: carriers.get(str(carrier), {}).pop(fault_id, None))
         self.steps.boundary()
-
-    def ended(self, carrier: Carrier) -> str:
-        return self.gone.get(str(carrier), "")
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         return await one_after_another(calls)

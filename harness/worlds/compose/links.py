@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from brownout.harness.effects import LinkEffect
+from brownout.harness.errors import CarrierGone, WorldError
 from brownout.harness.worlds.compose.firewall import Firewall
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 
 
 class LinkHolds:
-    """The holds on the links of one stack; `ports` has Toxiproxy's port of each link. Every method raises WorldError."""
+    """The holds on the links of one stack; `ports` has Toxiproxy's port of each link.
 
-    def __init__(self, toxiproxy: Toxiproxy, firewall: Firewall, ports: Mapping[str, int]) -> None:
-        self._toxiproxy, self._firewall, self._ports = toxiproxy, firewall, ports
+    `runs` says whether Toxiproxy's container does. Every method raises WorldError, and `release` and `read` CarrierGone when
+    it does not: the firewall is in its network and ends with it.
+    """
+
+    def __init__(self, toxiproxy: Toxiproxy, firewall: Firewall, ports: Mapping[str, int], *, runs: Callable[[], bool]) -> None:
+        self._toxiproxy, self._firewall, self._ports, self._runs = toxiproxy, firewall, ports, runs
 
     def hold(self, link: str, fault_id: str, effect: LinkEffect) -> Mapping[str, Any]:
         """Adds a hold, or replaces that id's, in whichever of the two it was, and returns the report."""
@@ -27,10 +33,21 @@ class LinkHolds:
 
     def release(self, link: str, fault_id: str) -> None:
         """Removes a hold; success also where there is none."""
-        self._firewall.release(self._ports[link], fault_id)
-        self._toxiproxy.release(link, fault_id)
+        with self._told_when_gone():
+            self._firewall.release(self._ports[link], fault_id)
+            self._toxiproxy.release(link, fault_id)
 
     def read(self, link: str) -> Mapping[str, Any]:
         """Toxiproxy's report, with the `holds` of both."""
-        seen = self._toxiproxy.read(link)
-        return {**seen, "holds": {**seen["holds"], **self._firewall.holds(self._ports[link])}}
+        with self._told_when_gone():
+            seen = self._toxiproxy.read(link)
+            return {**seen, "holds": {**seen["holds"], **self._firewall.holds(self._ports[link])}}
+
+    @contextmanager
+    def _told_when_gone(self) -> Iterator[None]:
+        try:
+            yield
+        except WorldError as error:
+            if self._runs():
+                raise
+            raise CarrierGone("the container of Toxiproxy has ended, and every link with it") from error

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.world import Carrier, Endpoints, Inside, ProbeResult
+from brownout.harness.world import Endpoints, Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 from brownout.harness.worlds.compose import stack as compose_stack
 from brownout.harness.worlds.compose.engine import DockerEngine
@@ -99,18 +99,6 @@ class ComposeWorld(SocketWorld):
         found = self._docker().containers.find(self._stack.stack, TOXIPROXY)
         return found is not None and found.running
 
-    def ended(self, carrier: Carrier) -> str:
-        """The stack's Toxiproxy ended, which keeps the holds of links; a node's are in a file and stay."""
-        if self._stack is None:
-            return "the stack was taken down"
-        try:
-            found = self._docker().containers.find(self._stack.stack, TOXIPROXY)
-        except WorldError:
-            return ""  # an engine that does not answer says nothing
-        if carrier.kind == "link" and (found is None or not found.running):
-            return "the stack's Toxiproxy has ended, and every link with it"
-        return ""
-
     async def _await_started(self) -> None:
         for node in self.spec.nodes():
             await self._await_first_ready(node)
@@ -182,7 +170,8 @@ class ComposeWorld(SocketWorld):
         """Toxiproxy and the firewall store them."""
         running = self._up()
         ports = {name: proxy.port for name, proxy in self._proxies.items()}
-        return LinkHolds(Toxiproxy(running.toxiproxy_url), Firewall(running.firewall_url, self.spec.control_token), ports)
+        firewall = Firewall(running.firewall_url, self.spec.control_token)
+        return LinkHolds(Toxiproxy(running.toxiproxy_url), firewall, ports, runs=self.alive)
 
     async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
         prober = f"{network_of(Link.parse(self.known_link(link)).source)}.{PROBER}"

@@ -152,10 +152,6 @@ class SocketWorld(ABC):
             return await asyncio.to_thread(self.link_holds().read, self.known_link(carrier.name))
         return await asyncio.to_thread(self.node_holds().read, self.known_node(carrier.name))
 
-    @abstractmethod
-    def ended(self, carrier: Carrier) -> str:
-        """Why nothing is held on the carrier any more, "" while what keeps its holds runs; looked up on this machine."""
-
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         ended = asyncio.gather(*calls, return_exceptions=True)
         try:

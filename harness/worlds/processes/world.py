@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from brownout.harness.base.ports import HOST
-from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.world import Carrier, Endpoints, ProbeResult
+from brownout.harness.effects import LinkEffect
+from brownout.harness.errors import CarrierGone, StackGone, WorldError
+from brownout.harness.world import Endpoints, ProbeResult
 from brownout.harness.worlds.catalog import PROCESSES, WORLDS
+from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER
@@ -84,16 +86,6 @@ class ProcessesWorld(SocketWorld):
         """True while the parent of the stack's processes runs."""
         return self._stack is not None and self._stack.daemon.alive()
 
-    def ended(self, carrier: Carrier) -> str:
-        """The stack's parent ended, and all its processes with it; or Toxiproxy, which keeps the holds of links."""
-        if self._stack is None:
-            return "the stack was taken down"
-        if not self._stack.daemon.alive():
-            return f"the stack's parent process ({self._stack.daemon.pid}) has ended, and every process of the stack with it"
-        if carrier.kind == "link" and not all(sidecar.alive() for sidecar in self._stack.sidecars):
-            return f"the stack's Toxiproxy ({self._stack.sidecars[0].pid}) has ended, and every link with it"
-        return ""
-
     def _bring_up(self) -> None:
         up = bring_up(self.spec, self.folder, epoch_s=self._epoch_s, rate=self.rate, binary=self._binary)
         self._take(*up)
@@ -127,6 +119,14 @@ class ProcessesWorld(SocketWorld):
     def log_hint(self, node: str) -> str:
         return f"its log is {self.folder / LOG_FOLDER / f'{node}.log'}"
 
+    def link_holds(self) -> CarrierHolds[LinkEffect]:
+        """Toxiproxy stores them; raises CarrierGone when its process has ended."""
+        if not _sidecars_alive(self._up()):
+            self._stack = read_process_stack(self.folder)  # another process may have started a new one
+            if not _sidecars_alive(self._stack):
+                raise CarrierGone(f"Toxiproxy has ended (process {self._stack.sidecars[0].pid}), and every link with it")
+        return super().link_holds()
+
     def node_holds(self) -> SupervisorHolds:
         """The supervisor of the node processes stores them."""
         return SupervisorHolds(self._up().folder)
@@ -138,4 +138,11 @@ class ProcessesWorld(SocketWorld):
     def _up(self) -> ProcessStack:
         if self._stack is None:
             raise WorldError("the stack is not up", hint="`brownout up` brings one up")
+        if not self._stack.daemon.alive():
+            parent = f"the parent of the stack's processes has ended (process {self._stack.daemon.pid})"
+            raise CarrierGone(f"{parent}, and all of them with it", hint="`brownout down` removes what is left")
         return self._stack
+
+
+def _sidecars_alive(running: ProcessStack) -> bool:
+    return all(sidecar.alive() for sidecar in running.sidecars)

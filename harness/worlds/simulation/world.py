@@ -147,9 +147,6 @@ class SimulationWorld:
             return {"holds": holds, "down": node.is_down}
         return await read_switches(self, carrier.name)
 
-    def ended(self, carrier: Carrier) -> str:
-        return ""  # what keeps the holds here is this process
-
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         ended = [self.kernel.spawn(_ending(call)) for call in calls]
         endings = [await each for each in ended]

@@ -10,7 +10,8 @@ import pytest
 
 from brownout.harness.base.processes import boot_id
 from brownout.harness.base.statedir import ledger_path, stack_dir, state_dir, tools_dir
-from brownout.harness.injection.lease import LEASE_FILE, Lease, LeaseRenewer, LeaseState, read_lease
+from brownout.harness.injection.lease import LEASE_FILE, Lease, LeaseRenewer, LeaseState, asleep_s, read_lease
+from brownout.harness.injection.ledger import Fenced
 
 
 @pytest.mark.parametrize(
@@ -86,3 +87,43 @@ def test_the_default_state_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert "brownout" in str(state_dir())
     assert tmp_path in state_dir().parents
+
+
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_a_lease_that_was_not_renewed_in_time_is_lost_for_good(tmp_path: Path) -> None:
+    """A process that was paused says for how long, refuses every change, and does not renew when it wakes."""
+    clock = Clock()
+    renewer = LeaseRenewer(Lease(tmp_path, ttl_s=6.0, monotonic=clock))
+    renewer.start()
+    renewer.check()
+    clock.now_s += 9.0
+    with pytest.raises(Fenced, match=r"paused for 9\.\d s .* UTC\), longer than its lease of 6 s"):
+        renewer.check()
+    renewer._thread.join(timeout=5)
+    assert not renewer._thread.is_alive()
+    lease = read_lease(tmp_path)
+    assert lease is not None
+    assert lease.renewed_s == 1000.0
+    clock.now_s -= 8.0
+    assert renewer.is_lost()
+
+
+def test_a_machine_that_slept_is_told(tmp_path: Path) -> None:
+    """Its monotonic clock slept with it, so no lease lapses."""
+    slept = [0.0]
+    with LeaseRenewer(Lease(tmp_path, ttl_s=0.6), slept_s=lambda: slept[0]) as renewer:
+        slept[0] = 30.0
+        end_s = time.monotonic() + 5
+        while not renewer.slept and time.monotonic() < end_s:
+            time.sleep(0.01)
+        assert renewer.slept[0].startswith("the machine slept for 30 s until ")
+        assert not renewer.is_lost()
+    assert asleep_s() >= 0

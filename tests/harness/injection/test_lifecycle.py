@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from brownout.harness.errors import WorldError
+from brownout.harness.base.permission import require_permission
+from brownout.harness.errors import CarrierGone, WorldError
 from brownout.harness.fault import Observation
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
+from brownout.harness.world import World
 from support.fake_world import Clumsy, FakeFault, FakeWorld, drive, make, refusal, unreachable
 from support.lifecycle_bench import Bench, fake
 
@@ -301,3 +303,66 @@ def test_overlaps_in_any_order_of_release(tmp_path: Path, targets: list[list[str
             assert bench.world.held() == expected
         drive(life.revert_all())
         assert set(bench.states()) == {"healed"}
+
+
+def test_holds_of_what_has_ended_are_gone(bench: Bench) -> None:
+    """When what kept a carrier's holds has died, nothing is left to release: healed at once, and what died is said."""
+    life = bench.life()
+    applied = drive(life.inject("cut", fake()))
+    bench.world.broken |= {f"{verb} node:a": CarrierGone("the proxy has ended") for verb in ("read", "release")}
+    began_s = bench.world.now()
+    reverted = drive(life.revert(applied.fault_id))
+    assert (reverted.state, reverted.evidence) == ("healed", "nothing is held any more: the proxy has ended")
+    assert bench.world.now() - began_s < 1
+
+
+def test_where_every_link_has_ended_a_look_proves_no_heal(bench: Bench) -> None:
+    """The node is released; it still does not answer, because what carries the links has died."""
+    life = bench.life()
+    applied = drive(life.inject("cut", fake()))
+    bench.world.lingering.add(NODE_A)
+    bench.world.broken[f"read link:{bench.world.spec.links()[0]}"] = CarrierGone("the proxy has ended")
+    reverted = drive(life.revert(applied.fault_id))
+    assert reverted.state == "healed"
+    assert reverted.evidence.endswith("a look cannot tell more: the proxy has ended")
+
+
+def test_each_change_of_an_apply_asks_for_permission(bench: Bench) -> None:
+    """A process that loses its lease between two carriers changes no other one, and what it had done is undone."""
+    asked: list[str] = []
+
+    def permission() -> None:
+        asked.append(str(bench.world.held()))
+        if len(asked) == 2:
+            raise Fenced("the lease is lost")
+
+    class Asking(FakeFault):
+        """A fault whose carriers ask, as those of a live world do."""
+
+        async def apply(self, world: World, fault_id: str) -> None:
+            for carrier in self.carriers(world.spec):
+                require_permission()
+                await world.hold(carrier, fault_id, self.state(world.spec, carrier))
+
+    life = LifeCycle(bench.world, bench.ledger, "s", bench.notice, make=make, permission=permission)
+    with pytest.raises(Fenced, match="the lease is lost"):
+        drive(life.inject("cut", Asking(on=(NODE_A, NODE_B))))
+    assert [call for call in bench.world.calls if call.startswith("hold")] == ["hold node:a"]
+    assert bench.world.held() == {}
+    require_permission()  # outside of an apply nothing is asked
+
+
+def test_an_apply_that_was_paused_past_its_deadline_changes_nothing_more(bench: Bench) -> None:
+    """By then a guardian reverts the fault, also where no lease is kept, as with faults by hand."""
+    clock = [0.0]
+
+    class Slow(FakeFault):
+        """A fault whose process is paused in the middle of its apply."""
+
+        async def apply(self, world: World, fault_id: str) -> None:
+            clock[0] += 3600.0
+            require_permission()
+
+    life = LifeCycle(bench.world, bench.ledger, "s", bench.notice, make=make, monotonic=lambda: clock[0])
+    with pytest.raises(Fenced, match="was this process paused"):
+        drive(life.inject("cut", Slow(on=(NODE_A,)), until_s=bench.world.now() + 10))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from brownout.harness.errors import WorldError
+from brownout.harness.errors import CarrierGone, WorldError
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
@@ -18,6 +19,7 @@ from brownout.harness.run.conductor import Conductor, RunHooks, RunState
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import prepare
+from brownout.harness.world import Carrier
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from support.small_day import small_day
 
@@ -185,9 +187,14 @@ def test_a_run_that_could_not_be_healed_ends_at_once(tmp_path: Path) -> None:
 
 def test_a_stack_that_died_ends_the_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What died is the run's reason, within a second and not at the end of the schedule; nothing is left unsafe."""
-    monkeypatch.setattr(
-        SimulationWorld, "ended", lambda world, carrier: "Toxiproxy has ended" if world.now() % 86400 > 4000 else ""
-    )
+    read = SimulationWorld.read
+
+    async def dying(world: SimulationWorld, carrier: Carrier) -> Mapping[str, Any]:
+        if carrier.kind == "link" and world.now() % 86400 > 4000:
+            raise CarrierGone("Toxiproxy has ended")
+        return await read(world, carrier)
+
+    monkeypatch.setattr(SimulationWorld, "read", dying)
     bench = Bench(day(), tmp_path, Watching(RunState(), tick_s=1.0))
     with pytest.raises(WorldError, match="Toxiproxy has ended"):
         bench.conduct()

@@ -10,7 +10,7 @@ import pytest
 
 from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import WorldError
-from brownout.harness.world import Carrier, Endpoints
+from brownout.harness.world import Endpoints
 from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.stack_spec import build_stack
@@ -26,9 +26,6 @@ class StubWorld(SocketWorld):
         self.problem = ""
         self.looked_at: list[str] = []
         self.stops = 0
-
-    def ended(self, carrier: Carrier) -> str:
-        return ""
 
     def _bring_up(self) -> None:
         self.rising.set()
