@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.result import Result
+from brownout.harness.record.selection import GoodRule
 
 MOST_BUCKETS = 200
 FEWEST_BUCKETS = 40
@@ -22,12 +23,16 @@ _WIDTHS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300,
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One cohort's requests intended in [start_s, start_s + width). Latencies are network milliseconds."""
+    """One cohort's requests intended in [start_s, start_s + width). Latencies are network milliseconds.
+
+    `slow` of those that happened took longer than an objective about them allows.
+    """
 
     start_s: float
     happened: int = 0
     refused: int = 0
     unknown: int = 0
+    slow: int = 0
     p50_ms: float | None = None
     p99_ms: float | None = None
 
@@ -37,8 +42,8 @@ class Bucket:
 
     @property
     def good(self) -> float | None:
-        """The share that happened; None without requests."""
-        return self.happened / self.total if self.total else None
+        """The share that was good by every objective; None without requests."""
+        return (self.happened - self.slow) / self.total if self.total else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,9 @@ def timeline(result: Result, requests: Sequence[RequestRecord]) -> RequestSlices
         by_cohort[record.cohort].append(record)
     width_s = bucket_width_s(end_s - start_s, len(requests) / len(by_cohort))
     first_s = math.floor(start_s / width_s) * width_s
+    is_good = GoodRule(result.slos)
     starts = tuple(first_s + i * width_s for i in range(max(1, math.ceil((end_s - first_s) / width_s))))
-    series = tuple(CohortSeries(name, _fill(records, starts, width_s)) for name, records in sorted(by_cohort.items()))
+    series = tuple(CohortSeries(name, _fill(records, starts, width_s, is_good)) for name, records in sorted(by_cohort.items()))
     return RequestSlices(first_s, starts[-1] + width_s, width_s, starts, series)
 
 
@@ -80,14 +86,14 @@ def bucket_width_s(span_s: float, requests_per_cohort: float) -> float:
     return next((width for width in _WIDTHS_S if span_s / width <= wanted), math.ceil(span_s / wanted / 86400) * 86400.0)
 
 
-def _fill(records: Sequence[RequestRecord], starts: Sequence[float], width_s: float) -> tuple[Bucket, ...]:
+def _fill(records: Sequence[RequestRecord], starts: Sequence[float], width_s: float, is_good: GoodRule) -> tuple[Bucket, ...]:
     slots: dict[int, list[RequestRecord]] = defaultdict(list)
     for record in records:
         slots[min(len(starts) - 1, max(0, int((record.intended_s - starts[0]) / width_s)))].append(record)
-    return tuple(_bucket(start_s, slots.get(index, ())) for index, start_s in enumerate(starts))
+    return tuple(_bucket(start_s, slots.get(index, ()), is_good) for index, start_s in enumerate(starts))
 
 
-def _bucket(start_s: float, records: Sequence[RequestRecord]) -> Bucket:
+def _bucket(start_s: float, records: Sequence[RequestRecord], is_good: GoodRule) -> Bucket:
     if not records:
         return Bucket(start_s)
     outcomes = [record.outcome for record in records]
@@ -97,6 +103,7 @@ def _bucket(start_s: float, records: Sequence[RequestRecord]) -> Bucket:
         outcomes.count("happened"),
         outcomes.count("refused"),
         outcomes.count("unknown"),
+        outcomes.count("happened") - sum(map(is_good, records)),
         quantile(latencies, 0.5),
         quantile(latencies, 0.99),
     )

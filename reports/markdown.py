@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from brownout.harness.record.result import Result
 from brownout.reports import palette, story
-from brownout.reports.units import clock, count, duration, percent, target
+from brownout.reports.units import clock, count, percent, target
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_[]|~#"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "})
 
@@ -55,16 +55,9 @@ def _heading(result: Result) -> str:
 
 
 def _key_numbers(result: Result) -> str:
-    times = result.times
-    pairs = (
-        ("Detected", times.detect),
-        ("Mitigated", times.mitigate),
-        ("Recovered", times.recover),
-        ("Longest outage", times.longest_outage),
-    )
-    head = " | ".join(name for name, _ in pairs)
-    row = " | ".join(duration(seconds) for _, seconds in pairs)
-    return f"| {head} |\n|{' --- |' * len(pairs)}\n| {row} |\n"
+    head = " | ".join(word.capitalize() for word, _ in story.KEY_TIMES)
+    row = " | ".join(_text(story.key_time(result.times, name)) for _, name in story.KEY_TIMES)
+    return f"| {head} |\n|{' --- |' * len(story.KEY_TIMES)}\n| {row} |\n"
 
 
 def _objectives(result: Result) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from brownout.harness.record.result import CohortExposure, Result, StepResult
+from brownout.harness.record.result import CohortExposure, Result, StepResult, Times
 from brownout.reports.units import count, duration
 
 
@@ -63,12 +63,20 @@ def moments(result: Result) -> tuple[Moment, ...]:
     if times.detect is not None:
         found.append(Moment("detect", f"detected after {duration(times.detect)}", start_s + times.detect))
     if times.mitigate is not None:
-        mitigated_s = start_s + times.mitigate
-        found.append(Moment("mitigate", f"mitigated after {duration(times.mitigate)}", mitigated_s))
-        if times.recover is not None:
-            later = f"{duration(times.recover)} later" if times.recover else "at once"
-            found.append(Moment("recover", f"recovered {later}", mitigated_s + times.recover))
+        found.append(Moment("mitigate", f"mitigated after {duration(times.mitigate)}", start_s + times.mitigate))
+    if times.recover is not None and times.recovered_s is not None:
+        later = f"{duration(times.recover)} after the fault" if times.recover else "at once"
+        found.append(Moment("recover", f"recovered {later}", times.recovered_s))
     return tuple(found)
+
+
+KEY_TIMES = (("detected", "detect"), ("mitigated", "mitigate"), ("recovered", "recover"), ("longest outage", "longest_outage"))
+
+
+def key_time(times: Times, name: str) -> str:
+    """One of KEY_TIMES with what is to be said of it: `4.2 s`, `– (not recovered by the end of the record)`."""
+    note = times.notes.get(name)
+    return duration(getattr(times, name)) + (f" ({note})" if note else "")
 
 
 def effect_word(step: StepResult) -> str:

@@ -21,7 +21,7 @@ _TICKS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400
 
 
 def availability_svg(result: Result, history: History) -> str:
-    """The share of requests that happened, per cohort and slice of emulated time, with faults and steps marked."""
+    """The share of good requests, per cohort and slice of emulated time, with faults and steps marked."""
     lines = timeline(result, history.requests)
     if lines is None:
         return _empty()

@@ -186,10 +186,9 @@ def _print_verdict(result: Result, console: Console) -> None:
         console.print(safe(f"  {reason}"))
     if not result.finished:
         console.print(Text("  Unfinished: the run was cut short.", style="yellow"))
-    times = result.times
-    took = (("detected", times.detect), ("mitigated", times.mitigate), ("recovered", times.recover))
-    console.print(Text("  " + ", ".join(f"{name} {duration(seconds)}" for name, seconds in took)))
-    console.print(Text(f"  longest outage {duration(times.longest_outage)}"))
+    *took, outage = (f"{word} {story.key_time(result.times, name)}" for word, name in story.KEY_TIMES)
+    console.print(safe("  " + ", ".join(took)))
+    console.print(safe(f"  {outage}"))
     console.print()
 
 

@@ -8,6 +8,7 @@ the record says that a fault is stuck; never pass or breach.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,15 +16,17 @@ from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.experiment.plugins import ClaimSet, ControlRecords
 from brownout.harness.judge import gates, step_gates
-from brownout.harness.judge.alerts import first_firing_s
+from brownout.harness.judge.alerts import firings, first_firing_s
 from brownout.harness.judge.canaries import canary_rows
+from brownout.harness.judge.doubtful import NOTHING_DOUBTFUL, Doubtful, doubtful, planned_total
 from brownout.harness.judge.exposure import exposures
 from brownout.harness.judge.gates import LoadRecord
 from brownout.harness.judge.phases import phase_results
 from brownout.harness.judge.run_folder import Record, RunHeader, read_record, read_result, write_claims, write_result
+from brownout.harness.judge.selection import good_rule
 from brownout.harness.judge.steps import lives, step_results
 from brownout.harness.judge.surprises import surprises
-from brownout.harness.judge.times import times, watch
+from brownout.harness.judge.times import Span, times, watch
 from brownout.harness.judge.verdict import judge_slos, overall
 from brownout.harness.record.history import Event, History
 from brownout.harness.record.result import EXIT_CODES, ClaimResult, GateResult, Result, Severity, SloResult, StepResult
@@ -64,14 +67,14 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
     experiment = header.experiment
     posture = experiment.postures[header.posture]
     windows = phase_windows(experiment.timeline)
-    fired = {
-        name: first_firing_s(alert, history.requests, after_s=windows[1].start_s) for name, alert in experiment.alerts.items()
-    }
+    is_good, span = good_rule(experiment), _span(record)
+    on = {name: firings(alert, history.requests, is_good) for name, alert in experiment.alerts.items()}
+    quiet = replace(windows[0], end_s=span.fault_s)
     watches = [
-        watch(alert, history.requests, baseline=windows[0], confidence=experiment.gates.confidence)
+        watch(alert, history.requests, is_good, baseline=quiet, confidence=experiment.gates.confidence)
         for alert in experiment.alerts.values()
     ]
-    slos, steps = judge_slos(experiment, history), _steps(experiment, history)
+    slos, steps = judge_slos(experiment, history, _doubts(record)), _steps(experiment, history)
     found_gates = _gates(record, slos, steps)
     verdict, reasons = overall(slos, found_gates, steps)
     return Result(
@@ -94,11 +97,11 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         digest=record.digest,
         slos=slos,
         gates=found_gates,
-        phases=phase_results(history.requests, windows),
+        phases=phase_results(history.requests, windows, is_good),
         steps=steps,
         claims=record.claims,
-        times=times(watches, fired, history.requests, windows=windows, end_s=_record_end_s(record)),
-        alerts=fired,
+        times=times(watches, on, history.requests, is_good, span=span),
+        alerts={name: first_firing_s(found, after_s=span.fault_s) for name, found in on.items()},
         calibrated=experiment.calibrated,
         parameters=header.parameters,
         canaries=canary_rows(record.attempts, windows),
@@ -205,16 +208,37 @@ def _finished(history: History) -> GateResult:
     return GateResult(name="finished", passed=False, reason=f"the run {how} {where}{why}", severity=severity)
 
 
+def _doubts(record: Record) -> Doubtful:
+    """What is doubtful. The log of a run that was cut short lacks what was still to come; its verdict says nothing anyway."""
+    header, history = record.header, record.history
+    if not is_finished(history):
+        return NOTHING_DOUBTFUL
+    return doubtful(header.experiment, history.requests, seed=header.seed, clock_rate=header.clock_rate)
+
+
 def _load_record(record: Record) -> LoadRecord:
     events = [event for event in record.history.events if event.kind == "load"]
     last = next((event.detail for event in reversed(events) if event.what == "gauges"), {})
     problems = tuple(dict.fromkeys(_problem_text(event) for event in events if event.what == "problem"))
     gauges = {**last, **record.gauges}
+    if is_finished(record.history) and "planned" in gauges:
+        # A generator that fell behind knows only of arrivals that it took up; the plan knows all.
+        gauges["planned"] = max(gauges["planned"], planned_total(record.header.experiment))
     return LoadRecord(gauges, problems, len(record.history.requests))
 
 
 def _problem_text(event: Event) -> str:
     return event.subject or "; ".join(map(str, event.detail.values())) or "a problem without a description"
+
+
+def _span(record: Record) -> Span:
+    """The fault begins where the timeline says, or where a step of role fault was applied before that."""
+    experiment, windows = record.header.experiment, phase_windows(record.header.experiment.timeline)
+    faults = {step.name for step in experiment.schedule if step.role == "fault"}
+    applied = (life.first_s("applied") for name, life in lives(record.history.events).items() if name in faults)
+    fault_s = min([windows[1].start_s, *(at_s for at_s in applied if at_s is not None)])
+    start_s = windows[0].start_s
+    return Span(start_s, max(start_s, fault_s), windows[3].start_s, _record_end_s(record))
 
 
 def _record_end_s(record: Record) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from brownout.harness.base.stats import budget, minimum_total, percent
 from brownout.harness.experiment.model import Experiment, Gates
 from brownout.harness.experiment.phase_windows import PhaseWindow
-from brownout.harness.judge.selection import between, count, select
+from brownout.harness.judge.selection import between, count, good_by, select
 from brownout.harness.judge.steps import Life
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.result import GateResult, Severity, SloResult
@@ -76,7 +76,7 @@ def steady_state(experiment: Experiment, requests: Iterable[RequestRecord], *, b
     failures, totals = [], []
     for slo in experiment.slos:
         metric, target = slo.indicator.ratioMetric, slo.objectives[0].target
-        seen = count(select(quiet, metric.total), metric.good)
+        seen = count(select(quiet, metric.total), good_by(metric.good))
         totals.append(seen.total)
         if seen.total < STEADY_STATE_TOTAL_MIN:
             failures.append(f"{slo.name}: {seen.total} requests, {STEADY_STATE_TOTAL_MIN} needed")

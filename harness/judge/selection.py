@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from brownout.harness.experiment.model import Good, Selector
+from brownout.harness.experiment.model import Experiment, Good, Selector
+from brownout.harness.experiment.watch import watch_of
 from brownout.harness.record.history import RequestRecord
-from brownout.harness.record.selection import is_good, matcher
+from brownout.harness.record.selection import GoodRule, is_good, matcher
 
-HAPPENED = Good()
+IsGood = Callable[[RequestRecord], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,18 @@ def between(requests: Iterable[RequestRecord], start_s: float, end_s: float) -> 
     return tuple(request for request in requests if start_s <= request.intended_s < end_s)
 
 
-def count(requests: Iterable[RequestRecord], good: Good = HAPPENED) -> Count:
-    """How many there are and how many were bad."""
+def good_by(good: Good) -> IsGood:
+    """The test of one objective."""
     within_ms = good.within_ms
-    verdicts = [is_good(request, within_ms) for request in requests]
+    return lambda request: is_good(request, within_ms)
+
+
+def good_rule(experiment: Experiment) -> GoodRule:
+    """The test for figures beside the objectives: good by each of them."""
+    return GoodRule(watch_of(experiment, timed=False).objectives)
+
+
+def count(requests: Iterable[RequestRecord], is_good: IsGood) -> Count:
+    """How many there are and how many were bad."""
+    verdicts = [is_good(request) for request in requests]
     return Count(len(verdicts), verdicts.count(False))

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from brownout.harness.base.stats import exact_high, exact_low, percent
 from brownout.harness.experiment.model import Experiment, Selector, Step
 from brownout.harness.experiment.phase_windows import phase_windows
-from brownout.harness.judge.selection import Count, between, count, select
+from brownout.harness.judge.selection import Count, between, count, good_rule, select
 from brownout.harness.record.history import Event, History, RequestRecord
 from brownout.harness.record.result import StepResult, StepState
 
@@ -134,7 +134,8 @@ def _result(
     around = None
     if applied_s is not None:
         before, after = windows_around(experiment, life, changes_s(known), window_s)
-        around = Around(count(between(watched, *before)), count(between(watched, *after)))
+        is_good = good_rule(experiment)
+        around = Around(count(between(watched, *before), is_good), count(between(watched, *after), is_good))
     return StepResult(
         name=step.name,
         role=step.role,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from brownout.harness.base.stats import exact_high, exact_low, percent
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.judge.selection import between, count
+from brownout.harness.judge.selection import between, count, good_rule
 from brownout.harness.judge.steps import WINDOW_S, Around, Life, changes_s, lives, windows_around
 from brownout.harness.record.history import History, RequestRecord
 
@@ -43,10 +43,10 @@ def _by_cohort(
     experiment: Experiment, requests: Iterable[RequestRecord], life: Life, changed_s: list[float]
 ) -> Iterator[tuple[str, Around]]:
     before, after = windows_around(experiment, life, changed_s, WINDOW_S)
-    near = between(requests, before[0], after[1])
+    near, is_good = between(requests, before[0], after[1]), good_rule(experiment)
     for cohort in experiment.load.cohorts:
         own = [request for request in near if request.cohort == cohort.name]
-        yield cohort.name, Around(count(between(own, *before)), count(between(own, *after)))
+        yield cohort.name, Around(count(between(own, *before), is_good), count(between(own, *after), is_good))
 
 
 def _rose(around: Around, *, confidence: float) -> bool:

@@ -1,15 +1,19 @@
 """When the impact began and ended, how fast it was detected and mitigated, and how long recovery took.
 
-Theory. *Noise* is the upper bound of the baseline's bad ratio, or 0 when no request failed in the baseline. The *impact*
-begins with the first bad request, and ends with the last one, whose window is beyond noise: the window holds at least the
-alert's minimum number of bad requests, and the lower bound of its bad ratio is above the noise. The window starts at the first
-and ends at the last. On a clean baseline every bad request is beyond noise.
+Theory. A request is bad when it is for any objective (`record.selection.GoodRule`). *Noise* is the upper bound of the
+baseline's bad ratio, or 0 when no request failed in the baseline. The *impact* begins with the first bad request, and ends with
+the last one, whose window is beyond noise: the window holds at least the alert's minimum number of bad requests, and the lower
+bound of its bad ratio is above the noise. The window starts at the first and ends at the last. On a clean baseline every bad
+request is beyond noise.
 
-Recovery is the first t from the end of the fault on such that (t, t + H] is within budget or noise. H is the alert's long
-window: a shorter one misses a flap (docs/reference/statistics.md#recovery).
+Detection is the first alert that goes off at the first effect or later. One that was on before says nothing of the fault.
 
-Censoring. The record may end before the impact does. An impact that is not followed by a whole quiet window has no known end.
-Unknown times are None, never the length of the run.
+Recovery is the first t from the end of the fault on such that (t, t + H] is within budget or noise, and no later window of H
+is a relapse: beyond both, with the alert's minimum of bad requests. H is the alert's long window: a shorter one misses a flap
+(docs/reference/statistics.md#recovery).
+
+Censoring. The record may end before the impact does. An impact that is not followed by a whole quiet window has no known end,
+and no recovery. Unknown times are None, never the length of the run, and a note says why.
 """
 
 from __future__ import annotations
@@ -22,11 +26,27 @@ from itertools import accumulate
 from brownout.harness.base.stats import budget, exact_high, is_above
 from brownout.harness.experiment.model import Alert
 from brownout.harness.experiment.phase_windows import PhaseWindow
-from brownout.harness.judge.phases import longest_outage_s
-from brownout.harness.judge.selection import Count, between, count, select
+from brownout.harness.judge.alerts import Firing, first_firing_s, was_on
+from brownout.harness.judge.phases import Outage, longest_outage
+from brownout.harness.judge.selection import Count, IsGood, between, count, select
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.result import Times
-from brownout.harness.record.selection import is_good
+
+NO_ALERTS = "no alert in the experiment"
+NOT_DETECTED = "no alert went off"
+NOT_OVER = "not over by the end of the record"
+NOT_RECOVERED = "not recovered by the end of the record"
+OPEN_OUTAGE = "not over by the end of the record"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From the baseline's start to the record's end. The first fault began at `fault_s`, the recovery at `heal_s`."""
+
+    start_s: float
+    fault_s: float
+    heal_s: float
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +73,12 @@ class WatchedAlert:
         return Count(last - first, self.bad_before[last] - self.bad_before[first])
 
 
-def watch(alert: Alert, requests: Iterable[RequestRecord], *, baseline: PhaseWindow, confidence: float) -> WatchedAlert:
+def watch(
+    alert: Alert, requests: Iterable[RequestRecord], is_good: IsGood, *, baseline: PhaseWindow, confidence: float
+) -> WatchedAlert:
     """The alert's requests from the baseline's start on, with the baseline's noise."""
     watched = sorted(select(requests, alert.of), key=lambda request: request.intended_s)
-    quiet = count(between(watched, baseline.start_s, baseline.end_s))
+    quiet = count(between(watched, baseline.start_s, baseline.end_s), is_good)
     is_bad = tuple(not is_good(request) for request in watched)
     return WatchedAlert(
         alert=alert,
@@ -96,7 +118,7 @@ def _is_beyond_noise(watched: WatchedAlert, first: int, last: int) -> bool:
 
 
 def recovered_s(watched: WatchedAlert, *, heal_s: float, end_s: float) -> float | None:
-    """The first t >= heal_s with (t, t + H] in the record, not empty, and within budget or noise; else None.
+    """The first t >= heal_s with (t, t + H] in the record, not empty, and within budget or noise, and no relapse; else None.
 
     Between two moments at which a request enters or leaves the window nothing changes, so only those are tried.
     """
@@ -105,49 +127,72 @@ def recovered_s(watched: WatchedAlert, *, heal_s: float, end_s: float) -> float 
     offset = bisect_right(watched.times_s, heal_s)
     enters_s = [time_s - hold_s for time_s in times_s]
     moments = sorted({heal_s, *times_s, *(time_s for time_s in enters_s if time_s > heal_s)})
+    recovered: float | None = None
     for moment_s in moments:
         if moment_s + hold_s > end_s:
-            return None
+            break
         # The requests in (t, t + H]. The right end is looked up in `enters_s`, from which the moments come: comparing
         # t + H with the times instead could miss the entering request by a rounding error.
         first, last = bisect_right(times_s, moment_s), bisect_right(enters_s, moment_s)
         seen = watched.within(offset + first, offset + last)
         if seen.total and seen.bad / seen.total <= limit:
-            return moment_s
-    return None
+            recovered = moment_s if recovered is None else recovered
+            if watched.within(offset + last, offset + len(times_s)).bad == 0:
+                break  # nothing that could be a relapse
+        elif seen.bad >= watched.alert.at_least:
+            recovered = None
+    return recovered
 
 
 def times(
     watches: Iterable[WatchedAlert],
-    alerts: Mapping[str, float | None],
+    alerts: Mapping[str, tuple[Firing, ...]],
     requests: Iterable[RequestRecord],
+    is_good: IsGood,
     *,
-    windows: tuple[PhaseWindow, ...],
-    end_s: float,
+    span: Span,
 ) -> Times:
-    """All times of a run. `alerts` has when each fired; `end_s` is where the record ends, at most the timeline's end.
+    """All times of a run. `alerts` has when each was on.
 
     With several alerts the impact is the union of theirs, and recovery is when the last of them has recovered.
     """
     every, known = tuple(requests), tuple(watches)
-    start_s, fault_s, heal_s = windows[0].start_s, windows[1].start_s, windows[3].start_s
-    outage_s = _worst_cohort_outage_s(every, start_s, end_s)
-    found = [hit for hit in (impact(one, fault_s=fault_s, end_s=end_s) for one in known) if hit is not None]
+    outage = _worst_cohort_outage(every, is_good, span)
+    notes = {"longest_outage": OPEN_OUTAGE} if outage is not None and outage.is_open else {}
+    outage_s = None if outage is None else outage.length_s
+    found = [hit for hit in (impact(one, fault_s=span.fault_s, end_s=span.end_s) for one in known) if hit is not None]
     if not found:
-        return Times(longest_outage=outage_s)
+        return Times(longest_outage=outage_s, notes=notes if known else {**notes, "detect": NO_ALERTS})
     impact_start_s = min(hit.start_s for hit in found)
     impact_end_s = _latest([hit.end_s for hit in found])
-    back_s = _latest([recovered_s(one, heal_s=heal_s, end_s=end_s) for one in known])
-    fired = sorted((at_s, name) for name, at_s in alerts.items() if at_s is not None)
+    back_s = _latest([recovered_s(one, heal_s=span.heal_s, end_s=span.end_s) for one in known])
+    back_s = None if impact_end_s is None else back_s
+    detected_s, detect_by, why_not = _detection(alerts, impact_start_s)
+    notes |= {"detect": why_not} if why_not else {}
+    notes |= {} if impact_end_s is not None else {"mitigate": NOT_OVER}
+    notes |= {} if back_s is not None else {"recover": NOT_RECOVERED}
     return Times(
-        detect=fired[0][0] - impact_start_s if fired else None,
-        detect_by=fired[0][1] if fired else "",
+        detect=None if detected_s is None else detected_s - impact_start_s,
+        detect_by=detect_by,
         mitigate=None if impact_end_s is None else impact_end_s - impact_start_s,
-        recover=None if back_s is None else back_s - heal_s,
+        recover=None if back_s is None else back_s - span.heal_s,
         longest_outage=outage_s,
         impact_start_s=impact_start_s,
         impact_end_s=impact_end_s,
+        recovered_s=back_s,
+        notes=notes,
     )
+
+
+def _detection(alerts: Mapping[str, tuple[Firing, ...]], impact_start_s: float) -> tuple[float | None, str, str]:
+    """When the impact was detected and by which alert, or why that is not known."""
+    early = [name for name, found in alerts.items() if was_on(found, impact_start_s)]
+    if early:
+        return None, "", f"before the first effect, {early[0]} was on already"
+    fired = sorted(
+        (at_s, name) for name, found in alerts.items() if (at_s := first_firing_s(found, after_s=impact_start_s)) is not None
+    )
+    return (*fired[0], "") if fired else (None, "", NOT_DETECTED)
 
 
 def _latest(moments: list[float | None]) -> float | None:
@@ -156,9 +201,9 @@ def _latest(moments: list[float | None]) -> float | None:
     return max(known) if len(known) == len(moments) else None
 
 
-def _worst_cohort_outage_s(requests: tuple[RequestRecord, ...], start_s: float, end_s: float) -> float | None:
+def _worst_cohort_outage(requests: tuple[RequestRecord, ...], is_good: IsGood, span: Span) -> Outage | None:
     by_cohort: dict[str, list[RequestRecord]] = {}
-    for request in between(requests, start_s, end_s):
+    for request in between(requests, span.start_s, span.end_s):
         by_cohort.setdefault(request.cohort, []).append(request)
-    outages = [longest_outage_s(mine, start_s=start_s, end_s=end_s) for mine in by_cohort.values()]
-    return max((outage for outage in outages if outage is not None), default=None)
+    found = (longest_outage(mine, is_good, start_s=span.start_s, end_s=span.end_s) for mine in by_cohort.values())
+    return max((one for one in found if one is not None), key=lambda one: one.length_s, default=None)

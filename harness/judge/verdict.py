@@ -1,7 +1,8 @@
 """From counts to a verdict.
 
 Each objective is *met* when the upper bound of its bad ratio is within the budget, *breached* when the lower bound is
-above it, else *undecided*. The overall verdict is the first of these that has a reason:
+above it, else *undecided*. Requests that were late, unsent or unlogged count as bad for the upper bound and as good for the
+lower one (`doubtful`). The overall verdict is the first of these that has a reason:
 
 | verdict | when |
 |---|---|
@@ -27,8 +28,9 @@ from typing import Literal
 from brownout.harness.base.stats import budget, exact_high, exact_low, percent
 from brownout.harness.experiment.model import Experiment, Slo
 from brownout.harness.experiment.phase_windows import phase_windows
-from brownout.harness.judge.selection import Count, between, count, select
-from brownout.harness.record.history import History
+from brownout.harness.judge.doubtful import NOTHING_DOUBTFUL, Doubtful
+from brownout.harness.judge.selection import between, count, good_by, select
+from brownout.harness.record.history import History, RequestRecord
 from brownout.harness.record.result import GateResult, Interval, SloResult, StepResult
 from brownout.harness.record.verdicts import PRECEDENCE, Verdict
 
@@ -36,21 +38,54 @@ SloStatus = Literal["met", "breached", "undecided"]
 PASS_ONLY_GATES = frozenset({"bite", "exposure", "samples", "healed", "clean-teardown"})
 
 
-def judge_slos(experiment: Experiment, history: History) -> tuple[SloResult, ...]:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The logged requests of an objective and the bad ones; of both the `doubtful` ones; and those that are not logged."""
+
+    total: int
+    bad: int
+    doubtful: int = 0
+    doubtful_bad: int = 0
+    unlogged: int = 0
+
+    @property
+    def planned(self) -> int:
+        return self.total + self.unlogged
+
+    @property
+    def bad_least(self) -> int:
+        """The bad ones if all doubtful ones had been good."""
+        return self.bad - self.doubtful_bad
+
+    @property
+    def bad_most(self) -> int:
+        """The bad ones if all doubtful ones had been bad."""
+        return self.bad_least + self.doubtful + self.unlogged
+
+
+def judge_slos(experiment: Experiment, history: History, doubts: Doubtful = NOTHING_DOUBTFUL) -> tuple[SloResult, ...]:
     """Each objective over its own phases, in the order of the file."""
-    return tuple(_judge(slo, _counted(slo, experiment, history), experiment.gates.confidence) for slo in experiment.slos)
+    confidence = experiment.gates.confidence
+    return tuple(_judge(slo, _counted(slo, experiment, history, doubts), confidence) for slo in experiment.slos)
 
 
-def _counted(slo: Slo, experiment: Experiment, history: History) -> Count:
+def _counted(slo: Slo, experiment: Experiment, history: History, doubts: Doubtful) -> Judged:
     metric = slo.indicator.ratioMetric
-    chosen = select(history.requests, metric.total)
     windows = [window for window in phase_windows(experiment.timeline) if window.name in slo.phases]
-    parts = [count(between(chosen, window.start_s, window.end_s), metric.good) for window in windows]
-    return Count(sum(part.total for part in parts), sum(part.bad for part in parts))
+
+    def judged(requests: Iterable[RequestRecord]) -> tuple[RequestRecord, ...]:
+        every = tuple(requests)
+        return tuple(one for window in windows for one in between(every, window.start_s, window.end_s))
+
+    logged = judged(select(history.requests, metric.total))
+    is_good = good_by(metric.good)
+    seen, unsure = count(logged, is_good), count(filter(doubts.has, logged), is_good)
+    unlogged = len(judged(doubts.unlogged_of(metric.total)))
+    return Judged(seen.total, seen.bad, unsure.total, unsure.bad, unlogged)
 
 
-def _judge(slo: Slo, seen: Count, confidence: float) -> SloResult:
-    target = slo.objectives[0].target
+def _judge(slo: Slo, seen: Judged, confidence: float) -> SloResult:
+    target, metric = slo.objectives[0].target, slo.indicator.ratioMetric
     interval = _interval(seen, confidence)
     status, reason = _status(seen, interval, target)
     return SloResult(
@@ -59,35 +94,44 @@ def _judge(slo: Slo, seen: Count, confidence: float) -> SloResult:
         target=target,
         total=seen.total,
         bad=seen.bad,
-        ratio=seen.ratio,
+        ratio=seen.bad / seen.total if seen.total else None,
         interval=interval,
         status=status,
         budget_spent=seen.bad / (budget(target) * seen.total) if seen.total else None,
         reason=reason,
         phases=slo.phases,
+        doubtful=seen.doubtful + seen.unlogged,
+        **metric.total.model_dump(),
+        within_ms=metric.good.within_ms,
     )
 
 
-def _interval(seen: Count, confidence: float) -> Interval | None:
-    if not seen.total:
+def _interval(seen: Judged, confidence: float) -> Interval | None:
+    """Bounds that hold whichever way the doubtful requests would have gone."""
+    if not seen.planned:
         return None
-    low = exact_low(seen.bad, seen.total, confidence)
-    high = exact_high(seen.bad, seen.total, confidence)
+    low = exact_low(seen.bad_least, seen.planned, confidence)
+    high = exact_high(seen.bad_most, seen.planned, confidence)
     return Interval(low=low, high=high, confidence=confidence)
 
 
-def _status(seen: Count, interval: Interval | None, target: float) -> tuple[SloStatus, str]:
+def _status(seen: Judged, interval: Interval | None, target: float) -> tuple[SloStatus, str]:
     if interval is None:
         return "undecided", "no request matched"
     allowed = budget(target)
-    share = f"{percent(1 - seen.bad / seen.total)} of {seen.total:,} good"
+    share = f"{percent(1 - seen.bad / seen.total)} of {seen.total:,} good" if seen.total else "nothing was logged"
     least, most = percent(1 - interval.high), percent(1 - interval.low)
-    goal = f"target {percent(target)}, confidence {percent(interval.confidence)}"
+    goal = f"target {percent(target)}, confidence {percent(interval.confidence)}{_doubts_text(seen)}"
     if interval.high <= allowed:
         return "met", f"{share}, at least {least}; {goal}"
     if interval.low > allowed:
         return "breached", f"{share}, at most {most}; {goal}"
     return "undecided", f"{share}, somewhere from {least} to {most}; {goal}"
+
+
+def _doubts_text(seen: Judged) -> str:
+    number = seen.doubtful + seen.unlogged
+    return f"; {number:,} late, unsent or unlogged requests count either way" if number else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.models.model import Arrival
 from brownout.harness.load.watched_objectives import WatchedObjective
 from brownout.harness.record.history import RequestRecord
-from brownout.harness.record.selection import is_good, matcher
+from brownout.harness.record.selection import GoodRule, is_good, matcher
 
 _GROWTH = math.log(1.05)
 _LEAST_MS = 0.1
@@ -39,12 +39,13 @@ def percentile_ms(buckets: Mapping[int, int], share: float) -> float | None:
 
 @dataclass(slots=True)
 class CohortCounts:
-    """Counts of one cohort: arrivals that fell due, how they ended, and their latencies by bucket."""
+    """Counts of one cohort: arrivals that fell due, how they ended, how many were good, and their latencies by bucket."""
 
     planned: int = 0
     happened: int = 0
     refused: int = 0
     unknown: int = 0
+    good: int = 0
     latency: Counter[int] = field(default_factory=Counter)
 
     @property
@@ -56,6 +57,7 @@ class CohortCounts:
         self.happened += other.happened
         self.refused += other.refused
         self.unknown += other.unknown
+        self.good += other.good
         self.latency.update(other.latency)
 
 
@@ -105,7 +107,7 @@ class Counts:
     def to_wire(self) -> list[Any]:
         """As lists of names and numbers."""
         cohorts = [
-            [name, one.planned, one.happened, one.refused, one.unknown, list(one.latency.items())]
+            [name, one.planned, one.happened, one.refused, one.unknown, one.good, list(one.latency.items())]
             for name, one in self.cohorts.items()
         ]
         return [cohorts, [[n, one.total, one.bad, one.judged, one.judged_bad] for n, one in self.objectives.items()]]
@@ -114,8 +116,8 @@ class Counts:
     def from_wire(cls, raw: list[Any]) -> Counts:
         """What `to_wire` made; raises ValueError or TypeError."""
         cohorts = {
-            str(name): CohortCounts(planned, happened, refused, unknown, Counter({int(at): int(n) for at, n in latency}))
-            for name, planned, happened, refused, unknown, latency in raw[0]
+            str(name): CohortCounts(planned, happened, refused, unknown, good, Counter({int(at): int(n) for at, n in latency}))
+            for name, planned, happened, refused, unknown, good, latency in raw[0]
         }
         return cls(cohorts, {int(number): ObjectiveCounts(*map(int, counts)) for number, *counts in raw[1]})
 
@@ -142,6 +144,7 @@ class Tally:
     def __init__(self, plan: LoadPlan) -> None:
         self._seconds = Seconds(plan)
         self._objectives = tuple(enumerate(plan.watch.objectives))
+        self._is_good = GoodRule(plan.watch.objectives)
         self._concerned: dict[tuple[str, str, str, str], tuple[tuple[int, WatchedObjective], ...]] = {}
         self._new: dict[int, Counts] = {}
 
@@ -159,6 +162,7 @@ class Tally:
             cohort.refused += 1
         else:
             cohort.unknown += 1
+        cohort.good += self._is_good(record)
         cohort.latency[bucket_of(record.latency_ms)] += 1
         for number, objective in self._concerning(record):
             bad, judged = not is_good(record, objective.within_ms), objective.covers(record.intended_s)

@@ -201,7 +201,7 @@ class Board:
         for second in range(number * width, (number + 1) * width):
             merged.add(self._rows.get(second, Counts()))
         return {
-            name: Point(one.ended, one.happened, percentile_ms(one.latency, 0.5), percentile_ms(one.latency, 0.99))
+            name: Point(one.ended, one.good, percentile_ms(one.latency, 0.5), percentile_ms(one.latency, 0.99))
             for name, one in merged.cohorts.items()
         }
 

@@ -137,11 +137,13 @@ class DrivenLoad:
     def gauges(self) -> Mapping[str, float]:
         """`planned`, `issued`, `lag_p99_ms`, `cpu_share` (of its busiest 5 s), `late` and `faults`, all so far.
 
-        While the generator is silent, `planned` is computed from the plan and the time instead.
+        While the generator is silent, and once the plan is over, `planned` is computed from the plan and the time.
         """
         latest = self._beats.latest()
         planned = sum(beat.planned for beat in latest)
-        if self._silent_s() > _OVERDUE_S:  # a generator that hangs must not look as if it had sent all that was due
+        # A generator that hangs or falls behind must not look as if it had sent all that was due: its own count has only the
+        # arrivals that it took up. At the end of the plan the count is exact; before, arrivals are not evenly spread.
+        if self._silent_s() > _OVERDUE_S or self._share_by_now() >= 1.0:
             planned = max(planned, self._planned_by_now())
         return {
             "planned": float(planned),
@@ -176,11 +178,14 @@ class DrivenLoad:
         until_s = self._stopped_at_s if self._stopped_at_s is not None else time.monotonic()
         return max((until_s - beat.monotonic_s for beat in self._beats.latest()), default=0.0)
 
-    def _planned_by_now(self) -> int:
+    def _share_by_now(self) -> float:
+        """How much of the plan's time has passed."""
         until_s = self._stopped_at_s if self._stopped_at_s is not None else time.monotonic()
-        length_s = self._plan.end_s - self._plan.start_s
-        share = min(1.0, max(0.0, (self._clock.emulated_at(until_s) - self._plan.start_s) / length_s))
-        return round(share * sum(planned_count(self._plan, cohort) for cohort in self._plan.cohorts))
+        passed_s = self._clock.emulated_at(until_s) - self._plan.start_s
+        return min(1.0, max(0.0, passed_s / (self._plan.end_s - self._plan.start_s)))
+
+    def _planned_by_now(self) -> int:
+        return round(self._share_by_now() * sum(planned_count(self._plan, cohort) for cohort in self._plan.cohorts))
 
     def _deaths(self) -> Sequence[str]:
         dead = [(child, child.exit_code) for child in (self._child, *self._workers)]
@@ -194,7 +199,7 @@ class DrivenLoad:
         if self._plan.block_s is not None:
             return  # its logs do not go back to the beginning
         records = sum(1 for _ in self._records.read())
-        planned = sum(beat.planned for beat in self._beats.latest())
+        planned = round(self.gauges()["planned"])
         if self._records.torn or self._records.unreadable:
             self._found.append("the request log has a torn or unreadable line")
         if records != planned:

@@ -18,6 +18,8 @@ from brownout.harness.errors import FileError
 from brownout.harness.record.json_lines import Types, damaged, read_lines, require_types
 
 RequestOutcome = Literal["happened", "refused", "unknown"]
+LATE, GENERATOR_FAULT = "late", "generator-fault"
+NOT_SENT = frozenset({LATE, GENERATOR_FAULT})  # `error` of a request that the generator itself could not send
 
 
 class RequestRecord(NamedTuple):

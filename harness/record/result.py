@@ -30,7 +30,11 @@ class Interval(FrozenModel):
 
 
 class SloResult(FrozenModel):
-    """`status` is met, breached or undecided; `budget` is 1 - target; `budget_spent` is bad/(budget*total)."""
+    """`status` is met, breached or undecided; `budget` is 1 - target; `budget_spent` is bad/(budget*total).
+
+    `total` and `bad` count the log. `doubtful` requests were late, unsent or unlogged; `interval` holds whichever way they
+    would have gone. `cohorts` to `homes` say which requests it is about (empty means all), `within_ms` when one is good.
+    """
 
     name: str
     description: str = ""
@@ -43,6 +47,12 @@ class SloResult(FrozenModel):
     budget_spent: float | None
     reason: str
     phases: tuple[str, ...] = ()
+    doubtful: int = 0
+    cohorts: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    homes: tuple[str, ...] = ()
+    within_ms: float | None = None
 
 
 class GateResult(FrozenModel):
@@ -55,12 +65,13 @@ class GateResult(FrozenModel):
 
 
 class Share(FrozenModel):
-    """Outcomes of one cohort's operation in one phase."""
+    """Outcomes of one cohort's operation in one phase. `good` ones happened within the limit of every objective about them."""
 
     cohort: str
     operation: str
     region: str
     total: int
+    good: int
     happened: int
     refused: int
     unknown: int
@@ -158,9 +169,11 @@ class ClaimResult(FrozenModel):
 
 
 class Times(FrozenModel):
-    """Seconds from the fault's first effect (detect, mitigate) and from the mitigation (recover); None is 'not seen'.
+    """Seconds from the first effect (`detect`, `mitigate`) and from the end of the fault (`recover`); None is not known.
 
-    `longest_outage` is the longest time without a good request, of the cohort with the longest such time.
+    `longest_outage` is the longest time without a good request, of the cohort with the longest such time. The first effect, the
+    last and the recovery are at `impact_start_s`, `impact_end_s` and `recovered_s`. `notes` say by name why a time is not
+    known, or that it was longer than the record shows.
     """
 
     detect: float | None = None
@@ -170,6 +183,8 @@ class Times(FrozenModel):
     impact_start_s: float | None = None
     impact_end_s: float | None = None
     detect_by: str = ""
+    recovered_s: float | None = None
+    notes: Mapping[str, str] = Field(default_factory=dict)
 
 
 class Result(BaseModel):

@@ -1,8 +1,12 @@
-"""Which requests an objective or an alert is about, and which of them were good: for verdicts and for figures during a load."""
+"""Which requests an objective or an alert is about, and which of them were good: for verdicts and for all figures beside them.
+
+An objective judges its requests by its own limit. A figure that belongs to no one objective (an alert, a time, the longest
+outage, a step's effect, a chart) uses `GoodRule`: what is bad for any objective is bad there too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from brownout.harness.record.history import RequestRecord
@@ -53,3 +57,28 @@ def matcher(wanted: RequestFilter) -> Callable[[Selectable], bool]:
 def is_good(request: RequestRecord, within_ms: float | None = None) -> bool:
     """Whether it happened, and within the limit when there is one. An unknown outcome is never good."""
     return request.outcome == "happened" and (within_ms is None or request.latency_ms <= within_ms)
+
+
+class Measured(RequestFilter, Protocol):
+    """An objective: which requests it is about, and how long a good one may take, in milliseconds of network time."""
+
+    @property
+    def within_ms(self) -> float | None: ...
+
+
+class GoodRule:
+    """Whether a request was good: it happened, within the limit of every objective that is about it."""
+
+    def __init__(self, objectives: Iterable[Measured] = ()) -> None:
+        limited = [(matcher(one), one.within_ms) for one in objectives]
+        self._limits = [(matches, within_ms) for matches, within_ms in limited if within_ms is not None]
+        self._known: dict[tuple[str, str, str, str], float | None] = {}
+
+    def __call__(self, request: RequestRecord) -> bool:
+        return is_good(request, self._within_ms(request) if self._limits else None)
+
+    def _within_ms(self, request: RequestRecord) -> float | None:
+        key = (request.cohort, request.operation, request.region, request.home)  # all that a filter looks at
+        if key not in self._known:
+            self._known[key] = min((limit_ms for matches, limit_ms in self._limits if matches(request)), default=None)
+        return self._known[key]

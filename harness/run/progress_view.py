@@ -13,11 +13,10 @@ from pathlib import Path
 
 from brownout.harness.base.stats import budget, percentile
 from brownout.harness.experiment.model import Alert
-from brownout.harness.judge.selection import select
+from brownout.harness.judge.selection import good_rule, select
 from brownout.harness.load.log_tail import LogTail
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.progress import ProgressSink, Status
-from brownout.harness.record.selection import is_good
 from brownout.harness.run.conductor import RunState
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.world import World
@@ -31,6 +30,7 @@ class ProgressView:
     def __init__(self, run: PreparedRun, world: World, state: RunState, sink: ProgressSink, folder: Path) -> None:
         experiment = run.experiment
         self._experiment, self._world, self._state, self._sink = experiment, world, state, sink
+        self._is_good = good_rule(experiment)
         self._tail = LogTail(folder)
         self._recent: deque[RequestRecord] = deque()
         self._started_s = time.monotonic()
@@ -75,14 +75,14 @@ class ProgressView:
         found: dict[str, float | None] = {}
         for cohort in self._experiment.load.cohorts:
             own = [record for record in window if record.cohort == cohort.name]
-            found[cohort.name] = sum(is_good(record) for record in own) / len(own) if own else None
+            found[cohort.name] = sum(map(self._is_good, own)) / len(own) if own else None
         return found
 
     def _burn(self, alert: Alert, now_s: float) -> float:
         """The burn rate over the alert's long window, 0 when nothing was asked in it."""
         window = [record for record in self._recent if record.done_s > now_s - alert.long_s]
         watched = select(window, alert.of)
-        bad = sum(not is_good(record) for record in watched)
+        bad = sum(not self._is_good(record) for record in watched)
         return bad / len(watched) / budget(alert.target) if watched else 0.0
 
 

@@ -30,6 +30,9 @@ from brownout.reports.html.lanes import lanes_figure
 from brownout.reports.units import clock, count, milliseconds, percent
 
 _LOWEST_MS = 0.1
+# A colour and a hatch for each: what is not good can be told without colours.
+_OUTCOME_STYLES = {"good": ("calm", " "), "slow": ("unsure", "\\"), "refused": ("bad", "/"), "unknown": ("unsure", ".")}
+OUTCOMES = tuple(_OUTCOME_STYLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def _latency_value(value: float | None) -> float:
 
 
 def _outcome_text(bucket: Bucket) -> str:
-    bad = [f"{count(n)} {word}" for n, word in ((bucket.refused, "refused"), (bucket.unknown, "unknown")) if n]
+    bad = [f"{count(n)} {word}" for word in OUTCOMES[1:] if (n := getattr(bucket, word))]
     return f"{count(bucket.total)}{' (' + ', '.join(bad) + ')' if bad else ''}"
 
 
@@ -116,9 +119,8 @@ def _outcome_columns(lines: RequestSlices) -> dict[str, list[Any]]:
     per_minute = 60 / lines.width_s
     slices = list(zip(*(series.buckets for series in lines.cohorts), strict=True))
     return {
-        "happened": [sum(b.happened for b in row) * per_minute for row in slices],
-        "refused": [sum(b.refused for b in row) * per_minute for row in slices],
-        "unknown": [sum(b.unknown for b in row) * per_minute for row in slices],
+        "good": [sum(b.happened - b.slow for b in row) * per_minute for row in slices],
+        **{word: [sum(getattr(b, word) for b in row) * per_minute for row in slices] for word in OUTCOMES[1:]},
     }
 
 
@@ -154,11 +156,11 @@ def _latency_range(lines: RequestSlices) -> tuple[float, float]:
 
 
 def _rate(result: Result, lines: RequestSlices, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
-    top = max(map(sum, zip(*(source.data[name] for name in ("happened", "refused", "unknown")), strict=True))) * 1.08
+    top = max(map(sum, zip(*(source.data[name] for name in OUTCOMES), strict=True))) * 1.08
     fig = new_figure(time_range, cursor, 240, y_range=Range1d(start=0, end=top or 1))
     mark_time(fig, result, lines)
     base = [0.0] * len(lines.starts_s)
-    for outcome, colour, hatch in (("happened", "calm", " "), ("refused", "bad", "/"), ("unknown", "unsure", ".")):
+    for outcome, (colour, hatch) in _OUTCOME_STYLES.items():
         upper = [low + value for low, value in zip(base, source.data[outcome], strict=True)]
         drawn = [math.nan if low == high else high for low, high in zip(base, upper, strict=True)]
         data = {"left": source.data["left"], "right": source.data["right"], "bottom": base, "top": drawn}

@@ -33,7 +33,7 @@ def _phase(phase: PhaseResult, columns: Sequence[Column]) -> Html:
     span = f"{clock(phase.start_s, seconds=seconds)} – {clock(phase.end_s, seconds=seconds)}"
     title = f"{phase.name}, {span} ({duration(phase.end_s - phase.start_s)})"
     rows = [
-        (s.cohort, s.operation, s.region, count(s.total), percent(s.happened / s.total if s.total else None), count(s.refused),
+        (s.cohort, s.operation, s.region, count(s.total), percent(s.good / s.total if s.total else None), count(s.refused),
          count(s.unknown), milliseconds(s.p50_ms), milliseconds(s.p99_ms), duration(s.longest_outage_s))
         for s in phase.shares
     ]  # fmt: skip

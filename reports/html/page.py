@@ -29,7 +29,7 @@ _POLICY = (
 )
 _PANELS = (
     ("chart-lanes", "What was done, and what came of it", ""),
-    ("chart-availability", "Availability", "share of requests that happened, per cohort"),
+    ("chart-availability", "Availability", "share of good requests, per cohort"),
     ("chart-latency", "Latency", "milliseconds of network time from the intended send, p50 thick, p99 thin, log scale"),
     ("chart-rate", "Requests", "per emulated minute, by outcome"),
 )
@@ -157,7 +157,7 @@ def _panel(result: Result, lines: RequestSlices, id_: str, title: str, what: str
 
 
 def _outcome_keys() -> Html:
-    return el("span", *(el("span", el("i", class_=word), word) for word in ("happened", "refused", "unknown")), class_="keys")
+    return el("span", *(el("span", el("i", class_=word), word) for word in charts.OUTCOMES), class_="keys")
 
 
 def _scripts(built: charts.Charts | None) -> Html:

@@ -90,13 +90,14 @@ def _facts(result: Result) -> Html:
 
 def key_numbers(result: Result) -> Html:
     """The four key times: detect, mitigate, recover, longest outage."""
-    times = result.times
+    times, notes = result.times, result.times.notes
     seen = times.impact_start_s is not None
+    detected = f"by {times.detect_by}" if times.detect_by else "from the first effect"
     tiles = (
-        ("Time to detect", times.detect, f"by {times.detect_by}" if times.detect_by else "from the first effect"),
-        ("Time to mitigate", times.mitigate, "from the first effect"),
-        ("Time to recover", times.recover, "from the mitigation"),
-        ("Longest outage", times.longest_outage, "of the worst-hit cohort"),
+        ("Time to detect", times.detect, notes.get("detect", detected)),
+        ("Time to mitigate", times.mitigate, notes.get("mitigate", "from the first effect")),
+        ("Time to recover", times.recover, notes.get("recover", "from the end of the fault")),
+        ("Longest outage", times.longest_outage, notes.get("longest_outage", "of the worst-hit cohort")),
     )
     return el(
         "section",

@@ -24,15 +24,14 @@ from brownout.harness.load.heartbeat import GeneratorState, Heartbeat
 from brownout.harness.load.log_tail import PART_BYTES
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients
 from brownout.harness.load.models.playing import Playing, begin, to_record
-from brownout.harness.record.history import to_line
+from brownout.harness.record.history import GENERATOR_FAULT, LATE, to_line
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.server.clock import Clock
 from brownout.suites.load.meter import LineFile, Meter
 
-LATE = "late"
-GENERATOR_FAULT = "generator-fault"
 _BURST = 50
 _PATIENCE_S = 1.0
+_BACKLOG_S = 1.0
 _LOOK_S = 0.2
 _MOST_TRACEBACKS = 20
 
@@ -85,7 +84,13 @@ class Engine:
                 self._state = "paused"
 
     def drain(self) -> None:
-        """Stops issuing, waits for requests under way (at most for the deadline), and writes the last lines."""
+        """Stops issuing, waits for requests under way (at most for the deadline), and writes the last lines.
+
+        Arrivals that are due by now belong to the load and are begun first; a backlog that takes longer than a second is not
+        logged, and is missed by whoever knows the plan.
+        """
+        if self._issuing and not self._stopping.is_set() and self._plan.block_s is None:
+            self._begin_due(time.monotonic() + _BACKLOG_S)
         self._stopping.set()
         gevent.joinall(list(self._pending), timeout=self._deadline_s + _PATIENCE_S)
         self._state = "stopped"
@@ -146,6 +151,10 @@ class Engine:
             return
         lost_s = time.monotonic() - self._deadline_s
         while (arrival := self._look(-self._deadline_s)) is not None and self._due_s(arrival) <= lost_s:
+            self._begin(self._take())
+
+    def _begin_due(self, until_s: float) -> None:
+        while time.monotonic() < until_s and self._look(0.0) is not None:
             self._begin(self._take())
 
     def _due_s(self, arrival: Arrival) -> float:

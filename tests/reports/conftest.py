@@ -138,8 +138,9 @@ def phases() -> tuple[PhaseResult, ...]:
 def _shares(failing: bool) -> tuple[Share, ...]:
     bad = {"machines-new": 660, "management": 330} if failing else {}
     return tuple(
-        Share(cohort=c, operation=o, region="sydney", total=660, happened=660 - bad.get(c, 0), refused=bad.get(c, 0),
-              unknown=0, p50_ms=4.2, p99_ms=1490.0 if c in bad else 8.1, longest_outage_s=19980.0 if c in bad else 0.0)
+        Share(cohort=c, operation=o, region="sydney", total=660, good=660 - bad.get(c, 0), happened=660 - bad.get(c, 0),
+              refused=bad.get(c, 0), unknown=0, p50_ms=4.2, p99_ms=1490.0 if c in bad else 8.1,
+              longest_outage_s=19980.0 if c in bad else 0.0)
         for c, o in COHORTS
     )  # fmt: skip
 
@@ -178,7 +179,7 @@ def result(**changes: Any) -> Result:
                   GateResult(name="arrivals-issued", passed=True, reason="3200 of 3200")),
         "phases": phases(), "steps": steps(), "claims": claims(),
         "times": Times(detect=130, mitigate=19980, recover=42, longest_outage=19980, impact_start_s=IMPACT_S,
-                       impact_end_s=MITIGATED_S, detect_by="cold-tokens"),
+                       impact_end_s=MITIGATED_S, recovered_s=MITIGATED_S + 42, detect_by="cold-tokens"),
         "alerts": {"cold-tokens": IMPACT_S + 130, "all-tokens": None},
         "calibrated": {"management.needs-store": "0.5, chosen to fit the 50 % of C5"},
         "parameters": {"host_cache": True, "refresh": {"rule": "half-life", "token_s": 86399}},

@@ -8,14 +8,21 @@ from hypothesis import strategies as st
 
 from brownout.harness.base.stats import budget
 from brownout.harness.experiment.model import Alert
-from brownout.harness.judge.alerts import first_firing_s
-from support.slo_builders import T0, request, requests
+from brownout.harness.judge.alerts import Firing, firings, was_on
+from brownout.harness.judge.alerts import first_firing_s as first_of
+from brownout.harness.judge.selection import good_rule
+from brownout.harness.record.selection import is_good
+from support.slo_builders import T0, experiment, request, requests
 
 
 def rule(**changes):
     return Alert.model_validate(
         {"of": {"cohorts": ["new"]}, "target": 0.9, "burn": 3.0, "long": "60s", "short": "10s", "at_least": 3, **changes}
     )
+
+
+def first_firing_s(alert, found, *, after_s):
+    return first_of(firings(alert, found, is_good), after_s=after_s)
 
 
 def by_definition(alert, found, after_s):
@@ -26,10 +33,13 @@ def by_definition(alert, found, after_s):
         bad = sum(r.outcome != "happened" for r in window)
         return bad, bad / len(window) > round(alert.burn * budget(alert.target), 12)
 
-    for now_s in sorted({r.done_s for r in found if r.done_s > after_s}):
+    was = False
+    for now_s in sorted({r.done_s for r in found}):
         (long_bad, is_long), (_, is_short) = is_burning(now_s, alert.long_s), is_burning(now_s, alert.short_s)
-        if long_bad >= alert.at_least and is_long and is_short:
+        is_on = long_bad >= alert.at_least and is_long and is_short
+        if is_on and not was and now_s >= after_s:
             return now_s
+        was = is_on
     return None
 
 
@@ -98,7 +108,32 @@ def test_it_watches_only_its_selector(changes):
     assert first_firing_s(alert, requests(0, 60, False, **changes), after_s=T0) is None
 
 
-def test_what_burns_before_the_fault_is_no_detection():
-    """Firing before `after_s` does not count, and what still burns then is found at the next answer."""
-    found = requests(0, 60, False)
-    assert first_firing_s(rule(), found, after_s=T0 + 20) == T0 + 21
+def test_what_went_off_before_the_fault_is_no_detection():
+    """An alert that was on already tells nothing of the fault; one that went off and comes again does."""
+    assert first_firing_s(rule(), requests(0, 60, False), after_s=T0 + 20) is None
+    again = [*requests(0, 30, False), *requests(30, 50), *requests(50, 100, False)]
+    assert first_firing_s(rule(), again, after_s=T0 + 20) == T0 + 53
+
+
+def test_it_is_known_when_an_alert_was_on():
+    """From the answer at which it goes off to the one at which it ends, or to the end of the record."""
+    found = [*requests(0, 6), *requests(6, 20, False), *requests(20, 60), *requests(60, 70, False)]
+    on = firings(rule(), found, is_good)
+    assert on == (Firing(T0 + 8, T0 + 26), Firing(T0 + 64, None))
+    assert [was_on(on, T0 + at_s) for at_s in (8, 9, 25, 26, 64, 65)] == [False, True, True, False, False, True]
+
+
+def test_what_is_bad_for_an_objective_is_bad_for_the_alert():
+    """An alert over slow answers goes off, though all of them happened."""
+    slow = requests(0, 60, took_s=1.5)
+    (slo,) = experiment(slos=[SLOW]).slos
+    assert firings(rule(), slow, is_good) == ()
+    assert len(firings(rule(), slow, good_rule(experiment(slos=[SLOW])))) == 1
+    assert slo.indicator.ratioMetric.good.within_ms == 1000
+
+
+SLOW = {
+    "name": "fast",
+    "indicator": {"ratioMetric": {"total": {"cohorts": ["new"]}, "good": {"within": "1s"}}},
+    "objectives": [{"target": 0.99}],
+}

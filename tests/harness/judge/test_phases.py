@@ -6,12 +6,16 @@ import pytest
 
 from brownout.harness.experiment.model import Good, Selector
 from brownout.harness.experiment.phase_windows import phase_windows
-from brownout.harness.judge.phases import phase_results
-from brownout.harness.judge.selection import Count, count, select
-from brownout.harness.record.selection import is_good
+from brownout.harness.judge.phases import phase_results as results_of
+from brownout.harness.judge.selection import Count, count, good_rule, select
+from brownout.harness.record.selection import GoodRule, is_good
 from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, experiment, outage, request, requests
 
 WINDOWS = phase_windows(experiment().timeline)
+
+
+def phase_results(found, windows, is_good=is_good):
+    return results_of(found, windows, is_good)
 
 
 def test_phases_tile_the_timeline():
@@ -64,7 +68,7 @@ def test_a_share_counts_all_three_outcomes_and_measures_latency():
         request(FAULT + 40, took_s=0.030),
     ]
     (share,) = phase_results(found, WINDOWS)[1].shares
-    assert (share.total, share.happened, share.refused, share.unknown) == (4, 2, 1, 1)
+    assert (share.total, share.good, share.happened, share.refused, share.unknown) == (4, 2, 2, 1, 1)
     assert (share.p50_ms, share.p99_ms) == (20, 2000)
     assert share.longest_outage_s == 30
 
@@ -91,6 +95,37 @@ def test_good_is_happened_and_in_time(changes, good, expected):
     assert is_good(request(0, **changes), good.within_ms) is expected
 
 
+def slow_objective(within, **selector):
+    indicator = {"ratioMetric": {"total": selector, "good": {"within": within} if within else {}}}
+    return {"name": f"o-{within}-{len(selector)}", "indicator": indicator, "objectives": [{"target": 0.9}]}
+
+
+@pytest.mark.parametrize(
+    ("objectives", "good"),
+    [
+        ([slow_objective(None)], True),
+        ([slow_objective("300ms")], False),
+        ([slow_objective("500ms")], True),
+        ([slow_objective("500ms"), slow_objective("300ms", cohorts=["new"])], False),
+        ([slow_objective("500ms"), slow_objective("300ms", cohorts=["warm"])], True),
+        ([slow_objective(None), slow_objective("300ms", homes=["melbourne"])], True),
+    ],
+)
+def test_good_is_good_by_every_objective_that_is_about_it(objectives, good):
+    """A figure beside the objectives never looks better than they do: the strictest limit of a request's objectives counts."""
+    known = experiment(slos=objectives)
+    assert good_rule(known)(request(FAULT, took_s=0.4)) is good
+    assert not good_rule(known)(request(FAULT, False))
+    (share,) = phase_results([request(FAULT + 1, took_s=0.4)], WINDOWS, good_rule(known))[1].shares
+    assert (share.happened, share.good) == (1, int(good))
+    assert (share.longest_outage_s == 60) is not good
+
+
+def test_without_objectives_good_is_happened():
+    """Whatever it took."""
+    assert GoodRule()(request(FAULT, took_s=99.0))
+
+
 @pytest.mark.parametrize(
     ("selector", "total"),
     [
@@ -115,5 +150,5 @@ def test_a_selector_is_the_meeting_of_its_lists(selector, total):
 
 def test_the_ratio_of_nothing_is_unknown():
     """No requests have no bad ratio."""
-    assert count([]).ratio is None
+    assert count([], is_good).ratio is None
     assert Count(4, 1).ratio == 0.25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,11 +11,19 @@ from hypothesis import strategies as st
 
 from brownout.harness.experiment.model import Alert
 from brownout.harness.experiment.phase_windows import phase_windows
-from brownout.harness.judge.phases import longest_outage_s
-from brownout.harness.judge.times import impact, recovered_s, times, watch
+from brownout.harness.judge.alerts import Firing
+from brownout.harness.judge.phases import Outage, longest_outage
+from brownout.harness.judge.times import NOT_DETECTED, NOT_OVER, NOT_RECOVERED, OPEN_OUTAGE, Span, impact, recovered_s, times
+from brownout.harness.judge.times import watch as watch_by
+from brownout.harness.record.selection import is_good
 from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, experiment, outage, request, requests
 
 WINDOWS = phase_windows(experiment().timeline)
+SPAN = Span(T0 + BASELINE, T0 + FAULT, T0 + RECOVERY, T0 + END)
+
+
+def watch(rule, found, **changes):
+    return watch_by(rule, found, is_good, **changes)
 
 
 def alert(**changes):
@@ -97,7 +106,7 @@ def test_an_empty_window_proves_nothing():
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.booleans()), max_size=40), st.integers(2, 30))
-def test_recovery_is_the_first_quiet_moment(found, hold_s):
+def test_recovery_is_the_first_quiet_moment_without_a_relapse(found, hold_s):
     """Trying every half second finds the same moment, when the requests are on whole seconds."""
     records = [request(RECOVERY + at, good) for at, good in found]
 
@@ -105,9 +114,16 @@ def test_recovery_is_the_first_quiet_moment(found, hold_s):
         window = [r for r in records if at_s < r.intended_s - T0 - RECOVERY <= at_s + hold_s]
         return bool(window) and sum(r.outcome != "happened" for r in window) / len(window) <= 0.01
 
+    def is_relapse(at_s):
+        window = [r for r in records if at_s < r.intended_s - T0 - RECOVERY <= at_s + hold_s]
+        return not is_quiet(at_s) and sum(r.outcome != "happened" for r in window) >= 3
+
     tried = [half / 2 for half in range(2 * (120 - hold_s) + 1)]
-    expected = next((at_s for at_s in tried if is_quiet(at_s)), None)
-    prepared = watched(records, long=f"{hold_s}s", short="1s")
+    relapses = [at_s for at_s in tried if is_relapse(at_s)]
+    quiet = [at_s for at_s in tried if is_quiet(at_s)]
+    after = [at_s for at_s in quiet if not any(at_s < relapse for relapse in relapses)]
+    expected = min(after, default=None)
+    prepared = watched(records, long=f"{hold_s}s", short="1s", at_least=3)
     at_s = recovered_s(prepared, heal_s=T0 + RECOVERY, end_s=T0 + RECOVERY + 120)
     assert (None if at_s is None else at_s - T0 - RECOVERY) == expected
 
@@ -120,11 +136,20 @@ def test_longest_outage_is_the_longest_gap_between_good_ones(found):
     marks.append((T0 + 100, len(records) + 1))
     gaps = [b - a for (a, i), (b, j) in pairwise(marks) if j - i > 1]
     expected = max(gaps, default=0.0) if records else None
-    assert longest_outage_s(records, start_s=T0, end_s=T0 + 100) == expected
+    outage_ = longest_outage(records, is_good, start_s=T0, end_s=T0 + 100)
+    assert (None if outage_ is None else outage_.length_s) == expected
 
 
-def all_times(found, fired):
-    return times([watched(found)], fired, found, windows=WINDOWS, end_s=T0 + END)
+def test_an_outage_that_reaches_the_end_is_open():
+    """It may have gone on after the record."""
+    failing = [*requests(0, 50), *requests(50, 100, False)]
+    assert longest_outage(failing, is_good, start_s=T0, end_s=T0 + 100) == Outage(51, is_open=True)
+    assert longest_outage([*failing, request(100)], is_good, start_s=T0, end_s=T0 + 101) == Outage(51)
+
+
+def all_times(found, fired, *, span=SPAN):
+    on = {name: () if at_s is None else (Firing(at_s, None),) for name, at_s in fired.items()}
+    return times([watched(found)], on, found, is_good, span=span)
 
 
 def test_times_of_a_plain_outage():
@@ -148,5 +173,44 @@ def test_two_alerts_recover_with_the_later():
     """The run has recovered when everything that is watched has."""
     early, late = outage(FAULT, RECOVERY, cohort="new"), outage(FAULT + 5, RECOVERY + 100, cohort="warm")
     watches = [watched(early), watch(alert(of={"cohorts": ["warm"]}), late, baseline=WINDOWS[0], confidence=0.95)]
-    seen = times(watches, {}, [*early, *late], windows=WINDOWS, end_s=T0 + END)
-    assert (seen.impact_start_s, seen.recover) == (T0 + FAULT, 99)
+    seen = times(watches, {}, [*early, *late], is_good, span=SPAN)
+    assert (seen.impact_start_s, seen.recover, seen.recovered_s) == (T0 + FAULT, 99, T0 + RECOVERY + 99)
+    assert seen.notes == {"detect": NOT_DETECTED}
+
+
+def test_an_alert_that_was_on_before_the_first_effect_detects_nothing():
+    """A time to detect is never negative, and an alert of something else gets no credit."""
+    seen = all_times(outage(FAULT + 10, RECOVERY), {"early": T0 + FAULT + 5, "quick": T0 + FAULT + 40})
+    assert seen.detect is None
+    assert seen.notes["detect"] == "before the first effect, early was on already"
+
+
+def test_a_fault_that_begins_before_its_phase_counts_from_its_beginning():
+    """What a step broke in the baseline is impact, and its alert a detection."""
+    found = [*requests(BASELINE, FAULT - 60), *requests(FAULT - 60, FAULT, False), *requests(FAULT, END)]
+    span = Span(T0 + BASELINE, T0 + FAULT - 60, T0 + RECOVERY, T0 + END)
+    quiet = replace(WINDOWS[0], end_s=span.fault_s)
+    on = {"quick": (Firing(T0 + FAULT - 50, T0 + FAULT + 5),)}
+    seen = times([watch(alert(), found, baseline=quiet, confidence=0.95)], on, found, is_good, span=span)
+    assert (seen.detect, seen.mitigate, seen.recover) == (10, 59, 0)
+
+
+def test_what_fails_again_has_not_recovered():
+    """A quiet minute between two outages is no recovery while the second one lasts, and its end is when it is over."""
+    again = RECOVERY + 90
+    lasting = [*outage(FAULT, RECOVERY)[: again - BASELINE], *requests(again, END, False)]
+    seen = all_times(lasting, {})
+    assert (seen.mitigate, seen.recover) == (None, None)
+    assert seen.notes["mitigate"] == NOT_OVER
+    assert seen.notes["recover"] == NOT_RECOVERED
+    assert "longest_outage" not in seen.notes
+    longer = [*requests(BASELINE, FAULT), *requests(FAULT, END, False)]
+    assert all_times(longer, {}).notes["longest_outage"] == OPEN_OUTAGE
+    healed = [*lasting[: again + 200 - BASELINE], *requests(again + 200, END)]
+    assert all_times(healed, {}).recover == 90 + 199
+
+
+def test_a_stray_failure_after_the_recovery_is_no_relapse():
+    """Fewer than the alert's minimum of bad requests take no recovery back."""
+    found = [r._replace(outcome="refused") if r.intended_s == T0 + RECOVERY + 300 else r for r in outage()]
+    assert all_times(found, {}).recover == 0

@@ -1,0 +1,90 @@
+"""Requests that the generator did not send as planned: late, unsent or unlogged. They count against both verdicts.
+
+Theory. Such a request says nothing of the service: sent in time, it might have ended either way, whatever came of it when it
+was sent late. So an objective is met only if it would be met with all of them bad, and breached only if it would be breached
+with all of them good. A request is
+
+- *late* when it left later than the limit of the gate `generator-lag`, or than LATE_S where a file opens that gate further;
+- *unsent* when the generator logged that it could not send it;
+- *unlogged* when it is in the plan and not in the log. The seed decides the plan, so each is known by cohort, time and
+  operation; its home region is not, and it counts for every objective of the cohort whatever its homes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from brownout.harness.experiment.model import Experiment, Selector
+from brownout.harness.load.arrivals import LoadPlan, arrivals, planned_count
+from brownout.harness.record.history import NOT_SENT, RequestRecord
+from brownout.harness.record.selection import matcher
+
+LATE_S = 0.05  # network time
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Which requests are doubtful. `late_s` is in emulated seconds; `unlogged` have no outcome."""
+
+    late_s: float = float("inf")
+    unlogged: tuple[RequestRecord, ...] = ()
+
+    def has(self, request: RequestRecord) -> bool:
+        """Whether a logged request was late or unsent."""
+        return request.sent_s - request.intended_s > self.late_s or request.error in NOT_SENT
+
+    def unlogged_of(self, selector: Selector) -> Iterator[RequestRecord]:
+        """The unlogged requests that the selector may mean."""
+        return filter(matcher(selector.model_copy(update={"homes": ()})), self.unlogged)
+
+
+NOTHING_DOUBTFUL = Doubtful()
+
+
+def doubtful(experiment: Experiment, requests: Iterable[RequestRecord], *, seed: int, clock_rate: float) -> Doubtful:
+    """What is doubtful in the log of a run that came to its end, `clock_rate` emulated seconds per real second."""
+    limit_s = min(experiment.gates.lag_p99_s, LATE_S) * clock_rate
+    return Doubtful(limit_s, tuple(_unlogged(plan_of(experiment, seed), tuple(requests))))
+
+
+def plan_of(experiment: Experiment, seed: int) -> LoadPlan:
+    """The plan's arrivals with their times and operations. Machines and homes may be others, which needs the stack to know."""
+    midnight_s = experiment.timeline.epoch_s()
+    return LoadPlan(
+        seed=seed,
+        start_s=midnight_s + experiment.timeline.baseline,
+        end_s=midnight_s + experiment.timeline.end,
+        cohorts=experiment.load.cohorts,
+    )
+
+
+def planned_total(experiment: Experiment) -> int:
+    """How many arrivals a whole run has."""
+    plan = plan_of(experiment, 0)
+    return sum(planned_count(plan, cohort) for cohort in plan.cohorts)
+
+
+def _unlogged(plan: LoadPlan, requests: tuple[RequestRecord, ...]) -> Iterator[RequestRecord]:
+    logged = Counter(request.cohort for request in requests)
+    # Nearly every run has logged everything. The plan is computed only for cohorts that lack something.
+    short = tuple(cohort for cohort in plan.cohorts if logged[cohort.name] < planned_count(plan, cohort))
+    known = {request.id for request in requests} if short else set()
+    for arrival in arrivals(plan.model_copy(update={"cohorts": short})):
+        if arrival.id not in known:
+            yield RequestRecord(
+                id=arrival.id,
+                cohort=arrival.cohort,
+                operation=arrival.operation,
+                region=arrival.region,
+                home="",
+                machine="",
+                intended_s=arrival.at_s,
+                sent_s=float("inf"),
+                done_s=float("inf"),
+                latency_ms=float("inf"),
+                status=0,
+                outcome="unknown",
+                error="unlogged",
+            )

@@ -1,0 +1,115 @@
+"""Requests that the generator did not send as planned count against both verdicts."""
+
+from __future__ import annotations
+
+import pytest
+
+from brownout.harness.judge.doubtful import NOTHING_DOUBTFUL, doubtful, plan_of, planned_total
+from brownout.harness.judge.verdict import judge_slos
+from brownout.harness.load.arrivals import arrivals
+from brownout.harness.record.history import GENERATOR_FAULT, LATE
+from support.slo_builders import BASELINE, END, FAULT, T0, document, experiment, history, request, requests
+
+
+def judged(found, *, clock_rate=1.0, **changes):
+    """The first objective of a run that logged these requests."""
+    known = experiment(**changes)
+    doubts = doubtful(known, found, seed=7, clock_rate=clock_rate)
+    return judge_slos(known, history(found), doubts)[0]
+
+
+def late(at_s, good, *, by_s=1.0, **changes):
+    return request(at_s, good, sent_s=T0 + at_s + by_s, **changes)
+
+
+def fault_phase(number, make):
+    """A whole log in which the first `number` requests of the fault were made by `make`."""
+    return [
+        *requests(BASELINE, FAULT),
+        *(make(FAULT + second) for second in range(number)),
+        *requests(FAULT + number, END),
+    ]
+
+
+@pytest.mark.parametrize(("number", "status"), [(5, "met"), (40, "undecided")])
+@pytest.mark.parametrize("good", [True, False])
+def test_an_objective_is_met_only_if_it_would_be_with_all_late_ones_bad(number, status, good):
+    """Late requests count as bad for a pass, however they ended: 5 of 2,400 are within 1 %, 40 are not."""
+    found = judged(fault_phase(number, lambda at_s: late(at_s, good)))
+    assert (found.status, found.doubtful, found.bad) == (status, number, 0 if good else number)
+    assert f"{number} late, unsent or unlogged requests count either way" in found.reason
+
+
+def test_an_objective_is_breached_only_if_it_would_be_with_all_late_ones_good():
+    """A stall of the generator makes 300 of 2,400 requests bad, which is no breach; 300 that left in time are one."""
+    assert judged(fault_phase(300, lambda at_s: late(at_s, False))).status == "undecided"
+    assert judged(fault_phase(300, lambda at_s: request(at_s, False))).status == "breached"
+    both = judged([late(r.intended_s - T0, False) if n % 2 else r._replace(outcome="refused") for n, r in enumerate(whole())])
+    assert both.status == "breached"
+
+
+def whole():
+    return requests(BASELINE, END)
+
+
+@pytest.mark.parametrize("error", [LATE, GENERATOR_FAULT])
+def test_what_could_not_be_sent_is_doubtful(error):
+    """The generator's own failures have a line, and are no failures of the service."""
+    found = judged(fault_phase(300, lambda at_s: request(at_s, False, outcome="unknown", error=error)))
+    assert (found.status, found.doubtful) == ("undecided", 300)
+
+
+@pytest.mark.parametrize(
+    ("by_s", "clock_rate", "limit", "number"),
+    [(0.04, 1, "50ms", 0), (0.06, 1, "50ms", 300), (0.06, 1, "1h", 300), (0.02, 1, "10ms", 300), (6.0, 200, "50ms", 0)],
+)
+def test_late_is_beyond_the_gates_limit_and_never_more_than_a_tolerable_one(by_s, clock_rate, limit, number):
+    """A file that opens the gate does not make late requests timely. The limit is network time, at any clock rate."""
+    gates = {"lag_p99": limit}
+    found = judged(fault_phase(300, lambda at_s: late(at_s, True, by_s=by_s)), clock_rate=clock_rate, gates=gates)
+    assert found.doubtful == number
+
+
+def planned_log():
+    """What a generator would log that sends the whole plan."""
+    return [
+        request(arrival.at_s - T0, id=arrival.id, home=arrival.home, operation=arrival.operation)
+        for arrival in arrivals(plan_of(experiment(), seed=7))
+    ]
+
+
+def test_what_is_in_the_plan_and_not_in_the_log_is_doubtful():
+    """A generator that fell behind: whichever requests are missing, nothing is claimed that they could change."""
+    log = planned_log()
+    assert len(log) == planned_total(experiment()) == 3000
+    assert (judged(log).status, judged(log).doubtful) == ("met", 0)
+    cut = [one for one in log if one.intended_s < T0 + FAULT + 600]
+    found = judged(cut)
+    assert found.status == "undecided"
+    assert found.total + found.doubtful == sum(one.intended_s >= T0 + FAULT for one in log)
+
+
+def test_unlogged_requests_count_for_every_objective_that_could_own_them():
+    """Cohort and operation are known from the plan, the home is not."""
+    cut = planned_log()[:-200]
+    (base,) = document()["slos"]
+
+    def of(**selector):
+        return judged(cut, slos=[{**base, "indicator": {"ratioMetric": {"total": selector}}}]).doubtful
+
+    assert of() == of(cohorts=["new"]) == of(homes=["melbourne"]) == of(operations=["token"]) == 200
+    assert of(operations=["create"]) == of(cohorts=["old"]) == 0
+
+
+def test_an_objective_of_which_nothing_was_logged_is_undecided():
+    """A cohort that never got through to the log."""
+    found = judged([])
+    planned = sum(one.intended_s >= T0 + FAULT for one in planned_log())
+    assert (found.status, found.total, found.ratio, found.doubtful) == ("undecided", 0, None, planned)
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == (0.0, 1.0)
+
+
+def test_without_a_plan_nothing_is_doubtful():
+    """A run that was cut short is judged by its log."""
+    assert judge_slos(experiment(), history(whole()), NOTHING_DOUBTFUL)[0].doubtful == 0
