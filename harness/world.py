@@ -194,6 +194,19 @@ class Endpoints:
     inside: Inside | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All carriers of a stack as one look saw them.
+
+    `holds`: the holds by id of each carrier that has any. `foreign`: what other programs did to the stack, a sentence each.
+    `silent`: what did not answer, a sentence each; its holds are not known.
+    """
+
+    holds: Mapping[Carrier, Mapping[str, Any]]
+    foreign: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+
 class LiveWorld(World, Protocol):
     """A world whose stacks are real and outlive the process that brought them up: everything about one is in `folder`."""
 
@@ -228,4 +241,11 @@ class LiveWorld(World, Protocol):
 
     async def status(self) -> Mapping[str, Any]:
         """`nodes` by name, each with `state` (`running`, `paused`, `down`, `dead`, ...) and `pid`; raises WorldError."""
+        ...
+
+    async def survey(self, *, switches: bool = True) -> Survey:
+        """Every carrier's holds, and what others did to the stack, in few requests; without `switches` no node is asked.
+
+        Changes nothing, and takes a bounded time whatever does not answer. Raises WorldError when nothing can be seen at all.
+        """
         ...

@@ -1,9 +1,15 @@
-"""Ports for a stack: below the range that the kernel hands out by itself, so that nothing takes one between two lives
-of a node.
+"""Ports for a stack: below the range that the kernel hands out by itself, and each kept for the stack as long as it stands.
+
+A port that nobody listens on for a while (a link that refuses, a node that is down) must not become another program's. So it is
+*reserved* (`ReservedPort`) by a socket that is bound to it and never listens: connections are refused, and another program's
+bind fails, also one with SO_REUSEADDR, because the reserving socket does not have that option. Only while the port is *lent* to
+its rightful listener, for the moment of its bind, is the option set. The kernel looks at both sockets' options at each bind and
+listen, and lets a listener with the option in beside one that has it and does not listen.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Collection, Iterator
@@ -36,6 +42,33 @@ def reserve(count: int, *, besides: Collection[int] = ()) -> tuple[socket.socket
             bound.close()
         raise NoPortError(f"only {len(reserved)} of {count} ports are free on {HOST} from {FIRST_PORT} to {LAST_PORT}")
     return tuple(reserved)
+
+
+def reserve_port(port: int) -> socket.socket:
+    """A socket bound exclusively to this very port; raises NoPortError."""
+    bound = _bound(port, reuse=False)
+    if bound is None:
+        raise NoPortError(f"port {port} is taken: {os.strerror(errno.EADDRINUSE).lower()}")
+    return bound
+
+
+class ReservedPort:
+    """A port that stays this process's own: see the theory above. `bound` is a socket of `reserve`."""
+
+    def __init__(self, bound: socket.socket) -> None:
+        self._bound = bound
+        self.port = port_of(bound)
+
+    def lend(self) -> None:
+        """Lets a listener with SO_REUSEADDR bind the port, until `keep`; one that then listens is not affected by `keep`."""
+        self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    def keep(self) -> None:
+        """Lets nobody else bind the port. May run twice."""
+        self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+
+    def close(self) -> None:
+        self._bound.close()
 
 
 def free_ports(count: int) -> tuple[int, ...]:

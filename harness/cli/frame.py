@@ -88,13 +88,20 @@ def fail(error: BrownoutError) -> None:
     sys.exit(error.exit_code)
 
 
-def heal_first() -> None:
-    """Reverts what an earlier run left in place, prints it, and raises LeftUnsafe when that failed."""
-    from brownout.harness.base.statedir import ledger_path
+def heal_first(stack_id: str = "") -> frozenset[str]:
+    """Reverts what earlier commands left in place and prints it.
 
-    if not ledger_path().exists():
-        return
-    from brownout.harness.operate.heal import heal_leftovers_now
+    What could not be undone is printed too, and keeps no command from its work on other stacks: the ids of the stacks
+    concerned are returned. Raises LeftUnsafe when `stack_id` is one of them, or is "*" and there is any.
+    """
+    from brownout.harness.operate.heal import undo_leftovers
 
-    for line in heal_leftovers_now():
+    found = undo_leftovers()
+    for line in found.lines:
         click.echo(line, err=True)
+    if found.unsafe is None:
+        return frozenset()
+    if stack_id == "*" or stack_id in found.unsafe_stacks:
+        raise found.unsafe
+    tell(found.unsafe)
+    return found.unsafe_stacks

@@ -79,8 +79,10 @@ def inject_command(
     if hold_s is not None and not 0 < hold_s <= LONGEST_S:
         raise UsageError("--for is more than nothing and at most one hour", hint="such as --for 30s")
     wanted = spoken_fault(fault, target, settings)
-    heal_first()
+    unsafe = heal_first()
     row = resolve_stack(stack, for_="break")
+    if row.id in unsafe:  # told above
+        return UNSAFE
     teller = _Teller(wanted, row, hold_s, to_stderr=as_json)
     ended = inject(row, InjectRequest(wanted, hold_s, keep), teller.hear)
     code = teller.tell_end(ended)
@@ -181,20 +183,17 @@ def _plain(fault: Fault, row: StackRecord, ended: InjectResult, code: int) -> di
 @click.option("--stack", default="", help="Only what is on this stack.")
 def heal_command(fault_id: str, stack: str) -> int:
     """Revert the faults that were injected by hand (all, or FAULT_ID) and what earlier commands left in place."""
-    from brownout.harness.base.statedir import ledger_path
     from brownout.harness.errors import LeftUnsafe
     from brownout.harness.injection.recovery import require_whole
-    from brownout.harness.operate.heal import heal_by_hand, heal_leftovers_now, healed_lines
+    from brownout.harness.injection.standing import anything_stands
+    from brownout.harness.operate.heal import heal_by_hand, healed_lines, undo_leftovers
 
-    if not ledger_path().exists():
+    if not anything_stands():
         click.echo("nothing to heal")
         return 0
-    lines: list[str] = []
-    problems: list[BrownoutError] = []
-    try:
-        lines += heal_leftovers_now()
-    except LeftUnsafe as unsafe:
-        problems.append(unsafe)
+    leftovers = undo_leftovers()
+    lines = list(leftovers.lines)
+    problems: list[BrownoutError] = [] if leftovers.unsafe is None else [leftovers.unsafe]
     healed = heal_by_hand(fault_id, stack)
     lines += [line for found in healed for line in healed_lines(found)]
     try:

@@ -70,10 +70,11 @@ def env_command(machine: str, stack_file: Path, inside: bool, network: bool) -> 
 def down_command(everything: bool, owner: str) -> int:
     """Take down the standing stacks, and what killed runs left."""
     from brownout.harness.errors import UsageError, WorldError
-    from brownout.harness.operate.stacks import stacks, tear_down
+    from brownout.harness.operate.stacks import adopt_unknown, stacks, tear_down
 
     if owner and not everything:
         raise UsageError("--owner goes with --all")
+    adopt_unknown()
     rows: list[StackRecord] = [row for row in stacks() if everything or not (row.run_owned and row.owner.alive())]
     problems: list[WorldError] = []
     for row in rows:

@@ -43,7 +43,7 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
         raise UsageError("--interval is more than nothing", hint="such as --interval 2s")
     unsafe: BrownoutError | None = None
     try:
-        heal_first()
+        heal_first("*")
     except LeftUnsafe as left:  # the state of things is wanted most when something is wrong
         unsafe = left
     probes = Probes()
@@ -64,7 +64,7 @@ async def _views(stack: str, probes: Probes) -> tuple[StackView, ...]:
     from brownout.harness.operate.status import overview
 
     rows = [resolve_stack(stack, for_="look")] if stack else stacks()
-    return tuple([await overview(row, probes) for row in rows])
+    return tuple(await asyncio.gather(*(overview(row, probes) for row in rows)))
 
 
 def _show(views: tuple[StackView, ...], *, as_json: bool) -> None:

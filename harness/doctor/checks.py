@@ -5,22 +5,25 @@ Each check is a function of its own that returns one Check; a check that itself 
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError, free_ports
 from brownout.harness.base.statedir import ledger_path, state_dir
 from brownout.harness.doctor.docker import docker_checks
 from brownout.harness.doctor.findings import Check
-from brownout.harness.errors import BrownoutError
+from brownout.harness.errors import BrownoutError, StackGone, WorldError
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.injection.recovery import unowned_faults
+from brownout.harness.injection.ledger_records import StackRecord
+from brownout.harness.injection.recovery import unowned_faults, world_of
+from brownout.harness.injection.standing import anything_stands, stray_holds, unknown_stacks
 from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy, start_server, stop_server
 from brownout.harness.worlds.toxiproxy.install import find_toxiproxy_server
@@ -32,7 +35,7 @@ FREE_CORES = 1.0
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _LOAD_MODULES = ("locust", "aiohttp", "azure.identity")
 
-Leftovers = Callable[[], tuple[str, ...]]
+Leftovers = Callable[[], tuple[tuple[str, ...], tuple[str, ...]]]  # what is left over; what is in force on purpose
 
 
 def checks(*, leftovers: Leftovers | None = None, world: str = "") -> tuple[Check, ...]:
@@ -135,28 +138,49 @@ def check_processor() -> Check:
 
 
 def check_leftovers(leftovers: Leftovers) -> Check:
-    """Whether earlier commands left stacks without an owner or faults in force."""
-    left = leftovers()
-    if not left:
-        return Check("leftovers", True, "no stale stack, no fault in force")
-    return Check("leftovers", False, "; ".join(left), "`brownout heal`")
+    """Whether earlier commands left stacks without an owner, or faults that nobody will revert; names those in force."""
+    left, in_force = leftovers()
+    if left:
+        return Check("leftovers", False, "; ".join((*left, *in_force)), "`brownout heal`")
+    return Check("leftovers", True, "; ".join(in_force) or "no stale stack, no fault in force")
 
 
-def ledger_leftovers() -> tuple[str, ...]:
-    """Leftovers in the ledger: stacks whose run died, and faults without a living owner."""
-    if not ledger_path().is_file():
-        return ()
+def ledger_leftovers() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is left over, and which faults are in force on purpose: by the ledger, and by what stands beside it."""
+    if not anything_stands():
+        return (), ()
     left: list[str] = []
+    in_force: list[str] = []
     with Ledger(ledger_path()) as ledger:
+        left.extend(f"stack {entry.id} stands and is in no ledger" for entry in unknown_stacks(ledger))
         for stack in ledger.stacks():
-            if stack.owner.alive():
-                continue
             faults = ledger.open_faults(stack.id)
-            stale = unowned_faults(faults)
-            left.extend(f"fault {row.id} on stack {stack.id} is {row.state}" for row in faults if row.id in stale)
-            if stack.run_owned:
-                left.append(f"stack {stack.id} outlived its run (process {stack.owner.pid})")
-    return tuple(left)
+            stale = () if stack.run_owned and stack.owner.alive() else unowned_faults(faults)
+            for fault in faults:
+                (left if fault.id in stale else in_force).append(f"fault {fault.id} on stack {stack.id} is {fault.state}")
+            if not stack.owner.alive():
+                left.extend(_left_of(ledger, stack))
+    return tuple(left), tuple(in_force)
+
+
+def _left_of(ledger: Ledger, stack: StackRecord) -> Iterator[str]:
+    """What else is left of a stack without a living owner."""
+    if stack.run_owned:
+        yield f"stack {stack.id} outlived its run (process {stack.owner.pid})"
+    elif stack.owner.pid:
+        yield f"stack {stack.id} never came up, its `up` was killed"
+    try:
+        seen = asyncio.run(world_of(stack).survey())
+    except StackGone:
+        return
+    except WorldError as error:
+        yield f"stack {stack.id} cannot be looked at: {error.message}"
+        return
+    yield from (
+        f"{carrier} holds {fault_id}, a fault that no ledger knows"
+        for carrier, fault_id in stray_holds(stack, ledger, seen.holds)
+    )
+    yield from (f"on stack {stack.id}, not by Brownout: {what}" for what in seen.foreign)
 
 
 def check_load_packages() -> Check:

@@ -32,7 +32,10 @@ from brownout.harness.base.processes import ProcessId, boot_id
 from brownout.harness.errors import BrownoutError
 from brownout.harness.injection.ledger_file import LedgerFile
 from brownout.harness.injection.ledger_records import LEGAL, UNDO, FaultRecord, Intent, StackRecord, State, fault_of, stack_of
+from brownout.harness.injection.stack_entry import StackEntry
 
+NOBODY = ProcessId(0, "")
+_NOTE = "INSERT INTO transitions VALUES (?, ?, ?, ?)"
 _UNDOING: tuple[State, ...] = ("reverting", "reverted", "healed")
 
 
@@ -68,7 +71,24 @@ class Ledger(LedgerFile):
                 " VALUES (?, ?, ?, ?, ?, ?, 1, ?)",
                 (stack_id, str(folder), world, run_owned, owner.pid, owner.started, self._wall()),
             )
+            if folder.is_dir():
+                StackEntry(stack_id, world, run_owned, owner, standing=False).write(folder)
         return self.stack(stack_id)
+
+    def adopt(self, entry: StackEntry, folder: Path) -> StackRecord:
+        """Enters a stack that runs and has no open row, as its folder's entry says: part of an undo, so never refused."""
+        owner, wall_s = NOBODY if entry.standing else entry.owner, self._wall()
+
+        def change() -> StackRecord:
+            with self._change() as database:
+                database.execute(
+                    "INSERT INTO stacks (id, folder, world, run_owned, owner_pid, owner_started, epoch, added_wall_s)"
+                    " VALUES (?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT(id) DO UPDATE SET closed = 0",
+                    (entry.id, str(folder), entry.world, entry.run_owned, owner.pid, owner.started, wall_s),
+                )
+            return self.stack(entry.id)
+
+        return self._undoing(change)
 
     def stack(self, stack_id: str) -> StackRecord:
         """The stack of that id; raises KeyError."""
@@ -96,6 +116,9 @@ class Ledger(LedgerFile):
         self._require_disk()
         with self._change() as database:
             database.execute("UPDATE stacks SET owner_pid = 0, owner_started = '' WHERE id = ?", (stack_id,))
+            stack = self.stack(stack_id)
+            if stack.folder.is_dir():
+                StackEntry(stack.id, stack.world, stack.run_owned, NOBODY, standing=True).write(stack.folder)
 
     def mark_orphaned(self, stack_id: str) -> float:
         """Records when the owner was first found dead, once only, and returns that moment (wall clock seconds)."""
@@ -113,18 +136,14 @@ class Ledger(LedgerFile):
 
     def mark_swept(self, stack_id: str) -> None:
         """Records that the carriers were searched for late holds since the owner died."""
-        self._undoing(lambda: self._set_flag("swept", stack_id))
+        self._undoing(lambda: self._execute("UPDATE stacks SET swept = 1 WHERE id = ?", stack_id))
 
     def close_stack(self, stack_id: str) -> None:
         """Closes a stack that no longer exists, and its open faults: their carriers ended with it."""
         for fault in reversed(self.open_faults(stack_id)):
             for step in _UNDOING:
                 self.advance(fault.id, step, evidence="the stack is gone and its carriers with it")
-        self._undoing(lambda: self._set_flag("closed", stack_id))
-
-    def _set_flag(self, column: Literal["swept", "closed"], stack_id: str) -> None:
-        with self._change() as database:
-            database.execute(f"UPDATE stacks SET {column} = 1 WHERE id = ?", (stack_id,))  # noqa: S608
+        self._undoing(lambda: self._execute("UPDATE stacks SET closed = 1 WHERE id = ?", stack_id))
 
     # faults
 
@@ -147,7 +166,7 @@ class Ledger(LedgerFile):
                  _json([str(carrier) for carrier in intent.carriers]), _json(intent.baseline), intent.deadline_s,
                  boot_id(), epoch, holder.pid if holder else None, holder.started if holder else None),
             )  # fmt: skip
-            self._note(fault_id, "intended", "")
+            database.execute(_NOTE, (fault_id, "intended", self._wall(), ""))
         return self.fault(fault_id)
 
     def check(self, stack_id: str, epoch: int) -> None:
@@ -178,7 +197,7 @@ class Ledger(LedgerFile):
             if to not in LEGAL[now.state]:
                 raise IllegalTransition(fault_id, now.state, to)
             database.execute("UPDATE faults SET state = ? WHERE id = ?", (to, fault_id))
-            self._note(fault_id, to, evidence)
+            database.execute(_NOTE, (fault_id, to, self._wall(), evidence))
         return self.fault(fault_id)
 
     def keep_until(self, fault_id: str, deadline_s: float, *, by_hand: bool) -> FaultRecord:
@@ -211,9 +230,6 @@ class Ledger(LedgerFile):
         """Every step of a fault in order: state, wall clock seconds, evidence."""
         rows = self._rows("SELECT state, wall_s, evidence FROM transitions WHERE fault = ? ORDER BY rowid", fault_id)
         return tuple((row["state"], row["wall_s"], row["evidence"]) for row in rows)
-
-    def _note(self, fault_id: str, state: State, evidence: str) -> None:
-        self._database.execute("INSERT INTO transitions VALUES (?, ?, ?, ?)", (fault_id, state, self._wall(), evidence))
 
     def _check_epoch(self, stack_id: str, epoch: int) -> None:
         stack = self.stack(stack_id)

@@ -151,6 +151,10 @@ class LedgerFile:
                     self._database.execute("ROLLBACK")
                 raise
 
+    def _execute(self, statement: str, *values: object) -> None:
+        with self._change() as database:
+            database.execute(statement, values)
+
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with _as_ledger_error(self.path):
             return self._database.execute(query, values).fetchall()

@@ -32,6 +32,7 @@ from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
 from brownout.harness.injection.looks import (
+    CRASHED,
     Before,
     gone_with_links,
     holds_on,
@@ -40,6 +41,7 @@ from brownout.harness.injection.looks import (
     looked_bitten_before,
     moments,
     others_in_place,
+    undo_look,
 )
 from brownout.harness.injection.outcomes import Applied, Reverted
 from brownout.harness.world import World
@@ -228,7 +230,9 @@ class LifeCycle:
             return Reverted(record.id, record.step, record.state, "it was undone before")
         fault = self._fault_of(record)
         if fault is not None and record.state == "applied":
-            self._bite(record, await look(self.world, fault))  # it may have bitten since; this is the last moment to see it
+            self._bite(
+                record, await undo_look(self.world, fault)
+            )  # it may have bitten since; this is the last moment to see it
         return await self._undo(record, fault)
 
     async def revert_all(self, only: Collection[str] | None = None) -> tuple[Reverted, ...]:
@@ -345,9 +349,11 @@ class LifeCycle:
         # A look would prove nothing: its code is missing, the effect lasts, or it was there before. The carriers decide.
         if fault is None or fault.lasting or looked_bitten_before(record):
             return _Look("healed", "no carrier holds it any more; a look cannot tell more")
-        seen = await look(self.world, fault)
+        seen = await undo_look(self.world, fault)
         if seen.state == "absent":
             return _Look("healed", seen.evidence)
+        if seen.evidence.startswith(CRASHED):
+            return _Look("healed", f"no carrier holds it any more; {seen.evidence}")
         # Where every link has ended, each look sees what a fault would show, and always will.
         if ended := await gone_with_links(self.world):
             return _Look("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")

@@ -15,6 +15,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.world import Carrier, World
 
+CRASHED = "its own look failed: "
 FIRST_WAIT_S = 0.02
 
 
@@ -36,11 +37,19 @@ async def look_before(world: World, fault: Fault) -> Before:
 
 
 async def look(world: World, fault: Fault) -> Observation:
-    """The fault's own observation; `unclear` when the world does not answer."""
+    """The fault's own observation; `unclear` when the world does not answer. Raises what the fault's code raises."""
     try:
         return await fault.observe(world)
     except WorldError as error:
         return Observation("unclear", f"it could not be looked at: {error.message}")
+
+
+async def undo_look(world: World, fault: Fault) -> Observation:
+    """A look that belongs to an undo, which never depends on the fault's code: a crash of that is `unclear`."""
+    try:
+        return await look(world, fault)
+    except Exception as error:
+        return Observation("unclear", f"{CRASHED}{type(error).__name__}: {error}")
 
 
 async def holds_on(world: World, carrier: Carrier) -> Mapping[str, Any]:

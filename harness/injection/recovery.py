@@ -8,6 +8,8 @@ The order is always the same:
 
 A failed undo is never dropped: the row stays `stuck`, the command ends as left unsafe, and the next command tries again.
 
+A stack whose `up` was killed never came up: it is taken away, whatever there is of it.
+
 A standing stack has no owner. Each of its faults is owned by a command in the foreground, or left in place until a deadline.
 There only unowned faults are reverted, and the epoch is not raised, because it would fence the other commands too.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 import importlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,12 +31,16 @@ from brownout.harness.injection.ledger_records import CLOSED, FaultRecord, Stack
 from brownout.harness.injection.lifecycle import LifeCycle, Make
 from brownout.harness.injection.notices import ActFailed, BiteMissing, BiteSeen, Notice, Tell, UndoStep
 from brownout.harness.injection.outcomes import Reverted
-from brownout.harness.world import LiveWorld, World
+from brownout.harness.injection.stack_entry import read_entry
+from brownout.harness.world import LiveWorld, World, one_after_another
 from brownout.harness.worlds.catalog import live_world
 
 GRACE_S = 600.0
 HOLDER_SLACK_S = 5.0  # a living command reverts its fault at the deadline by itself; so much later it is taken for hung
 
+Healing = Coroutine[Any, Any, "Healed | None"]
+Within = Callable[[StackRecord, Healing], Healing]
+Together = Callable[[Iterable[Healing]], Coroutine[Any, Any, "list[Healed | None]"]]
 Attach = Callable[[StackRecord], Awaitable[World]]
 Note = Callable[[str], None]
 log = logging.getLogger("healing")
@@ -46,7 +52,7 @@ class Healed:
 
     `gone`: the stack no longer existed. `swept`: `carrier: id` of late holds that were found and released.
     `released`: faults that no carrier holds, and whose heal cannot be seen while other faults stay in place.
-    `took_s`: network seconds until each fault was seen to be healed, where that was seen.
+    `took_s`: network seconds until each fault was seen to be healed, where that was seen. `never_up`: its `up` was killed.
     """
 
     stack: str
@@ -55,6 +61,7 @@ class Healed:
     swept: tuple[str, ...] = ()
     gone: bool = False
     taken_down: bool = False
+    never_up: bool = False
     problem: str = ""
     released: tuple[str, ...] = ()
     took_s: Mapping[str, float] = field(default_factory=dict)
@@ -97,16 +104,27 @@ def load_entry(entry: str) -> Any:
         raise WorldError(f"{entry!r} cannot be loaded: {error}") from error
 
 
-async def heal_leftovers(ledger: Ledger, attach: Attach, make: Make, *, grace_s: float = GRACE_S) -> tuple[Healed, ...]:
+async def _without_limit(stack: StackRecord, healing: Healing) -> Healed | None:
+    return await healing
+
+
+async def heal_leftovers(
+    ledger: Ledger,
+    attach: Attach,
+    make: Make,
+    *,
+    grace_s: float = GRACE_S,
+    within: Within = _without_limit,
+    together: Together = one_after_another,
+) -> tuple[Healed, ...]:
     """Reverts every fault whose owner is dead, has lost its lease or has let the deadline pass; every command does this first.
 
     Stacks that no longer run are closed. A run's stack is taken down `grace_s` after its owner was first found dead. Returns
-    one entry per stack that needed anything. Every stack is tried before LeftUnsafe is raised for what could not be undone.
+    one entry per stack that needed anything, also for those that could not be undone (`require_whole`). `together` heals
+    all stacks, `within` each of them, in a bounded time.
     """
-    tried = [await _heal_leftover(ledger, stack, attach, make, grace_s) for stack in ledger.stacks()]
-    healed = tuple(found for found in tried if found is not None)
-    require_whole(healed)
-    return healed
+    calls = [within(stack, _heal_leftover(ledger, stack, attach, make, grace_s)) for stack in ledger.stacks()]
+    return tuple(found for found in await together(calls) if found is not None)
 
 
 def require_whole(healed: Sequence[Healed]) -> None:
@@ -125,6 +143,8 @@ async def _heal_leftover(ledger: Ledger, stack: StackRecord, attach: Attach, mak
     renewed = lease is None or not (lease.lapsed() or lease.released)
     if alive and renewed:  # its owner and its guardian look after it; to interfere would break a healthy run
         return None
+    if not stack.run_owned and stack.owner.pid and not alive and not _let_go_unnoticed(ledger, stack):
+        return await _clear_never_up(ledger, stack)
     orphaned_for_s = 0.0 if alive else time.time() - ledger.mark_orphaned(stack.id)
     if stack.run_owned and orphaned_for_s > grace_s:
         return await take_down(ledger, stack, attach, make)
@@ -133,6 +153,27 @@ async def _heal_leftover(ledger: Ledger, stack: StackRecord, attach: Attach, mak
     if not stack.folder.is_dir() or ledger.open_faults(stack.id) or _to_sweep(ledger, stack):
         return await heal_stack(ledger, stack, attach, make)
     return None
+
+
+def _let_go_unnoticed(ledger: Ledger, stack: StackRecord) -> bool:
+    """Whether the stack did come up, which a ledger that was deleted meanwhile does not know; its row is mended then."""
+    entry = read_entry(stack.folder)
+    if entry is None or not entry.standing:
+        return False
+    ledger.let_go(stack.id)
+    return True
+
+
+async def _clear_never_up(ledger: Ledger, stack: StackRecord) -> Healed:
+    """Takes away what there is of a stack whose `up` was killed; no client can have used it."""
+    try:
+        await world_of(stack).stop()
+    except StackGone:
+        log.info("%s: nothing of it runs", stack.id)
+    except WorldError as error:
+        return Healed(stack.id, problem=f"it never came up, and cannot be taken away: {error.message}", never_up=True)
+    gone = _close_gone(ledger, stack)
+    return replace(gone, never_up=True, gone=False)
 
 
 async def _heal_standing(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make) -> Healed | None:

@@ -3,46 +3,130 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.statedir import ledger_path
-from brownout.harness.errors import StackGone, UsageError
+from brownout.harness.errors import LeftUnsafe, StackGone, UsageError, WorldError
 from brownout.harness.experiment import plugins
 from brownout.harness.injection.guardian_start import ensure_guardian
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.injection.ledger_records import FaultRecord
-from brownout.harness.injection.recovery import Healed, attach_world, heal_leftovers, heal_stack
+from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
+from brownout.harness.injection.recovery import (
+    Healed,
+    Healing,
+    attach_world,
+    heal_leftovers,
+    heal_stack,
+    require_whole,
+    world_of,
+)
+from brownout.harness.injection.standing import adopt, anything_stands, release_strays
 from brownout.harness.operate.stacks import resolve_stack
+
+STACK_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was left by earlier commands and is undone, a line for each stack; `unsafe` is the error for what could not be.
+
+    `unsafe_stacks` are the ids of the stacks that the error is about.
+    """
+
+    lines: tuple[str, ...] = ()
+    unsafe: LeftUnsafe | None = None
+    unsafe_stacks: frozenset[str] = frozenset()
 
 
 def heal_leftovers_now() -> tuple[str, ...]:
-    """Reverts the faults without an owner and returns a line for each stack that had any; raises LeftUnsafe.
+    """Reverts the faults without an owner and returns a line for each stack that had any; raises LeftUnsafe."""
+    found = undo_leftovers()
+    if found.unsafe is not None:
+        raise found.unsafe
+    return found.lines
 
-    A fault left in place by hand stays until its deadline. Its stack gets a new guardian if the old one was killed.
+
+def undo_leftovers() -> Undone:
+    """Compares what stands with what is written, and reverts the faults without an owner.
+
+    A fault left in place by hand stays until its deadline. Its stack gets a new guardian if the old one was killed. Each stack
+    gets STACK_TIMEOUT_S, all at once: one that is stuck delays no other. Raises LedgerError.
     """
-    if not ledger_path().exists():
-        return ()
+    if not anything_stands():
+        return Undone()
     with Ledger(ledger_path()) as ledger:
         try:
-            healed = asyncio.run(heal_leftovers(ledger, attach_world, plugins.fault))
+            lines, healed = asyncio.run(_undo_leftovers(ledger))
         finally:
             _guard_again(ledger)
-    return tuple(map(_leftover_line, healed))
+    lines += [_leftover_line(found) for found in healed if found.whole]
+    try:
+        require_whole(healed)
+    except LeftUnsafe as unsafe:
+        return Undone(tuple(lines), unsafe, frozenset(found.stack for found in healed if not found.whole))
+    return Undone(tuple(lines))
+
+
+async def _undo_leftovers(ledger: Ledger) -> tuple[list[str], tuple[Healed, ...]]:
+    lines, strays = [], []
+    for stack in adopt(ledger):
+        lines.append(f"leftover: stack {stack.id} stands and was in no ledger; it is entered again")
+        if not (stack.run_owned or stack.owner.alive()):
+            strays.append(_bounded(stack, _without_strays(ledger, stack)))
+    found = tuple(each for each in await asyncio.gather(*strays) if each is not None)
+    healed = await heal_leftovers(ledger, attach_world, plugins.fault, within=_bounded, together=_at_once)
+    return lines, (*found, *healed)
+
+
+async def _without_strays(ledger: Ledger, stack: StackRecord) -> Healed | None:
+    """Releases the stack's holds that the ledger does not know; None when there are none."""
+    try:
+        swept = await release_strays(stack, ledger, world_of(stack))
+    except WorldError as error:
+        return Healed(stack.id, problem=f"it cannot be searched for holds: {error.message}")
+    return Healed(stack.id, swept=swept) if swept else None
+
+
+async def _at_once(healings: Iterable[Healing]) -> list[Healed | None]:
+    return list(await asyncio.gather(*healings))
+
+
+async def _bounded(stack: StackRecord, healing: Healing) -> Healed | None:
+    try:
+        async with asyncio.timeout(STACK_TIMEOUT_S):
+            return await healing
+    except TimeoutError:
+        problem = f"its undo has not ended after {STACK_TIMEOUT_S:g} s; `brownout status` shows what does not answer"
+        return Healed(stack.id, problem=problem)
 
 
 def heal_by_hand(fault_id: str = "", stack_id: str = "") -> tuple[Healed, ...]:
     """Reverts faults that were injected by hand, whichever command owns them: all of them, those on one stack, or one.
 
-    Returns one entry per stack that had any. Raises UsageError for an unknown fault or stack.
+    Holds of theirs that no ledger knows are released too. Returns one entry per stack that had any. Raises UsageError for an
+    unknown fault or stack.
     """
     with Ledger(ledger_path()) as ledger:
         wanted = _wanted(ledger, fault_id, stack_id)
         ids = {fault.stack: [one.id for one in wanted if one.stack == fault.stack] for fault in wanted}
-        return tuple(
-            asyncio.run(heal_stack(ledger, ledger.stack(stack), attach_world, plugins.fault, only=only))
-            for stack, only in ids.items()
-        )
+        stray_on = () if fault_id else _standing(ledger, stack_id)
+        return asyncio.run(_heal_wanted(ledger, ids, stray_on))
+
+
+async def _heal_wanted(ledger: Ledger, ids: Mapping[str, Sequence[str]], stray_on: Sequence[StackRecord]) -> tuple[Healed, ...]:
+    calls = []
+    for stack_id, only in ids.items():
+        stack = ledger.stack(stack_id)
+        calls.append(_bounded(stack, heal_stack(ledger, stack, attach_world, plugins.fault, only=only)))
+    healed = await asyncio.gather(*calls)
+    # Afterwards, and only where the stack answered: what is searched here is what no row is left for.
+    unsafe = {found.stack for found in healed if found is not None and (found.gone or not found.whole)}
+    left = [stack for stack in stray_on if stack.id not in unsafe]
+    strays = await asyncio.gather(*(_bounded(stack, _without_strays(ledger, stack)) for stack in left))
+    return tuple(found for found in (*healed, *strays) if found is not None)
 
 
 def healed_lines(found: Healed) -> tuple[str, ...]:
@@ -50,7 +134,7 @@ def healed_lines(found: Healed) -> tuple[str, ...]:
     if found.gone:
         return (f"stack {found.stack} is gone, and its faults with it",)
     healed = (f"healed {_timed(found, fault)}" for fault in found.healed)
-    swept = (f"released what a killed command had left: {hold}" for hold in found.swept)
+    swept = (f"released, of no fault in the ledger: {hold}" for hold in found.swept)
     hidden = "whether it is healed shows when the other faults are gone"
     return (*healed, *swept, *(f"released {fault}; {hidden}" for fault in found.released))
 
@@ -63,7 +147,7 @@ def _guard_again(ledger: Ledger) -> None:
 
 
 def _wanted(ledger: Ledger, fault_id: str, stack_id: str) -> list[FaultRecord]:
-    rows = [resolve_stack(stack_id, for_="break")] if stack_id else [row for row in ledger.stacks() if not row.run_owned]
+    rows = _standing(ledger, stack_id)
     faults = [fault for row in rows for fault in ledger.open_faults(row.id)]
     if not fault_id:
         return faults
@@ -72,6 +156,13 @@ def _wanted(ledger: Ledger, fault_id: str, stack_id: str) -> list[FaultRecord]:
         hint = did_you_mean(fault_id, (fault.id for fault in faults)) or "no fault is in place; `brownout status` shows them"
         raise UsageError(f"there is no fault {fault_id!r} that was injected by hand", hint=hint)
     return found
+
+
+def _standing(ledger: Ledger, stack_id: str) -> list[StackRecord]:
+    """The standing stacks that a command without, or with, this id means; raises UsageError."""
+    if stack_id:
+        return [resolve_stack(stack_id, for_="break")]
+    return [row for row in ledger.stacks() if not row.run_owned and not row.owner.alive()]
 
 
 def _was_undone(ledger: Ledger, fault_id: str) -> bool:
@@ -84,6 +175,8 @@ def _was_undone(ledger: Ledger, fault_id: str) -> bool:
 def _leftover_line(found: Healed) -> str:
     if found.gone:
         return f"leftover: stack {found.stack} is gone, and its faults with it"
+    if found.never_up:
+        return f"leftover: stack {found.stack} never came up, its `up` was killed; it was cleared away"
     if found.taken_down:
         return f"leftover: stack {found.stack} of a run that died was taken down"
     what = [_timed(found, fault) for fault in found.healed] + list(found.swept)

@@ -19,6 +19,7 @@ from brownout.harness.experiment.model import Experiment, Posture
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
+from brownout.harness.injection.standing import adopt, anything_stands
 from brownout.harness.operate.setting_args import spoken_settings
 from brownout.harness.operate.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
 from brownout.harness.world import LiveWorld
@@ -72,9 +73,10 @@ def bring_up(
     kind = live_world(world)
     kind.prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - which tools are used is shown to the user
     started_s = time.monotonic()
-    made = kind.create(spec, folder=stack_dir(stack_id), epoch_s=time.time(), rate=rate)
     with Ledger(ledger_path()) as ledger:
-        ledger.add_stack(stack_id, folder=made.folder, world=world, run_owned=False)
+        folder = stack_dir(stack_id)
+        ledger.add_stack(stack_id, folder=folder, world=world, run_owned=False)
+        made = kind.create(spec, folder=folder, epoch_s=time.time(), rate=rate)
         try:
             ready_s = asyncio.run(_start(stack_id, made, started_s, stack_file))
         except BaseException:
@@ -139,6 +141,13 @@ def stacks() -> tuple[StackRecord, ...]:
         return ()
     with Ledger(ledger_path()) as ledger:
         return ledger.stacks()
+
+
+def adopt_unknown() -> None:
+    """Enters into the ledger the stacks of this state folder that stand and that it does not know."""
+    if anything_stands():
+        with Ledger(ledger_path()) as ledger:
+            adopt(ledger)
 
 
 def resolve_stack(name: str = "", *, for_: Purpose) -> StackRecord:

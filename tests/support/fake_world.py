@@ -17,7 +17,7 @@ from pydantic import Field
 from brownout.harness.effects import Effect, LinkEffect, NodeEffect
 from brownout.harness.errors import Defended, StackGone, WorldError
 from brownout.harness.fault import Fault, Observation
-from brownout.harness.world import Carrier, StackSpec, World, one_after_another
+from brownout.harness.world import Carrier, StackSpec, Survey, World, one_after_another
 from brownout.harness.worlds.stack_spec import build_stack
 
 T = TypeVar("T")
@@ -152,6 +152,10 @@ class FileWorld(FakeWorld):
 
     async def stop(self) -> None:
         self._path.unlink(missing_ok=True)
+
+    async def survey(self, *, switches: bool = True) -> Survey:
+        self._refresh()
+        return Survey({Carrier.parse(name): holds for name, holds in self.carriers.items() if holds})
 
     def _refresh(self) -> None:
         self.carriers = json.loads(self._path.read_text(encoding="utf-8"))

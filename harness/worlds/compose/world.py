@@ -60,6 +60,7 @@ class ComposeWorld(SocketWorld):
         self._stack: ComposeStack | None = None
         self._engine: DockerEngine | None = None
         self._proxies: Mapping[str, Proxy] = {proxy.name: proxy for proxy in proxies(spec)}
+        self.expected_proxies = {name: (f":{proxy.port}", proxy.upstream) for name, proxy in self._proxies.items()}
 
     @classmethod
     def prepare(cls, say: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ processes may drive one stack and see the same state.
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +24,7 @@ from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.world import Carrier, Endpoints, LoadHandle, misplaced
 from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch
 from brownout.harness.worlds.live.carrier_holds import CarrierHolds
+from brownout.harness.worlds.live.survey import SurveyedWorld
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity import wire
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -37,7 +38,7 @@ READY_INTERVAL_S = 0.01
 HEALTH = Request("GET", "/healthz")
 
 
-class SocketWorld(ABC):
+class SocketWorld(SurveyedWorld):
     """Base of the live worlds. Subclasses say where things are and where holds are stored."""
 
     ready_timeout_s = 10.0

@@ -1,18 +1,23 @@
 """`python -m brownout.harness.worlds.processes.daemon SPEC.json`: the parent of a stack's processes, in its own session.
 
-It starts the sidecars, binds a port for every node, opens the supervisor socket in SPEC's folder and prints one JSON line:
-`{"ok": true, "ports": {...}, "sidecars": {NAME: PID}}` or `{"ok": false, "error": ...}`. Then it imports, once, all that
-nodes need. This takes most of a start; meanwhile the starter makes the links. Then it serves the supervisor socket:
+It starts the sidecars, reserves a port for every node and link, opens the supervisor socket in SPEC's folder and prints one
+JSON line: `{"ok": true, "ports": {...}, "links": {...}, "sidecars": {NAME: PID}}` or `{"ok": false, "error": ...}`. Then it
+imports, once, all that nodes need. This takes most of a start; meanwhile the starter makes the links. Then it serves the
+supervisor socket:
 
     launch                        reads SPEC again (now with the links) and starts all nodes
     status                        every node and sidecar as it is
     read|restart  node            one node; a restart keeps its port
     hold          node id effect  effect `down` or `paused`
     release       node id
+    lend|keep     link          lets Toxiproxy bind the link's port, until `keep`, or for LEND_S at the most
+    restart-sidecar  name       starts a sidecar that has ended again, its port and all links' ports lent until `keep-all`
+    keep-all
     stop                          ends everything
 
 The stack outlives the process that started the daemon. However the daemon ends, the kernel ends all processes that it
-started. A daemon that gets no `launch` within LAUNCH_TIMEOUT_S assumes that its starter is dead and ends.
+started. A daemon that gets no `launch` within LAUNCH_TIMEOUT_S assumes that its starter is dead and ends. It ends also when
+its folder is gone: nobody could find it any more, to take the stack down.
 """
 
 from __future__ import annotations
@@ -25,13 +30,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import orjson
 
+from brownout.harness.base import ports
 from brownout.harness.base import processes as system
 from brownout.harness.base.ports import NoPortError
 from brownout.harness.effects import NodeEffect
@@ -42,6 +48,7 @@ from brownout.identity.server.spec_file import ServedStack, Sidecar, read_served
 
 LAUNCH_TIMEOUT_S = 60.0
 REAP_INTERVAL_S = 1.0
+LEND_S = 2.0
 LOG_FOLDER = "logs"
 STATE_FOLDER = "state"
 OWN_LOG = "stack.log"
@@ -59,6 +66,7 @@ class Sidecars:
 
     def __init__(self, wanted: tuple[Sidecar, ...], logs: Path) -> None:
         self._logs = logs
+        self._wanted = {sidecar.name: sidecar for sidecar in wanted}
         self._processes = {sidecar.name: self._start(sidecar) for sidecar in wanted}
 
     def _start(self, sidecar: Sidecar) -> subprocess.Popen[bytes]:
@@ -77,6 +85,12 @@ class Sidecars:
     def pids(self) -> Mapping[str, int]:
         return {name: process.pid for name, process in self._processes.items()}
 
+    def restart(self, name: str) -> Reply:
+        """Starts one that has ended again and returns its pid; one that runs is left alone. Raises OSError, KeyError."""
+        if self._processes[name].poll() is not None:
+            self._processes[name] = self._start(self._wanted[name])
+        return {"pid": self._processes[name].pid}
+
     def report(self) -> Mapping[str, Reply]:
         return {name: self._report(name, process) for name, process in self._processes.items()}
 
@@ -92,15 +106,60 @@ class Sidecars:
             process.wait()
 
 
+class LentPorts:
+    """The ports of the links, reserved for as long as the stack stands, and lent to Toxiproxy for the moment of a bind.
+
+    They are lent from the start until the launch, because the starter has the links made meanwhile. Raises NoPortError.
+    """
+
+    def __init__(self, links: tuple[str, ...], besides: Collection[int]) -> None:
+        sockets = ports.reserve(len(links), besides=besides)
+        self._reserved = {link: ports.ReservedPort(bound) for link, bound in zip(links, sockets, strict=True)}
+        self._until_s: dict[str, float] = {}
+        self.lend_all()
+
+    def links(self) -> Mapping[str, int]:
+        return {link: kept.port for link, kept in self._reserved.items()}
+
+    def lend(self, link: str) -> Reply:
+        """Raises KeyError for no link of the stack."""
+        self._reserved[link].lend()
+        self._until_s[link] = time.monotonic() + LEND_S
+        return {}
+
+    def keep(self, link: str) -> Reply:
+        self._reserved[link].keep()
+        self._until_s.pop(link, None)
+        return {}
+
+    def lend_all(self) -> None:
+        for kept in self._reserved.values():
+            kept.lend()
+
+    def keep_all(self) -> Reply:
+        for link in self._reserved:
+            self.keep(link)
+        return {}
+
+    def keep_overdue(self) -> None:
+        """Keeps again what a borrower that was killed did not give back."""
+        now_s = time.monotonic()
+        for link in [link for link, until_s in self._until_s.items() if until_s < now_s]:
+            self.keep(link)
+
+
 class Daemon:
     """Serves the supervisor socket for as long as the stack is up."""
 
-    def __init__(self, spec_path: Path, served: ServedStack) -> None:
+    def __init__(self, spec_path: Path, served: ServedStack, sidecars: Sidecars) -> None:
         self._spec_path = spec_path
         self._served = served
         self._folder = spec_path.parent
+        self._place = _place_of(self._folder)
+        self._sidecars = sidecars
         taken = {sidecar.port for sidecar in served.sidecars}
         self._supervisor = Supervisor(served.stack.nodes(), self._folder / LOG_FOLDER, self._run_node, taken=taken)
+        self._lent = LentPorts(tuple(map(str, served.stack.links())), taken)
         self._listener = supervisor_socket.listen(self._folder)
         self._launched = False
         self._commands: Mapping[str, Callable[[Reply], Reply]] = {
@@ -109,23 +168,32 @@ class Daemon:
             "restart": lambda asked: self._supervisor.restart(str(asked["node"])),
             "hold": lambda asked: self._supervisor.hold(str(asked["node"]), str(asked["id"]), NodeEffect.from_json(asked)),
             "release": lambda asked: self._supervisor.release(str(asked["node"]), str(asked["id"])),
+            "lend": lambda asked: self._lent.lend(str(asked["link"])),
+            "keep": lambda asked: self._lent.keep(str(asked["link"])),
+            "restart-sidecar": lambda asked: self._restart_sidecar(str(asked["name"])),
+            "keep-all": lambda _: self._lent.keep_all(),
         }
 
     @property
     def ports(self) -> Mapping[str, int]:
         return self._supervisor.ports()
 
-    def run(self, sidecars: Sidecars) -> None:
-        """Serves requests; raises Stopped on `stop`, and returns when no `launch` came within LAUNCH_TIMEOUT_S."""
+    @property
+    def links(self) -> Mapping[str, int]:
+        return self._lent.links()
+
+    def run(self) -> None:
+        """Serves requests; raises Stopped on `stop`. Returns when no `launch` came in time, or the folder is gone."""
         import_node_code()
         give_up_s = time.monotonic() + LAUNCH_TIMEOUT_S
-        while self._launched or time.monotonic() < give_up_s:
+        while (self._launched or time.monotonic() < give_up_s) and _place_of(self._folder) == self._place:
             ready, _, _ = select.select([self._listener], [], [], REAP_INTERVAL_S)
             self._supervisor.reap()
+            self._lent.keep_overdue()
             if ready:
                 connection, _ = self._listener.accept()
                 with connection:
-                    self._serve_request(connection, sidecars)
+                    self._serve_request(connection)
 
     def close(self) -> None:
         """Ends every node and removes the supervisor socket."""
@@ -133,14 +201,14 @@ class Daemon:
         self._listener.close()
         (self._folder / supervisor_socket.SOCKET_NAME).unlink(missing_ok=True)
 
-    def _serve_request(self, connection: socket.socket, sidecars: Sidecars) -> None:
+    def _serve_request(self, connection: socket.socket) -> None:
         """One request and its answer; raises Stopped where the request ends the stack."""
         connection.settimeout(supervisor_socket.REQUEST_TIMEOUT_S)
         command = ""
         try:
             asked = supervisor_socket.read_line(connection)
             command = str(asked.get("command"))
-            answer = self._status(sidecars) if command == "status" else self._execute(command, asked)
+            answer = self._status() if command == "status" else self._execute(command, asked)
             supervisor_socket.write_line(connection, answer)
         except (OSError, ValueError) as broken:
             print(f"a request on the supervisor socket broke off: {broken}", file=sys.stderr)  # noqa: T201  # the log
@@ -165,13 +233,18 @@ class Daemon:
         if self._launched:
             raise SupervisorError("the stack has been launched already")
         self._served = read_served(self._spec_path)
+        self._lent.keep_all()  # every link listens by now
         self._supervisor.start_all()
         self._launched = True
         return {"ports": self.ports}
 
-    def _status(self, sidecars: Sidecars) -> Reply:
+    def _restart_sidecar(self, name: str) -> Reply:
+        self._lent.lend_all()
+        return self._sidecars.restart(name)
+
+    def _status(self) -> Reply:
         nodes = {name: process.report() for name, process in self._supervisor.processes.items()}
-        return {"ok": True, "pid": os.getpid(), "nodes": nodes, "sidecars": sidecars.report()}
+        return {"ok": True, "pid": os.getpid(), "nodes": nodes, "sidecars": self._sidecars.report()}
 
     def _run_node(self, name: str, listener: socket.socket, starting: socket.socket) -> None:
         import_node_code()(self._served, name, self._folder / STATE_FOLDER, listener, starting)
@@ -195,10 +268,10 @@ def main(spec_path: Path) -> int:
         for name in (LOG_FOLDER, STATE_FOLDER):
             (folder / name).mkdir(mode=0o700, exist_ok=True)
         sidecars = Sidecars(served.sidecars, folder / LOG_FOLDER)
-        daemon = Daemon(spec_path, served)
-        started = {"ok": True, "ports": daemon.ports, "sidecars": sidecars.pids()}
+        daemon = Daemon(spec_path, served, sidecars)
+        started = {"ok": True, "ports": daemon.ports, "links": daemon.links, "sidecars": sidecars.pids()}
         _report(started, folder / LOG_FOLDER / OWN_LOG)
-        daemon.run(sidecars)
+        daemon.run()
     except Stopped:
         return 0
     except (OSError, ValueError, NoPortError) as failed:
@@ -210,6 +283,15 @@ def main(spec_path: Path) -> int:
         if sidecars is not None:
             sidecars.end_all()
     return 0
+
+
+def _place_of(folder: Path) -> tuple[int, int]:
+    """The identity of the folder, which one of the same name that is made later does not have; zeros when it is gone."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_dev, found.st_ino)
 
 
 def _detach() -> None:

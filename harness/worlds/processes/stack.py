@@ -12,7 +12,8 @@ import select
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -104,9 +105,9 @@ def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binar
     write_served(folder / SPEC_NAME, served)
     running, answer = _spawn(folder, api_port)
     try:
-        running = _await_report(running, answer)
+        running, link_ports = _await_report(running, answer)
         _await_toxiproxy(running, api_port)
-        links = _make_links(Toxiproxy(running.toxiproxy_url), stack, running.ports)
+        links = _make_links(Toxiproxy(running.toxiproxy_url), stack, running.ports, link_ports)
         served = _linked(served, links, Clock.starting_now(epoch_s, rate))  # the clock starts anew: bringing up took time
         check_topology(served, running.ports)
         write_served(folder / SPEC_NAME, served)
@@ -199,8 +200,8 @@ def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
     return running, reader
 
 
-def _await_report(running: ProcessStack, reader: int) -> ProcessStack:
-    """Waits for the daemon's first line and records its ports and sidecars; raises WorldError."""
+def _await_report(running: ProcessStack, reader: int) -> tuple[ProcessStack, Mapping[str, int]]:
+    """Waits for the daemon's first line, and records what it says; also returns the links' ports. Raises WorldError."""
     received = b""
     deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
     try:
@@ -219,7 +220,7 @@ def _await_report(running: ProcessStack, reader: int) -> ProcessStack:
     started = tuple(found for found in map(ProcessId.of, answer["sidecars"].values()) if found is not None)
     running = replace(running, ports=answer["ports"], sidecars=started)
     running.write()
-    return running
+    return running, answer["links"]
 
 
 def _await_toxiproxy(running: ProcessStack, api_port: int) -> None:
@@ -242,15 +243,58 @@ def _living(running: ProcessStack) -> bool:
     return bool(running.sidecars) and all(process.alive() for process in running.sidecars)
 
 
-def _make_links(toxiproxy: Toxiproxy, stack: StackSpec, ports: Mapping[str, int]) -> Mapping[str, str]:
-    """One proxy for every link, on ports like the nodes'; raises WorldError."""
-    links = stack.links()
-    try:
-        free = free_ports(len(links))
-    except NoPortError as none:
-        raise WorldError(str(none), hint=_HINT) from none
-    wanted = {str(link): (f"{HOST}:{port}", f"{HOST}:{ports[link.target]}") for link, port in zip(links, free, strict=True)}
+def _make_links(
+    toxiproxy: Toxiproxy, stack: StackSpec, ports: Mapping[str, int], link_ports: Mapping[str, int]
+) -> Mapping[str, str]:
+    """One proxy for every link, on the port that the daemon has reserved for it; raises WorldError."""
+    wanted = {name: (f"{HOST}:{port}", f"{HOST}:{ports[Link.parse(name).target]}") for name, port in link_ports.items()}
+    assert wanted.keys() == {str(link) for link in stack.links()}
     return toxiproxy.create_many(wanted)
+
+
+def dead_toxiproxy(folder: Path) -> str:
+    """How the stack's Toxiproxy ended, "" while it runs; raises WorldError."""
+    found = ask(folder, "status").get("sidecars", {}).get(TOXIPROXY, {})
+    return str(found.get("exit", "")) if found.get("state") == "dead" else ""
+
+
+def repair_toxiproxy(running: ProcessStack, served: ServedStack) -> ProcessStack:
+    """Starts a Toxiproxy that has ended again, with the links where they were; their holds are lost. Raises WorldError."""
+    (running.folder / LOG_FOLDER / f"{TOXIPROXY}.log").unlink(missing_ok=True)  # its end decides in `_await_toxiproxy`
+    pid = int(ask(running.folder, "restart-sidecar", name=TOXIPROXY)["pid"])
+    found = ProcessId.of(pid)
+    running = replace(running, sidecars=() if found is None else (found,))
+    running.write()
+    try:
+        _await_toxiproxy(running, served.sidecars[0].port)
+        toxiproxy = Toxiproxy(running.toxiproxy_url)
+        there = toxiproxy.names()
+        link_ports = {link: int(at.rpartition(":")[2]) for link, at in served.links.items()}
+        if not there:  # else another command repaired it first
+            _make_links(toxiproxy, served.stack, running.ports, link_ports)
+    finally:
+        ask(running.folder, "keep-all")
+    return running
+
+
+@contextmanager
+def lent_port(folder: Path, link: str) -> Iterator[None]:
+    """Lets the stack's Toxiproxy bind the link's port inside of the block; raises WorldError."""
+    lent = _asked_of_new(folder, "lend", link)
+    yield
+    if lent:
+        _asked_of_new(folder, "keep", link)
+
+
+def _asked_of_new(folder: Path, command: str, link: str) -> bool:
+    """False where the stack is of an earlier version, which reserves no ports."""
+    try:
+        supervisor_socket.ask(folder, command, link=link)
+    except supervisor_socket.SupervisorSocketError as failed:
+        if failed.answered and "unknown command" in str(failed):
+            return False
+        raise WorldError(f"port of link {link}: {failed}") from failed
+    return True
 
 
 def _linked(served: ServedStack, links: Mapping[str, str], clock: Clock) -> ServedStack:

@@ -2,7 +2,8 @@
 
 Theory. A node is a fork of a parent that has imported everything, so that it starts in milliseconds and shares its code
 pages. Its listening socket is bound by the parent, handed over at the fork and closed in the parent and in every other
-process: once a node is killed, no process has the socket, and its port really refuses.
+process: once a node is killed, no process has the socket, and its port really refuses. The parent keeps the port reserved
+meanwhile (base/ports.py), so that no other program gets it before the node is started again.
 
 Each node has a set of holds, by id. The state that it should be in is computed from the set (any `down`: killed; else
 any `paused`: stopped; else running) and `_settle` takes it there, verified by what the kernel says. A node that ended
@@ -90,12 +91,10 @@ class Supervisor:
 
     def __init__(self, names: Iterable[str], logs: Path, run_node: RunNode, *, taken: Collection[int] = ()) -> None:
         wanted = tuple(names)
-        reserved = port_range.reserve(len(wanted), besides=taken)
+        reserved = map(port_range.ReservedPort, port_range.reserve(len(wanted), besides=taken))
         self._reserved = dict(zip(wanted, reserved, strict=True))
         self._run_node = run_node
-        self.processes = {
-            name: NodeProcess(name, port_range.port_of(bound), logs / f"{name}.log") for name, bound in self._reserved.items()
-        }
+        self.processes = {name: NodeProcess(name, kept.port, logs / f"{name}.log") for name, kept in self._reserved.items()}
 
     def ports(self) -> Mapping[str, int]:
         return {name: process.port for name, process in self.processes.items()}
@@ -185,12 +184,11 @@ class Supervisor:
 
     def _fork(self, process: NodeProcess) -> socket.socket:
         """Starts the node's process and returns our end of its `starting`; raises SupervisorError."""
+        self._reserved[process.name].lend()  # until it is ready: the kernel looks again when the child listens
         try:
-            listener = self._reserved.pop(process.name, None) or port_range.rebind(process.port)
+            listener = port_range.rebind(process.port)
         except port_range.NoPortError as taken:
             raise SupervisorError(f"{process.name} cannot start: {taken}") from taken
-        # Accepted connections inherit it: those in TIME_WAIT after a kill must not keep the next process from the port.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         ours, theirs = socket.socketpair()
         parent_pid = os.getpid()  # read before the fork: the child compares it with its parent, to see whether that has died
         pid = os.fork()
@@ -209,8 +207,9 @@ class Supervisor:
         for handle in names:
             poll.register(handle, select.POLLIN)
         with ExitStack() as open_ends:
-            for starting in waiting.values():
+            for name, starting in waiting.items():
                 open_ends.enter_context(starting)
+                open_ends.callback(self._reserved[name].keep)
             while names:  # readable means a byte (the node is ready) or the end of the stream (it has died)
                 events = poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000)
                 if not events:

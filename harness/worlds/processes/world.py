@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,7 +26,16 @@ from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER
 from brownout.harness.worlds.processes.holds import SupervisorHolds
-from brownout.harness.worlds.processes.stack import SPEC_NAME, ProcessStack, ask, bring_up, read_process_stack, take_down
+from brownout.harness.worlds.processes.stack import (
+    SPEC_NAME,
+    ProcessStack,
+    ask,
+    bring_up,
+    lent_port,
+    read_process_stack,
+    take_down,
+)
+from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.spec_file import ServedStack, read_served
@@ -81,6 +91,9 @@ class ProcessesWorld(SocketWorld):
     def _take(self, running: ProcessStack, served: ServedStack) -> None:
         self._stack, self.spec = running, served.stack
         self._clock, self._links = served.clock, served.links
+        ports = {node: f"{HOST}:{port}" for node, port in running.ports.items()}
+        # a stack that is still coming up has links before it has ports
+        self.expected_proxies = {link: (at, ports.get(Link.parse(link).target, "")) for link, at in served.links.items()}
 
     def alive(self) -> bool:
         """True while the parent of the stack's processes runs."""
@@ -120,12 +133,12 @@ class ProcessesWorld(SocketWorld):
         return f"its log is {self.folder / LOG_FOLDER / f'{node}.log'}"
 
     def link_holds(self) -> CarrierHolds[LinkEffect]:
-        """Toxiproxy stores them; raises CarrierGone when its process has ended."""
+        """Toxiproxy stores them, and borrows a link's port to end a refusal; raises CarrierGone when its process has ended."""
         if not _sidecars_alive(self._up()):
             self._stack = read_process_stack(self.folder)  # another process may have started a new one
             if not _sidecars_alive(self._stack):
                 raise CarrierGone(f"Toxiproxy has ended (process {self._stack.sidecars[0].pid}), and every link with it")
-        return super().link_holds()
+        return Toxiproxy(self._up().toxiproxy_url, lent=partial(lent_port, self.folder))
 
     def node_holds(self) -> SupervisorHolds:
         """The supervisor of the node processes stores them."""

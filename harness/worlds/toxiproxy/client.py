@@ -26,8 +26,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -135,18 +135,24 @@ def _error_text(body: bytes) -> str:
         return lines[0][:200] if lines else "no reason given"
 
 
+def _owned_by_all(name: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class Toxiproxy:
     """One Toxiproxy server. Every method raises WorldError when the server refuses or does not answer.
 
     Safe to use from several threads and several processes at once. Each request to the server takes at most 2 s to
-    connect and 5 s to be answered; a method makes a bounded number of them.
+    connect and 5 s to be answered; a method makes a bounded number of them. `lent` is a context in which the server may bind
+    the port of that proxy, where somebody keeps it while the proxy is disabled.
     """
 
-    def __init__(self, api_url: str) -> None:
+    def __init__(self, api_url: str, *, lent: Callable[[str], AbstractContextManager[None]] = _owned_by_all) -> None:
         parts = urlsplit(api_url)
         if parts.scheme != "http" or not parts.hostname or not parts.port:
             raise WorldError(f"{api_url!r} is not the address of a Toxiproxy API", hint="like http://127.0.0.1:8474")
         self.api_url = f"http://{parts.netloc}"
+        self._lent = lent
         self._host, self._port = parts.hostname, parts.port
 
     def version(self) -> str:
@@ -278,19 +284,12 @@ class Toxiproxy:
             if failed.status != 404:
                 raise
             raise ToxiproxyError(f"Toxiproxy at {self._where} has no proxy {name}", status=404) from failed
-        markers: dict[str, tuple[str, LinkEffect]] = {}
-        toxics: dict[str, Toxic] = {}
-        foreign: list[str] = []
-        for toxic in proxy["toxics"]:
-            name, kind, stream = toxic["name"], toxic["type"], toxic["stream"]
-            marker = parse_marker(name) if kind == MARKER.type else None
-            if marker is not None:
-                markers[name] = marker
-            elif is_effect_name(name):
-                toxics[name] = Toxic(stream, kind, tuple(sorted(toxic["attributes"].items())))
-            else:
-                foreign.append(f"toxic {name} ({kind}, {stream})")
-        return Seen(bool(proxy["enabled"]), proxy["listen"], proxy["upstream"], markers, toxics, tuple(sorted(foreign)))
+        return _seen(proxy)
+
+    def survey(self) -> Mapping[str, Seen]:
+        """Every proxy of the server by name, in one request."""
+        found = _calls.get(f"{self.api_url}/proxies").json()
+        return {name: _seen(proxy) for name, proxy in sorted(found.items())}
 
     def _converge(self, name: str, *, was_refused: bool, ignoring: frozenset[str] = frozenset()) -> Seen:
         """Changes the toxics to those that the proxy's markers, less `ignoring`, ask for; returns the read that shows it.
@@ -310,8 +309,15 @@ class Toxiproxy:
             self._change(name, seen.toxics, wanted)
             if enabled != seen.enabled:
                 require_permission()
-                _handle(name).enable() if enabled else _handle(name).disable()
+                self._switch(name, enabled=enabled)
         raise ToxiproxyError(f"link {name} did not reach the state of its holds in {_CONVERGE_ATTEMPTS} attempts")
+
+    def _switch(self, name: str, *, enabled: bool) -> None:
+        if not enabled:
+            _handle(name).disable()
+            return
+        with self._lent(name):
+            _handle(name).enable()
 
     def _change(self, name: str, present: Mapping[str, Toxic], wanted: Mapping[str, Toxic]) -> None:
         """Adds before it removes, so that no byte passes while one effect replaces another."""
@@ -327,6 +333,23 @@ class Toxiproxy:
         standing = (*present, *(toxic for toxic in wanted if toxic not in present))
         for toxic in (*(toxic for toxic in present if toxic not in wanted), *hidden_resets(standing)):
             _remove(name, toxic)
+
+
+def _seen(proxy: Mapping[str, Any]) -> Seen:
+    """A proxy as the server shows it."""
+    markers: dict[str, tuple[str, LinkEffect]] = {}
+    toxics: dict[str, Toxic] = {}
+    foreign: list[str] = []
+    for toxic in proxy["toxics"]:
+        name, kind, stream = toxic["name"], toxic["type"], toxic["stream"]
+        marker = parse_marker(name) if kind == MARKER.type else None
+        if marker is not None:
+            markers[name] = marker
+        elif is_effect_name(name):
+            toxics[name] = Toxic(stream, kind, tuple(sorted(toxic["attributes"].items())))
+        else:
+            foreign.append(f"toxic {name} ({kind}, {stream})")
+    return Seen(bool(proxy["enabled"]), proxy["listen"], proxy["upstream"], markers, toxics, tuple(sorted(foreign)))
 
 
 def _handle(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +16,16 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.doctor import checks as doctor
 from brownout.harness.doctor.checks import Check, checks, render
+from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import BrownoutError
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import Intent
+from brownout.harness.world import Carrier
+from support.fake_world import drive
+from support.stand_ins import Stand
+from support.standing_fixtures import stand
+
+__all__ = ["stand"]
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +50,7 @@ def few_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_every_matter_is_looked_at() -> None:
     """The list covers everything that a run needs, each once, and says so in words."""
-    found = checks(leftovers=lambda: ())
+    found = checks(leftovers=lambda: ((), ()))
     assert [check.name for check in found] == [
         "Python",
         "state folder",
@@ -77,7 +84,7 @@ def test_a_toxiproxy_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch
     dying.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
     dying.chmod(0o755)
     monkeypatch.setattr(doctor, "find_toxiproxy_server", lambda *, say: dying)
-    found = next(check for check in checks(leftovers=lambda: ()) if check.name == "Toxiproxy")
+    found = next(check for check in checks(leftovers=lambda: ((), ())) if check.name == "Toxiproxy")
     assert not found.ok
     assert "broken" in found.detail
 
@@ -93,7 +100,7 @@ def test_a_state_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypat
     """A state folder that cannot be made is a finding, and so is one on a disk that is nearly full."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("BROWNOUT_HOME", str(tmp_path / "file" / "home"))
-    found = next(check for check in checks(leftovers=lambda: ()) if check.name == "state folder")
+    found = next(check for check in checks(leftovers=lambda: ((), ())) if check.name == "state folder")
     assert not found.ok
     monkeypatch.setenv("BROWNOUT_HOME", str(tmp_path / "home"))
     assert doctor.check_state_folder().ok
@@ -118,17 +125,44 @@ def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch, busy: float, ok
 
 def test_leftovers_of_a_dead_run_are_named(tmp_path: Path) -> None:
     """A stack whose run died and the fault that it left are found in the ledger; those of a living run are not."""
-    assert doctor.ledger_leftovers() == ()
+    assert doctor.ledger_leftovers() == ((), ())
     home = ledger_path().parent
     with Ledger(ledger_path()) as ledger:
         ledger.add_stack("alive", folder=home, world="m:W", run_owned=True)
         dead = ledger.add_stack("dead", folder=home, world="m:W", owner=ProcessId(1, "never"), run_owned=True)
         intent = Intent(step="cut", kind="link-refuse", params={}, carriers=(), baseline={}, deadline_s=1.0)
         fault = ledger.intend("dead", dead.epoch, intent)
-    left = doctor.ledger_leftovers()
-    assert left == (f"fault {fault.id} on stack dead is intended", "stack dead outlived its run (process 1)")
+    left, in_force = doctor.ledger_leftovers()
+    assert left[:2] == (f"fault {fault.id} on stack dead is intended", "stack dead outlived its run (process 1)")
+    assert in_force == ()
     found = doctor.check_leftovers(doctor.ledger_leftovers)
     assert (found.ok, found.fix) == (False, "`brownout heal`")
+
+
+def test_faults_in_force_on_purpose_are_named_and_no_trouble(stand: Callable[[str], Stand]) -> None:
+    """A fault that was left in place by hand is in force, and is said to be."""
+    stack = stand("up-1")
+    with Ledger(ledger_path()) as ledger:
+        intent = Intent(step="cut", kind="link-refuse", params={}, carriers=(), baseline={}, deadline_s=1e12)
+        fault = ledger.intend(stack.id, 1, intent)
+        for state in ("applied", "bitten"):
+            ledger.advance(fault.id, state)
+        ledger.keep_until(fault.id, 1e12, by_hand=True)
+    found = doctor.check_leftovers(doctor.ledger_leftovers)
+    assert (found.ok, found.detail) == (True, f"fault {fault.id} on stack up-1 is bitten")
+
+
+def test_what_stands_and_no_ledger_knows_is_a_finding(stand: Callable[[str], Stand]) -> None:
+    """With the ledger deleted the stack is named; with an old ledger, the hold that it does not know."""
+    stack = stand("up-1")
+    drive(stack.world().hold(Carrier("node", "a"), "up-1-007-cut", NodeEffect("down")))
+    found = doctor.check_leftovers(doctor.ledger_leftovers)
+    assert not found.ok
+    assert "node:a holds up-1-007-cut" in found.detail
+    for path in ledger_path().parent.glob("ledger.sqlite*"):
+        path.unlink()
+    found = doctor.check_leftovers(doctor.ledger_leftovers)
+    assert (found.ok, found.detail) == (False, "stack up-1 stands and is in no ledger")
 
 
 def test_a_ledger_that_cannot_be_read_is_a_finding(home: Path) -> None:
@@ -179,7 +213,7 @@ def test_docker_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of ours or of the system inside a check becomes its finding, with the hint as the fix."""
 
-    def leftovers() -> tuple[str, ...]:
+    def leftovers() -> tuple[tuple[str, ...], tuple[str, ...]]:
         raise BrownoutError("no ledger", hint="make one")
 
     found = next(check for check in checks(leftovers=leftovers) if check.name == "leftovers")

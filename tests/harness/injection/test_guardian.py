@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from brownout.harness.injection.guardian_start import start_guardian
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import attach_world, heal_leftovers
 from support.fake_world import WORLD_FILE, FakeWorld, FileWorld, drive, make, unreachable
-from support.lifecycle_bench import DEAD, Bench, fake
+from support.lifecycle_bench import Bench, fake
 from support.places import SUPPORT, TESTS
 
 TTL_S = 0.6
@@ -94,7 +95,7 @@ def test_a_stack_without_a_folder_is_closed(bench: Bench) -> None:
     """When the stack's folder is gone its rows are closed, and the guardian leaves."""
     drive(bench.life().inject("cut", fake()))
     guardian = Guardian(bench.ledger, "s", bench.attach, make)
-    bench.folder.rmdir()
+    shutil.rmtree(bench.folder)
     assert guardian.look() == Sight(gone=True)
     assert bench.ledger.stacks() == ()
 
@@ -105,7 +106,8 @@ def test_a_broken_stack_is_taken_away_before_it_counts_as_gone(tmp_path: Path, m
     monkeypatch.setattr(world, "alive", lambda: False)
     monkeypatch.setattr(FileWorld, "attach", lambda folder: world)
     with Ledger(":memory:") as ledger:
-        ledger.add_stack("s", folder=tmp_path, world="file", owner=DEAD, run_owned=False)
+        ledger.add_stack("s", folder=tmp_path, world="file", run_owned=False)
+        ledger.let_go("s")
         bench = Bench(ledger, world, tmp_path)
         drive(bench.life().inject("cut", fake()))
         (healed,) = drive(heal_leftovers(ledger, attach_world, make))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from brownout.harness.base.statedir import ledger_path, stack_dir
 from brownout.harness.errors import LeftUnsafe, StackGone
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
-from brownout.harness.injection.recovery import heal_leftovers, heal_stack
+from brownout.harness.injection.recovery import attach_world, heal_leftovers, heal_stack, require_whole
 from support.fake_world import FakeWorld, Killed, Steps, drive, make, unreachable
 from support.lifecycle_bench import DEAD, Bench, fake
+from support.stand_ins import Stand, StandInWorld
 
 
 class SteppedLedger(Ledger):
@@ -41,7 +43,8 @@ async def scenario(life: LifeCycle) -> None:
 def killed_run(folder: Path, kill_at: int | None) -> tuple[Bench, int]:
     """The scenario under a dead owner's name, killed at a boundary; how many boundaries were passed."""
     ledger = SteppedLedger(":memory:")
-    ledger.add_stack("s", folder=folder, world="", owner=DEAD, run_owned=False)
+    ledger.add_stack("s", folder=folder, world="", run_owned=False)
+    ledger.let_go("s")
     steps = Steps(kill_at)
     bench = Bench(ledger, FakeWorld(steps=steps), folder)
     ledger.steps = steps
@@ -55,7 +58,7 @@ def killed_run(folder: Path, kill_at: int | None) -> tuple[Bench, int]:
 
 
 def heal(bench: Bench) -> None:
-    drive(heal_leftovers(bench.ledger, bench.attach, make))
+    require_whole(drive(heal_leftovers(bench.ledger, bench.attach, make)))
 
 
 def assert_baseline(bench: Bench, where: str) -> None:
@@ -148,7 +151,7 @@ def test_an_unreachable_stack_is_unsafe(tmp_path: Path) -> None:
         raise unreachable()
 
     with pytest.raises(LeftUnsafe):
-        drive(heal_leftovers(bench.ledger, attach, make))
+        require_whole(drive(heal_leftovers(bench.ledger, attach, make)))
     assert set(bench.states()) == {"stuck"}
 
 
@@ -168,7 +171,8 @@ def test_a_stack_that_is_gone_took_its_faults_with_it(tmp_path: Path) -> None:
 def test_one_unsafe_stack_does_not_keep_others_from_being_healed(tmp_path: Path) -> None:
     """Every stack is healed before LeftUnsafe is raised for one that could not be."""
     bench, _ = killed_run(tmp_path, 30)
-    bench.ledger.add_stack("t", folder=tmp_path, world="", owner=DEAD, run_owned=False)
+    bench.ledger.add_stack("t", folder=tmp_path, world="", run_owned=False)
+    bench.ledger.let_go("t")
     other = FakeWorld()
     drive(LifeCycle(other, bench.ledger, "t", bench.notice).inject("cut", fake()))
     bench.world.broken = {"release node:a": unreachable()}
@@ -177,7 +181,7 @@ def test_one_unsafe_stack_does_not_keep_others_from_being_healed(tmp_path: Path)
         return other if stack.id == "t" else bench.world
 
     with pytest.raises(LeftUnsafe):
-        drive(heal_leftovers(bench.ledger, attach, make))
+        require_whole(drive(heal_leftovers(bench.ledger, attach, make)))
     assert other.held() == {}
 
 
@@ -188,6 +192,7 @@ def test_a_dead_runs_stack_is_taken_down_after_its_grace(tmp_path: Path, grace_s
         worlds = {"run": FakeWorld(), "up": FakeWorld()}
         for name in worlds:
             ledger.add_stack(name, folder=tmp_path, world="", owner=DEAD, run_owned=name == "run")
+        ledger.let_go("up")
 
         async def attach(stack: Any) -> FakeWorld:
             return worlds[stack.id]
@@ -196,3 +201,24 @@ def test_a_dead_runs_stack_is_taken_down_after_its_grace(tmp_path: Path, grace_s
         assert worlds["run"].stopped is down
         assert not worlds["up"].stopped
         assert [stack.id for stack in ledger.stacks()] == (["up"] if down else ["run", "up"])
+
+
+def test_a_stack_whose_up_was_killed_is_cleared_away(stand: Callable[[str], Stand]) -> None:
+    """A standing stack that still has an owner, who is dead, never came up: it is taken away, and said to be that."""
+    stack = stand("up-1")
+    with Ledger(ledger_path()) as ledger:
+        ledger.add_stack("up-2", folder=stack_dir("up-2"), world=StandInWorld.name, owner=DEAD, run_owned=False)
+        (cleared,) = drive(heal_leftovers(ledger, attach_world, make))
+        assert (cleared.stack, cleared.never_up, cleared.gone) == ("up-2", True, False)
+        assert [row.id for row in ledger.stacks()] == [stack.id]
+    assert not (stack.folder.parent / "up-2").exists()
+
+
+def test_a_stack_that_came_up_while_its_ledger_was_deleted_stays(stand: Callable[[str], Stand]) -> None:
+    """Its folder says that it was let go, which its row cannot know."""
+    stack = stand("up-1")
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("up-1", folder=Path("/nowhere"), world=StandInWorld.name, owner=DEAD, run_owned=False)
+        ledger._database.execute("UPDATE stacks SET folder = ?", (str(stack.folder),))
+        assert drive(heal_leftovers(ledger, attach_world, make)) == ()
+        assert [row.owner.pid for row in ledger.stacks()] == [0]

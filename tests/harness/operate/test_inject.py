@@ -14,7 +14,7 @@ from brownout.harness.errors import LeftUnsafe, StackGone, WorldError
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.injection.lifecycle import LifeCycle
-from brownout.harness.injection.recovery import HOLDER_SLACK_S, heal_leftovers, heal_stack, unowned_faults
+from brownout.harness.injection.recovery import HOLDER_SLACK_S, heal_leftovers, heal_stack, require_whole, unowned_faults
 from brownout.harness.world import Carrier
 from support.fake_world import FakeWorld, drive, make, unreachable
 from support.lifecycle_bench import DEAD, Bench, fake
@@ -162,7 +162,7 @@ def test_what_cannot_be_reverted_is_loud_beside_what_is_kept(standing: Bench) ->
     put(standing, "node:a", holder=DEAD)
     standing.world.broken["release node:a"] = unreachable()
     with pytest.raises(LeftUnsafe):
-        leftovers(standing)
+        require_whole(drive(heal_leftovers(standing.ledger, standing.attach, make)))
     assert kept in standing.world.held()["node:b"]
 
 

@@ -234,7 +234,7 @@ def test_the_doctor_without_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     plain, wanted = (doctor_docker.docker_checks(required=required) for required in (False, True))
     assert plain == (Check("Docker", True, "not found (only the compose world needs it)"),)
     assert wanted == (Check("Docker", False, "not found", "install Docker 20.10 or newer"),)
-    named = [check for check in checks(leftovers=lambda: (), world="compose") if check.name == "Docker"]
+    named = [check for check in checks(leftovers=lambda: ((), ()), world="compose") if check.name == "Docker"]
     assert named == list(wanted)
 
 
