@@ -118,6 +118,7 @@ def test_a_file_that_cannot_be_opened_is_read_from_a_copy(tmp_path: Path, monkey
 
 
 def test_a_file_that_is_no_ledger_raises(tmp_path: Path) -> None:
+    """There is nothing to read rows from, in no copy either."""
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(os.urandom(4096))
     with pytest.raises(LedgerError):
