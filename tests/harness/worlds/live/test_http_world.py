@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +40,9 @@ class StubWorld(SocketWorld):
         self.looked_at.append(node)
         if self.problem == "ready":
             raise WorldError(f"{node} is not ready")
+
+    async def status(self) -> Mapping[str, Any]:
+        raise NotImplementedError
 
     async def stop(self) -> None:
         self.stops += 1
