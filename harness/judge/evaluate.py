@@ -8,6 +8,7 @@ the record says that a fault is stuck; never pass or breach.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -74,7 +75,8 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         watch(alert, history.requests, is_good, baseline=quiet, confidence=experiment.gates.confidence)
         for alert in experiment.alerts.values()
     ]
-    slos, steps = judge_slos(experiment, history, _doubts(record)), _steps(experiment, history)
+    slos, steps = judge_slos(experiment, history, _doubts(record)), step_results(experiment, history)
+    slos, steps = _exposed(experiment, history, slos, steps)
     found_gates = _gates(record, slos, steps)
     verdict, reasons = overall(slos, found_gates, steps)
     return Result(
@@ -110,10 +112,15 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
     )
 
 
-def _steps(experiment: Experiment, history: History) -> tuple[StepResult, ...]:
-    """Every step with its exposure."""
+def _exposed(
+    experiment: Experiment, history: History, slos: Iterable[SloResult], steps: Iterable[StepResult]
+) -> tuple[tuple[SloResult, ...], tuple[StepResult, ...]]:
+    """Objectives and steps with their exposures."""
     found = exposures(experiment, history)
-    return tuple(step.model_copy(update={"exposure": found.get(step.name)}) for step in step_results(experiment, history))
+    return (
+        tuple(slo.model_copy(update={"exposure": found.objectives.get(slo.name)}) for slo in slos),
+        tuple(step.model_copy(update={"exposure": found.steps.get(step.name)}) for step in steps),
+    )
 
 
 def exit_code(verdict: Verdict, expected: str, posture_expects: str = "pass") -> int:

@@ -71,12 +71,36 @@ class _InPlace:
     end_s: float
 
 
-def exposures(experiment: Experiment, history: History) -> Mapping[str, Exposure]:
-    """The exposure of each step that was in place at some time, by name, in the schedule's order."""
+@dataclass(frozen=True, slots=True)
+class Exposures:
+    """The exposure of each step that was in place at some time, and whether each objective's requests met a fault.
+
+    `objectives` is empty when no fault was in place.
+    """
+
+    steps: Mapping[str, Exposure]
+    objectives: Mapping[str, ExposureState]
+
+
+def exposures(experiment: Experiment, history: History) -> Exposures:
+    """All exposures of a run, by the names of its steps and objectives."""
     found = tuple(_in_place(experiment, lives(history.events)))
     segments = _segments(experiment, history, found)
-    judged = _judged_by(experiment.slos)
-    return {one.step.name: _exposure(one, segments, judged) for one in found}
+    faults = [one for one in found if one.step.role == "fault"]
+    return Exposures(
+        steps={one.step.name: _exposure(one, segments, _judged_by(experiment.slos)) for one in found},
+        objectives={
+            slo.name: _strongest(_exposure(one, segments, _judged_by([slo])).state for one in faults)
+            for slo in experiment.slos
+            if faults
+        },
+    )
+
+
+def _strongest(states: Iterable[ExposureState]) -> ExposureState:
+    """Met if anything was, else spared if anything was."""
+    known = frozenset(states)
+    return "met" if "met" in known else "spared" if "spared" in known else "not-exercised"
 
 
 def _in_place(experiment: Experiment, known: Mapping[str, Life]) -> Iterable[_InPlace]:
@@ -215,8 +239,7 @@ def _behind(kind: _Kind) -> Route:
 
 def _told(one: _InPlace, tallies: Mapping[str, _Tally]) -> Exposure:
     cohorts = tuple(_cohort(name, tally) for name, tally in sorted(tallies.items()))
-    states = {cohort.state for cohort in cohorts}
-    state: ExposureState = "met" if "met" in states else "spared" if "spared" in states else "not-exercised"
+    state = _strongest(cohort.state for cohort in cohorts)
     return Exposure(state=state, text=_text(one.reach, state, cohorts), cohorts=cohorts)
 
 

@@ -21,7 +21,7 @@ this module does not know, to be on the safe side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -186,12 +186,20 @@ def _doubts(findings: Findings) -> tuple[str, ...]:
 
 
 def _clean(findings: Findings) -> tuple[str, ...]:
-    spared = (
-        f"{step.name} was spared: {step.exposure.text}"
-        for step in findings.steps
-        if step.role == "fault" and step.exposure is not None and step.exposure.state == "spared"
-    )
-    return (f"all {len(findings.slos)} objectives met and all {len(findings.gates)} gates passed", *spared)
+    head = f"all {len(findings.slos)} objectives met and all {len(findings.gates)} gates passed"
+    return (head, *_why_nothing_broke(findings))
+
+
+def _why_nothing_broke(findings: Findings) -> Iterator[str]:
+    """What a pass is owed to besides a service that stood what it met: it is not to be taken for more than it shows."""
+    for step in findings.steps:
+        if step.role == "fault" and step.state == "defended":
+            yield f"{step.name} was refused by the system, as this posture declares"
+        if step.role == "fault" and step.exposure is not None and step.exposure.state == "spared":
+            yield f"{step.name} was spared: {step.exposure.text}"
+    unmet = [slo.name for slo in findings.slos if slo.exposure == "not-exercised"]
+    if unmet:
+        yield f"no request of {', '.join(unmet)} met a fault or needed what it broke"
 
 
 _RULES: Mapping[Verdict, Callable[[Findings], tuple[str, ...]]] = {

@@ -34,6 +34,7 @@ class SloResult(FrozenModel):
 
     `total` and `bad` count the log. `doubtful` requests were late, unsent or unlogged; `interval` holds whichever way they
     would have gone. `cohorts` to `homes` say which requests it is about (empty means all), `within_ms` when one is good.
+    `exposure`: whether its requests met a fault, or were spared one; None when no fault was in place.
     """
 
     name: str
@@ -53,6 +54,7 @@ class SloResult(FrozenModel):
     regions: tuple[str, ...] = ()
     homes: tuple[str, ...] = ()
     within_ms: float | None = None
+    exposure: ExposureState | None = None
 
 
 class GateResult(FrozenModel):
@@ -239,4 +241,4 @@ class Result(BaseModel):
             return f"{self.expected} was expected" if self.unexpected else "as expected"
         if self.unexpected:
             return f"posture {self.posture} was expected to give {self.posture_expects}"
-        return "" if self.posture_expects in ("", "pass") else f"as posture {self.posture} is expected to give"
+        return "" if self.posture_expects in ("", "pass") else f"as expected of posture {self.posture}"

@@ -179,6 +179,22 @@ def test_a_fault_that_asks_for_what_is_there_changes_nothing(tmp_path: Path) -> 
     assert run(tmp_path, pin, roll_out).verdict == "pass"
 
 
+@pytest.mark.parametrize(
+    "same",
+    [
+        step("build-rollout", build="1.0", regions=["sydney"]),
+        step("configure", set={"force_managed_key": False}, regions=["sydney"]),
+        step("key-accept", region="sydney", key_id="manual"),
+        step("key-push", region="sydney"),
+    ],
+    ids=lambda each: each["fault"],
+)
+def test_siblings_that_change_nothing_do_not_bite(tmp_path: Path, same: dict[str, Any]) -> None:
+    """What could be seen before the step proves no bite, and a key that is valid anyway proves none either."""
+    result = run(tmp_path, same)
+    assert (result.verdict, gate(result, "bite").passed) == ("inconclusive", False)
+
+
 def test_a_step_that_should_touch_nothing_and_fails_everything_is_not_as_declared(tmp_path: Path) -> None:
     """The objective is about others and holds; the cohort that the step was not to touch fails from then on."""
     south = {**NEW, "name": "other", "region": "melbourne", "machines": ["scaleout-south"]}

@@ -271,7 +271,7 @@ def test_a_pass_that_the_posture_does_not_expect_is_not_green(verdict, expected,
 
 def test_what_was_expected_is_said(breached, tmp_path):
     """Nothing for a pass that is expected by its posture, else who expected what."""
-    assert evaluate(breached).expectation == "as posture broken is expected to give"
+    assert evaluate(breached).expectation == "as expected of posture broken"
     found = {
         (posture, expected): evaluate(
             folder_of(

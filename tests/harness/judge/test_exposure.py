@@ -8,7 +8,7 @@ from brownout.harness.judge.exposure import exposures
 from brownout.harness.judge.routes import route_of
 from brownout.harness.record.history import Event
 from brownout.harness.record.reach import Reach
-from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, act, experiment, history, requests, whole_life
+from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, act, document, experiment, history, requests, whole_life
 
 MISS = "sydney.host;;;;miss>sydney.token.z1;1.0;k1;manual;miss>sydney.store;;k1;manual;"
 HIT = "sydney.host;;;;hit"
@@ -19,7 +19,7 @@ def exposed(reach, during, *, before=(), events=(), plan=None):
     """The exposure of the step `roll` with that reach."""
     life = [act(FAULT, "planned", reach=reach), *whole_life()[1:]]
     found = exposures(plan or experiment(), history([*before, *during], [*events, *life]))
-    return found["roll"]
+    return found.steps["roll"]
 
 
 def baseline(**changes):
@@ -113,8 +113,8 @@ def test_a_step_without_a_judged_request_meanwhile_says_so():
 def test_a_record_without_a_reach_has_that_of_its_carriers():
     """Records of earlier versions name the carriers of what was applied."""
     events = [act(FAULT, "applied", carriers=["link:sydney.token->sydney.store"]), act(RECOVERY, "released")]
-    assert exposures(experiment(), history(during(trail=MISS), events))["roll"].state == "met"
-    assert exposures(experiment(), history(during(trail=MISS), [act(FAULT, "applied")])) == {}
+    assert exposures(experiment(), history(during(trail=MISS), events)).steps["roll"].state == "met"
+    assert exposures(experiment(), history(during(trail=MISS), [act(FAULT, "applied")])).steps == {}
 
 
 def test_a_route_follows_who_may_call_whom():
@@ -133,3 +133,14 @@ def test_carriers_that_no_request_names_reach_what_they_feed():
     assert reach == Reach(links=("client->sydney.host",), nodes=("sydney.store", "melbourne.vault"))
     assert Reach.from_json(reach.to_json()) == reach
     assert str(Reach()) == "nothing that serves a request"
+
+
+def test_an_objective_is_exposed_when_its_own_requests_are():
+    """One objective's requests need the store, the other's are a control: they never do."""
+    own, control = document()["slos"][0], {**document()["slos"][0], "name": "control"}
+    control["indicator"] = {"ratioMetric": {"total": {"cohorts": ["others"]}}}
+    found = [*during(trail=MISS), *during(cohort="others", machine="south_1", trail="melbourne.host;;;;miss")]
+    life = [act(FAULT, "planned", reach={"nodes": ["sydney.store"]}), *whole_life()[1:]]
+    plan = experiment(slos=[own, control])
+    assert exposures(plan, history(found, life)).objectives == {"tokens": "met", "control": "not-exercised"}
+    assert exposures(plan, history(found, ())).objectives == {}
