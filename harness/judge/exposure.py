@@ -128,18 +128,37 @@ def _segments(experiment: Experiment, history: History, found: Sequence[_InPlace
     borders = {window.start_s for window in windows} | {at_s for one in found for at_s in (one.start_s, one.end_s)}
     starts_s = sorted(at_s for at_s in borders if windows[0].start_s <= at_s < windows[-1].end_s)
     segments = tuple(_Segment(start_s, _phase_at(windows, start_s)) for start_s in starts_s)
-    names_machines = any(one.reach.machines for one in found)
-    filled = _primed(history.events)
+    names_machines, hidden = any(one.reach.machines for one in found), _BehindCaches(_primed(history.events))
     for request in history.requests:
-        behind, hops = filled.get(request.machine, ""), request.trail.count(">")
-        if hops >= behind.count(">"):  # it went all the way by itself, and shows what is behind later answers
-            behind = ""
-            if request.machine and hops:
-                filled[request.machine] = request.trail
+        behind = hidden.behind(request)
         index = bisect_right(starts_s, request.intended_s) - 1
         if index >= 0 and request.intended_s < windows[-1].end_s:
             segments[index].counts[_kind(request, behind, named=names_machines)] += 1
     return segments
+
+
+@dataclass(slots=True)
+class _BehindCaches:
+    """What answers from caches hide: by machine, the trail of its latest request that went all the way.
+
+    Asked request by request, in order. Clients that never look into a cache have nothing behind one.
+    """
+
+    filled: dict[str, str]
+    askers: set[tuple[str, str]] = field(default_factory=set)
+
+    def behind(self, request: RequestRecord) -> str:
+        """The trail behind this request's answer, "" where it shows everything itself."""
+        if not request.machine:
+            return ""
+        known = self.filled.get(request.machine, "")
+        if route_of(request.trail).asks_caches:
+            self.askers.add((request.cohort, request.operation))
+            hops = request.trail.count(">")
+            if hops and hops >= known.count(">"):
+                self.filled[request.machine] = request.trail
+                return ""
+        return known if (request.cohort, request.operation) in self.askers else ""
 
 
 def _phase_at(windows: Sequence[PhaseWindow], at_s: float) -> str:

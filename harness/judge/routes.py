@@ -14,18 +14,17 @@ from brownout.identity.core import trail
 from brownout.identity.core.topology import CALLS, CLIENT, Link, NodeName, link_between
 from brownout.identity.core.trail import Hop
 
-_FROM_CACHE = frozenset({"hit", "stale"})
 _LEAVES_REGION = {(source, target): leaves for source, target, leaves in CALLS}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Nodes, links, and the store keys by node (`(node, id or kind)`). `is_cached`: some node answered from its cache."""
+    """Nodes, links, and the store keys by node (`(node, id or kind)`). `asks_caches`: a node looked into its cache."""
 
     nodes: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     keys: frozenset[tuple[str, str]] = frozenset()
-    is_cached: bool = False
+    asks_caches: bool = False
 
     def meets(self, reach: Reach) -> bool:
         """Whether the way has something of the fault's reach, whoever asked."""
@@ -47,7 +46,7 @@ def route_of(text: str) -> Route:
         nodes=frozenset(hop.node for hop in hops),
         links=frozenset(_link_to(index, hops) for index in range(len(hops))),
         keys=frozenset((hop.node, key) for hop in hops for key in (hop.key_id, hop.key_kind) if key),
-        is_cached=any(hop.cache in _FROM_CACHE for hop in hops),
+        asks_caches=any(hop.cache for hop in hops),
     )
 
 

@@ -12,6 +12,7 @@ from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, act, docume
 
 MISS = "sydney.host;;;;miss>sydney.token.z1;1.0;k1;manual;miss>sydney.store;;k1;manual;"
 HIT = "sydney.host;;;;hit"
+LIST = "sydney.management;1.0;;;"
 OTHER_ZONE = "sydney.host;;;;miss>sydney.token.z2;1.0;k1;manual;miss>sydney.store;;k1;manual;"
 
 
@@ -83,6 +84,18 @@ def test_a_cache_spares_what_it_was_filled_over():
     assert "1,200 were answered from caches filled over it" in found.text
 
 
+def test_only_who_asks_caches_has_something_behind_them():
+    """An operator's call about a machine is not answered from what the machine's token was fetched over."""
+    before = [*requests(BASELINE, BASELINE + 1, trail=MISS), *requests(BASELINE + 1, FAULT, cohort="ops", trail=LIST)]
+    found = exposed(
+        {"links": ["sydney.token->sydney.store"]},
+        during(cohort="ops", trail=LIST),
+        before=before,
+        plan=experiment(slos=[{**document()["slos"][0], "indicator": {"ratioMetric": {"total": {"cohorts": ["ops"]}}}}]),
+    )
+    assert found.state == "not-exercised"
+
+
 def test_priming_shows_what_is_behind_a_cache():
     """A machine that never misses during the load was filled before it."""
     behind = "sydney.token.z1;1.0;k1;manual;miss>sydney.store;;k1;manual;"
@@ -121,7 +134,7 @@ def test_a_route_follows_who_may_call_whom():
     """A hop that nobody before it calls is the client's own call; a region is left only where the service leaves it."""
     own = route_of("melbourne.vault;;;;>melbourne.host;;;;hit")
     assert own.links == {"client->melbourne.vault", "client->melbourne.host"}
-    assert own.is_cached
+    assert own.asks_caches
     written = route_of("sydney.management;;;;>melbourne.store;;;;>sydney.directory;;;;>sydney.host;;;;")
     assert {"sydney.management->sydney.directory", "sydney.management->sydney.host"} < written.links
     assert route_of("").links == frozenset()
