@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from brownout.harness.record.result import ClaimResult, GateResult, Result, SloResult
+from brownout.reports import story
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -72,7 +73,10 @@ def _run_case(result: Result) -> ET.Element:
 
 def _slo_case(result: Result, slo: SloResult) -> ET.Element:
     problem = {"breached": "failure", "undecided": "skipped"}.get(slo.status, "")
-    return _case(result, "objective", slo.name, problem, f"{slo.status}: {slo.reason}")
+    case = _case(result, "objective", slo.name, problem, f"{slo.status}: {slo.reason}")
+    if slo.missed_in:
+        ET.SubElement(case, "system-out").text = _xml("\n".join(map(story.window_text, slo.missed_in)))
+    return case
 
 
 def _claim_case(result: Result, claim: ClaimResult) -> ET.Element:

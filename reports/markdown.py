@@ -19,6 +19,7 @@ def render(result: Result) -> str:
         "",
         _key_numbers(result),
         _objectives(result),
+        _windows(result),
         _steps(result),
         _exposure(result),
         _claims(result),
@@ -67,6 +68,11 @@ def _objectives(result: Result) -> str | None:
         for s in result.slos
     )  # fmt: skip
     return _table("Objectives", ("Objective", "Status", "Target", "Good", "Bad", "Why"), rows)
+
+
+def _windows(result: Result) -> str | None:
+    rows = ((_text(slo), _text(step), *cells) for slo, step, *cells in story.window_rows(result))
+    return _table(story.WINDOWS_TITLE, tuple(word.capitalize() for word in story.WINDOWS_HEAD), rows)
 
 
 def _steps(result: Result) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from brownout.harness.record.result import CohortExposure, Result, StepResult, Times
-from brownout.reports.units import count, duration
+from brownout.harness.record.result import CohortExposure, FaultWindow, Result, StepResult, Times
+from brownout.reports.units import clock, count, duration, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,28 @@ def key_time(times: Times, name: str) -> str:
 def effect_word(step: StepResult) -> str:
     """The effect without its figures, which the chart shows beside it."""
     return step.effect if step.before is None else step.effect.partition(":")[0]
+
+
+WINDOWS_TITLE = "Objectives within each fault: good requests while it was in place"
+WINDOWS_HEAD = ("objective", "fault", "from", "to", "good", "bad of total")
+
+
+def window_rows(result: Result, *, missed_only: bool = False) -> Iterator[tuple[str, str, str, str, str, str]]:
+    """The cells of WINDOWS_HEAD, by objective and fault; `missed_only`: where an objective that is not breached was missed."""
+    for slo in result.slos:
+        if missed_only and slo.status == "breached":
+            continue
+        for window in slo.missed_in if missed_only else slo.in_faults:
+            good = None if window.ratio is None else 1 - window.ratio
+            span = clock(window.start_s, seconds=True), clock(window.end_s, seconds=True)
+            yield slo.name, window.step, *span, percent(good, digits=2), f"{count(window.bad)} of {count(window.total)}"
+
+
+def window_text(window: FaultWindow) -> str:
+    """A window as a sentence."""
+    good = None if window.ratio is None else 1 - window.ratio
+    span = f"{clock(window.start_s, seconds=True)} to {clock(window.end_s, seconds=True)}"
+    return f"within {window.step} ({span}) {percent(good)} of {count(window.total)} good"
 
 
 EXPOSURE_TITLE = "Exposure: which judged requests met each step"

@@ -152,7 +152,15 @@ def render_result(result: Result, console: Console, report: Path | None = None) 
     """Verdict, objectives, steps, claims, failed gates; the report's path on the last line."""
     _print_verdict(result, console)
     wide = console.width >= _WIDE
-    for table in (_objectives(result, wide=wide), _steps(result), _exposure(result), _claims(result), _gates(result)):
+    tables = (
+        _objectives(result, wide=wide),
+        _windows(result),
+        _steps(result),
+        _exposure(result),
+        _claims(result),
+        _gates(result),
+    )
+    for table in tables:
         if table.row_count:
             console.print(table)
     if not wide:
@@ -213,6 +221,15 @@ def _objectives(result: Result, *, wide: bool) -> Table:
         bad = f"{count(slo.bad)} of {count(slo.total)}"
         why = [safe(slo.reason)] if wide else []
         table.add_row(safe(slo.name), _status(slo.status), target(slo.target), good, bad, budget, *why)
+    return table
+
+
+def _windows(result: Result) -> Table:
+    """Of objectives that are not breached, the faults within which the target was missed: the report has every one."""
+    objective, fault, *numbers = story.WINDOWS_HEAD
+    table = _table(story.WINDOWS_TITLE, objective, fault, *(f">{name}" for name in numbers))
+    for slo, step, *cells in story.window_rows(result, missed_only=True):
+        table.add_row(safe(slo), safe(step), *cells)
     return table
 
 

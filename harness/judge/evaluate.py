@@ -75,7 +75,8 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         watch(alert, history.requests, is_good, baseline=quiet, confidence=experiment.gates.confidence)
         for alert in experiment.alerts.values()
     ]
-    slos, steps = judge_slos(experiment, history, _doubts(record)), step_results(experiment, history)
+    steps = step_results(experiment, history)
+    slos = judge_slos(experiment, history, _doubts(record), steps=steps, end_s=span.end_s)
     slos, steps = _exposed(experiment, history, slos, steps)
     found_gates = _gates(record, slos, steps)
     verdict, reasons = overall(slos, found_gates, steps)

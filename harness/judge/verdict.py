@@ -21,6 +21,7 @@ this module does not know, to be on the safe side.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -30,8 +31,9 @@ from brownout.harness.experiment.model import Experiment, Slo
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge.doubtful import NOTHING_DOUBTFUL, Doubtful
 from brownout.harness.judge.selection import between, count, good_by, select
+from brownout.harness.judge.steps import clock
 from brownout.harness.record.history import History, RequestRecord
-from brownout.harness.record.result import GateResult, Interval, SloResult, StepResult
+from brownout.harness.record.result import FaultWindow, GateResult, Interval, SloResult, StepResult
 from brownout.harness.record.verdicts import PRECEDENCE, Verdict
 
 SloStatus = Literal["met", "breached", "undecided"]
@@ -63,13 +65,47 @@ class Judged:
         return self.bad_least + self.doubtful + self.unlogged
 
 
-def judge_slos(experiment: Experiment, history: History, doubts: Doubtful = NOTHING_DOUBTFUL) -> tuple[SloResult, ...]:
-    """Each objective over its own phases, in the order of the file."""
-    confidence = experiment.gates.confidence
-    return tuple(_judge(slo, _counted(slo, experiment, history, doubts), confidence) for slo in experiment.slos)
+def judge_slos(
+    experiment: Experiment,
+    history: History,
+    doubts: Doubtful = NOTHING_DOUBTFUL,
+    *,
+    steps: Iterable[StepResult] = (),
+    end_s: float = math.inf,
+) -> tuple[SloResult, ...]:
+    """Each objective over its own phases, in the order of the file. `steps` that were still in place end at `end_s`."""
+    faults = tuple(step for step in steps if step.role == "fault" and step.applied_s is not None)
+    judged = []
+    for slo in experiment.slos:
+        logged = select(history.requests, slo.indicator.ratioMetric.total)
+        found = _judge(slo, _counted(slo, experiment, logged, doubts), experiment.gates.confidence)
+        windows = tuple(_in_fault(slo, step, logged, end_s) for step in faults)
+        judged.append(_with_windows(found.model_copy(update={"in_faults": windows})))
+    return tuple(judged)
 
 
-def _counted(slo: Slo, experiment: Experiment, history: History, doubts: Doubtful) -> Judged:
+def _in_fault(slo: Slo, step: StepResult, logged: tuple[RequestRecord, ...], end_s: float) -> FaultWindow:
+    assert step.applied_s is not None, "only faults that were in place have a window"
+    until_s = end_s if step.released_s is None else step.released_s
+    seen = count(between(logged, step.applied_s, until_s), good_by(slo.indicator.ratioMetric.good))
+    return FaultWindow(step=step.name, start_s=step.applied_s, end_s=until_s, total=seen.total, bad=seen.bad)
+
+
+def _with_windows(slo: SloResult) -> SloResult:
+    """An objective that is not breached names the faults within which its target was missed all the same."""
+    if slo.status == "breached" or not slo.missed_in:
+        return slo
+    return slo.model_copy(update={"reason": f"{slo.reason}; {', '.join(map(window_text, slo.missed_in))}"})
+
+
+def window_text(window: FaultWindow) -> str:
+    """`within cut (09:06:00 to 09:11:00) 0 % of 141 good`."""
+    assert window.ratio is not None, "only windows with requests have a share"
+    span = f"{clock(window.start_s)} to {clock(window.end_s)}"
+    return f"within {window.step} ({span}) {percent(1 - window.ratio)} of {window.total:,} good"
+
+
+def _counted(slo: Slo, experiment: Experiment, chosen: tuple[RequestRecord, ...], doubts: Doubtful) -> Judged:
     metric = slo.indicator.ratioMetric
     windows = [window for window in phase_windows(experiment.timeline) if window.name in slo.phases]
 
@@ -77,7 +113,7 @@ def _counted(slo: Slo, experiment: Experiment, history: History, doubts: Doubtfu
         every = tuple(requests)
         return tuple(one for window in windows for one in between(every, window.start_s, window.end_s))
 
-    logged = judged(select(history.requests, metric.total))
+    logged = judged(chosen)
     is_good = good_by(metric.good)
     seen, unsure = count(logged, is_good), count(filter(doubts.has, logged), is_good)
     unlogged = len(judged(doubts.unlogged_of(metric.total)))
@@ -200,6 +236,9 @@ def _why_nothing_broke(findings: Findings) -> Iterator[str]:
     unmet = [slo.name for slo in findings.slos if slo.exposure == "not-exercised"]
     if unmet:
         yield f"no request of {', '.join(unmet)} met a fault or needed what it broke"
+    for slo in findings.slos:
+        for window in slo.missed_in:
+            yield f"{slo.name} is met over {', '.join(slo.phases)}, but {window_text(window)}"
 
 
 _RULES: Mapping[Verdict, Callable[[Findings], tuple[str, ...]]] = {

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from brownout.harness.base.models import FrozenModel
+from brownout.harness.base.stats import budget
 from brownout.harness.record.verdicts import Verdict
 
 SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
@@ -29,12 +30,28 @@ class Interval(FrozenModel):
     confidence: float
 
 
+class FaultWindow(FrozenModel):
+    """An objective's requests while one step of role fault was in place, [start_s, end_s), in whatever phase."""
+
+    step: str
+    start_s: float
+    end_s: float
+    total: int
+    bad: int
+
+    @property
+    def ratio(self) -> float | None:
+        """Bad over total; None without requests."""
+        return self.bad / self.total if self.total else None
+
+
 class SloResult(FrozenModel):
     """`status` is met, breached or undecided; `budget` is 1 - target; `budget_spent` is bad/(budget*total).
 
     `total` and `bad` count the log. `doubtful` requests were late, unsent or unlogged; `interval` holds whichever way they
     would have gone. `cohorts` to `homes` say which requests it is about (empty means all), `within_ms` when one is good.
     `exposure`: whether its requests met a fault, or were spared one; None when no fault was in place.
+    `in_faults` has each fault's window: a short outage is little of a long run.
     """
 
     name: str
@@ -55,6 +72,13 @@ class SloResult(FrozenModel):
     homes: tuple[str, ...] = ()
     within_ms: float | None = None
     exposure: ExposureState | None = None
+    in_faults: tuple[FaultWindow, ...] = ()
+
+    @property
+    def missed_in(self) -> tuple[FaultWindow, ...]:
+        """The windows with more bad requests than the target allows a whole run."""
+        allowed = budget(self.target)
+        return tuple(window for window in self.in_faults if window.ratio is not None and window.ratio > allowed)
 
 
 class GateResult(FrozenModel):

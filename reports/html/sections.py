@@ -133,7 +133,18 @@ def objectives(result: Result) -> Html:
     )  # fmt: skip
     rows = [_objective_row(slo, floor) for slo in result.slos]
     caption = "Objectives: observed share of good requests"
-    return section("objectives", "Objectives", table(caption, columns, rows, class_="objectives"))
+    return section("objectives", "Objectives", table(caption, columns, rows, class_="objectives"), _windows(result))
+
+
+def _windows(result: Result) -> Html | None:
+    """The objectives while each fault was in place: a short outage is little of a long run."""
+    rows = list(story.window_rows(result))
+    if not rows:
+        return None
+    objective, fault, *numbers = (word.capitalize() for word in story.WINDOWS_HEAD)
+    columns = (Column(objective), Column(fault), *(Column(word, "number") for word in numbers))
+    title, _, caption = story.WINDOWS_TITLE.partition(": ")
+    return join([el("h3", title), table(caption, columns, rows)])
 
 
 def _objective_row(slo: SloResult, floor: float) -> Sequence[object]:

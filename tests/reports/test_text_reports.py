@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -9,11 +10,13 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from brownout.harness.record.history import RequestRecord
-from brownout.harness.record.result import Result
-from brownout.reports import junit, markdown, palette, units
+from brownout.harness.record.result import FaultWindow, Result
+from brownout.reports import junit, markdown, palette, story, units
 from brownout.reports.buckets import bucket_width_s, quantile, timeline
+from brownout.reports.html import sections
 from brownout.reports.html.page import history_of
 from brownout.reports.svg import availability_svg
+from brownout.reports.terminal import summary
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -174,3 +177,47 @@ def test_eight_cohorts_look_different() -> None:
     assert len(set(styles)) == 16
     assert {style.colour for style in styles} <= set(palette.LIGHT)
     assert set(palette.LIGHT) == set(palette.DARK)
+
+
+def test_slices_have_the_verdicts_own_measure(result: Result) -> None:
+    """What happened later than an objective allows is no good request of a chart."""
+    limited = result.slos[0].model_copy(update={"cohorts": ("c",), "within_ms": 1000.0})
+    found = [RequestRecord(f"r{n}", "c", "token", "r", "r", "m", 5.0, 5.0, 6.5, 1500.0, 200, "happened") for n in range(3)]
+    for slos, good, slow in (((limited,), 0, 3), ((), 1, 0)):
+        lines = timeline(result.model_copy(update={"phases": (), "slos": slos}), found)
+        assert lines is not None
+        (bucket,) = (bucket for bucket in lines.cohorts[0].buckets if bucket.total)
+        assert (bucket.good, bucket.slow, bucket.happened) == (good, slow, 3)
+
+
+def diluted(result: Result) -> Result:
+    """A run whose last objective is met, though all that met a short fault failed, and whose end is not known."""
+    window = FaultWindow(step="cut", start_s=5.0, end_s=305.0, total=141, bad=141)
+    slos = tuple(slo.model_copy(update={"in_faults": (window,)}) for slo in result.slos)
+    notes = {"detect": "no alert went off", "recover": "not recovered by the end of the record"}
+    times = result.times.model_copy(update={"detect": None, "recover": None, "recovered_s": None, "notes": notes})
+    return result.model_copy(update={"slos": slos, "times": times})
+
+
+def test_every_report_has_the_figures_within_each_fault(result: Result) -> None:
+    """Markdown and page have all of them, the terminal and JUnit those of objectives that are not breached."""
+    run = diluted(result)
+    said = markdown.render(run)
+    assert said.count("| cut | 00:00:05 | 00:05:05 | 0 % | 141 of 141 |") == len(run.slos)
+    page = sections.objectives(run)
+    assert page.count(">141 of 141<") == len(run.slos)
+    stream = io.StringIO()
+    summary(run, None, stream)
+    assert stream.getvalue().count("141 of 141") == sum(slo.status != "breached" for slo in run.slos)
+    suite = ET.fromstring(junit.render(run))
+    assert "within cut (00:00:05 to 00:05:05) 0 % of 141 good" in {out.text for out in suite.iter("system-out")}
+
+
+def test_every_report_says_why_a_time_is_not_known(result: Result) -> None:
+    """A dash has its reason beside it."""
+    run = diluted(result)
+    stream = io.StringIO()
+    summary(run, None, stream)
+    told = (markdown.render(run), sections.key_numbers(run), " ".join(stream.getvalue().split()))
+    assert all("no alert went off" in text and "not recovered by the end of the record" in text for text in told)
+    assert [moment.kind for moment in story.moments(run)] == ["mitigate"]

@@ -339,3 +339,12 @@ def test_another_folder_is_no_run(tmp_path):
 def test_the_wall_time_is_estimated_from_the_files(breached):
     """Without a word from the runner it is the time from the start to the last line written."""
     assert evaluate(breached).wall_s > 0
+
+
+def test_the_plan_and_not_the_generator_says_how_much_was_planned(tmp_path):
+    """A generator that fell behind knows of 2,000 arrivals only, of which it sent all; the plan has 3,000."""
+    found = outage()[:2000]
+    folder = folder_of(tmp_path / "run", found, finished_events(whole_life(), planned=2000))
+    gate = gate_of(evaluate(folder), "issued-share")
+    assert not gate.passed
+    assert gate.reason.startswith("66.7 % of 3,000 planned requests were sent and logged")

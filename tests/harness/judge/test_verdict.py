@@ -14,6 +14,7 @@ from support.slo_builders import (
     BASELINE,
     END,
     FAULT,
+    RECOVERY,
     T0,
     act,
     document,
@@ -241,3 +242,47 @@ def test_what_is_left_behind_is_never_overlooked(whats, passed, severity):
 def test_the_time_of_day_of_the_builders_is_right():
     """The builders' midnight is the experiment's."""
     assert experiment().timeline.epoch_s() == T0
+
+
+def short_outage(**changes):
+    """A fault of ten seconds in forty minutes, all of which are judged, at a target of 99 %."""
+    steps = lives_of(whole_life(FAULT + 60, FAULT + 70))
+    found = [*requests(BASELINE, FAULT + 60), *requests(FAULT + 60, FAULT + 70, False), *requests(FAULT + 70, END)]
+    return judge_slos(experiment(**changes), history(found), steps=steps, end_s=T0 + END)[0]
+
+
+def lives_of(acts):
+    return step_results(experiment(), history((), acts))
+
+
+def test_an_objective_that_is_met_names_the_fault_within_which_it_was_missed():
+    """Ten failures of 2,400 are within 1 %, and all of those that met the fault failed."""
+    found = short_outage()
+    (window,) = found.in_faults
+    assert found.status == "met"
+    assert (window.step, window.start_s - T0, window.end_s - T0) == ("roll", FAULT + 60, FAULT + 70)
+    assert (window.bad, window.total, window.ratio) == (10, 10, 1.0)
+    text = "within roll (00:21:00 to 00:21:10) 0 % of 10 good"
+    assert text in found.reason
+    verdict, reasons = overall([found], [], [])
+    assert verdict == "pass"
+    assert reasons[1] == f"tokens is met over onset, fault, heal, recovery, but {text}"
+
+
+def test_windows_are_counted_in_whatever_phase_and_without_words_where_the_target_was_reached():
+    """A window outside the judged phases is counted too; one without requests, or good enough, is no reason."""
+    (slo,) = document()["slos"]
+    found = short_outage(slos=[{**slo, "phases": ["recovery"]}])
+    assert (found.total, found.in_faults[0].bad) == (END - RECOVERY - 60, 10)
+    easy = short_outage(slos=[{**slo, "indicator": {"ratioMetric": {"total": {"cohorts": ["others"]}}}}])
+    assert (easy.in_faults[0].total, easy.in_faults[0].ratio, easy.missed_in) == (0, None, ())
+    assert "within" not in easy.reason
+
+
+def test_a_fault_that_was_never_released_ends_with_the_record():
+    """Its window ends where the record does."""
+    open_life = [act(FAULT, "intended"), act(FAULT, "applied"), act(FAULT + 1, "bitten")]
+    found = judge_slos(experiment(), history(outage()), steps=lives_of(open_life), end_s=T0 + END)[0]
+    assert found.in_faults[0].end_s == T0 + END
+    assert found.status == "breached"
+    assert "within" not in found.reason
