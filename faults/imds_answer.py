@@ -10,8 +10,10 @@ from pydantic import Field
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import in_region
 from brownout.harness.errors import UsageError
-from brownout.harness.fault import Duration, Observation, Reach, client_status, unknown_name
+from brownout.harness.fault import Duration, Observation, Reach, client_answer, unknown_name
 from brownout.harness.world import HOST, StackSpec, World
+
+WITHOUT_BODY = (204, 304)  # HTTP answers of these statuses have none
 
 
 class ImdsAnswer(SwitchFault):
@@ -64,8 +66,16 @@ class ImdsAnswer(SwitchFault):
         if self.times is not None:
             held = await self.standing(world) is not None
             return Observation("bitten" if held else "absent", f"the host {'has' if held else 'has no'} such order")
-        machine = self._target(world.spec)
-        status = await client_status(world, self.holder(world.spec), f"/{machine}/metadata/instance")
-        if status is None:
+        machine, query = self._target(world.spec), {"api-version": "2021-02-01"}
+        answer = await client_answer(world, self.holder(world.spec), f"/{machine}/metadata/instance", query)
+        if answer is None:
             return Observation("unclear", f"IMDS of {machine} does not answer")
-        return Observation("bitten" if status == self.status else "absent", f"IMDS of {machine} answers {status}")
+        ours = answer.status == self.status and self._is_our_body(answer.body)
+        its_own = " with its own body" if answer.status == self.status and not ours else ""
+        return Observation("bitten" if ours else "absent", f"IMDS of {machine} answers {answer.status}{its_own}")
+
+    def _is_our_body(self, body: Mapping[str, Any] | None) -> bool:
+        """True for the body that was asked for; without one any that is not what a machine is told of itself."""
+        if self.status in WITHOUT_BODY:
+            return body is None
+        return body == self.body if self.body else "compute" not in (body or {})

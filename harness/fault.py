@@ -18,7 +18,7 @@ from brownout.harness.effects import Effect
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.record.reach import Reach as Reach  # for faults that say which requests they concern
 from brownout.harness.world import Carrier, StackSpec, World
-from brownout.identity.core.messages import CallFailed, Request
+from brownout.identity.core.messages import EMPTY, CallFailed, Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,14 @@ async def node_state(world: World, node: str) -> Mapping[str, Any]:
 
 async def client_status(world: World, node: str, path: str) -> int | None:
     """The status that a client gets for `GET path` from `node`, None when there is no answer."""
+    answer = await client_answer(world, node, path)
+    return None if answer is None else answer.status
+
+
+async def client_answer(world: World, node: str, path: str, query: Mapping[str, str] = EMPTY) -> Response | None:
+    """What a client gets for `GET path` from `node`, None when there is no answer."""
     headers = {"metadata": "true", "user-agent": "brownout-probe"}
     try:
-        return (await world.client(node, Request("GET", path, headers=headers), timeout_s=2.0)).status
+        return await world.client(node, Request("GET", path, query, headers), timeout_s=2.0)
     except CallFailed:
         return None

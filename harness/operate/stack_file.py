@@ -108,7 +108,7 @@ def make_stack_file(
         regions={name: _region(name, endpoints.clients) for name in spec.regions},
         machines=_machines(spec, endpoints.clients),
         toxiproxy_url=endpoints.toxiproxy,
-        control=endpoints.control,
+        control={node: url + spec.control_path for node, url in endpoints.control.items()},
         control_token=spec.control_token,
         user_token=user_token,
         inside=None if endpoints.inside is None else _inside(endpoints.inside),

@@ -16,7 +16,7 @@ from brownout.harness.base.keyed_random import keyed_id
 from brownout.harness.errors import UsageError
 from brownout.identity.core.records import Identity
 from brownout.identity.core.settings import Settings
-from brownout.identity.core.topology import REGIONS, MachineSpec, StackSpec
+from brownout.identity.core.topology import CONTROL_PATH, REGIONS, MachineSpec, StackSpec
 
 ZONES = ("z1", "z2", "z3")
 HOME_REGION = "sydney"
@@ -31,7 +31,6 @@ DEFAULT_MACHINES: Mapping[str, Mapping[str, Any]] = {
 MOST_MACHINES = 10_000
 _MACHINE_KEYS = frozenset({"region", "zone", "identities", "scale_set", "count"})
 _MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
-_NOT_MACHINES = frozenset({"admin", "healthz", "machines"})  # paths of a host that are its own
 
 
 def build_stack(
@@ -49,6 +48,7 @@ def build_stack(
     for name, table in (machines or DEFAULT_MACHINES).items():
         maker.add(name, table)
     maker.add_pools()
+    maker.check_default_machines(checked.get("default_machines", {}))
     return StackSpec(
         seed=seed,
         tenant_id=keyed_id(seed, "tenant"),
@@ -61,6 +61,7 @@ def build_stack(
         settings=checked,
         store_keys={region: keyed_id(seed, "store-key", region) for region in regions},
         control_token=control_token or keyed_id(seed, "control-token"),
+        control_path=CONTROL_PATH,
     )
 
 
@@ -92,7 +93,7 @@ class _Maker:
         region = self._known_region(name, str(table.get("region", "")))
         count = table.get("count", 0)
         for number, each in enumerate([f"{name}-{i + 1}" for i in range(count)] or [name]):
-            if any(made.name == each for made in self.machines):
+            if any(made.name.lower() == each.lower() for made in self.machines):
                 raise UsageError(f"machines.{name}: there is a machine {each!r} already", hint="rename one of them")
             self._add_one(each, region, number, table)
 
@@ -106,13 +107,22 @@ class _Maker:
         zone = str(table.get("zone") or ZONES[number % len(ZONES)])
         if zone not in ZONES:
             raise UsageError(f"machines.{name}: no zone {zone!r}", hint=f"zones are {', '.join(ZONES)}")
-        self.machines.append(MachineSpec(name, region, zone, arm_id, owned + users, scale_set))
+        self.machines.append(MachineSpec(name, region, zone, arm_id, owned + users, scale_set, GROUP))
 
     def add_pools(self) -> None:
         """The identities that management callers change: one to update and assign, one to delete, in each region."""
         for region in self._regions:
             self._user(f"pool-{region}", region)
             self._user(f"doomed-{region}", region)
+
+    def check_default_machines(self, named: Mapping[str, str]) -> None:
+        """Raises UsageError for a machine, or an instance of a scale set, that is not in the region that it is named for."""
+        for region, name in named.items():
+            here = {made.name: made.scale_set for made in self.machines if made.region == region}
+            base, _, number = str(name).rpartition("_")
+            if here.get(name) is not False and not (here.get(base) and number.isdigit()):
+                text = f"settings: default_machines names {name!r}, which is no machine of {region}"
+                raise UsageError(text, hint=did_you_mean(str(name), here) or "an instance of a scale set is NAME_0")
 
     def _known_region(self, name: str, region: str) -> str:
         if region not in self._regions:
@@ -141,8 +151,8 @@ class _Maker:
 
 def _check_machine(name: str, table: Any) -> None:
     """Raises UsageError for a machine's table that cannot be one, whatever its names mean."""
-    if not _MACHINE_NAME.fullmatch(name) or name in _NOT_MACHINES:
-        hint = "letters, digits and dashes, and none of the host's own words"
+    if not _MACHINE_NAME.fullmatch(name):
+        hint = "letters, digits and dashes"
         raise UsageError(f"machines.{name}: that is no name for a machine", hint=hint)
     if not isinstance(table, Mapping):
         raise UsageError(f"machines.{name}: keys and values are needed here", hint="such as {region: sydney, count: 3}")

@@ -5,6 +5,7 @@ Wire facts: docs/reference/azure-wire.md#arm.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from brownout.identity.core.topology import REGIONS
 LOCATIONS: Mapping[str, str] = {region.azure_name: name for name, region in REGIONS.items()}
 UAI_TYPE = "microsoft.managedidentity/userassignedidentities"
 VM_TYPE = "microsoft.compute/virtualmachines"
+MACHINE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?")
+ISOLATION_SCOPES = ("None", "Regional")
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-[a-z]+)?")
 IDENTITY_KINDS = frozenset({"None", "SystemAssigned", "UserAssigned"})
 # How each failure of the service shows: status and code.
 _SHOWN: Mapping[Code, tuple[int, str]] = {
@@ -32,9 +36,9 @@ _SHOWN: Mapping[Code, tuple[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ArmPath:
-    """A resource path taken apart, lower-cased for comparison (ARM compares case-insensitively).
+    """A resource path taken apart, its slashes made single. ARM compares without regard to case.
 
-    `kind` is `provider/type`; `name` is empty for a list; `group` is empty for a list of the whole subscription.
+    `kind` is `provider/type` in lower case; `name` is empty for a list; `group` is empty for a list of the whole subscription.
     """
 
     subscription: str
@@ -46,6 +50,12 @@ class ArmPath:
     @property
     def resource_id(self) -> str:
         return self.spelled
+
+    @property
+    def scope_prefix(self) -> str:
+        """What the ids of all resources of a list begin with, in lower case."""
+        group = f"resourcegroups/{self.group.lower()}/" if self.group else ""
+        return f"/subscriptions/{self.subscription}/{group}"
 
 
 def error(status: int, code: str, message: str) -> Response:
@@ -80,7 +90,7 @@ def parse_path(path: str) -> ArmPath | None:
     if len(rest) not in (3, 4) or rest[0] != "providers":
         return None
     name = parts[-1] if len(rest) == 4 else ""
-    return ArmPath(lower[1], lower[3] if grouped else "", f"{rest[1]}/{rest[2]}", name, path)
+    return ArmPath(lower[1], parts[3] if grouped else "", f"{rest[1]}/{rest[2]}", name, "/" + "/".join(parts))
 
 
 def identity_kinds(identity: Json) -> frozenset[str]:
@@ -110,9 +120,13 @@ def body_problem(body: Json) -> str:
         ("location", body.get("location") or "", str),
         ("tags", body.get("tags") or {}, Mapping),
         ("identity", identity, Mapping),
+        ("properties", body.get("properties") or {}, Mapping),
     ):
         if not isinstance(value, shape):
             return f"'{name}' cannot be {value!r}"
+    scope = (body.get("properties") or {}).get("isolationScope")
+    if scope is not None and scope not in ISOLATION_SCOPES:
+        return f"'{scope}' is no isolation scope"
     unknown = identity_kinds(identity) - IDENTITY_KINDS
     if unknown:
         return f"'{sorted(unknown)[0]}' is no type of identity"
@@ -121,6 +135,32 @@ def body_problem(body: Json) -> str:
     if not isinstance(identity.get("userAssignedIdentities") or {}, Mapping):
         return "'userAssignedIdentities' is not an object"
     return ""
+
+
+def check_version(query: Json) -> Response | None:
+    """The refusal of a request without a good `api-version` (docs/reference/azure-wire.md#arm-errors)."""
+    version = str(query.get("api-version", ""))
+    if not version:
+        text = "The api-version query parameter (?api-version=) is required for all requests."
+        return error(400, "MissingApiVersionParameter", text)
+    if _VERSION.fullmatch(version):
+        return None
+    return error(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+
+
+def elsewhere(path: ArmPath, location: str, wanted: str) -> Response:
+    """The refusal to move a resource: its location cannot change."""
+    text = (
+        f"The resource '{path.name}' already exists in location '{location}' in resource group '{path.group}'. "
+        f"A resource with the same name cannot be created in location '{wanted}'. Please select a new resource name."
+    )
+    return error(409, "InvalidResourceLocation", text)
+
+
+def not_allowed(method: str, path: str, *allowed: str) -> Response:
+    """The refusal of a verb that a path does not take."""
+    text = f"The http method '{method}' is not supported at {path}."
+    return error(405, "MethodNotAllowed", text).with_headers({"allow": ", ".join(allowed)})
 
 
 def identity_resource(principal: Principal, tenant_id: str) -> dict[str, Any]:
@@ -136,7 +176,7 @@ def identity_resource(principal: Principal, tenant_id: str) -> dict[str, Any]:
             "tenantId": tenant_id,
             "principalId": identity.object_id,
             "clientId": identity.client_id,
-            "isolationScope": "None",
+            "isolationScope": principal.details.get("isolationScope", "None"),
         },
     }
 
@@ -158,6 +198,7 @@ def machine_resource(machine: Machine, location: str, tenant_id: str) -> dict[st
         "name": machine.name,
         "type": "Microsoft.Compute/virtualMachines",
         "location": location,
+        "tags": machine.details.get("tags", {}),
         "identity": block,
         "properties": {"provisioningState": "Succeeded"},
     }

@@ -7,6 +7,7 @@ Wire facts: docs/reference/azure-wire.md#arm-virtual-machines, docs/reference/az
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from brownout.identity.azure import arm
@@ -27,38 +28,100 @@ class ArmMachines:
         self._node = node
         self._operations: dict[str, dict[str, Any]] = {}
 
-    def operation(self, operation_id: str) -> Response:
-        """The state of an asynchronous operation."""
+    async def operation(self, request: Request, operation_id: str, *, relayed: bool) -> Served:
+        """The state of an asynchronous operation, which may be another region's."""
         found = self._operations.get(operation_id)
-        return Response(200, found) if found else arm.error(404, "OperationNotFound", operation_id)
+        if found is not None:
+            return Served(Response(200, found), self._node.hop())
+        absent = Served(arm.error(404, "OperationNotFound", operation_id), self._node.hop())
+        return absent if relayed else await self._ask_others(request, absent)
 
-    async def serve(self, request: Request, path: arm.ArmPath) -> Served:
-        """GET, PUT, PATCH and DELETE of one machine."""
-        known = self._node.machines.find(path.resource_id)
+    async def serve(self, request: Request, path: arm.ArmPath, *, relayed: bool) -> Served:
+        """GET, PUT, PATCH and DELETE of one machine, and the list of them; another region's are relayed to it."""
+        node, body = self._node, request.body or {}
+        if not path.name:
+            return await self._list(request, path, relayed=relayed)
+        known = node.machines.find(path.resource_id)
+        home = node.machines.region_of(path.resource_id)
         if request.method == "PUT":
-            return await self._create(path, request.body or {}, known)
-        if known is None:
-            absent = arm.error(404, "ResourceNotFound", f"no machine {path.name}")
-            return Served(Response(204) if request.method == "DELETE" else absent, self._node.hop())
+            home = home or arm.region_of(str(body.get("location") or ""), node.region)
+            if home not in node.stack.regions:
+                text = f"no location {body.get('location')!r}"
+                return Served(arm.error(400, "LocationNotAvailableForResourceType", text), node.hop())
+        if home not in ("", node.region) and not relayed:
+            return await self._relay(home, request)
+        if request.method == "PUT":
+            return await self._create(path, body, known)
+        if known is not None:
+            return await self._of(request, known, path)
+        none = Response(204) if request.method == "DELETE" else arm.error(404, "ResourceNotFound", f"no machine {path.name}")
+        absent = Served(none, node.hop())
+        return absent if relayed else await self._ask_others(request, absent)
+
+    async def _of(self, request: Request, known: Machine, path: arm.ArmPath) -> Served:
+        """GET, PATCH and DELETE of a machine of this region."""
         if request.method == "GET":
             return Served(Response(200, self._shown(known)), self._node.hop())
         if request.method == "PATCH":
-            return await self._patch(known, (request.body or {}).get("identity") or {})
+            return await self._patch(path, known, request.body or {})
         if request.method == "DELETE":
             changed = await self._node.machines.delete(known)
             return _served(Response(200, {}), changed)
-        return Served(arm.error(405, "MethodNotAllowed", request.method), self._node.hop())
+        refused = arm.not_allowed(request.method, path.spelled, "GET", "PUT", "PATCH", "DELETE")
+        return Served(refused, self._node.hop())
+
+    async def _relay(self, region: str, request: Request) -> Served:
+        served = await self._node.relay(region, request)
+        if served.inner:
+            return served
+        text = f"The resource provider of {REGIONS[region].azure_name} does not answer."
+        return served._replace(response=arm.error(503, "ServiceUnavailable", text))
+
+    async def _ask_others(self, request: Request, absent: Served) -> Served:
+        """What another region says of something that is not here; `absent` when none has it either."""
+        for region in self._node.others():
+            served = await self._relay(region, request)
+            if served.response.status not in (204, 404):
+                return served
+        return absent
+
+    async def _list(self, request: Request, path: arm.ArmPath, *, relayed: bool) -> Served:
+        shown = [self._shown(m) for m in self._node.machines.all() if m.key.startswith(path.scope_prefix)]
+        for region in () if relayed else self._node.others():
+            served = await self._relay(region, request)
+            if not served.response.ok:
+                return served  # a list without them would say that they do not exist
+            shown += (served.response.body or {})["value"]
+        return Served(Response(200, {"value": sorted(shown, key=lambda item: str(item["id"]))}), self._node.hop())
+
+    @property
+    def _location(self) -> str:
+        return REGIONS[self._node.region].azure_name
 
     def _shown(self, machine: Machine) -> Json:
-        return arm.machine_resource(machine, REGIONS[self._node.region].azure_name, self._node.stack.tenant_id)
+        return arm.machine_resource(machine, self._location, self._node.stack.tenant_id)
+
+    def _refused(self, path: arm.ArmPath, body: Json, known: Machine | None) -> Response | None:
+        """Why there cannot be such a machine here; None when there can."""
+        region = arm.region_of(str(body.get("location") or ""), self._node.region)
+        if region != self._node.region:
+            return arm.elsewhere(path, self._location, str(body["location"]))
+        if known is not None:
+            return None
+        if not arm.MACHINE_NAME.fullmatch(path.name):
+            text = f"The name '{path.name}' is invalid: letters, digits, '.', '-' and '_', the first a letter or digit."
+            return arm.error(400, "InvalidParameter", text)
+        if self._node.machines.is_instance(path.name, path.group):
+            return arm.error(409, "Conflict", f"'{path.name}' is an instance of a scale set of '{path.group}'.")
+        return None
 
     async def _create(self, path: arm.ArmPath, body: Json, known: Machine | None) -> Served:
-        region = arm.region_of(str(body.get("location", "")), self._node.region)
-        if region != self._node.region:
-            text = f"create it through the front end of {region}"
-            return Served(arm.error(400, "LocationNotAvailableForResourceType", text), self._node.hop())
-        machine = known or self._node.machines.new(path.resource_id, path.name)
-        changed = await self._node.machines.change(machine, arm.wanted_identities(body.get("identity") or {}))
+        refused = self._refused(path, body, known)
+        if refused is not None:
+            return Served(refused, self._node.hop())
+        machine = known or self._node.machines.new(path.resource_id, path.name, path.group)
+        wanted = arm.wanted_identities(body.get("identity") or {})
+        changed = await self._node.machines.change(_tagged(machine, body), wanted)
         headers = self._operation(path, changed.failure)
         # The create itself succeeds either way: whether the machine came to be is the operation's to say.
         shown = Response(200 if known else 201, self._shown(changed.machine), headers)
@@ -78,9 +141,17 @@ class ArmMachines:
         url = f"{base}/subscriptions/{path.subscription}/providers/Microsoft.Compute/operationStatuses/{operation_id}"
         return {"azure-asyncoperation": f"{url}?api-version={API_VERSION}", "retry-after": "0"}
 
-    async def _patch(self, machine: Machine, identity: Json) -> Served:
-        changed = await self._node.machines.change(machine, arm.wanted_identities(identity))
+    async def _patch(self, path: arm.ArmPath, machine: Machine, body: Json) -> Served:
+        refused = self._refused(path, body, machine)
+        if refused is not None:
+            return Served(refused, self._node.hop())
+        changed = await self._node.machines.change(_tagged(machine, body), arm.wanted_identities(body.get("identity") or {}))
         return _served(Response(200, self._shown(changed.machine)), changed)
+
+
+def _tagged(machine: Machine, body: Json) -> Machine:
+    """The machine with the tags that the body names; with its own where it names none."""
+    return replace(machine, details={**machine.details, "tags": body["tags"] or {}}) if "tags" in body else machine
 
 
 def _served(response: Response, changed: Changed) -> Served:

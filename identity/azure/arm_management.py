@@ -7,16 +7,18 @@ Wire facts: docs/reference/azure-wire.md#arm-user-assigned-identities.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from brownout.identity.azure import arm
 from brownout.identity.azure.arm_machines import ArmMachines
-from brownout.identity.azure.entra_claims import ARM_AUDIENCE, Verifier, bearer_token
+from brownout.identity.azure.entra_claims import ARM_AUDIENCES, Verifier, bearer_token
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.management import Management
 from brownout.identity.core.nodes.writer import Written
 from brownout.identity.core.ports import BadToken
 from brownout.identity.core.records import Json, Principal
 from brownout.identity.core.surface import Served
+from brownout.identity.core.topology import REGIONS
 
 PORTAL = "/portal"
 
@@ -26,30 +28,53 @@ class Arm:
 
     def __init__(self, node: Management) -> None:
         self._node = node
-        self._verifier = Verifier(node, node.replica, ARM_AUDIENCE)
+        self._verifier = Verifier(node, node.replica, ARM_AUDIENCES)
         self._machines = ArmMachines(node)
+        node.serve_relayed = partial(self._serve, relayed=True)
 
     def takes(self, request: Request) -> bool:
         return True
 
     async def serve(self, request: Request) -> Served:
-        refused = self._unauthorized(request) or _misshapen(request)
+        refused = self._unauthorized(request) or arm.check_version(request.query)
+        return Served(refused, self._node.hop()) if refused is not None else await self._serve(request)
+
+    async def _serve(self, request: Request, *, relayed: bool = False) -> Served:
+        """The answer to a client that was let in, here or by the front end that relayed its request."""
+        refused = _misshapen(request)
         if refused is not None:
             return Served(refused, self._node.hop())
-        path = request.path.removeprefix(PORTAL) if request.path.startswith(f"{PORTAL}/") else request.path
+        path = "/".join(("", *(part for part in request.path.split("/") if part)))
+        path = path.removeprefix(PORTAL) if path.startswith(f"{PORTAL}/") else path
         if "/operationstatuses/" in path.lower():
-            return Served(self._machines.operation(path.rsplit("/", 1)[1]), self._node.hop())
+            return await self._machines.operation(request, path.rsplit("/", 1)[1], relayed=relayed)
         parsed = arm.parse_path(path)
         if parsed is None:
-            return Served(arm.error(404, "InvalidResourceType", f"no resource at {path}"), self._node.hop())
+            return Served(self._subscriptions(request, path), self._node.hop())
         if parsed.subscription != self._node.stack.subscription_id:
             text = f"The subscription '{parsed.subscription}' could not be found."
             return Served(arm.error(404, "SubscriptionNotFound", text), self._node.hop())
+        if parsed.kind not in (arm.UAI_TYPE, arm.VM_TYPE):
+            return Served(arm.error(404, "InvalidResourceType", f"no resource type {parsed.kind}"), self._node.hop())
+        if not parsed.name and request.method != "GET":
+            return Served(arm.not_allowed(request.method, path, "GET"), self._node.hop())
         if parsed.kind == arm.UAI_TYPE:
             return await self._identity(request, parsed)
-        if parsed.kind == arm.VM_TYPE:
-            return await self._machines.serve(request, parsed)
-        return Served(arm.error(404, "InvalidResourceType", f"no resource type {parsed.kind}"), self._node.hop())
+        return await self._machines.serve(request, parsed, relayed=relayed)
+
+    def _subscriptions(self, request: Request, path: str) -> Response:
+        """The one subscription, or the list of it; 404 for any other path."""
+        stack = self._node.stack
+        shown = {
+            "id": f"/subscriptions/{stack.subscription_id}",
+            "subscriptionId": stack.subscription_id,
+            "displayName": "Brownout",
+            "state": "Enabled",
+            "tenantId": stack.tenant_id,
+        }
+        if request.method == "GET" and path.lower() in ("/subscriptions", str(shown["id"]).lower()):
+            return Response(200, {"value": [shown]} if path.lower() == "/subscriptions" else shown)
+        return arm.error(404, "InvalidResourceType", f"no resource at {path}")
 
     def _unauthorized(self, request: Request) -> Response | None:
         """The 401 of a caller without a good token for ARM; 503 without a replica to judge with; None for a good one."""
@@ -74,14 +99,23 @@ class Arm:
         if request.method == "PUT":
             return await self._put(path, request.body or {}, known)
         if request.method == "PATCH" and known is not None:
-            return await self._save(replace(known, tags=(request.body or {}).get("tags", {})))
+            moved = self._moved(path, request.body or {}, known)
+            return moved or await self._save(_changed(known, request.body or {}))
         if request.method == "DELETE":
             return await self._delete(path, known)
-        refused = _absent(path) if known is None else arm.error(405, "MethodNotAllowed", request.method)
+        allowed = "GET", "PUT", "PATCH", "DELETE"
+        refused = _absent(path) if request.method == "PATCH" else arm.not_allowed(request.method, path.spelled, *allowed)
         return Served(refused, self._node.hop())
 
+    def _moved(self, path: arm.ArmPath, body: Json, known: Principal) -> Served | None:
+        """The refusal of a change of the identity's location; None where there is none."""
+        home = known.identity.home_region
+        if arm.region_of(str(body.get("location") or ""), home) == home:
+            return None
+        return Served(arm.elsewhere(path, REGIONS[home].azure_name, str(body["location"])), self._node.hop())
+
     def _list(self, path: arm.ArmPath) -> Response:
-        prefix = f"/subscriptions/{path.subscription}/" + (f"resourcegroups/{path.group}/" if path.group else "")
+        prefix = path.scope_prefix
         shown = [
             self._shown(known)
             for known in self._node.identities.visible()
@@ -99,7 +133,7 @@ class Arm:
             return Served(arm.error(400, "LocationNotAvailableForResourceType", text), self._node.hop())
         if known is None:
             known = Principal(self._node.identities.new_identity(path.resource_id, path.name, "user", home))
-        return await self._save(replace(known, tags=body.get("tags", known.tags or {})))
+        return self._moved(path, body, known) or await self._save(_changed(known, body))
 
     async def _save(self, principal: Principal) -> Served:
         written = await self._node.identities.write(principal)
@@ -117,6 +151,13 @@ class Arm:
         if written.failure is not None:
             return _failed(written)
         return Served(Response(200 if written.effect == "deleted" else 204), written.hop, written.inner)
+
+
+def _changed(known: Principal, body: Json) -> Principal:
+    """The identity with what the body names; what it does not name stays."""
+    properties, tags = body.get("properties") or {}, body.get("tags", known.tags)
+    scope = properties.get("isolationScope") or known.details.get("isolationScope", arm.ISOLATION_SCOPES[0])
+    return replace(known, tags=tags or {}, details={**known.details, "isolationScope": scope})
 
 
 def _failed(written: Written) -> Served:

@@ -17,6 +17,10 @@ from brownout.identity.core.replica import Replica
 SKEW_ALLOWED_S = 300.0  # verifiers of the field allow five minutes either way
 STARTS_BEFORE_S = 300  # `nbf` is five minutes before a token is issued
 ARM_AUDIENCE = "https://management.azure.com"
+ARM_AUDIENCES = (  # in the words and the order of ARM's own error
+    *("https://management.core.windows.net/", "https://management.core.windows.net"),
+    *("https://management.azure.com/", "https://management.azure.com"),
+)
 TOKENS_REMEMBERED = 4096
 WELL_KNOWN_RESOURCES = (
     ARM_AUDIENCE,
@@ -71,7 +75,7 @@ def managed_identity_claims(
         "iss": issuer(tenant_id),
         "iat": issued,
         "nbf": issued - STARTS_BEFORE_S,
-        "exp": issued + int(lifetime_s) + 1,
+        "exp": int(issued_s + lifetime_s),  # what IMDS calls `expires_on`
         "appid": identity.client_id,
         "appidacr": "2",
         "idp": issuer(tenant_id),
@@ -107,8 +111,8 @@ class Verifier:
     the dearest step of a request.
     """
 
-    def __init__(self, node: Node, replica: Replica, audience: str) -> None:
-        self._node, self._replica, self._audience = node, replica, audience
+    def __init__(self, node: Node, replica: Replica, audiences: tuple[str, ...]) -> None:
+        self._node, self._replica, self._audiences = node, replica, audiences
         self._good: dict[str, Json] = {}
         self._good_for: Mapping[str, Jwk] = {}
 
@@ -128,8 +132,10 @@ class Verifier:
         return claims
 
     def _check_claims(self, claims: Json, now_s: float) -> None:
-        if str(claims.get("aud", "")).rstrip("/") != self._audience:
-            raise BadToken(f"audience is {claims.get('aud')!r}, not {self._audience!r}")
+        if claims.get("aud") not in self._audiences:
+            allowed = ",".join(f"'{audience}'" for audience in self._audiences)
+            text = f"The access token has been obtained for wrong audience or resource '{claims.get('aud')}'."
+            raise BadToken(f"{text} It should exactly match with one of the allowed audiences {allowed}.")
         if claims.get("iss") != issuer(self._node.stack.tenant_id):
             raise BadToken(f"issuer is {claims.get('iss')!r}")
         if now_s > float(claims.get("exp", 0)) + SKEW_ALLOWED_S:

@@ -20,7 +20,7 @@ class KeyVault:
 
     def __init__(self, node: Vault) -> None:
         self._node = node
-        self._verifier = Verifier(node, node.replica, AUDIENCE)
+        self._verifier = Verifier(node, node.replica, (AUDIENCE, f"{AUDIENCE}/"))
 
     def takes(self, request: Request) -> bool:
         return True

@@ -189,6 +189,16 @@ class Request(Message):
         except ValueError as wrong:
             raise BadPayload(str(wrong)) from None
 
+    def below(self, prefix: str) -> Request:
+        """The same request for the path below `prefix`, which needs no escapes."""
+        if not prefix:
+            return self
+        other = object.__new__(Request)
+        known = other.__dict__
+        known.update(self.__dict__)
+        known.update({name: prefix + known[name] for name in ("path", "target") if name in known})
+        return other
+
     def _raw(self) -> tuple[object, ...]:
         return (self.method, self.target, *super()._raw())
 

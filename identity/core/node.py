@@ -1,14 +1,15 @@
 """What every node has: a health page, a control plane with holds, a build and configuration, durable state.
 
-A subclass is a role: it keeps the role's state and answers what other nodes of the stack ask of it (`serve`). Everything
-else is taken by the surfaces that brownout.identity.roles hangs onto it.
+A subclass is a role: it keeps the role's state and answers what other nodes of the stack ask of it (`serve`). That and the
+control plane are below CONTROL_PATH, and need the control token. Every other path belongs to clients: it is taken by the
+surfaces that brownout.identity.roles hangs onto the node.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Coroutine, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from brownout.identity.core.holds import HoldSet, Refused, UnknownSwitch, Unreachable, Value
 from brownout.identity.core.messages import BadPayload, Request, Response
@@ -16,14 +17,30 @@ from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json
 from brownout.identity.core.settings import BUILDS, Build, Settings, check_config
 from brownout.identity.core.surface import Served, Surface, error
-from brownout.identity.core.topology import NodeSpec
+from brownout.identity.core.topology import CONTROL_PATH, NodeSpec
 from brownout.identity.core.trail import Hop
+
+OWN = f"{CONTROL_PATH}/"
+Record = TypeVar("Record")
+MALFORMED = (KeyError, ValueError, TypeError, AttributeError)  # what reading a value of the wrong form raises
+
+
+def read_as(from_json: Callable[[Json], Record], request: Request) -> Record:
+    """The record in a request's payload; raises BadPayload for what is no such record."""
+    try:
+        return from_json(request.body or {})
+    except MALFORMED as wrong:
+        raise BadPayload(f"{type(wrong).__name__}: {wrong}") from None
 
 
 class Node:
-    """One node of the stack. Subclasses add state, switches, control requests and what other nodes ask for."""
+    """One node of the stack. Subclasses add state, switches, control requests and what other nodes ask for.
+
+    `pages` are the first words of the paths that `serve` takes.
+    """
 
     role: ClassVar[str]
+    pages: ClassVar[tuple[str, ...]] = ()
     takes_builds: ClassVar[bool] = False
 
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
@@ -76,32 +93,39 @@ class Node:
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request at all; never raises for what a client can send."""
-        if request.path == "/healthz":
-            return Response(200, {"node": self.name, "build": self.build, "ready": self.ready})
+        path = request.path
         try:
-            if request.path.startswith("/admin/"):
-                return Served(await self._admin(request), self.hop()).sealed()
-            served = await self.serve(request)
-            if served is None:
-                surface = self._surface_of(request)
-                served = self.refuse(request) if surface is None else await surface.serve(request)
-            return served.sealed()
+            served = await (self._own(request, path[len(CONTROL_PATH) :]) if path.startswith(OWN) else self.answer(request))
         except BadPayload as bad:
-            return Served(error(400, "InvalidRequestContent", str(bad)), self.hop()).sealed()
+            served = Served(error(400, "InvalidRequestContent", str(bad)), self.hop())
+        return served.sealed()
 
-    def _surface_of(self, request: Request) -> Surface | None:
+    async def answer(self, request: Request) -> Served:
+        """The answer to a client: that of the first surface that takes the request, 404 where there is none."""
         for surface in self.surfaces:
             if surface.takes(request):
-                return surface
-        return None
+                return await surface.serve(request)
+        return Served(error(404, "NotFound", f"{self.name} has no {request.path}"), self.hop())
 
-    async def serve(self, request: Request) -> Served | None:
-        """The answer to what other nodes of the stack ask of the role; None for any other request."""
-        return None
+    async def _own(self, request: Request, path: str) -> Served:
+        """The answer to the stack's own nodes and to the harness; `path` is the one within the control plane."""
+        if path == "/healthz":
+            return Served(Response(200, {"node": self.name, "build": self.build, "ready": self.ready}))
+        if not self.is_internal(request):
+            if path.split("/")[1] in ("admin", *self.pages):
+                return Served(error(401, "Unauthorized", "the control plane needs this stack's control token"), self.hop())
+            return Served(error(404, "NotFound", f"{self.name} has no {request.path}"), self.hop())
+        if path.startswith("/admin/"):
+            return Served(await self._admin(request, path), self.hop())
+        served = await self.serve(request, path)
+        return served or Served(error(404, "NotFound", f"{self.name} has no {request.path}"), self.hop())
 
-    def refuse(self, request: Request) -> Served:
-        """The answer to a request that neither the role nor a surface takes."""
-        return Served(error(404, "NotFound", request.path), self.hop())
+    async def serve(self, request: Request, path: str) -> Served | None:
+        """The answer to what another node asks of the role at `path` of its control plane; None for any other path.
+
+        Raises BadPayload for a request whose payload cannot be read.
+        """
+        return None
 
     def is_internal(self, request: Request) -> bool:
         """True for requests by the stack's own nodes and by the control plane."""
@@ -110,25 +134,23 @@ class Node:
 
     def internal(self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] | None = None) -> Request:
         """A request that other nodes of the stack accept as coming from one of theirs."""
-        return Request(method, path, query or {}, {"authorization": self._bearer}, body)
+        return Request(method, CONTROL_PATH + path, query or {}, {"authorization": self._bearer}, body)
 
-    async def _admin(self, request: Request) -> Response:
-        if not self.is_internal(request):
-            return error(401, "Unauthorized", "the control plane needs this stack's control token")
-        if request.path == "/admin/state" and request.method == "GET":
+    async def _admin(self, request: Request, path: str) -> Response:
+        if path == "/admin/state" and request.method == "GET":
             return Response(200, self._whole_state())
-        if request.path.startswith("/admin/holds/"):
-            return await self._hold_request(request, request.path.removeprefix("/admin/holds/"))
-        if self.takes_builds and request.method == "POST" and request.path in ("/admin/build", "/admin/config"):
-            return await self._change(request)
+        if path.startswith("/admin/holds/"):
+            return await self._hold_request(request, path.removeprefix("/admin/holds/"))
+        if self.takes_builds and request.method == "POST" and path in ("/admin/build", "/admin/config"):
+            return await self._change(path, request.body or {})
         try:
-            return await self.control(request)
-        except (KeyError, ValueError, TypeError) as wrong:
-            return error(400, "BadRequest", f"{request.path}: {type(wrong).__name__}: {wrong}")
+            return await self.control(request, path)
+        except MALFORMED as wrong:
+            return error(400, "BadRequest", f"{path}: {type(wrong).__name__}: {wrong}")
 
-    async def control(self, request: Request) -> Response:
-        """Control requests of the role's own; a KeyError, ValueError or TypeError that it raises is answered with 400."""
-        return error(404, "NotFound", f"{self.role} has no control request {request.method} {request.path}")
+    async def control(self, request: Request, path: str) -> Response:
+        """Control requests of the role's own; an exception of MALFORMED that it raises is answered with 400."""
+        return error(404, "NotFound", f"{self.role} has no control request {request.method} {path}")
 
     def _whole_state(self) -> dict[str, Any]:
         common: dict[str, Any] = {"node": self.name, "build": self.build, "image_build": self.image_build}
@@ -162,13 +184,12 @@ class Node:
         except UnknownSwitch:
             known = ", ".join(sorted(self.holds.switches)) or "none"
             return error(404, "UnknownSwitch", f"{self.role} has no switch {switch!r}; it has {known}")
-        except (KeyError, ValueError, TypeError) as wrong:
+        except MALFORMED as wrong:
             return error(400, "BadValue", f"switch {switch}: {type(wrong).__name__}: {wrong}")
         return Response(200, {"hold": self.holds[fault_id].shown(), "report": report})
 
-    async def _change(self, request: Request) -> Response:
-        body = request.body or {}
-        if request.path == "/admin/build":
+    async def _change(self, path: str, body: Json) -> Response:
+        if path == "/admin/build":
             build = str(body.get("build", ""))
             if build not in BUILDS:
                 return error(400, "UnknownBuild", f"no build {build!r}; builds are {', '.join(BUILDS)}")

@@ -132,7 +132,9 @@ class Principal:
 class Machine:
     """A machine, or with `scale_set` the pattern of all machines `name_<digits>`.
 
-    `resource_id` is what identities are assigned to: the machine's own, or its scale set's.
+    `resource_id` is what identities are assigned to: the machine's own, or its scale set's. `scope` is what the name is unique
+    within. `address` is what its host calls it (brownout.identity.core.residents), "" anywhere else. `details` is a vendor's
+    own, which the core carries and does not read.
     """
 
     name: str
@@ -140,6 +142,9 @@ class Machine:
     resource_id: str
     identities: tuple[Identity, ...] = ()
     scale_set: bool = False
+    scope: str = ""
+    address: str = ""
+    details: Json = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -156,12 +161,16 @@ class Machine:
             "arm_id": self.resource_id,
             "identities": [identity.to_json() for identity in self.identities],
             "scale_set": self.scale_set,
+            "scope": self.scope,
+            "details": dict(self.details),
         }
 
     @classmethod
     def from_json(cls, raw: Json) -> Self:
         identities = tuple(Identity.from_json(item) for item in raw["identities"])
-        return cls(str(raw["name"]), str(raw["zone"]), str(raw["arm_id"]), identities, bool(raw.get("scale_set")))
+        names = str(raw["name"]), str(raw["zone"]), str(raw["arm_id"])
+        scope, details = str(raw.get("scope", "")), raw.get("details") or {}
+        return cls(*names, identities, bool(raw.get("scale_set")), scope, details=details)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Settings:
     """Every setting of a stack with its default. Times are emulated unless they end in `_ms` (network time)."""
 
     token_lifetime_s: float = 86399.0  # 24 h as IMDS hands it out (docs/reference/azure-wire.md#imds-token-answer)
-    token_alg: str = "ES256"
+    token_alg: str = "RS256"  # what the real service signs with; ES256 is faster
     host_refresh_fraction: float = 0.5  # host asks for a new token after this share of a token's life; 1.0 = at expiry
     host_refresh_backoff_s: float = 60.0  # after a failed early refresh the cached token is served this long unasked
     host_cache: bool = True
@@ -59,6 +59,9 @@ class Settings:
     expiry_margin_s: float = 300.0  # a token this near its end is not served from a cache
     ambiguous_text: str = "2024"  # which year's words for several identities and no selector (claim D3)
     extra_resources: tuple[str, ...] = ()
+    default_machines: Mapping[str, str] = field(default_factory=dict)  # region -> machine of clients that know only the host
+    imds_requests_per_s: float = 0.0  # token requests of one machine, more are 429; the real limit is 20 (0: none)
+    imds_requests_at_once: float = 0.0  # the same; the real limit is 5 (0: none)
     builds: Mapping[str, str] = field(default_factory=dict)  # region -> build at start; "1.0" where not named
     pins: Mapping[str, str] = field(default_factory=dict)  # region -> build that the deployer must not move
     force_managed_key: tuple[str, ...] = ()  # regions whose nodes start with that configuration

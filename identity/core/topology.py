@@ -53,6 +53,7 @@ CALLS: tuple[tuple[str, str, bool], ...] = (
     (MANAGEMENT, STORE, True),
     (MANAGEMENT, DIRECTORY, True),
     (MANAGEMENT, HOST, False),
+    (MANAGEMENT, MANAGEMENT, True),
     (DIRECTORY, STORE, True),
     (DIRECTORY, TOKEN, True),
     (DIRECTORY, MANAGEMENT, True),
@@ -62,6 +63,11 @@ CALLS: tuple[tuple[str, str, bool], ...] = (
     (DEPLOYER, DIRECTORY, True),
 )
 CLIENT_FACING: tuple[str, ...] = (HOST, MANAGEMENT, VAULT, TOKEN)
+
+# What nodes ask of each other and what the harness asks of them is below this path on every node, and nothing else is. No name
+# of a client's own may begin with an underscore (machines, tenants, subscriptions, secrets), so none can mean a page of ours.
+CONTROL_PATH = "/_brownout"
+HEALTH_PATH = f"{CONTROL_PATH}/healthz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,8 @@ def _is_prefix(wanted: str, actual: str) -> bool:
 class MachineSpec:
     """An emulated machine, or with `scale_set` every machine called `name_<digits>`.
 
-    `identities` are names of identities of the stack; `resource_id` is that of the machine or of its scale set.
+    `identities` are names of identities of the stack; `resource_id` is that of the machine or of its scale set; `scope` is
+    what its name is unique within.
     """
 
     name: str
@@ -125,6 +132,7 @@ class MachineSpec:
     resource_id: str
     identities: tuple[str, ...]
     scale_set: bool = False
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,8 @@ class StackSpec:
     """A whole stack as data: the same in every world, serialisable, decided by the seed alone.
 
     `settings` is the flat table of `identity.core.settings`; `store_keys` holds each region's first, manual key secret;
-    `control_token` opens the control plane of every node of this stack and is made for the run.
+    `control_token` opens the control plane of every node of this stack and is made for the run; `control_path` is where that
+    is, "" in stacks of earlier versions, which are still driven.
     """
 
     seed: int
@@ -162,6 +171,7 @@ class StackSpec:
     settings: Mapping[str, Any]
     store_keys: Mapping[str, str]
     control_token: str
+    control_path: str = ""
     public_urls: Mapping[str, str] = field(default_factory=dict)
 
     def nodes(self) -> tuple[str, ...]:
@@ -183,9 +193,9 @@ class StackSpec:
         for source_role, target_role, leaves_region in CALLS:
             for source_region in self._regions_of(source_role):
                 for target in self.nodes():
-                    parsed = NodeName.parse(target)
-                    if parsed.role == target_role and (leaves_region or parsed.region == source_region):
-                        found.append(Link(f"{source_region}.{source_role}", target))
+                    parsed, source = NodeName.parse(target), f"{source_region}.{source_role}"
+                    if parsed.role == target_role and (leaves_region or parsed.region == source_region) and target != source:
+                        found.append(Link(source, target))
         return tuple(found)
 
     def _regions_of(self, role: str) -> tuple[str, ...]:

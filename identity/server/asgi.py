@@ -50,7 +50,7 @@ def application(node: Handler) -> Application:
         except BadPayload as bad:
             messages = _messages(wire.failure(400, "InvalidRequestContent", str(bad)))
         except Exception:
-            log.exception("%s %s was not handled", scope["method"], scope["path"])
+            log.exception("%s %s was not handled", scope["method"], scope["raw_path"])
             messages = _messages(wire.failure(500, "InternalServerError", "The server encountered an internal error."))
         for message in messages:
             await send(message)

@@ -14,7 +14,7 @@ from pathlib import Path
 NODE_PORT = 8080
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 ESTABLISHED = "01"
-REQUEST = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+REQUEST = b"GET /_brownout/healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 
 
 def answer_of(port: int) -> bytes:

@@ -7,7 +7,6 @@ part would make a defect of the harness look like a failure of the service.
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +14,14 @@ from pathlib import Path
 import uvicorn
 import uvicorn.lifespan.off  # else each node would load it for itself, by name
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import NodeSpec
 from brownout.identity.roles import build_node
 from brownout.identity.server.asgi import Application, application
 from brownout.identity.server.durable import DurableRecords
+from brownout.identity.server.http_protocol import NodeProtocol
+from brownout.identity.server.log_lines import start_logging
 from brownout.identity.server.ports import SocketPorts
 from brownout.identity.server.signing import Algorithm, JwtSigner
 from brownout.identity.server.spec_file import ServedStack
@@ -55,7 +55,7 @@ def run_node(
     Sends one byte on `starting` once connections are accepted. Background tasks start when one byte comes back, so that no
     node calls another that does not accept connections yet.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    start_logging()
     uvloop.run(_run(served, NodeSpec(name, served.stack, image_build), folder, listener, starting))
 
 
@@ -70,7 +70,7 @@ async def _run(served: ServedStack, spec: NodeSpec, folder: Path, listener: sock
     )
     node = build_node(spec, ports)
     await node.start()
-    server = _Server(_config(application(node)), lambda: starting.sendall(READY))
+    server = _Server(serving_options(application(node)), lambda: starting.sendall(READY))
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await _first_ended(serving, asyncio.create_task(_released(starting)))
@@ -102,10 +102,11 @@ def _algorithm(served: ServedStack) -> Algorithm:
     return algorithms[Settings.of(served.stack.settings).token_alg]
 
 
-def _config(app: Application) -> uvicorn.Config:
+def serving_options(app: Application) -> uvicorn.Config:
+    """How uvicorn serves a node."""
     return uvicorn.Config(
         app,
-        http=HttpToolsProtocol,
+        http=NodeProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

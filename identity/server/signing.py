@@ -1,7 +1,8 @@
-"""Real signatures for the emulated service: compact JWTs by ES256 (default) or RS256, shaped like a v1 access token.
+"""Real signatures for the emulated service: compact JWTs by RS256 (default) or ES256, shaped like a v1 access token.
 
 A key's algorithm is the key's own: `verify` takes it from the key set and never from the token, so a token cannot
-choose how it is checked. Parsed keys are cached, because parsing costs more than an ES256 signature.
+choose how it is checked. Parsed keys are cached, because parsing costs more than an ES256 signature. Keys have no certificate,
+so neither they nor tokens have an `x5t`: it is a certificate's thumbprint, and verifiers refuse a key set in which it is not.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ RSA_EXPONENT = 65537
 class JwtSigner:
     """The signing port of brownout.identity.core.ports with real cryptography. `algorithm` is that of keys yet to be made."""
 
-    def __init__(self, algorithm: Algorithm = "ES256") -> None:
+    def __init__(self, algorithm: Algorithm = "RS256") -> None:
         self.algorithm: Algorithm = algorithm
 
     def generate(self, key_id: str) -> str:
@@ -45,9 +46,9 @@ class JwtSigner:
         return key.private_bytes(encoding, layout, serialization.NoEncryption()).decode()
 
     def public(self, key_id: str, private: str) -> Mapping[str, Any]:
-        """The public half as a JSON Web Key with `kid`, `x5t`, `use`, `alg`, `kty` and its numbers."""
+        """The public half as a JSON Web Key with `kid`, `use`, `alg`, `kty` and its numbers."""
         key = _private(private)
-        common = {"kid": key_id, "x5t": key_id, "use": "sig", "alg": _algorithm(key)}
+        common = {"kid": key_id, "use": "sig", "alg": _algorithm(key)}
         if isinstance(key, ec.EllipticCurvePrivateKey):
             point = key.public_key().public_numbers()
             numbers = {"x": _number(point.x, COORDINATE_BYTES), "y": _number(point.y, COORDINATE_BYTES)}
@@ -56,7 +57,7 @@ class JwtSigner:
         return {"kty": "RSA", **common, "n": _number(modulus.n), "e": _number(modulus.e)}
 
     def sign(self, key_id: str, private: str, claims: Mapping[str, Any]) -> str:
-        """A compact JWT over `claims` whose header names `key_id` in `kid` and `x5t`, as v1 tokens do."""
+        """A compact JWT over `claims` whose header names `key_id` in `kid`."""
         key = _private(private)
         signed = b".".join((_header(_algorithm(key), key_id), _encode(orjson.dumps(dict(claims)))))
         return b".".join((signed, _encode(_signature(key, signed)))).decode()
@@ -133,7 +134,7 @@ def _public(jwk_json: bytes) -> PublicKey:
 
 @lru_cache(maxsize=256)
 def _header(algorithm: Algorithm, key_id: str) -> bytes:
-    return _encode(orjson.dumps({"typ": "JWT", "alg": algorithm, "x5t": key_id, "kid": key_id}))
+    return _encode(orjson.dumps({"typ": "JWT", "alg": algorithm, "kid": key_id}))
 
 
 def _encode(raw: bytes) -> bytes:

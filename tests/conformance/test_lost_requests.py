@@ -11,7 +11,7 @@ from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
 from support.carriers import link, node
-from support.client_requests import user_token
+from support.client_requests import ARM_VERSION, user_token
 from support.world_drivers import Driver, ask
 
 NODE, FRONT = "sydney.management", "client->sydney.management"
@@ -38,10 +38,10 @@ def test_what_becomes_of_a_request_whose_caller_gave_up(
     async def story() -> tuple[str, str]:
         headers = {"authorization": f"Bearer {await user_token(world)}"}
         await world.hold(carrier, "f-1", state)
-        ended = await ask(world, NODE, Request("PUT", path, {}, headers, {"location": "australiaeast"}), timeout_s=0.7)
+        ended = await ask(world, NODE, Request("PUT", path, ARM_VERSION, headers, {"location": "australiaeast"}), timeout_s=0.7)
         await world.release(carrier, "f-1")
         await world.sleep_until(world.now() + 0.5)
-        return ended, await ask(world, NODE, Request("GET", path, {}, headers))
+        return ended, await ask(world, NODE, Request("GET", path, ARM_VERSION, headers))
 
     ended, after = driver.run(story())
     assert ended in ("timeout", "refused", "reset")

@@ -8,6 +8,7 @@ from brownout.harness.effects import LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.catalog import COMPOSE
 from brownout.identity.core.messages import Request
+from brownout.identity.core.topology import HEALTH_PATH
 from support.carriers import link, node, switch
 from support.client_requests import token_request
 from support.world_drivers import Driver, ask
@@ -25,7 +26,7 @@ def test_a_stack_is_started_once_and_stopped_any_number_of_times(fresh: Driver) 
     fresh.run(world.start())
     with pytest.raises(WorldError, match="up already"):
         fresh.run(world.start())
-    assert fresh.run(ask(world, "sydney.host", HEALTH)) == "200"
+    assert fresh.run(ask(world, "sydney.host", Request("GET", HEALTH_PATH))) == "200"
     fresh.run(world.hold(link(FRONT), "f-1", REFUSE))
     fresh.run(world.stop())
     fresh.run(world.stop())

@@ -25,7 +25,7 @@ from brownout.faults.node_pause import NodePause
 from brownout.faults.replication_pause import ReplicationPause
 from brownout.harness.effects import SwitchThrow
 from brownout.harness.errors import WorldError
-from brownout.harness.fault import Fault, Observation, client_status
+from brownout.harness.fault import Fault, Observation, client_answer
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
 from support.fault_cases import CASES, IDS, SITUATIONAL, Trial, on_stack
@@ -351,10 +351,28 @@ def test_counted_answers_are_not_used_up_by_looking() -> None:
         await fault.apply(trial.world, "f-1")
         for _ in range(5):
             assert (await fault.observe(trial.world)).state == "bitten"
-        path = "/web-1/metadata/instance"
-        return [await client_status(trial.world, "sydney.host", path) for _ in range(3)]
+        path, query = "/web-1/metadata/instance", {"api-version": "2021-02-01"}
+        answers = [await client_answer(trial.world, "sydney.host", path, query) for _ in range(3)]
+        return [answer and answer.status for answer in answers]
 
     assert on_stack(story) == [429, 429, 200]
+
+
+@pytest.mark.parametrize("body", [{"access_token": "x"}, None])
+def test_a_wrong_answer_of_status_200_bites_and_heals(body: Mapping[str, Any] | None) -> None:
+    """A fault that answers 200 shows by its body, and is absent again when the machine gets its own data."""
+
+    async def story(trial: Trial) -> list[str]:
+        fault = ImdsAnswer(region="sydney", status=200, body=body)
+        seen = [(await fault.observe(trial.world)).state]
+        await fault.apply(trial.world, "f-1")
+        seen.append((await fault.observe(trial.world)).state)
+        other = ImdsAnswer(region="sydney", status=200, body={"access_token": "another"})
+        seen.append((await other.observe(trial.world)).state)
+        await fault.revert(trial.world, "f-1")
+        return [*seen, (await fault.observe(trial.world)).state]
+
+    assert on_stack(story) == ["absent", "bitten", "absent", "absent"]
 
 
 def test_imds_behind_a_broken_link_is_unclear() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from brownout.harness.world import World
 from brownout.identity.core.messages import Request
 
+ARM_VERSION = {"api-version": "2024-11-30"}
 LIFETIME_S = 1e7  # no test outlives it, whatever its clock's rate
 
 

@@ -15,6 +15,7 @@ from brownout.identity.server.asgi import Handler, application
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.durable import DurableRecords
 from brownout.identity.server.ports import SocketPorts
+from brownout.identity.server.serve import serving_options
 from brownout.identity.server.signing import JwtSigner
 
 
@@ -35,7 +36,7 @@ class Echo:
 @asynccontextmanager
 async def served(node: Handler) -> AsyncIterator[int]:
     (listener,) = reserve(1)
-    server = uvicorn.Server(uvicorn.Config(application(node), lifespan="off", log_config=None, ws="none"))
+    server = uvicorn.Server(serving_options(application(node)))
     serving = asyncio.create_task(server.serve([listener]))
     try:
         while not server.started:  # noqa: ASYNC110  # uvicorn tells nobody

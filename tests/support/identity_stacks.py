@@ -12,6 +12,7 @@ from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import Node
+from brownout.identity.core.topology import CONTROL_PATH
 from brownout.identity.core.trail import Hop, parse
 
 T = TypeVar("T")
@@ -123,9 +124,9 @@ class Stack:
     async def raw(
         self, node: str, method: str, path: str, token: str = "", content: Mapping[str, Any] | None = None
     ) -> Response:
-        """A request straight at a node, with or without a token for its control plane."""
+        """A request straight at a node's control plane, with or without a token for it."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return await self.node(node).handle(Request(method, path, {}, headers, content))
+        return await self.node(node).handle(Request(method, CONTROL_PATH + path, {}, headers, content))
 
 
 def body(answer: Response) -> Mapping[str, Any]:

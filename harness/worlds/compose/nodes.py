@@ -102,7 +102,9 @@ class NodeHolds:
         self._engine, self._containers, self._running = engine, engine.containers, running
         self._path = running.folder / HOLDS_NAME
         ports = published_ports(stack, running.first_port)
-        self._health = {node: f"http://{HOST}:{ports[control_name(node)]}/healthz" for node in stack.nodes()}
+        self._health = {
+            node: f"http://{HOST}:{ports[control_name(node)]}{stack.control_path}/healthz" for node in stack.nodes()
+        }
 
     def hold(self, node: str, fault_id: str, effect: NodeEffect) -> Mapping[str, Any]:
         """Adds a hold, or replaces that id's, and returns the report once it is in force."""

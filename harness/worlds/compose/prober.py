@@ -4,7 +4,7 @@ A link between regions begins in its source's network, and only a probe from the
 shares nothing with the stack's own clients: each probe is one fresh connection. Requests need the stack's control token,
 as at every control plane:
 
-    GET /healthz                                   whether it runs (no token)
+    GET /_brownout/healthz                         whether it runs (no token)
     GET /probe?address=HOST:PORT&timeout_ms=N      one request to a health page: `{"outcome", "latency_ms"}`
 """
 
@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from brownout.harness.worlds.compose.layout import NODE_PORT, SPEC_FOLDER
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.topology import HEALTH_PATH
 from brownout.identity.server.asgi import application
 from brownout.identity.server.shared_spec import GO_NAME, read_stack
 
@@ -38,7 +39,7 @@ class Prober:
         self._pages: Mapping[str, Callable[[Request], Awaitable[Response]]] = {"/probe": self._probe}
 
     async def handle(self, request: Request) -> Response:
-        if request.path == "/healthz":
+        if request.path == HEALTH_PATH:
             return Response(200, {"node": self._name, "ready": True})
         if request.headers.get("authorization") != self._bearer:
             return Response(401, {"error": {"code": "Unauthorized", "message": "the prober needs the control token"}})

@@ -37,7 +37,7 @@ from brownout.harness.worlds.compose.layout import (
     published_ports,
     service_of,
 )
-from brownout.identity.core.topology import StackSpec
+from brownout.identity.core.topology import HEALTH_PATH, StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
 from brownout.identity.server.spec_file import ServedStack, write_served
@@ -212,7 +212,7 @@ def _await_waiting(engine: DockerEngine, running: ComposeStack, stack: StackSpec
     deadline_s = time.monotonic() + START_TIMEOUT_S
     with httpx.Client(trust_env=False, timeout=2.0) as client:
         for node in stack.nodes():
-            while not _answers(client, f"http://{HOST}:{ports[control_name(node)]}/healthz"):
+            while not _answers(client, f"http://{HOST}:{ports[control_name(node)]}{HEALTH_PATH}"):
                 if time.monotonic() > deadline_s:
                     raise WorldError(f"{node} did not start in {START_TIMEOUT_S:g} s\n{log_tail(engine, running, node)}")
                 time.sleep(LOOK_INTERVAL_S)  # there is no event to wait for

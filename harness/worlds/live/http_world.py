@@ -170,7 +170,7 @@ class SocketWorld(SurveyedWorld):
             request = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
         url = self.endpoints().control[self.known_node(node)]
         try:
-            return await self.send(url, request, CONTROL_TIMEOUT_S)
+            return await self.send(url, request.below(self.spec.control_path), CONTROL_TIMEOUT_S)
         except CallFailed as failed:
             hint = f"node:{node} may be held down or paused"
             raise WorldError(f"the control plane of {node} does not answer: {failed.failure}", hint=hint) from failed

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Literal
 
 from brownout.harness.world import ProbeResult
+from brownout.identity.core.topology import HEALTH_PATH
 from brownout.identity.server.spec_file import split_address
 
 ProbeOutcome = Literal["ok", "refused", "reset", "timeout"]
@@ -32,7 +33,7 @@ async def _exchange(host: str, port: int) -> ProbeOutcome:
         return "refused"
     try:
         # No `connection: close`: a node that closes after its answer would make a stalled answer look like a reset.
-        writer.write(f"GET /healthz HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n".encode())
+        writer.write(f"GET {HEALTH_PATH} HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n".encode())
         await writer.drain()
         status_line = await reader.readline()
     except OSError:

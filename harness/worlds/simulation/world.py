@@ -25,7 +25,7 @@ from brownout.harness.worlds.simulation.node import SimulatedNode
 from brownout.harness.worlds.simulation.signer import KeyedSigner
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.ports import Signer
-from brownout.identity.core.topology import CLIENT, Link, NodeName, StackSpec, link_between
+from brownout.identity.core.topology import CLIENT, HEALTH_PATH, Link, NodeName, StackSpec, link_between
 
 T = TypeVar("T")
 CONTROL_TIMEOUT_S = 10.0
@@ -175,14 +175,15 @@ class SimulationWorld:
         started_ns = self.kernel.now_ns
         known, target = self._known_link(link), Link.parse(link).target
         try:
-            await self._travel(known, target, Request("GET", "/healthz"), timeout_ms / 1000)
+            await self._travel(known, target, Request("GET", HEALTH_PATH), timeout_ms / 1000)
         except CallFailed as failed:
             return ProbeResult(failed.failure, (self.kernel.now_ns - started_ns) / 1e6)
         return ProbeResult("ok", (self.kernel.now_ns - started_ns) / 1e6)
 
     async def control(self, node: str, request: Request) -> Response:
         simulated = self._known_node(node)
-        asked = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
+        authorized = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
+        asked = authorized.below(self.spec.control_path)
         answer = _ControlAnswer(self.kernel, node)
         self.kernel.spawn(answer.serve(simulated, asked))
         self.kernel.after(CONTROL_TIMEOUT_S, answer.reset)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from brownout.identity.core.holds import PASSIVE
 from brownout.identity.core.messages import CallFailed, Request, Response
-from brownout.identity.core.node import Node
+from brownout.identity.core.node import Node, read_as
 from brownout.identity.core.nodes.catalog import Catalog
 from brownout.identity.core.nodes.key_manager import KeyManager
 from brownout.identity.core.nodes.publisher import Publisher, managed_keys
@@ -34,6 +34,7 @@ class Directory(Node):
     """The one directory of a stack."""
 
     role = DIRECTORY
+    pages = ("snapshot", "resources", "principals")
 
     def __init__(self, spec: NodeSpec, ports: Ports, *, operator_claims: OperatorClaims) -> None:
         super().__init__(spec, ports)
@@ -61,23 +62,21 @@ class Directory(Node):
             "signing_key_id": self.catalog.signing.key_id,
         }
 
-    async def serve(self, request: Request) -> Served | None:
-        return Served(await self._answer(request), self.hop()) if self.is_internal(request) else None
+    async def serve(self, request: Request, path: str) -> Served | None:
+        response = await self._answer(request, path)
+        return None if response is None else Served(response, self.hop())
 
-    def refuse(self, request: Request) -> Served:
-        return Served(error(401, "Unauthorized", "the directory answers this stack's nodes only"))
-
-    async def _answer(self, request: Request) -> Response:
-        if request.path == "/snapshot/keys":
+    async def _answer(self, request: Request, path: str) -> Response | None:
+        if path == "/snapshot/keys":
             keys = keys_to_json(managed_keys(self.holds))
             return Response(200, {"store_keys": keys, "version": self.catalog.version})
-        if request.path == "/resources" and request.method == "GET":
+        if path == "/resources" and request.method == "GET":
             return self._by_resource(request.query.get("id", "").lower())
-        if request.path.startswith("/principals/") and request.path.endswith("/restore"):
-            return await self._restore(request.path.split("/")[2])
-        if request.path.startswith("/principals/"):
-            return await self._principal(request, request.path.removeprefix("/principals/"))
-        return error(404, "NotFound", request.path)
+        if path.startswith("/principals/") and path.endswith("/restore"):
+            return await self._restore(path.split("/")[2])
+        if path.startswith("/principals/"):
+            return await self._principal(request, path.removeprefix("/principals/"))
+        return None
 
     def _by_resource(self, resource_id: str) -> Response:
         for known in self.catalog.alive():
@@ -89,7 +88,7 @@ class Directory(Node):
         known = self.catalog.identities.get(object_id)
         if request.method == "PUT":
             before = known.to_json() if known else {}
-            wanted = Principal.from_json({**before, **(request.body or {}), "deleted": False})
+            wanted = read_as(lambda raw: Principal.from_json({**before, **raw, "deleted": False}), request)
             return Response(200, (await self.catalog.save(wanted)).to_json())
         if request.method == "DELETE" and known:
             return Response(200, (await self.catalog.save(replace(known, deleted=True))).to_json())
@@ -107,11 +106,11 @@ class Directory(Node):
             return error(502, "Unreachable", "the store did not answer")
         return Response(answer.status, answer.body)  # its headers were for one journey
 
-    async def control(self, request: Request) -> Response:
-        if request.path == "/admin/user-token" and request.method == "POST":
+    async def control(self, request: Request, path: str) -> Response:
+        if path == "/admin/user-token" and request.method == "POST":
             lifetime_s = float((request.body or {}).get("lifetime_s", OPERATOR_TOKEN_LIFETIME_S))
             return Response(200, {"access_token": self._operator_token(lifetime_s)})
-        return await super().control(request)
+        return await super().control(request, path)
 
     def _operator_token(self, lifetime_s: float) -> str:
         """A token for the stack's operator: people do not sign in through managed identities."""

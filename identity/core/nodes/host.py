@@ -1,28 +1,27 @@
 """The host: many emulated machines, their routing to token nodes, and the host's token cache.
 
-A machine of a scale set is any `name_<digits>`; it exists from its first request on, cold. Which token node a machine uses
-is the host's routing: its own zone, the next zones when that one does not answer, or the zone or region that an operator
-has failed over to.
+A machine is known by its address (brownout.identity.core.residents). Which token node it uses is the host's routing: its own
+zone, the next zones when that one does not answer, or the zone or region that an operator has failed over to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from brownout.identity.core import trail
 from brownout.identity.core.holds import Switch, Value, nothing_to_undo
 from brownout.identity.core.messages import CallFailed, Request, Response
-from brownout.identity.core.node import Node
+from brownout.identity.core.node import Node, read_as
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import CachedToken, Identity, Json, Machine, TokenRequest
+from brownout.identity.core.residents import Residents
 from brownout.identity.core.surface import Failure, Issued, Served, error
 from brownout.identity.core.token_cache import TokenCache
 from brownout.identity.core.topology import HOST, NodeSpec
 from brownout.identity.core.trail import Hop
 
-SCALE_SET_DIGITS = 9
 UNREACHABLE = Failure("unreachable", "the managed identity service does not answer")
 PATIENCE = 1.5  # a token node's own call to a store may time out before the host's call to the token node does
 
@@ -40,6 +39,7 @@ class Host(Node):
     """One region's host of many machines."""
 
     role = HOST
+    pages = ("machines",)
 
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
@@ -49,9 +49,8 @@ class Host(Node):
             margin_s=settings.expiry_margin_s,
             backoff_s=settings.host_refresh_backoff_s,
         )
-        self.machines: dict[str, Machine] = {}
-        self.scale_sets: dict[str, Machine] = {}
-        self.requests: dict[str, int] = {}  # for credentials, by machine
+        self.residents = Residents(self.stack.zones)
+        self.requests: dict[str, int] = {}  # for credentials, by machine's address
         self._answers_left: dict[str, int] = {}
         self._hops = {cache: Hop(self.name, cache=cache) for cache in ("hit", "miss", "stale")}
         self.holds.switches = {
@@ -62,54 +61,60 @@ class Host(Node):
         for machine in self.stack.machines:
             if machine.region == self.region:
                 identities = tuple(self.stack.identity(name) for name in machine.identities)
-                made = Machine(machine.name, machine.zone, machine.resource_id, identities, machine.scale_set)
-                (self.scale_sets if machine.scale_set else self.machines)[machine.name] = made
+                made = Machine(machine.name, machine.zone, machine.resource_id, identities, machine.scale_set, machine.scope)
+                if made.scale_set:
+                    self.residents.add_scale_set(made)
+                else:
+                    self.residents.add(made)
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
-        if kind == "machine" and record.get("deleted"):
-            self.machines.pop(name, None)
-        elif kind == "machine":
-            self.machines[name] = Machine.from_json(record)
-            assert self.machines[name].name == name, "a machine stands under its own name"
+        if kind != "machine":
+            return
+        self.residents.remove(name)  # a later one may have its address
+        if not record.get("deleted"):
+            placed = self.residents.add(replace(Machine.from_json(record), address=name))
+            assert placed.address == name, "a machine stands under its own address"
 
     def state(self) -> Json:
         routes = {zone: self._route(zone) for zone in self.stack.zones}
         return {"routes": routes, "cached": len(self.cache), "imds_requests": dict(self.requests)}
 
-    def machine(self, name: str) -> Machine | None:
-        """The machine of that name, or the instance `set_<digits>` of a scale set; None if there is none."""
-        if name in self.machines:
-            return self.machines[name]
-        base, _, number = name.rpartition("_")
-        found = self.scale_sets.get(base)
-        if found is None or not (number.isascii() and number.isdigit()) or len(number) > SCALE_SET_DIGITS:
-            return None
-        zones = self.stack.zones
-        return Machine(name, zones[int(number) % len(zones)], found.resource_id, found.identities)
+    def machine(self, address: str) -> Machine | None:
+        """The machine of that address, or the instance `set_<digits>` of a scale set; None if there is none."""
+        return self.residents.find(address)
 
-    async def serve(self, request: Request) -> Served | None:
-        if request.path.startswith("/machines/"):
-            return Served(await self._change_machine(request, request.path.removeprefix("/machines/")), self.hop())
+    def default_machine(self) -> Machine | None:
+        """The machine that is meant where a client names none: that of the settings, else the region's first."""
+        return self.residents.find(str(self.settings.default_machines.get(self.region) or self.residents.first()))
+
+    async def serve(self, request: Request, path: str) -> Served | None:
+        if path == "/machines" and request.method in ("PUT", "DELETE"):
+            return Served(await self._change_machine(request), self.hop())
         return None
 
     def count_request(self, machine: str) -> None:
-        """Counts one request for a credential, for the node's state."""
+        """Counts one request of the machine of that address for a credential, for the node's state."""
         counted = self.requests.get(machine, 0) + 1
         assert counted > 0, "requests are never uncounted"
         self.requests[machine] = counted
 
-    async def issue(self, machine: Machine, identity: Identity, resource: str, *, age_s: float | None = None) -> Issued:
+    async def issue(
+        self, machine: Machine, identity: Identity, resource: str, *, age_s: float | None = None, bypass: bool = False
+    ) -> Issued:
         """A token from the cache or from a token node; failures are the token node's, and `unreachable`.
 
-        `age_s` asks for one that was issued that long ago (it fills caches as a long-running stack's would be).
+        `age_s` asks for one that was issued that long ago (it fills caches as a long-running stack's would be). `bypass` asks a
+        token node whatever the cache has.
         """
-        key, now_s = (identity.object_id, machine.name, resource), self.ports.now()
-        freshness = self.cache.freshness(key, now_s) if self.settings.host_cache else "none"
+        key, now_s = (identity.object_id, machine.address, resource), self.ports.now()
+        freshness = self.cache.freshness(key, now_s) if self.settings.host_cache and not bypass else "none"
         cached = self.cache.get(key)
         if freshness == "fresh" and cached is not None and age_s is None:
             return Issued(self._hops["hit"], token=cached)
         issued_s = None if age_s is None else now_s - age_s
-        wanted = TokenRequest(identity.object_id, identity.home_region, machine.resource_id, machine.name, resource, issued_s)
+        wanted = TokenRequest(
+            identity.object_id, identity.home_region, machine.resource_id, machine.address, resource, issued_s
+        )
         assert wanted.key == key, "both caches tell the same tokens apart"
         asked = await self._ask(machine.zone, wanted)
         if asked.token is not None:
@@ -192,29 +197,26 @@ class Host(Node):
             return ForcedAnswer(int(value["status"]), value.get("body") or None, retry_after_s)
         return None
 
-    async def _change_machine(self, request: Request, name: str) -> Response:
+    async def _change_machine(self, request: Request) -> Response:
         """The management node says which identities a machine has now, or that there is no such machine any more."""
-        if not self.is_internal(request):
-            return error(401, "Unauthorized", "machines are changed by the management node")
-        if request.method == "DELETE":
-            self.machines.pop(name, None)
-            await self.ports.persist(f"machine:{name}", {"deleted": True})
-            return Response(200, {})
-        body = request.body or {}
-        zone = str(body.get("zone") or self.stack.zones[0])
-        machine = Machine.from_json({**body, "name": name, "zone": zone})
-        assert not machine.scale_set, "scale sets come with the stack"
-        self.machines[name] = machine
-        await self.ports.persist(f"machine:{name}", machine.to_json())
+        changed = read_as(lambda raw: Machine.from_json({**raw, "zone": raw.get("zone") or self.stack.zones[0]}), request)
+        if request.method == "PUT":
+            placed = self.residents.add(changed)
+            await self.ports.persist(f"machine:{placed.address}", placed.to_json())
+            return Response(200, {"address": placed.address})
+        known = self.residents.by_resource(changed.key)
+        if known is not None:
+            self.residents.remove(known.address)
+            await self.ports.persist(f"machine:{known.address}", {"deleted": True})
         return Response(200, {})
 
-    async def control(self, request: Request) -> Response:
-        if request.path == "/admin/prime" and request.method == "POST":
+    async def control(self, request: Request, path: str) -> Response:
+        if path == "/admin/prime" and request.method == "POST":
             return await self._prime((request.body or {}).get("tokens", []))
-        if request.path == "/admin/drop-caches" and request.method == "POST":
+        if path == "/admin/drop-caches" and request.method == "POST":
             self.cache.clear()
             return Response(200, {"dropped": True})
-        return await super().control(request)
+        return await super().control(request, path)
 
     async def _prime(self, wanted: list[Mapping[str, Any]]) -> Response:
         """Fills the cache as if each token had been fetched `age_s` ago, through the ordinary path.

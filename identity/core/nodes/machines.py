@@ -48,10 +48,13 @@ class Machines:
     def __init__(self, node: Reader, writer: IdentityWriter) -> None:
         self._node, self._writer = node, writer
         self._machines: dict[str, Machine] = {}
+        self._elsewhere: dict[str, str] = {}  # resource id in lower case of other regions' first machines -> region
         for spec in node.stack.machines:
-            if spec.region == node.region:
+            if spec.region != node.region:
+                self._elsewhere[spec.resource_id.lower()] = spec.region
+            else:
                 identities = tuple(node.stack.identity(name) for name in spec.identities)
-                machine = Machine(spec.name, spec.zone, spec.resource_id, identities, spec.scale_set)
+                machine = Machine(spec.name, spec.zone, spec.resource_id, identities, spec.scale_set, spec.scope)
                 self._machines[machine.key] = machine
 
     def take_up(self, name: str, record: Json) -> None:
@@ -66,9 +69,24 @@ class Machines:
         """The machine of that resource id; case does not matter."""
         return self._machines.get(resource_id.lower())
 
-    def new(self, resource_id: str, name: str) -> Machine:
-        """A machine that is about to be created."""
-        return Machine(name, self._node.stack.zones[0], resource_id)
+    def region_of(self, resource_id: str) -> str:
+        """The region of a machine that the stack came up with, "" for any other."""
+        key = resource_id.lower()
+        return self._node.region if key in self._machines else self._elsewhere.get(key, "")
+
+    def all(self) -> tuple[Machine, ...]:
+        """Every machine of the region, without scale sets."""
+        return tuple(machine for machine in self._machines.values() if not machine.scale_set)
+
+    def is_instance(self, name: str, scope: str) -> bool:
+        """True for the name of an instance of a scale set of that scope."""
+        base, _, number = name.lower().rpartition("_")
+        sets = (machine for machine in self._machines.values() if machine.scale_set)
+        return number.isdigit() and any((each.name.lower(), each.scope.lower()) == (base, scope.lower()) for each in sets)
+
+    def new(self, resource_id: str, name: str, scope: str) -> Machine:
+        """A machine that is about to be created; `scope` is what its name is unique within."""
+        return Machine(name, self._node.stack.zones[0], resource_id, scope=scope)
 
     async def change(self, machine: Machine, wanted: WantedIdentities) -> Changed:
         """Changes the machine's identities; when nothing failed the machine is durable and its host knows it.
@@ -159,7 +177,7 @@ class Machines:
     async def _tell_host(self, method: str, machine: Machine) -> str:
         if machine.scale_set:
             return ""  # its instances are made up by the host
-        request = self._node.internal(method, f"/machines/{machine.name}", machine.to_json())
+        request = self._node.internal(method, "/machines", machine.to_json())
         try:
             return trail.of(await self._node.ports.call(f"{self._node.region}.{HOST}", request, timeout_s=HOST_TIMEOUT_S))
         except CallFailed:

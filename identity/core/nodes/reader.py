@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from brownout.identity.core import trail
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node
@@ -23,6 +25,7 @@ class Reader(Node):
     """A node that signs requests to stores."""
 
     takes_builds = True
+    pages: ClassVar[tuple[str, ...]] = ("snapshot",)
 
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
@@ -43,8 +46,8 @@ class Reader(Node):
             self.replica.take(record)
             self._follow()
 
-    async def serve(self, request: Request) -> Served | None:
-        if request.path == "/snapshot" and request.method in ("GET", "PUT") and self.is_internal(request):
+    async def serve(self, request: Request, path: str) -> Served | None:
+        if path == "/snapshot" and request.method in ("GET", "PUT"):
             response = await self.replica.serve(request, self.ports)
             self._follow()
             return Served(response)

@@ -93,7 +93,8 @@ class Store(Node):
         alive = sum(1 for record in self.records.values() if not record.deleted)
         return {"keys": self.ring.report(self.ports.now()), "identities": alive}
 
-    async def serve(self, request: Request) -> Served:
+    async def answer(self, request: Request) -> Served:
+        """The store's own clients sign their requests with its keys."""
         now_s = self.ports.now()
         why_not = self.ring.accepts(request, now_s)
         if why_not:
@@ -145,10 +146,10 @@ class Store(Node):
         await self._save(object_id, replace(record, assigned=(*others, machine) if body.get("present") else others))
         return Response(200, self.records[object_id].to_json())
 
-    async def control(self, request: Request) -> Response:
-        object_id = request.path.removeprefix("/admin/records/")
-        if request.method != "PUT" or object_id == request.path:
-            return await super().control(request)
+    async def control(self, request: Request, path: str) -> Response:
+        object_id = path.removeprefix("/admin/records/")
+        if request.method != "PUT" or object_id == path:
+            return await super().control(request, path)
         if object_id in self.records:
             return error(409, "Conflict", f"{object_id} is known here, or was deleted here")
         await self._save(object_id, StoreRecord.from_json(request.body or {}))

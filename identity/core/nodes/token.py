@@ -7,9 +7,10 @@ configuration know. When that fails and a cached token has life left, that token
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import read_as
 from brownout.identity.core.nodes.reader import Reader
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import CachedToken, Identity, Json, StoreRecord, TokenRequest
@@ -42,6 +43,7 @@ class TokenNode(Reader):
     """One zone's data plane."""
 
     role = TOKEN
+    pages: ClassVar[tuple[str, ...]] = ("snapshot", "token")
 
     def __init__(self, spec: NodeSpec, ports: Ports, *, claims: IdentityClaims) -> None:
         super().__init__(spec, ports)
@@ -63,10 +65,10 @@ class TokenNode(Reader):
         super().take_up(kind, name, record)
         self._bootstrapped = self._bootstrapped or kind == "bootstrap"
 
-    async def serve(self, request: Request) -> Served | None:
-        if request.path == "/token" and request.method == "POST" and self.is_internal(request):
-            return await self._token(TokenRequest.from_json(request.body or {}))
-        return await super().serve(request)
+    async def serve(self, request: Request, path: str) -> Served | None:
+        if path == "/token" and request.method == "POST":
+            return await self._token(read_as(TokenRequest.from_json, request))
+        return await super().serve(request, path)
 
     async def _token(self, wanted: TokenRequest) -> Served:
         issued = await self.issue(wanted)

@@ -15,6 +15,7 @@ class Vault(Node):
     """One region's sample API. Its surfaces decide what a caller must show, and what a secret looks like."""
 
     role = VAULT
+    pages = ("snapshot",)
 
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
@@ -30,8 +31,8 @@ class Vault(Node):
             assert self.replica.version > 0, "only what was published is durable"
             self.ready = True
 
-    async def serve(self, request: Request) -> Served | None:
-        if request.path == "/snapshot" and request.method in ("GET", "PUT") and self.is_internal(request):
+    async def serve(self, request: Request, path: str) -> Served | None:
+        if path == "/snapshot" and request.method in ("GET", "PUT"):
             response = await self.replica.serve(request, self.ports)
             ready = self.replica.version > 0
             assert ready or not self.ready, "a vault that has a replica does not lose it"

@@ -12,6 +12,7 @@ import pytest
 from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.topology import CONTROL_PATH
 from support.identity_stacks import Stack, body, error_code, on_stack
 
 SYSTEM = {"location": "australiaeast", "identity": {"type": "SystemAssigned"}}
@@ -125,7 +126,7 @@ def test_a_machine_that_lost_an_identity_gets_no_token_from_the_store_either() -
         block = {"type": "UserAssigned", "userAssignedIdentities": {stack.identity_path("only-id"): None}}
         await stack.arm("PATCH", stack.machine_path("single"), {"identity": block})
         host: Any = stack.node("sydney.host")
-        machine, identity = host.machines["web-1"], host.stack.identity("only-id")
+        machine, identity = host.machine("web-1"), host.stack.identity("only-id")
         request = {
             "object_id": identity.object_id,
             "home_region": "sydney",
@@ -326,11 +327,11 @@ def test_an_identity_block_that_cannot_be_meant_is_400(content: dict[str, Any], 
     assert on_stack(story) == [400, "InvalidRequestContent", 404]
 
 
-def test_a_machine_is_created_through_its_own_regions_front_end() -> None:
-    """Another region's location is refused by name."""
+def test_a_machine_of_nowhere_is_refused() -> None:
+    """A location that no region has is refused by name."""
 
     async def story(stack: Stack) -> Response:
-        return await stack.arm("PUT", stack.machine_path("vm"), {"location": "australiasoutheast"})
+        return await stack.arm("PUT", stack.machine_path("vm"), {"location": "westeurope"})
 
     answer = on_stack(story)
     assert (answer.status, error_code(answer)) == (400, "LocationNotAvailableForResourceType")
@@ -364,7 +365,8 @@ def test_machines_are_changed_on_their_host_by_the_stack_only() -> None:
     """A request without the control token cannot put a machine onto a host."""
 
     async def story(stack: Stack) -> list[int]:
-        request = Request("PUT", "/machines/evil", {}, {}, {"arm_id": "/x", "identities": []})
+        record = {"name": "evil", "zone": "z1", "arm_id": "/x", "identities": []}
+        request = Request("PUT", f"{CONTROL_PATH}/machines", {}, {}, record)
         answer = await stack.world.client("sydney.host", request, timeout_s=5)
         return [answer.status, (await stack.imds("evil")).status]
 

@@ -209,7 +209,7 @@ MISSING: tuple[tuple[str, str], ...] = (
     ("/subscriptions/{sub}/resourceGroups/load/providers/Microsoft.Storage/storageAccounts/x", "InvalidResourceType"),
     ("/subscriptions/other/resourceGroups/load/providers/Microsoft.Compute/virtualMachines/web-1", "SubscriptionNotFound"),
     ("/subscriptions/{sub}/providers/Microsoft.Compute/operationStatuses/no", "OperationNotFound"),
-    ("/subscriptions/{sub}", "InvalidResourceType"),
+    ("/subscriptions/{sub}/x", "InvalidResourceType"),
     ("/nothing/at/all", "InvalidResourceType"),
     ("/", "InvalidResourceType"),
 )

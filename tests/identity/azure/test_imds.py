@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from brownout.identity.azure.imds import SERVER
+from brownout.identity.azure.imds_request import SERVER
 from brownout.identity.core.messages import Request, Response
 from support.identity_stacks import EPOCH_S, HOUR_S, QUIET_S, TOKEN_PATH, VAULT, Stack, body, hops, on_stack
 
@@ -137,7 +137,8 @@ def test_paths_that_only_newer_clients_try_are_404(path: str) -> None:
     """Newer MSALs probe certificate-bound paths and fall back on 404."""
 
     async def story(stack: Stack) -> Response:
-        request = Request("GET", f"/web-1/metadata/{path}", {"cred-api-version": "2.0"}, {"metadata": "true"})
+        query = {"cred-api-version": "2.0", "api-version": "2021-02-01"}
+        request = Request("GET", f"/web-1/metadata/{path}", query, {"metadata": "true"})
         return await stack.world.client("sydney.host", request, timeout_s=5)
 
     assert on_stack(story).status == 404
@@ -229,7 +230,7 @@ def test_instance_data_names_region_zone_and_machine() -> None:
 
     async def story(stack: Stack) -> tuple[Response, Response, Response]:
         async def ask(path: str) -> Response:
-            request = Request("GET", f"/web-2/metadata/{path}", {}, {"metadata": "true"})
+            request = Request("GET", f"/web-2/metadata/{path}", {"api-version": "2021-02-01"}, {"metadata": "true"})
             return await stack.world.client("sydney.host", request, timeout_s=5)
 
         return await ask("instance"), await ask("instance/compute"), await ask("identity/info")

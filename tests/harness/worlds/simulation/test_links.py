@@ -12,8 +12,9 @@ from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core.messages import CallFailed, Request
+from brownout.identity.core.topology import HEALTH_PATH
 from support.carriers import link, node
-from support.client_requests import user_token
+from support.client_requests import ARM_VERSION, user_token
 from support.simulated_stacks import on_world
 
 CLIENT = "client->sydney.host"
@@ -78,7 +79,7 @@ def call_during(*acts: tuple[float, str, LinkEffect | None], slow_ms: float = 30
 
         async def call() -> None:
             try:
-                await world.client("sydney.host", Request("GET", "/healthz"), timeout_s=5)
+                await world.client("sydney.host", Request("GET", HEALTH_PATH), timeout_s=5)
                 ended.resolve(("ok", world.now() - began_s))
             except CallFailed as failed:
                 ended.resolve((failed.failure, world.now() - began_s))
@@ -142,10 +143,10 @@ def test_a_request_that_met_a_stall_is_never_carried_out() -> None:
         front = link("client->sydney.management")
         await world.hold(front, "f", STALL_UP)
         with pytest.raises(CallFailed, match="timeout"):
-            await world.client("sydney.management", Request("PUT", path, {}, headers, {}), timeout_s=1)
+            await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, {}), timeout_s=1)
         await world.release(front, "f")
         await world.sleep_until(world.now() + 10)
-        return (await world.client("sydney.management", Request("GET", path, {}, headers), timeout_s=1)).status
+        return (await world.client("sydney.management", Request("GET", path, ARM_VERSION, headers), timeout_s=1)).status
 
     assert on_world(story) == 404
 
@@ -161,11 +162,11 @@ def test_a_request_that_was_cut_on_its_way_is_never_carried_out() -> None:
         await world.hold(front, "slow", LinkEffect("slow", "upstream", latency_ms=500))
         world.kernel.after(0.2, lambda: world.kernel.spawn(world.hold(front, "f", REFUSE)) and None)
         with pytest.raises(CallFailed) as cut:
-            await world.client("sydney.management", Request("PUT", path, {}, headers, {}), timeout_s=3)
+            await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, {}), timeout_s=3)
         for fault_id in ("f", "slow"):
             await world.release(front, fault_id)
         await world.sleep_until(world.now() + 10)
-        found = await world.client("sydney.management", Request("GET", path, {}, headers), timeout_s=1)
+        found = await world.client("sydney.management", Request("GET", path, ARM_VERSION, headers), timeout_s=1)
         return cut.value.failure, found.status
 
     assert on_world(story) == ("reset", 404)
@@ -181,10 +182,10 @@ def test_a_request_whose_caller_gave_up_is_carried_out_all_the_same() -> None:
         front = link("client->sydney.management")
         await world.hold(front, "slow", LinkEffect("slow", "upstream", latency_ms=500))
         with pytest.raises(CallFailed) as ended:
-            await world.client("sydney.management", Request("PUT", path, {}, headers, {}), timeout_s=0.3)
+            await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, {}), timeout_s=0.3)
         await world.release(front, "slow")
         await world.sleep_until(world.now() + 1)
-        found = await world.client("sydney.management", Request("GET", path, {}, headers), timeout_s=1)
+        found = await world.client("sydney.management", Request("GET", path, ARM_VERSION, headers), timeout_s=1)
         return ended.value.failure, found.status
 
     assert on_world(story) == ("timeout", 200)

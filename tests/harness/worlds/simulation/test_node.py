@@ -12,8 +12,9 @@ from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core.messages import CallFailed, Request
+from brownout.identity.core.topology import HEALTH_PATH
 from support.carriers import link, node, switch
-from support.client_requests import token_request, user_token
+from support.client_requests import ARM_VERSION, token_request, user_token
 from support.simulated_stacks import HOUR_S, on_world
 
 HOST = "client->sydney.host"
@@ -89,7 +90,7 @@ def test_a_change_that_dies_with_its_node_is_not_written() -> None:
 
         async def call() -> None:
             try:
-                await world.client("sydney.management", Request("PUT", path, {}, headers, {}), timeout_s=5)
+                await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, {}), timeout_s=5)
             except CallFailed as failed:
                 ended.resolve(failed.failure)
 
@@ -127,7 +128,7 @@ def test_a_call_that_outwaits_a_pause_is_answered() -> None:
         await world.hold(node("sydney.host"), "f", NodeEffect("paused"))
         began_s = world.now()
         world.kernel.after(3, lambda: world.kernel.spawn(world.release(node("sydney.host"), "f")) and None)
-        answer = await world.client("sydney.host", Request("GET", "/healthz"), timeout_s=10)
+        answer = await world.client("sydney.host", Request("GET", HEALTH_PATH), timeout_s=10)
         return answer.status, world.now() - began_s
 
     status, took_s = on_world(story)
@@ -187,7 +188,7 @@ def test_a_bug_in_a_node_surfaces() -> None:
 
     async def story(world: SimulationWorld) -> None:
         host: Any = world._nodes["sydney.host"].node
-        host.serve = None
+        host.answer = None
         await world.client("sydney.host", token_request("web-1"), timeout_s=5)
 
     with pytest.raises(TypeError):
