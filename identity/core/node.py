@@ -21,11 +21,11 @@ from brownout.identity.core.topology import CONTROL_PATH, NodeSpec
 from brownout.identity.core.trail import Hop
 
 OWN = f"{CONTROL_PATH}/"
-Record = TypeVar("Record")
+Payload = TypeVar("Payload")
 MALFORMED = (KeyError, ValueError, TypeError, AttributeError)  # what reading a value of the wrong form raises
 
 
-def read_as(from_json: Callable[[Json], Record], request: Request) -> Record:
+def read_as(from_json: Callable[[Json], Payload], request: Request) -> Payload:
     """The record in a request's payload; raises BadPayload for what is no such record."""
     try:
         return from_json(request.body or {})

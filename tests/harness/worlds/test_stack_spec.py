@@ -42,7 +42,6 @@ MACHINE_MISTAKES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"web": {"region": "sydney", "identities": [1]}}, "identities is [1]"),
     ({"web": {"region": "sydney", "identities": ["x@perth"]}}, "no region 'perth'"),
     ({"web": 3}, "keys and values are needed"),
-    ({"machines": {"region": "sydney"}}, "no name for a machine"),
     ({"we_b": {"region": "sydney"}}, "no name for a machine"),
     ({"a/b": {"region": "sydney"}}, "no name for a machine"),
     ({"web": {"region": "sydney", "count": 2}, "web-1": {"region": "sydney"}}, "a machine 'web-1' already"),
