@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64encode
 from typing import Any
 
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call, Clients
@@ -10,7 +12,22 @@ from brownout.identity.core.messages import Response
 from brownout.identity.core.trail import HEADER as TRAIL_HEADER
 
 ACCOUNT = Account("tenant", "sub", "user-token")
-TOKEN = Response(200, {"access_token": "tok", "expires_in": "1000"}, {TRAIL_HEADER: "sydney.host;1.0;k;manual;hit"})
+VAULT = "https://vault.azure.net"
+
+
+def jwt(audience: str = VAULT, *, from_s: float = 0.0, to_s: float = 4e9) -> str:
+    """A token as a client reads it: nobody signed it, and it is in force from and to these emulated epoch seconds."""
+    claims = json.dumps({"aud": audience, "nbf": from_s, "exp": to_s}).encode()
+    return f"head.{urlsafe_b64encode(claims).decode().rstrip('=')}.signature"
+
+
+def token_answer(token: str = "", **changes: Any) -> Response:
+    """IMDS' answer with a token."""
+    body = {"access_token": token or jwt(), "expires_in": "1000", **changes}
+    return Response(200, body, {TRAIL_HEADER: "sydney.host;1.0;k;manual;hit"})
+
+
+TOKEN = token_answer()
 DENIED = Response(500, {"error": "unknown", "error_description": "x"}, {TRAIL_HEADER: "sydney.host;1.0;;;"})
 
 
@@ -23,7 +40,7 @@ def arrival(model: str, operation: str, **changes: Any) -> Arrival:
         "region": "sydney",
         "machine": "vm1",
         "home": "melbourne",
-        "resource": "https://vault.azure.net",
+        "resource": VAULT,
     }
     return Arrival(model=model, operation=operation, **{**facts, **changes})
 

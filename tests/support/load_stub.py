@@ -12,8 +12,11 @@ import json
 import socket
 import struct
 import sys
+from base64 import urlsafe_b64encode
 
-TOKEN = {"access_token": "token", "expires_in": "86399", "resource": "https://vault.azure.net"}
+CLAIMS = json.dumps({"aud": "https://vault.azure.net", "nbf": 0, "exp": 4e9}).encode()
+JWT = f"head.{urlsafe_b64encode(CLAIMS).decode().rstrip('=')}.signature"  # as a client reads it: nobody signed it
+TOKEN = {"access_token": JWT, "expires_in": "86399", "resource": "https://vault.azure.net"}
 counts = {"requests": 0, "connections": 0}
 
 

@@ -1,8 +1,17 @@
-"""What the client models of Azure's surfaces share: the token request of a machine, paths of ARM, and how answers are read."""
+"""What the client models of Azure's surfaces share: the token request of a machine, paths of ARM, and how answers are read.
+
+What counts as good is what the real SDK would go on with: a status that it takes, a body of the shape that it reads, and a
+token that is of use, for the resource that was asked for and in force now. A success by its status alone is none. What each
+model accepts is listed in docs/load.md#what-counts-as-good.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from base64 import urlsafe_b64decode
+from collections.abc import Container, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call
@@ -10,18 +19,22 @@ from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.trail import HEADER as TRAIL_HEADER
 
 USER_AGENT = "brownout-load"
+TOKENS_REMEMBERED = 4096  # a host answers with the same token for hours
 
 
 class IssuedToken(NamedTuple):
-    """A bearer token and for how many seconds it still lives, as the service wrote them."""
+    """A bearer token, and for how many seconds it still lived when it was answered."""
 
     text: str
-    expires_in: str
+    expires_in_s: float
 
-    @property
-    def expires_in_s(self) -> float:
-        """Raises ValueError when the service wrote no number."""
-        return float(self.expires_in)
+
+class TokenFacts(NamedTuple):
+    """What a token says of itself: for whom it is, and in force from and to (emulated epoch seconds)."""
+
+    audience: str
+    from_s: float
+    to_s: float
 
 
 def result_of(response: Response) -> ArrivalResult:
@@ -54,27 +67,71 @@ def ask_for_token(arrival: Arrival) -> Call:
     return Call(f"{arrival.region}.host", request)
 
 
-def token_result(response: Response) -> ArrivalResult:
-    """How an arrival ends with this response to its token request.
+def accepted(response: Response, statuses: Container[int], *, member: str = "") -> ArrivalResult:
+    """The end of an arrival whose SDK takes these statuses and then reads `member` of a JSON body ("": it reads none).
 
-    A 200 without a token that a client can use is refused.
+    Another 2xx, or a body without the member, is refused: the SDK raises on it.
     """
     result = result_of(response)
     if result.outcome != "happened":
         return result
-    body = response.body or {}
-    if body.get("access_token") and "expires_in" in body:
-        return result
-    return ArrivalResult(result.status, "refused", "no-token-in-answer", result.trail)
+    if response.status not in statuses:
+        return result._replace(outcome="refused", error="unexpected-status")
+    if member and member not in (response.body or {}):
+        return result._replace(outcome="refused", error="unreadable-answer")
+    return result
 
 
-def token_in(response: Response) -> IssuedToken | ArrivalResult:
-    """The token that an IMDS response has, or how the arrival ends without one."""
-    result = token_result(response)
+def token_in(response: Response, arrival: Arrival, now_s: float) -> IssuedToken | ArrivalResult:
+    """The token in the answer to `arrival`'s request, or how the arrival ends without one that is of use at `now_s`."""
+    result = accepted(response, (200,))
     if result.outcome != "happened":
         return result
     body = response.body or {}
-    return IssuedToken(str(body["access_token"]), str(body["expires_in"]))
+    text, expires_in_s = body.get("access_token"), _seconds(body.get("expires_in"))
+    if not isinstance(text, str) or not text or expires_in_s is None:
+        return result._replace(outcome="refused", error="no-token-in-answer")
+    wrong = _why_useless(token_facts(text), arrival.resource, now_s)
+    if not wrong and expires_in_s <= 0:
+        wrong = "token-expired"
+    return result._replace(outcome="refused", error=wrong) if wrong else IssuedToken(text, expires_in_s)
+
+
+def token_result(response: Response, arrival: Arrival, now_s: float) -> ArrivalResult:
+    """How an arrival that wants nothing but a token ends with this answer."""
+    found = token_in(response, arrival, now_s)
+    return found if isinstance(found, ArrivalResult) else result_of(response)
+
+
+@lru_cache(maxsize=TOKENS_REMEMBERED)
+def token_facts(text: str) -> TokenFacts | None:
+    """What the JWT `text` says of itself, unverified as a client takes it; None for what is no JWT with these claims."""
+    parts = text.split(".")
+    try:
+        claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))) if len(parts) == 3 else None
+        return TokenFacts(str(claims["aud"]), float(claims["nbf"]), float(claims["exp"])) if claims else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _why_useless(facts: TokenFacts | None, resource: str, now_s: float) -> str:
+    """Why an application could not use such a token for `resource` at `now_s`; "" when it could."""
+    if facts is None:
+        return "no-token-in-answer"
+    if facts.audience.rstrip("/") != resource.rstrip("/"):
+        return "wrong-audience"
+    if now_s >= facts.to_s:
+        return "token-expired"
+    return "token-not-yet-valid" if now_s < facts.from_s else ""
+
+
+def _seconds(value: object) -> float | None:
+    """The number in `expires_in`, which comes as text or as a number; None for any other."""
+    try:
+        number = float(value) if isinstance(value, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def group_path(account: Account) -> str:

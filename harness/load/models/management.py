@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from brownout.harness.load.models.azure import identities_path, machine_path, result_of, signed_in
+from brownout.harness.load.models.azure import accepted, identities_path, machine_path, signed_in
 from brownout.harness.load.models.model import Account, Arrival, Call, ClientModel, Clients, Operation, Script, Typical
 from brownout.identity.core.messages import Request
 
@@ -35,31 +36,42 @@ def _list(account: Account, arrival: Arrival) -> Request:
     return Request("GET", identities_path(account))
 
 
-REQUESTS: Mapping[Operation, Callable[[Account, Arrival], Request]] = {
-    Operation("create"): _create,
-    Operation("delete"): _delete,
-    Operation("update"): _update,
-    Operation("assign", needs_machine=True): _assign,
-    Operation("list", weight=1, home="none"): _list,
-}
-_BY_NAME = {operation.name: request for operation, request in REQUESTS.items()}
+class Operator(NamedTuple):
+    """One thing that operators ask for: its request, the statuses that the SDK takes as done, the member it then reads."""
+
+    operation: Operation
+    request: Callable[[Account, Arrival], Request]
+    statuses: frozenset[int]
+    member: str = ""
+
+
+# As azure-mgmt-msi and azure-mgmt-compute (`assign`) take the answers.
+ASKED = (
+    Operator(Operation("create"), _create, frozenset({200, 201}), "id"),
+    Operator(Operation("delete"), _delete, frozenset({200, 204})),
+    Operator(Operation("update"), _update, frozenset({200}), "id"),
+    Operator(Operation("assign", needs_machine=True), _assign, frozenset({200, 202}), "id"),
+    Operator(Operation("list", weight=1, home="none"), _list, frozenset({200}), "value"),
+)
+_BY_NAME = {asked.operation.name: asked for asked in ASKED}
 
 
 def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     """One call. The portal's path has a prefix; what follows is ARM's."""
     account = clients.account
-    wanted = _BY_NAME[arrival.operation](account, arrival)
+    asked = _BY_NAME[arrival.operation]
+    wanted = asked.request(account, arrival)
     prefix = "/portal" if arrival.front_end == PORTAL else ""
     query, headers = {"api-version": API_VERSION}, signed_in(account)
     response = yield Call(
         f"{arrival.region}.management", Request(wanted.method, prefix + wanted.path, query, headers, wanted.body)
     )
-    return result_of(response)
+    return accepted(response, asked.statuses, member=asked.member)
 
 
 MANAGEMENT = ClientModel(
     name="management",
-    operations=tuple(REQUESTS),
+    operations=tuple(asked.operation for asked in ASKED),
     script=script,
     target=0.99,
     front_ends=(ARM, PORTAL),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brownout.harness.load.models.azure import ask_for_token, result_of, token_in
+from brownout.harness.load.models.azure import accepted, ask_for_token, result_of, token_in
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, ClientModel, Clients, Operation, Script, Typical
 from brownout.identity.core.messages import Request
 from brownout.identity.core.trail import joined
@@ -22,14 +22,14 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     token_trail = ""
     if not token or now_s >= renew_s:
         response = yield ask_for_token(arrival)
-        issued = token_in(response)
+        issued = token_in(response, arrival, now_s)
         if isinstance(issued, ArrivalResult):
             return issued
         token, token_trail = issued.text, result_of(response).trail
         held[key] = (token, now_s + issued.expires_in_s * RENEW_AT_SHARE)
     headers = {"authorization": f"Bearer {token}"}
     secret = yield Call(f"{arrival.region}.vault", Request("GET", "/secrets/sample", {"api-version": "7.6"}, headers))
-    result = result_of(secret)
+    result = accepted(secret, (200,), member="value")
     return result._replace(trail=joined(result.trail, token_trail))
 
 

@@ -8,7 +8,7 @@ from brownout.harness.load.models.model import Arrival, ClientModel, Clients, Op
 
 def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     """One request, as by a process that has just started: tokens are kept in a process's memory only."""
-    return token_result((yield ask_for_token(arrival)))
+    return token_result((yield ask_for_token(arrival)), arrival, now_s)
 
 
 TOKEN = ClientModel(

@@ -11,6 +11,7 @@ from brownout.harness.operate.good_share import GoodShare, Probes, load_share
 from brownout.harness.record.history import RequestRecord, to_line
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import CallFailed, Request, Response
+from support.client_scripts import token_answer
 
 NOW_S = 5000.0
 
@@ -64,13 +65,18 @@ def test_without_a_log_there_is_no_share_of_a_load(tmp_path: Path) -> None:
     assert load_share(tmp_path, Answering()) == ()  # type: ignore[arg-type]
 
 
-TOKEN = Response(200, {"access_token": "t", "expires_in": "3600"})
+TOKEN = token_answer()
 
 
 def test_probes_stand_in_for_a_load() -> None:
     """One round sends two token requests, a secret and a list in every region; failures are counted and reported."""
     world = Answering(
-        {"sydney.host": TOKEN, "melbourne.host": TOKEN, "sydney.vault": Response(200, {}), "sydney.management": Response(503)}
+        {
+            "sydney.host": TOKEN,
+            "melbourne.host": TOKEN,
+            "sydney.vault": Response(200, {"value": "s"}),
+            "sydney.management": Response(503),
+        }
     )
     shares = asyncio.run(Probes().share("s", world))  # type: ignore[arg-type]
     assert {(one.cohort, one.operation): (one.good, one.requests) for one in shares} == {

@@ -49,3 +49,28 @@ def test_an_error_is_refused_by_its_code() -> None:
     playing, _ = begun(arrival("management", "list"))
     answer = ended(playing, Response(409, {"error": {"code": "Conflict", "message": "x"}}))
     assert answer == ArrivalResult(409, "refused", "Conflict")
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "body", "error"),
+    [
+        ("create", 201, {"id": "/i"}, ""),
+        ("create", 202, {"id": "/i"}, "unexpected-status"),
+        ("create", 200, {"value": []}, "unreadable-answer"),
+        ("delete", 204, None, ""),
+        ("delete", 202, None, "unexpected-status"),
+        ("update", 200, {"id": "/i"}, ""),
+        ("update", 201, {"id": "/i"}, "unexpected-status"),
+        ("assign", 202, {"id": "/vm"}, ""),
+        ("assign", 200, None, "unreadable-answer"),
+        ("list", 200, {"value": []}, ""),
+        ("list", 200, {}, "unreadable-answer"),
+    ],
+)
+def test_an_answer_is_good_when_the_sdk_takes_it(
+    operation: str, status: int, body: dict[str, object] | None, error: str
+) -> None:
+    """Each operation has its statuses and the member that the SDK reads; any other success is refused."""
+    playing, _ = begun(arrival("management", operation))
+    answer = ended(playing, Response(status, body))
+    assert (answer.outcome, answer.error) == ("refused" if error else "happened", error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from brownout.harness.load.models.model import Call, Clients
 from brownout.harness.load.models.resource import HeldTokens
 from brownout.identity.core.messages import Response
-from support.client_scripts import ACCOUNT, DENIED, TOKEN, arrival, begun, ended, first
+from support.client_scripts import ACCOUNT, DENIED, TOKEN, arrival, begun, ended, first, jwt
 
 SECRET = Response(200, {"value": "s"})
 
@@ -17,7 +17,7 @@ def test_a_token_is_used_again_until_half_of_its_life() -> None:
     assert sent.node == "sydney.host"
     secret = playing.next(TOKEN)
     assert isinstance(secret, Call)
-    assert (secret.node, secret.request.headers["authorization"]) == ("sydney.vault", "Bearer tok")
+    assert (secret.node, secret.request.headers["authorization"]) == ("sydney.vault", f"Bearer {jwt()}")
     answer = ended(playing, SECRET)
     assert (answer.outcome, answer.trail) == ("happened", "sydney.host;1.0;k;manual;hit")
     assert first(who, clients, now_s=599.0).node == "sydney.vault"
@@ -42,3 +42,11 @@ def test_without_a_token_the_vault_is_not_asked() -> None:
         playing, _ = begun(arrival("resource", "secret"), clients)
         assert ended(playing, response).outcome == "refused"
         assert clients.memory(HeldTokens) == {}
+
+
+def test_a_secret_without_its_value_is_no_good_answer() -> None:
+    """azure-keyvault-secrets takes 200 and reads `value`."""
+    for answered, error in ((Response(200, {}), "unreadable-answer"), (Response(202, {"value": "s"}), "unexpected-status")):
+        playing, _ = begun(arrival("resource", "secret"))
+        playing.next(TOKEN)
+        assert ended(playing, answered).error == error
