@@ -28,7 +28,8 @@ def interruptible(
     The first calls `first`. A later one prints the `farewell` to stderr, calls `again` and exits with INTERRUPTED; where there
     is no `again`, it calls `first` once more.
     """
-    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     interrupted = False
 
     def interrupt() -> None:
@@ -48,3 +49,5 @@ def interruptible(
     finally:
         for number in heard:
             loop.remove_signal_handler(number)
+            # The loop leaves the system's default, under which SIGTERM would kill a command that still writes its report.
+            signal.signal(number, before[number])

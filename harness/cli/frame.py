@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TextIO
 
 import click
 
@@ -43,6 +43,7 @@ def command(**settings: Any) -> Callable[[Callable[P, int | None]], click.Comman
             except BrownoutError as error:
                 fail(error)
             except KeyboardInterrupt:
+                _hear_no_more()
                 click.echo("interrupted", err=True)
                 sys.exit(INTERRUPTED)
             except BrokenPipeError:
@@ -66,13 +67,23 @@ def _sigterm_interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
+    except KeyboardInterrupt:
+        _hear_no_more()
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if signal.getsignal(signal.SIGTERM) is signal.default_int_handler:
+            signal.signal(signal.SIGTERM, before)
 
 
-def reader_gone() -> None:
-    """Called when the reader of our output has closed it: discards further output, so that writing cannot fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _hear_no_more() -> None:
+    """Nothing is left to interrupt: another signal must not change the exit code of a command that is just leaving."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def reader_gone(stream: TextIO | None = None) -> None:
+    """Called when the reader of our output (stdout) has closed it: discards further output, so that writing cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
 
 
 def tell(error: BrownoutError) -> None:

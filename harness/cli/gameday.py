@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
-from brownout.harness.cli.frame import command, heal_first, tell
+from brownout.harness.cli.frame import command, heal_first, reader_gone, tell
 from brownout.harness.cli.types import DurationType, clock
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def inject_command(
     """Put FAULT on a standing stack and wait until it bites.
 
     With --for the fault is held for that long and then reverted; Ctrl-C reverts it sooner. Without --for it stays until
-    `brownout heal`, for one hour at most. Exit codes: 0 it bit, 3 it did not bite or the system refused it,
-    5 it could not be reverted, 130 interrupted and reverted.
+    `brownout heal`, for one hour at most. Exit codes: 0 it bit and was in force as long as asked, 3 it did not bite, the
+    system refused it, or something else undid it, 5 it could not be reverted, 130 interrupted and reverted.
     """
     from brownout.harness.errors import UsageError
     from brownout.harness.operate.fault_args import spoken_fault
@@ -87,7 +87,7 @@ def inject_command(
     ended = inject(row, InjectRequest(wanted, hold_s, keep), teller.hear)
     code = teller.tell_end(ended)
     if as_json:
-        click.echo(json.dumps(_plain(wanted, row, ended, code)))
+        teller.print_json(_plain(wanted, row, ended, code))
     return code
 
 
@@ -102,10 +102,24 @@ class _Teller:
     _counting: bool = False
 
     def _say(self, text: str) -> None:
+        """Prints a line. A reader that has gone away is no reason to leave the fault in a state that nobody asked for."""
         if self._counting:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            self._echo("\r\x1b[K", nl=False, err=True)
             self._counting = False
-        click.echo(text, err=self.to_stderr)
+        self._echo(text, err=self.to_stderr)
+
+    @staticmethod
+    def _echo(text: str, *, nl: bool = True, err: bool = False) -> None:
+        try:
+            click.echo(text, nl=nl, err=err)
+        except BrokenPipeError:
+            reader_gone(sys.stderr if err else sys.stdout)
+        except OSError:
+            return  # a full disk behind the output, for example: what happens to the fault does not depend on it
+
+    def print_json(self, found: dict[str, Any]) -> None:
+        """Prints the result to stdout."""
+        self._echo(json.dumps(found))
 
     def hear(self, event: Notice | Remaining) -> None:
         from brownout.harness.injection.notices import ActFailed, BiteSeen, ForeignHolds, InPlace, Intended
@@ -123,11 +137,14 @@ class _Teller:
             case ActFailed(evidence=evidence):
                 self._say(f"  failed: {evidence}")
             case Remaining(left_s=left_s) if sys.stderr.isatty():
-                click.echo(f"\r\x1b[K  {left_s:.0f} s left", nl=False, err=True)
+                self._echo(f"\r\x1b[K  {left_s:.0f} s left", nl=False, err=True)
                 self._counting = True
 
     def _held_for(self) -> str:
         return "" if self.hold_s is None else f"; held for {self.hold_s:g} s, Ctrl-C reverts it now"
+
+    def _of_hold(self, ended: InjectResult) -> str:
+        return "" if self.hold_s is None else f", {ended.held_s:.1f} of {self.hold_s:g} s after its bite"
 
     def tell_end(self, ended: InjectResult) -> int:
         """Prints how the injection ended and returns the exit code."""
@@ -139,7 +156,10 @@ class _Teller:
         elif ended.ended != "interrupted":
             self._say(f"  inconclusive, did not bite within {ended.waited_s:.1f} s: {ended.evidence}")
         if ended.ended == "elsewhere":
-            self._say("  somebody else has healed it")
+            self._say(f"  reverted by another command before its time{self._of_hold(ended)}")
+        elif ended.lost is not None:
+            seen, found = clock(ended.lost.seen_wall_s), ended.lost.evidence
+            self._say(f"  lost: something else undid it{self._of_hold(ended)}; last seen in force at {seen}: {found}")
         if ended.until_s is not None:
             self._say(f"  it stays until `brownout heal`, and no longer than until {clock(ended.until_s)}")
         return self._tell_heal(ended)
@@ -156,7 +176,8 @@ class _Teller:
             self._say("  reverted; whether it is healed shows when the other faults are gone")
         if ended.ended == "interrupted":
             return INTERRUPTED
-        return 0 if ended.state == "bitten" else INCONCLUSIVE
+        whole = ended.state == "bitten" and ended.lost is None and ended.ended != "elsewhere"
+        return 0 if whole else INCONCLUSIVE
 
 
 def _plain(fault: Fault, row: StackRecord, ended: InjectResult, code: int) -> dict[str, Any]:
@@ -170,6 +191,7 @@ def _plain(fault: Fault, row: StackRecord, ended: InjectResult, code: int) -> di
         "state": ended.state,
         "evidence": ended.evidence,
         "ended": ended.ended,
+        "lost": None if ended.lost is None else ended.lost.evidence,
         "bite_ms": ended.bite_ms,
         "foreign": list(ended.foreign),
         "until": None if ended.until_s is None else datetime.fromtimestamp(ended.until_s, UTC).isoformat(timespec="seconds"),
@@ -182,7 +204,11 @@ def _plain(fault: Fault, row: StackRecord, ended: InjectResult, code: int) -> di
 @click.argument("fault_id", required=False, default="")
 @click.option("--stack", default="", help="Only what is on this stack.")
 def heal_command(fault_id: str, stack: str) -> int:
-    """Revert the faults that were injected by hand (all, or FAULT_ID) and what earlier commands left in place."""
+    """Revert the faults that were injected by hand (all, or FAULT_ID) and what earlier commands left in place.
+
+    Exit codes: 0 nothing is in place any more, 3 the same, and a fault had not been in force all the time, 5 a fault could not
+    be reverted.
+    """
     from brownout.harness.errors import LeftUnsafe
     from brownout.harness.injection.recovery import require_whole
     from brownout.harness.injection.standing import anything_stands
@@ -204,4 +230,6 @@ def heal_command(fault_id: str, stack: str) -> int:
         click.echo(line)
     for problem in problems:
         tell(problem)
-    return UNSAFE if problems else 0
+    if problems:
+        return UNSAFE
+    return INCONCLUSIVE if any(found.lost for found in healed) else 0

@@ -87,6 +87,19 @@ class HoldWatch:
         self._held[record.id] = held
         self._plan(held)
 
+    def revisit(self, record: FaultRecord, fault: Fault) -> None:
+        """Has `finish` look at a fault that another process put in place and nobody watched.
+
+        Beside other faults its effect may be hidden, so only its carriers are looked at then.
+        """
+        bitten = record.state == "bitten" and not others_in_place(self.ledger, record)
+        now_s, wall_s = self.world.now(), time.time()
+        stood_s = next((at_s for state, at_s, _ in reversed(self.ledger.transitions(record.id)) if state in IN_PLACE), wall_s)
+        self.begin(record, fault, until_s=now_s, bitten=bitten, look_s=0.0)
+        held = self._held[record.id]
+        held.seen_s = held.began_s = now_s - (wall_s - stood_s) * self.world.rate
+        held.effect_s = held.began_s if bitten else None
+
     def next_s(self) -> float:
         """The emulated time of the next look that is due; infinite when none is."""
         return min((min(held.carriers_due_s, held.effect_due_s) for held in self._held.values()), default=float("inf"))

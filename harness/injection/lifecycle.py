@@ -27,7 +27,7 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import CarrierGone, Defended, WorldError
 from brownout.harness.fault import Fault, Observation
 from brownout.harness.injection import notices
-from brownout.harness.injection.hold_watch import HoldWatch
+from brownout.harness.injection.hold_watch import IN_PLACE, HoldWatch
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
@@ -68,7 +68,8 @@ class LifeCycle:
 
     `tell` gets a notice of everything that happens. `make` rebuilds faults that an earlier process applied. `holder` is the
     process that owns the faults applied here; None when that is the stack's owner. `permission` is asked before each single
-    change of an apply, in whichever thread makes it, and raises Fenced once this process may not change anything more.
+    change of an apply, in whichever thread makes it, and raises Fenced once this process may not change anything more. With
+    `look_first` a fault that another process put in place is looked at before its revert, and may prove to be lost.
     """
 
     def __init__(
@@ -81,11 +82,13 @@ class LifeCycle:
         make: Make | None = None,
         holder: ProcessId | None = None,
         permission: Permit = lambda: None,
+        look_first: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.world, self.ledger, self.stack_id = world, ledger, stack_id
         self.epoch = ledger.stack(stack_id).epoch
         self._tell, self._make, self._holder, self._monotonic, self._permission = tell, make, holder, monotonic, permission
+        self._look_first = look_first
         self._faults: dict[str, Fault] = {}
         self.watch = HoldWatch(world, ledger, stack_id, tell)
 
@@ -224,11 +227,14 @@ class LifeCycle:
 
     async def revert(self, fault_id: str) -> Reverted:
         """Undoes one fault and looks for the heal. Safe to repeat. A fault that cannot be undone ends `stuck`, not raised."""
+        record = self.ledger.fault(fault_id)
+        fault = self._fault_of(record)
+        if self._look_first and fault is not None and record.state in IN_PLACE:
+            self.watch.revisit(record, fault)
         await self.watch.finish(fault_id)
         record = self.ledger.fault(fault_id)
         if not record.open:
             return Reverted(record.id, record.step, record.state, "it was undone before")
-        fault = self._fault_of(record)
         if fault is not None and record.state == "applied":
             self._bite(
                 record, await undo_look(self.world, fault)
@@ -306,8 +312,8 @@ class LifeCycle:
             try:
                 if record.id in await holds_on(self.world, carrier):
                     await self.world.release(carrier, record.id)
-            except CarrierGone as gone:
-                self._tell(notices.ActFailed(record, gone.message))  # and with what kept it, the hold is gone too
+            except CarrierGone:
+                continue  # with what kept it, the hold is gone too
             except WorldError as error:
                 problems.append(f"{carrier}: {error.message}")
         return "; ".join(problems)

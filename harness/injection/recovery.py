@@ -53,6 +53,7 @@ class Healed:
     `gone`: the stack no longer existed. `swept`: `carrier: id` of late holds that were found and released.
     `released`: faults that no carrier holds, and whose heal cannot be seen while other faults stay in place.
     `took_s`: network seconds until each fault was seen to be healed, where that was seen. `never_up`: its `up` was killed.
+    `lost`: what was found of each fault that was no longer in force before its revert.
     """
 
     stack: str
@@ -65,6 +66,7 @@ class Healed:
     problem: str = ""
     released: tuple[str, ...] = ()
     took_s: Mapping[str, float] = field(default_factory=dict)
+    lost: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -219,9 +221,12 @@ async def heal_stack(
     make: Make,
     *,
     only: Collection[str] | None = None,
+    look_first: bool = False,
     note: Note = log.info,
 ) -> Healed:
     """Fences the stack's owner off and reverts all its open faults. Safe to repeat, and beside another undo.
+
+    With `look_first` each is looked at before its revert, so that `lost` tells which were no longer in force.
 
     With `only`, just those faults are reverted and the owner is not fenced. Raises no WorldError: a fault that cannot be
     undone is in `stuck`, the reason in `problem`.
@@ -235,16 +240,18 @@ async def heal_stack(
         return _close_gone(ledger, stack)
     except WorldError as error:
         return _all_stuck(ledger, stack, only, error.message)
-    life = LifeCycle(world, ledger, stack.id, teller(note), make=make)
+    life = LifeCycle(world, ledger, stack.id, teller(note), make=make, look_first=look_first)
     ended = await life.revert_all(only)
+    lost = {fault_id: found.evidence for fault_id, found in life.watch.lost.items()}
     swept, problem = await _sweep(ledger, stack, life)
     tried = {end.fault_id for end in ended}
     if not any(fault.in_place for fault in ledger.open_faults(stack.id) if fault.id not in tried):
-        return _healed(stack.id, ended, swept, problem)
+        return replace(_healed(stack.id, ended, swept, problem), lost=lost)
     # Faults of other owners stay in place. They may hide a heal and delay the sweep, so neither counts as a problem here:
     # both are done once those faults end.
     released = tuple(end.fault_id for end in ended if end.state == "reverted")
-    return replace(_healed(stack.id, [end for end in ended if end.state != "reverted"], swept, ""), released=released)
+    healed = _healed(stack.id, [end for end in ended if end.state != "reverted"], swept, "")
+    return replace(healed, released=released, lost=lost)
 
 
 async def take_down(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, *, note: Note = log.info) -> Healed:

@@ -106,8 +106,8 @@ async def _bounded(stack: StackRecord, healing: Healing) -> Healed | None:
 def heal_by_hand(fault_id: str = "", stack_id: str = "") -> tuple[Healed, ...]:
     """Reverts faults that were injected by hand, whichever command owns them: all of them, those on one stack, or one.
 
-    Holds of theirs that no ledger knows are released too. Returns one entry per stack that had any. Raises UsageError for an
-    unknown fault or stack.
+    Each is looked at first, so that one that was no longer in force is told (`lost`). Holds of theirs that no ledger knows are
+    released too. Returns one entry per stack that had any. Raises UsageError for an unknown fault or stack.
     """
     with Ledger(ledger_path()) as ledger:
         wanted = _wanted(ledger, fault_id, stack_id)
@@ -120,7 +120,7 @@ async def _heal_wanted(ledger: Ledger, ids: Mapping[str, Sequence[str]], stray_o
     calls = []
     for stack_id, only in ids.items():
         stack = ledger.stack(stack_id)
-        calls.append(_bounded(stack, heal_stack(ledger, stack, attach_world, plugins.fault, only=only)))
+        calls.append(_bounded(stack, heal_stack(ledger, stack, attach_world, plugins.fault, only=only, look_first=True)))
     healed = await asyncio.gather(*calls)
     # Afterwards, and only where the stack answered: what is searched here is what no row is left for.
     unsafe = {found.stack for found in healed if found is not None and (found.gone or not found.whole)}
@@ -135,8 +135,9 @@ def healed_lines(found: Healed) -> tuple[str, ...]:
         return (f"stack {found.stack} is gone, and its faults with it",)
     healed = (f"healed {_timed(found, fault)}" for fault in found.healed)
     swept = (f"released, of no fault in the ledger: {hold}" for hold in found.swept)
+    lost = (f"  {fault} had been lost before: {evidence}" for fault, evidence in found.lost.items())
     hidden = "whether it is healed shows when the other faults are gone"
-    return (*healed, *swept, *(f"released {fault}; {hidden}" for fault in found.released))
+    return (*healed, *lost, *swept, *(f"released {fault}; {hidden}" for fault in found.released))
 
 
 def _guard_again(ledger: Ledger) -> None:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from brownout.harness.base.interrupts import interruptible
 from brownout.harness.base.processes import ProcessId
@@ -23,6 +23,7 @@ from brownout.harness.errors import LeftUnsafe
 from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
 from brownout.harness.injection.guardian_start import GuardianClaim, ensure_guardian
+from brownout.harness.injection.hold_watch import IN_PLACE
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
@@ -33,11 +34,14 @@ from brownout.harness.injection.recovery import attach_world
 from brownout.harness.world import World
 from brownout.harness.worlds.catalog import check_able
 
+T = TypeVar("T")
 LONGEST_S = 3600.0
 HEAL_AGAIN = "`brownout heal` tries again; `brownout down` takes the stack away and its faults with it"
 TICK_S = 0.2
 
-Ended = Literal["left", "time", "interrupted", "elsewhere", "no-bite", "defended"]
+GUARD_S = 1.0  # how often the guardian is looked at while a fault is held
+
+Ended = Literal["left", "time", "interrupted", "elsewhere", "lost", "no-bite", "defended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,18 @@ class InjectRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A fault that something else undid: when it was last seen in force (wall clock), and what was found then."""
+
+    seen_wall_s: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class InjectResult:
     """The result of a request. `ended` says why the command is done with the fault.
 
+    `lost` is there when the fault was no longer in force before its end; `held_s` is how long it was held by then.
     `waited_s` is how long a bite was awaited, `until_s` the wall clock time at which a fault left in place is reverted.
     """
 
@@ -68,6 +81,8 @@ class InjectResult:
     foreign: tuple[str, ...] = ()
     until_s: float | None = None
     heal: Reverted | None = None
+    lost: Lost | None = None
+    held_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +116,7 @@ async def _inject(row: StackRecord, request: InjectRequest, hear: Hear) -> Injec
     with Ledger(ledger_path()) as ledger, GuardianClaim(row.folder):
         await asyncio.to_thread(ensure_guardian, row, ledger_path())
         life = LifeCycle(world, ledger, row.id, hear, make=plugins.fault, holder=ProcessId.me())
-        session = _Injection(request, world, ledger, life, hear)
+        session = _Injection(request, row, world, ledger, life, hear)
         # A second interrupt leaves the fault to the guardian, which finds that the holder has ended.
         farewell = "left at once; the guardian reverts it"
         loop = asyncio.get_running_loop()
@@ -114,12 +129,13 @@ class _Injection:
     """One request being carried out."""
 
     request: InjectRequest
+    row: StackRecord
     world: World
     ledger: Ledger
     life: LifeCycle
     hear: Hear
     _stop: bool = False
-    _looking: asyncio.Task[Applied] | None = None  # the wait for a bite, the one thing that an interrupt may cancel
+    _looking: asyncio.Task[Any] | None = None  # looks: the one thing that an interrupt may cancel
 
     def interrupt(self) -> None:
         """Ends the wait for a bite or the hold; the fault is then reverted."""
@@ -158,38 +174,68 @@ class _Injection:
             waited_s=time.monotonic() - began_s,
             foreign=applied.foreign,
         )
+        held_s = time.monotonic()
         if self._stop:
             ended: Ended = "interrupted"
+        elif not self._in_place(record.id):
+            ended = "elsewhere"
         elif applied.state == "applied" and not self.request.keep:
             ended = "no-bite"
         elif self.request.hold_s is None:
             return self._leave(result)
         else:
-            ended = await self._hold(record.id, self.request.hold_s)
-        return replace(result, ended=ended, heal=await self.life.revert(record.id))
+            ended = await self._hold(record, applied, self.request.hold_s)
+        held_s = time.monotonic() - held_s
+        heal = await self.life.revert(record.id)
+        lost = None if ended == "elsewhere" else self._lost(record.id)
+        return replace(result, ended="lost" if lost and ended == "time" else ended, heal=heal, lost=lost, held_s=held_s)
+
+    def _in_place(self, fault_id: str) -> bool:
+        return self.ledger.fault(fault_id).state in IN_PLACE
+
+    def _lost(self, fault_id: str) -> Lost | None:
+        found = self.life.watch.lost.get(fault_id)
+        if found is None:
+            return None
+        return Lost(time.time() - (self.world.now() - found.seen_s) / self.world.rate, found.evidence)
 
     async def _await_bite(self, record: FaultRecord, applied: Applied) -> Applied:
-        """Looks for the bite until it is seen, the patience ends or an interrupt comes."""
-        unseen = replace(applied, evidence="interrupted before a bite was seen")
+        """Looks for the bite until it is seen, the patience ends, an interrupt comes or another process reverts the fault."""
+        found = await self._interruptibly(self.life.await_bite(record, self.request.fault, applied), record.id)
+        return found or replace(applied, evidence="given up before a bite was seen")
+
+    async def _interruptibly(self, looking: Coroutine[Any, Any, T], fault_id: str) -> T | None:
+        """The result of looks; None when an interrupt, or an undo by another process, ended them."""
+        task = self._looking = asyncio.ensure_future(looking)
         if self._stop:
-            return unseen
-        self._looking = asyncio.ensure_future(self.life.await_bite(record, self.request.fault, applied))
+            task.cancel()
         try:
-            return await self._looking
-        except asyncio.CancelledError:
-            if not self._stop:  # not by `interrupt`: the whole command is being cancelled
-                raise
-            return unseen
+            while not (await asyncio.wait({task}, timeout=TICK_S))[0]:
+                if not self._in_place(fault_id):
+                    task.cancel()
+            return None if task.cancelled() else task.result()
         finally:
+            task.cancel()  # only where this command itself is being cancelled is it still under way
             self._looking = None
 
-    async def _hold(self, fault_id: str, hold_s: float) -> Ended:
-        """Keeps the fault in place until its time is over, an interrupt comes, or another process reverts it."""
-        end_s = time.monotonic() + hold_s
-        self.ledger.keep_until(fault_id, end_s, by_hand=False)
+    async def _hold(self, record: FaultRecord, applied: Applied, hold_s: float) -> Ended:
+        """Keeps the fault in place until its time is over, an interrupt comes, or something else undoes it."""
+        watch, began_s = self.life.watch, time.monotonic()
+        end_s = began_s + hold_s
+        self.ledger.keep_until(record.id, end_s, by_hand=False)
+        until_s = self.world.now() + hold_s * self.world.rate
+        bitten = applied.state == "bitten"
+        watch.begin(record, self.request.fault, until_s=until_s, bitten=bitten, look_s=applied.look_s)
+        guarded_s = began_s
         while not self._stop and (left_s := end_s - time.monotonic()) > 0:
-            if self.ledger.fault(fault_id).state not in ("applied", "bitten"):
+            if not self._in_place(record.id):
                 return "elsewhere"
+            await self._interruptibly(watch.look_due(before_s=until_s), record.id)
+            if record.id in watch.lost:
+                return "lost" if self._in_place(record.id) else "elsewhere"
+            if time.monotonic() > guarded_s + GUARD_S:
+                guarded_s = time.monotonic()
+                await asyncio.to_thread(ensure_guardian, self.row, ledger_path())
             self.hear(Remaining(left_s))
             await asyncio.sleep(min(TICK_S, left_s))
         return "interrupted" if self._stop else "time"

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from brownout.harness.base.processes import ProcessId
@@ -100,6 +101,51 @@ def test_ctrl_c_reverts_at_once(gameday: Brownout) -> None:
     assert started.end() == 130
     assert "time to heal" in started.out.read_text()
     assert gameday.open_faults() == []
+
+
+def reset_by_another_program(gameday: Brownout) -> None:
+    """What a person with curl does to the stack's Toxiproxy."""
+    httpx.post(f"{gameday.world().endpoints().toxiproxy}/reset", trust_env=False).raise_for_status()
+
+
+def test_a_fault_that_another_program_undid_is_lost(gameday: Brownout) -> None:
+    """The hold ends soon, with 3: the fault was not in force as long as asked."""
+    started = gameday.start("inject", "link-refuse", "--target", LINK, "--for", "10m")
+    eventually(lambda: "bites" in started.out.read_text(), TIMEOUT_S, what="it bites")
+    reset_by_another_program(gameday)
+    assert started.end() == 3
+    assert "lost: something else undid it" in started.out.read_text()
+    assert gameday.open_faults() == []
+
+
+def test_a_fault_left_by_hand_that_was_undone_is_told_by_heal(gameday: Brownout) -> None:
+    """`heal` ends with 3: nothing is in place, and what was tested meanwhile was tested without the fault."""
+    gameday.run("inject", "link-refuse", "--target", LINK)
+    reset_by_another_program(gameday)
+    told = gameday.run("heal")
+    assert (told.returncode, "had been lost before: link:" in told.stdout) == (3, True), told.stdout
+    assert gameday.open_faults() == []
+
+
+def test_a_fault_that_another_command_healed_ends_its_hold(gameday: Brownout) -> None:
+    """The command in the foreground ends soon after `heal`, and says so."""
+    started = gameday.start("inject", "link-refuse", "--target", LINK, "--for", "10m")
+    eventually(lambda: "bites" in started.out.read_text(), TIMEOUT_S, what="it bites")
+    assert gameday.run("heal").returncode == 0
+    assert started.end() == 3
+    assert "reverted by another command before its time" in started.out.read_text()
+
+
+def test_a_reader_that_leaves_changes_nothing(gameday: Brownout) -> None:
+    """`inject ... | true` leaves the fault in place as without the pipe, and its exit code is the fault's."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        program = [str(PROGRAM), "inject", "link-refuse", "--target", LINK]
+        told = subprocess.run(program, env=gameday.variables({}), stdout=closed, timeout=TIMEOUT_S, check=False)
+    assert told.returncode == 0
+    assert outcome(gameday) == "refused"
+    assert gameday.run("heal").returncode == 0
 
 
 def test_kill_9_of_the_command_is_healed_by_the_guardian(gameday: Brownout) -> None:
