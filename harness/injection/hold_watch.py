@@ -90,9 +90,11 @@ class HoldWatch:
     def revisit(self, record: FaultRecord, fault: Fault) -> None:
         """Has `finish` look at a fault that another process put in place and nobody watched.
 
-        Beside other faults its effect may be hidden, so only its carriers are looked at then.
+        Only its carriers are looked at where other faults may hide its effect, and on links: what they say is all there is to
+        see, and a look over a slow link would hold the revert up for minutes.
         """
-        bitten = record.state == "bitten" and not others_in_place(self.ledger, record)
+        seeable = any(carrier.kind != "link" for carrier in record.carriers) and not others_in_place(self.ledger, record)
+        bitten = record.state == "bitten" and seeable
         now_s, wall_s = self.world.now(), time.time()
         stood_s = next((at_s for state, at_s, _ in reversed(self.ledger.transitions(record.id)) if state in IN_PLACE), wall_s)
         self.begin(record, fault, until_s=now_s, bitten=bitten, look_s=0.0)
