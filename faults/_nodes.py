@@ -96,4 +96,5 @@ class NamedNodes(NodeFault):
         nodes = self.nodes(spec)
         if nodes != (home(spec, DIRECTORY),):
             return Reach(nodes=nodes)
-        return Reach(nodes=(*nodes, *key_readers(spec, spec.regions), *(f"{region}.{VAULT}" for region in spec.regions)))
+        replicas = (*key_readers(spec, spec.regions), *(f"{region}.{VAULT}" for region in spec.regions))
+        return Reach(nodes=nodes, replicas=replicas)

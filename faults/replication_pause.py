@@ -40,7 +40,7 @@ class ReplicationPause(SwitchFault):
         return {"regions": list(known_regions(spec, self.regions))}
 
     def reach(self, spec: StackSpec) -> Reach:
-        return Reach(nodes=self._replicas(spec))
+        return Reach(replicas=self._replicas(spec))
 
     async def observe(self, world: World) -> Observation:
         """Bitten: paused and every replica behind. Absent: not paused and none behind. A lag alone proves neither."""

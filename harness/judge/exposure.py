@@ -3,7 +3,7 @@
 Theory. A step's *reach* (record/reach.py) says what stands for its carriers in a trail. While it is in place, a judged request
 
 - *met* it when its trail shows the reach, or when it failed and what it would have needed includes the reach;
-- *was spared* when it was answered another way: from a cache that was filled over the reach, or by other nodes.
+- *was spared* when it was answered another way: from a cache or a replica that was filled over the reach, or by other nodes.
 
 A failed request has a short trail or none, and a cached answer shows only the cache. What they would have needed is known
 from others: from the latest request of the same machine that shows the way behind its caches (priming included), and from the
@@ -204,7 +204,7 @@ class _Tally:
     total: int = 0
     met: int = 0
     failed: int = 0
-    cached: int = 0
+    kept: int = 0
     before: int = 0
     needed_before: int = 0
 
@@ -238,10 +238,10 @@ def _count(tally: _Tally, reach: Reach, kind: _Kind, number: int, needy: set[tup
         return
     if route_of(kind.trail).meets(reach):
         tally.met += number
-    elif not kind.happened and (kind.peers in needy or _behind(kind).meets(reach)):
+    elif not kind.happened and (kind.peers in needy or _needs(reach, kind)):
         tally.failed += number
-    elif kind.happened and _behind(kind).meets(reach):
-        tally.cached += number
+    elif kind.happened and _needs(reach, kind):
+        tally.kept += number
 
 
 def _concerns(reach: Reach, kind: _Kind) -> bool:
@@ -249,7 +249,8 @@ def _concerns(reach: Reach, kind: _Kind) -> bool:
 
 
 def _needs(reach: Reach, kind: _Kind) -> bool:
-    return route_of(kind.trail).meets(reach) or _behind(kind).meets(reach)
+    own, behind = route_of(kind.trail), _behind(kind)
+    return own.meets(reach) or behind.meets(reach) or own.rests_on_replica(reach) or behind.rests_on_replica(reach)
 
 
 def _behind(kind: _Kind) -> Route:
@@ -264,13 +265,13 @@ def _told(one: _InPlace, tallies: Mapping[str, _Tally]) -> Exposure:
 
 def _cohort(name: str, tally: _Tally) -> CohortExposure:
     needed = tally.met + tally.failed
-    state: ExposureState = "met" if needed else "spared" if tally.cached or tally.needed_before else "not-exercised"
+    state: ExposureState = "met" if needed else "spared" if tally.kept or tally.needed_before else "not-exercised"
     return CohortExposure(
         cohort=name,
         state=state,
         total=tally.total,
         met=needed,
-        from_cache=tally.cached,
+        from_cache=tally.kept,
         baseline_total=tally.before,
         baseline_needed=tally.needed_before,
     )
@@ -287,5 +288,6 @@ def _text(reach: Reach, state: ExposureState, cohorts: Sequence[CohortExposure])
     needed, before = (sum(getattr(each, name) for each in cohorts) for name in ("baseline_needed", "baseline_total"))
     cached = sum(cohort.from_cache for cohort in cohorts)
     share = f"{percent(needed / before if before else 0.0)} of {before:,} requests needed it in the baseline"
-    how = f"{cached:,} were answered from caches filled over it" if cached else "they were answered another way"
+    what = "replicas that it feeds" if reach.replicas else "caches filled over it"
+    how = f"{cached:,} were answered from {what}" if cached else "they were answered another way"
     return f"none of {total:,} judged requests met {reach}: {share}, and {how}"

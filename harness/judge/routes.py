@@ -34,6 +34,10 @@ class Route:
             return any((node, key) in self.keys for node in reach.nodes for key in reach.keys)
         return not self.nodes.isdisjoint(reach.nodes)
 
+    def rests_on_replica(self, reach: Reach) -> bool:
+        """Whether a node answered whose replica the fault keeps from being fed."""
+        return not self.nodes.isdisjoint(reach.replicas)
+
 
 NOWHERE = Route()
 

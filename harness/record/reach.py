@@ -19,14 +19,16 @@ REPLICATED = frozenset({TOKEN, MANAGEMENT, VAULT})  # the roles that answer from
 class Reach:
     """A request is concerned when it goes over one of `links`, or is served by one of `nodes`.
 
-    `keys` (ids or kinds) narrows that to requests which a node served with such a store key, `machines` to requests of these
-    machines; empty means all.
+    What one of `replicas` answers is concerned too, as the fault keeps that node's replica from being fed; the replica itself
+    spares a request that it can answer. `keys` (ids or kinds) narrows `nodes` to requests which a node served with such a store
+    key, `machines` all to requests of these machines; empty means all.
     """
 
     links: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
+    replicas: tuple[str, ...] = ()
 
     @classmethod
     def of_carriers(cls, carriers: Iterable[str]) -> Reach:
@@ -37,15 +39,16 @@ class Reach:
         """
         links: dict[str, None] = {}
         nodes: dict[str, None] = {}
+        replicas: dict[str, None] = {}
         for text in carriers:
             kind, _, name = text.partition(":")
             if kind != "link":
                 nodes[name] = None
             elif feeds_replica(name):
-                nodes[Link.parse(name).target] = None
+                replicas[Link.parse(name).target] = None
             else:
                 links[name] = None
-        return cls(links=tuple(links), nodes=tuple(nodes))
+        return cls(links=tuple(links), nodes=tuple(nodes), replicas=tuple(replicas))
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Reach:
@@ -57,7 +60,7 @@ class Reach:
         return {each.name: list(value) for each in fields(self) if (value := getattr(self, each.name))}
 
     def __str__(self) -> str:
-        places = (*self.links, *self.nodes)
+        places = (*self.links, *self.nodes, *(f"the replica of {node}" for node in self.replicas))
         text = ", ".join(places[:2]) + (f" and {len(places) - 2} more" if len(places) > 2 else "")
         keys = f" with key {', '.join(self.keys)}" if self.keys else ""
         machines = f" for {', '.join(self.machines)}" if self.machines else ""

@@ -117,7 +117,8 @@ class CohortExposure(FrozenModel):
     """How many judged requests of a cohort met what a step broke, while it was in place.
 
     `total`: all of them. `met`: those whose trail shows it, or that failed and would have needed it. `from_cache`: those that
-    were answered from a cache which had been filled over it. `baseline_needed` of `baseline_total` needed it in the baseline.
+    were answered from a cache or a replica which had been filled over it. `baseline_needed` of `baseline_total` needed it in
+    the baseline.
     """
 
     cohort: str

@@ -22,14 +22,14 @@ def test_every_fault_names_what_the_stack_has(kind, params):
     """A name that no trail can show would never count as an exposure."""
     found = kind.model_validate(dict(params)).reach(STACK)
     assert set(found.links) <= {str(link) for link in STACK.links()}
-    assert set(found.nodes) <= set(STACK.nodes())
+    assert {*found.nodes, *found.replicas} <= set(STACK.nodes())
 
 
 @pytest.mark.parametrize(
     ("found", "wanted"),
     [
         (reach("link-refuse", link="client->sydney.host"), Reach(links=("client->sydney.host",))),
-        (reach("link-stall", link="sydney.directory->melbourne.vault"), Reach(nodes=("melbourne.vault",))),
+        (reach("link-stall", link="sydney.directory->melbourne.vault"), Reach(replicas=("melbourne.vault",))),
         (reach("node-kill", node="sydney.deployer"), Reach(nodes=("sydney.deployer",))),
         (reach("zone-kill", region="sydney", zone="z1"), Reach(nodes=("sydney.token.z1",))),
         (reach("key-rollover", region="sydney"), Reach(nodes=("sydney.store",))),
@@ -41,7 +41,7 @@ def test_every_fault_names_what_the_stack_has(kind, params):
         (reach("build-pin", region="sydney", build="1.0"), Reach(nodes=SYDNEY_READERS)),
         (reach("build-rollout", build="2.0", regions=["sydney"]), Reach(nodes=SYDNEY_READERS)),
         (reach("configure", set={"force_managed_key": True}, regions=["sydney"]), Reach(nodes=SYDNEY_READERS)),
-        (reach("replication-pause", regions=["sydney"]), Reach(nodes=(*SYDNEY_READERS, "sydney.vault"))),
+        (reach("replication-pause", regions=["sydney"]), Reach(replicas=(*SYDNEY_READERS, "sydney.vault"))),
         (
             reach("imds-answer", region="sydney", status=500, machine="web-1"),
             Reach(nodes=("sydney.host",), machines=("web-1",)),
@@ -60,8 +60,9 @@ def test_the_reach_of_a_fault(found, wanted):
 
 def test_losing_the_directory_reaches_what_its_replicas_answer():
     """Nobody calls the directory for a token; its replicas are what it is for. The loss of a region is not about them."""
-    assert "melbourne.token.z1" in reach("node-kill", node="sydney.directory").nodes
-    assert not any(node.startswith("melbourne") for node in reach("region-kill", region="sydney").nodes)
+    assert "melbourne.token.z1" in reach("node-kill", node="sydney.directory").replicas
+    lost = reach("region-kill", region="sydney")
+    assert not any(node.startswith("melbourne") for node in (*lost.nodes, *lost.replicas))
 
 
 def test_a_regional_failover_reaches_both_ways():

@@ -107,6 +107,13 @@ def test_cached_tokens_outlive_a_store(tmp_path: Path) -> None:
     assert "answered from caches filled over it" in result.reasons[1]
 
 
+def test_replicas_outlive_the_directory(tmp_path: Path) -> None:
+    """No token request ever goes to the directory; what it publishes is in the replicas, and the pass says that they answered."""
+    result = run(tmp_path, step("node-kill", node="sydney.directory"))
+    assert result.verdict == "pass"
+    assert "299 were answered from replicas that it feeds" in result.reasons[1]
+
+
 def test_a_store_that_only_writes_need_is_met_by_them(tmp_path: Path) -> None:
     """The way from the front end to the directory shows in the trail of a write, and so do its failures."""
     writers = {"name": "ops", "model": "management", "region": "sydney", "rate_per_s": 1, "mix": {"update": 1}}

@@ -106,6 +106,16 @@ def test_priming_shows_what_is_behind_a_cache():
     assert exposed(reach, **hits, events=[primed]).state == "spared"
 
 
+def test_a_replica_spares_what_it_can_answer():
+    """Nobody goes over the way of a snapshot: a request that its replica answers is spared, one that fails there met it."""
+    paused = {"replicas": ["sydney.token.z1"]}
+    served = exposed(paused, during(trail=MISS), before=baseline(trail=MISS))
+    assert (served.state, served.cohorts[0].from_cache) == ("spared", 1200)
+    assert "1,200 were answered from replicas that it feeds" in served.text
+    assert exposed(paused, during(False, trail=MISS), before=baseline(trail=MISS)).state == "met"
+    assert exposed(paused, during(trail=OTHER_ZONE), before=baseline(trail=OTHER_ZONE)).state == "not-exercised"
+
+
 def test_only_judged_requests_of_the_time_in_place_count():
     """What other cohorts met, or what was sent before or after, is no exposure."""
     reach = {"nodes": ["sydney.store"]}
@@ -143,7 +153,7 @@ def test_a_route_follows_who_may_call_whom():
 def test_carriers_that_no_request_names_reach_what_they_feed():
     """A switch concerns its node's requests, a link of the directory those that are answered from the replica."""
     reach = Reach.of_carriers(["control:sydney.store", "link:sydney.directory->melbourne.vault", "link:client->sydney.host"])
-    assert reach == Reach(links=("client->sydney.host",), nodes=("sydney.store", "melbourne.vault"))
+    assert reach == Reach(links=("client->sydney.host",), nodes=("sydney.store",), replicas=("melbourne.vault",))
     assert Reach.from_json(reach.to_json()) == reach
     assert str(Reach()) == "nothing that serves a request"
 
