@@ -108,7 +108,7 @@ def test_cached_tokens_outlive_a_store(tmp_path: Path) -> None:
 
 
 def test_replicas_outlive_the_directory(tmp_path: Path) -> None:
-    """No token request ever goes to the directory; what it publishes is in the replicas, and the pass says that they answered."""
+    """No token request goes to the directory; what it publishes is in the replicas, and the pass says that they answered."""
     result = run(tmp_path, step("node-kill", node="sydney.directory"))
     assert result.verdict == "pass"
     assert "299 were answered from replicas that it feeds" in result.reasons[1]
