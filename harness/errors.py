@@ -5,7 +5,11 @@ Every error carries the problem and, in `hint`, what to do next; the command lin
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+LINE_MAX = 400
+_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class BrownoutError(Exception):
@@ -14,13 +18,27 @@ class BrownoutError(Exception):
     exit_code = 4
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = readable(message)
+        self.hint = readable(hint)
+        super().__init__(self.message)
         self.run_folder: Path | None = None
 
     def __str__(self) -> str:
         return f"{self.message}\n  -> {self.hint}" if self.hint else self.message
+
+
+def readable(text: str) -> str:
+    """The text as it may be printed: characters that steer a terminal are escaped, and long lines are cut.
+
+    Messages quote what a user or a file gave, which can be anything.
+    """
+    escaped = _ODD.sub(lambda odd: odd.group().encode("unicode_escape").decode("ascii"), text)
+    return "\n".join(map(_short, escaped.split("\n")))
+
+
+def _short(line: str) -> str:
+    """The line with its middle left out where it is long: the end often has the reason."""
+    return line if len(line) <= LINE_MAX else f"{line[: LINE_MAX // 2]} … {line[-LINE_MAX // 2 :]}"
 
 
 class UsageError(BrownoutError):

@@ -6,11 +6,13 @@ import re
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
 
+LONGEST_S = 36_500 * 86_400.0  # a hundred years
+_DAY_S = 86_400
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_CLOCK_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 
 
 def parse_duration_s(value: object) -> float:
@@ -19,8 +21,14 @@ def parse_duration_s(value: object) -> float:
         raise ValueError('a duration is text with a unit, such as "10s" or "5m"')
     found = _DURATION.findall(value)
     if not found or "".join(number + unit for number, unit in found) != value:
-        raise ValueError(f'{value!r} is not a duration; write "500ms", "10s", "5m", "24h" or "1h30m"')
-    return sum(float(number) * _UNITS[unit] for number, unit in found)
+        raise ValueError(f'{value[:40]!r} is not a duration; write "500ms", "10s", "5m", "24h" or "1h30m"')
+    return _bounded_s(sum(float(number) * _UNITS[unit] for number, unit in found))
+
+
+def _bounded_s(seconds: float) -> float:
+    if not 0 <= seconds <= LONGEST_S:  # so written that nan is refused too
+        raise ValueError(f"a duration is from 0 s to {LONGEST_S / 86_400:,.0f} days")
+    return seconds
 
 
 def parse_clock_s(value: object) -> int:
@@ -29,7 +37,7 @@ def parse_clock_s(value: object) -> int:
         raise ValueError('a time of day is quoted text such as "00:55" (YAML reads 12:30 without quotes as a number)')
     match = _CLOCK_TIME.fullmatch(value)
     if match is None:
-        raise ValueError(f'{value!r} is not a time of day; write "HH:MM" or "HH:MM:SS"')
+        raise ValueError(f'{value[:40]!r} is not a time of day; write "HH:MM" or "HH:MM:SS"')
     hours, minutes, seconds = match.groups()
     return int(hours) * 3600 + int(minutes) * 60 + int(seconds or 0)
 
@@ -44,13 +52,27 @@ def clock_text(value_s: int) -> str:
     return f"{value_s // 3600:02d}:{value_s // 60 % 60:02d}:{value_s % 60:02d}"
 
 
+def _duration_s(value: object, info: ValidationInfo) -> float:
+    """In a file text with a unit; in code also seconds, as the attribute's name says."""
+    if info.context and info.context.get("in_code") and isinstance(value, int | float) and not isinstance(value, bool):
+        return _bounded_s(float(value))
+    return parse_duration_s(value)
+
+
+def _clock_s(value: object, info: ValidationInfo) -> int:
+    """In a file text; in code also seconds after midnight."""
+    if info.context and info.context.get("in_code") and isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value < _DAY_S:
+            raise ValueError(f"a time of day is from 0 to {_DAY_S - 1} seconds after midnight")
+        return value
+    return parse_clock_s(value)
+
+
 # Dumps are in the file's own form, so that what was dumped validates again to exactly the same value: experiments in run
 # folders, and the parameters of faults in the ledger.
 Duration = Annotated[
     float,
-    BeforeValidator(parse_duration_s, json_schema_input_type=str),
+    BeforeValidator(_duration_s, json_schema_input_type=str),
     PlainSerializer(duration_text, return_type=str),
 ]
-ClockTime = Annotated[
-    int, BeforeValidator(parse_clock_s, json_schema_input_type=str), PlainSerializer(clock_text, return_type=str)
-]
+ClockTime = Annotated[int, BeforeValidator(_clock_s, json_schema_input_type=str), PlainSerializer(clock_text, return_type=str)]

@@ -13,15 +13,44 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import threading
 import time
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from brownout.harness.errors import BrownoutError
 
 OWNER_ONLY = 0o600
 POLL_MIN_S, POLL_MAX_S = 0.002, 0.1
+
+
+class NotRegular(OSError):
+    """A pipe, device, socket or folder where a file is wanted."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a regular file to read; raises OSError, NotRegular for what would wait for a writer or never end.
+
+    Also for names that no file can have: too long, or with a NUL.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # to open a pipe would wait for its writer
+    except ValueError as error:  # an embedded NUL, or half of a surrogate pair
+        raise NotRegular(errno.EINVAL, "no file can have this name") from error
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        raise NotRegular(errno.EINVAL, "it is a pipe, a device or a socket")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, *, bytes_max: int = -1) -> bytes:
+    """The content of a regular file, at most `bytes_max` and one more byte of it; raises what `open_regular` raises."""
+    with open_regular(path) as file:
+        return file.read(bytes_max + 1 if bytes_max >= 0 else -1)
 
 
 class LockHeld(BrownoutError):

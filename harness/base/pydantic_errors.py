@@ -19,6 +19,7 @@ DataPath = tuple[str | int, ...]
 JsonSchema = Mapping[str, Any]
 
 _PLAIN = (str, int, float, bool)
+_SHOWN_MAX = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _problem(detail: ErrorDetails, schema: JsonSchema, prefix: DataPath) -> Prob
         return Problem(prefix + path, f"there is no key {path[-1]!r} here", hint, at_key=True)
     if kind == "literal_error":
         return Problem(prefix + path, *_wrong_word(detail, schema, path))
-    return Problem(prefix + path, _sentence(detail), _quotes(detail))
+    return Problem(prefix + path, _sentence(detail), _quotes(detail), at_key="[key]" in detail["loc"])
 
 
 def _quotes(detail: ErrorDetails) -> str:
@@ -111,6 +112,8 @@ def _sentence(detail: ErrorDetails) -> str:
         return f"at most {detail['ctx']['max_length']} is allowed here"
     if kind in ("model_type", "model_attributes_type", "mapping_type", "dict_type"):
         return f"keys and values are needed here, not {_shown(given)}"
+    if kind == "string_pattern_mismatch":
+        return f"{_shown(given)} is not written as {detail['ctx']['pattern']}"
     if kind == "string_type":
         return f"text is needed here, not {_shown(given)}"
     if kind in ("tuple_type", "list_type"):
@@ -123,9 +126,15 @@ def _shown(given: object) -> str:
         return "nothing"
     if isinstance(given, bool):
         return str(given).lower()
+    if isinstance(given, int) and given.bit_length() > 1_000:  # Python writes no such number
+        return "a number of hundreds of digits"
     if isinstance(given, _PLAIN):
-        return repr(given)
+        return _clipped(repr(given))
     return "a list" if isinstance(given, list | tuple) else "keys and values"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
 
 
 def _keys_at(schema: JsonSchema, path: DataPath) -> tuple[str, ...]:
@@ -149,7 +158,8 @@ def _child(here: JsonSchema, part: str | int) -> JsonSchema:
     if isinstance(part, int):
         found = here.get("items", {})
     else:
-        found = here.get("properties", {}).get(part, here.get("additionalProperties", {}))
+        others = next(iter(here.get("patternProperties", {}).values()), here.get("additionalProperties", {}))
+        found = here.get("properties", {}).get(part, others)
     return found if isinstance(found, Mapping) else {}
 
 

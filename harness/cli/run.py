@@ -73,7 +73,7 @@ def run_command(
         canaries=not no_canaries,
         controls=not no_controls,
     )
-    prepared = prepare(checked.experiment, options, source=path.name, built=checked.steps)
+    prepared = prepare(checked, options, source=path.name)
     if dry_run:
         click.echo(_timeline(prepared))
         return 0

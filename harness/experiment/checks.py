@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -33,8 +34,36 @@ from brownout.identity.core.topology import REGIONS, StackSpec
 
 Faults = Mapping[str, type[Fault]]
 
+ALERT_WINDOW_MIN_S = 1.0
+DEADLINE_MIN_S, DEADLINE_MAX_S = 0.001, 600.0
+MOST_ARRIVALS = 20_000_000  # of a whole run: each is a line of the log and a request in memory when it is judged
+
 _BORDERS = ("warm_up", "baseline", "fault", "recovery", "end")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedExperiment:
+    """A sound experiment, and the steps of its schedule and of its control runs with their faults."""
+
+    experiment: Experiment
+    steps: tuple[ResolvedStep, ...]
+
+
+def checked(experiment: Experiment, faults: Faults) -> CheckedExperiment:
+    """An experiment that was made or derived in code, checked as a file is; raises UsageError with every mistake.
+
+    Every value is validated once more: whatever was done to a part (`model_construct`), what enters a run may stand in a file.
+    """
+    try:
+        whole = Experiment.model_validate(experiment.model_dump(by_alias=True, warnings="none"))
+        problems, steps = check(whole, faults)
+    except ValidationError as error:
+        problems, steps = explain(error, Experiment.model_json_schema(by_alias=True)), ()
+    if problems:
+        hints = "; ".join(problem.hint for problem in problems if problem.hint)
+        raise UsageError(f"experiment {experiment.name}: " + "; ".join(map(str, problems)), hint=hints)
+    return CheckedExperiment(experiment, steps)
 
 
 def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], tuple[ResolvedStep, ...]]:
@@ -134,6 +163,18 @@ def _twice(path: DataPath, what: str, names: list[str]) -> Iterator[Problem]:
             yield Problem((*path, index, "name"), text, "give each its own name")
 
 
+def _load(experiment: Experiment) -> Iterator[Problem]:
+    load, line = experiment.load, experiment.timeline
+    if not DEADLINE_MIN_S <= load.deadline_s <= DEADLINE_MAX_S:
+        text = f"{load.deadline_s:g} s is no deadline for a request"
+        yield Problem(("load", "deadline"), text, f"from {DEADLINE_MIN_S * 1000:g} ms to {DEADLINE_MAX_S:g} s, such as 2s")
+    planned = sum(cohort.rate_per_s for cohort in load.cohorts) * max(0, line.end - line.baseline)
+    if planned > MOST_ARRIVALS:
+        yield Problem(
+            ("load", "cohorts"), f"{planned:,.0f} requests are planned, more than {MOST_ARRIVALS:,}", "lower rate_per_s"
+        )
+
+
 def _cohorts(experiment: Experiment) -> Iterator[Problem]:
     cohorts = experiment.load.cohorts
     yield from _twice(("load", "cohorts"), "cohort", [cohort.name for cohort in cohorts])
@@ -177,8 +218,16 @@ def _objectives(experiment: Experiment) -> Iterator[Problem]:
     for index, slo in enumerate(experiment.slos):
         path: DataPath = ("slos", index, "indicator", "ratioMetric", "total")
         yield from _selector(experiment, path, slo.indicator.ratioMetric.total)
+        yield from _within(experiment, path[:-1], slo.indicator.ratioMetric.good.within_s)
         if not slo.phases:
             yield Problem(("slos", index, "phases"), "an objective is judged over at least one phase")
+
+
+def _within(experiment: Experiment, path: DataPath, within_s: float | None) -> Iterator[Problem]:
+    deadline_s = experiment.load.deadline_s
+    if within_s is not None and deadline_s >= DEADLINE_MIN_S and not 0 < within_s <= deadline_s:
+        text = f"{within_s:g} s is no limit for requests that end after {deadline_s:g} s at the latest"
+        yield Problem((*path, "good", "within"), text, f"above 0 and at most the deadline of the load ({deadline_s:g} s)")
 
 
 def _alerts(experiment: Experiment) -> Iterator[Problem]:
@@ -188,7 +237,10 @@ def _alerts(experiment: Experiment) -> Iterator[Problem]:
 
 
 def _alert_rule(path: DataPath, alert: Alert) -> Iterator[Problem]:
-    if not alert.short_s < alert.long_s:
+    if alert.short_s < ALERT_WINDOW_MIN_S:
+        text = f"{alert.short_s:g} s is no window to count requests in"
+        yield Problem((*path, "short"), text, f"at least {ALERT_WINDOW_MIN_S:g} s")
+    elif not alert.short_s < alert.long_s:
         yield Problem((*path, "short"), f"{alert.short_s:g} s must be shorter than the long window of {alert.long_s:g} s")
     threshold = alert.burn * budget(alert.target)
     if threshold >= 1:
@@ -307,6 +359,7 @@ _RULES: tuple[Callable[[Experiment], Iterator[Problem]], ...] = (
     _machines,
     _postures,
     _steps,
+    _load,
     _cohorts,
     _objectives,
     _alerts,

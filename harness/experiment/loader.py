@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +17,14 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import explain
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
-from brownout.harness.experiment.checks import check
+from brownout.harness.experiment.checks import CheckedExperiment, check
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.experiment.steps import ResolvedStep
 from brownout.harness.experiment.yaml_file import FileErrors, read_document
 from brownout.harness.fault import Fault
 
 __all__ = ["CheckedExperiment", "FileErrors", "find", "load", "read", "schema", "schema_text", "validate"]
 
 SCHEMA_ID = "urn:brownout:experiment:v1"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedExperiment:
-    """A sound experiment, and the steps of its schedule and of its control runs with their faults."""
-
-    experiment: Experiment
-    steps: tuple[ResolvedStep, ...]
 
 
 def load(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Experiment:

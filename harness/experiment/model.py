@@ -8,24 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, StrictBool, StrictStr
+from pydantic import AfterValidator, Field, PositiveInt, StrictBool
 
 from brownout.harness.base.durations import ClockTime, Duration
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.models import FrozenModel
+from brownout.harness.base.plain import WORD_MAX, OneLine, PlainData, Real, Text, Word
 from brownout.harness.errors import UsageError
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.record.verdicts import Verdict
 
+BURN_MAX = 1e6
+ClockRate = Annotated[Real, Field(ge=0.001, le=100_000)]
+LEAST_BUDGET = 1e-6
+
+
+def _with_a_budget(target: float) -> float:
+    if round(1 - target, 12) < LEAST_BUDGET:  # bad requests are counted against it, and it is divided by
+        raise ValueError(f"{target!r} allows not one bad request in a million")
+    return target
+
+
+Target = Annotated[float, Field(gt=0, lt=1), AfterValidator(_with_a_budget)]
 PHASES = ("baseline", "onset", "fault", "heal", "recovery")
 
 
 class Timeline(FrozenModel):
     """The emulated day and the phases' borders on it. Each phase ends where the next begins."""
 
-    date: StrictStr = Field(description="the emulated day, YYYY-MM-DD, UTC")
+    date: OneLine = Field(description="the emulated day, YYYY-MM-DD, UTC")
     warm_up: ClockTime
     baseline: ClockTime
     fault: ClockTime
@@ -34,7 +47,7 @@ class Timeline(FrozenModel):
     edge_s: Duration = Field(
         60.0, alias="edge", description="length of onset and heal, cut from the start of fault and of recovery"
     )
-    rates: Mapping[str, PositiveFloat] = Field(
+    rates: Mapping[OneLine, ClockRate] = Field(
         default_factory=dict,
         description="clock rate per world: emulated seconds per real second. Compose takes that of processes, else 1",
     )
@@ -51,39 +64,39 @@ class Timeline(FrozenModel):
 class Posture(FrozenModel):
     """A named set of switches of the system under test, and what its verdict should be."""
 
-    description: StrictStr
+    description: Text
     expect: Verdict
-    settings: Mapping[str, Any] = Field(default_factory=dict)
-    defends: tuple[str, ...] = Field((), description="steps that this posture is expected to refuse")
+    settings: PlainData = Field(default_factory=dict)
+    defends: tuple[OneLine, ...] = Field((), description="steps that this posture is expected to refuse")
 
 
 class Step(FrozenModel):
     """One act on the stack at a time: a fault, an operator's operation, or a mitigation that is tried."""
 
-    name: StrictStr
+    name: OneLine
     at: ClockTime
     until: ClockTime | None = None
     role: Literal["fault", "operation", "mitigation"]
-    fault: StrictStr = Field(description="kind of the fault (brownout.faults)")
-    with_: Mapping[str, Any] = Field(default_factory=dict, alias="with", description="the fault's own parameters")
-    note: StrictStr = ""
-    needs: StrictStr | None = Field(None, description="a step without which this one is not tried")
+    fault: OneLine = Field(description="kind of the fault (brownout.faults)")
+    with_: PlainData = Field(default_factory=dict, alias="with", description="the fault's own parameters")
+    note: Text = ""
+    needs: OneLine | None = Field(None, description="a step without which this one is not tried")
     bite: Literal["required", "none-expected"] = Field(
         "required", description="none-expected: the step is tried and its lack of effect is the point"
     )
     exposure: Literal["required", "none-expected"] = Field(
         "required", description="none-expected: that no request of an objective needs what the step breaks is the point"
     )
-    exposure_reason: StrictStr = Field("", description="why no request is expected to need it")
+    exposure_reason: Text = Field("", description="why no request is expected to need it")
 
 
 class Selector(FrozenModel):
     """Which requests: empty lists mean all."""
 
-    cohorts: tuple[str, ...] = ()
-    operations: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    homes: tuple[str, ...] = ()
+    cohorts: tuple[OneLine, ...] = ()
+    operations: tuple[OneLine, ...] = ()
+    regions: tuple[OneLine, ...] = ()
+    homes: tuple[OneLine, ...] = ()
 
 
 class Good(FrozenModel):
@@ -108,14 +121,14 @@ class Indicator(FrozenModel):
 
 
 class Objective(FrozenModel):
-    target: float = Field(gt=0, lt=1)
+    target: Target
 
 
 class Slo(FrozenModel):
     """One objective, in OpenSLO's names. `phases` are the phases that the objective is judged over."""
 
-    name: StrictStr
-    description: StrictStr = ""
+    name: OneLine
+    description: Text = ""
     indicator: Indicator
     objectives: tuple[Objective, ...] = Field(min_length=1, max_length=1)
     budgetingMethod: Literal["Occurrences"] = "Occurrences"  # noqa: N815 - OpenSLO's field name
@@ -126,8 +139,8 @@ class Alert(FrozenModel):
     """The rule by which the outage counts as detected: both burn-rate windows, over the requests of `of`."""
 
     of: Selector
-    target: float = Field(gt=0, lt=1)
-    burn: PositiveFloat = 10.0
+    target: Target
+    burn: float = Field(10.0, gt=0, le=BURN_MAX)
     long_s: Duration = Field(alias="long")
     short_s: Duration = Field(alias="short")
     at_least: PositiveInt = 5
@@ -152,10 +165,10 @@ class Load(FrozenModel):
 class ControlRun(FrozenModel):
     """A second, simulated run that a claim is compared with: another posture, steps dropped or added, load thinned."""
 
-    posture: StrictStr
-    drop: tuple[str, ...] = ()
+    posture: Word
+    drop: tuple[OneLine, ...] = ()
     add: tuple[Step, ...] = ()
-    settings: Mapping[str, Any] = Field(default_factory=dict)
+    settings: PlainData = Field(default_factory=dict)
     load_scale: float = Field(1.0, gt=0, le=1)
     fault: ClockTime | None = None
     recovery: ClockTime | None = None
@@ -165,23 +178,23 @@ class Experiment(FrozenModel):
     """A whole experiment file."""
 
     schema_: Literal["brownout/experiment/v1"] = Field(alias="schema")
-    name: StrictStr = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    title: StrictStr
-    description: StrictStr = ""
-    source: StrictStr = ""
+    name: OneLine = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=WORD_MAX)
+    title: OneLine
+    description: Text = ""
+    source: Text = ""
     timeline: Timeline
-    postures: Mapping[str, Posture] = Field(min_length=1)
-    posture: StrictStr = Field(description="the posture when none is named")
-    settings: Mapping[str, Any] = Field(default_factory=dict)
-    machines: Mapping[str, Any] = Field(default_factory=dict)
+    postures: Mapping[Word, Posture] = Field(min_length=1)
+    posture: Word = Field(description="the posture when none is named")
+    settings: PlainData = Field(default_factory=dict)
+    machines: PlainData = Field(default_factory=dict)
     schedule: tuple[Step, ...] = ()
     load: Load
     slos: tuple[Slo, ...] = Field(min_length=1)
-    alerts: Mapping[str, Alert] = Field(default_factory=dict)
+    alerts: Mapping[OneLine, Alert] = Field(default_factory=dict)
     gates: Gates = Gates()
-    claims: StrictStr = Field("", description="name of a set of claims (brownout.claims)")
-    controls: Mapping[str, ControlRun] = Field(default_factory=dict)
-    calibrated: Mapping[str, StrictStr] = Field(
+    claims: Text = Field("", description="name of a set of claims (brownout.claims)")
+    controls: Mapping[Word, ControlRun] = Field(default_factory=dict)
+    calibrated: Mapping[Text, Text] = Field(
         default_factory=dict, description="parameters that were chosen to fit a published figure, and which figure"
     )
 

@@ -1,8 +1,8 @@
 """A YAML file as plain data that remembers where every value stands, so that later complaints can point at it.
 
-Laws. Data only: tags that build objects are refused. What YAML 1.1 silently turns into something else is refused too: a
-key written twice, a key that is not text, 12:30 without quotes (the number 750). Dates stay text. Aliases are followed;
-a file that grows beyond `NODES_MAX` values by them, or contains itself, is refused.
+Laws. Data only: tags are refused. What YAML 1.1 silently turns into something else is refused too: a key written twice, a key
+that is not text, and the scalars of `yaml_scalars` (010 is 8, yes is true). Dates stay text. Aliases are followed; a file that
+grows beyond `NODES_MAX` values by them, or contains itself, is refused.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from typing import Any
 
 import yaml
 
+from brownout.harness.base.files import read_regular
 from brownout.harness.base.hints import closest
+from brownout.harness.base.plain import text_flaw
 from brownout.harness.base.pydantic_errors import DataPath, Problem
 from brownout.harness.errors import FileError, UsageError
+from brownout.harness.experiment.yaml_scalars import scalar_flaw
 
 BYTES_MAX = 1_000_000
 NODES_MAX = 20_000
@@ -24,7 +27,6 @@ DEPTH_MAX = 40
 _LINE_MAX = 110
 _TAG = "tag:yaml.org,2002:"
 _MERGE = _TAG + "merge"
-_TRUTHY = frozenset({"on", "off", "yes", "no", "y", "n"})
 
 
 class FileErrors(UsageError):
@@ -43,6 +45,24 @@ class _Loader(yaml.SafeLoader):
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TAG + "timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuses tags, which a node no longer shows once it is made, and depth before it is too much for the stack."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) is not None:
+            raise yaml.composer.ComposerError(None, None, "tags are not allowed", event.start_mark)
+        if self._depth > DEPTH_MAX + 1:
+            raise yaml.composer.ComposerError(None, None, "this is nested too deeply", event.start_mark)
+        self._depth += 1
+        try:
+            made: yaml.Node | None = super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +88,10 @@ class Document:
         while path not in self.places:
             path = path[:-1]
         place = self.places[path]
-        exact, problem = path == problem.path, replace(problem, path=path)
+        problem = replace(problem, path=path)
         node = place.key if problem.at_key or not isinstance(place.value, yaml.ScalarNode) else place.value
-        hint = problem.hint or (_trap_hint(place.value) if exact and not problem.at_key else "")
-        return error_at(self.name, self.lines, node.start_mark.line, node.start_mark.column, str(problem), hint=hint)
+        at = node.start_mark
+        return error_at(self.name, self.lines, at.line, at.column, str(problem), hint=problem.hint)
 
     def failure(self, problems: tuple[Problem, ...]) -> FileError | FileErrors:
         """The exception for these problems, of which there is at least one."""
@@ -100,7 +120,15 @@ def read_document(path: Path) -> Document:
 
     Raises UsageError when it cannot be read, FileError (FileErrors for several) when it is not sound YAML.
     """
-    name, text = str(path), _read_text(path)
+    return _document(str(path), _read_text(path))
+
+
+def read_value(text: str) -> Any:
+    """A value as a file may have it, of a command line; raises FileError."""
+    return _document("", text).data
+
+
+def _document(name: str, text: str) -> Document:
     lines = tuple(text.splitlines())
     loader = _Loader(text)
     try:
@@ -113,8 +141,6 @@ def read_document(path: Path) -> Document:
         data = loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(name, lines, error) from None
-    except RecursionError:
-        raise FileError(name, 1, 1, "the file is nested too deeply") from None
     finally:
         loader.dispose()
     return Document(name, lines, data, dict(_places((), root, root)))
@@ -122,16 +148,16 @@ def read_document(path: Path) -> Document:
 
 def _read_text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path, bytes_max=BYTES_MAX)
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}", hint=_sibling_hint(path)) from None
     except IsADirectoryError:
         inside = ", ".join(sorted(found.name for found in path.glob("*.y*ml"))[:8]) or "it holds no YAML file"
         raise UsageError(f"{path} is a folder, not a file", hint=f"name a file in it: {inside}") from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name a file of text") from None
     if len(raw) > BYTES_MAX:
-        raise UsageError(f"{path} has {len(raw):,} bytes, an experiment at most {BYTES_MAX:,}")
+        raise UsageError(f"{path} has more than the {BYTES_MAX:,} bytes that an experiment has at most")
     return _decode(str(path), raw)
 
 
@@ -173,8 +199,8 @@ def _syntax_hint(lines: tuple[str, ...], line: int, text: str) -> str:
         return "YAML is indented with spaces, never with tabs"
     if "mapping values are not allowed" in text:
         return 'text that contains ": " must be in quotes'
-    if "could not determine a constructor" in text:
-        return "tags are not allowed: an experiment is plain data"
+    if "tags are not allowed" in text:
+        return "an experiment is plain data: write the value alone"
     if "single document" in text:
         return "one experiment per file: remove the second '---'"
     return ""
@@ -215,14 +241,8 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 def _flaws(node: yaml.Node) -> Iterator[tuple[yaml.Mark, str, str]]:
     if isinstance(node, yaml.MappingNode):
         yield from _key_flaws(node)
-    elif isinstance(node, yaml.ScalarNode) and _is_sexagesimal(node):
-        number = yaml.safe_load(node.value)
-        text = f"{node.value} without quotes is the number {number} in YAML 1.1"
-        yield node.start_mark, text, f'write "{node.value}"'
-
-
-def _is_sexagesimal(node: yaml.ScalarNode) -> bool:
-    return node.style is None and node.tag in (_TAG + "int", _TAG + "float") and ":" in node.value
+    elif isinstance(node, yaml.ScalarNode) and (flaw := scalar_flaw(node)) is not None:
+        yield node.start_mark, *flaw
 
 
 def _key_flaws(node: yaml.MappingNode) -> Iterator[tuple[yaml.Mark, str, str]]:
@@ -232,8 +252,10 @@ def _key_flaws(node: yaml.MappingNode) -> Iterator[tuple[yaml.Mark, str, str]]:
             continue
         if not isinstance(key, yaml.ScalarNode) or key.tag != _TAG + "str":
             yield key.start_mark, "this key is not text", _key_hint(key)
+        elif flaw := text_flaw(key.value):
+            yield key.start_mark, flaw, ""
         elif key.value in first:
-            yield key.start_mark, f"the key {key.value!r} is here twice", f"the first is on line {first[key.value]}"
+            yield key.start_mark, f"the key {key.value[:80]!r} is here twice", f"the first is on line {first[key.value]}"
         else:
             first[key.value] = key.start_mark.line + 1
 
@@ -241,14 +263,8 @@ def _key_flaws(node: yaml.MappingNode) -> Iterator[tuple[yaml.Mark, str, str]]:
 def _key_hint(key: yaml.Node) -> str:
     if not isinstance(key, yaml.ScalarNode):
         return "a key is one word"
-    return _trap_hint(key) or f'write it in quotes: "{key.value}"'
-
-
-def _trap_hint(node: yaml.Node) -> str:
-    """The hint for a word without quotes that YAML 1.1 reads as true or false; "" for anything else."""
-    if not isinstance(node, yaml.ScalarNode) or node.tag != _TAG + "bool" or node.value.lower() not in _TRUTHY:
-        return ""
-    return f'YAML 1.1 reads {node.value} without quotes as true or false; where text is meant, write "{node.value}"'
+    flaw = scalar_flaw(key)
+    return f"{flaw[0]}; {flaw[1]}" if flaw is not None else f'write it in quotes: "{key.value[:40]}"'
 
 
 def _places(path: DataPath, node: yaml.Node, key: yaml.Node) -> Iterator[tuple[DataPath, Place]]:

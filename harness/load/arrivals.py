@@ -16,16 +16,20 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, StrictBool
 
 from brownout.harness.base.keyed_random import KeyedRandom
 from brownout.harness.base.models import FrozenModel
+from brownout.harness.base.plain import OneLine, Real, Text
 from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import Account, Arrival, HomeOf, above_zero
 from brownout.harness.load.models.names import ModelName
 from brownout.harness.load.watched_objectives import Watch
+
+RATE_MAX_PER_S = 1e6
+Weight = Annotated[Real, Field(ge=0, le=1e9)]
 
 
 class Cohort(FrozenModel):
@@ -37,16 +41,16 @@ class Cohort(FrozenModel):
     that name an identity.
     """
 
-    name: str
+    name: OneLine
     model: ModelName
-    region: str
-    rate_per_s: PositiveFloat = Field(description="arrivals per emulated second")
-    machines: tuple[str, ...] = ()
-    fresh: bool = Field(False, description="every arrival comes from a machine that has just been scaled out")
-    resource: str = "https://vault.azure.net"
-    mix: Mapping[str, NonNegativeFloat] = Field(default_factory=dict)
-    homes: Mapping[str, NonNegativeFloat] = Field(default_factory=dict)
-    front_ends: Mapping[str, NonNegativeFloat] = Field(default_factory=dict)
+    region: OneLine
+    rate_per_s: float = Field(gt=0, le=RATE_MAX_PER_S, description="arrivals per emulated second")
+    machines: tuple[OneLine, ...] = ()
+    fresh: StrictBool = Field(False, description="every arrival comes from a machine that has just been scaled out")
+    resource: Text = "https://vault.azure.net"
+    mix: Mapping[OneLine, Weight] = Field(default_factory=dict)
+    homes: Mapping[OneLine, Weight] = Field(default_factory=dict)
+    front_ends: Mapping[OneLine, Weight] = Field(default_factory=dict)
 
 
 class LoadPlan(FrozenModel):

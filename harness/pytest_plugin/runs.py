@@ -22,8 +22,8 @@ from brownout.harness.pytest_plugin.share import Entry, once, turn_of_the_machin
 
 if TYPE_CHECKING:
     from brownout.harness.api import Options
+    from brownout.harness.experiment.checks import CheckedExperiment
     from brownout.harness.experiment.model import Experiment
-    from brownout.harness.experiment.steps import ResolvedStep
     from brownout.harness.record.history import History
     from brownout.harness.record.result import ClaimResult, Result, SloResult, StepResult
     from brownout.harness.record.verdicts import Verdict
@@ -203,12 +203,11 @@ class Brownout:
         __tracebackhide__ = True
         from brownout.harness.api import Options
 
-        steps: tuple[ResolvedStep, ...] = ()
-        file = ""
         if isinstance(experiment, str | Path):
-            loaded, steps, file = self._read(experiment)
+            checked, file = self._read(experiment)
+            loaded = checked.experiment
         else:
-            loaded = experiment
+            checked, file, loaded = None, "", experiment
         chosen = _with_settings(loaded, posture, settings) if settings else loaded
         options = Options(
             world=world or self._world,
@@ -220,18 +219,18 @@ class Brownout:
         )
         key = _key(chosen, options)
         if key not in self._runs:
-            order = _order(chosen, options, key, file if chosen is loaded else "", steps)
+            as_read = checked is not None and chosen is loaded
+            order = _order(checked if checked is not None and as_read else chosen, options, key, file if as_read else "")
             self._runs[key] = self._made(order)
         self._uses.note(self._runs[key])
         return self._runs[key]
 
-    def _read(self, name: str | Path) -> tuple[Experiment, tuple[ResolvedStep, ...], str]:
-        """The experiment with the faults of its steps, and what a command line calls it: its name, else its path."""
+    def _read(self, name: str | Path) -> tuple[CheckedExperiment, str]:
+        """The experiment, and what a command line calls it: its name, else its path."""
         from brownout.harness.experiment.loader import read
 
         found = self._find(name)
-        checked = read(found)
-        return checked.experiment, checked.steps, str(name) if found.stem == str(name) else str(found.absolute())
+        return read(found), str(name) if found.stem == str(name) else str(found.absolute())
 
     def _find(self, name: str | Path) -> Path:
         from brownout.harness.experiment.loader import find
@@ -292,16 +291,16 @@ class _Order:
     derived: Path | None
 
 
-def _order(experiment: Experiment, options: Options, key: str, file: str, steps: tuple[ResolvedStep, ...]) -> _Order:
+def _order(experiment: Experiment | CheckedExperiment, options: Options, key: str, file: str) -> _Order:
     """The order for a run of the experiment in `file` ("" for an experiment without a file); raises UsageError."""
     from brownout.harness.api import prepare
 
-    derived = None if file else options.out / f"{experiment.name}-{key[:8]}.yaml"
+    run = prepare(experiment, options)
+    derived = None if file else options.out / f"{run.experiment.name}-{key[:8]}.yaml"
     words = ["brownout", "run", file or str(derived), "--world", options.world]
     words += ["--posture", options.posture, "--seed", str(options.seed)]
     words += ["--no-controls"] * (not options.controls) + ["--no-canaries"] * (not options.canaries)
-    run = prepare(experiment, replace(options, command=shlex.join(words)), built=steps)
-    return _Order(run, key, derived)
+    return _Order(replace(run, options=replace(options, command=shlex.join(words))), key, derived)
 
 
 def _with_settings(experiment: Experiment, posture: str, settings: Mapping[str, Any]) -> Experiment:

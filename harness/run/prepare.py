@@ -6,13 +6,18 @@ look nothing up again. Preparing reads no clock, starts nothing and writes nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.plain import INT_MAX
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import plugins
+from brownout.harness.experiment.checks import CheckedExperiment, checked
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import ControlRun, Experiment
 from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
 from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.run.options import Options
 from brownout.harness.worlds.catalog import check_able
 from brownout.harness.worlds.stack_spec import build_stack
@@ -47,18 +52,29 @@ class PreparedRun:
         return self.load.end_s
 
 
-def prepare(experiment: Experiment, options: Options, *, source: str = "", built: Iterable[ResolvedStep] = ()) -> PreparedRun:
-    """The run that `options` ask for; steps that the experiment's file already `built` are not built again.
+def prepare(experiment: Experiment | CheckedExperiment, options: Options, *, source: str = "") -> PreparedRun:
+    """The run that `options` ask for. An experiment that the loader has not checked is checked here as a file is.
 
-    Raises UsageError for a posture, world, fault, setting or machine that cannot be, and AbilityMissing for a fault that
-    the world cannot carry out.
+    Raises UsageError for what a file is refused for, and for options that cannot be; AbilityMissing for a fault that the world
+    cannot carry out.
     """
-    posture, _ = experiment.posture_named(options.posture)
     check_able("", (), options.world)
-    steps = resolve_steps(experiment.schedule, built)
+    _check_options(options)
+    found = experiment if isinstance(experiment, CheckedExperiment) else checked(experiment, plugins.faults())
+    experiment = found.experiment
+    posture, _ = experiment.posture_named(options.posture)
+    steps = resolve_steps(experiment.schedule, found.steps)
     for resolved in steps:
         check_able(resolved.step.fault, resolved.fault.needs, options.world)
     return _resolved(experiment, options, source, posture, steps)
+
+
+def _check_options(options: Options) -> None:
+    """Raises UsageError for options that no command line can give."""
+    if not isinstance(options.seed, int) or isinstance(options.seed, bool) or not 0 <= options.seed <= INT_MAX:
+        raise UsageError("the seed is not a whole number from 0 to 2^63 - 1", hint="such as seed=1")
+    if options.expect and options.expect not in VERDICTS:
+        raise UsageError(f"there is no verdict {options.expect!r}", hint=did_you_mean(options.expect, VERDICTS))
 
 
 def prepare_control(experiment: Experiment, name: str, *, seed: int) -> PreparedRun:

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 
 from brownout.harness.base.durations import parse_clock_s
-from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.model import Experiment, Slo
 from brownout.harness.pytest_plugin.runs import Brownout, Run
 from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence
 
@@ -224,17 +224,26 @@ def first_hours(experiment: Experiment, cold_share: float) -> Experiment:
     total_per_s = sum(cohorts[name].rate_per_s for name in TOKEN_COHORTS)
     rates = {"warm-machines": total_per_s * (1 - cold_share), "newly-scaled": total_per_s * cold_share}
     mixed = tuple(cohorts[name].model_copy(update={"rate_per_s": rate}) for name, rate in rates.items() if rate)
-    borders = {"recovery": parse_clock_s("02:45"), "end": parse_clock_s("02:50")}
+    borders = {"recovery": parse_clock_s("02:45"), "end": parse_clock_s("02:51")}
     return experiment.model_copy(
         update={
             "timeline": experiment.timeline.model_copy(update=borders),
             "schedule": tuple(step for step in experiment.schedule if step.name in ("roll-out", "switch-keys")),
             "load": experiment.load.model_copy(update={"cohorts": mixed}),
-            "slos": tuple(slo for slo in experiment.slos if slo.name == "vm-token-availability"),
+            "slos": tuple(_over(slo, rates) for slo in experiment.slos if slo.name == "vm-token-availability"),
+            "alerts": {},
             "claims": "",
             "controls": {},
         }
     )
+
+
+def _over(slo: Slo, rates: Mapping[str, float]) -> Slo:
+    """The objective over those of its cohorts that have any arrivals."""
+    metric = slo.indicator.ratioMetric
+    kept = tuple(name for name in metric.total.cohorts if rates.get(name))
+    total = metric.total.model_copy(update={"cohorts": kept})
+    return slo.model_copy(update={"indicator": {"ratioMetric": metric.model_copy(update={"total": total})}})
 
 
 def thinned(experiment: Experiment, scale: float) -> Experiment:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from brownout.harness.base.files import OWNER_ONLY, FileLock, LockHeld, replace_whole
+from brownout.harness.base.files import OWNER_ONLY, FileLock, LockHeld, NotRegular, open_regular, read_regular, replace_whole
 
 HOLDER = """
 import pathlib, sys, time
@@ -155,3 +155,17 @@ def test_another_users_lock_file_can_be_locked_when_it_can_be_read(tmp_path: Pat
         lock.require(patience_s=0)
         with FileLock(path) as other, pytest.raises(LockHeld, match="another process"):
             other.require(patience_s=0)
+
+
+def test_only_a_regular_file_is_opened_to_read(tmp_path: Path) -> None:
+    """A pipe without a writer, a device, a folder and a name that cannot be raise at once, and nothing is waited for."""
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_regular(tmp_path / "file") == b"12345"
+    assert read_regular(tmp_path / "file", bytes_max=3) == b"1234", "one more byte tells that there is more"
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", NotRegular), (Path("/dev/zero"), NotRegular), (tmp_path, IsADirectoryError)):
+        with pytest.raises(kind):
+            open_regular(path)
+    for path in (tmp_path / ("x" * 5_000), tmp_path / "a\0b", tmp_path / "missing"):
+        with pytest.raises(OSError):  # noqa: PT011 - which one is the system's business
+            open_regular(path)

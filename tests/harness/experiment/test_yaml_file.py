@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -34,8 +36,13 @@ BROKEN = [
     (b"title: caf\xe9\n", 1, 11, "not UTF-8"),
     ("a: 1\n".encode("utf-16"), 1, 1, "not UTF-8"),
     (b"a: 1\nb: \x00\n", 2, 4, r"U\+0000"),
-    (b"a: " + b"[" * 60 + b"]" * 60, 1, 44, "nested deeper than 40"),
-    (b"a: " + b"[" * 2000 + b"]" * 2000, 1, 1, "nested too deeply"),
+    (b"a: " + b"[" * 60 + b"]" * 60, 1, 45, "nested too deeply"),
+    (b"a: " + b"[" * 2000 + b"]" * 2000, 1, 45, "nested too deeply"),
+    (b"a: &a " + b"[" * 25 + b"]" * 25 + b"\nb: " + b"[" * 25 + b"*a" + b"]" * 25, 1, 22, "nested deeper than 40"),
+    (b"a: !!int x\n", 1, 4, "tags are not allowed"),
+    (b"a: !!str 5\n", 1, 4, "tags are not allowed"),
+    (b'a: "\\uD800"\n', 1, 4, r"U\+D800"),
+    (b'a: {"\\a": 1}\n', 1, 5, r"U\+0007"),
     (
         b"a: &a [1,1,1,1,1,1,1,1,1,1]\n"
         + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 10)) for n in range(6)),
@@ -123,12 +130,70 @@ def test_a_problem_points_at_its_value_or_at_what_is_around_it(tmp_path, path, a
     assert (error.line, error.column) == place
 
 
-def test_a_word_that_yaml_turned_into_true_is_explained(tmp_path):
-    """Where text is meant, `on` without quotes is the likely culprit; no hint where the problem brings its own."""
-    made = document(tmp_path, "a: on\nb: one\n")
-    assert "YAML 1.1 reads on without quotes" in made.error(Problem(("a",), "text is needed here")).hint
-    assert made.error(Problem(("a",), "text is needed here", "write text")).hint == "write text"
-    assert made.error(Problem(("b",), "is wrong")).hint == ""
+@pytest.mark.parametrize(
+    ("written", "read", "plain"),
+    [
+        ("010", "8", "10"),
+        ("0600", "384", "600"),
+        ("-010", "-8", "-8"),
+        ("0x1F", "31", "31"),
+        ("0b11", "3", "3"),
+        ("1_000", "1000", "1000"),
+        ("12:30", "750", '"12:30"'),
+        ("1:30.5", "90.5", '"1:30.5"'),
+    ],
+)
+def test_a_number_that_yaml_1_1_reads_otherwise_is_refused_with_both_ways_to_write_it(tmp_path, written, read, plain):
+    """Octal, hexadecimal and sexagesimal numbers are never guessed at."""
+    with pytest.raises(FileError) as caught:
+        document(tmp_path, f"a: {written}\n")
+    assert f"{written} without quotes is the number {read} in YAML 1.1" in str(caught.value)
+    assert caught.value.hint.startswith(f"write {plain}, or ")
+    assert (caught.value.line, caught.value.column) == (1, 4)
+
+
+@pytest.mark.parametrize(("word", "meant"), [("yes", "true"), ("On", "true"), ("no", "false"), ("OFF", "false")])
+def test_a_word_that_yaml_1_1_turns_into_true_or_false_is_refused(tmp_path, word, meant):
+    """Whichever was meant, there is a way to write it that every reader understands."""
+    with pytest.raises(FileError, match=f"reads {word} without quotes as {meant}") as caught:
+        document(tmp_path, f"a: {word}\n")
+    assert caught.value.hint == f'write {meant}, or "{word}" where text is meant'
+
+
+@pytest.mark.parametrize("number", [".inf", "-.INF", ".nan", "1.0e+400", "9" * 20, "9" * 5000, "0." + "9" * 5000])
+def test_a_number_is_finite_and_fits_sixty_four_bits(tmp_path, number):
+    """It is refused at its place, in a line that is short."""
+    with pytest.raises(FileError, match="number") as caught:
+        document(tmp_path, f"a: [{number}]\n")
+    assert (caught.value.line, caught.value.column) == (1, 5)
+    assert max(map(len, str(caught.value).splitlines())) < 250
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5),
+        ("-3", -3),
+        ("0", 0),
+        ("0.5", 0.5),
+        (".5", 0.5),
+        ("1.0e+3", 1000.0),
+        ("true", True),
+        ("010.x", "010.x"),
+        ("y", "y"),
+    ],
+)
+def test_a_decimal_number_is_what_it_says(tmp_path, text, value):
+    """Numbers, true and false that YAML 1.1 and 1.2 agree on are taken."""
+    assert document(tmp_path, f"a: {text}\n").data == {"a": value}
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    """A pipe without a writer, a device without an end and a name that cannot be are told, and nothing waits for them."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path / ("x" * 5_000), tmp_path / "a\0b"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            read_document(path)
 
 
 def test_a_long_line_is_cut_around_the_culprit(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from brownout.harness.judge import step_gates
 from brownout.harness.judge.steps import step_results
 from brownout.harness.judge.surprises import surprises
+from brownout.harness.record.result import Exposure
 from support.slo_builders import (
     BASELINE,
     END,
@@ -104,9 +105,8 @@ def test_a_declared_lack_of_exposure_holds_or_fails_the_gate():
     def gate(step, state):
         plan = experiment(schedule=[step])
         (result,) = step_results(plan, history((), whole_life()))
-        shown = result.model_copy(update={"exposure": {"state": state}})
-        exposure = type("Exposure", (), {"state": state, "text": "some text"})()
-        return step_gates.exposure(plan.schedule, [shown.model_copy(update={"exposure": exposure})]).passed
+        exposure = Exposure(state=state, text="some text", cohorts=())
+        return step_gates.exposure(plan.schedule, [result.model_copy(update={"exposure": exposure})]).passed
 
     assert [gate(ROLL, state) for state in ("met", "spared", "not-exercised")] == [True, True, False]
     assert [gate(declared, state) for state in ("met", "spared", "not-exercised")] == [False, False, True]

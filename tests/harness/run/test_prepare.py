@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from brownout.harness.api import carry_out
 from brownout.harness.errors import AbilityMissing, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.loader import read
+from brownout.harness.experiment.model import Experiment
 from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import derive, prepare, prepare_control
 from brownout.identity.core.settings import Settings
@@ -53,6 +57,47 @@ def test_what_cannot_be_run_is_refused(changed: dict[str, Any], options: dict[st
     assert words in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("derive_it", "words"),
+    [
+        (lambda day: day.model_copy(update={"laod": day.load}), "Experiment has no key 'laod'(.|\n)*did you mean 'load'"),
+        (lambda day: day.load.cohorts[0].model_copy(update={"rate": 3}), "Cohort has no key 'rate'"),
+        (lambda day: day.load.model_copy(update={"deadline": 0}), "load.deadline: 0 s is no deadline"),
+        (lambda day: day.load.model_copy(update={"cohorts": ()}), "cohorts: at least 1 is needed"),
+        (lambda day: day.model_copy(update={"postures": {"../up": day.postures["repaired"]}}), "is no name here"),
+        (lambda day: day.model_copy(update={"posture": "gone"}), "posture: there is no posture 'gone'"),
+        (lambda day: day.model_copy(update={"title": "\ud800"}), r"U\+D800"),
+        (lambda day: day.model_copy(update={"load": day.load.model_construct(cohorts=[{"name": "x"}])}), "is missing"),
+    ],
+)
+def test_a_derived_experiment_is_checked_as_a_file_is(derive_it: Callable[[Experiment], Any], words: str) -> None:
+    """A mistyped key is refused where it is written, and what only the whole shows is refused before anything starts."""
+    day = small_day()
+
+    def derived_run() -> None:
+        made = derive_it(day)
+        prepare(made if isinstance(made, Experiment) else day.model_copy(update={"load": made}), Options())
+
+    with pytest.raises(UsageError) as refused:
+        derived_run()
+    assert re.search(words, str(refused.value)), str(refused.value)
+
+
+def test_a_part_that_was_made_without_validation_is_validated_before_a_run() -> None:
+    """`model_construct` and changes under the hood end at `prepare`."""
+    day = small_day()
+    day.load.cohorts[0].__dict__["rate_per_s"] = math.nan
+    with pytest.raises(UsageError, match="rate_per_s"):
+        prepare(day, Options())
+
+
+@pytest.mark.parametrize("options", [{"seed": -1}, {"seed": 2**63}, {"seed": True}, {"seed": 1.5}, {"expect": "green"}])
+def test_options_that_no_command_line_can_give_are_refused(options: dict[str, Any]) -> None:
+    """A seed fits 64 bits, and a verdict is one of the five."""
+    with pytest.raises(UsageError, match=r"seed|verdict"):
+        prepare(small_day(), Options(**options))
+
+
 def test_a_fault_that_the_world_cannot_carry_out_is_refused() -> None:
     """The run is refused before it starts; a control run goes on, and its step fails there."""
     step = {"name": "a", "at": "01:00", "role": "fault", "fault": "demanding"}
@@ -90,7 +135,7 @@ def test_a_run_builds_each_fault_and_its_stack_once(tmp_path: Path, monkeypatch:
     file.write_text(small_day(schedule=steps, gates={"steady_state": False}).model_dump_json(by_alias=True))
     checked = read(file)
     del built["the stack"]  # the file is checked against a stack of no posture and seed
-    outcome = carry_out(prepare(checked.experiment, Options(out=tmp_path), built=checked.steps))
+    outcome = carry_out(prepare(checked, Options(out=tmp_path)))
     assert {step.state for step in outcome.result.steps} == {"healed"}
     assert built == {"first": 1, "second": 1, "the stack": 1}
 

@@ -18,7 +18,7 @@ from brownout.harness.world import World
 from support.small_day import small_day
 
 RATE = 10.0
-ALERT = {"of": {"cohorts": ["warm"]}, "target": 0.9, "long": "5m", "short": "1m"}
+ALERT = {"of": {"cohorts": ["warm"]}, "target": 0.9, "burn": 5, "long": "5m", "short": "1m"}
 
 
 class Sink:
