@@ -32,6 +32,7 @@ def watch_of(experiment: Experiment, *, timed: bool = True) -> Watch:
         objectives=tuple(map(watched, experiment.slos)),
         phases=tuple((window.name, window.start_s, window.end_s) for window in windows),
         confidence=experiment.gates.confidence,
+        late_s=experiment.gates.lag_p99_s,
     )
 
 

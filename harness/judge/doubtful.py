@@ -18,10 +18,8 @@ from dataclasses import dataclass
 
 from brownout.harness.experiment.model import Experiment, Selector
 from brownout.harness.load.arrivals import LoadPlan, arrivals, planned_count
-from brownout.harness.record.history import NOT_SENT, RequestRecord
-from brownout.harness.record.selection import matcher
-
-LATE_S = 0.05  # network time
+from brownout.harness.record.history import RequestRecord
+from brownout.harness.record.selection import LATE_S, matcher, was_sent_in_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Doubtful:
 
     def has(self, request: RequestRecord) -> bool:
         """Whether a logged request was late or unsent."""
-        return request.sent_s - request.intended_s > self.late_s or request.error in NOT_SENT
+        return not was_sent_in_time(request, late_s=self.late_s)
 
     def unlogged_of(self, selector: Selector) -> Iterator[RequestRecord]:
         """The unlogged requests that the selector may mean."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.models.model import Arrival
 from brownout.harness.load.watched_objectives import WatchedObjective
 from brownout.harness.record.history import RequestRecord
-from brownout.harness.record.selection import GoodRule, is_good, matcher
+from brownout.harness.record.selection import LATE_S, GoodRule, is_good, matcher, was_sent_in_time
 
 _GROWTH = math.log(1.05)
 _LEAST_MS = 0.1
@@ -63,18 +63,26 @@ class CohortCounts:
 
 @dataclass(slots=True)
 class ObjectiveCounts:
-    """Counts of the requests that an objective is about; `judged` are those sent within its windows."""
+    """Counts of the requests that an objective is about; `judged` are those sent within its windows.
+
+    Of the latter, `doubtful` ones were late or unsent, and could have ended either way (`harness/judge/doubtful.py`).
+    """
 
     total: int = 0
     bad: int = 0
     judged: int = 0
     judged_bad: int = 0
+    doubtful: int = 0
+    doubtful_bad: int = 0
 
-    def add(self, other: ObjectiveCounts) -> None:
-        self.total += other.total
-        self.bad += other.bad
-        self.judged += other.judged
-        self.judged_bad += other.judged_bad
+    def add(self, other: ObjectiveCounts, sign: int = 1) -> None:
+        """Adds the other's counts, or takes them away again with `sign` -1."""
+        self.total += sign * other.total
+        self.bad += sign * other.bad
+        self.judged += sign * other.judged
+        self.judged_bad += sign * other.judged_bad
+        self.doubtful += sign * other.doubtful
+        self.doubtful_bad += sign * other.doubtful_bad
 
 
 @dataclass(slots=True)
@@ -110,7 +118,7 @@ class Counts:
             [name, one.planned, one.happened, one.refused, one.unknown, one.good, list(one.latency.items())]
             for name, one in self.cohorts.items()
         ]
-        return [cohorts, [[n, one.total, one.bad, one.judged, one.judged_bad] for n, one in self.objectives.items()]]
+        return [cohorts, [[n, *astuple(one)] for n, one in self.objectives.items()]]
 
     @classmethod
     def from_wire(cls, raw: list[Any]) -> Counts:
@@ -145,6 +153,7 @@ class Tally:
         self._seconds = Seconds(plan)
         self._objectives = tuple(enumerate(plan.watch.objectives))
         self._is_good = GoodRule(plan.watch.objectives)
+        self._late_s = min(plan.watch.late_s, LATE_S) * self._seconds.rate
         self._concerned: dict[tuple[str, str, str, str], tuple[tuple[int, WatchedObjective], ...]] = {}
         self._new: dict[int, Counts] = {}
 
@@ -164,9 +173,11 @@ class Tally:
             cohort.unknown += 1
         cohort.good += self._is_good(record)
         cohort.latency[bucket_of(record.latency_ms)] += 1
+        doubtful = not was_sent_in_time(record, late_s=self._late_s)
         for number, objective in self._concerning(record):
             bad, judged = not is_good(record, objective.within_ms), objective.covers(record.intended_s)
-            counts.objective(number).add(ObjectiveCounts(1, bad, judged, bad and judged))
+            unsure = doubtful and judged
+            counts.objective(number).add(ObjectiveCounts(1, bad, judged, bad and judged, unsure, unsure and bad))
 
     def take(self) -> Iterable[tuple[int, Counts]]:
         """What was counted since the last call, by second."""

@@ -185,10 +185,10 @@ class Board:
         self._span.append((second, row.objectives))
         for number, counts in row.objectives.items():
             self._in_span.setdefault(number, ObjectiveCounts()).add(counts)
-        # The sliding window is a running sum: what leaves it is added once more with a minus sign.
+        # The sliding window is a running sum: what leaves it is taken away again.
         while self._span and self._span[0][0] <= second - self.plan.watch.span_s:
             for number, counts in self._span.popleft()[1].items():
-                self._in_span[number].add(ObjectiveCounts(-counts.total, -counts.bad, -counts.judged, -counts.judged_bad))
+                self._in_span[number].add(counts, sign=-1)
         self._rows.pop(second - KEEP_S, None)
         for width in WIDTHS_S:
             if (second + 1) % width == 0:
@@ -233,8 +233,9 @@ class Board:
         over = self.totals.objectives if watched.windows else self._in_span
         counts = over.get(number, ObjectiveCounts())
         total, bad = (counts.judged, counts.judged_bad) if watched.windows else (counts.total, counts.bad)
-        low = exact_low(bad, total, watch.confidence) if total else None
-        high = exact_high(bad, total, watch.confidence) if total else None
+        # As in verdicts, the bounds hold whichever way the doubtful requests would have gone.
+        low = exact_low(bad - counts.doubtful_bad, total, watch.confidence) if total else None
+        high = exact_high(bad - counts.doubtful_bad + counts.doubtful, total, watch.confidence) if total else None
         return ObjectiveStats(
             name=watched.name,
             description=watched.description,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from brownout.harness.base.models import FrozenModel
+from brownout.harness.record.selection import LATE_S
 
 
 class WatchedObjective(FrozenModel):
@@ -34,10 +35,14 @@ class WatchedObjective(FrozenModel):
 
 
 class Watch(FrozenModel):
-    """All that is watched. `span_s` is in real seconds, `phases` in emulated ones: name, start, end."""
+    """All that is watched. `span_s` is in real seconds, `phases` in emulated ones: name, start, end.
+
+    A request that left more than `late_s` of real time after its time is doubtful.
+    """
 
     title: str = ""
     objectives: tuple[WatchedObjective, ...] = ()
     phases: tuple[tuple[str, float, float], ...] = ()
     confidence: float = 0.95
+    late_s: float = LATE_S
     span_s: float = Field(300.0, gt=0)

@@ -6,10 +6,11 @@ outage, a step's effect, a chart) uses `GoodRule`: what is bad for any objective
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from brownout.harness.record.history import RequestRecord
+from brownout.harness.record.history import NOT_SENT, RequestRecord
 
 
 class Selectable(Protocol):
@@ -72,13 +73,20 @@ class GoodRule:
     def __init__(self, objectives: Iterable[Measured] = ()) -> None:
         limited = [(matcher(one), one.within_ms) for one in objectives]
         self._limits = [(matches, within_ms) for matches, within_ms in limited if within_ms is not None]
-        self._known: dict[tuple[str, str, str, str], float | None] = {}
+        self._known: dict[tuple[str, str, str, str], float] = {}
 
     def __call__(self, request: RequestRecord) -> bool:
-        return is_good(request, self._within_ms(request) if self._limits else None)
-
-    def _within_ms(self, request: RequestRecord) -> float | None:
+        if request.outcome != "happened" or not self._limits:
+            return request.outcome == "happened"
         key = (request.cohort, request.operation, request.region, request.home)  # all that a filter looks at
         if key not in self._known:
-            self._known[key] = min((limit_ms for matches, limit_ms in self._limits if matches(request)), default=None)
-        return self._known[key]
+            self._known[key] = min((limit_ms for matches, limit_ms in self._limits if matches(request)), default=math.inf)
+        return request.latency_ms <= self._known[key]
+
+
+LATE_S = 0.05  # network time
+
+
+def was_sent_in_time(request: RequestRecord, *, late_s: float) -> bool:
+    """Whether the generator sent it at most `late_s` emulated seconds late. If not, it says nothing of the service."""
+    return request.sent_s - request.intended_s <= late_s and request.error not in NOT_SENT

@@ -55,17 +55,21 @@ class Worker:
     def __init__(self, plan: LoadPlan, name: str) -> None:
         self.tally, self.name, self.number, self.planned = Tally(plan), name, 0, 0
 
-    def did(self, arrival: Arrival, outcome: RequestOutcome = "happened", latency_ms: float = 5.0) -> None:
+    def did(
+        self, arrival: Arrival, outcome: RequestOutcome = "happened", latency_ms: float = 5.0, *, late_s: float = 0.0
+    ) -> None:
         self.begins(arrival)
-        self.ends(arrival, outcome, latency_ms)
+        self.ends(arrival, outcome, latency_ms, late_s=late_s)
 
     def begins(self, arrival: Arrival) -> None:
         self.planned += 1
         self.tally.planned(arrival)
 
-    def ends(self, arrival: Arrival, outcome: RequestOutcome = "happened", latency_ms: float = 5.0) -> None:
-        answer = ArrivalResult(200, outcome)
-        record = to_record(arrival, answer, sent_s=arrival.at_s, done_s=arrival.at_s, latency_ms=latency_ms)
+    def ends(
+        self, arrival: Arrival, outcome: RequestOutcome = "happened", latency_ms: float = 5.0, *, late_s: float = 0.0
+    ) -> None:
+        answer, sent_s = ArrivalResult(200, outcome), arrival.at_s + late_s
+        record = to_record(arrival, answer, sent_s=sent_s, done_s=sent_s, latency_ms=latency_ms)
         self.tally.ended(arrival, record)
 
     def report(self, board: Board, reached_s: float) -> None:
@@ -137,6 +141,20 @@ def test_objectives_stand_as_their_bounds_say(board: Board) -> None:
     assert windowed.high == exact_high(bad, len(meant), 0.95)
     assert windowed.recent_bad == 0
     assert (elsewhere.state, elsewhere.total, elsewhere.burn) == ("undecided", 0, None)
+
+
+@pytest.mark.parametrize(("late_s", "state"), [(0.0, "breached"), (0.09, "breached"), (0.11, "undecided")])
+def test_what_the_generator_sent_late_breaches_nothing(late_s: float, state: str) -> None:
+    """Requests that left more than 50 ms of real time late count either way, as in a verdict; the clock's rate is 2."""
+    plan = make_plan()
+    made, worker = make_board(plan, real_s=50.1), Worker(plan, "a")
+    for arrival in until(plan, 1040.0):
+        worker.did(arrival, outcome_of(arrival), late_s=late_s)
+    worker.report(made, 1040.0)
+    made.tick()
+    _, windowed, _ = made.objectives()
+    assert windowed.bad > 0
+    assert windowed.state == state
 
 
 def test_burn_and_recent_share_follow_the_fault() -> None:
