@@ -17,6 +17,7 @@ else:  # the same classes by their public names, which type checkers take for va
 
 Policy = Literal["skip", "fail", "ok"]
 POLICIES: tuple[Policy, ...] = ("skip", "fail", "ok")
+NOTHING_PROVEN = 6  # a session's exit status where tests were inconclusive and none failed; pytest's own end at 5
 
 
 class Inconclusive(Skipped):

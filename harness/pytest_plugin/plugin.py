@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from brownout.harness.pytest_plugin.outcome import Inconclusive, InconclusiveFailed
+from brownout.harness.pytest_plugin.outcome import NOTHING_PROVEN, Inconclusive, InconclusiveFailed
 from brownout.harness.pytest_plugin.runs import Brownout, Run, Uses
 from brownout.harness.pytest_plugin.settings import OPTIONS, PluginSettings
 from brownout.harness.record.verdicts import heaviest
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GROUP = "brownout-processes"
 MARKER = "brownout_processes: runs real processes against the clock; one at a time, on one xdist worker with --dist loadgroup"
 _REASON = pytest.StashKey[str]()
+_GREEN = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 class RunListener(Protocol):
@@ -73,6 +74,7 @@ class BrownoutPlugin:
 
     def __init__(self, settings: PluginSettings, listeners: tuple[RunListener, ...]) -> None:
         self.settings, self.uses, self._listeners = settings, Uses(), listeners
+        self._has_inconclusive = self._proves_nothing = False
 
     def pytest_report_header(self) -> str:
         s = self.settings
@@ -129,6 +131,17 @@ class BrownoutPlugin:
             report.__dict__["brownout_inconclusive"] = reason  # plain text, so that it travels between xdist processes
         return report
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Hears of every test, also of those that an xdist worker ran."""
+        self._has_inconclusive |= hasattr(report, "brownout_inconclusive")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Under `skip` a session with an inconclusive test is not green: what was not measured is no success."""
+        if self._has_inconclusive and self.settings.inconclusive == "skip" and session.exitstatus in _GREEN:
+            session.exitstatus = NOTHING_PROVEN
+            self._proves_nothing = True
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         found = terminalreporter.getreports("inconclusive")
         if found:
@@ -138,6 +151,10 @@ class BrownoutPlugin:
                 reason = report.brownout_inconclusive
                 terminalreporter.line(f"INCONCLUSIVE {report.nodeid} - {'as above' if reason in shown else reason}")
                 shown.add(reason)
+            if self._proves_nothing:
+                terminalreporter.line(
+                    f"So the session exits with {NOTHING_PROVEN}. --brownout-inconclusive=ok accepts such tests."
+                )
 
     def _note(self, item: pytest.Item, found: Inconclusive) -> None:
         item.stash[_REASON] = str(found)

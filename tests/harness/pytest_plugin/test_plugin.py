@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from brownout.harness.pytest_plugin.outcome import NOTHING_PROVEN
 from support.places import ROOT
 from support.plugin_project import Project, allure_results, counted, junit_properties
 
@@ -157,6 +158,15 @@ def test_the_policy_decides_what_inconclusive_counts_as(
     assert junit in text
     assert "<skipped" not in text
     assert ("verdict", "inconclusive") in junit_properties(project.folder / "junit.xml")["test_undecided"]
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_a_session_that_proved_nothing_is_not_green(project: Project, options: tuple[str, ...]) -> None:
+    """A session with an inconclusive test exits with a status of its own by default, on workers too."""
+    project.write(UNDECIDED + "\n\ndef test_passes():\n    pass\n")
+    ended = project.run(*options)
+    assert (ended.ret, counted(ended)) == (NOTHING_PROVEN, {"inconclusive": 1, "passed": 1})
+    ended.stdout.fnmatch_lines(["So the session exits with 6. --brownout-inconclusive=ok accepts such tests."])
 
 
 LOADED = """
