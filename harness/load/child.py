@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import brownout
 from brownout.harness.base.processes import PARENT_VARIABLE
@@ -22,16 +23,24 @@ _POLL_S = 0.02
 
 
 class Child:
-    """A Python process in its own group, whose output goes to `log`."""
+    """A Python process in its own group, whose output goes to `log`. Its input is `stdin`, else nothing."""
 
-    def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        log: Path,
+        stdin: IO[bytes] | None = None,
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", *arguments],
                 env=_environment(environment),
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin or subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,

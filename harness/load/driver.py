@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 from brownout.harness.base import ports
 from brownout.harness.errors import UsageError, WorldError
@@ -63,8 +66,6 @@ async def start(
     except BaseException:
         load.kill()
         raise
-    finally:
-        _plan_file(folder).unlink(missing_ok=True)  # it holds a token, and run folders are handed round
     return load
 
 
@@ -244,8 +245,6 @@ def shared_problems(folder: Path) -> tuple[str, ...]:
 def _spawn(plan: LoadPlan, folder: Path, dashboard_port: int | None, workers: int, master_port: int | None) -> Sequence[Child]:
     locustfile = find_locustfile()
     folder.mkdir(parents=True, exist_ok=True)
-    _plan_file(folder).touch(mode=0o600)
-    _plan_file(folder).write_text(json.dumps(plan_json(plan)), encoding="utf-8")
     base = ["-m", "locust", "-f", str(locustfile)]
     arguments = [*base, "--users", str(workers), "--spawn-rate", str(workers), "--only-summary"]
     if dashboard_port is None:
@@ -254,21 +253,31 @@ def _spawn(plan: LoadPlan, folder: Path, dashboard_port: int | None, workers: in
         arguments += ["--autostart", "--web-host", _LOOPBACK, "--web-port", str(dashboard_port)]
     environment = {"BROWNOUT_LOAD_FOLDER": str(folder.resolve())}
     # Workers get the plan from their master, so only the process that has no master gets it by its environment.
-    with_plan = {"BROWNOUT_LOAD_PLAN": str(_plan_file(folder).resolve()), **environment}
+    with_plan = {"BROWNOUT_LOAD_PLAN": "/dev/stdin", **environment}
     if master_port is None:
-        return [Child(arguments, environment=with_plan, folder=folder, log=folder / LOG_NAME)]
+        with _handed_over(plan) as handed:
+            return [Child(arguments, environment=with_plan, folder=folder, log=folder / LOG_NAME, stdin=handed)]
     port = str(master_port)
     arguments += ["--master", "--master-bind-host", _LOOPBACK, "--master-bind-port", port, "--expect-workers", str(workers)]
     joining = [*base, "--worker", "--master-host", _LOOPBACK, "--master-port", port, "--only-summary"]
-    children = [Child(arguments, environment=with_plan, folder=folder, log=folder / LOG_NAME)]
+    with _handed_over(plan) as handed:
+        children = [Child(arguments, environment=with_plan, folder=folder, log=folder / LOG_NAME, stdin=handed)]
     for number in range(workers):
         log = folder / f"locust-worker-{number + 1}.log"
         children.append(Child(joining, environment=environment, folder=folder, log=log))
     return children
 
 
-def _plan_file(folder: Path) -> Path:
-    return folder / "load-plan.json"
+@contextmanager
+def _handed_over(plan: LoadPlan) -> Iterator[IO[bytes]]:
+    """The plan in a file without a name, for the standard input of the process that reads it.
+
+    It holds a user's token. Run folders are handed round, and a file with a name would outlive a killed run.
+    """
+    with tempfile.TemporaryFile() as file:
+        file.write(json.dumps(plan_json(plan)).encode())
+        file.seek(0)  # the process shares this place in the file
+        yield file
 
 
 def require_free(port: int) -> None:

@@ -14,7 +14,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +276,31 @@ def test_two_workers_issue_every_arrival_exactly_once(stub: Stubs, plan_of: Plan
     assert fetch(service.url + "/count")["requests"] == 190
     sizes = [len((tmp_path / f"requests-{index}.jsonl").read_text().splitlines()) for index in range(2)]
     assert sizes == [95, 95]
-    assert "load-plan.json" not in {path.name for path in tmp_path.iterdir()}
+
+
+def test_no_secret_is_ever_in_the_run_folder(stub: Stubs, plan_of: Plans, tmp_path: Path) -> None:
+    """Not even while the load starts: a run that is killed then leaves a folder that may be handed round."""
+    service = stub("ok")
+    plan = plan_of({"sydney": service.url}, length_s=0.5)
+    plan = plan.model_copy(update={"account": replace(plan.account, user_token="a-secret-of-this-run")})
+    seen: set[str] = set()
+
+    def look() -> None:
+        for path in tmp_path.iterdir():
+            seen.add(path.name)
+            assert b"a-secret-of-this-run" not in path.read_bytes(), path
+
+    children = driver._spawn(plan, tmp_path, None, 1, None)
+    look()
+    asyncio.run(children[0].stop(()))
+
+    async def run() -> None:
+        async with driving(plan, tmp_path):
+            look()
+
+    asyncio.run(run())
+    look()
+    assert "load-plan.json" not in seen
 
 
 def test_a_lost_worker_is_told_and_the_others_take_over(stub: Stubs, plan_of: Plans, tmp_path: Path) -> None:
