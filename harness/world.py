@@ -243,6 +243,14 @@ class LiveWorld(World, Protocol):
         """`nodes` by name, each with `state` (`running`, `paused`, `down`, `dead`, ...) and `pid`; raises WorldError."""
         ...
 
+    async def repair(self) -> str:
+        """Starts again what carries the links, where that has ended by itself, with every link and without holds.
+
+        Returns a sentence that says what had ended and was repaired, "" where nothing had; raises WorldError when it cannot be
+        repaired.
+        """
+        ...
+
     async def survey(self, *, switches: bool = True) -> Survey:
         """Every carrier's holds, and what others did to the stack, in few requests; without `switches` no node is asked.
 

@@ -16,8 +16,11 @@ from typing import Any
 
 from brownout.harness.base.statedir import discard_stack_dir, state_dir
 from brownout.harness.errors import BrownoutError, StackGone
+from brownout.harness.injection.hold_watch import IN_PLACE
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
+from brownout.harness.injection.lifecycle import Make
+from brownout.harness.injection.recovery import unowned_faults
 from brownout.harness.injection.stack_entry import StackEntry, read_entry
 from brownout.harness.world import Carrier, LiveWorld
 from brownout.harness.worlds.catalog import live_world
@@ -68,12 +71,35 @@ def stray_holds(
     )
 
 
-async def release_strays(stack: StackRecord, ledger: Ledger, world: LiveWorld) -> tuple[str, ...]:
-    """Releases stray holds; returns `carrier: id` of each. Raises WorldError."""
-    strays = stray_holds(stack, ledger, (await world.survey()).holds)
+async def release_strays(stack: StackRecord, ledger: Ledger, world: LiveWorld) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Releases stray holds. Returns `carrier: id` of each, and what could not be searched. Raises WorldError."""
+    seen = await world.survey()
+    strays = stray_holds(stack, ledger, seen.holds)
     for carrier, fault_id in strays:
         await world.release(carrier, fault_id)
-    return tuple(f"{carrier}: {fault_id}" for carrier, fault_id in strays)
+    return tuple(f"{carrier}: {fault_id}" for carrier, fault_id in strays), seen.silent
+
+
+async def put_back(stack: StackRecord, ledger: Ledger, world: LiveWorld, make: Make) -> tuple[str, ...]:
+    """Puts the holds of faults that are in place on purpose back on links that lost them; returns the faults' ids.
+
+    For a stack whose Toxiproxy was started again. Raises WorldError. A fault that somebody undid meanwhile is released again.
+    """
+    held = (await world.survey(switches=False)).holds
+    faults = ledger.open_faults(stack.id)
+    stale = unowned_faults(faults)
+    back = []
+    for record in faults:
+        lost = [each for each in record.carriers if each.kind == "link" and record.id not in held.get(each, {})]
+        if not lost or record.state not in IN_PLACE or record.id in stale:
+            continue
+        await make(record.kind, record.params).apply(world, record.id)
+        if ledger.fault(record.id).state in IN_PLACE:
+            back.append(record.id)
+            continue
+        for carrier in record.carriers:
+            await world.release(carrier, record.id)
+    return tuple(back)
 
 
 def _folders() -> Iterator[Path]:

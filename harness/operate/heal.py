@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.statedir import ledger_path
@@ -23,10 +24,11 @@ from brownout.harness.injection.recovery import (
     require_whole,
     world_of,
 )
-from brownout.harness.injection.standing import adopt, anything_stands, release_strays
+from brownout.harness.injection.standing import adopt, anything_stands, put_back, release_strays
 from brownout.harness.operate.stacks import resolve_stack
 
 STACK_TIMEOUT_S = 20.0
+ASIDE_TIMEOUT_S = 5.0  # for a command whose own work is something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +51,17 @@ def heal_leftovers_now() -> tuple[str, ...]:
     return found.lines
 
 
-def undo_leftovers() -> Undone:
+def undo_leftovers(*, limit_s: float = STACK_TIMEOUT_S) -> Undone:
     """Compares what stands with what is written, and reverts the faults without an owner.
 
     A fault left in place by hand stays until its deadline. Its stack gets a new guardian if the old one was killed. Each stack
-    gets STACK_TIMEOUT_S, all at once: one that is stuck delays no other. Raises LedgerError.
+    gets `limit_s`, all at once: one that is stuck delays no other. Raises LedgerError.
     """
     if not anything_stands():
         return Undone()
     with Ledger(ledger_path()) as ledger:
         try:
-            lines, healed = asyncio.run(_undo_leftovers(ledger))
+            lines, healed = asyncio.run(_undo_leftovers(ledger, limit_s))
         finally:
             _guard_again(ledger)
     lines += [_leftover_line(found) for found in healed if found.whole]
@@ -70,36 +72,61 @@ def undo_leftovers() -> Undone:
     return Undone(tuple(lines))
 
 
-async def _undo_leftovers(ledger: Ledger) -> tuple[list[str], tuple[Healed, ...]]:
+async def _undo_leftovers(ledger: Ledger, limit_s: float) -> tuple[list[str], tuple[Healed, ...]]:
+    within = partial(_bounded, limit_s=limit_s)
     lines, strays = [], []
     for stack in adopt(ledger):
         lines.append(f"leftover: stack {stack.id} stands and was in no ledger; it is entered again")
         if not (stack.run_owned or stack.owner.alive()):
-            strays.append(_bounded(stack, _without_strays(ledger, stack)))
+            strays.append(_bounded(stack, _without_strays(ledger, stack, lost=True)))
     found = tuple(each for each in await asyncio.gather(*strays) if each is not None)
-    healed = await heal_leftovers(ledger, attach_world, plugins.fault, within=_bounded, together=_at_once)
+    mine = [stack for stack in ledger.stacks() if not stack.run_owned and not stack.owner.alive()]
+    repaired = await asyncio.gather(*(_repair(ledger, stack) for stack in mine))
+    lines += [line for line in repaired if line]
+    healed = await heal_leftovers(ledger, attach_world, plugins.fault, within=within, together=_at_once)
     return lines, (*found, *healed)
 
 
-async def _without_strays(ledger: Ledger, stack: StackRecord) -> Healed | None:
-    """Releases the stack's holds that the ledger does not know; None when there are none."""
+async def _repair(ledger: Ledger, stack: StackRecord) -> str:
+    """Repairs a standing stack whose links have ended, with the ledger's holds; a line that says so, or why it is broken."""
     try:
-        swept = await release_strays(stack, ledger, world_of(stack))
+        async with asyncio.timeout(STACK_TIMEOUT_S):
+            world = world_of(stack)
+            told = await world.repair() if world.alive() else ""
+            if not told:
+                return ""
+            back = await put_back(stack, ledger, world, plugins.fault)
+    except StackGone:
+        return ""
+    except (WorldError, TimeoutError) as error:
+        why = error.message if isinstance(error, WorldError) else f"it takes longer than {STACK_TIMEOUT_S:g} s"
+        return f"stack {stack.id} is broken and cannot be repaired: {why}; `brownout down` takes it away"
+    return f"repaired: stack {stack.id}: {told}" + (f"; put back: {', '.join(back)}" if back else "")
+
+
+async def _without_strays(ledger: Ledger, stack: StackRecord, *, lost: bool) -> Healed | None:
+    """Releases the stack's holds that the ledger does not know; None when there are none.
+
+    `lost`: the ledger was lost, so what does not answer may hold anything.
+    """
+    try:
+        swept, silent = await release_strays(stack, ledger, world_of(stack))
     except WorldError as error:
-        return Healed(stack.id, problem=f"it cannot be searched for holds: {error.message}")
-    return Healed(stack.id, swept=swept) if swept else None
+        swept, silent = (), (error.message,)
+    problem = f"it cannot be searched for holds: {'; '.join(silent)}" if silent and lost else ""
+    return Healed(stack.id, swept=swept, problem=problem) if swept or problem else None
 
 
 async def _at_once(healings: Iterable[Healing]) -> list[Healed | None]:
     return list(await asyncio.gather(*healings))
 
 
-async def _bounded(stack: StackRecord, healing: Healing) -> Healed | None:
+async def _bounded(stack: StackRecord, healing: Healing, limit_s: float = STACK_TIMEOUT_S) -> Healed | None:
     try:
-        async with asyncio.timeout(STACK_TIMEOUT_S):
+        async with asyncio.timeout(limit_s):
             return await healing
     except TimeoutError:
-        problem = f"its undo has not ended after {STACK_TIMEOUT_S:g} s; `brownout status` shows what does not answer"
+        problem = f"its undo has not ended after {limit_s:g} s; `brownout status` shows what does not answer"
         return Healed(stack.id, problem=problem)
 
 
@@ -125,7 +152,7 @@ async def _heal_wanted(ledger: Ledger, ids: Mapping[str, Sequence[str]], stray_o
     # Afterwards, and only where the stack answered: what is searched here is what no row is left for.
     unsafe = {found.stack for found in healed if found is not None and (found.gone or not found.whole)}
     left = [stack for stack in stray_on if stack.id not in unsafe]
-    strays = await asyncio.gather(*(_bounded(stack, _without_strays(ledger, stack)) for stack in left))
+    strays = await asyncio.gather(*(_bounded(stack, _without_strays(ledger, stack, lost=False)) for stack in left))
     return tuple(found for found in (*healed, *strays) if found is not None)
 
 

@@ -153,6 +153,9 @@ class FileWorld(FakeWorld):
     async def stop(self) -> None:
         self._path.unlink(missing_ok=True)
 
+    async def repair(self) -> str:
+        return ""
+
     async def survey(self, *, switches: bool = True) -> Survey:
         self._refresh()
         return Survey({Carrier.parse(name): holds for name, holds in self.carriers.items() if holds})

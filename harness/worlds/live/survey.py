@@ -42,6 +42,10 @@ class SurveyedWorld(ABC):
     async def control(self, node: str, request: Request) -> Response:
         """One authenticated request to a node's control plane; raises WorldError."""
 
+    async def repair(self) -> str:
+        """A world whose links cannot end alone has nothing to repair."""
+        return ""
+
     async def survey(self, *, switches: bool = True) -> Survey:
         """One request to Toxiproxy, one look at the processes and, with `switches`, one request to each running node.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.processes import supervisor_socket
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER, OWN_LOG
-from brownout.harness.worlds.toxiproxy.client import Toxiproxy
+from brownout.harness.worlds.toxiproxy.client import Toxiproxy, ToxiproxyError
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.spec_file import ServedStack, Sidecar, write_served
@@ -39,6 +40,7 @@ ANSWER_TIMEOUT_S = 15.0
 TOXIPROXY_TIMEOUT_S = 5.0
 END_TIMEOUT_S = 5.0
 PORT_ATTEMPTS = 3
+CONFLICT = 409
 PORT_TAKEN = "address already in use"
 _HINT = "`brownout doctor` looks for what may be wrong with this machine"
 
@@ -194,9 +196,16 @@ def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
     finally:
         os.close(writer)
     # Recorded before anything else: if this process is killed now, a later command finds the daemon and can end it.
-    daemon = ProcessId.of(pid) or ProcessId(pid, "")
-    running = ProcessStack(folder, daemon, f"http://{HOST}:{api_port}")
-    running.write()
+    try:
+        running = ProcessStack(folder, ProcessId.of(pid) or ProcessId(pid, ""), f"http://{HOST}:{api_port}")
+        running.write()
+    except BaseException as failed:  # no room on the disk, no file descriptor: nobody would ever find it
+        os.kill(pid, signal.SIGKILL)
+        _reap(pid)
+        os.close(reader)
+        if isinstance(failed, OSError):
+            raise WorldError(f"the stack cannot be recorded: {failed}", hint=_HINT) from failed
+        raise
     return running, reader
 
 
@@ -270,8 +279,11 @@ def repair_toxiproxy(running: ProcessStack, served: ServedStack) -> ProcessStack
         toxiproxy = Toxiproxy(running.toxiproxy_url)
         there = toxiproxy.names()
         link_ports = {link: int(at.rpartition(":")[2]) for link, at in served.links.items()}
-        if not there:  # else another command repaired it first
+        if not there:
             _make_links(toxiproxy, served.stack, running.ports, link_ports)
+    except ToxiproxyError as failed:
+        if failed.status != CONFLICT:  # another command repaired it at the same time
+            raise
     finally:
         ask(running.folder, "keep-all")
     return running

@@ -19,7 +19,9 @@ import orjson
 SOCKET_NAME = "control.sock"  # where stacks of earlier versions listen too
 LINE_LIMIT_BYTES = 1_048_576
 REQUEST_TIMEOUT_S = 5.0
-ANSWER_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 30.0  # of what starts or stops a process
+QUICK_TIMEOUT_S = 5.0  # of everything else: it waits for nothing but its turn
+SLOW_COMMANDS = frozenset({"launch", "restart", "hold", "release"})
 
 
 class SupervisorSocketError(Exception):
@@ -31,13 +33,17 @@ class SupervisorSocketError(Exception):
 
 
 def ask(folder: Path, command: str, **details: Any) -> Mapping[str, Any]:
-    """One request to the stack of `folder`; raises SupervisorSocketError. Takes at most ANSWER_TIMEOUT_S."""
+    """One request to the stack of `folder`; raises SupervisorSocketError. Takes a bounded time, by its command."""
+    timeout_s = ANSWER_TIMEOUT_S if command in SLOW_COMMANDS else QUICK_TIMEOUT_S
     try:
         with _address(folder) as address, socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_TIMEOUT_S)
+            connection.settimeout(timeout_s)
             connection.connect(address)
             write_line(connection, {"command": command, **details})
             answer = read_line(connection)
+    except TimeoutError as late:
+        problem = f"the parent of the stack's processes in {folder} does not answer to {command!r} within {timeout_s:g} s"
+        raise SupervisorSocketError(problem, answered=False) from late
     except (OSError, orjson.JSONDecodeError) as failed:
         raise SupervisorSocketError(f"the stack in {folder} does not answer: {failed}", answered=False) from failed
     if not answer.get("ok"):

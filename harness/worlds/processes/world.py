@@ -31,14 +31,19 @@ from brownout.harness.worlds.processes.stack import (
     ProcessStack,
     ask,
     bring_up,
+    dead_toxiproxy,
     lent_port,
     read_process_stack,
+    repair_toxiproxy,
     take_down,
 )
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
+from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.spec_file import ServedStack, read_served
+
+LATE_S = 1.0  # an answer that takes longer may never come: whether the node's process runs is looked at then
 
 
 class ProcessesWorld(SocketWorld):
@@ -139,6 +144,33 @@ class ProcessesWorld(SocketWorld):
             if not _sidecars_alive(self._stack):
                 raise CarrierGone(f"Toxiproxy has ended (process {self._stack.sidecars[0].pid}), and every link with it")
         return Toxiproxy(self._up().toxiproxy_url, lent=partial(lent_port, self.folder))
+
+    async def control(self, node: str, request: Request) -> Response:
+        """As in every world; a node whose process is stopped is not waited for, but named."""
+        answering = asyncio.ensure_future(super().control(node, request))
+        try:
+            done, _ = await asyncio.wait({answering}, timeout=LATE_S)
+            if not done:
+                await self._require_running(node)
+            return await answering
+        finally:
+            answering.cancel()
+
+    async def _require_running(self, node: str) -> None:
+        seen = await asyncio.to_thread(self.node_holds().read, self.known_node(node))
+        if seen["state"] == "paused":
+            by = f"held by {', '.join(seen['holds'])}" if seen["holds"] else "by no hold of Brownout's"
+            hint = f"`kill -CONT {seen['pid']}` continues it" if not seen["holds"] else ""
+            raise WorldError(f"{node} does not answer: its process {seen['pid']} is stopped, {by}", hint=hint)
+
+    async def repair(self) -> str:
+        """Starts a Toxiproxy that has ended again; raises WorldError when that fails."""
+        running = read_process_stack(self.folder)
+        if _sidecars_alive(running):
+            return ""
+        how = await asyncio.to_thread(dead_toxiproxy, self.folder)
+        self._stack = await asyncio.to_thread(repair_toxiproxy, running, read_served(self.folder / SPEC_NAME))
+        return f"its Toxiproxy had ended ({how or 'unknown how'}) and was started again, with its {len(self._links)} links"
 
     def node_holds(self) -> SupervisorHolds:
         """The supervisor of the node processes stores them."""

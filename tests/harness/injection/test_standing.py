@@ -79,5 +79,5 @@ def test_a_hold_with_an_open_row_is_no_stray(stand: MakeStand) -> None:
             drive(stack.world().hold(NODE, fault.id, DOWN))
         for state in ("reverting", "reverted", "healed"):
             ledger.advance(second.id, state)
-        assert drive(release_strays(stack.row(), ledger, stack.world())) == (f"node:a: {second.id}",)
+        assert drive(release_strays(stack.row(), ledger, stack.world())) == ((f"node:a: {second.id}",), ())
     assert stack.held() == {"node:a": {first.id}}

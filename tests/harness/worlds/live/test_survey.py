@@ -17,7 +17,7 @@ def seen(
 ) -> Seen:
     effect = LinkEffect("refuse")
     markers = {marker_of("up-1-001-cut", effect): ("up-1-001-cut", effect)} if refuse else {}
-    return Seen(enabled, listen, upstream, markers, {}, foreign)
+    return Seen(enabled, listen, TO, markers, {}, foreign)
 
 
 @pytest.mark.parametrize("proxy", [seen(), seen(enabled=False, refuse=True)])
