@@ -105,9 +105,9 @@ def heal_first(stack_id: str = "") -> frozenset[str]:
     What could not be undone is printed too, and keeps no command from its work on other stacks: the ids of the stacks
     concerned are returned. Raises LeftUnsafe when `stack_id` is one of them, or is "*" and there is any.
     """
-    from brownout.harness.operate.heal import ASIDE_TIMEOUT_S, STACK_TIMEOUT_S, undo_leftovers
+    from brownout.harness.operate.heal import ASIDE_TIMEOUT_S, undo_leftovers
 
-    found = undo_leftovers(limit_s=STACK_TIMEOUT_S if stack_id == "*" else ASIDE_TIMEOUT_S)
+    found = undo_leftovers(limit_s=ASIDE_TIMEOUT_S)
     for line in found.lines:
         click.echo(line, err=True)
     if found.unsafe is None:

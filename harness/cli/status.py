@@ -36,7 +36,7 @@ PLAIN_WIDTH = 100
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object; with --watch one per line.")
 def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) -> int:
     """Show the stacks that are up: nodes, builds, key ids, faults in place, and the share of good requests."""
-    from brownout.harness.errors import LeftUnsafe, UsageError
+    from brownout.harness.errors import BrownoutError, LeftUnsafe, UsageError
     from brownout.harness.operate.good_share import Probes
 
     if interval_s <= 0:
@@ -47,8 +47,11 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
     except LeftUnsafe as left:  # the state of things is wanted most when something is wrong
         unsafe = left
     probes = Probes()
+    broken = False
     if not watch:
-        _show(asyncio.run(_views(stack, probes)), as_json=as_json)
+        views = asyncio.run(_views(stack, probes))
+        broken = any(view.state != "dead" and view.problem for view in views)
+        _show(views, as_json=as_json)
     elif sys.stdout.isatty() and not as_json:
         _watch_live(stack, probes, interval_s)
     else:
@@ -56,7 +59,7 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
     if unsafe is not None:
         tell(unsafe)
         return unsafe.exit_code
-    return 0
+    return BrownoutError.exit_code if broken else 0
 
 
 async def _views(stack: str, probes: Probes) -> tuple[StackView, ...]:

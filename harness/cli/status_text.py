@@ -18,6 +18,13 @@ from brownout.harness.cli.types import clock
 from brownout.harness.operate.status import FaultView, KeyView, NodeView, StackView
 
 WELL, POOR = 0.99, 0.5
+_SEEN = {
+    "bites": "in force",
+    "absent": "held, and not seen to bite",
+    "held": "held",
+    "lost": "lost: no longer in place",
+    "unclear": "not known whether in force",
+}
 _NODE_STYLES = {"running": "green"}
 
 
@@ -33,19 +40,24 @@ def render(views: Sequence[StackView], *, head: str = "") -> RenderableType:
 
 
 def _stack(view: StackView) -> list[RenderableType]:
-    whose = ", in use by a run" if view.run_owned else ""
+    whose = f", {view.use}" if view.use else ""
     title = Text.assemble((f"stack {view.stack}", "bold"), f"  {view.world}{whose}  ", (view.folder, "dim"))
     title.overflow, title.no_wrap = "ellipsis", True
-    if view.state == "dead":
-        return [title, Text("  its processes have ended; `brownout down` clears it away", style="bold red")]
+    foreign = [_plain(f"  not by Brownout: {what}", "bold red") for what in view.foreign]
+    if view.problem:
+        does = "clears it away" if view.state == "dead" else "takes it away"
+        foreign.insert(0, _plain(f"  {view.problem}; `brownout down` {does}", "bold red"))
+    if view.state != "up":
+        return [title, *foreign, *(part for fault in view.faults for part in _fault(fault))]
     faults = [part for fault in view.faults for part in _fault(fault)] or [Text("  no fault in place", style="dim")]
-    return [title, *faults, *_good(view), _nodes(view.nodes)]
+    return [title, *foreign, *faults, *_good(view), _nodes(view.nodes)]
 
 
 def _fault(fault: FaultView) -> list[Text]:
-    first = Text.assemble(("  fault ", "bold red"), (fault.id, "bold"), f"  {fault.state}, {fault.kept_by}")
+    first = Text.assemble(("  fault ", "bold red"), (fault.id, "bold"), f"  {_SEEN[fault.now.state]}, {fault.kept_by}")
     since = f"since {clock(fault.since_s)} ({_age(time.time() - fault.since_s)}), until {clock(fault.until_s)} at the latest"
-    return [first, _plain(f"    {fault.kind}: {fault.describe}", "red"), Text(f"    {since}", style="dim")]
+    now = _plain(f"    now: {fault.now.evidence}", "" if fault.now.state in ("bites", "held") else "bold yellow")
+    return [first, _plain(f"    {fault.kind}: {fault.describe}", "red"), now, Text(f"    {since}", style="dim")]
 
 
 def _age(seconds: float) -> str:

@@ -1,7 +1,9 @@
 """The status of a standing stack: nodes, builds, keys, faults in place, and the good share of its clients.
 
-All nodes are asked at once, each time anew and with a short time-out, because people look at a stack when it is broken. A node
-that does not answer in time is shown as silent and delays nothing.
+What is shown is what is seen now. All nodes are asked at once, each time anew and with a short time-out, because people look
+at a stack when it is broken: a node that does not answer in time is shown as silent and delays nothing. Of a fault the ledger
+says what was once seen; beside it stands what its carriers hold and its own look sees now (`SeenNow`). What other programs did
+to the stack is named.
 
 The good share comes from the load if one runs on the stack, else from a few probes. It is only as good as the number of
 requests, which is shown with it.
@@ -11,21 +13,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from brownout.harness.base.statedir import ledger_path
-from brownout.harness.errors import BrownoutError, StackGone, UsageError
+from brownout.harness.errors import BrownoutError, StackGone, UsageError, WorldError
 from brownout.harness.experiment import plugins
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
+from brownout.harness.injection.looks import undo_look
 from brownout.harness.injection.recovery import world_of
 from brownout.harness.operate.good_share import GoodShare, Probes, load_share
-from brownout.harness.world import LiveWorld
+from brownout.harness.world import LiveWorld, Survey
 from brownout.identity.core.messages import Request
 
 PATIENCE_S = 2.0
+LOOK_TIMEOUT_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,22 @@ class NodeView:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenNow:
+    """A fault as it is seen now, not as the ledger says.
+
+    `bites` and `absent`: its own look sees the effect, or does not. `held`: its carriers hold it, and no look was taken.
+    `lost`: a carrier does not hold it. `unclear`: something did not answer. `evidence` says what was seen.
+    """
+
+    state: Literal["bites", "absent", "held", "lost", "unclear"]
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class FaultView:
     """An open fault. Times are wall clock seconds; `kept_by` names its owner in words.
 
+    `state` is the ledger's, `now` is what is seen.
     `step` is its name in the experiment, or its kind when it was injected by hand.
     """
 
@@ -67,34 +84,72 @@ class FaultView:
     since_s: float
     until_s: float
     kept_by: str
+    now: SeenNow
 
 
 @dataclass(frozen=True, slots=True)
 class StackView:
-    """A stack. One whose processes have ended is `dead` and has no nodes. `good` by cohort and operation, from `source`."""
+    """A stack. `good` by cohort and operation, from `source`. `use` says in words whose stack it is, "" for a standing one.
+
+    One whose processes have ended is `dead`, one that does not answer is `silent`; both have no nodes, and `problem` says what
+    is wrong. `foreign` names what was not done by Brownout, or by no fault that the ledger knows.
+    """
 
     stack: str
     world: str
-    state: Literal["up", "dead"]
+    state: Literal["up", "dead", "silent"]
     folder: str
     run_owned: bool
     nodes: tuple[NodeView, ...]
     faults: tuple[FaultView, ...]
     source: Literal["load", "probes", "none"] = "none"
     good: tuple[GoodShare, ...] = ()
+    foreign: tuple[str, ...] = ()
+    problem: str = ""
+    use: str = ""
 
 
 async def overview(row: StackRecord, probes: Probes) -> StackView:
-    """The status of that stack; `probes` give the good share if no load runs on it."""
-    faults = _faults(row)
+    """The status of that stack; `probes` give the good share if no load runs on it. Raises no WorldError: it is in the view."""
     try:
         world = world_of(row)
+        if not world.alive():
+            return _without_nodes(row, "dead", "its processes have ended")
+        seen = await world.survey()
+        nodes, faults = await asyncio.gather(_nodes(world), _faults(row, world, seen))
+        source, good = await _good(row, world, probes)
     except StackGone:
-        return StackView(row.id, row.world, "dead", str(row.folder), row.run_owned, (), faults)
-    if not world.alive():
-        return StackView(row.id, world.name, "dead", str(row.folder), row.run_owned, (), faults)
-    nodes, (source, good) = await asyncio.gather(_nodes(world), _good(row, world, probes))
-    return StackView(row.id, world.name, "up", str(row.folder), row.run_owned, nodes, faults, source, good)
+        return _without_nodes(row, "dead", "its processes have ended")
+    except WorldError as error:
+        return _without_nodes(row, "silent", error.message)
+    foreign = (*seen.foreign, *_foreign_holds(row, seen))
+    problem = "; ".join(text for text in seen.silent if text.startswith("links:"))
+    return StackView(
+        row.id, world.name, "up", str(row.folder), row.run_owned, nodes, faults, source, good, foreign, problem, _use(row)
+    )
+
+
+def _without_nodes(row: StackRecord, state: Literal["dead", "silent"], problem: str) -> StackView:
+    with Ledger(ledger_path()) as ledger:
+        unseen = SeenNow("unclear", problem)
+        faults = tuple(_fault(ledger, fault, unseen) for fault in ledger.open_faults(row.id))
+    return StackView(row.id, row.world, state, str(row.folder), row.run_owned, (), faults, problem=problem, use=_use(row))
+
+
+def _use(row: StackRecord) -> str:
+    if row.run_owned:
+        return (
+            "in use by a run" if row.owner.alive() else "its run died; `brownout down` takes it away, or a command in a while"
+        )
+    return "still coming up" if row.owner.alive() else ""
+
+
+def _foreign_holds(row: StackRecord, seen: Survey) -> Iterator[str]:
+    """Holds of no open fault of the ledger."""
+    with Ledger(ledger_path()) as ledger:
+        opened = {fault.id for fault in ledger.open_faults(row.id)}
+    for carrier, holds in sorted(seen.holds.items()):
+        yield from (f"{carrier}: a hold of no fault in the ledger, {fault_id}" for fault_id in holds if fault_id not in opened)
 
 
 async def _good(
@@ -108,12 +163,35 @@ async def _good(
     return "probes", await probes.share(row.id, world)
 
 
-def _faults(row: StackRecord) -> tuple[FaultView, ...]:
+async def _faults(row: StackRecord, world: LiveWorld, seen: Survey) -> tuple[FaultView, ...]:
     with Ledger(ledger_path()) as ledger:
-        return tuple(_fault(ledger, fault) for fault in ledger.open_faults(row.id))
+        opened = ledger.open_faults(row.id)
+        # A look sends requests of its own, which a measured run must not get.
+        looks = await asyncio.gather(*(_seen_now(fault, world, seen, look=not row.run_owned) for fault in opened))
+        return tuple(_fault(ledger, fault, now) for fault, now in zip(opened, looks, strict=True))
 
 
-def _fault(ledger: Ledger, fault: FaultRecord) -> FaultView:
+async def _seen_now(fault: FaultRecord, world: LiveWorld, seen: Survey, *, look: bool) -> SeenNow:
+    silent = [
+        text for carrier in fault.carriers for text in seen.silent if text.startswith((f"{carrier}:", f"{carrier.kind}s:"))
+    ]
+    if silent:
+        return SeenNow("unclear", "; ".join(silent))
+    lacking = [str(carrier) for carrier in fault.carriers if fault.id not in seen.holds.get(carrier, {})]
+    if lacking and fault.in_place:
+        return SeenNow("lost", f"not held by {', '.join(lacking)}")
+    if not look or not fault.in_place:
+        return SeenNow("held" if fault.in_place else "unclear", "no look was taken")
+    try:
+        async with asyncio.timeout(LOOK_TIMEOUT_S):
+            found = await undo_look(world, plugins.fault(fault.kind, fault.params))
+    except (BrownoutError, TimeoutError) as error:
+        return SeenNow("unclear", str(error) or f"its look takes longer than {LOOK_TIMEOUT_S:g} s")
+    states: Mapping[str, Literal["bites", "absent", "unclear"]] = {"bitten": "bites", "absent": "absent"}
+    return SeenNow(states.get(found.state, "unclear"), found.evidence)
+
+
+def _fault(ledger: Ledger, fault: FaultRecord, now: SeenNow) -> FaultView:
     since_s = {state: wall_s for state, wall_s, _ in ledger.transitions(fault.id)}
     return FaultView(
         id=fault.id,
@@ -124,6 +202,7 @@ def _fault(ledger: Ledger, fault: FaultRecord) -> FaultView:
         since_s=since_s.get("applied", since_s["intended"]),
         until_s=time.time() + fault.deadline_s - time.monotonic(),
         kept_by=_kept_by(fault),
+        now=now,
     )
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from brownout.harness.cli.status_text import render
 from brownout.harness.operate.good_share import GoodShare
-from brownout.harness.operate.status import FaultView, KeyView, NodeView, StackView, keys_of
+from brownout.harness.operate.status import FaultView, KeyView, NodeView, SeenNow, StackView, keys_of
 
 
 def test_keys_of_every_role_are_read() -> None:
@@ -31,6 +31,7 @@ def drawn(*views: StackView, width: int = 80) -> str:
 
 
 KEYS = (KeyView("uses", "manual-sydney-1", "manual", "sydney"), KeyView("uses", "odd", "managed", "melbourne"))
+LOST = SeenNow("lost", "not held by link:a->b")
 VIEW = StackView(
     stack="up-1",
     world="processes",
@@ -43,7 +44,8 @@ VIEW = StackView(
         NodeView("melbourne.token.z1", "paused", 5),
         NodeView("melbourne.token.z2", "running", 6, "1.0"),
     ),
-    faults=(FaultView("up-1-001-x", "x", "x", "it breaks [b]\x1b[2J", "bitten", 0.0, 60.0, "left by hand"),),
+    faults=(FaultView("up-1-001-x", "x", "x", "it breaks [b]\x1b[2J", "bitten", 0.0, 60.0, "left by hand", LOST),),
+    foreign=("proxy door, which is no link of the stack, listens on 0.0.0.0:80",),
     source="probes",
     good=(GoodShare("new", "token", 4, 1, "sydney: 500 unknown"), GoodShare("operator", "list", 4, 4)),
 )
@@ -56,6 +58,9 @@ def test_a_stack_in_80_columns() -> None:
     for said in (
         "up-1-001-x",
         "left by hand",
+        "lost: no longer in place",
+        "now: not held by link:a->b",
+        "not by Brownout: proxy door",
         "8 probes",
         "25.0 %",
         "sydney: 500 unknown",
@@ -82,7 +87,16 @@ def test_a_name_cannot_steer_the_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("views", "said"), [((), "no stack is up"), ((StackView("d", "w", "dead", "/", False, (), ()),), "down")]
+    ("views", "said"),
+    [
+        ((), "no stack is up"),
+        ((StackView("d", "w", "dead", "/", False, (), (), problem="its processes have ended"),), "`brownout down` clears"),
+        (
+            (StackView("d", "w", "silent", "/", False, (), (), problem="it does not answer"),),
+            "`brownout down` takes it away",
+        ),
+        ((StackView("d", "w", "up", "/", True, (), (), use="its run died"),), "w, its run died"),
+    ],
 )
 def test_what_is_not_there_is_said(views: tuple[StackView, ...], said: str) -> None:
     """The output says in words that there is no stack, or that a stack's processes have ended."""
