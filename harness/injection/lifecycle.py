@@ -19,8 +19,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from brownout.harness.base.permission import Permit, permitted_by
 from brownout.harness.base.processes import ProcessId
@@ -34,6 +34,7 @@ from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
 from brownout.harness.injection.looks import (
     CRASHED,
     Before,
+    HealLook,
     gone_with_links,
     holds_on,
     look,
@@ -53,14 +54,6 @@ LONGEST_HOLD_S = 6 * 3600.0
 RELEASE_TRIES = 3
 
 Make = Callable[[str, Mapping[str, Any]], Fault]
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One look after a revert: the verdict on it, and why."""
-
-    state: Literal["healed", "later", "not-yet"]
-    evidence: str
 
 
 class LifeCycle:
@@ -338,7 +331,7 @@ class LifeCycle:
             return Reverted(record.id, record.step, "reverted", found.evidence)
         return self._move(record, "stuck", found.evidence)
 
-    async def _heal_look(self, record: FaultRecord, fault: Fault | None) -> _Look:
+    async def _heal_look(self, record: FaultRecord, fault: Fault | None) -> HealLook:
         """One look after the release: `healed`, `not-yet`, or `later` (to be repeated once other faults are undone).
 
         The order of the cases matters: the first that applies decides.
@@ -346,31 +339,31 @@ class LifeCycle:
         try:
             readings = {str(carrier): await self.world.read(carrier) for carrier in record.carriers}
         except CarrierGone as gone:
-            return _Look("healed", f"nothing is held any more: {gone.message}")
+            return HealLook("healed", f"nothing is held any more: {gone.message}")
         except WorldError as error:  # another fault, such as a killed node, may be the reason
-            return _Look("later" if others_in_place(self.ledger, record) else "not-yet", error.message)
+            return HealLook("later" if others_in_place(self.ledger, record) else "not-yet", error.message)
         residue = [carrier for carrier, reading in readings.items() if record.id in reading["holds"]]
         if residue:
-            return _Look("not-yet", f"still held on {', '.join(residue)}")
+            return HealLook("not-yet", f"still held on {', '.join(residue)}")
         # A look would prove nothing: its code is missing, the effect lasts, or it was there before. The carriers decide.
         if fault is None or fault.lasting or looked_bitten_before(record):
-            return _Look("healed", "no carrier holds it any more; a look cannot tell more")
+            return HealLook("healed", "no carrier holds it any more; a look cannot tell more")
         seen = await undo_look(self.world, fault)
         if seen.state == "absent":
-            return _Look("healed", seen.evidence)
+            return HealLook("healed", seen.evidence)
         if seen.evidence.startswith(CRASHED):
-            return _Look("healed", f"no carrier holds it any more; {seen.evidence}")
+            return HealLook("healed", f"no carrier holds it any more; {seen.evidence}")
         # Where every link has ended, each look sees what a fault would show, and always will.
         if ended := await gone_with_links(self.world):
-            return _Look("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")
+            return HealLook("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")
         # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
         if others_in_place(self.ledger, record):
-            return _Look("later", f"released, while other faults are in place: {seen.evidence}")
+            return HealLook("later", f"released, while other faults are in place: {seen.evidence}")
         # Another program may cause it. That is outside of this ledger and never ends by waiting.
         foreign = self._foreign(readings)
         if foreign:
-            return _Look("healed", f"released; held by others and left alone: {', '.join(foreign)}")
-        return _Look("not-yet", f"released, yet its effect stays: {seen.evidence}")
+            return HealLook("healed", f"released; held by others and left alone: {', '.join(foreign)}")
+        return HealLook("not-yet", f"released, yet its effect stays: {seen.evidence}")
 
     def _move(self, record: FaultRecord, to: State, evidence: str = "") -> Reverted:
         now = self.ledger.advance(record.id, to, evidence=evidence)

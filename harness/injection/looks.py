@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from brownout.harness.errors import CarrierGone, WorldError
 from brownout.harness.fault import Fault, Observation
@@ -25,6 +25,14 @@ class Before:
 
     readings: Mapping[str, Mapping[str, Any]]
     seen: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class HealLook:
+    """One look after a revert: the verdict on it, and why."""
+
+    state: Literal["healed", "later", "not-yet"]
+    evidence: str
 
 
 async def look_before(world: World, fault: Fault) -> Before:
