@@ -289,5 +289,6 @@ def _text(reach: Reach, state: ExposureState, cohorts: Sequence[CohortExposure])
     cached = sum(cohort.from_cache for cohort in cohorts)
     share = f"{percent(needed / before if before else 0.0)} of {before:,} requests needed it in the baseline"
     what = "replicas that it feeds" if reach.replicas else "caches filled over it"
-    how = f"{cached:,} were answered from {what}" if cached else "they were answered another way"
+    rest = ", the others another way" if cached < total else ""
+    how = f"{cached:,} were answered from {what}{rest}" if cached else "they were answered another way"
     return f"none of {total:,} judged requests met {reach}: {share}, and {how}"
