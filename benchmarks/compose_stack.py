@@ -45,7 +45,7 @@ took = [[], []]
 for _ in range(int(sys.argv[5])):
     for index, connection in enumerate(open_):
         started = time.perf_counter()
-        connection.sendall(b"GET /healthz HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n")
+        connection.sendall(b"GET /_brownout/healthz HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n")
         connection.recv(65536)
         took[index].append((time.perf_counter() - started) * 1000)
 print(json.dumps([statistics.median(each) for each in took]))

@@ -14,6 +14,7 @@ from brownout.harness.record.history import Recorder
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
+from brownout.identity.core.topology import HEALTH_PATH
 
 EPOCH_S = 1_720_742_400.0
 PROBE_INTERVAL_S = 30.0
@@ -121,7 +122,7 @@ def _round_trips_per_s(count: int) -> float:
 
 async def _ask(world: SimulationWorld, count: int) -> None:
     for _ in range(count):
-        await world.client(PROBED, Request("GET", "/healthz"), timeout_s=1.0)
+        await world.client(PROBED, Request("GET", HEALTH_PATH), timeout_s=1.0)
 
 
 def _requests_per_s(day: SimulatedDay) -> Spread:

@@ -32,6 +32,7 @@ class Imds:
         self._node = node
         settings = node.settings
         self._limits = TokenLimits(per_s=settings.imds_requests_per_s, at_once=settings.imds_requests_at_once)
+        self._token = self._limited_token if self._limits.are_set else self._any_token
 
     def takes(self, request: Request) -> bool:
         return True
@@ -48,18 +49,20 @@ class Imds:
             return Served(_forced(forced), node.hop())
         if path != TOKEN_PATH:
             return Served(self._page(machine, path, request), node.hop())
-        node.count_request(machine.address)
-        if not self._limits.are_set:
-            return await self._token(machine, request)
-        if not self._limits.begin(machine.address, node.ports.now()):
-            return Served(refusal(429, "too_many_requests", "Too many requests"), node.hop())
+        return await self._token(machine, request)
+
+    async def _limited_token(self, machine: Machine, request: Request) -> Served:
+        if not self._limits.begin(machine.address, self._node.ports.now()):
+            self._node.count_request(machine.address)
+            return Served(refusal(429, "too_many_requests", "Too many requests"), self._node.hop())
         try:
-            return await self._token(machine, request)
+            return await self._any_token(machine, request)
         finally:
             self._limits.end(machine.address)
 
-    async def _token(self, machine: Machine, request: Request) -> Served:
+    async def _any_token(self, machine: Machine, request: Request) -> Served:
         node = self._node
+        node.count_request(machine.address)
         asked = parse(request, machine.identities, node.settings)
         if isinstance(asked, Response):
             return Served(asked, node.hop())

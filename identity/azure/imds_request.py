@@ -29,6 +29,7 @@ IDENTITY_VERSIONS = frozenset(version for version in INSTANCE_VERSIONS if versio
 # What each selector of IMDS compares with, and selectors of the other endpoints, which IMDS does not know.
 SELECTORS = {"client_id": "client_id", "object_id": "object_id", "msi_res_id": "resource_id", "mi_res_id": "resource_id"}
 FOREIGN_SELECTORS = frozenset({"principal_id", "resource_id", "clientid", "objectid", "principalid", "identity_id"})
+PLAIN = {"api-version", "resource"}  # what a token request must have
 NOT_FOUND = "Identity not found"
 SEVERAL = (
     "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"
@@ -63,9 +64,11 @@ def query_of(request: Request) -> Query | Response:
         return refusal(400, "bad_request_102", "Required metadata header not specified")
     if "x-forwarded-for" in headers:
         return refusal(400, "invalid_request", "The request must not be forwarded: it has an X-Forwarded-For header")
-    fields = request.query_fields
-    query = {name.lower(): value for name, value in fields}
-    if len(query) != len(fields):
+    given = request.query
+    if given.keys() == PLAIN and not request.has_doubled_fields:  # nearly every request
+        return given
+    query = {name.lower(): value for name, value in given.items()}
+    if request.has_doubled_fields or len(query) != len(given):
         return refusal(400, "invalid_request", "A query variable is given more than once")
     return query
 
@@ -75,16 +78,16 @@ def parse(request: Request, identities: tuple[Identity, ...], settings: Settings
     query = query_of(request)
     if isinstance(query, Response):
         return query
-    for name in ("api-version", "resource"):
-        if not query.get(name):
-            return refusal(400, "invalid_request", f"Required query variable '{name}' is missing")
-    if query["api-version"] not in IDENTITY_VERSIONS:
-        return refusal(400, "invalid_request", f"The api-version '{query['api-version']}' is not supported")
-    resource = query["resource"]
+    version, resource = query.get("api-version"), query.get("resource")
+    if not version or not resource:
+        missing = "resource" if version else "api-version"
+        return refusal(400, "invalid_request", f"Required query variable '{missing}' is missing")
+    if version not in IDENTITY_VERSIONS:
+        return refusal(400, "invalid_request", f"The api-version '{version}' is not supported")
     if not is_known_resource(resource, settings.extra_resources):
         text = f"AADSTS50001: The application named {resource} was not found in the tenant"
         return refusal(400, "invalid_resource", text)
-    if len(query) == 2:  # nearly every request: no selector
+    if len(query) == len(PLAIN):
         identity = _default(identities, settings)
         return identity if isinstance(identity, Response) else Asked(identity, resource, {})
     return _selected(query, resource, identities, settings)

@@ -178,6 +178,11 @@ class Request(Message):
             return tuple(self.query.items())
         return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
+    @property
+    def has_doubled_fields(self) -> bool:
+        """True when a name of the query comes twice."""
+        return "target" in self.__dict__ and len(self.query_fields) != len(self.query)
+
     @cached_property
     def body(self) -> Mapping[str, Any] | None:
         """The JSON object or the form fields (the last one of a name) of the payload, None without one.

@@ -50,6 +50,7 @@ class Host(Node):
             backoff_s=settings.host_refresh_backoff_s,
         )
         self.residents = Residents(self.stack.zones)
+        self.machine = self.residents.find  # by address: once for every request, so without a step between
         self.requests: dict[str, int] = {}  # for credentials, by machine's address
         self._answers_left: dict[str, int] = {}
         self._hops = {cache: Hop(self.name, cache=cache) for cache in ("hit", "miss", "stale")}
@@ -78,10 +79,6 @@ class Host(Node):
     def state(self) -> Json:
         routes = {zone: self._route(zone) for zone in self.stack.zones}
         return {"routes": routes, "cached": len(self.cache), "imds_requests": dict(self.requests)}
-
-    def machine(self, address: str) -> Machine | None:
-        """The machine of that address, or the instance `set_<digits>` of a scale set; None if there is none."""
-        return self.residents.find(address)
 
     def default_machine(self) -> Machine | None:
         """The machine that is meant where a client names none: that of the settings, else the region's first."""
