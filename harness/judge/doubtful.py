@@ -4,7 +4,7 @@ Theory. Such a request says nothing of the service: sent in time, it might have 
 was sent late. So an objective is met only if it would be met with all of them bad, and breached only if it would be breached
 with all of them good. A request is
 
-- *late* when it left later than the limit of the gate `generator-lag`, or than LATE_S where a file opens that gate further;
+- *late* when it left later than the limit of the gate `generator-lag`, of which a file may not make what it likes (`Lateness`);
 - *unsent* when the generator logged that it could not send it;
 - *unlogged* when it is in the plan and not in the log. The seed decides the plan, so each is known by cohort, time and
   operation; its home region is not, and it counts for every objective of the cohort whatever its homes.
@@ -14,24 +14,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from brownout.harness.experiment.model import Experiment, Selector
 from brownout.harness.load.arrivals import LoadPlan, arrivals, planned_count
 from brownout.harness.record.history import RequestRecord
-from brownout.harness.record.selection import LATE_S, matcher, was_sent_in_time
+from brownout.harness.record.selection import Lateness, matcher
 
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """Which requests are doubtful. `late_s` is in emulated seconds; `unlogged` have no outcome."""
+    """Which requests are doubtful: those that left too late, and the `unlogged`, which have no outcome."""
 
-    late_s: float = float("inf")
+    lateness: Lateness = field(default_factory=Lateness)
     unlogged: tuple[RequestRecord, ...] = ()
-
-    def has(self, request: RequestRecord) -> bool:
-        """Whether a logged request was late or unsent."""
-        return not was_sent_in_time(request, late_s=self.late_s)
 
     def unlogged_of(self, selector: Selector) -> Iterator[RequestRecord]:
         """The unlogged requests that the selector may mean."""
@@ -43,8 +39,8 @@ NOTHING_DOUBTFUL = Doubtful()
 
 def doubtful(experiment: Experiment, requests: Iterable[RequestRecord], *, seed: int, clock_rate: float) -> Doubtful:
     """What is doubtful in the log of a run that came to its end, `clock_rate` emulated seconds per real second."""
-    limit_s = min(experiment.gates.lag_p99_s, LATE_S) * clock_rate
-    return Doubtful(limit_s, tuple(_unlogged(plan_of(experiment, seed), tuple(requests))))
+    lateness = Lateness.of(experiment.gates.lag_p99_s, clock_rate)
+    return Doubtful(lateness, tuple(_unlogged(plan_of(experiment, seed), tuple(requests))))
 
 
 def plan_of(experiment: Experiment, seed: int) -> LoadPlan:

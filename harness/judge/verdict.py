@@ -115,7 +115,8 @@ def _counted(slo: Slo, experiment: Experiment, chosen: tuple[RequestRecord, ...]
 
     logged = judged(chosen)
     is_good = good_by(metric.good)
-    seen, unsure = count(logged, is_good), count(filter(doubts.has, logged), is_good)
+    unsure = count((one for one in logged if doubts.lateness.is_doubtful(one, good=is_good(one))), is_good)
+    seen = count(logged, is_good)
     unlogged = len(judged(doubts.unlogged_of(metric.total)))
     return Judged(seen.total, seen.bad, unsure.total, unsure.bad, unlogged)
 

@@ -16,7 +16,7 @@ from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.models.model import Arrival
 from brownout.harness.load.watched_objectives import WatchedObjective
 from brownout.harness.record.history import RequestRecord
-from brownout.harness.record.selection import LATE_S, GoodRule, is_good, matcher, was_sent_in_time
+from brownout.harness.record.selection import GoodRule, Lateness, is_good, matcher
 
 _GROWTH = math.log(1.05)
 _LEAST_MS = 0.1
@@ -153,7 +153,7 @@ class Tally:
         self._seconds = Seconds(plan)
         self._objectives = tuple(enumerate(plan.watch.objectives))
         self._is_good = GoodRule(plan.watch.objectives)
-        self._late_s = min(plan.watch.late_s, LATE_S) * self._seconds.rate
+        self._lateness = Lateness.of(plan.watch.late_s, self._seconds.rate)
         self._concerned: dict[tuple[str, str, str, str], tuple[tuple[int, WatchedObjective], ...]] = {}
         self._new: dict[int, Counts] = {}
 
@@ -173,10 +173,9 @@ class Tally:
             cohort.unknown += 1
         cohort.good += self._is_good(record)
         cohort.latency[bucket_of(record.latency_ms)] += 1
-        doubtful = not was_sent_in_time(record, late_s=self._late_s)
         for number, objective in self._concerning(record):
             bad, judged = not is_good(record, objective.within_ms), objective.covers(record.intended_s)
-            unsure = doubtful and judged
+            unsure = judged and self._lateness.is_doubtful(record, good=not bad)
             counts.objective(number).add(ObjectiveCounts(1, bad, judged, bad and judged, unsure, unsure and bad))
 
     def take(self) -> Iterable[tuple[int, Counts]]:

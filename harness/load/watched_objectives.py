@@ -37,7 +37,7 @@ class WatchedObjective(FrozenModel):
 class Watch(FrozenModel):
     """All that is watched. `span_s` is in real seconds, `phases` in emulated ones: name, start, end.
 
-    A request that left more than `late_s` of real time after its time is doubtful.
+    A request that left more than `late_s` of real time after its time is doubtful (`record.selection.Lateness`).
     """
 
     title: str = ""

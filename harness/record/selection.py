@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from brownout.harness.record.history import NOT_SENT, RequestRecord
@@ -84,9 +85,26 @@ class GoodRule:
         return request.latency_ms <= self._known[key]
 
 
-LATE_S = 0.05  # network time
+LATE_S, LATE_MOST_S = 0.05, 1.0  # network time
 
 
-def was_sent_in_time(request: RequestRecord, *, late_s: float) -> bool:
-    """Whether the generator sent it at most `late_s` emulated seconds late. If not, it says nothing of the service."""
-    return request.sent_s - request.intended_s <= late_s and request.error not in NOT_SENT
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late a request may leave and still say something of the service, in emulated seconds.
+
+    A file may allow more than LATE_S, up to LATE_MOST_S. A bad request gets no more than LATE_S: it may be bad because it was
+    late.
+    """
+
+    good_s: float = math.inf
+    bad_s: float = math.inf
+
+    @classmethod
+    def of(cls, allowed_s: float, rate: float) -> Lateness:
+        """From the limit of a file in network time, at `rate` emulated seconds per real second."""
+        return cls(min(allowed_s, LATE_MOST_S) * rate, min(allowed_s, LATE_S) * rate)
+
+    def is_doubtful(self, request: RequestRecord, *, good: bool) -> bool:
+        """Whether the request was late or unsent by the generator's doing, and might have ended the other way."""
+        late_s = request.sent_s - request.intended_s
+        return late_s > (self.good_s if good else self.bad_s) or request.error in NOT_SENT

@@ -60,14 +60,26 @@ def test_what_could_not_be_sent_is_doubtful(error):
 
 
 @pytest.mark.parametrize(
-    ("by_s", "clock_rate", "limit", "number"),
-    [(0.04, 1, "50ms", 0), (0.06, 1, "50ms", 300), (0.06, 1, "1h", 300), (0.02, 1, "10ms", 300), (6.0, 200, "50ms", 0)],
+    ("by_s", "clock_rate", "limit", "good", "bad"),
+    [
+        (0.04, 1, "50ms", 0, 0),
+        (0.06, 1, "50ms", 300, 300),
+        (0.06, 1, "100ms", 0, 300),
+        (0.02, 1, "10ms", 300, 300),
+        (0.9, 1, "1h", 0, 300),
+        (1.1, 1, "1h", 300, 300),
+        (6.0, 200, "50ms", 0, 0),
+    ],
 )
-def test_late_is_beyond_the_gates_limit_and_never_more_than_a_tolerable_one(by_s, clock_rate, limit, number):
-    """A file that opens the gate does not make late requests timely. The limit is network time, at any clock rate."""
+def test_late_is_beyond_the_gates_limit_and_never_more_than_a_tolerable_one(by_s, clock_rate, limit, good, bad):
+    """A file that opens the gate makes no late request timely that may be bad for that, nor one that left after a second.
+
+    The limit is network time, at any clock rate.
+    """
     gates = {"lag_p99": limit}
-    found = judged(fault_phase(300, lambda at_s: late(at_s, True, by_s=by_s)), clock_rate=clock_rate, gates=gates)
-    assert found.doubtful == number
+    for is_good, number in ((True, good), (False, bad)):
+        log = fault_phase(300, lambda at_s, is_good=is_good: late(at_s, is_good, by_s=by_s))
+        assert judged(log, clock_rate=clock_rate, gates=gates).doubtful == number
 
 
 def planned_log():
