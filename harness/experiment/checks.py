@@ -207,7 +207,7 @@ def _cohort_words(path: DataPath, cohort: Cohort) -> Iterator[Problem]:
 
 def _cohort_homes(path: DataPath, cohort: Cohort) -> Iterator[Problem]:
     """Homes that would decide nothing: machines ask for the identities that they have."""
-    asked = {operation.name: operation.home for operation in client_model(cohort.model).operations}
+    asked = {operation.name: operation.home_of for operation in client_model(cohort.model).operations}
     if cohort.homes and not any(asked.get(name) == "drawn" for name in operations_of(cohort)):
         text = f"homes decide nothing for a cohort of the model {cohort.model}"
         yield Problem((*path, "homes"), text, "give its machines an identity of that region, such as shared@sydney")

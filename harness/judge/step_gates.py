@@ -88,11 +88,13 @@ def exposure(schedule: Iterable[Step], steps: Iterable[StepResult]) -> GateResul
     faults = [step for step in schedule if step.role == "fault"]
     failures = [text for step in faults if (text := _exposure_failure(step, results[step.name]))]
     told = [f"{step.name}: {found.text}" for step in faults if (found := results[step.name].exposure) is not None]
-    passed = "; ".join(told) or "no fault was in place"
+    passed = "; ".join(told) or "no fault was in place: the system refused it"
     return GateResult(name="exposure", passed=not failures, reason="; ".join(failures) or passed)
 
 
 def _exposure_failure(step: Step, result: StepResult) -> str:
+    if result.state in ("not-reached", "failed") and result.applied_s is None:
+        return f"{step.name} was never in place"
     if result.exposure is None:
         # Also of a record that does not say what the step concerned: what is not known is not taken for an exposure.
         unknown = result.applied_s is not None

@@ -198,7 +198,7 @@ class _Choices:
             operation=_Weighted.of(model.weights(cohort.mix), draws("operation")),
             home=_Weighted.of(above_zero(cohort.homes) or {cohort.region: 1.0}, draws("home")),
             front_end=_Weighted.of(front_ends, draws("front-end")),
-            home_of={operation.name: operation.home for operation in model.operations},
+            home_of={operation.name: operation.home_of for operation in model.operations},
             machine_homes=plan.machine_homes,
         )
 

@@ -50,7 +50,7 @@ ASKED = (
     Operator(Operation("create"), _create, frozenset({200, 201}), "id"),
     Operator(Operation("delete"), _delete, frozenset({200, 204})),
     Operator(Operation("update"), _update, frozenset({200}), "id"),
-    Operator(Operation("assign", needs_machine=True), _assign, frozenset({200, 202}), "id"),
+    Operator(Operation("assign", needs_machine=True, home="drawn"), _assign, frozenset({200, 202}), "id"),
     Operator(Operation("list", weight=1, home="none"), _list, frozenset({200}), "value"),
 )
 _BY_NAME = {asked.operation.name: asked for asked in ASKED}

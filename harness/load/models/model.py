@@ -100,13 +100,19 @@ class Operation:
 
     `home` says which home region the log has for it, because objectives select requests by what was really asked for: `drawn`
     from the cohort's `homes`, where the script asks for an identity of `arrival.home`; that of the `machine`'s own identity,
-    where it asks as the machine; the `region` that is called, where an identity is made there; or `none`.
+    where it asks as the machine; the `region` that is called, where an identity is made there; or `none`. Where it is not
+    given, an operation that needs a machine asks as that machine, and any other for an identity of `arrival.home`.
     """
 
     name: str
     weight: float = 0.0
     needs_machine: bool = False
-    home: HomeOf = "drawn"
+    home: HomeOf | None = None
+
+    @property
+    def home_of(self) -> HomeOf:
+        """Whose home region the log has."""
+        return self.home or ("machine" if self.needs_machine else "drawn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
 
 RESOURCE = ClientModel(
     name="resource",
-    operations=(Operation("secret", weight=1, needs_machine=True, home="machine"),),
+    operations=(Operation("secret", weight=1, needs_machine=True),),
     script=script,
     target=0.995,
     caches_at_host=True,

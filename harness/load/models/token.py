@@ -13,7 +13,7 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
 
 TOKEN = ClientModel(
     name="token",
-    operations=(Operation("token", weight=1, needs_machine=True, home="machine"),),
+    operations=(Operation("token", weight=1, needs_machine=True),),
     script=script,
     target=0.999,
     caches_at_host=True,

@@ -112,9 +112,17 @@ def test_a_declared_lack_of_exposure_holds_or_fails_the_gate():
     assert [gate(declared, state) for state in ("met", "spared", "not-exercised")] == [False, False, True]
 
 
-def test_a_record_that_does_not_say_what_a_fault_concerned_is_no_exposure():
-    """A fault that was in place without a recorded reach fails the gate; one that never was does not."""
+@pytest.mark.parametrize(
+    ("events", "passed", "words"),
+    [
+        ([*whole_life()[1:]], False, "the record does not say what it concerned"),
+        ([], False, "roll was never in place"),
+        ([act(FAULT, "intended"), act(FAULT, "defended")], True, "the system refused it"),
+    ],
+)
+def test_what_was_not_measured_is_no_exposure(events, passed, words):
+    """A fault without a recorded reach or carriers, and one that was never reached; a refusal alone is no lack of exposure."""
     plan = experiment()
-    for events, passed in ((whole_life(), False), ([], True)):
-        results = step_results(plan, history((), events))
-        assert step_gates.exposure(plan.schedule, results).passed is passed
+    gate = step_gates.exposure(plan.schedule, step_results(plan, history((), events)))
+    assert gate.passed is passed
+    assert words in gate.reason
