@@ -144,7 +144,7 @@ class _Teller:
         return "" if self.hold_s is None else f"; held for {self.hold_s:g} s, Ctrl-C reverts it now"
 
     def _of_hold(self, ended: InjectResult) -> str:
-        return "" if self.hold_s is None else f", {ended.held_s:.1f} of {self.hold_s:g} s after its bite"
+        return "" if self.hold_s is None else f", {ended.held_s:.1f} s after its bite ({self.hold_s:g} s were asked for)"
 
     def tell_end(self, ended: InjectResult) -> int:
         """Prints how the injection ended and returns the exit code."""
@@ -156,7 +156,7 @@ class _Teller:
         elif ended.ended != "interrupted":
             self._say(f"  inconclusive, did not bite within {ended.waited_s:.1f} s: {ended.evidence}")
         if ended.ended == "elsewhere":
-            self._say(f"  reverted by another command before its time{self._of_hold(ended)}")
+            self._say(f"  reverted by another process{self._of_hold(ended)}")
         elif ended.lost is not None:
             seen, found = clock(ended.lost.seen_wall_s), ended.lost.evidence
             self._say(f"  lost: something else undid it{self._of_hold(ended)}; last seen in force at {seen}: {found}")

@@ -186,6 +186,8 @@ class _Injection:
         else:
             ended = await self._hold(record, applied, self.request.hold_s)
         held_s = time.monotonic() - held_s
+        if ended == "time" and not self._in_place(record.id):  # this process was paused meanwhile, for example
+            ended = "elsewhere"
         heal = await self.life.revert(record.id)
         lost = None if ended == "elsewhere" else self._lost(record.id)
         return replace(result, ended="lost" if lost and ended == "time" else ended, heal=heal, lost=lost, held_s=held_s)

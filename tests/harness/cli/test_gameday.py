@@ -133,7 +133,7 @@ def test_a_fault_that_another_command_healed_ends_its_hold(gameday: Brownout) ->
     eventually(lambda: "bites" in started.out.read_text(), TIMEOUT_S, what="it bites")
     assert gameday.run("heal").returncode == 0
     assert started.end() == 3
-    assert "reverted by another command before its time" in started.out.read_text()
+    assert "reverted by another process" in started.out.read_text()
 
 
 def test_a_reader_that_leaves_changes_nothing(gameday: Brownout) -> None:
