@@ -12,14 +12,18 @@ from typing import Any
 
 from brownout.identity.core.messages import Response
 from brownout.identity.core.nodes.machines import WantedIdentities
-from brownout.identity.core.records import KINDS, Json, Machine, Principal
+from brownout.identity.core.records import KINDS, Identity, Json, Machine, Principal
 from brownout.identity.core.surface import Code, Failure
 from brownout.identity.core.topology import REGIONS
 
 LOCATIONS: Mapping[str, str] = {region.azure_name: name for name, region in REGIONS.items()}
 UAI_TYPE = "microsoft.managedidentity/userassignedidentities"
 VM_TYPE = "microsoft.compute/virtualmachines"
-MACHINE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?")
+_NAMES = {
+    VM_TYPE: re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?"),
+    UAI_TYPE: re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"),
+}
+_GROUP = re.compile(r"[\w().-]{0,89}[\w()-]")
 ISOLATION_SCOPES = ("None", "Regional")
 _VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-[a-z]+)?")
 IDENTITY_KINDS = frozenset({"None", "SystemAssigned", "UserAssigned"})
@@ -105,10 +109,17 @@ def kinds_taken_away(identity: Json) -> frozenset[str]:
     return KINDS - named if wanted else frozenset()
 
 
-def wanted_identities(identity: Json) -> WantedIdentities:
-    """What an identity block asks for: a type says all that the machine is to have, an entry of null takes away."""
+def wanted_identities(identity: Json, replaced: tuple[Identity, ...] = ()) -> WantedIdentities:
+    """What an identity block asks for: a type says all that the machine is to have, an entry of null takes away.
+
+    PATCH merges the entries with what there is. PUT puts them in place of it: `replaced` is then what the machine has.
+    """
     entries = identity.get("userAssignedIdentities") or {}
     assignments = tuple((str(resource_id), entry is not None) for resource_id, entry in entries.items())
+    named = {resource_id.lower() for resource_id, _ in assignments}
+    if named:
+        others = (known.resource_id for known in replaced if not known.is_system and known.resource_id.lower() not in named)
+        assignments += tuple((resource_id, False) for resource_id in others)
     own = "SystemAssigned" in identity_kinds(identity)
     return WantedIdentities(own, assignments, kinds_taken_away(identity))
 
@@ -146,6 +157,15 @@ def check_version(query: Json) -> Response | None:
     if _VERSION.fullmatch(version):
         return None
     return error(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+
+
+def check_names(path: ArmPath) -> Response | None:
+    """The refusal to create a resource under a name, or in a group, that there cannot be."""
+    if not _NAMES[path.kind].fullmatch(path.name):
+        return error(400, "InvalidParameter", f"The name '{path.name}' is invalid.")
+    if not _GROUP.fullmatch(path.group):
+        return error(400, "InvalidParameter", f"The resource group name '{path.group}' is invalid.")
+    return None
 
 
 def elsewhere(path: ArmPath, location: str, wanted: str) -> Response:

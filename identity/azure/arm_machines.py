@@ -108,19 +108,16 @@ class ArmMachines:
             return arm.elsewhere(path, self._location, str(body["location"]))
         if known is not None:
             return None
-        if not arm.MACHINE_NAME.fullmatch(path.name):
-            text = f"The name '{path.name}' is invalid: letters, digits, '.', '-' and '_', the first a letter or digit."
-            return arm.error(400, "InvalidParameter", text)
         if self._node.machines.is_instance(path.name, path.group):
             return arm.error(409, "Conflict", f"'{path.name}' is an instance of a scale set of '{path.group}'.")
-        return None
+        return arm.check_names(path)
 
     async def _create(self, path: arm.ArmPath, body: Json, known: Machine | None) -> Served:
         refused = self._refused(path, body, known)
         if refused is not None:
             return Served(refused, self._node.hop())
         machine = known or self._node.machines.new(path.resource_id, path.name, path.group)
-        wanted = arm.wanted_identities(body.get("identity") or {})
+        wanted = arm.wanted_identities(body.get("identity") or {}, machine.identities)
         changed = await self._node.machines.change(_tagged(machine, body), wanted)
         headers = self._operation(path, changed.failure)
         # The create itself succeeds either way: whether the machine came to be is the operation's to say.

@@ -131,6 +131,9 @@ class Arm:
         if home not in self._node.stack.regions:
             text = f"no location {body.get('location')!r}"
             return Served(arm.error(400, "LocationNotAvailableForResourceType", text), self._node.hop())
+        refused = arm.check_names(path) if known is None else None
+        if refused is not None:
+            return Served(refused, self._node.hop())
         if known is None:
             known = Principal(self._node.identities.new_identity(path.resource_id, path.name, "user", home))
         return self._moved(path, body, known) or await self._save(_changed(known, body))

@@ -154,6 +154,35 @@ def test_doubled_slashes_mean_the_same_resource() -> None:
     assert others == [first] * 3
 
 
+NAMES = ("a\nb", "a b", "_a", "a%0Ab", "\u202ea", "x" * 129, "a\x1b[2K")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_could_forge_a_line_is_refused(name: str) -> None:
+    """Identities, machines and groups are named as Azure allows: no control character gets into a record or a log."""
+
+    async def story(stack: Stack) -> list[int]:
+        group = stack.identity_path("fine").replace("/load/", f"/{name}/")
+        paths = (stack.identity_path(name), stack.machine_path(name), group)
+        answers = [await stack.arm("PUT", path, {"location": "australiaeast"}) for path in paths]
+        return [answer.status for answer in answers[: 2 if name == "_a" else 3]]
+
+    assert set(on_stack(story)) == {400}
+
+
+@pytest.mark.parametrize(("method", "left"), [("PUT", ["second-id"]), ("PATCH", ["only-id", "second-id"])])
+def test_put_replaces_the_assigned_identities_and_patch_merges_them(method: str, left: list[str]) -> None:
+    """A machine with one identity is given another: PUT leaves the new one alone, PATCH both."""
+
+    async def story(stack: Stack) -> list[str]:
+        block = {"type": "UserAssigned", "userAssignedIdentities": {stack.identity_path("second-id"): {}}}
+        await stack.arm(method, stack.machine_path("single"), {"location": "australiaeast", "identity": block})
+        shown = body(await stack.arm("GET", stack.machine_path("single")))
+        return sorted(resource_id.rpartition("/")[2] for resource_id in shown["identity"]["userAssignedIdentities"])
+
+    assert on_stack(story) == left
+
+
 def test_the_subscription_is_found() -> None:
     """Sign-in of command lines lists subscriptions first."""
 
