@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals, operations_of, plan_json, planned_count
+from brownout.harness.load.models.model import Operation
 
 WARM = Cohort(name="warm", model="token", region="sydney", rate_per_s=5, machines=("vm1", "vm2", "vm3"))
 SCALED = Cohort(name="scaled", model="token", region="sydney", rate_per_s=1, machines=("vmss",), fresh=True)
@@ -104,6 +105,12 @@ def test_the_home_is_that_of_the_identity_that_is_asked_for() -> None:
     assert met == {("vm1", ""), ("vm2", "sydney"), ("vm3", "sydney"), ("vmss", "melbourne")}
     assert {a.home for a in arrivals(plan(OPERATORS)) if a.operation == "list"} == {""}
     assert {a.home for a in arrivals(plan(OPERATORS)) if a.operation == "delete"} == {"sydney", "melbourne"}
+
+
+def test_whose_home_counts_follows_from_what_an_operation_needs() -> None:
+    """A model that does not say asks as its machine where it needs one, and for an identity of the drawn home otherwise."""
+    found = [Operation("a", needs_machine=True).home_of, Operation("b").home_of, Operation("c", home="none").home_of]
+    assert found == ["machine", "drawn", "none"]
 
 
 def test_front_ends_given_to_a_model_without_any_make_no_difference() -> None:
