@@ -85,6 +85,7 @@ MARKS: Mapping[str, str] = {
     "holds": "good",
     "differs": "bad",
     "calibrated": "unsure",
+    "not-decided": "unsure",
     "not-testable": "plain",
     "passed": "good",
     "failed": "bad",

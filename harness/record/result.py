@@ -16,7 +16,7 @@ from brownout.harness.record.verdicts import Verdict
 
 SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
 Severity = Literal["inconclusive", "harness-error", "unsafe"]
-ClaimStatus = Literal["holds", "differs", "calibrated", "not-testable"]
+ClaimStatus = Literal["holds", "differs", "not-decided", "calibrated", "not-testable"]
 ExposureState = Literal["met", "spared", "not-exercised"]
 StepState = Literal["healed", "lost", "stuck", "defended", "failed", "skipped", "not-reached"]
 EXIT_CODES: Mapping[str, int] = {"pass": 0, "breach": 1, "inconclusive": 3, "harness-error": 4, "unsafe": 5}

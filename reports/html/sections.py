@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
-from brownout.harness.record.result import ClaimResult, Result, SloResult, StepResult
+from brownout.harness.record.result import ClaimResult, ClaimStatus, Result, SloResult, StepResult
 from brownout.reports import palette, story
 from brownout.reports.markup import Column, Html, el, join, table
 from brownout.reports.units import clock, count, day, duration, percent, rate, target
@@ -264,7 +265,7 @@ def _claim_counts(claims: Sequence[ClaimResult]) -> Html:
 
 
 def _claim_count_parts(claims: Sequence[ClaimResult]) -> Iterator[Html]:
-    for status in ("holds", "differs", "calibrated", "not-testable"):
+    for status in get_args(ClaimStatus):
         number = sum(claim.status == status for claim in claims)
         if number:
             yield badge(status, f"{number} {status.replace('-', ' ')}")

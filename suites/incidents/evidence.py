@@ -89,6 +89,14 @@ class Evidence:
         """Requests between two times of the emulated day, `HH:MM`."""
         return self._count(self._at(start), self._at(end), cohorts, operations)
 
+    def failures_done_within(self, span_s: float, cohorts: Iterable[str]) -> int:
+        """How many requests had failed within this time of the impact's start; raises LookupError without an impact."""
+        first_s = self.result.times.impact_start_s
+        if first_s is None:
+            raise LookupError("no impact")
+        found = self.history.select(cohorts=cohorts, start_s=first_s, end_s=first_s + span_s)
+        return sum(request.outcome != "happened" and request.done_s <= first_s + span_s for request in found)
+
     def during(self, step: str, cohorts: Iterable[str]) -> Counted:
         """Requests while a step was in place."""
         found = self.step(step)

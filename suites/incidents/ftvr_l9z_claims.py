@@ -1,8 +1,10 @@
 """The claims of the review FTVR-L9Z, C1 to C29, each compared with the record of a run (docs/reference/sources.md).
 
 A claim is a row: the review's statement, and a check that reads the recorded history (of the run, or of a control run that
-differs in one thing) and nothing else. Statuses: `holds` and `differs` are measured; `calibrated` means that a parameter
-was chosen to reach the published figure, so that agreement proves nothing; `not-testable` gives the reason.
+differs in one thing) and nothing else. Statuses: `holds` and `differs` are measured; `not-decided` means that a run of this
+size cannot tell, as one of many seeds now and then; `calibrated` means that a parameter was chosen to reach the published
+figure, so that agreement proves nothing (a figure outside the claim's range differs all the same); `not-testable` gives the
+reason. Chance must not turn a claim: what is compared has bounds, and what is alike has a margin.
 """
 
 from __future__ import annotations
@@ -13,9 +15,13 @@ from dataclasses import dataclass
 from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.record.history import History
 from brownout.harness.record.result import ClaimResult, ClaimStatus, Result
-from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence, clock, interval_text, share_text
+from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Counted, Evidence, clock, interval_text, share_text
 
 INCIDENT_POSTURE = "as-of-2024-07"
+AROUND_3_PERCENT, AROUND_HALF = (0.02, 0.04), (0.4, 0.6)  # as far from the published figure as "around" may mean
+ALIKE_WITHIN = 0.2  # the review names both in one sentence; shares this far apart it would have told apart
+DETECTED_WITHIN_S = 180.0
+WATCHED, FAILURES_NEEDED = ("newly-scaled", "management-callers"), 4  # by the alert `identity-service` of the experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,23 @@ def _status(holds: bool) -> ClaimStatus:
     return "holds" if holds else "differs"
 
 
+def _in_range(found: Counted, allowed: tuple[float, float]) -> ClaimStatus:
+    """`calibrated` when the share's bounds are within the range, `differs` when they are outside of it."""
+    low, high = allowed
+    if found.high < low or found.low > high:
+        return "differs"
+    return "calibrated" if low <= found.low and found.high <= high else "not-decided"
+
+
+def _alike(one: Counted, other: Counted) -> ClaimStatus:
+    """Whether two shares are alike, however far the true ones are from those measured, within their bounds."""
+    furthest = max(one.high - other.low, other.high - one.low)
+    nearest = max(one.low - other.high, other.low - one.high)
+    if furthest <= ALIKE_WITHIN:
+        return "holds"
+    return "differs" if nearest > ALIKE_WITHIN else "not-decided"
+
+
 def _impact_window(seen: Evidence) -> Measurement:
     times = seen.result.times
     if times.impact_start_s is None or times.impact_end_s is None:
@@ -85,7 +108,7 @@ def _scope(seen: Evidence) -> Measurement:
 def _token_share(seen: Evidence) -> Measurement:
     found = seen.outage(TOKEN_COHORTS)
     how = "the mix decides it: load.cohorts.newly-scaled.rate_per_s; suites/incidents sweeps it from 0 to 30 %"
-    return Measurement(share_text(found), "calibrated", how, interval_text(found))
+    return Measurement(share_text(found), _in_range(found, AROUND_3_PERCENT), how, interval_text(found))
 
 
 def _warm(seen: Evidence) -> Measurement:
@@ -100,13 +123,14 @@ def _management_share(seen: Evidence) -> Measurement:
     found = seen.outage(["management-callers"], MANAGEMENT)
     each = ", ".join(f"{name} {share_text(seen.outage(['management-callers'], [name]))}" for name in MANAGEMENT)
     how = f"the review does not say why half; here load.cohorts.management-callers.homes decides it ({each})"
-    return Measurement(share_text(found), "calibrated", how, interval_text(found))
+    return Measurement(share_text(found), _in_range(found, AROUND_HALF), how, interval_text(found))
 
 
 def _front_ends(seen: Evidence) -> Measurement:
     arm, portal = (seen.outage(["management-callers"], MANAGEMENT, front_end=name) for name in ("arm", "portal"))
-    alike = arm.low <= portal.high and portal.low <= arm.high and arm.bad > 0 and portal.bad > 0
-    return Measurement(f"ARM {share_text(arm)}, portal {share_text(portal)}", _status(alike), "the intervals overlap")
+    status = _alike(arm, portal) if arm.bad and portal.bad else "differs"
+    how = f"both fail, and the true shares are at most {100 * ALIKE_WITHIN:g} points apart, at 95 % confidence each"
+    return Measurement(f"ARM {share_text(arm)}, portal {share_text(portal)}", status, how)
 
 
 def _provisioning(seen: Evidence) -> Measurement:
@@ -175,7 +199,11 @@ def _detection(seen: Evidence) -> Measurement:
         return Measurement("not detected", "differs")
     blind = "never fires" if overall is None else f"fires at {clock(overall)}"
     how = f"burn-rate alerts on new machines, management calls and dependants; one on all token requests {blind}"
-    return Measurement(f"{detect:.0f} s after the first failure", _status(detect <= 180), how)
+    status = _status(detect <= DETECTED_WITHIN_S)
+    heard = seen.failures_done_within(DETECTED_WITHIN_S, WATCHED)
+    if status == "differs" and heard < FAILURES_NEEDED:  # the load was too thin for any monitor, as in one seed of a hundred
+        how, status = f"{how}; only {heard} watched requests failed in the first 3 min, and an alert needs more", "not-decided"
+    return Measurement(f"{detect:.0f} s after the first failure", status, how)
 
 
 def _zone(seen: Evidence) -> Measurement:
@@ -235,9 +263,9 @@ def _gate(seen: Evidence) -> Measurement:
 
 def _off_peak(seen: Evidence) -> Measurement:
     peak, quiet = seen.outage(TOKEN_COHORTS), seen.of("off-peak").outage(TOKEN_COHORTS)
-    alike = peak.low <= quiet.high and quiet.low <= peak.high
     measured = f"{quiet.bad} failed instead of {peak.bad}, {share_text(quiet)} instead of {share_text(peak)}"
-    return Measurement(measured, _status(quiet.bad < peak.bad and alike), "control run off-peak: a fifth of the load")
+    status = _alike(peak, quiet) if quiet.bad < peak.bad else "differs"
+    return Measurement(measured, status, "control run off-peak: a fifth of the load")
 
 
 def _left_the_region(seen: Evidence) -> Measurement:

@@ -218,7 +218,7 @@ def test_claims_have_what_was_published_and_what_was_measured() -> None:
 
     fields = ClaimResult.model_json_schema()["properties"]
     assert {"id", "published", "measured", "interval", "status"} <= set(fields)
-    assert set(fields["status"]["enum"]) == {"holds", "differs", "calibrated", "not-testable"}
+    assert set(fields["status"]["enum"]) == {"holds", "differs", "not-decided", "calibrated", "not-testable"}
 
 
 def test_one_seed_gives_one_digest_and_another_seed_another(work: Path) -> None:
