@@ -5,6 +5,7 @@ was sent late. So an objective is met only if it would be met with all of them b
 with all of them good. A request is
 
 - *late* when it left later than the limit of the gate `generator-lag`, of which a file may not make what it likes (`Lateness`);
+- *held up* when it was under way, and bad, while the generator stood still, which late requests show: nobody read its answer;
 - *unsent* when the generator logged that it could not send it;
 - *unlogged* when it is in the plan and not in the log. The seed decides the plan, so each is known by cohort, time and
   operation; its home region is not, and it counts for every objective of the cohort whatever its homes.
@@ -12,8 +13,10 @@ with all of them good. A request is
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from brownout.harness.experiment.model import Experiment, Selector
@@ -24,10 +27,26 @@ from brownout.harness.record.selection import Lateness, matcher
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """Which requests are doubtful: those that left too late, and the `unlogged`, which have no outcome."""
+    """Which requests are doubtful: those that left too late, those under way in a stall of the generator, and the `unlogged`.
+
+    `stalls` are stretches of emulated time in order, none overlapping. The unlogged have no outcome.
+    """
 
     lateness: Lateness = field(default_factory=Lateness)
+    stalls: tuple[tuple[float, float], ...] = ()
     unlogged: tuple[RequestRecord, ...] = ()
+
+    def has(self, request: RequestRecord, *, good: bool) -> bool:
+        """Whether a logged request might have ended the other way, had the generator done its part."""
+        return self.lateness.is_doubtful(request, good=good) or (not good and self._held_up(request))
+
+    def _held_up(self, request: RequestRecord) -> bool:
+        last = bisect_left(self.stalls, (request.done_s, -math.inf)) - 1  # of those that began before its end
+        return last >= 0 and self.stalls[last][1] > request.sent_s
+
+    def logged(self, requests: Iterable[RequestRecord], is_good: Callable[[RequestRecord], bool]) -> frozenset[str]:
+        """The ids of the late and unsent ones, where `is_good` says what was good."""
+        return frozenset(one.id for one in requests if self.has(one, good=is_good(one)))
 
     def unlogged_of(self, selector: Selector) -> Iterator[RequestRecord]:
         """The unlogged requests that the selector may mean."""
@@ -39,8 +58,23 @@ NOTHING_DOUBTFUL = Doubtful()
 
 def doubtful(experiment: Experiment, requests: Iterable[RequestRecord], *, seed: int, clock_rate: float) -> Doubtful:
     """What is doubtful in the log of a run that came to its end, `clock_rate` emulated seconds per real second."""
+    every = tuple(requests)
     lateness = Lateness.of(experiment.gates.lag_p99_s, clock_rate)
-    return Doubtful(lateness, tuple(_unlogged(plan_of(experiment, seed), tuple(requests))))
+    return Doubtful(lateness, tuple(_stalls(every, lateness.bad_s)), tuple(_unlogged(plan_of(experiment, seed), every)))
+
+
+def _stalls(requests: tuple[RequestRecord, ...], late_s: float) -> Iterator[tuple[float, float]]:
+    """When the generator did not send what was due: from the intended to the actual sending of each late request, merged."""
+    waits = sorted((one.intended_s, one.sent_s) for one in requests if one.sent_s - one.intended_s > late_s)
+    start_s = end_s = -math.inf
+    for intended_s, sent_s in waits:
+        if intended_s > end_s:
+            if end_s > start_s:
+                yield start_s, end_s
+            start_s, end_s = intended_s, sent_s
+        end_s = max(end_s, sent_s)
+    if end_s > start_s:
+        yield start_s, end_s
 
 
 def plan_of(experiment: Experiment, seed: int) -> LoadPlan:

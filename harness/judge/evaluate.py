@@ -19,7 +19,7 @@ from brownout.harness.experiment.plugins import ClaimSet, ControlRecords
 from brownout.harness.judge import gates, step_gates
 from brownout.harness.judge.alerts import firings, first_firing_s
 from brownout.harness.judge.canaries import canary_rows
-from brownout.harness.judge.doubtful import NOTHING_DOUBTFUL, Doubtful, doubtful, planned_total
+from brownout.harness.judge.doubtful import Doubtful, doubtful, planned_total
 from brownout.harness.judge.exposure import exposures
 from brownout.harness.judge.gates import LoadRecord
 from brownout.harness.judge.phases import phase_results
@@ -68,15 +68,18 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
     experiment = header.experiment
     posture = experiment.postures[header.posture]
     windows = phase_windows(experiment.timeline)
-    is_good, span = good_rule(experiment), _span(record)
-    on = {name: firings(alert, history.requests, is_good) for name, alert in experiment.alerts.items()}
+    is_good, span, doubts = good_rule(experiment), _span(record), _doubts(record)
+    # A stall of the generator is no outage, no effect of a step, and nothing to be detected.
+    ignored = doubts.logged(history.requests, is_good)
+    telling = tuple(one for one in history.requests if one.id not in ignored) if ignored else history.requests
+    on = {name: firings(alert, telling, is_good) for name, alert in experiment.alerts.items()}
     quiet = replace(windows[0], end_s=span.fault_s)
     watches = [
-        watch(alert, history.requests, is_good, baseline=quiet, confidence=experiment.gates.confidence)
+        watch(alert, telling, is_good, baseline=quiet, confidence=experiment.gates.confidence)
         for alert in experiment.alerts.values()
     ]
-    steps = step_results(experiment, history)
-    slos = judge_slos(experiment, history, _doubts(record), steps=steps, end_s=span.end_s)
+    steps = step_results(experiment, History(history.events, telling))
+    slos = judge_slos(experiment, history, doubts, steps=steps, end_s=span.end_s)
     slos, steps = _exposed(experiment, history, slos, steps)
     found_gates = _gates(record, slos, steps)
     verdict, reasons = overall(slos, found_gates, steps)
@@ -100,10 +103,10 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         digest=record.digest,
         slos=slos,
         gates=found_gates,
-        phases=phase_results(history.requests, windows, is_good),
+        phases=phase_results(history.requests, windows, is_good, ignored=ignored),
         steps=steps,
         claims=record.claims,
-        times=times(watches, on, history.requests, is_good, span=span),
+        times=times(watches, on, telling, is_good, span=span),
         alerts={name: first_firing_s(found, after_s=span.fault_s) for name, found in on.items()},
         calibrated=experiment.calibrated,
         parameters=header.parameters,
@@ -219,9 +222,8 @@ def _finished(history: History) -> GateResult:
 def _doubts(record: Record) -> Doubtful:
     """What is doubtful. The log of a run that was cut short lacks what was still to come; its verdict says nothing anyway."""
     header, history = record.header, record.history
-    if not is_finished(history):
-        return NOTHING_DOUBTFUL
-    return doubtful(header.experiment, history.requests, seed=header.seed, clock_rate=header.clock_rate)
+    found = doubtful(header.experiment, history.requests, seed=header.seed, clock_rate=header.clock_rate)
+    return found if is_finished(history) else replace(found, unlogged=())
 
 
 def _load_record(record: Record) -> LoadRecord:

@@ -19,24 +19,38 @@ from brownout.harness.record.result import PhaseResult, Share
 
 
 def phase_results(
-    requests: Iterable[RequestRecord], windows: Iterable[PhaseWindow], is_good: IsGood
+    requests: Iterable[RequestRecord],
+    windows: Iterable[PhaseWindow],
+    is_good: IsGood,
+    *,
+    ignored: frozenset[str] = frozenset(),
 ) -> tuple[PhaseResult, ...]:
-    """For each window the outcomes per cohort, operation and region. `requests` are ordered by intended time."""
+    """For each window the outcomes per cohort, operation and region. `requests` are ordered by intended time.
+
+    No outage is made of the `ignored` ones, by id.
+    """
     every = tuple(requests)
-    return tuple(_phase(between(every, window.start_s, window.end_s), window, is_good) for window in windows)
+    return tuple(_phase(between(every, window.start_s, window.end_s), window, is_good, ignored) for window in windows)
 
 
-def _phase(requests: tuple[RequestRecord, ...], window: PhaseWindow, is_good: IsGood) -> PhaseResult:
+def _phase(requests: tuple[RequestRecord, ...], window: PhaseWindow, is_good: IsGood, ignored: frozenset[str]) -> PhaseResult:
     groups: dict[tuple[str, str, str], list[RequestRecord]] = defaultdict(list)
     for request in requests:
         groups[request.cohort, request.operation, request.region].append(request)
-    shares = tuple(_share(key, groups[key], window, is_good) for key in sorted(groups))
+    shares = tuple(_share(key, groups[key], window, is_good, ignored) for key in sorted(groups))
     return PhaseResult(name=window.name, start_s=window.start_s, end_s=window.end_s, shares=shares)
 
 
-def _share(key: tuple[str, str, str], requests: list[RequestRecord], window: PhaseWindow, is_good: IsGood) -> Share:
+def _share(
+    key: tuple[str, str, str],
+    requests: list[RequestRecord],
+    window: PhaseWindow,
+    is_good: IsGood,
+    ignored: frozenset[str],
+) -> Share:
     outcomes = [request.outcome for request in requests]
-    outage = longest_outage(requests, is_good, start_s=window.start_s, end_s=window.end_s)
+    telling = (request for request in requests if request.id not in ignored)
+    outage = longest_outage(telling, is_good, start_s=window.start_s, end_s=window.end_s)
     latencies_ms = sorted(request.latency_ms for request in requests)
     return Share(
         cohort=key[0],

@@ -79,15 +79,18 @@ def judge_slos(
     for slo in experiment.slos:
         logged = select(history.requests, slo.indicator.ratioMetric.total)
         found = _judge(slo, _counted(slo, experiment, logged, doubts), experiment.gates.confidence)
-        windows = tuple(_in_fault(slo, step, logged, end_s) for step in faults)
+        windows = tuple(_in_fault(slo, step, logged, doubts, end_s) for step in faults)
         judged.append(_with_windows(found.model_copy(update={"in_faults": windows})))
     return tuple(judged)
 
 
-def _in_fault(slo: Slo, step: StepResult, logged: tuple[RequestRecord, ...], end_s: float) -> FaultWindow:
+def _in_fault(slo: Slo, step: StepResult, logged: tuple[RequestRecord, ...], doubts: Doubtful, end_s: float) -> FaultWindow:
+    """The objective's requests while the fault was in place, but for those that say nothing of the service."""
     assert step.applied_s is not None, "only faults that were in place have a window"
-    until_s = end_s if step.released_s is None else step.released_s
-    seen = count(between(logged, step.applied_s, until_s), good_by(slo.indicator.ratioMetric.good))
+    until_s, is_good = end_s if step.released_s is None else step.released_s, good_by(slo.indicator.ratioMetric.good)
+    within = between(logged, step.applied_s, until_s)
+    ignored = doubts.logged(within, is_good)
+    seen = count((one for one in within if one.id not in ignored), is_good)
     return FaultWindow(step=step.name, start_s=step.applied_s, end_s=until_s, total=seen.total, bad=seen.bad)
 
 
@@ -115,7 +118,7 @@ def _counted(slo: Slo, experiment: Experiment, chosen: tuple[RequestRecord, ...]
 
     logged = judged(chosen)
     is_good = good_by(metric.good)
-    unsure = count((one for one in logged if doubts.lateness.is_doubtful(one, good=is_good(one))), is_good)
+    unsure = count((one for one in logged if doubts.has(one, good=is_good(one))), is_good)
     seen = count(logged, is_good)
     unlogged = len(judged(doubts.unlogged_of(metric.total)))
     return Judged(seen.total, seen.bad, unsure.total, unsure.bad, unlogged)

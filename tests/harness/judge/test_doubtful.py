@@ -52,6 +52,18 @@ def whole():
     return requests(BASELINE, END)
 
 
+def test_what_was_under_way_while_the_generator_stood_still_is_doubtful():
+    """Nobody read its answer, so it looks slow. One that was good, or was not under way then, is not in doubt."""
+    within = [{**document()["slos"][0], "indicator": {"ratioMetric": {"total": {}, "good": {"within": "200ms"}}}}]
+    stall = [late(FAULT + 100 + tenth / 10, False, by_s=1 - tenth / 10) for tenth in range(9)]
+    under_way = [request(FAULT + 99.95 + n / 1000, took_s=1.2, id=f"way-{n}") for n in range(5)]
+    after = [request(FAULT + 101.01, took_s=1.2, id="after"), request(FAULT + 98, took_s=1.2, id="before")]
+    quick = [request(FAULT + 99.99, took_s=0.1, id="quick")]
+    others = [one for one in whole() if not FAULT + 98 <= one.intended_s - T0 < FAULT + 102]
+    found = judged([*others, *stall, *under_way, *after, *quick], slos=within)
+    assert (found.bad, found.doubtful) == (16, 14)
+
+
 @pytest.mark.parametrize("error", [LATE, GENERATOR_FAULT])
 def test_what_could_not_be_sent_is_doubtful(error):
     """The generator's own failures have a line, and are no failures of the service."""

@@ -348,3 +348,20 @@ def test_the_plan_and_not_the_generator_says_how_much_was_planned(tmp_path):
     gate = gate_of(evaluate(folder), "issued-share")
     assert not gate.passed
     assert gate.reason.startswith("66.7 % of 3,000 planned requests were sent and logged")
+
+
+def test_a_stall_of_the_generator_is_no_outage(tmp_path):
+    """What was sent too late to be good is no failure of the service: no impact, no alert, no outage, no effect of a step."""
+    stalled = [
+        r._replace(sent_s=r.intended_s + 9, outcome="unknown") if FAULT <= r.intended_s - T0 < FAULT + 200 else r
+        for r in requests(BASELINE, END)
+    ]
+    result = evaluate(folder_of(tmp_path / "run", stalled, finished_events(whole_life())))
+    (slo,) = result.slos
+    assert (slo.status, slo.doubtful, slo.bad) == ("undecided", 200, 200)
+    assert (slo.in_faults[0].bad, slo.in_faults[0].total) == (0, RECOVERY - FAULT - 200)
+    assert (result.times.impact_start_s, result.times.longest_outage, result.alerts) == (None, 0, {"new-machines": None})
+    assert result.steps[0].effect.startswith("no change")
+    assert {share.longest_outage_s for phase in result.phases for share in phase.shares} == {0.0, None}
+    onset = result.phases[1].shares[0]
+    assert (onset.total, onset.unknown) == (60, 60)
