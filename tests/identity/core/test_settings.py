@@ -57,6 +57,11 @@ def test_every_setting_has_a_default_that_is_valid() -> None:
     assert Settings.of({}) == Settings()
 
 
+def test_tokens_are_signed_as_by_the_real_service_unless_a_setting_says_otherwise() -> None:
+    """RS256 is the default and ES256 can be chosen."""
+    assert (Settings.of({}).token_alg, Settings.of({"token_alg": "ES256"}).token_alg) == ("RS256", "ES256")
+
+
 @pytest.mark.parametrize("build", BUILDS)
 def test_every_build_can_be_started_with(build: str) -> None:
     """Builds and pins may name any build that there is."""
