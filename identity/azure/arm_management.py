@@ -44,7 +44,7 @@ class Arm:
         refused = _misshapen(request)
         if refused is not None:
             return Served(refused, self._node.hop())
-        path = "/".join(("", *(part for part in request.path.split("/") if part)))
+        path = "/".join(("", *request.words))
         path = path.removeprefix(PORTAL) if path.startswith(f"{PORTAL}/") else path
         if "/operationstatuses/" in path.lower():
             return await self._machines.operation(request, path.rsplit("/", 1)[1], relayed=relayed)

@@ -26,7 +26,7 @@ class EntraPages:
     def _page(self, request: Request) -> Response:
         if not self._node.ready:
             return Response(STATUS[UNREADY.code], {"error": "unknown", "error_description": UNREADY.message})
-        tenant, path = self._node.stack.tenant_id, request.path
+        tenant, path = self._node.stack.tenant_id, "/" + "/".join(request.words)
         if request.method != "GET":
             return arm.error(404, "NotFound", path)
         if path.endswith(("/discovery/keys", "/discovery/v2.0/keys")):

@@ -74,7 +74,7 @@ class Imds:
 
     def _resolve(self, request: Request) -> tuple[str, Machine | None, str]:
         """The address that a request names, its machine if there is one, and the page of it that is asked for."""
-        parts = [part for part in request.path.split("/") if part]
+        parts = request.words
         if parts[:1] != [ROOT] or parts[1:2] == [ROOT]:  # a machine may be called like the root
             address = parts[0] if parts else ""
             return address, self._node.machine(address), "/".join(parts[1:])

@@ -40,9 +40,10 @@ class KeyVault:
             return self._challenge(f"AKV10022: Invalid token: {bad}", ', error="invalid_token"')
         if self._node.replica.is_deleted(reader):
             return arm.error(403, "Forbidden", f"the identity {reader} has been deleted")
-        if not request.path.startswith("/secrets/") or request.method != "GET":
+        collection, *rest = request.words or [""]
+        if collection != "secrets" or not rest or request.method != "GET":
             return arm.error(404, "SecretNotFound", f"the vault has no {request.path}")
-        name = request.path.split("/")[2]
+        name = rest[0]
         return Response(200, {"value": self._node.secret(name), "id": f"{AUDIENCE}/secrets/{name}/1", "read_by": reader})
 
     def _challenge(self, message: str, more: str = "") -> Response:

@@ -166,6 +166,11 @@ class Request(Message):
         """The path without escapes."""
         return unquote(self.target.partition("?")[0])
 
+    @property
+    def words(self) -> list[str]:
+        """The words of the path between its slashes; slashes too many and one at the end make none."""
+        return [word for word in self.path.split("/") if word]
+
     @cached_property
     def query(self) -> Mapping[str, str]:
         """The query's values by name; the last one of a name that comes twice."""

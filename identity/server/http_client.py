@@ -97,6 +97,7 @@ class _Connection(asyncio.Protocol):
         self._lines: list[tuple[bytes, bytes]] = []
         self._payload = b""
         self._keep = True
+        self._in_trailer = False
         self._silent = True
         self._used_at_s = 0.0
 
@@ -133,8 +134,15 @@ class _Connection(asyncio.Protocol):
             self.abort()
             self._break_off()
 
+    def on_message_begin(self) -> None:
+        self._in_trailer = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._lines.append((name, value))
+        if not self._in_trailer:  # the parser has one callback for both, and a trailer is no header (RFC 9110 section 6.5)
+            self._lines.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._in_trailer = True
 
     def on_body(self, body: bytes) -> None:
         self._payload += body

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from brownout.harness.worlds.compose.layout import NODE_PORT, SPEC_FOLDER
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import HEALTH_PATH
 from brownout.identity.server.asgi import application
+from brownout.identity.server.http_protocol import NodeProtocol
 from brownout.identity.server.shared_spec import GO_NAME, read_stack
 
 MOST_MS = 30_000.0
@@ -65,7 +65,7 @@ async def serve(name: str, folder: Path) -> None:
         application(prober),
         host="0.0.0.0",  # noqa: S104  # its own network namespace
         port=NODE_PORT,
-        http=HttpToolsProtocol,
+        http=NodeProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -40,6 +40,19 @@ def test_discovery_leads_to_keys_that_verify_a_token(version: str, zone: str) ->
     assert document["jwks_uri"].endswith(keys)
 
 
+@pytest.mark.parametrize("path", ["/{}/discovery/keys/", "//{}//discovery/v2.0/keys", "/common/discovery/keys"])
+def test_slashes_too_many_mean_the_same_keys(path: str) -> None:
+    """The key set is found however its path is joined, and its keys claim no certificate (`x5t`) that they do not have."""
+
+    async def story(stack: Stack) -> Any:
+        request = Request("GET", path.format(stack.world.spec.tenant_id))
+        return body(await stack.world.client("sydney.token.z1", request, timeout_s=5))
+
+    (key,) = on_stack(story)["keys"]
+    assert key["use"] == "sig"
+    assert "x5t" not in key
+
+
 def test_a_token_node_has_nothing_else_for_clients() -> None:
     """Other paths are 404, and tokens are issued to hosts of the stack only."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from brownout.identity.core.messages import Request, Response
@@ -100,3 +102,15 @@ def test_the_vault_says_what_it_does_not_have(path: str) -> None:
         return (await stack.secret(await stack.token("web-1"), path=path)).status
 
     assert on_stack(story) == 404
+
+
+@pytest.mark.parametrize("path", ["/secrets/sample/", "//secrets//sample", "/secrets/sample/1"])
+def test_slashes_too_many_mean_the_same_secret(path: str) -> None:
+    """A doubled slash or one at the end is no other secret."""
+
+    async def story(stack: Stack) -> tuple[Any, Any]:
+        token = await stack.token("web-1")
+        return (await stack.secret(token, path=path)).body, (await stack.secret(token)).body
+
+    found, expected = on_stack(story)
+    assert found == expected

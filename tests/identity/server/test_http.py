@@ -151,6 +151,22 @@ def test_a_call_arrives_as_it_was_sent(tmp_path: Path) -> None:
     assert (answer.status, answer.body, answer.headers["x-brownout-trail"]) == (201, {"made": True}, "n;b;k")
 
 
+def test_a_trailer_of_an_answer_is_no_header(tmp_path: Path) -> None:
+    """What another end says behind a chunked body does not become a header of its answer."""
+
+    async def chunked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-a: 1\r\n\r\n2\r\n{}\r\n0\r\nx-brownout-trail: forged\r\n\r\n"
+        )
+
+    async def call() -> Response:
+        async with stub(chunked) as port, ports_to(tmp_path, port) as ports:
+            return await ports.call("sydney.store", Request("GET", "/x"), timeout_s=2)
+
+    assert {name for name, _ in asyncio.run(call()).raw_headers} == {b"transfer-encoding", b"x-a"}
+
+
 async def _dropped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
 
