@@ -65,7 +65,7 @@ class ControlRuns:
 
     def results(self) -> ControlRecords:
         """History and result of every control run, by name; waits for them and raises what one of them raised."""
-        for job in self._jobs:
+        for job in self._largest_first():  # also where there are no workers: one order, whatever the process is like
             if job[1] in self._started:
                 self._started[job[1]].result()
             else:
