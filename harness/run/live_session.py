@@ -29,6 +29,7 @@ from brownout.harness.record.history import Recorder
 from brownout.harness.record.progress import ProgressSink
 from brownout.harness.run.conductor import PROTECTED, Conductor, RunHooks, RunState
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
+from brownout.harness.run.foreign_watch import ForeignWatch
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.run.progress_view import NoProgress, ProgressView
@@ -161,7 +162,7 @@ class _LiveSession:
 
 
 class _LiveHooks(RunHooks):
-    """What a live session does beside its run: progress, the dashboard's bands, canaries."""
+    """What a live session does beside its run: progress, the dashboard's bands, canaries, foreign changes."""
 
     def __init__(
         self,
@@ -176,6 +177,7 @@ class _LiveHooks(RunHooks):
         self._options, self._world, self._journal = run.options, world, journal
         self._view, self._bands, self._session = view, bands, session
         self._canaries = Canaries()
+        self._foreign = ForeignWatch(world, session.ledger, session.stack_id, journal)
 
     def tick(self) -> None:
         """Shows the progress and, for the load's dashboard, the faults in force."""
@@ -184,7 +186,10 @@ class _LiveHooks(RunHooks):
             self._bands.tick(now_s=self._world.now(), rate=self._world.rate)
 
     async def load_started(self, plan: LoadPlan) -> None:
-        """Starts real SDKs on one warm machine and on ever new ones of a scale set, where the experiment has both."""
+        """Starts the watch over foreign changes and, where the experiment has both, real SDKs on one warm machine and on ever
+        new ones of a scale set.
+        """
+        self._foreign.start()
         machines = _canary_machines(plan, self._world) if self._options.canaries else None
         if machines is not None:
             region, warm, scale_set = machines
@@ -193,7 +198,8 @@ class _LiveHooks(RunHooks):
             self._canaries.start(url, warm, scale_set, clock, self._journal.folder)
 
     async def load_stopped(self) -> None:
-        """Stops the canaries and records those that had ended by themselves."""
+        """Stops the canaries and the watch over foreign changes, and records what they found."""
+        await self._foreign.stop()
         problems = self._canaries.problems()
         await self._canaries.stop()
         for problem in problems:

@@ -43,10 +43,10 @@ class Store(Node):
     async def start(self) -> None:
         self._seed()
         await super().start()
+        self.ring = self._ring()  # what is decided below is decided against the keys that there were
         for fault_id, hold in tuple(self.holds.items()):
             if not hold.decided:  # killed between taking the hold and deciding what it means
                 await self.holds.switches[hold.switch].engage(fault_id, hold.value)
-        self.ring = self._ring()
         assert len(self.ring.of_kind(MANAGED)) <= self.generations, "every managed key has a generation of its own"
 
     def _ring(self) -> KeyRing:

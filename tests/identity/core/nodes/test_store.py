@@ -266,6 +266,19 @@ def test_a_hold_that_was_not_decided_when_the_store_was_killed_is_decided_on_its
     assert on_stack(story) == [403, 404, 404]
 
 
+def test_a_roll_over_that_was_cut_short_ends_the_keys_of_those_before_it() -> None:
+    """It is decided against all keys that the store had, not against the one that it was installed with."""
+
+    async def story(stack: Stack) -> list[tuple[str, bool]]:
+        await stack.hold("sydney.store", "first", "roll-key", overlap_s=0)
+        node = stack.world._nodes["sydney.store"]
+        node.disk["hold:second"] = {"switch": "roll-key", "order": 2, "value": {"overlap_s": 0}, "decided": {}}
+        await stack.restart("sydney.store")
+        return [(row["key_id"], row["valid"]) for row in await view(stack)]
+
+    assert on_stack(story) == [("manual-sydney-1", False), ("managed-sydney-1", False), ("managed-sydney-2", True)]
+
+
 def test_the_report_of_keys_tells_validity_and_no_secret() -> None:
     """The state lists id, kind, validity and end of each key, oldest first."""
 

@@ -1,0 +1,96 @@
+"""The gate `foreign`: what others did to a run's stack is named, and a watch that saw nothing at all has failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from brownout.harness.errors import WorldError
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.ledger_records import Intent
+from brownout.harness.run.foreign_watch import ForeignWatch
+from brownout.harness.world import Carrier, Survey
+
+NODE = Carrier("node", "a")
+
+
+class _Journal(SimpleNamespace):
+    """Keeps what is recorded."""
+
+    def __init__(self) -> None:
+        super().__init__(events=[], gates=[])
+
+    def event(self, kind: str, what: str, *, detail: dict[str, Any]) -> None:
+        self.events.append((kind, what, detail["text"]))
+
+    def gate(self, name: str, *, passed: bool, reason: str) -> None:
+        self.gates.append((name, passed, reason))
+
+
+class _Seen:
+    """A world of which a survey sees `sight`, one after the other, the last for ever."""
+
+    def __init__(self, *sights: Survey | WorldError) -> None:
+        self._sights = list(sights)
+
+    def now(self) -> float:
+        return 7.0
+
+    async def survey(self, *, switches: bool) -> Survey:
+        assert not switches, "a node that is measured is not asked"
+        sight = self._sights.pop(0) if len(self._sights) > 1 else self._sights[0]
+        if isinstance(sight, WorldError):
+            raise sight
+        return sight
+
+
+def _watched(*sights: Survey | WorldError, hold: Callable[[str], None] = lambda fault_id: None) -> _Journal:
+    journal = _Journal()
+
+    async def watch() -> None:
+        with Ledger(":memory:") as ledger:
+            ledger.add_stack("s", folder=Path("/nowhere"), world="file", run_owned=True)
+            hold(ledger.intend("s", 1, Intent("cut", "fake", {}, (NODE,), {}, 1e12)).id)
+            seen = ForeignWatch(_Seen(*sights), ledger, "s", journal)  # type: ignore[arg-type]
+            seen.start()
+            await asyncio.sleep(0)
+            await seen.stop()
+
+    asyncio.run(watch())
+    return journal
+
+
+def test_holds_of_this_run_are_not_foreign() -> None:
+    """A hold that the ledger has for the stack is the run's own."""
+    ours: dict[str, Any] = {}
+    journal = _watched(Survey({NODE: ours}), hold=lambda fault_id: ours.update({fault_id: {}}))
+    ((name, passed, reason),) = journal.gates
+    assert (name, passed) == ("foreign", True)
+    assert "nobody else" in reason
+
+
+@pytest.mark.parametrize(
+    ("sight", "named"),
+    [
+        (Survey({}, foreign=("link:a->b: toxic evil (latency, downstream)",)), "toxic evil"),
+        (Survey({NODE: {"somebody": {}}}), "node:a is held by somebody"),
+    ],
+)
+def test_what_others_did_fails_the_gate_though_it_is_gone_again(sight: Survey, named: str) -> None:
+    """Each foreign thing is recorded once, when it is first seen, and the gate names it."""
+    journal = _watched(sight, Survey({}))
+    ((_, passed, reason),) = journal.gates
+    assert not passed
+    assert named in reason
+    assert [kind for kind, *_ in journal.events] == ["stack"]
+
+
+def test_a_watch_that_could_not_look_has_failed() -> None:
+    """A check that never ran is not a check that passed."""
+    ((_, passed, reason),) = _watched(WorldError("nothing answers")).gates
+    assert (passed, reason) == (False, "links and nodes could not be looked at: nothing answers")
