@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from brownout.harness.operate.load_session import LoadEnd
 
 T = TypeVar("T")
+EXPECTED = ("pass", "breach", "inconclusive")
 
 
 @command(name="load")
@@ -30,6 +31,7 @@ T = TypeVar("T")
 @click.option("--dashboard-port", type=click.IntRange(1, 65535), default=8089, show_default=True)
 @click.option("--headless", is_flag=True, help="Without the web UI.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--expect", type=click.Choice(EXPECTED), default=None, help="Exit 0 when the load met this.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--feed", default="", metavar="URL", help="Start no load: tell the dashboard at URL about the stack's faults.")
 def load_command(
@@ -44,6 +46,7 @@ def load_command(
     dashboard_port: int,
     headless: bool,
     seed: int,
+    expect: str | None,
     as_json: bool,
     feed: str,
 ) -> int:
@@ -51,6 +54,9 @@ def load_command(
 
     Locust's web UI shows the load, a strip under its charts the faults in place and the objectives, and its page /faults
     both in time. Ctrl-C ends the load and prints the results by cohort. Rates are per real second.
+
+    Exit codes: 0, or 3 when figures are missing, because a worker was lost or the generator did not keep up. With --expect: 0
+    when the objectives came out so, 1 when pass or breach came out instead, 3 when nothing can be said.
     """
     from brownout.harness.base.durations import parse_duration_s
     from brownout.harness.errors import UsageError
@@ -82,7 +88,18 @@ def load_command(
     )
     ended = asyncio.run(_until_interrupted(lambda stop: run(options, stop, _say)))
     _show(ended, as_json=as_json)
-    return 0
+    return _exit_code(ended, expect or "")
+
+
+def _exit_code(ended: LoadEnd, expect: str) -> int:
+    from brownout.harness.judge.evaluate import exit_code
+
+    if not expect:
+        return exit_code("inconclusive" if ended.doubts() else "pass", "")
+    verdict = ended.verdict()
+    if verdict != expect:
+        _say(f"expected {expect}, met {verdict}")
+    return exit_code(verdict, expect)
 
 
 def _setting(text: str) -> tuple[str, float]:
@@ -123,7 +140,7 @@ def _show(ended: LoadEnd, *, as_json: bool) -> None:
     click.echo(f"load ended: {ended.why}")
     if ended.view is not None:
         click.echo(_table(ended.view))
-    for problem in ended.problems:
+    for problem in ended.doubts():
         click.echo(f"problem: {problem}")
 
 

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ from brownout.harness.worlds.catalog import PROCESSES, SIMULATION, WORLDS
 if TYPE_CHECKING:
     from brownout.harness.api import Outcome
     from brownout.harness.errors import BrownoutError
+    from brownout.harness.experiment.model import Experiment
     from brownout.harness.record.progress import ProgressSink
     from brownout.harness.run.prepare import PreparedRun
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.argument("experiment")
 @click.option("--world", type=click.Choice([*WORLDS]), default=PROCESSES, show_default=True)
 @click.option("--posture", default="", help="A posture of the experiment; its own when not given.")
+@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting of the service; may be repeated.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Decides load, targets and ages.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--expect", type=click.Choice(VERDICTS), default=None, help="Exit 0 when this verdict comes out.")
@@ -39,6 +41,7 @@ def run_command(
     experiment: str,
     world: str,
     posture: str,
+    sets: tuple[str, ...],
     seed: int,
     out: Path,
     expect: str | None,
@@ -72,6 +75,7 @@ def run_command(
         dashboard_port=dashboard_port if dashboard else None,
         canaries=not no_canaries,
         controls=not no_controls,
+        settings=_settings(checked.experiment, posture, sets),
     )
     prepared = prepare(checked, options, source=path.name)
     if dry_run:
@@ -88,6 +92,16 @@ def run_command(
     except BrownoutError as error:
         return _finish_failed(error, as_json=as_json)
     return _finish(outcome, as_json=as_json)
+
+
+def _settings(experiment: Experiment, posture: str, sets: tuple[str, ...]) -> dict[str, Any]:
+    """The settings that `sets` name, with their parts that these do not name as the posture has them; raises UsageError."""
+    from brownout.harness.operate.setting_args import spoken_settings
+
+    _, chosen = experiment.posture_named(posture)
+    named = {text.partition("=")[0].partition(".")[0].strip() for text in sets}
+    spoken = spoken_settings(sets, over={**experiment.settings, **chosen.settings})
+    return {name: value for name, value in spoken.items() if name in named}
 
 
 def _repeat(arguments: list[str]) -> str:

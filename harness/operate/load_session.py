@@ -17,7 +17,7 @@ from pathlib import Path
 from brownout.harness.base.files import FileLock, LockHeld
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, UsageError, WorldError
-from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.model import Experiment, Gates
 from brownout.harness.experiment.watch import model_watch
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
@@ -35,6 +35,7 @@ from brownout.harness.operate.load_plan import (
     typical_load,
 )
 from brownout.harness.operate.stacks import resolve_stack
+from brownout.harness.record.verdicts import Verdict
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.control_plane import user_token
@@ -67,11 +68,32 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True)
 class LoadEnd:
-    """How a load ended: why (a sentence), its last view, and its problems (a sentence each)."""
+    """How a load ended: why (a sentence), its last view, and its problems (a sentence each), such as a worker that was lost."""
 
     why: str
     view: View | None
     problems: tuple[str, ...]
+
+    def doubts(self) -> tuple[str, ...]:
+        """Why the figures prove nothing, a sentence each: its problems, and a generator that did not keep up."""
+        if self.view is None:
+            return (*self.problems, "the load left no figures")
+        health, gates = self.view.health, Gates()
+        found = [*self.problems, *(text for text in self.view.problems if text not in self.problems)]
+        if health.issued < gates.issued_share * health.planned:
+            found.append(f"{health.issued:,} of {health.planned:,} requests were sent")
+        if health.lag_p99_ms > gates.lag_p99_s * 1000:
+            found.append(f"1 % of the requests left more than {health.lag_p99_ms:.0f} ms late")
+        return tuple(found)
+
+    def verdict(self) -> Verdict:
+        """What the load met: `pass` when every objective is met, `breach` when one is breached, by figures that count."""
+        states = [objective.state for objective in self.view.objectives] if self.view is not None else []
+        if self.doubts() or not states:
+            return "inconclusive"
+        if "breached" in states:
+            return "breach"
+        return "pass" if set(states) == {"met"} else "inconclusive"
 
 
 async def run(options: LoadOptions, stop: asyncio.Event, say: Notify) -> LoadEnd:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import Result
@@ -11,7 +13,10 @@ from brownout.harness.record.result import Result
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run an experiment. `expect` and `posture` may be empty; `out` is the folder in which run folders are made."""
+    """How to run an experiment. `expect` and `posture` may be empty; `out` is the folder in which run folders are made.
+
+    `settings` of the service go over those of the experiment and of every posture, in its control runs too.
+    """
 
     world: str = "simulation"
     posture: str = ""
@@ -22,6 +27,7 @@ class Options:
     dashboard_port: int | None = None
     canaries: bool = True
     controls: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ look nothing up again. Preparing reads no clock, starts nothing and writes nothi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.plain import INT_MAX
@@ -61,12 +63,23 @@ def prepare(experiment: Experiment | CheckedExperiment, options: Options, *, sou
     check_able("", (), options.world)
     _check_options(options)
     found = experiment if isinstance(experiment, CheckedExperiment) else checked(experiment, plugins.faults())
-    experiment = found.experiment
+    experiment = _with_settings(found.experiment, options.settings)
     posture, _ = experiment.posture_named(options.posture)
     steps = resolve_steps(experiment.schedule, found.steps)
     for resolved in steps:
         check_able(resolved.step.fault, resolved.fault.needs, options.world)
     return _resolved(experiment, options, source, posture, steps)
+
+
+def _with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
+    """The experiment with these settings in place of its own and of its postures'."""
+    if not settings:
+        return experiment
+    postures = {
+        name: posture.model_copy(update={"settings": {**posture.settings, **settings}})
+        for name, posture in experiment.postures.items()
+    }
+    return experiment.model_copy(update={"settings": {**experiment.settings, **settings}, "postures": postures})
 
 
 def _check_options(options: Options) -> None:

@@ -159,3 +159,13 @@ def test_a_control_run_is_the_experiment_with_its_changes() -> None:
     assert derived.settings == {"key_overlap_s": 9}
     assert derived.gates.steady_state is False
     assert made.load.cohorts[0].rate_per_s == 0.5
+
+
+def test_settings_of_the_options_go_over_those_of_every_posture() -> None:
+    """So a run with a setting is compared with control runs that have it too."""
+    day = small_day(settings={"key_overlap_s": 5})
+    run = prepare(day, Options(settings={"key_overlap_s": 9}))
+    assert run.stack.settings["key_overlap_s"] == 9
+    assert {posture.settings["key_overlap_s"] for posture in run.experiment.postures.values()} == {9}
+    with pytest.raises(UsageError, match="no_such"):
+        prepare(day, Options(settings={"no_such": 1}))
