@@ -10,7 +10,9 @@ from brownout.harness.operate.load_session import LoadEnd
 
 
 def _ended(*states: str, problems: tuple[str, ...] = (), seen: tuple[str, ...] = (), **health: float) -> LoadEnd:
-    objectives = [ObjectiveStats(f"o{number}", "", 0.99, 1, 0, None, 1, 0, None, None, state) for number, state in enumerate(states)]
+    objectives = [
+        ObjectiveStats(f"o{number}", "", 0.99, 1, 0, None, 1, 0, None, None, state) for number, state in enumerate(states)
+    ]
     own = Health(**{"planned": 100, "issued": 100, "late": 0, "faults": 0, "lag_p99_ms": 1.0, "workers": (), **health})
     view = View("t", 1.0, 0.0, 1.0, (), (), (), objectives, (), True, (), 60.0, own, seen)
     return LoadEnd("the 60 s are over", view, problems)

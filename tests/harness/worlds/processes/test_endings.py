@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from typing import Any
 import pytest
 
 from brownout.harness.base import processes as system
-from brownout.harness.effects import NodeEffect
+from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.errors import StackGone, WorldError
-from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME
+from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME, read_process_stack
 from brownout.harness.worlds.processes.supervisor_socket import SOCKET_NAME
 from brownout.harness.worlds.processes.world import ProcessesWorld
-from support.carriers import node
+from support.carriers import link, node
+from support.client_requests import token_request
 from support.places import TESTS
 from support.server_stacks import daemon_pid, make_world, session_members
 
@@ -81,11 +83,37 @@ def test_kill_9_of_the_parent_takes_everything_with_it(fresh_world: ProcessesWor
     assert system.await_true(lambda: session_members(leader) == [], 5)
     later = ProcessesWorld.attach(fresh_world.folder)
     assert not later.alive()
-    with pytest.raises(WorldError, match="does not answer"):
+    with pytest.raises(WorldError, match="parent of the stack's processes has ended"):
         run(later.status())
     run(later.stop())
     with pytest.raises(StackGone):
         ProcessesWorld.attach(fresh_world.folder)
+
+
+def test_a_stack_whose_folder_is_gone_ends(fresh_world: ProcessesWorld, run: Run) -> None:
+    """Nobody could find it any more, so its parent ends it, also when a folder of that name is made anew."""
+    run(fresh_world.start())
+    leader = daemon_pid(fresh_world)
+    shutil.rmtree(fresh_world.folder)
+    fresh_world.folder.mkdir()
+    assert system.await_true(lambda: session_members(leader) == [], 5)
+
+
+def test_a_toxiproxy_that_died_is_started_again_with_its_links(fresh_world: ProcessesWorld, run: Run) -> None:
+    """The links are where they were and work; the holds on them are lost. A whole stack needs no repair."""
+    run(fresh_world.start())
+    assert run(fresh_world.repair()) == ""
+    before = fresh_world.endpoints().clients
+    run(fresh_world.hold(link("client->sydney.host"), "f-1", LinkEffect("refuse")))
+    (toxiproxy,) = read_process_stack(fresh_world.folder).sidecars
+    toxiproxy.kill()
+    assert system.await_true(lambda: not toxiproxy.alive(), 5)
+    assert "SIGKILL" in run(fresh_world.repair())
+    later = ProcessesWorld.attach(fresh_world.folder)
+    assert later.endpoints().clients == before
+    assert run(later.survey()).holds == {}
+    assert run(later.client("sydney.host", token_request("web-1"), timeout_s=3)).status == 200
+    run(later.close())
 
 
 def test_sigterm_to_the_parent_ends_the_stack(fresh_world: ProcessesWorld, run: Run) -> None:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from brownout.harness.base import ports as port_range
@@ -64,6 +65,55 @@ def test_a_link_fault_bites_and_heals(stack: Stack, state: LinkEffect, outcome: 
     assert other.outcome == "ok"
     assert healed.outcome == "ok"
     assert stack.run(world.read(carrier))["holds"] == {}
+
+
+@pytest.mark.parametrize("options", [(), (socket.SO_REUSEADDR,), (socket.SO_REUSEADDR, socket.SO_REUSEPORT)])
+def test_the_port_of_a_refused_link_stays_the_links(stack: Stack, options: tuple[int, ...]) -> None:
+    """While a link is refused no other program gets its port, so the release cannot lead requests elsewhere."""
+    world, port = stack.world, int(stack.world.endpoints().clients["sydney.host"].rpartition(":")[2])
+    stack.run(world.hold(link(HOST_LINK), "f-refuse", LinkEffect("refuse")))
+    with socket.socket() as thief:
+        for option in options:
+            thief.setsockopt(socket.SOL_SOCKET, option, 1)
+        with pytest.raises(OSError, match="in use"):
+            thief.bind(("127.0.0.1", port))
+    assert port_range.refuses(port)
+    stack.run(world.release(link(HOST_LINK), "f-refuse"))
+    assert stack.run(world.client("sydney.host", token_request("web-1"), timeout_s=3)).status == 200
+
+
+def test_a_survey_sees_holds_and_what_others_did(stack: Stack) -> None:
+    """Holds on links, nodes and switches in one look, and a toxic that somebody else put on a link."""
+    world = stack.world
+    held = {
+        link(HOST_LINK): LinkEffect("slow", latency_ms=5),
+        node("sydney.token.z3"): NodeEffect("paused"),
+        switch("sydney.directory"): SwitchThrow("freeze", {}),
+    }
+    for carrier, effect in held.items():
+        stack.run(world.hold(carrier, "f-seen", effect))
+    url = f"{world.endpoints().toxiproxy}/proxies/client->sydney.vault/toxics"
+    evil = {"name": "evil", "type": "latency", "attributes": {"latency": 1}}
+    httpx.post(url, json=evil, trust_env=False).raise_for_status()
+    seen = stack.run(world.survey())
+    httpx.delete(f"{url}/evil", trust_env=False).raise_for_status()
+    for carrier in held:
+        stack.run(world.release(carrier, "f-seen"))
+    assert {carrier for carrier, holds in seen.holds.items() if "f-seen" in holds} == set(held)
+    assert seen.foreign == ("link:client->sydney.vault: toxic evil (latency, downstream)",)
+    assert stack.run(world.survey()).foreign == ()
+
+
+def test_a_stopped_process_is_named_instead_of_waited_for(stack: Stack) -> None:
+    """A node that somebody stopped with SIGSTOP fails a request to its control plane within moments, with its pid."""
+    world = stack.world
+    pid = stack.run(world.read(node("sydney.token.z2")))["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(WorldError, match=f"process {pid} is stopped, by no hold"):
+            stack.run(world.control("sydney.token.z2", Request("GET", "/admin/state")))
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_node_that_is_down_is_really_gone_and_comes_back_on_its_port(stack: Stack) -> None:
