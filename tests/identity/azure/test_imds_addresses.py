@@ -32,6 +32,26 @@ def other_group(stack: Stack, name: str) -> str:
     return stack.machine_path(name).replace("/resourceGroups/load/", "/resourceGroups/rg-other/")
 
 
+RESOURCE = "https%3A%2F%2Fvault.azure.net"
+SENT = {  # docs/reference/real-clients.md#other-languages
+    "JavaScript 3": (f"/{TOKEN_PATH}?resource={RESOURCE}&api-version=2018-02-01", "127.0.0.1:39871", "web-1"),
+    "JavaScript 4": (f"/web-2/{TOKEN_PATH}/?api-version=2018-02-01&resource={RESOURCE}", "127.0.0.1:39871", "web-2"),
+    "Go": (f"/{TOKEN_PATH}?api-version=2018-02-01&resource={RESOURCE}", "169.254.169.254", "web-1"),
+}
+
+
+@pytest.mark.parametrize(("target", "host", "machine"), SENT.values(), ids=SENT)
+def test_what_clients_of_other_languages_send_gets_a_token(target: str, host: str, machine: str) -> None:
+    """Their request lines, as they were seen, with the host names that they send."""
+
+    async def story(stack: Stack) -> bool:
+        request = Request.raw("GET", target, ((b"metadata", b"true"), (b"host", host.encode())))
+        answer = await stack.world.client("sydney.host", request, timeout_s=5)
+        return bool(body(answer)["client_id"] == own_id(stack, machine))
+
+    assert on_stack(story)
+
+
 @pytest.mark.parametrize("path", ["/web-2/{}", "/web-2/{}/", "//web-2//{}", "/web-2//metadata//identity/oauth2//token//"])
 def test_slashes_too_many_do_not_matter(path: str) -> None:
     """Clients in JavaScript end the path with a slash, and proxies double them."""
