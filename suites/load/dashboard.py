@@ -16,6 +16,7 @@ from brownout.harness.load.dashboard_stats import SHOWN_S
 from brownout.harness.load.dashboard_view import view
 from brownout.harness.load.fault_spans import FaultSpans, read_fault_spans, write_fault_spans
 from brownout.suites.load.parts import Collector
+from brownout.suites.load.web_guard import guarded
 
 WEB = Path(__file__).with_name("web")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -25,9 +26,13 @@ DEFAULT_SHOWN_S = 600
 
 
 def install(app: Flask, collector: Collector, *, token: str) -> None:
-    """Adds the strip and the page. A request with the bearer `token` may replace the faults; with "" no request may."""
+    """Adds the strip and the page, and keeps other sites out of all pages.
+
+    A request with the bearer `token` may replace the faults; with "" no request may.
+    """
     app.register_blueprint(_pages(collector, token))
     app.after_request(_with_strip)
+    app.wsgi_app = guarded(app.wsgi_app)  # type: ignore[assignment, method-assign]  # as Flask's documentation does
 
 
 def _with_strip(answer: Response) -> Response:

@@ -134,6 +134,18 @@ def put(url: str, document: bytes, headers: dict[str, str]) -> int:
         return refused.code
 
 
+def test_a_page_of_another_site_cannot_use_locusts_pages(dashboard: Dashboard) -> None:
+    """Its requests are refused before Locust sees them, and the load goes on; no answer names an origin that may read it."""
+    for method, path in (("GET", "stats/requests"), ("POST", "swarm"), ("GET", "stop"), ("OPTIONS", "swarm")):
+        for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
+            request = urllib.request.Request(dashboard.url + path, method=method, headers=headers)
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(request, timeout=10)
+    with urllib.request.urlopen(dashboard.url + "stats/requests", timeout=10) as answer:
+        assert json.load(answer)["state"] == "running"
+        assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+
+
 def test_only_the_pages_are_served(dashboard: Dashboard) -> None:
     """No other file of the package can be had, and no length of time but those that are kept."""
     for path, status in (
