@@ -48,12 +48,15 @@ class Machines:
     def __init__(self, node: Reader, writer: IdentityWriter) -> None:
         self._node, self._writer = node, writer
         self._machines: dict[str, Machine] = {}
+        self._sets: set[tuple[str, str]] = set()  # scale sets come with the stack: name and scope in lower case
         self._elsewhere: dict[str, str] = {}  # resource id in lower case of other regions' first machines -> region
         for spec in node.stack.machines:
             if spec.region != node.region:
                 self._elsewhere[spec.resource_id.lower()] = spec.region
             else:
                 identities = tuple(node.stack.identity(name) for name in spec.identities)
+                if spec.scale_set:
+                    self._sets.add((spec.name.lower(), spec.scope.lower()))
                 machine = Machine(spec.name, spec.zone, spec.resource_id, identities, spec.scale_set, spec.scope)
                 self._machines[machine.key] = machine
 
@@ -81,8 +84,7 @@ class Machines:
     def is_instance(self, name: str, scope: str) -> bool:
         """True for the name of an instance of a scale set of that scope."""
         base, _, number = name.lower().rpartition("_")
-        sets = (machine for machine in self._machines.values() if machine.scale_set)
-        return number.isdigit() and any((each.name.lower(), each.scope.lower()) == (base, scope.lower()) for each in sets)
+        return number.isdigit() and (base, scope.lower()) in self._sets
 
     def new(self, resource_id: str, name: str, scope: str) -> Machine:
         """A machine that is about to be created; `scope` is what its name is unique within."""
