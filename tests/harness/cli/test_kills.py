@@ -10,26 +10,10 @@ import signal
 import pytest
 
 from brownout.harness.run.live_session import LEASE_TTL_S
-from support.brownout_command import FAULT_LINK, Brownout, Started, eventually, probe_all, small
+from support.brownout_command import Brownout, eventually, probe_all
+from support.cut_runs import RUN_FOLDER, outcome, start_and_cut
 
 pytestmark = pytest.mark.slow
-
-RUN_FOLDER = "small-processes-plain-1"
-
-
-def outcome(brownout: Brownout) -> str:
-    return asyncio.run(brownout.world().probe(FAULT_LINK, timeout_ms=500)).outcome
-
-
-def start_and_cut(brownout: Brownout) -> Started:
-    """A run whose link is cut and would stay so for a long time."""
-    timeline = {"recovery": "00:03:00", "end": "00:03:10"}
-    schedule = [{"name": "cut", "at": "00:01:02", "role": "fault", "fault": "link-refuse", "with": {"link": FAULT_LINK}}]
-    path = small(brownout.work, timeline=timeline, schedule=schedule, gates={"steady_state": False})
-    started = brownout.start("run", str(path), "--out", "runs", "--no-canaries")
-    started.wait_for("cut: bitten")
-    assert outcome(brownout) == "refused"
-    return started
 
 
 def guardian_pid(brownout: Brownout) -> int:
