@@ -1,0 +1,40 @@
+"""The engine of one worker, over a transport that is a function, in a process of its own (gevent patches the whole process)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals
+from brownout.harness.load.log_tail import LogTail
+
+ENGINE = """
+import sys, time
+from pathlib import Path
+import gevent
+from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.grants import EVERYTHING
+from brownout.identity.core.messages import Response
+from brownout.suites.load.engine import Engine
+
+folder = Path(sys.argv[1])
+plan = LoadPlan.model_validate_json((folder / "plan.json").read_text())
+plan = plan.model_copy(update={"clock": {"epoch_s": 1000.0, "monotonic_s": time.monotonic() - 10, "rate": 1.0}})
+engine = Engine(plan, folder, 0, lambda node, request, timeout_s: Response(200, {}), lambda *ended: None)
+engine.grant(EVERYTHING)
+gevent.spawn(engine.run)
+gevent.sleep(0)  # the engine runs until it lets others have their turn, in the middle of the backlog
+print(engine._meter.planned)
+engine.drain()
+"""
+
+
+def test_what_is_due_when_the_load_ends_is_sent(tmp_path: Path) -> None:
+    """A load that is stopped in a backlog belongs to its plan: every arrival whose time has come has its line, once."""
+    cohort = Cohort(name="callers", model="token", region="sydney", rate_per_s=200, machines=("vm1",))
+    plan = LoadPlan(seed=1, start_s=1000.0, end_s=1001.0, cohorts=(cohort,), deadline_ms=60_000)
+    (tmp_path / "plan.json").write_text(plan.model_dump_json(), encoding="utf-8")
+    told = subprocess.run([sys.executable, "-c", ENGINE, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60)
+    assert int(told.stdout) < 200
+    assert sorted(one.id for one in LogTail(tmp_path).read()) == sorted(one.id for one in arrivals(plan))
