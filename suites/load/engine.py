@@ -154,7 +154,8 @@ class Engine:
             self._begin(self._take())
 
     def _begin_due(self, until_s: float) -> None:
-        while time.monotonic() < until_s and self._look(0.0) is not None:
+        # What was looked at ahead of its time is not due yet.
+        while (now_s := time.monotonic()) < until_s and (arrival := self._look(0.0)) and self._due_s(arrival) <= now_s:
             self._begin(self._take())
 
     def _due_s(self, arrival: Arrival) -> float:

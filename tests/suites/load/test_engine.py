@@ -20,21 +20,35 @@ from brownout.suites.load.engine import Engine
 
 folder = Path(sys.argv[1])
 plan = LoadPlan.model_validate_json((folder / "plan.json").read_text())
-plan = plan.model_copy(update={"clock": {"epoch_s": 1000.0, "monotonic_s": time.monotonic() - 10, "rate": 1.0}})
+plan = plan.model_copy(update={"clock": {"epoch_s": 1000.0, "monotonic_s": time.monotonic() - float(sys.argv[2]), "rate": 1.0}})
 engine = Engine(plan, folder, 0, lambda node, request, timeout_s: Response(200, {}), lambda *ended: None)
 engine.grant(EVERYTHING)
 gevent.spawn(engine.run)
-gevent.sleep(0)  # the engine runs until it lets others have their turn, in the middle of the backlog
+gevent.sleep(0)  # the engine runs until it lets others have their turn: in the middle of a backlog, or when it has to wait
 print(engine._meter.planned)
 engine.drain()
 """
 
 
-def test_what_is_due_when_the_load_ends_is_sent(tmp_path: Path) -> None:
-    """A load that is stopped in a backlog belongs to its plan: every arrival whose time has come has its line, once."""
+def drained(folder: Path, *, passed_s: float) -> tuple[LoadPlan, int, LogTail]:
+    """A plan of 200 arrivals in a second, how many were taken up when the load was ended, and the log that it left."""
     cohort = Cohort(name="callers", model="token", region="sydney", rate_per_s=200, machines=("vm1",))
     plan = LoadPlan(seed=1, start_s=1000.0, end_s=1001.0, cohorts=(cohort,), deadline_ms=60_000)
-    (tmp_path / "plan.json").write_text(plan.model_dump_json(), encoding="utf-8")
-    told = subprocess.run([sys.executable, "-c", ENGINE, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60)
-    assert int(told.stdout) < 200
-    assert sorted(one.id for one in LogTail(tmp_path).read()) == sorted(one.id for one in arrivals(plan))
+    (folder / "plan.json").write_text(plan.model_dump_json(), encoding="utf-8")
+    command = [sys.executable, "-c", ENGINE, str(folder), str(passed_s)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return plan, int(told.stdout), LogTail(folder)
+
+
+def test_what_is_due_when_the_load_ends_is_sent(tmp_path: Path) -> None:
+    """A load that is stopped in a backlog belongs to its plan: every arrival whose time has come has its line, once."""
+    plan, taken, log = drained(tmp_path, passed_s=10.0)
+    assert taken < 200
+    assert sorted(one.id for one in log.read()) == sorted(one.id for one in arrivals(plan))
+
+
+def test_what_is_not_due_when_the_load_ends_is_left(tmp_path: Path) -> None:
+    """The engine looks ahead, and sends nothing before its time."""
+    _, taken, log = drained(tmp_path, passed_s=-0.1)
+    assert taken == 0
+    assert list(log.read()) == []
