@@ -122,7 +122,12 @@ def _exposed(
     """Objectives and steps with their exposures."""
     found = exposures(experiment, history)
     return (
-        tuple(slo.model_copy(update={"exposure": found.objectives.get(slo.name)}) for slo in slos),
+        tuple(
+            slo.model_copy(update={"exposure": at_risk.state, "at_risk": at_risk.requests})
+            if (at_risk := found.objectives.get(slo.name)) is not None
+            else slo
+            for slo in slos
+        ),
         tuple(step.model_copy(update={"exposure": found.steps.get(step.name)}) for step in steps),
     )
 

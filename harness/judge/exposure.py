@@ -17,6 +17,7 @@ together; trails name no request, so there are few different ones. Everything el
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -79,7 +80,28 @@ class Exposures:
     """
 
     steps: Mapping[str, Exposure]
-    objectives: Mapping[str, ExposureState]
+    objectives: Mapping[str, AtRisk]
+
+
+@dataclass(frozen=True, slots=True)
+class AtRisk:
+    """Whether an objective's requests met a fault, and how many met one or would have needed what it broke, at most."""
+
+    state: ExposureState
+    requests: int
+
+    @classmethod
+    def of(cls, met: Iterable[Exposure]) -> AtRisk:
+        """From the objective's exposure to each fault. Requests at risk from two faults count twice: it is an upper bound."""
+        every = tuple(met)
+        return cls(_strongest(one.state for one in every), sum(_at_risk(cohort) for one in every for cohort in one.cohorts))
+
+
+def _at_risk(cohort: CohortExposure) -> int:
+    """Those known to be, and of the others as large a share as in the baseline."""
+    known = cohort.met + cohort.from_cache
+    share = cohort.baseline_needed / cohort.baseline_total if cohort.baseline_total else 0.0
+    return known + math.ceil(share * (cohort.total - known))
 
 
 def exposures(experiment: Experiment, history: History) -> Exposures:
@@ -90,7 +112,7 @@ def exposures(experiment: Experiment, history: History) -> Exposures:
     return Exposures(
         steps={one.step.name: _exposure(one, segments, _judged_by(experiment.slos)) for one in found},
         objectives={
-            slo.name: _strongest(_exposure(one, segments, _judged_by([slo])).state for one in faults)
+            slo.name: AtRisk.of(_exposure(one, segments, _judged_by([slo])) for one in faults)
             for slo in experiment.slos
             if faults
         },

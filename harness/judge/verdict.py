@@ -241,8 +241,15 @@ def _why_nothing_broke(findings: Findings) -> Iterator[str]:
     if unmet:
         yield f"no request of {', '.join(unmet)} met a fault or needed what it broke"
     for slo in findings.slos:
+        if slo.exposure in ("met", "spared") and _could_not_fail(slo):
+            yield f"{slo.name} could not have failed: at most {slo.at_risk:,} of its {slo.total:,} requests needed what broke"
         for window in slo.missed_in:
             yield f"{slo.name} is met over {', '.join(slo.phases)}, but {window_text(window)}"
+
+
+def _could_not_fail(slo: SloResult) -> bool:
+    """Whether the objective would be within its budget had every request failed that a fault could reach."""
+    return slo.at_risk is not None and slo.at_risk <= budget(slo.target) * slo.total
 
 
 _RULES: Mapping[Verdict, Callable[[Findings], tuple[str, ...]]] = {

@@ -50,7 +50,8 @@ class SloResult(FrozenModel):
 
     `total` and `bad` count the log. `doubtful` requests were late, unsent or unlogged; `interval` holds whichever way they
     would have gone. `cohorts` to `homes` say which requests it is about (empty means all), `within_ms` when one is good.
-    `exposure`: whether its requests met a fault, or were spared one; None when no fault was in place.
+    `exposure`: whether its requests met a fault, or were spared one; `at_risk` of them did or would have needed what it broke,
+    at most. None when no fault was in place.
     `in_faults` has each fault's window: a short outage is little of a long run.
     """
 
@@ -72,6 +73,7 @@ class SloResult(FrozenModel):
     homes: tuple[str, ...] = ()
     within_ms: float | None = None
     exposure: ExposureState | None = None
+    at_risk: int | None = None
     in_faults: tuple[FaultWindow, ...] = ()
 
     @property

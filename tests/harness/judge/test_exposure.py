@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brownout.harness.judge.exposure import exposures
+from brownout.harness.judge.exposure import AtRisk, exposures
 from brownout.harness.judge.routes import route_of
 from brownout.harness.record.history import Event
 from brownout.harness.record.reach import Reach
@@ -116,6 +116,14 @@ def test_a_replica_spares_what_it_can_answer():
     assert exposed(paused, during(trail=OTHER_ZONE), before=baseline(trail=OTHER_ZONE)).state == "not-exercised"
 
 
+def test_those_at_risk_are_at_most_what_the_baseline_needed():
+    """A third of the baseline needed the zone that was lost, so a third of the requests meanwhile would have."""
+    before = [*baseline(trail=OTHER_ZONE), *requests(BASELINE, BASELINE + 300, trail=MISS)]
+    life = [act(FAULT, "planned", reach={"nodes": ["sydney.token.z1"]}), *whole_life()[1:]]
+    found = exposures(experiment(), history([*before, *during(trail=OTHER_ZONE)], life))
+    assert found.objectives == {"tokens": AtRisk("spared", 400)}
+
+
 def test_only_judged_requests_of_the_time_in_place_count():
     """What other cohorts met, or what was sent before or after, is no exposure."""
     reach = {"nodes": ["sydney.store"]}
@@ -165,5 +173,6 @@ def test_an_objective_is_exposed_when_its_own_requests_are():
     found = [*during(trail=MISS), *during(cohort="others", machine="south_1", trail="melbourne.host;;;;miss")]
     life = [act(FAULT, "planned", reach={"nodes": ["sydney.store"]}), *whole_life()[1:]]
     plan = experiment(slos=[own, control])
-    assert exposures(plan, history(found, life)).objectives == {"tokens": "met", "control": "not-exercised"}
+    objectives = exposures(plan, history(found, life)).objectives
+    assert objectives == {"tokens": AtRisk("met", 1200), "control": AtRisk("not-exercised", 0)}
     assert exposures(plan, history(found, ())).objectives == {}
