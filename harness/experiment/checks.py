@@ -335,6 +335,7 @@ def _targets(built: Mapping[DataPath, ResolvedStep], stack: StackSpec) -> Iterat
         try:
             for carrier in resolved.fault.carriers(stack):
                 resolved.fault.state(stack, carrier)
+            resolved.fault.reach(stack)
         except UsageError as wrong:
             yield Problem((*path, "with"), wrong.message, wrong.hint)
 
