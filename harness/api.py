@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import BrownoutError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment
@@ -25,6 +26,7 @@ from brownout.harness.run.options import Options, Outcome
 from brownout.harness.run.prepare import PreparedRun, prepare
 from brownout.harness.run.simulated import simulate
 from brownout.harness.worlds.catalog import SIMULATION, live_world
+from brownout.harness.worlds.needs import require_for_run
 
 __all__ = ["Options", "Outcome", "PreparedRun", "carry_out", "prepare", "run"]
 
@@ -43,7 +45,7 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwh
     `meanwhile` is called once the run itself is over, while its control runs are still simulated in other processes: for
     what the caller will need next. Ctrl-C ends the run early: everything is reverted, and the outcome is `interrupted`.
     """
-    _require_machine(prepared.options)
+    _require_machine(prepared)
     folder = new_run_folder(prepared)
     write_run_file(folder, prepared)
     try:
@@ -64,8 +66,9 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwh
     return Outcome(result, folder, interrupted=not completed)
 
 
-def _require_machine(options: Options) -> None:
+def _require_machine(prepared: PreparedRun) -> None:
     """Looks up what a run in a live world needs of the machine, before it has a folder."""
+    options = prepared.options
     if options.world == SIMULATION:
         return
     from brownout.harness.load.driver import require_free
@@ -73,6 +76,7 @@ def _require_machine(options: Options) -> None:
     if options.dashboard_port is not None:
         require_free(options.dashboard_port)
     live_world(options.world).prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - says what will be used
+    require_for_run(options.world, prepared.stack, prepared.load, rate=prepared.rate, folder=options.out, state=state_dir())
 
 
 def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None) -> bool:

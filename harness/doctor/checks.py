@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from brownout.harness.base import limits
 from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError, free_ports
 from brownout.harness.base.statedir import ledger_path, state_dir
 from brownout.harness.doctor.docker import docker_checks
@@ -24,7 +25,9 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import unowned_faults, world_of
 from brownout.harness.injection.standing import anything_stands, stray_holds, unknown_stacks
-from brownout.harness.worlds.catalog import COMPOSE
+from brownout.harness.worlds.catalog import COMPOSE, PROCESSES
+from brownout.harness.worlds.needs import RUN_AT_ONCE, stack_needs
+from brownout.harness.worlds.stack_spec import build_stack
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy, start_server, stop_server
 from brownout.harness.worlds.toxiproxy.install import find_toxiproxy_server
 
@@ -49,6 +52,7 @@ def checks(*, leftovers: Leftovers | None = None, world: str = "") -> tuple[Chec
         "state folder": check_state_folder,
         "Toxiproxy": check_toxiproxy,
         "ports": check_ports,
+        "limits": check_limits,
         "processor": check_processor,
         "leftovers": lambda: check_leftovers(found),
         "load and canaries": check_load_packages,
@@ -124,6 +128,17 @@ def check_ports() -> Check:
     except NoPortError as failed:
         return Check("ports", False, str(failed), "`brownout down`, or end what holds the ports")
     return Check("ports", True, f"{name}: {PORTS_OF_A_STACK} can be bound")
+
+
+def check_limits() -> Check:
+    """Whether the kernel lets a stack and a typical load have the files, processes, memory and ephemeral ports they need."""
+    need = stack_needs(PROCESSES, build_stack(seed=1), RUN_AT_ONCE)
+    found = limits.shortages(need)
+    if found:
+        return Check("limits", False, "; ".join(short.text for short in found), "; ".join(short.fix for short in found))
+    ports = limits.ephemeral_ports()
+    told = "" if ports is None else f", {ports:,} ephemeral ports"
+    return Check("limits", True, f"{limits.open_files_max()} open files in a process{told}; a run needs {need.open_files:,}")
 
 
 def check_processor() -> Check:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from brownout.harness.base import limits
 from brownout.harness.base.files import FileLock, LockHeld
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, UsageError, WorldError
@@ -39,6 +40,7 @@ from brownout.harness.record.verdicts import Verdict
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.control_plane import user_token
+from brownout.harness.worlds.needs import generator_needs
 from brownout.identity.core.topology import CLIENT, Link
 
 FOLDER_NAME, LOCK_NAME = "load", "load.lock"
@@ -104,6 +106,7 @@ async def run(options: LoadOptions, stop: asyncio.Event, say: Notify) -> LoadEnd
         with locked(row) as folder:
             _require_room(folder, options.workers)
             plan = await _plan(options, world, say)
+            limits.require(generator_needs(plan, world.rate, options.workers))
             load = await driver.start(
                 plan,
                 folder,

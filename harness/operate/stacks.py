@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from brownout.harness.base.hints import did_you_mean
-from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
+from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir, state_dir
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.experiment.loader import find, load
 from brownout.harness.experiment.model import Experiment, Posture
@@ -25,6 +25,7 @@ from brownout.harness.operate.stack_file import StackFile, make_stack_file, read
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world
 from brownout.harness.worlds.control_plane import user_token
+from brownout.harness.worlds.needs import require_for_stack
 from brownout.harness.worlds.stack_spec import build_stack
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
@@ -72,6 +73,7 @@ def bring_up(
     stack_id = f"up-{secrets.token_hex(4)}"
     kind = live_world(world)
     kind.prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - which tools are used is shown to the user
+    require_for_stack(world, spec, state=state_dir())
     started_s = time.monotonic()
     with Ledger(ledger_path()) as ledger:
         folder = stack_dir(stack_id)

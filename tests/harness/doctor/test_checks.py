@@ -56,6 +56,7 @@ def test_every_matter_is_looked_at() -> None:
         "state folder",
         "Toxiproxy",
         "ports",
+        "limits",
         "processor",
         "leftovers",
         "load and canaries",
