@@ -25,7 +25,7 @@ class ImdsAnswer(SwitchFault):
     target = ("region", "machine")
 
     region: str
-    status: int = Field(ge=100, le=599)
+    status: int = Field(ge=200, le=599)
     machine: str | None = Field(None, description="only this machine; none means all of the region")
     body: Mapping[str, Any] | None = None
     retry_after: Duration | None = Field(None, ge=0, description="sent as Retry-After")

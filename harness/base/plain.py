@@ -16,9 +16,12 @@ from pydantic import AfterValidator, Field, StrictStr
 INT_MAX = 2**63 - 1
 TEXT_MAX = 20_000
 LINE_MAX = 500
+DIGITS_MAX = 40
 WORD_MAX = 80
 DEPTH_MAX = 40
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -35,6 +38,25 @@ def number_flaw(number: float) -> str:
     if isinstance(number, int):
         return "" if -INT_MAX <= number <= INT_MAX else "a whole number has at most 18 digits"
     return "" if math.isfinite(number) else f"{number} is no finite number"
+
+
+def parse_number(text: str) -> float:
+    """The number that an option says, by the rule of files; raises ValueError."""
+    if _DECIMAL.fullmatch(text) is None:
+        raise ValueError(f"{text[:40]!r} is no number; write it in decimal digits, such as 20 or 0.5")
+    number = float(text)
+    if flaw := number_flaw(number):
+        raise ValueError(flaw)
+    return number
+
+
+def parse_whole(text: str) -> int:
+    """The whole number that an option says, by the rule of files; raises ValueError."""
+    if _WHOLE.fullmatch(text) is None:
+        raise ValueError(f"{text[:40]!r} is no whole number; write it in decimal digits, such as 7")
+    if len(text) > DIGITS_MAX or number_flaw(int(text)):
+        raise ValueError("a whole number has at most 18 digits")
+    return int(text)
 
 
 def data_flaw(value: Any, *, depth: int = DEPTH_MAX) -> str:

@@ -16,12 +16,23 @@ import click
 
 from brownout import __version__
 from brownout.harness.base.interrupts import INTERRUPTED
-from brownout.harness.errors import BrownoutError
+from brownout.harness.errors import BrownoutError, readable
 
 P = ParamSpec("P")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands; what click says of a wrong word can be printed, whatever the word was."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as wrong:
+            wrong.message = readable(wrong.message)  # type: ignore[misc]
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="brownout")
 def main() -> None:
     """Break an emulated cloud identity service the way real ones broke, and measure whether its clients stayed available."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from brownout.harness.cli.frame import command, heal_first
+from brownout.harness.cli.types import PORT, RATE_PER_S, SEED, NumberType
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,15 +23,15 @@ EXPECTED = ("pass", "breach", "inconclusive")
 @command(name="load")
 @click.argument("experiment", default="")
 @click.option("--stack", default="", help="The stack's id; the only one that is up when not given.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests per second, all cohorts. [default: 50]")
-@click.option("--scale-rate", type=click.FloatRange(min=0, min_open=True), help="Instead: times what EXPERIMENT says.")
+@click.option("--rate", type=RATE_PER_S, help="Requests per second, all cohorts. [default: 50]")
+@click.option("--scale-rate", type=RATE_PER_S, help="Instead: times what EXPERIMENT says.")
 @click.option("--set", "settings", multiple=True, metavar="COHORT=RATE", help="Requests per second of one cohort; 0 for none.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that send.")
-@click.option("--master-port", type=click.IntRange(1, 65535), help="Let workers join on this port of loopback.")
+@click.option("--workers", type=NumberType(1, 64, whole=True), default=1, show_default=True, help="Processes that send.")
+@click.option("--master-port", type=PORT, help="Let workers join on this port of loopback.")
 @click.option("--for", "length", default="", help="How long, such as 10m; until Ctrl-C when not given.")
-@click.option("--dashboard-port", type=click.IntRange(1, 65535), default=8089, show_default=True)
+@click.option("--dashboard-port", type=PORT, default=8089, show_default=True)
 @click.option("--headless", is_flag=True, help="Without the web UI.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--seed", type=SEED, default=1, show_default=True)
 @click.option("--expect", type=click.Choice(EXPECTED), default=None, help="Exit 0 when the load met this.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--feed", default="", metavar="URL", help="Start no load: tell the dashboard at URL about the stack's faults.")
@@ -71,6 +72,8 @@ def load_command(
         for_s = parse_duration_s(length) if length else None
     except ValueError as wrong:
         raise UsageError(f"--for: {wrong}") from wrong
+    if for_s == 0:
+        raise UsageError("--for is more than nothing", hint="such as --for 10m")
     heal_first()
     if feed:
         return _feed(feed, stack, for_s)
@@ -103,14 +106,18 @@ def _exit_code(ended: LoadEnd, expect: str) -> int:
 
 
 def _setting(text: str) -> tuple[str, float]:
+    from brownout.harness.base.plain import parse_number
     from brownout.harness.errors import UsageError
 
     name, equals, value = text.partition("=")
     try:
-        return name, float(value)
-    except ValueError:
-        problem = f"--set {text}: {'that is no number' if equals else 'there is no ='}"
-        raise UsageError(problem, hint="write COHORT=RATE, such as --set sydney-machines=20") from None
+        rate_per_s = parse_number(value)
+        problem = "" if 0 <= rate_per_s <= RATE_PER_S.most else f"it is from 0 to {RATE_PER_S.most:g} per second"
+    except ValueError as wrong:
+        problem = str(wrong) if equals else "there is no ="
+    if problem:
+        raise UsageError(f"--set {text}: {problem}", hint="write COHORT=RATE, such as --set sydney-machines=20")
+    return name, rate_per_s
 
 
 def _feed(url: str, stack: str, for_s: float | None) -> int:

@@ -12,6 +12,7 @@ import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.cli.frame import command, heal_first, reader_gone, tell
+from brownout.harness.cli.types import PORT, SEED
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.worlds.catalog import PROCESSES, SIMULATION, WORLDS
 
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
 @click.option("--world", type=click.Choice([*WORLDS]), default=PROCESSES, show_default=True)
 @click.option("--posture", default="", help="A posture of the experiment; its own when not given.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting of the service; may be repeated.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Decides load, targets and ages.")
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Decides load, targets and ages.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--expect", type=click.Choice(VERDICTS), default=None, help="Exit 0 when this verdict comes out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object to stdout.")
 @click.option("--dry-run", is_flag=True, help="Check everything and print the timeline; start nothing.")
 @click.option("--dashboard", is_flag=True, help="Open Locust's web UI on loopback during the run (processes only).")
-@click.option("--dashboard-port", type=click.IntRange(1, 65535), default=8089, show_default=True)
+@click.option("--dashboard-port", type=PORT, default=8089, show_default=True)
 @click.option("--no-canaries", is_flag=True, help="Do not run the real SDKs beside the load.")
 @click.option("--no-controls", is_flag=True, help="Do not simulate the control runs that claims are compared with.")
 def run_command(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from brownout.harness.cli.frame import command, heal_first, tell
+from brownout.harness.cli.types import SEED, NumberType
 from brownout.harness.worlds.catalog import LIVE, PROCESSES, SIMULATION
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 @click.option("--world", type=click.Choice([*LIVE, SIMULATION]), default=PROCESSES, show_default=True)
 @click.option("--posture", default="", help="A posture, as NAME of ftvr-l9z or EXPERIMENT:NAME.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting of the service; may be repeated.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--rate", type=click.FloatRange(min=0.001, max=1000), default=1.0, show_default=True, help="Clock rate.")
+@click.option("--seed", type=SEED, default=1, show_default=True)
+@click.option("--rate", type=NumberType(0.001, 1000), default=1.0, show_default=True, help="Clock rate.")
 @click.option("--stack-file", type=click.Path(dir_okay=False, path_type=Path), default=Path("stack.json"), show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite the stack file, whatever it is.")
 def up_command(world: str, posture: str, sets: tuple[str, ...], seed: int, rate: float, stack_file: Path, force: bool) -> int:

@@ -270,9 +270,9 @@ def _wall_s(folder: Path, header: RunHeader) -> float:
     before = read_result(folder)
     if before is not None:
         return before.wall_s
-    written = [path.stat().st_mtime for path in folder.glob("*.jsonl")]
     try:
+        written = [path.stat().st_mtime for path in folder.glob("*.jsonl")]
         started = datetime.fromisoformat(header.started_at).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return 0.0
     return max(0.0, round(max(written, default=started) - started, 3))

@@ -14,23 +14,25 @@ Each is replaced as a whole and durably: a record must outlive the machine that 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from brownout.harness.base.files import replace_whole
-from brownout.harness.errors import UsageError
+from brownout.harness.base.files import read_regular, replace_whole
+from brownout.harness.base.plain import INT_MAX, PlainData, Real, Text
+from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.record.attempts import Attempt, read_attempts
 from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import ClaimResult, Result
+from brownout.harness.record.verdicts import Verdict
 
 _CLAIMS = TypeAdapter(tuple[ClaimResult, ...])
+_GAUGES = TypeAdapter(Mapping[str, Real])
 
 
 class RunHeader(BaseModel):
@@ -40,19 +42,25 @@ class RunHeader(BaseModel):
     file that are not known are ignored.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     experiment: Experiment
-    world: str
-    posture: str
-    seed: int
-    versions: Mapping[str, str]
-    clock_rate: float
-    started_at: str
+    world: Text
+    posture: Text
+    seed: int = Field(ge=0, le=INT_MAX)
+    versions: Mapping[Text, Text]
+    clock_rate: float = Field(gt=0)
+    started_at: Text
     command: str
-    expected: str = ""
-    parameters: Mapping[str, Any] = {}
+    expected: Verdict | Literal[""] = ""
+    parameters: PlainData = {}
     source: str = ""
+
+    @model_validator(mode="after")
+    def _posture_is_known(self) -> Self:
+        if self.posture not in self.experiment.postures:
+            raise ValueError(f"the experiment has no posture {self.posture[:80]!r}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ def write_result(folder: Path, result: Result) -> Path:
 def read_result(folder: Path) -> Result | None:
     """The result in the folder; None when it is missing or cannot be read."""
     try:
-        return Result.model_validate_json((folder / "result.json").read_bytes())
+        return Result.model_validate_json(read_regular(folder / "result.json"))
     except (OSError, ValidationError):
         return None
 
@@ -109,16 +117,18 @@ def history_digest(folder: Path) -> str:
     digest = blake2b(digest_size=16)
     for path in (folder / "events.jsonl", *sorted(folder.glob("requests*.jsonl"))):
         if path.exists():
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+            digest.update(path.name.encode() + b"\0" + read_regular(path) + b"\0")
     return digest.hexdigest()
 
 
 def _read_header(folder: Path) -> RunHeader:
     try:
-        return RunHeader.model_validate_json((folder / "run.json").read_bytes())
-    except OSError:
+        return RunHeader.model_validate_json(read_regular(folder / "run.json"))
+    except (FileNotFoundError, NotADirectoryError):
         hint = "name the folder that a run printed; it has a run.json"
         raise UsageError(f"{folder} is not a run folder", hint=hint) from None
+    except OSError as error:
+        raise UsageError(f"{folder / 'run.json'} cannot be read: {error.strerror}", hint="name the folder of a run") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the whole file"
@@ -127,18 +137,23 @@ def _read_header(folder: Path) -> RunHeader:
 
 def _read_gauges(folder: Path) -> Mapping[str, float]:
     try:
-        raw = json.loads((folder / "gauges.json").read_bytes())
-    except (OSError, ValueError):
+        return _GAUGES.validate_json(read_regular(folder / "gauges.json"))
+    except (OSError, ValidationError):
         return {}
-    return {name: float(value) for name, value in raw.items() if isinstance(value, int | float)}
 
 
 def _read_claims(folder: Path) -> tuple[ClaimResult, ...]:
     try:
-        return _CLAIMS.validate_json((folder / "claims.json").read_bytes())
+        return _CLAIMS.validate_json(read_regular(folder / "claims.json"))
     except (OSError, ValidationError):
         return ()
 
 
 def _write(path: Path, text: str) -> None:
-    replace_whole(path, text + "\n", durable=True)
+    """Raises BrownoutError when it cannot be written, as when something else stands in its place."""
+    try:
+        replace_whole(path, text + "\n", durable=True)
+    except OSError as error:
+        raise BrownoutError(
+            f"{path} cannot be written: {error.strerror}", hint="make room for it, or copy the folder"
+        ) from error

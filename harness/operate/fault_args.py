@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_type_hints
 
-import yaml
-
 from brownout.harness.base.hints import did_you_mean
-from brownout.harness.errors import UsageError
+from brownout.harness.base.plain import text_flaw
+from brownout.harness.errors import FileError, UsageError
 from brownout.harness.experiment import plugins
+from brownout.harness.experiment.yaml_file import FileErrors, read_value
 from brownout.harness.fault import Duration, Fault
 
 Schema = Mapping[str, Any]
@@ -51,6 +51,8 @@ def split_assignment(text: str) -> tuple[str, str, str]:
     name, _, key = left.strip().partition(".")
     if not equals or not name:
         raise UsageError(f"{text!r} is no assignment", hint="write NAME=VALUE")
+    if flaw := text_flaw(text):
+        raise UsageError(f"{name}: {flaw}")
     return name, key, value.strip()
 
 
@@ -110,10 +112,16 @@ def _value(kind: type[Fault], name: str, text: str) -> Any:
 
 
 def _parsed(text: str, name: str) -> Any:
+    if not text.strip():
+        return None
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as wrong:
-        raise UsageError(f"{name}={text}: it cannot be read", hint="lists are [a, b], tables {key: value}") from wrong
+        return read_value(text)
+    except FileErrors as several:
+        wrong = several.errors[0]
+    except FileError as one:
+        wrong = one
+    problem = wrong.problem.partition("\n")[0]
+    raise UsageError(f"{name}={text}: {problem}", hint=wrong.hint or "lists are [a, b], tables {key: value}")
 
 
 def _schema(kind: type[Fault], name: str) -> Schema:

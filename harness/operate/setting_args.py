@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.plain import parse_number
 from brownout.harness.errors import UsageError
 from brownout.harness.operate.fault_args import split_assignment
 from brownout.identity.core.settings import Settings
@@ -44,7 +45,7 @@ def _value(name: str, text: str, default: Any) -> Any:
         return _WORDS[text.lower()]
     if isinstance(default, float):
         try:
-            return float(text)
-        except ValueError:
-            raise UsageError(f"{name} is a number, not {text!r}") from None
+            return parse_number(text)
+        except ValueError as wrong:
+            raise UsageError(f"{name} is a number: {wrong}") from None
     return [part.strip() for part in text.split(",")] if isinstance(default, tuple) else text

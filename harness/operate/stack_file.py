@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from brownout.harness.base.files import OWNER_ONLY, replace_whole
+from brownout.harness.base.files import OWNER_ONLY, read_regular, replace_whole
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.errors import UsageError
@@ -19,6 +19,7 @@ from brownout.harness.world import Endpoints, Inside
 from brownout.identity.core.topology import REGIONS, NodeName, StackSpec
 
 SCHEMA: Literal["brownout/stack/v1"] = "brownout/stack/v1"
+BYTES_MAX = 50_000_000
 
 
 class IdentityEntry(FrozenModel):
@@ -174,7 +175,7 @@ def write_stack_file(path: Path, content: StackFile) -> None:
 def read_stack_file(path: Path) -> StackFile:
     """The stack file; raises UsageError when it is missing or not one."""
     try:
-        return StackFile.model_validate_json(path.read_bytes())
+        return StackFile.model_validate_json(read_regular(path, bytes_max=BYTES_MAX))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="`brownout up` writes it") from error
     except ValidationError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from brownout.harness.base.plain import parse_whole
 from brownout.harness.pytest_plugin.outcome import POLICIES
 from brownout.harness.worlds.catalog import WORLDS
 
@@ -33,14 +34,22 @@ class PluginSettings:
     def of(cls, config: pytest.Config) -> PluginSettings:
         """From the command line, the environment and the ini file, in this order; raises pytest.UsageError."""
         seed, out = _option(config, "seed"), _option(config, "out")
-        if seed and not seed.isdecimal():
-            raise pytest.UsageError(f"brownout seed {seed!r} is not a whole number from 0 on")
         return cls(
             world=_choice("world", _option(config, "world"), tuple(WORLDS)),
-            seed=int(seed) if seed else DEFAULT_SEED,
+            seed=_seed(seed) if seed else DEFAULT_SEED,
             out=config.invocation_params.dir / Path(out).expanduser() if out else None,
             inconclusive=_choice("inconclusive", _option(config, "inconclusive"), POLICIES),
         )
+
+
+def _seed(text: str) -> int:
+    try:
+        seed = parse_whole(text)
+    except ValueError as wrong:
+        raise pytest.UsageError(f"brownout seed: {wrong}") from wrong
+    if seed < 0:
+        raise pytest.UsageError(f"brownout seed {text!r} is not a whole number from 0 on")
+    return seed
 
 
 def _option(config: pytest.Config, name: str) -> str:

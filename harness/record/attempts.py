@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from brownout.harness.record.json_lines import Types, read_lines, require_types
+from brownout.harness.record.json_lines import Types, read_lines, require_time, require_types
 
 Kind = Literal["sync", "async"]
 
@@ -37,6 +37,8 @@ class Attempt:
         """From the object of a line; unknown keys are ignored. Raises KeyError or TypeError for any other."""
         values = tuple(raw[name] for name in _FIELDS)
         require_types(_FIELDS, values, _TYPES)
+        require_time(raw["started_s"])
+        require_time(raw["ended_s"])
         if raw["client"] not in get_args(Kind):
             raise ValueError(f"client should be sync or async, not {raw['client']!r}")
         return cls(*values)

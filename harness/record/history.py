@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 import orjson
 
 from brownout.harness.errors import FileError
-from brownout.harness.record.json_lines import Types, damaged, read_lines, require_types
+from brownout.harness.record.details import require_detail
+from brownout.harness.record.json_lines import Types, damaged, read_lines, require_time, require_types
 
 RequestOutcome = Literal["happened", "refused", "unknown"]
 LATE, GENERATOR_FAULT = "late", "generator-fault"
@@ -175,6 +176,8 @@ def _event(raw: Mapping[str, Any]) -> Event:
     event = Event(raw["at_s"], raw["kind"], raw["what"], raw.get("subject", ""), raw.get("detail", {}))
     values = (event.at_s, event.kind, event.what, event.subject, event.detail)
     require_types(_EVENT_FIELDS, values, _EVENT_TYPES)
+    require_time(event.at_s)
+    require_detail(event.kind, event.what, event.detail)
     return event
 
 
@@ -186,6 +189,7 @@ def _request(raw: Mapping[str, Any]) -> RequestRecord:
         record = RequestRecord(**{name: raw[name] for name in _REQUEST_FIELDS if name in raw})
     if tuple(map(type, record)) != _REQUEST_TYPES:
         require_types(_REQUEST_FIELDS, record, _REQUEST_TYPES)
+    require_time(record.intended_s)
     if record.outcome not in _OUTCOMES:
         raise ValueError(f"outcome should be one of {', '.join(_OUTCOMES)}, not {record.outcome!r}")
     return record

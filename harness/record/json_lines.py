@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 import orjson
 
+from brownout.harness.base.files import open_regular
 from brownout.harness.errors import FileError
 
 T = TypeVar("T")
 Types = tuple[type, ...]
+LAST_S = 253_402_214_400.0  # the last day of the year 9999
 _HINT = "restore the run folder from where it was copied, or run the experiment again"
 _WORDS: Mapping[type, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number", dict: "an object"}
 
@@ -23,9 +25,19 @@ _WORDS: Mapping[type, str] = {str: "text", bool: "true or false", int: "a whole 
 def read_lines(path: Path, make: Callable[[dict[str, Any]], T]) -> Iterator[tuple[int, T]]:
     """What `make` makes of each object, with its line's number from 1.
 
-    Raises FileError for a line that is no JSON object, and for one of which `make` raises KeyError, TypeError or ValueError.
+    Raises FileError for a line that is no JSON object, for one of which `make` raises KeyError, TypeError or ValueError, and
+    for what cannot be read, as a folder or a pipe in the file's place; FileNotFoundError when there is nothing.
     """
-    with path.open("rb") as lines:  # as bytes: a kill may have cut a character in two
+    try:
+        yield from _made(path, make)
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # also while it is read
+        raise damaged(path, 1, f"it cannot be read: {error.strerror}") from None
+
+
+def _made(path: Path, make: Callable[[dict[str, Any]], T]) -> Iterator[tuple[int, T]]:
+    with open_regular(path) as lines:  # as bytes: a kill may have cut a character in two
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
                 return
@@ -53,3 +65,9 @@ def require_types(names: tuple[str, ...], values: tuple[Any, ...], types: Types)
         fits = type(value) in (int, float) and math.isfinite(value) if wanted is float else type(value) is wanted
         if not fits:
             raise TypeError(f"{name} should be {_WORDS[wanted]}, not {value!r}"[:200])
+
+
+def require_time(at_s: float) -> None:
+    """Raises ValueError for what is no time on any day that a calendar has."""
+    if not 0 <= at_s < LAST_S:
+        raise ValueError(f"{at_s:g} is no time in seconds since 1970")

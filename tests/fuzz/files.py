@@ -68,8 +68,8 @@ load:
   primed: true
   cohorts:
     - {name: warm, model: token, region: sydney, rate_per_s: 3, machines: [web]}
-    - {name: new, model: token, region: sydney, rate_per_s: 1, machines: [fleet], fresh: true, homes: {sydney: 3, melbourne: 1}}
-    - {name: calls, model: management, region: sydney, rate_per_s: 1, mix: {create: 1, list: 2}, front_ends: {portal: 1}}
+    - {name: new, model: token, region: sydney, rate_per_s: 1, machines: [fleet], fresh: true}
+    - {name: calls, model: management, region: sydney, rate_per_s: 1, mix: {create: 1, list: 2}, homes: {sydney: 2}}
 slos:
   - name: tokens
     indicator: {ratioMetric: {total: {cohorts: [warm], regions: [sydney]}, good: {outcome: happened, within: 300ms}}}

@@ -46,7 +46,7 @@ def attempt(draw: random.Random, work: Path) -> tuple[list[str], str]:
 
 def broken_by(folder: Path, work: Path, how: str = "--json") -> str:
     told = told_by(["report", str(folder), *([how] if how else [])], work / "home", work)
-    if broken := broken_promise(told):
+    if broken := broken_promise(told, (0, 2, 4)):
         return f"report {how}: {broken}"
     drafts = sorted(found.name for found in folder.iterdir() if found.name.startswith("."))
     return f"report {how}: left {len(drafts)} drafts" if drafts else ""
@@ -79,11 +79,8 @@ def _damage(draw: random.Random, folder: Path) -> str:
 
 
 def _json_changed(draw: random.Random, path: Path) -> str:
-    lines = (
-        path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        if path.suffix == ".jsonl"
-        else [path.read_text(encoding="utf-8")]
-    )
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
     if not lines:
         return "nothing"
     at = draw.randrange(len(lines))

@@ -1,0 +1,50 @@
+"""What an event's detail may hold: whoever reads one relies on these types, so that a damaged record is told at its line.
+
+A key has one meaning in all events. Keys that are not here are told to people only, as text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+from brownout.harness.record.result import Severity
+
+Fits = Callable[[Any], bool]
+
+
+def require_detail(kind: str, what: str, detail: Mapping[str, Any]) -> None:
+    """Raises TypeError for a value that is not what its readers take it for."""
+    for key, value in detail.items():
+        needed, fits = _KEYS.get(key, ("anything", _anything))
+        if not fits(value):
+            raise TypeError(f"detail.{key} should be {needed}, not {str(value)[:40]!r}")
+    if (kind, what) == ("load", "gauges") and not all(map(_is_number, detail.values())):
+        raise TypeError("gauges should be finite numbers")
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_table_of_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_texts, value.values()))
+
+
+_KEYS: Mapping[str, tuple[str, Fits]] = {
+    "passed": ("true or false", lambda value: isinstance(value, bool)),
+    "severity": (f"one of {', '.join(get_args(Severity))}", lambda value: value in get_args(Severity)),
+    "carriers": ("a list of texts", _is_texts),
+    "seen_s": ("a number or nothing", lambda value: value is None or _is_number(value)),
+    "reach": ("lists of texts by name", _is_table_of_texts),
+    "routes": ("lists of texts by trail", _is_table_of_texts),
+}
