@@ -46,7 +46,8 @@ class ImdsAnswer(SwitchFault):
         return {"status": self.status} | {name: value for name, value in optional.items() if value is not None}
 
     def reach(self, spec: StackSpec) -> Reach:
-        return Reach(nodes=(self.holder(spec),), machines=() if self.machine is None else (self.machine,))
+        # The link, not the node: what a management node tells the host is not IMDS' to answer.
+        return Reach(links=(f"client->{self.holder(spec)}",), machines=() if self.machine is None else (self.machine,))
 
     def _target(self, spec: StackSpec) -> str:
         """The machine that is asked for a look: the one named, or the region's first."""

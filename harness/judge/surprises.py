@@ -2,8 +2,9 @@
 
 Theory. A cohort is surprised when its failing share while the step is in place is above that just before by more than chance
 explains: the exact bounds of the two do not overlap. There are as many chances to be wrong as there are steps and cohorts, so
-each comparison is made at a confidence that leaves the whole with that of the experiment (Bonferroni). The windows are those of
-the steps' effects: they end where another step changed the stack.
+each comparison is made at a confidence that leaves the whole with that of the experiment (Bonferroni). The windows end where a
+step that is expected to have an effect changed the stack. Others do not cut them: of two harmless steps at one moment either
+may be the one that hurt, and both are named.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ def surprises(experiment: Experiment, history: History) -> Mapping[str, str]:
     """By step: which cohorts it hurt though it was declared to have no effect, with figures."""
     known = lives(history.events)
     harmless = [step.name for step in experiment.schedule if step.bite == "none-expected" and _is_applied(known, step.name)]
+    effective = {step.name for step in experiment.schedule if step.bite == "required"}
     compared = [
         (name, cohort, around)
         for name in harmless
-        for cohort, around in _by_cohort(experiment, history.requests, known[name], changes_s(known))
+        for cohort, around in _by_cohort(
+            experiment,
+            history.requests,
+            known[name],
+            changes_s({other: life for other, life in known.items() if other in effective or other == name}),
+        )
         if around.before.total and around.after.total
     ]
     found: dict[str, list[str]] = {}

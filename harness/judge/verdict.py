@@ -235,6 +235,8 @@ def _why_nothing_broke(findings: Findings) -> Iterator[str]:
     for step in findings.steps:
         if step.role == "fault" and step.state == "defended":
             yield f"{step.name} was refused by the system, as this posture declares"
+        if step.role == "fault" and step.state == "skipped":
+            yield f"{step.name} was not tried ({step.evidence})"
         if step.role == "fault" and step.exposure is not None and step.exposure.state == "spared":
             yield f"{step.name} was spared: {step.exposure.text}"
     unmet = [slo.name for slo in findings.slos if slo.exposure == "not-exercised"]

@@ -44,7 +44,7 @@ def test_every_fault_names_what_the_stack_has(kind, params):
         (reach("replication-pause", regions=["sydney"]), Reach(replicas=(*SYDNEY_READERS, "sydney.vault"))),
         (
             reach("imds-answer", region="sydney", status=500, machine="web-1"),
-            Reach(nodes=("sydney.host",), machines=("web-1",)),
+            Reach(links=("client->sydney.host",), machines=("web-1",)),
         ),
         (
             reach("failover-zone", region="sydney", zone="z1", to="z2"),

@@ -92,6 +92,16 @@ def test_a_step_that_was_to_have_no_effect_and_fails_a_cohort_is_not_as_declared
     assert bite(whole_life(), outage(), schedule=[ROLL]).passed
 
 
+def test_of_two_harmless_steps_at_one_moment_both_are_named():
+    """Neither hides the other, though no request lies between them; an effective step at that moment explains the failures."""
+    twin = {**ROLL, "name": "twin", "bite": "none-expected"}
+    events = [*whole_life(), *whole_life(FAULT + 0.001, RECOVERY, "twin")]
+    both = bite(events, outage(), schedule=[{**ROLL, "bite": "none-expected"}, twin]).reason
+    assert "roll was to have no effect" in both
+    assert "twin was to have no effect" in both
+    assert bite(events, outage(), schedule=[ROLL, twin]).passed
+
+
 def test_a_failure_by_chance_is_no_surprise():
     """One failure in ten minutes is within what chance explains."""
     found = [*requests(BASELINE, FAULT), *requests(FAULT, FAULT + 1, False), *requests(FAULT + 1, END)]
