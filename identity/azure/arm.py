@@ -159,8 +159,10 @@ def check_version(query: Json) -> Response | None:
     return error(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
 
 
-def check_names(path: ArmPath) -> Response | None:
-    """The refusal to create a resource under a name, or in a group, that there cannot be."""
+def check_new(path: ArmPath, body: Json) -> Response | None:
+    """The refusal to create a resource without a location, or under a name or in a group that there cannot be."""
+    if not body.get("location"):
+        return error(400, "LocationRequired", "The location property is required for this definition.")
     if not _NAMES[path.kind].fullmatch(path.name):
         return error(400, "InvalidParameter", f"The name '{path.name}' is invalid.")
     if not _GROUP.fullmatch(path.group):

@@ -110,7 +110,7 @@ class ArmMachines:
             return None
         if self._node.machines.is_instance(path.name, path.group):
             return arm.error(409, "Conflict", f"'{path.name}' is an instance of a scale set of '{path.group}'.")
-        return arm.check_names(path)
+        return arm.check_new(path, body)
 
     async def _create(self, path: arm.ArmPath, body: Json, known: Machine | None) -> Served:
         refused = self._refused(path, body, known)

@@ -131,7 +131,7 @@ class Arm:
         if home not in self._node.stack.regions:
             text = f"no location {body.get('location')!r}"
             return Served(arm.error(400, "LocationNotAvailableForResourceType", text), self._node.hop())
-        refused = arm.check_names(path) if known is None else None
+        refused = arm.check_new(path, body) if known is None else None
         if refused is not None:
             return Served(refused, self._node.hop())
         if known is None:

@@ -6,6 +6,7 @@ from brownout.harness.world import World
 from brownout.identity.core.messages import Request
 
 ARM_VERSION = {"api-version": "2024-11-30"}
+HERE = {"location": "australiaeast"}
 LIFETIME_S = 1e7  # no test outlives it, whatever its clock's rate
 
 

@@ -154,6 +154,18 @@ def test_doubled_slashes_mean_the_same_resource() -> None:
     assert others == [first] * 3
 
 
+@pytest.mark.parametrize("content", [{}, {"location": ""}, {"tags": {}}])
+def test_a_new_resource_names_its_location(content: dict[str, Any]) -> None:
+    """Without one, where it would be made would depend on the front end; what exists may be put again without it."""
+
+    async def story(stack: Stack) -> list[int]:
+        new = [stack.identity_path("new"), stack.machine_path("new")]
+        known = [stack.identity_path("only-id"), stack.machine_path("web-1")]
+        return [(await stack.arm("PUT", path, content)).status for path in (*new, *known)]
+
+    assert on_stack(story) == [400, 400, 200, 200]
+
+
 NAMES = ("a\nb", "a b", "_a", "a%0Ab", "\u202ea", "x" * 129, "a\x1b[2K")
 
 

@@ -14,7 +14,7 @@ from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.core.topology import HEALTH_PATH
 from support.carriers import link, node
-from support.client_requests import ARM_VERSION, user_token
+from support.client_requests import ARM_VERSION, HERE, user_token
 from support.simulated_stacks import on_world
 
 CLIENT = "client->sydney.host"
@@ -143,7 +143,7 @@ def test_a_request_that_met_a_stall_is_never_carried_out() -> None:
         front = link("client->sydney.management")
         await world.hold(front, "f", STALL_UP)
         with pytest.raises(CallFailed, match="timeout"):
-            await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, {}), timeout_s=1)
+            await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, HERE), timeout_s=1)
         await world.release(front, "f")
         await world.sleep_until(world.now() + 10)
         return (await world.client("sydney.management", Request("GET", path, ARM_VERSION, headers), timeout_s=1)).status
@@ -162,7 +162,7 @@ def test_a_request_that_was_cut_on_its_way_is_never_carried_out() -> None:
         await world.hold(front, "slow", LinkEffect("slow", "upstream", latency_ms=500))
         world.kernel.after(0.2, lambda: world.kernel.spawn(world.hold(front, "f", REFUSE)) and None)
         with pytest.raises(CallFailed) as cut:
-            await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, {}), timeout_s=3)
+            await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, HERE), timeout_s=3)
         for fault_id in ("f", "slow"):
             await world.release(front, fault_id)
         await world.sleep_until(world.now() + 10)
@@ -182,7 +182,7 @@ def test_a_request_whose_caller_gave_up_is_carried_out_all_the_same() -> None:
         front = link("client->sydney.management")
         await world.hold(front, "slow", LinkEffect("slow", "upstream", latency_ms=500))
         with pytest.raises(CallFailed) as ended:
-            await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, {}), timeout_s=0.3)
+            await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, HERE), timeout_s=0.3)
         await world.release(front, "slow")
         await world.sleep_until(world.now() + 1)
         found = await world.client("sydney.management", Request("GET", path, ARM_VERSION, headers), timeout_s=1)

@@ -14,7 +14,7 @@ from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.core.topology import HEALTH_PATH
 from support.carriers import link, node, switch
-from support.client_requests import ARM_VERSION, token_request, user_token
+from support.client_requests import ARM_VERSION, HERE, token_request, user_token
 from support.simulated_stacks import HOUR_S, on_world
 
 HOST = "client->sydney.host"
@@ -90,7 +90,7 @@ def test_a_change_that_dies_with_its_node_is_not_written() -> None:
 
         async def call() -> None:
             try:
-                await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, {}), timeout_s=5)
+                await world.client("sydney.management", Request("PUT", path, ARM_VERSION, headers, HERE), timeout_s=5)
             except CallFailed as failed:
                 ended.resolve(failed.failure)
 
