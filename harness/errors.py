@@ -68,6 +68,16 @@ class WorldError(BrownoutError):
     """A world could not start, stop or carry out an order: a failure of the harness or of its environment."""
 
 
+class StateFolderError(BrownoutError):
+    """The state folder cannot be made or used by this user: no home, another user's home, a file or full disk in its place."""
+
+    def __init__(self, folder: str, problem: str) -> None:
+        super().__init__(
+            f"the state folder {folder} cannot be used: {problem}", hint="set BROWNOUT_HOME to a folder that you may write"
+        )
+        self.folder, self.problem = folder, problem
+
+
 class StackGone(WorldError):
     """The stack to attach to no longer runs; its holds ended with it."""
 

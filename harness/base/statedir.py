@@ -8,23 +8,48 @@ from pathlib import Path
 
 import platformdirs
 
-from brownout.harness.errors import WorldError
+from brownout.harness.errors import StateFolderError, WorldError
+
+USUAL_PLACE = "~/.local/state/brownout"
 
 
 def state_dir() -> Path:
-    """The state folder, made on first use and readable by its owner only; `BROWNOUT_HOME` overrides the default."""
-    home = os.environ.get("BROWNOUT_HOME")
-    folder = Path(home).absolute() if home else platformdirs.user_state_path("brownout", appauthor=False)
-    return _private(folder)
+    """The state folder, made on first use and readable by its owner only; raises StateFolderError.
+
+    `BROWNOUT_HOME` overrides the default.
+    """
+    folder = _private(_place())
+    _require_ours(folder)
+    return folder
+
+
+def existing_state_dir() -> Path | None:
+    """The state folder where there is one, None otherwise: nothing is made. Raises StateFolderError."""
+    folder = _place()
+    try:
+        there = folder.is_dir()
+    except OSError as error:  # a folder above it is closed to this user
+        raise StateFolderError(str(folder), error.strerror or str(error)) from error
+    if there:
+        _require_ours(folder)
+    return folder if there else None
+
+
+def usual_state_path() -> Path | None:
+    """Where the state folder is by default, made or not; None for a user without a home."""
+    try:
+        return platformdirs.user_state_path("brownout", appauthor=False)
+    except RuntimeError:  # HOME is not set, and the system knows none for this user
+        return None
 
 
 def ledger_path() -> Path:
-    """The ledger that all commands of this user share."""
+    """The ledger that all commands of this user share; raises StateFolderError."""
     return state_dir() / "ledger.sqlite"
 
 
 def stack_dir(stack_id: str) -> Path:
-    """The folder of one stack: its stack file, lease, logs and sockets."""
+    """The folder of one stack: its stack file, lease, logs and sockets; raises StateFolderError."""
     return _private(state_dir() / "stacks" / stack_id)
 
 
@@ -60,6 +85,30 @@ def tools_dir() -> Path:
     return _private(state_dir() / "tools")
 
 
+def _place() -> Path:
+    home = os.environ.get("BROWNOUT_HOME")
+    folder = Path(home).absolute() if home else usual_state_path()
+    if folder is None:
+        raise StateFolderError(USUAL_PLACE, "HOME is not set, and this user has no home")
+    return folder
+
+
+def _require_ours(folder: Path) -> None:
+    """Raises StateFolderError for a folder that this user may not look into, or somebody else's that it may not change.
+
+    A folder of this user on a disk that is read-only or full is no error here: an undo needs no more than to read it.
+    """
+    owner = folder.stat().st_uid
+    closed = not os.access(folder, os.R_OK | os.X_OK)
+    if closed or (owner != os.geteuid() and not os.access(folder, os.W_OK)):
+        raise StateFolderError(
+            str(folder), f"it belongs to another user ({owner})" if owner != os.geteuid() else "it is closed"
+        )
+
+
 def _private(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise StateFolderError(str(folder), getattr(error, "strerror", None) or str(error)) from error
     return folder

@@ -49,7 +49,7 @@ def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) ->
     from brownout.harness.experiment import plugins
     from brownout.harness.judge.evaluate import evaluate, write_result
 
-    heal_first()
+    heal_first(needs_state=False)
     result = evaluate(run_dir)
     write_result(run_dir, result)
     report = plugins.load_plugin("brownout.reports", "html")(run_dir)

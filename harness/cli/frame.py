@@ -16,7 +16,7 @@ import click
 
 from brownout import __version__
 from brownout.harness.base.interrupts import INTERRUPTED
-from brownout.harness.errors import BrownoutError, readable
+from brownout.harness.errors import BrownoutError, StateFolderError, readable
 
 P = ParamSpec("P")
 
@@ -110,15 +110,22 @@ def fail(error: BrownoutError) -> None:
     sys.exit(error.exit_code)
 
 
-def heal_first(stack_id: str = "") -> frozenset[str]:
+def heal_first(stack_id: str = "", *, needs_state: bool = True) -> frozenset[str]:
     """Reverts what earlier commands left in place and prints it.
+
+    A command that `needs_state` raises StateFolderError where there can be no state folder; another goes on without one.
 
     What could not be undone is printed too, and keeps no command from its work on other stacks: the ids of the stacks
     concerned are returned. Raises LeftUnsafe when `stack_id` is one of them, or is "*" and there is any.
     """
     from brownout.harness.operate.heal import ASIDE_TIMEOUT_S, undo_leftovers
 
-    found = undo_leftovers(limit_s=ASIDE_TIMEOUT_S)
+    try:
+        found = undo_leftovers(limit_s=ASIDE_TIMEOUT_S)
+    except StateFolderError:
+        if needs_state:
+            raise
+        return frozenset()
     for line in found.lines:
         click.echo(line, err=True)
     if found.unsafe is None:

@@ -82,7 +82,7 @@ def run_command(
     if dry_run:
         click.echo(_timeline(prepared))
         return 0
-    heal_first()
+    heal_first(needs_state=world != SIMULATION)
     if dashboard:
         click.echo(
             f"Locust's dashboard: http://127.0.0.1:{dashboard_port}/  faults: http://127.0.0.1:{dashboard_port}/faults",

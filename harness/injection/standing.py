@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from brownout.harness.base.statedir import discard_stack_dir, state_dir
+from brownout.harness.base.statedir import discard_stack_dir, existing_state_dir, state_dir
 from brownout.harness.errors import BrownoutError, StackGone
 from brownout.harness.injection.hold_watch import IN_PLACE
 from brownout.harness.injection.ledger import Ledger
@@ -29,8 +29,9 @@ log = logging.getLogger("standing")
 
 
 def anything_stands() -> bool:
-    """Whether this state folder has a ledger or the folder of a stack."""
-    return (state_dir() / "ledger.sqlite").exists() or next(_folders(), None) is not None
+    """Whether the state folder has a ledger or the folder of a stack; makes none. Raises StateFolderError."""
+    folder = existing_state_dir()
+    return folder is not None and ((folder / "ledger.sqlite").exists() or next(_folders(), None) is not None)
 
 
 def unknown_stacks(ledger: Ledger | None) -> tuple[StackEntry, ...]:

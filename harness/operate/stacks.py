@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from brownout.harness.base.hints import did_you_mean
-from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir, state_dir
+from brownout.harness.base.statedir import discard_stack_dir, existing_state_dir, ledger_path, stack_dir, state_dir
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.experiment.loader import find, load
 from brownout.harness.experiment.model import Experiment, Posture
@@ -139,7 +139,7 @@ async def _content(stack_id: str, world: LiveWorld) -> StackFile:
 
 def stacks() -> tuple[StackRecord, ...]:
     """The stacks that the ledger knows as up, oldest first."""
-    if not ledger_path().exists():
+    if existing_state_dir() is None or not ledger_path().exists():
         return ()
     with Ledger(ledger_path()) as ledger:
         return ledger.stacks()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import os
 import socket
 import time
 from collections.abc import Mapping
@@ -102,7 +103,14 @@ class ComposeStack:
 def owner() -> str:
     """The owner label: user, machine and a digest of the state folder. Stacks of another owner are left alone."""
     place = hashlib.sha256(str(state_dir().resolve()).encode()).hexdigest()[:8]
-    return f"{getpass.getuser()}@{socket.gethostname()}-{place}"
+    return f"{_user_name()}@{socket.gethostname()}-{place}"
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an uid that the system has no name for
+        return str(os.getuid())
 
 
 def read_compose_stack(folder: Path) -> ComposeStack:

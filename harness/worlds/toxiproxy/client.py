@@ -40,7 +40,7 @@ from brownout.harness.base.files import FileLock
 from brownout.harness.base.permission import require_permission
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.effects import LinkEffect, is_refused
-from brownout.harness.errors import WorldError
+from brownout.harness.errors import StateFolderError, WorldError
 from brownout.harness.worlds.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server
 from brownout.harness.worlds.toxiproxy.holds import (
     FAULT_ID,
@@ -251,7 +251,7 @@ class Toxiproxy:
     def _turn(self) -> Iterator[None]:
         """Takes the lock for changes of links; after TURN_TIMEOUT_S, or without a place for it, the block runs without it."""
         with ExitStack() as held:
-            with suppress(OSError):  # a full or read-only disk must not keep a hold from being released
+            with suppress(OSError, StateFolderError):  # a full or read-only disk must not keep a hold from being released
                 folder = state_dir() / "locks"
                 folder.mkdir(exist_ok=True)
                 lock = held.enter_context(FileLock(folder / f"toxiproxy-{self._host}-{self._port}"))

@@ -19,10 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from brownout.harness.base.files import FileLock
-from brownout.harness.base.statedir import tools_dir
+from brownout.harness.base.statedir import tools_dir, usual_state_path
 from brownout.harness.errors import BrownoutError
 
 TOXIPROXY_VERSION = "2.12.0"
@@ -126,7 +124,8 @@ def toxiproxy_version(program: Path, *, run: RunCommand = run_command) -> str:
 
 def _tools_folders() -> tuple[Path, ...]:
     """The tools folder, and the usual one too where BROWNOUT_HOME points elsewhere: a build serves every home."""
-    return (tools_dir(), platformdirs.user_state_path("brownout", appauthor=False) / "tools")
+    usual = usual_state_path()
+    return (tools_dir(), *((usual / "tools",) if usual is not None else ()))
 
 
 @contextmanager
