@@ -7,6 +7,7 @@ itself could not go on; the error's `run_folder` then holds what happened, evalu
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.judge.evaluate import evaluate, write_result
-from brownout.harness.record.history import Event, Recorder, read_history
+from brownout.harness.record.history import Event, Recorder, RecordLost, read_history
 from brownout.harness.record.progress import ProgressSink
 from brownout.harness.record.result import Result
 from brownout.harness.run.controls import ControlRuns
@@ -30,7 +31,7 @@ from brownout.harness.worlds.needs import require_for_run
 
 __all__ = ["Options", "Outcome", "PreparedRun", "carry_out", "prepare", "run"]
 
-
+_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 Meanwhile = Callable[[], object]
 
 
@@ -47,8 +48,8 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwh
     """
     _require_machine(prepared)
     folder = new_run_folder(prepared)
-    write_run_file(folder, prepared)
     try:
+        write_run_file(folder, prepared)
         with ControlRuns(prepared, folder) as controls:
             if prepared.options.world == SIMULATION:
                 controls.start()
@@ -59,11 +60,21 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwh
                 controls.start()
             if completed and meanwhile is not None:
                 meanwhile()
-            result = _evaluate(prepared, folder, controls.results() if completed else {})
+            result, unsaved = _evaluate(prepared, folder, controls.results() if completed else {})
     except Exception as error:
-        _evaluate_failed(prepared, folder, error)
-        raise
-    return Outcome(result, folder, interrupted=not completed)
+        told = _of_the_disk(error, folder)
+        _evaluate_failed(prepared, folder, told)
+        if told is error:
+            raise
+        raise told from error
+    return Outcome(result, folder, interrupted=not completed, unsaved=unsaved)
+
+
+def _of_the_disk(error: Exception, folder: Path) -> Exception:
+    """RecordLost for an error of the run folder's disk, any other as it is."""
+    if isinstance(error, OSError) and error.errno in _OF_A_DISK:
+        return RecordLost(folder, error.strerror or str(error))
+    return error
 
 
 def _require_machine(prepared: PreparedRun) -> None:
@@ -89,16 +100,30 @@ def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None) ->
         return False
 
 
-def _evaluate(prepared: PreparedRun, folder: Path, controls: ControlRecords) -> Result:
+def _evaluate(prepared: PreparedRun, folder: Path, controls: ControlRecords) -> tuple[Result, tuple[str, ...]]:
+    """The result, and what of it could not be saved."""
     name = prepared.experiment.claims
     claims = plugins.claims(name) if name and controls else None
     result = evaluate(folder, claims=claims, controls=controls)
-    write_result(folder, result)
-    return result
+    try:
+        write_result(folder, result)
+    except OSError as error:
+        return result, (f"no result.json in {folder}: {error.strerror}; `brownout report {folder}` makes it",)
+    return result, ()
 
 
 def _evaluate_failed(prepared: PreparedRun, folder: Path, error: Exception) -> None:
-    """Evaluates a run that `error` ended, and records the error where the run itself could not."""
+    """Evaluates a run that `error` ended, as far as its record allows, and sets the error's `run_folder` then."""
+    try:
+        _record_failed(prepared, folder, error)
+    except (OSError, BrownoutError):  # the record is lost too; what ended the run is what has to be told
+        return
+    if isinstance(error, BrownoutError):
+        error.run_folder = folder
+
+
+def _record_failed(prepared: PreparedRun, folder: Path, error: Exception) -> None:
+    """Evaluates, after recording the error where the run itself could not."""
     result = evaluate(folder)
     if result.verdict not in ("harness-error", "unsafe"):
         events = read_history(folder).events
@@ -107,7 +132,6 @@ def _evaluate_failed(prepared: PreparedRun, folder: Path, error: Exception) -> N
         recorder = Recorder(folder)
         recorder.event(Event(at_s, "run", "aborted", detail={"reason": reason}))
         recorder.close()
+        recorder.require_whole()
         result = evaluate(folder)
     write_result(folder, result)
-    if isinstance(error, BrownoutError):
-        error.run_folder = folder

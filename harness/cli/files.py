@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from brownout.harness.cli.frame import command, heal_first
+from brownout.harness.cli.run import write_report
+from brownout.harness.errors import BrownoutError
 from brownout.harness.worlds.catalog import WORLDS
+
+if TYPE_CHECKING:
+    from brownout.harness.record.result import Result
 
 ONLY = "the only one"  # what `--stack` without a name means
 
 
-@command(name="validate")
+@command(name="validate", measures=True)
 @click.argument("file", type=click.Path(path_type=Path))
 def validate_command(file: Path) -> int:
     """Check an experiment FILE and print every problem with its line and column."""
@@ -47,19 +53,31 @@ def schema_command() -> int:
 def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) -> int:
     """Evaluate the record in RUN_DIR again, of a finished or a killed run, and write its report."""
     from brownout.harness.experiment import plugins
-    from brownout.harness.judge.evaluate import evaluate, write_result
+    from brownout.harness.judge.evaluate import evaluate
 
     heal_first(needs_state=False)
     result = evaluate(run_dir)
-    write_result(run_dir, result)
-    report = plugins.load_plugin("brownout.reports", "html")(run_dir)
+    report = _written(run_dir, result)
     if as_json:
         click.echo(result.model_dump_json(by_alias=True))
     elif markdown or junit:
         click.echo(plugins.load_plugin("brownout.reports", "markdown" if markdown else "junit")(result))
     else:
         plugins.load_plugin("brownout.reports", "summary")(result, report, sys.stdout)
+        return 0 if report is not None else BrownoutError.exit_code
     return 0
+
+
+def _written(run_dir: Path, result: Result) -> Path | None:
+    """Writes result and report into the run folder; None, and a line that says why, where that cannot be done."""
+    from brownout.harness.judge.evaluate import write_result
+
+    try:
+        write_result(run_dir, result)
+    except OSError as error:
+        click.echo(f"brownout: nothing can be written in {run_dir}: {error.strerror or error}", err=True)
+        return None
+    return write_report(run_dir)
 
 
 @command(name="doctor")

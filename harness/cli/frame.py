@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -10,19 +9,32 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TextIO
+from typing import Any, ParamSpec
 
 import click
 
 from brownout import __version__
 from brownout.harness.base.interrupts import INTERRUPTED
+from brownout.harness.cli.output import Output, whole_streams
 from brownout.harness.errors import BrownoutError, StateFolderError, readable
 
 P = ParamSpec("P")
 
 
 class _Commands(click.Group):
-    """The commands; what click says of a wrong word can be printed, whatever the word was."""
+    """The commands, with streams that exist and can be written for every one of them, `--help` and wrong usage too.
+
+    What click says of a wrong word can be printed, whatever the word was.
+    """
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        with whole_streams() as out:
+            try:
+                return super().main(*args, **settings)
+            except SystemExit as ended:
+                if not _tell_loss(out) or ended.code:
+                    raise
+                sys.exit(BrownoutError.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -38,36 +50,48 @@ def main() -> None:
     """Break an emulated cloud identity service the way real ones broke, and measure whether its clients stayed available."""
 
 
-def command(**settings: Any) -> Callable[[Callable[P, int | None]], click.Command]:
+def command(*, measures: bool = False, **settings: Any) -> Callable[[Callable[P, int | None]], click.Command]:
     """A subcommand whose function returns an exit code; BrownoutErrors end it with their message, hint and code.
 
-    SIGTERM acts as Ctrl-C, so that a command reverts what it began before it ends.
+    SIGTERM acts as Ctrl-C, so that a command reverts what it began before it ends. The exit code of a command that `measures`
+    stays the measurement's when its output is lost; that of another is then a failure's.
     """
 
     def decorate(function: Callable[P, int | None]) -> click.Command:
         @wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-            try:
-                with _sigterm_interrupts():
-                    code = function(*args, **kwargs) or 0
-                sys.stdout.flush()
-            except BrownoutError as error:
-                fail(error)
-            except KeyboardInterrupt:
-                _hear_no_more()
-                click.echo("interrupted", err=True)
-                sys.exit(INTERRUPTED)
-            except BrokenPipeError:
-                reader_gone()
-                sys.exit(0)
-            except Exception:  # a traceback's own exit code is a breach's, and a bug of ours is none
-                traceback.print_exc()
-                sys.exit(BrownoutError.exit_code)
+            code = _code(lambda: function(*args, **kwargs))
+            if isinstance(sys.stdout, Output) and _tell_loss(sys.stdout):
+                code = code or (0 if measures else BrownoutError.exit_code)
             sys.exit(code)
 
         return main.command(**settings)(guarded)
 
     return decorate
+
+
+def _tell_loss(out: Output) -> bool:
+    lost = out.take_loss()
+    if lost:
+        click.echo(f"brownout: the output could not be written: {lost}", err=True)
+    return bool(lost)
+
+
+def _code(run: Callable[[], int | None]) -> int:
+    """The exit code of a command, its error told."""
+    try:
+        with _sigterm_interrupts():
+            return run() or 0
+    except BrownoutError as error:
+        tell(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _hear_no_more()
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except Exception:  # a traceback's own exit code is a breach's, and a bug of ours is none
+        traceback.print_exc()
+        return BrownoutError.exit_code
 
 
 @contextmanager
@@ -92,22 +116,11 @@ def _hear_no_more() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def reader_gone(stream: TextIO | None = None) -> None:
-    """Called when the reader of our output (stdout) has closed it: discards further output, so that writing cannot fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
-
-
 def tell(error: BrownoutError) -> None:
     """Prints an error and its hint to stderr."""
     click.echo(f"brownout: {error.message}", err=True)
     if error.hint:
         click.echo(f"  -> {error.hint}", err=True)
-
-
-def fail(error: BrownoutError) -> None:
-    """Prints an error and its hint to stderr and exits with its code."""
-    tell(error)
-    sys.exit(error.exit_code)
 
 
 def heal_first(stack_id: str = "", *, needs_state: bool = True) -> frozenset[str]:

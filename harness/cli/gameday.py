@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
-from brownout.harness.cli.frame import command, heal_first, reader_gone, tell
+from brownout.harness.cli.frame import command, heal_first, tell
 from brownout.harness.cli.types import DurationType, clock
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _explained(kind: type[Fault]) -> list[str]:
     return [*lines, "", f"family {kind.family}; needs {', '.join(sorted(kind.needs))}"]
 
 
-@command(name="inject")
+@command(name="inject", measures=True)
 @click.argument("fault")
 @click.option(
     "--target", default=None, help="What it is done to: a link, a node, REGION or REGION.ZONE; see `brownout faults`."
@@ -102,24 +102,15 @@ class _Teller:
     _counting: bool = False
 
     def _say(self, text: str) -> None:
-        """Prints a line. A reader that has gone away is no reason to leave the fault in a state that nobody asked for."""
+        """Prints a line, if it can be printed: what happens to the fault does not depend on it."""
         if self._counting:
-            self._echo("\r\x1b[K", nl=False, err=True)
+            click.echo("\r\x1b[K", nl=False, err=True)
             self._counting = False
-        self._echo(text, err=self.to_stderr)
-
-    @staticmethod
-    def _echo(text: str, *, nl: bool = True, err: bool = False) -> None:
-        try:
-            click.echo(text, nl=nl, err=err)
-        except BrokenPipeError:
-            reader_gone(sys.stderr if err else sys.stdout)
-        except OSError:
-            return  # a full disk behind the output, for example: what happens to the fault does not depend on it
+        click.echo(text, err=self.to_stderr)
 
     def print_json(self, found: dict[str, Any]) -> None:
         """Prints the result to stdout."""
-        self._echo(json.dumps(found))
+        click.echo(json.dumps(found))
 
     def hear(self, event: Notice | Remaining) -> None:
         from brownout.harness.injection.notices import ActFailed, BiteSeen, ForeignHolds, InPlace, Intended
@@ -137,7 +128,7 @@ class _Teller:
             case ActFailed(evidence=evidence):
                 self._say(f"  failed: {evidence}")
             case Remaining(left_s=left_s) if sys.stderr.isatty():
-                self._echo(f"\r\x1b[K  {left_s:.0f} s left", nl=False, err=True)
+                click.echo(f"\r\x1b[K  {left_s:.0f} s left", nl=False, err=True)
                 self._counting = True
 
     def _held_for(self) -> str:

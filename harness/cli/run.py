@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
-from brownout.harness.cli.frame import command, heal_first, reader_gone, tell
+from brownout.harness.cli.frame import command, heal_first, tell
 from brownout.harness.cli.types import PORT, SEED
+from brownout.harness.errors import BrownoutError
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.worlds.catalog import PROCESSES, SIMULATION, WORLDS
 
 if TYPE_CHECKING:
     from brownout.harness.api import Outcome
-    from brownout.harness.errors import BrownoutError
     from brownout.harness.experiment.model import Experiment
     from brownout.harness.record.progress import ProgressSink
     from brownout.harness.run.prepare import PreparedRun
 
 
-@command(name="run")
+@command(name="run", measures=True)
 @click.argument("experiment")
 @click.option("--world", type=click.Choice([*WORLDS]), default=PROCESSES, show_default=True)
 @click.option("--posture", default="", help="A posture of the experiment; its own when not given.")
@@ -59,7 +59,7 @@ def run_command(
     130 interrupted and healed. With --expect 0 when that verdict came out, 1 when pass or breach came out instead.
     """
     from brownout.harness.api import Options, carry_out, prepare
-    from brownout.harness.errors import BrownoutError, UsageError
+    from brownout.harness.errors import UsageError
     from brownout.harness.experiment.loader import find, read
 
     path = find(experiment)
@@ -119,6 +119,17 @@ def _progress(world: str) -> ProgressSink | None:
     return sink
 
 
+def write_report(folder: Path) -> Path | None:
+    """Writes the HTML report of a run folder; None, and a line that says why, where it cannot be written."""
+    try:
+        return _html_report()(folder)
+    except OSError as error:
+        click.echo(f"brownout: no report.html in {folder}: {error.strerror or error}", err=True)
+    except BrownoutError as error:
+        tell(error)
+    return None
+
+
 def _html_report() -> Callable[[Path], Path]:
     """The function that writes the HTML report. To load it takes a third of a second: it brings the chart library."""
     from brownout.harness.experiment import plugins
@@ -128,18 +139,16 @@ def _html_report() -> Callable[[Path], Path]:
 
 
 def _finish(outcome: Outcome, *, as_json: bool) -> int:
-    """Writes the report, prints the outcome and returns the exit code, also when the output cannot be written."""
+    """Writes the report, prints the outcome and returns the exit code, also when the report cannot be written."""
     from brownout.harness.experiment import plugins
 
-    report = _html_report()(outcome.folder)
-    try:
-        if as_json:
-            click.echo(outcome.result.model_dump_json(by_alias=True))
-        else:
-            plugins.load_plugin("brownout.reports", "summary")(outcome.result, report, sys.stdout)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        reader_gone()
+    for problem in outcome.unsaved:
+        click.echo(f"brownout: {problem}", err=True)
+    report = write_report(outcome.folder)
+    if as_json:
+        click.echo(outcome.result.model_dump_json(by_alias=True))
+    else:
+        plugins.load_plugin("brownout.reports", "summary")(outcome.result, report, sys.stdout)
     return INTERRUPTED if outcome.interrupted and outcome.result.exit_code != 5 else outcome.result.exit_code
 
 
@@ -148,13 +157,11 @@ def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
     from brownout.harness.judge.run_folder import read_result
 
     tell(error)
-    if error.run_folder is None:
+    if error.run_folder is None or not (result := read_result(error.run_folder)):
         return error.exit_code
-    report = _html_report()(error.run_folder)
-    click.echo(f"Report: {report}", err=True)
-    result = read_result(error.run_folder)
-    if result is None:
-        return error.exit_code
+    report = write_report(error.run_folder)
+    if report is not None:
+        click.echo(f"Report: {report}", err=True)
     if as_json:
         click.echo(result.model_dump_json(by_alias=True))
     return result.exit_code

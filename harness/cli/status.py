@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from brownout.harness.cli.frame import command, heal_first, tell
+from brownout.harness.cli.output import reader_gone
 from brownout.harness.cli.types import DurationType
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def _watch_plain(stack: str, probes: Probes, interval_s: float, *, as_json: bool
                 click.echo(datetime.now().astimezone().strftime("%H:%M:%S"))
             _show(asyncio.run(_views(stack, probes)), as_json=as_json)
             sys.stdout.flush()
+            if reader_gone():
+                return
             time.sleep(interval_s)
     except KeyboardInterrupt:
         return

@@ -6,7 +6,7 @@ A run folder holds `events.jsonl` (this module's Event: phases, faults, steps, p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 import orjson
 
-from brownout.harness.errors import FileError
+from brownout.harness.errors import BrownoutError, FileError
 from brownout.harness.record.details import require_detail
 from brownout.harness.record.json_lines import Types, damaged, read_lines, require_time, require_types
 
@@ -104,31 +104,60 @@ def _event_line(event: Event) -> bytes:
     return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
+class RecordLost(BrownoutError):
+    """The record of a run could not be written in `folder`, as on a full disk; without it there is no verdict."""
+
+    def __init__(self, folder: Path, problem: str) -> None:
+        hint = "make room, or name another folder with --out"
+        super().__init__(f"the run has no verdict, because its record in {folder} cannot be written: {problem}", hint=hint)
+        self.folder, self.problem = folder, problem
+
+
 class Recorder:
-    """Writes a run's history, line by line, during the run."""
+    """Writes a run's history, line by line, during the run.
+
+    A write that fails raises nothing, because what is under way has to end in order: `lost` says why, nothing more is written,
+    and `require_whole` raises once everything is reverted.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder, self.lost = folder, ""
         self._events: BinaryIO = (folder / "events.jsonl").open("ab")
         self._requests: BinaryIO = (folder / "requests.jsonl").open("ab")
 
     def event(self, event: Event) -> None:
         """Writes an event, to the file at once: a killed run still tells how far it came."""
-        self._events.write(_event_line(event))
-        self._events.flush()
+        if not self.lost:
+            self._trying(lambda: self._events.write(_event_line(event)))
+            self._trying(self._events.flush)
 
     def request(self, record: RequestRecord) -> None:
         """Writes a request, to the file with the next block or `flush`."""
-        self._requests.write(_request_line(record))
+        if not self.lost:
+            try:
+                self._requests.write(_request_line(record))
+            except OSError as error:
+                self.lost = error.strerror or str(error)
 
     def flush(self) -> None:
-        self._events.flush()
-        self._requests.flush()
+        for file in (self._events, self._requests):
+            self._trying(file.flush)
 
     def close(self) -> None:
-        self._events.close()
-        self._requests.close()
+        for file in (self._events, self._requests):
+            self._trying(file.close)
+
+    def require_whole(self) -> None:
+        """Raises RecordLost when anything could not be written."""
+        if self.lost:
+            raise RecordLost(self.folder, self.lost)
+
+    def _trying(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except OSError as error:
+            self.lost = self.lost or error.strerror or str(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def run_live(run: PreparedRun, folder: Path, *, sink: ProgressSink | None = None
     with session.protected() as guardian_took_s:
         world = session.create_world(guardian_took_s)
         asyncio.run(session.conduct(world))
+    session.recorder.require_whole()
     return not session.state.stop_requested
 
 
@@ -180,7 +181,10 @@ class _LiveHooks(RunHooks):
         self._foreign = ForeignWatch(world, session.ledger, session.stack_id, journal)
 
     def tick(self) -> None:
-        """Shows the progress and, for the load's dashboard, the faults in force."""
+        """Shows the progress and, for the load's dashboard, the faults in force; ends a run whose record is lost."""
+        if self._session.recorder.lost and not self._session.state.stop_requested:
+            self._session.state.stop_requested = True
+            self._session.state.message = f"the record cannot be written ({self._session.recorder.lost}): reverting every fault"
         self._view.tick()
         if self._options.dashboard_port is not None:
             self._bands.tick(now_s=self._world.now(), rate=self._world.rate)

@@ -32,11 +32,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run that ended: its result, and the folder with its record."""
+    """A run that ended: its result, the folder with its record, and what of its conclusions could not be saved there."""
 
     result: Result
     folder: Path
     interrupted: bool = False
+    unsaved: tuple[str, ...] = ()
 
     def history(self) -> History:
         return read_history(self.folder)

@@ -17,7 +17,10 @@ WARM_UP_ROOM_S = 30.0
 
 
 def simulate(run: PreparedRun, folder: Path) -> bool:
-    """Carries the run out on the virtual clock; its record is in `folder` afterwards. False when it was interrupted."""
+    """Carries the run out on the virtual clock; its record is in `folder` afterwards. False when it was interrupted.
+
+    Raises RecordLost when the record could not be written.
+    """
     recorder = Recorder(folder)
     timeline = run.experiment.timeline
     epoch_s = timeline.epoch_s() + timeline.warm_up - WARM_UP_ROOM_S
@@ -35,4 +38,5 @@ def simulate(run: PreparedRun, folder: Path) -> bool:
         world.kernel.close()
         ledger.close()
         recorder.close()
+    recorder.require_whole()
     return True

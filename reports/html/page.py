@@ -8,6 +8,7 @@ paper, a static picture stands in for the charts.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from brownout.harness.errors import UsageError
@@ -36,13 +37,22 @@ _PANELS = (
 
 
 def write(folder: Path) -> Path:
-    """Writes `report.html` into a run folder from its `result.json` and history; raises UsageError without the former."""
+    """Writes `report.html` into a run folder from its `result.json` and history; raises UsageError without the former.
+
+    Raises OSError, leaving no half of a report, where it cannot be written.
+    """
     try:
         result = Result.model_validate_json((folder / "result.json").read_bytes())
     except FileNotFoundError:
         raise UsageError(f"{folder} has no result.json", hint="is it the folder of a run?") from None
     path = folder / "report.html"
-    path.write_text(page(result, history_of(folder), folder), encoding="utf-8")
+    text = page(result, history_of(folder), folder)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError:  # half a page would look like a report
+        with suppress(OSError):
+            path.unlink()
+        raise
     return path
 
 
