@@ -54,6 +54,11 @@ def log_path(folder: Path, client: Kind) -> Path:
 
 
 def read_attempts(folder: Path) -> Iterator[Attempt]:
-    """Every attempt logged in a run folder, log by log; a torn last line is left out. Raises FileError for a damaged one."""
-    for path in sorted(folder.glob("canary-*.jsonl")):
-        yield from (attempt for _, attempt in read_lines(path, Attempt.of))
+    """Every attempt logged in a run folder, log by log; a torn last line is left out. Raises FileError for a damaged one.
+
+    A copy of a log beside it is not read: its attempts would count twice.
+    """
+    for client in sorted(get_args(Kind)):
+        path = log_path(folder, client)
+        if path.exists():
+            yield from (attempt for _, attempt in read_lines(path, Attempt.of))

@@ -15,9 +15,10 @@ ATTEMPT = Attempt("sync", "web-1", True, 10.0, 12.5, 0.5, False, False, "ClientA
 
 
 def test_an_attempt_comes_back_from_its_log(tmp_path: Path) -> None:
-    """Whole lines are read, log by log; a torn last line is no attempt."""
+    """Whole lines are read, log by log; a torn last line is no attempt, and a copied log is not read."""
     log_path(tmp_path, "sync").write_bytes(ATTEMPT.to_line() + ATTEMPT.to_line()[:-9])
     log_path(tmp_path, "async").write_bytes(b"")
+    (tmp_path / "canary-sync-copy.jsonl").write_bytes(ATTEMPT.to_line())
     assert list(read_attempts(tmp_path)) == [ATTEMPT]
 
 
