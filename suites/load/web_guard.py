@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 _CORS = "access-control-"
 
 
-def guarded(application: Application) -> Application:
+def guarded(application: WsgiApplication) -> WsgiApplication:
     """The WSGI application behind the checks above: 403 with the reason for what fails one."""
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
