@@ -157,7 +157,9 @@ def check_leftovers(leftovers: Leftovers) -> Check:
     left, in_force = leftovers()
     if left:
         return Check("leftovers", False, "; ".join((*left, *in_force)), "`brownout heal`")
-    return Check("leftovers", True, "; ".join(in_force) or "no stale stack, no fault in force")
+    return Check(
+        "leftovers", True, "; ".join(("no stale stack", *in_force)) if in_force else "no stale stack, no fault in force"
+    )
 
 
 def ledger_leftovers() -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -267,10 +267,12 @@ class Brownout:
         if run.options.world == "simulation":
             outcome = carry_out(run)
         else:
-            from brownout.harness.operate.heal import heal_leftovers_now
+            from brownout.harness.operate.heal import undo_leftovers
 
             with turn_of_the_machine():
-                for line in heal_leftovers_now():
+                left = undo_leftovers()
+                # A stack that is stuck is not this run's, which gets a stack of its own.
+                for line in (*left.lines, *((str(left.unsafe),) if left.unsafe is not None else ())):
                     sys.stderr.write(f"{line}\n")
                 outcome = carry_out(run)
         if outcome.interrupted:

@@ -133,7 +133,11 @@ def _locked(path: Path, say: Say) -> Iterator[None]:
     with FileLock(path) as lock:
         if not lock.take():
             say("another set-up is building Toxiproxy: waiting for it")
-            lock.take(patience_s=None)
+            # the other may have to fetch Go first, so it gets the time of two builds
+            if not lock.take(patience_s=2 * _BUILD_TIMEOUT_S):
+                raise BrownoutError(
+                    f"another process has held {path} for longer than a build takes", hint="end it, and try again"
+                )
         yield
 
 

@@ -150,7 +150,7 @@ def test_faults_in_force_on_purpose_are_named_and_no_trouble(stand: Callable[[st
             ledger.advance(fault.id, state)
         ledger.keep_until(fault.id, 1e12, by_hand=True)
     found = doctor.check_leftovers(doctor.ledger_leftovers)
-    assert (found.ok, found.detail) == (True, f"fault {fault.id} on stack up-1 is bitten")
+    assert (found.ok, found.detail) == (True, f"no stale stack; fault {fault.id} on stack up-1 is bitten")
 
 
 def test_what_stands_and_no_ledger_knows_is_a_finding(stand: Callable[[str], Stand]) -> None:
