@@ -138,9 +138,7 @@ def _without_nodes(row: StackRecord, state: Literal["dead", "silent"], problem: 
 
 def _use(row: StackRecord) -> str:
     if row.run_owned:
-        return (
-            "in use by a run" if row.owner.alive() else "its run died; `brownout down` takes it away, or a command in a while"
-        )
+        return "in use by a run" if row.owner.alive() else "its run died, `brownout down` takes it away"
     return "still coming up" if row.owner.alive() else ""
 
 

@@ -110,7 +110,7 @@ def reset_by_another_program(gameday: Brownout) -> None:
 
 def test_a_fault_that_another_program_undid_is_lost(gameday: Brownout) -> None:
     """The hold ends soon, with 3: the fault was not in force as long as asked."""
-    started = gameday.start("inject", "link-refuse", "--target", LINK, "--for", "10m")
+    started = gameday.start("inject", "link-stall", "--target", LINK, "--for", "10m")
     eventually(lambda: "bites" in started.out.read_text(), TIMEOUT_S, what="it bites")
     reset_by_another_program(gameday)
     assert started.end() == 3
@@ -120,7 +120,7 @@ def test_a_fault_that_another_program_undid_is_lost(gameday: Brownout) -> None:
 
 def test_a_fault_left_by_hand_that_was_undone_is_told_by_heal(gameday: Brownout) -> None:
     """`heal` ends with 3: nothing is in place, and what was tested meanwhile was tested without the fault."""
-    gameday.run("inject", "link-refuse", "--target", LINK)
+    gameday.run("inject", "link-stall", "--target", LINK)
     reset_by_another_program(gameday)
     told = gameday.run("heal")
     assert (told.returncode, "had been lost before: link:" in told.stdout) == (3, True), told.stdout
