@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import errno
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from brownout.harness.base.statedir import state_dir
-from brownout.harness.errors import BrownoutError
+from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.plugins import ControlRecords
@@ -46,6 +48,7 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwh
     `meanwhile` is called once the run itself is over, while its control runs are still simulated in other processes: for
     what the caller will need next. Ctrl-C ends the run early: everything is reverted, and the outcome is `interrupted`.
     """
+    require_main_thread(prepared.options.world)
     _require_machine(prepared)
     folder = new_run_folder(prepared)
     try:
@@ -70,6 +73,24 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwh
     return Outcome(result, folder, interrupted=not completed, unsaved=unsaved)
 
 
+def require_main_thread(world: str) -> None:
+    """Raises UsageError where a run in a live world could not hear Ctrl-C, which has to revert its faults.
+
+    That is in another thread than the main one, and inside of a running event loop, as in an async test. A simulation runs
+    anywhere.
+    """
+    if world == SIMULATION:
+        return
+    import asyncio  # takes a moment, which a simulation need not pay
+
+    hint = "ask for the run in a test or fixture that is neither async nor in a thread of its own; simulations run anywhere"
+    if threading.current_thread() is not threading.main_thread():
+        raise UsageError(f"a run in world {world} needs the main thread, which alone hears Ctrl-C", hint=hint)
+    with suppress(RuntimeError):  # there is none, as it should be
+        asyncio.get_running_loop()
+        raise UsageError(f"a run in world {world} has an event loop of its own, and one runs here already", hint=hint)
+
+
 def _of_the_disk(error: Exception, folder: Path) -> Exception:
     """RecordLost for an error of the run folder's disk, any other as it is."""
     if isinstance(error, OSError) and error.errno in _OF_A_DISK:
@@ -82,8 +103,9 @@ def _require_machine(prepared: PreparedRun) -> None:
     options = prepared.options
     if options.world == SIMULATION:
         return
-    from brownout.harness.load.driver import require_free
+    from brownout.harness.load.driver import require_free, require_packages
 
+    require_packages(canaries=options.canaries)
     if options.dashboard_port is not None:
         require_free(options.dashboard_port)
     live_world(options.world).prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - says what will be used

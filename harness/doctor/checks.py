@@ -6,7 +6,6 @@ Each check is a function of its own that returns one Check; a check that itself 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import platform
 import shutil
@@ -15,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from brownout.harness.base import limits
+from brownout.harness.base import advice, limits
 from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError, free_ports
 from brownout.harness.base.statedir import ledger_path, state_dir
 from brownout.harness.doctor.docker import docker_checks
@@ -25,18 +24,18 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import unowned_faults, world_of
 from brownout.harness.injection.standing import anything_stands, stray_holds, unknown_stacks
+from brownout.harness.load.driver import LOAD_MODULES
 from brownout.harness.worlds.catalog import COMPOSE, PROCESSES
 from brownout.harness.worlds.needs import RUN_AT_ONCE, stack_needs
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy, start_server, stop_server
-from brownout.harness.worlds.toxiproxy.install import find_toxiproxy_server
+from brownout.harness.worlds.toxiproxy.install import HOW_BUILT, find_toxiproxy_server
 
 OLDEST_PYTHON = (3, 11)
 PORTS_OF_A_STACK = 120  # nodes, links, Toxiproxy and the load's web page
 FREE_DISK_MB = 500
 FREE_CORES = 1.0
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
-_LOAD_MODULES = ("locust", "aiohttp", "azure.identity")
 
 Leftovers = Callable[[], tuple[tuple[str, ...], tuple[str, ...]]]  # what is left over; what is in force on purpose
 
@@ -88,7 +87,7 @@ def check_python() -> Check:
     version = platform.python_version()
     if sys.version_info[:2] >= OLDEST_PYTHON:
         return Check("Python", True, f"{version} ({sys.executable})")
-    return Check("Python", False, version, "install Python 3.11 or newer and run `make setup`")
+    return Check("Python", False, version, "install Python 3.11 or newer, and Brownout for it")
 
 
 def check_state_folder() -> Check:
@@ -110,7 +109,7 @@ def check_toxiproxy() -> Check:
     words: list[str] = []
     program = find_toxiproxy_server(say=words.append)
     if program is None:
-        return Check("Toxiproxy", False, "; ".join(["not found", *words]), "`make setup` builds it (half a minute)")
+        return Check("Toxiproxy", False, "; ".join(["not found", *words]), HOW_BUILT)
     with tempfile.TemporaryDirectory(prefix="brownout-doctor-") as folder:
         server = start_server(program, port=free_ports(1)[0], log=Path(folder) / "toxiproxy.log")
         try:
@@ -202,15 +201,10 @@ def _left_of(ledger: Ledger, stack: StackRecord) -> Iterator[str]:
 
 def check_load_packages() -> Check:
     """Whether the load's packages are installed. They are not imported, because Locust patches the whole process."""
-    missing = [name for name in _LOAD_MODULES if not _installed(name)]
+    missing = advice.missing(*LOAD_MODULES)
     if not missing:
-        return Check("load and canaries", True, f"{', '.join(_LOAD_MODULES)} are installed")
-    return Check("load and canaries", False, f"missing: {', '.join(missing)}", "`make setup`, or install brownout[load]")
-
-
-def _installed(name: str) -> bool:
-    parent, _, _ = name.rpartition(".")
-    return (not parent or _installed(parent)) and importlib.util.find_spec(name) is not None
+        return Check("load and canaries", True, f"{', '.join(LOAD_MODULES)} are installed")
+    return Check("load and canaries", False, f"missing: {', '.join(missing)}", advice.install("load"))
 
 
 def check_proxy_variables(environment: Mapping[str, str]) -> Check:

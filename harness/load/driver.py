@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from brownout.harness.base import ports
+from brownout.harness.base import advice, ports
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.load.arrivals import LoadPlan, plan_json, planned_count
 from brownout.harness.load.child import Child
@@ -31,6 +31,7 @@ from brownout.identity.server.clock import Clock
 
 ENTRY_POINT_GROUP, ENTRY_POINT_NAME = "brownout.load", "locust"
 OWN_MODULE = "brownout.suites.load.locustfile"
+LOAD_MODULES = ("locust", "aiohttp", "azure.identity")  # the load itself needs the first, its canaries the others
 LOG_NAME = "locust.log"
 PROBLEMS_NAME = "load-problems.json"
 _LEFT = ("requests*.jsonl", "load-*.jsonl", "locust*.log", PROBLEMS_NAME, BANDS_NAME, BOARD_NAME)
@@ -207,6 +208,13 @@ class DrivenLoad:
             self._found.append(f"the request log has {records} lines for {planned} arrivals that fell due")
 
 
+def require_packages(*, canaries: bool) -> None:
+    """Raises UsageError when packages of the load, or of the real SDKs beside it, are not installed. Imports none of them."""
+    missing = advice.missing(*(LOAD_MODULES if canaries else LOAD_MODULES[:1]))
+    if missing:
+        raise UsageError(f"the load needs {', '.join(missing)}, not installed here", hint=advice.install("load"))
+
+
 def find_locustfile() -> Path:
     """The Locust file, found without importing it; raises WorldError.
 
@@ -222,7 +230,7 @@ def find_locustfile() -> Path:
     if spec is None or spec.origin is None:
         raise WorldError(
             f"no load generator is installed (entry point {ENTRY_POINT_NAME!r} of {ENTRY_POINT_GROUP!r})",
-            hint="install Brownout with its `load` extra",
+            hint=advice.install("load"),
         )
     return Path(spec.origin)
 

@@ -100,6 +100,7 @@ class LoadEnd:
 
 async def run(options: LoadOptions, stop: asyncio.Event, say: Notify) -> LoadEnd:
     """Puts load on the stack until `stop` is set, the time is over or the stack is down; raises BrownoutError."""
+    driver.require_packages(canaries=False)
     with Ledger(ledger_path()) as ledger:
         row = resolve_stack(options.stack, for_="load")
         world = _attach(row)

@@ -90,7 +90,7 @@ class BrownoutPlugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        self.uses.begin()
+        self.uses.begin(item.nodeid, item.path.parent)
         item.stash[_REASON] = ""
         try:
             return (yield)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -39,11 +40,17 @@ class Uses:
 
     runs: list[Run] = field(default_factory=list)
     accepted: list[Run] = field(default_factory=list)
+    folder: Path | None = None
+    rerun: str = ""  # which test this is and for which time it runs, when it is not the first
+    _times: Counter[str] = field(default_factory=Counter)
 
-    def begin(self) -> None:
-        """Another test begins."""
+    def begin(self, test: str, folder: Path) -> None:
+        """Another test begins, or the same one again (as with pytest-rerunfailures); `folder` is that of its file."""
+        self.folder = folder
         self.runs.clear()
         self.accepted.clear()
+        self._times[test] += 1
+        self.rerun = f"{test} {self._times[test]}" if self._times[test] > 1 else ""
 
     def note(self, run: Run) -> None:
         if run not in self.runs:
@@ -178,7 +185,7 @@ class Brownout:
         self._runs: dict[str, Run] = {}
 
     def experiment(self, name: str | Path) -> Experiment:
-        """An installed experiment by name, or one from a file (relative to here or to pytest's root), to derive others from."""
+        """An installed experiment by name, or one from a file, found as `run` finds it, to derive others from."""
         from brownout.harness.experiment.loader import load
 
         return load(self._find(name))
@@ -217,7 +224,7 @@ class Brownout:
             controls=controls,
             canaries=canaries,
         )
-        key = _key(chosen, options)
+        key = _key(chosen, options, self._uses.rerun)
         if key not in self._runs:
             as_read = checked is not None and chosen is loaded
             order = _order(checked if checked is not None and as_read else chosen, options, key, file if as_read else "")
@@ -233,10 +240,20 @@ class Brownout:
         return read(found), str(name) if found.stem == str(name) else str(found.absolute())
 
     def _find(self, name: str | Path) -> Path:
+        """The file: from where the session was started, from beside the test's file, or from pytest's root.
+
+        Raises UsageError that says where it was looked for.
+        """
         from brownout.harness.experiment.loader import find
 
         found = find(str(name))
-        return found if found.exists() or found.is_absolute() else self._root / found
+        if found.is_absolute() or found.exists():
+            return found
+        places = dict.fromkeys(place / found for place in (Path.cwd(), self._uses.folder or self._root, self._root))
+        for place in places:
+            if place.exists():
+                return place
+        raise UsageError(f"there is no file {found}", hint=f"looked for {', '.join(map(str, places))}")
 
     def _made(self, order: _Order) -> Run:
         from brownout.harness.judge.run_folder import read_result
@@ -262,8 +279,9 @@ class Brownout:
 
     def _carry_out(self, run: PreparedRun) -> Path:
         """The folder of a new run. After an interrupt the run reverts its faults, and the interrupt ends the session."""
-        from brownout.harness.api import carry_out
+        from brownout.harness.api import carry_out, require_main_thread
 
+        require_main_thread(run.options.world)
         if run.options.world == "simulation":
             outcome = carry_out(run)
         else:
@@ -312,8 +330,8 @@ def _with_settings(experiment: Experiment, posture: str, settings: Mapping[str, 
     return experiment.model_copy(update={"postures": {**experiment.postures, name: changed}})
 
 
-def _key(experiment: Experiment, options: Options) -> str:
-    """A digest that is equal for runs that would have equal results."""
+def _key(experiment: Experiment, options: Options, rerun: str) -> str:
+    """A digest that is equal for runs that would have equal results; a test that is run again gets runs of its own."""
     parts = (
         experiment.model_dump_json(by_alias=True),
         options.world,
@@ -321,6 +339,7 @@ def _key(experiment: Experiment, options: Options) -> str:
         str(options.seed),
         str(options.controls),
         str(options.canaries and options.world != "simulation"),
+        *([rerun] if rerun else ()),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 

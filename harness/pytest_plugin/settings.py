@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from brownout.harness.base.plain import parse_whole
 from brownout.harness.pytest_plugin.outcome import POLICIES
 from brownout.harness.worlds.catalog import WORLDS
 
@@ -43,6 +42,8 @@ class PluginSettings:
 
 
 def _seed(text: str) -> int:
+    from brownout.harness.base.plain import parse_whole  # brings pydantic, for which a session without a seed need not wait
+
     try:
         seed = parse_whole(text)
     except ValueError as wrong:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
+from brownout.harness.base import advice
 from brownout.harness.errors import AbilityMissing, UsageError, WorldError
 
 if TYPE_CHECKING:  # commands and the pytest plugin need the names of the worlds only, and shall start fast
@@ -53,7 +54,9 @@ def live_world(name: str) -> type[LiveWorld]:
     try:
         found: type[LiveWorld] = entry.load()
     except (ImportError, AttributeError) as error:
-        raise WorldError(f"the world {name} cannot be loaded: {error}", hint="`make setup` installs what is missing") from error
+        raise WorldError(
+            f"the world {name} cannot be loaded: {error}", hint=advice.install("compose" if name == COMPOSE else "")
+        ) from error
     return found
 
 

@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 
+from brownout.harness.base import advice
 from brownout.harness.errors import WorldError
 
 OLDEST = (2, 20)
@@ -34,7 +35,7 @@ _TROUBLE: tuple[tuple[str, str, str], ...] = (  # pattern in the output, what it
     (
         r"no such image|pull access denied|manifest unknown|lookup .* no such host",
         "an image is missing",
-        "`make images-offline` builds them all",
+        advice.images(),
     ),
     (
         r"cannot connect to the docker daemon|permission denied",
@@ -74,7 +75,7 @@ def compose_file() -> Path:
     )  # not where the package is linked from
     if not path.is_file():
         what = f"entry point {ENTRY_POINT_NAME!r} of {ENTRY_POINT_GROUP!r}"
-        raise WorldError(f"no compose file is installed ({what})", hint="install Brownout whole: `make setup`")
+        raise WorldError(f"no compose file is installed ({what})", hint=advice.install())
     return path
 
 

@@ -23,6 +23,7 @@ import docker
 import docker.errors
 import requests
 
+from brownout.harness.base import advice
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.compose.inspected import (
     SERVICE_LABEL,
@@ -65,7 +66,7 @@ def _hint_for(words: str) -> str:
     if "no space left" in words:
         return "free disk space (`docker system df` lists what takes it)"
     if "No such image" in words:
-        return "`make images-offline` (or `make images`) builds the images"
+        return advice.images()
     return "`brownout doctor` looks for what may be wrong"
 
 

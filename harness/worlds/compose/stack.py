@@ -20,6 +20,7 @@ from pathlib import Path
 import httpx
 import orjson
 
+from brownout.harness.base import advice
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, consecutive_ports
 from brownout.harness.base.statedir import state_dir
@@ -133,8 +134,7 @@ def prepare() -> str:
     try:
         missing = missing_images(engine)
         if missing:
-            hint = "`make images-offline` builds them from packages (a minute), `make images` with an image registry"
-            raise WorldError(f"images are missing: {', '.join(missing)}", hint=hint)
+            raise WorldError(f"images are missing: {', '.join(missing)}", hint=advice.images())
         return f"Docker {engine.version}, Compose {compose}"
     finally:
         engine.close()

@@ -29,6 +29,7 @@ from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.processes import supervisor_socket
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER, OWN_LOG
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy, ToxiproxyError
+from brownout.harness.worlds.toxiproxy.install import HOW_BUILT
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.spec_file import ServedStack, Sidecar, write_served
@@ -164,7 +165,7 @@ def _check(folder: Path, binary: Path) -> None:
     if not sys.platform.startswith("linux"):
         raise WorldError("the world `processes` needs Linux", hint="use --world simulation")
     if shutil.which(binary) is None:
-        raise WorldError(f"Toxiproxy is not at {binary}", hint="`make setup` installs it")
+        raise WorldError(f"Toxiproxy is not at {binary}", hint=HOW_BUILT)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder / RECORD_NAME).exists() and read_process_stack(folder).daemon.alive():
         raise WorldError(f"a stack is up in {folder} already", hint="`brownout down` takes it down")

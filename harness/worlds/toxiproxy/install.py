@@ -24,6 +24,7 @@ from brownout.harness.base.statedir import tools_dir, usual_state_path
 from brownout.harness.errors import BrownoutError
 
 TOXIPROXY_VERSION = "2.12.0"
+HOW_BUILT = "the first `brownout up` builds it (half a minute)"
 TOXIPROXY_PROGRAM = f"toxiproxy-server-{TOXIPROXY_VERSION}"
 _TOXIPROXY_MODULE = "github.com/Shopify/toxiproxy/v2"
 _OLDEST_GO = (1, 21)  # the first that fetches a newer toolchain by itself when a module asks for one

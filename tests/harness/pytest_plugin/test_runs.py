@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -82,7 +84,7 @@ def test_looking_at_an_undecided_run_is_noticed_at_the_end(breached: Run) -> Non
         uses.check()
     run.expect("inconclusive")
     uses.check()
-    uses.begin()
+    uses.begin("test_another", Path())
     assert run.verdict == "inconclusive"
     with pytest.raises(Inconclusive):
         uses.check()
@@ -176,3 +178,42 @@ def test_a_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="token_lifetime_s"):
         facade(tmp_path).run("tiny.yaml", settings={"token_lifetime": 60.0})
     assert not (tmp_path / "shared" / "runs").exists()
+
+
+def test_a_file_is_looked_for_beside_the_test_too_and_where_is_said(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    uses = Uses()
+    brownout = facade(tmp_path, uses)
+    (tmp_path / "tiny.yaml").rename(tmp_path / "tests" / "theirs.yaml")
+    with pytest.raises(UsageError, match=re.escape(f"{tmp_path}/theirs.yaml")):
+        brownout.experiment("theirs.yaml")
+    uses.begin("tests/test_theirs.py::test_it", tmp_path / "tests")
+    assert brownout.experiment("theirs.yaml").name == "tiny"
+
+
+def test_a_test_that_is_run_again_runs_its_experiments_again(tmp_path: Path) -> None:
+    uses = Uses()
+    brownout = facade(tmp_path, uses)
+    folders = []
+    for test in ("test_a", "test_b", "test_a", "test_a"):
+        uses.begin(test, tmp_path)
+        folders.append(brownout.run("tiny.yaml").folder)
+        assert brownout.run("tiny.yaml").folder == folders[-1]
+    assert folders[0] == folders[1]
+    assert len(set(folders)) == 3
+
+
+def test_a_simulation_runs_in_a_thread_and_in_an_async_test_and_real_processes_are_refused(tmp_path: Path) -> None:
+    brownout = facade(tmp_path)
+
+    async def inside(world: str) -> Verdict:
+        return brownout.run("tiny.yaml", world=world).verdict
+
+    assert asyncio.run(inside("simulation")) == "breach"
+    with pytest.raises(UsageError, match="one runs here already"):
+        asyncio.run(inside("processes"))
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(facade(tmp_path).run, "tiny.yaml").result().verdict == "breach"
+        refused = threads.submit(lambda: brownout.run("tiny.yaml", world="processes"))
+        with pytest.raises(UsageError, match="needs the main thread"):
+            refused.result()
