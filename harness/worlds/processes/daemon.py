@@ -17,7 +17,7 @@ supervisor socket:
 
 The stack outlives the process that started the daemon. However the daemon ends, the kernel ends all processes that it
 started. A daemon that gets no `launch` within LAUNCH_TIMEOUT_S assumes that its starter is dead and ends. It ends also when
-its folder is gone: nobody could find it any more, to take the stack down.
+its folder is gone, or SPEC: nobody could find it any more, to take the stack down.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class Daemon:
         """Serves requests; raises Stopped on `stop`. Returns when no `launch` came in time, or the folder is gone."""
         import_node_code()
         give_up_s = time.monotonic() + LAUNCH_TIMEOUT_S
-        while (self._launched or time.monotonic() < give_up_s) and _place_of(self._folder) == self._place:
+        while (self._launched or time.monotonic() < give_up_s) and self._can_be_found():
             ready, _, _ = select.select([self._listener], [], [], REAP_INTERVAL_S)
             self._supervisor.reap()
             self._lent.keep_overdue()
@@ -194,6 +194,10 @@ class Daemon:
                 connection, _ = self._listener.accept()
                 with connection:
                     self._serve_request(connection)
+
+    def _can_be_found(self) -> bool:
+        """Whether the folder is still this one, with the specification that every command needs to reach the stack."""
+        return _place_of(self._folder) == self._place and self._spec_path.exists()
 
     def close(self) -> None:
         """Ends every node and removes the supervisor socket."""

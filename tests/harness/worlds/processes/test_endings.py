@@ -90,12 +90,16 @@ def test_kill_9_of_the_parent_takes_everything_with_it(fresh_world: ProcessesWor
         ProcessesWorld.attach(fresh_world.folder)
 
 
-def test_a_stack_whose_folder_is_gone_ends(fresh_world: ProcessesWorld, run: Run) -> None:
-    """Nobody could find it any more, so its parent ends it, also when a folder of that name is made anew."""
+@pytest.mark.parametrize("all_of_it", [True, False])
+def test_a_stack_whose_folder_is_gone_ends(fresh_world: ProcessesWorld, run: Run, all_of_it: bool) -> None:
+    """Nobody could find it any more, so its parent ends it, also when a folder of that name is made anew or its logs stay."""
     run(fresh_world.start())
     leader = daemon_pid(fresh_world)
-    shutil.rmtree(fresh_world.folder)
-    fresh_world.folder.mkdir()
+    if all_of_it:
+        shutil.rmtree(fresh_world.folder)
+        fresh_world.folder.mkdir()
+    else:
+        (fresh_world.folder / SPEC_NAME).unlink()
     assert system.await_true(lambda: session_members(leader) == [], 5)
 
 
