@@ -204,12 +204,14 @@ def heal_command(fault_id: str, stack: str) -> int:
     from brownout.harness.injection.recovery import require_whole
     from brownout.harness.injection.standing import anything_stands
     from brownout.harness.operate.heal import heal_by_hand, healed_lines, undo_leftovers
+    from brownout.harness.operate.orphans import orphan_lines
 
+    lines = list(orphan_lines())
     if not anything_stands():
-        click.echo("nothing to heal")
+        click.echo("\n".join(lines) or "nothing to heal")
         return 0
     leftovers = undo_leftovers()
-    lines = list(leftovers.lines)
+    lines += leftovers.lines
     problems: list[BrownoutError] = [] if leftovers.unsafe is None else [leftovers.unsafe]
     healed = heal_by_hand(fault_id, stack)
     lines += [line for found in healed for line in healed_lines(found)]

@@ -39,6 +39,7 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
     """Show the stacks that are up: nodes, builds, key ids, faults in place, and the share of good requests."""
     from brownout.harness.errors import BrownoutError, LeftUnsafe, UsageError
     from brownout.harness.operate.good_share import Probes
+    from brownout.harness.operate.orphans import orphan_lines
 
     if interval_s <= 0:
         raise UsageError("--interval is more than nothing", hint="such as --interval 2s")
@@ -47,6 +48,8 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
         heal_first("*")
     except LeftUnsafe as left:  # the state of things is wanted most when something is wrong
         unsafe = left
+    for line in orphan_lines():
+        click.echo(line, err=True)
     probes = Probes()
     broken = False
     if not watch:

@@ -64,6 +64,19 @@ def orphans() -> tuple[str, ...]:
         engine.close()
 
 
+def orphan_lines() -> tuple[str, ...]:
+    """A line for each orphan; none without a Docker engine that answers."""
+    if not _has_docker():
+        return ()
+    try:
+        return tuple(
+            f"containers of stack {stack} stand, which no ledger knows; `brownout down --all` takes them away"
+            for stack in orphans()
+        )
+    except WorldError:
+        return ()
+
+
 def _has_docker() -> bool:
     """Whether there may be an engine, and the library to ask it with (installed by brownout[compose])."""
     if importlib.util.find_spec("docker") is None:
