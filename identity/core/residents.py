@@ -74,7 +74,7 @@ class Residents:
         return f"{machine.name}@{machine.scope}" if taken else machine.name
 
     def _instance(self, address: str) -> Machine | None:
-        name, _, scope = address.partition("@")
+        name, _, scope = address.partition("@") if "@" in address else (address, "", "")
         base, _, number = name.rpartition("_")
         found = self._sets.get(base)
         if found is None or not (number.isascii() and number.isdigit()) or len(number) > SCALE_SET_DIGITS:
@@ -82,7 +82,7 @@ class Residents:
         if scope and scope.lower() != found.scope.lower():
             return None
         zone = self._zones[int(number) % len(self._zones)]
-        return Machine(name, zone, found.resource_id, found.identities, scope=found.scope, address=name)
+        return Machine(name, zone, found.resource_id, found.identities, False, found.scope, name, found.details)
 
 
 def _scoped(machine: Machine) -> str:
