@@ -1,9 +1,13 @@
-"""Hints for a misspelt word: the nearest known one, or the list of known ones."""
+"""What to do next: the known word nearest to a misspelt one, and how to install what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+
+import brownout
 
 _LIST_MAX = 16
 
@@ -25,3 +29,33 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
         return ""
     more = f" and {len(known) - _LIST_MAX} more" if len(known) > _LIST_MAX else ""
     return f"known: {', '.join(known[:_LIST_MAX])}{more}"
+
+
+def checkout() -> Path | None:
+    """The checkout that this code runs from; None where the package is installed."""
+    root = Path(brownout.__file__).absolute().parents[2]  # not resolved: in a checkout the packages are links below `src`
+    return root if (root / "Makefile").is_file() and (root / "src" / "brownout").is_dir() else None
+
+
+def install(extra: str = "") -> str:
+    """How to install Brownout, with the packages of an extra."""
+    if checkout() is not None:
+        return "`make setup` installs it"
+    return f"pip install 'brownout[{extra}]'" if extra else "pip install --force-reinstall brownout"
+
+
+def images() -> str:
+    """How to make the images of the world `compose`."""
+    if checkout() is not None:
+        return "`make images-offline` builds them from packages (a minute), `make images` with an image registry"
+    return "they are built from a checkout of Brownout, with `make images-offline`; they are found by their names"
+
+
+def missing(*modules: str) -> tuple[str, ...]:
+    """Those of the modules that are not installed. They are not imported: Locust, for one, patches the whole process."""
+    return tuple(name for name in modules if not _installed(name))
+
+
+def _installed(name: str) -> bool:
+    parent, _, _ = name.rpartition(".")
+    return (not parent or _installed(parent)) and find_spec(name) is not None

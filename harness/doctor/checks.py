@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from brownout.harness.base import advice, limits
+from brownout.harness.base import hints, limits
 from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError, free_ports
 from brownout.harness.base.statedir import ledger_path, state_dir
 from brownout.harness.doctor.docker import docker_checks
@@ -201,10 +201,10 @@ def _left_of(ledger: Ledger, stack: StackRecord) -> Iterator[str]:
 
 def check_load_packages() -> Check:
     """Whether the load's packages are installed. They are not imported, because Locust patches the whole process."""
-    missing = advice.missing(*LOAD_MODULES)
+    missing = hints.missing(*LOAD_MODULES)
     if not missing:
         return Check("load and canaries", True, f"{', '.join(LOAD_MODULES)} are installed")
-    return Check("load and canaries", False, f"missing: {', '.join(missing)}", advice.install("load"))
+    return Check("load and canaries", False, f"missing: {', '.join(missing)}", hints.install("load"))
 
 
 def check_proxy_variables(environment: Mapping[str, str]) -> Check:

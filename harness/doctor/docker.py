@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from brownout.harness.base import advice
+from brownout.harness.base import hints
 from brownout.harness.doctor.findings import Check
 from brownout.harness.errors import BrownoutError, WorldError
 
@@ -32,7 +32,7 @@ def _guarded(name: str, check: Callable[[], Check], required: bool) -> Check:
     except BrownoutError as failed:
         found = Check(name, False, failed.message, failed.hint)
     except ModuleNotFoundError as missing:
-        found = Check(name, False, f"{missing.name} is not installed", advice.install("compose"))
+        found = Check(name, False, f"{missing.name} is not installed", hints.install("compose"))
     except OSError as failed:
         found = Check(name, False, str(failed))
     if found.ok or required:
@@ -71,7 +71,7 @@ def check_images() -> Check:
     finally:
         engine.close()
     if missing:
-        return Check("images", False, f"missing: {', '.join(missing)}", advice.images())
+        return Check("images", False, f"missing: {', '.join(missing)}", hints.images())
     return Check("images", True, f"all {len(wanted_images())} are there")
 
 

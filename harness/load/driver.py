@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from brownout.harness.base import advice, ports
+from brownout.harness.base import hints, ports
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.load.arrivals import LoadPlan, plan_json, planned_count
 from brownout.harness.load.child import Child
@@ -210,9 +210,9 @@ class DrivenLoad:
 
 def require_packages(*, canaries: bool) -> None:
     """Raises UsageError when packages of the load, or of the real SDKs beside it, are not installed. Imports none of them."""
-    missing = advice.missing(*(LOAD_MODULES if canaries else LOAD_MODULES[:1]))
+    missing = hints.missing(*(LOAD_MODULES if canaries else LOAD_MODULES[:1]))
     if missing:
-        raise UsageError(f"the load needs {', '.join(missing)}, not installed here", hint=advice.install("load"))
+        raise UsageError(f"the load needs {', '.join(missing)}, not installed here", hint=hints.install("load"))
 
 
 def find_locustfile() -> Path:
@@ -230,7 +230,7 @@ def find_locustfile() -> Path:
     if spec is None or spec.origin is None:
         raise WorldError(
             f"no load generator is installed (entry point {ENTRY_POINT_NAME!r} of {ENTRY_POINT_GROUP!r})",
-            hint=advice.install("load"),
+            hint=hints.install("load"),
         )
     return Path(spec.origin)
 

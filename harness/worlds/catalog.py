@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from brownout.harness.base import advice
+from brownout.harness.base import hints
 from brownout.harness.errors import AbilityMissing, UsageError, WorldError
 
 if TYPE_CHECKING:  # commands and the pytest plugin need the names of the worlds only, and shall start fast
@@ -55,7 +55,7 @@ def live_world(name: str) -> type[LiveWorld]:
         found: type[LiveWorld] = entry.load()
     except (ImportError, AttributeError) as error:
         raise WorldError(
-            f"the world {name} cannot be loaded: {error}", hint=advice.install("compose" if name == COMPOSE else "")
+            f"the world {name} cannot be loaded: {error}", hint=hints.install("compose" if name == COMPOSE else "")
         ) from error
     return found
 

@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 
-from brownout.harness.base import advice
+from brownout.harness.base import hints
 from brownout.harness.errors import WorldError
 
 OLDEST = (2, 20)
@@ -35,7 +35,7 @@ _TROUBLE: tuple[tuple[str, str, str], ...] = (  # pattern in the output, what it
     (
         r"no such image|pull access denied|manifest unknown|lookup .* no such host",
         "an image is missing",
-        advice.images(),
+        hints.images(),
     ),
     (
         r"cannot connect to the docker daemon|permission denied",
@@ -75,7 +75,7 @@ def compose_file() -> Path:
     )  # not where the package is linked from
     if not path.is_file():
         what = f"entry point {ENTRY_POINT_NAME!r} of {ENTRY_POINT_GROUP!r}"
-        raise WorldError(f"no compose file is installed ({what})", hint=advice.install())
+        raise WorldError(f"no compose file is installed ({what})", hint=hints.install())
     return path
 
 

@@ -23,7 +23,7 @@ import docker
 import docker.errors
 import requests
 
-from brownout.harness.base import advice
+from brownout.harness.base import hints
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.compose.inspected import (
     SERVICE_LABEL,
@@ -66,7 +66,7 @@ def _hint_for(words: str) -> str:
     if "no space left" in words:
         return "free disk space (`docker system df` lists what takes it)"
     if "No such image" in words:
-        return advice.images()
+        return hints.images()
     return "`brownout doctor` looks for what may be wrong"
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import orjson
 
-from brownout.harness.base import advice
+from brownout.harness.base import hints
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, consecutive_ports
 from brownout.harness.base.statedir import state_dir
@@ -134,7 +134,7 @@ def prepare() -> str:
     try:
         missing = missing_images(engine)
         if missing:
-            raise WorldError(f"images are missing: {', '.join(missing)}", hint=advice.images())
+            raise WorldError(f"images are missing: {', '.join(missing)}", hint=hints.images())
         return f"Docker {engine.version}, Compose {compose}"
     finally:
         engine.close()

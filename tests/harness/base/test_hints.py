@@ -1,10 +1,17 @@
-"""Suggestions for misspelt words."""
+"""Suggestions for misspelt words, and for what is missing."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import brownout
+from brownout.harness.base import hints
 from brownout.harness.base.hints import closest, did_you_mean
+from brownout.harness.errors import UsageError
+from brownout.harness.load import driver
+from support.places import ROOT
 
 
 @pytest.mark.parametrize(
@@ -22,3 +29,27 @@ def test_hints_name_the_word_or_the_words() -> None:
     assert did_you_mean("zzz", ["b", "a"]) == "known: a, b"
     assert did_you_mean("zzz", [f"n{n:02d}" for n in range(20)]).endswith("n15 and 4 more")
     assert did_you_mean("zzz", []) == ""
+
+
+def test_make_is_advised_in_a_checkout_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user of the installed package, who has no Makefile, is told of pip."""
+    assert hints.checkout() == ROOT
+    assert "make setup" in hints.install("load")
+    monkeypatch.setattr(brownout, "__file__", str(tmp_path / "lib" / "site-packages" / "brownout" / "__init__.py"))
+    assert hints.checkout() is None
+    assert hints.install("load") == "pip install 'brownout[load]'"
+    assert "make setup" not in hints.install()
+
+
+def test_missing_packages_of_the_load_are_named_without_importing_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The load itself needs fewer than its canaries, and nothing has started yet."""
+    assert hints.missing("json", "no_such", "no_such.below", "importlib.no_such") == (
+        "no_such",
+        "no_such.below",
+        "importlib.no_such",
+    )
+    monkeypatch.setattr(driver, "LOAD_MODULES", ("no_such_locust", "no_such_sdk"))
+    with pytest.raises(UsageError, match="the load needs no_such_locust, not installed here"):
+        driver.require_packages(canaries=False)
+    with pytest.raises(UsageError, match="no_such_locust, no_such_sdk"):
+        driver.require_packages(canaries=True)

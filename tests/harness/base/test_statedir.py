@@ -15,6 +15,7 @@ from brownout.harness.injection.standing import anything_stands
 
 
 def test_it_is_made_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is made when it is used, and not when somebody only looks."""
     monkeypatch.setenv("BROWNOUT_HOME", str(tmp_path / "a" / "b"))
     assert statedir.existing_state_dir() is None
     assert not anything_stands()
@@ -24,6 +25,7 @@ def test_it_is_made_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_place_that_no_folder_can_have_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in its place, or a name too long, is named with what to do."""
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("x" * 300)):
         monkeypatch.setenv("BROWNOUT_HOME", str(place))
@@ -36,6 +38,7 @@ def test_a_place_that_no_folder_can_have_is_an_error_of_its_own(tmp_path: Path, 
 def test_somebody_elses_folder_is_refused_and_their_own_read_only_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whose folder it is decides, because an undo must work on a full disk."""
     monkeypatch.setenv("BROWNOUT_HOME", str(tmp_path))
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     assert statedir.state_dir() == tmp_path  # an undo needs no more than to read it
@@ -61,6 +64,7 @@ def _without_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_home_a_command_that_needs_the_folder_says_so(
     words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One sentence and exit code 4, no traceback."""
     _without_home(monkeypatch)
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 4
@@ -71,6 +75,7 @@ def test_without_a_home_a_command_that_needs_the_folder_says_so(
 
 
 def test_a_simulation_needs_no_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in the simulation and its report work for a user without a home."""
     _without_home(monkeypatch)
     words = ("run", "ftvr-l9z", "--world", "simulation", "--no-controls", "--expect", "breach", "--out", str(tmp_path))
     done = CliRunner().invoke(main, words)

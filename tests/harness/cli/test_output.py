@@ -35,6 +35,7 @@ def in_shell(work: Path, text: str) -> tuple[int, str]:
     ("redirected", "said"), [(">&-", ""), ("> /dev/full", LOST), (">&- 2>&-", ""), ("> /dev/full 2>&1", "")]
 )
 def test_a_run_keeps_its_verdict_and_folder_whatever_its_output_is(tmp_path: Path, redirected: str, said: str) -> None:
+    """Closed and full streams change neither the exit code nor what is saved."""
     small(tmp_path)
     assert in_shell(tmp_path, f"run small.yaml --world simulation {redirected}") == (1, said)
     assert {"report.html", "result.json"} <= {path.name for path in (tmp_path / "runs" / "small-simulation-plain-1").iterdir()}
@@ -42,6 +43,7 @@ def test_a_run_keeps_its_verdict_and_folder_whatever_its_output_is(tmp_path: Pat
 
 @pytest.mark.parametrize("words", ["faults", "schema", "--help"])
 def test_lost_output_is_said_and_no_success_for_commands_that_only_print(tmp_path: Path, words: str) -> None:
+    """A script must not take half a listing for a whole one."""
     assert in_shell(tmp_path, f"{words} > /dev/full") == (4, LOST)
     assert in_shell(tmp_path, f"{words} >&-") == (0, "")
 
@@ -49,6 +51,8 @@ def test_lost_output_is_said_and_no_success_for_commands_that_only_print(tmp_pat
 def test_a_record_that_cannot_be_written_is_one_sentence_and_no_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Without its record a run has no verdict, and says why."""
+
     class OnFullDisk(Recorder):
         def event(self, event: Event) -> None:
             super().event(event)
@@ -61,6 +65,8 @@ def test_a_record_that_cannot_be_written_is_one_sentence_and_no_verdict(
 
 
 def test_conclusions_that_cannot_be_saved_leave_the_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict is told with what could not be saved and how to make it."""
+
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

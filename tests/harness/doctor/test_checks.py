@@ -76,7 +76,9 @@ def test_the_real_toxiproxy_starts_and_ends() -> None:
 def test_a_missing_toxiproxy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a server the finding names the command that gets one."""
     monkeypatch.setattr(doctor, "find_toxiproxy_server", lambda *, say: None)
-    assert doctor.check_toxiproxy() == Check("Toxiproxy", False, "not found", "`make setup` builds it (half a minute)")
+    assert doctor.check_toxiproxy() == Check(
+        "Toxiproxy", False, "not found", "the first `brownout up` builds it (half a minute)"
+    )
 
 
 def test_a_toxiproxy_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -176,7 +178,7 @@ def test_a_ledger_that_cannot_be_read_is_a_finding(home: Path) -> None:
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A package of the load that is not installed is named, also when its parent package is missing."""
-    monkeypatch.setattr(doctor, "_LOAD_MODULES", ("json", "no_such_package", "no_such_parent.child"))
+    monkeypatch.setattr(doctor, "LOAD_MODULES", ("json", "no_such_package", "no_such_parent.child"))
     found = doctor.check_load_packages()
     assert (found.ok, found.detail) == (False, "missing: no_such_package, no_such_parent.child")
 

@@ -181,6 +181,7 @@ def test_a_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
 
 
 def test_a_file_is_looked_for_beside_the_test_too_and_where_is_said(tmp_path: Path) -> None:
+    """The first example of the docs works in a folder of tests, run from the root."""
     (tmp_path / "tests").mkdir()
     uses = Uses()
     brownout = facade(tmp_path, uses)
@@ -192,6 +193,7 @@ def test_a_file_is_looked_for_beside_the_test_too_and_where_is_said(tmp_path: Pa
 
 
 def test_a_test_that_is_run_again_runs_its_experiments_again(tmp_path: Path) -> None:
+    """A rerun judges a record of its own; within one attempt equal runs are shared."""
     uses = Uses()
     brownout = facade(tmp_path, uses)
     folders = []
@@ -204,6 +206,7 @@ def test_a_test_that_is_run_again_runs_its_experiments_again(tmp_path: Path) -> 
 
 
 def test_a_simulation_runs_in_a_thread_and_in_an_async_test_and_real_processes_are_refused(tmp_path: Path) -> None:
+    """Where Ctrl-C could not revert faults, none is put in place."""
     brownout = facade(tmp_path)
 
     async def inside(world: str) -> Verdict:
