@@ -207,10 +207,22 @@ class Survey:
     silent: tuple[str, ...] = ()
 
 
+class Shortages:
+    """What parts of a stack ran out of: open files, ports, memory, disk space. Finds nothing where a world does not say how."""
+
+    def look(self) -> None:
+        """Looks, in a few milliseconds, whether a part has no open files left; what was found is kept."""
+
+    def found(self) -> tuple[str, ...]:
+        """All that was found so far, a sentence each."""
+        return ()
+
+
 class LiveWorld(World, Protocol):
     """A world whose stacks are real and outlive the process that brought them up: everything about one is in `folder`."""
 
     folder: Path
+    shortages: Shortages
 
     @classmethod
     def prepare(cls, say: Callable[[str], None]) -> None:

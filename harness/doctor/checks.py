@@ -14,8 +14,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from brownout.harness.base import hints, limits
+from brownout.harness.base import hints
 from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError, free_ports
+from brownout.harness.base.resources import limits
 from brownout.harness.base.statedir import ledger_path, state_dir
 from brownout.harness.doctor.docker import docker_checks
 from brownout.harness.doctor.findings import Check

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from brownout.harness.base import limits
 from brownout.harness.base.files import FileLock, LockHeld
+from brownout.harness.base.resources import limits
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.experiment.model import Experiment, Gates

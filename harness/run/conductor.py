@@ -6,6 +6,7 @@ asyncio alike. Whatever happens on the way, everything that was applied is rever
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ from brownout.harness.worlds.control_plane import user_token
 from brownout.identity.core.messages import Request
 
 PROTECTED = "had the run been killed at any moment, its faults would have been reverted"
+ENOUGH = "neither the stack nor the generator ran out of open files, ports, memory or disk space"
 WHOLE_S = 1.0  # network time between looks whether the stack is still there
 READY_LOOKS, READY_WAIT_S = 100, 0.05  # network time
 LOOK_AHEAD_S = 3.0  # network time: a look before a step begins so long before it, and delays it only if it takes longer
@@ -64,6 +66,10 @@ class RunHooks:
     def protected_how(self) -> str:
         """What is said of the protection of a run that was protected throughout."""
         return PROTECTED
+
+    def ran_out(self, problems: Iterable[str]) -> tuple[str, ...] | None:
+        """What ran out on the harness's side, a sentence each, given the load's problems; None where nothing can."""
+        return None
 
     def disturbed(self) -> str:
         """What the machine did to the run that makes its figures doubtful, such as sleeping; "" for nothing."""
@@ -123,6 +129,7 @@ class Conductor:
             self.journal.event("load", "gauges", detail=dict(load.gauges()))
             for problem in load.problems():
                 self.journal.event("load", "problem", detail={"text": problem})
+            record_resources(self.journal, self.hooks.ran_out(load.problems()))
             await self.hooks.load_stopped()
         finally:
             self._record_protection()
@@ -313,3 +320,9 @@ class Conductor:
             reverted = await self.lifecycle.revert(fault_id)
             self.state.active.pop(step, None)
             self.state.message = f"{step}: {reverted.state}"
+
+
+def record_resources(journal: Journal, found: tuple[str, ...] | None) -> None:
+    """Records the gate `resources`: what the harness lacks, a client takes for a failure of the service."""
+    if found is not None:
+        journal.gate("resources", passed=not found, reason="; ".join(found) or ENOUGH)

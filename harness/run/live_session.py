@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from brownout.harness.base.interrupts import interruptible
 from brownout.harness.base.keyed_random import keyed_random
+from brownout.harness.base.resources.exhaustion import ran_out_of
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
 from brownout.harness.experiment import plugins
 from brownout.harness.injection.guardian_keeper import GuardianKeeper
@@ -185,6 +186,7 @@ class _LiveHooks(RunHooks):
         if self._session.recorder.lost and not self._session.state.stop_requested:
             self._session.state.stop_requested = True
             self._session.state.message = f"the record cannot be written ({self._session.recorder.lost}): reverting every fault"
+        self._world.shortages.look()
         self._view.tick()
         if self._options.dashboard_port is not None:
             self._bands.tick(now_s=self._world.now(), rate=self._world.rate)
@@ -214,6 +216,12 @@ class _LiveHooks(RunHooks):
 
     def protected_how(self) -> str:
         return self._session.protected_how()
+
+    def ran_out(self, problems: Iterable[str]) -> tuple[str, ...]:
+        """What the stack ran out of, and the load's problems that say that the generator did."""
+        self._world.shortages.look()
+        generator = (f"the load: {problem.splitlines()[0]}" for problem in problems if ran_out_of(problem))
+        return (*self._world.shortages.found(), *generator)
 
     def disturbed(self) -> str:
         return self._session.disturbed()

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from brownout.harness.base import limits
-from brownout.harness.base.limits import Need
+from brownout.harness.base.resources import limits
+from brownout.harness.base.resources.limits import Need
 from brownout.harness.load.arrivals import LoadPlan, planned_count
 from brownout.harness.worlds.catalog import PROCESSES
 from brownout.identity.core.topology import StackSpec

@@ -10,6 +10,9 @@ Responses are read to their stated length or chunked. A response that ends with 
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import os
 import time
 from collections import defaultdict
 from typing import cast
@@ -20,6 +23,8 @@ from brownout.identity import wire
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.server.spec_file import split_address
 
+_LOG = logging.getLogger(__name__)
+_OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.ENOMEM})
 KEEP_IDLE_S = 30.0  # shorter than the servers' own, so that a connection is rarely closed under a request
 
 
@@ -164,5 +169,7 @@ async def _connect(address: str) -> _Connection:
     try:
         _, connection = await asyncio.get_running_loop().create_connection(_Connection, *split_address(address))
     except OSError as refused:
+        if refused.errno in _OWN_LIMITS:  # to the caller it looks as if the other node refused: the log says whose fault it is
+            _LOG.error("no connection to %s can be opened: %s", address, os.strerror(refused.errno))
         raise NotConnectedError(address) from refused
     return connection

@@ -21,7 +21,7 @@ from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.world import Carrier, Endpoints, LoadHandle, misplaced
+from brownout.harness.world import Carrier, Endpoints, LoadHandle, Shortages, misplaced
 from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch
 from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.live.survey import SurveyedWorld
@@ -51,6 +51,7 @@ class SocketWorld(SurveyedWorld):
         self._clock: Clock | None = None
         self._stack: object | None = None  # the world's own record of a stack that is up
         self._http: httpx.AsyncClient | None = None
+        self.shortages = Shortages()
 
     @abstractmethod
     def endpoints(self) -> Endpoints:

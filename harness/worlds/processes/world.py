@@ -26,6 +26,7 @@ from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER
 from brownout.harness.worlds.processes.holds import SupervisorHolds
+from brownout.harness.worlds.processes.shortage import ProcessShortages
 from brownout.harness.worlds.processes.stack import (
     SPEC_NAME,
     ProcessStack,
@@ -95,6 +96,7 @@ class ProcessesWorld(SocketWorld):
 
     def _take(self, running: ProcessStack, served: ServedStack) -> None:
         self._stack, self.spec = running, served.stack
+        self.shortages = ProcessShortages(self.folder / LOG_FOLDER, running.daemon)
         self._clock, self._links = served.clock, served.links
         ports = {node: f"{HOST}:{port}" for node, port in running.ports.items()}
         # a stack that is still coming up has links before it has ports

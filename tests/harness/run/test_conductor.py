@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,7 @@ class Watching(RunHooks):
         self.tick_s, self.calls, self.ticks = tick_s, list[str](), 0
         self._state, self._stop_after, self._problem = state, stop_after, problem
         self.sleep = ""
+        self.short: tuple[str, ...] | None = None
 
     def tick(self) -> None:
         self.ticks += 1
@@ -158,6 +159,9 @@ class Watching(RunHooks):
     def unprotected(self) -> str:
         self.calls.append("asked for protection")
         return self._problem
+
+    def ran_out(self, problems: Iterable[str]) -> tuple[str, ...] | None:
+        return None if self.short is None else (*self.short, *problems)
 
     def disturbed(self) -> str:
         return self.sleep
@@ -235,3 +239,15 @@ def test_a_stack_that_does_not_come_up_aborts_the_run(tmp_path: Path) -> None:
     assert told(events, "run") == ["started", "aborted"]
     assert events[1].detail == {"reason": "no room", "hint": "make some"}
     assert told(events, "gate") == ["clean-teardown"]
+
+
+@pytest.mark.parametrize("short", [("toxiproxy had 12 of 12 open files",), ()])
+def test_what_ran_out_fails_a_gate_of_its_own(tmp_path: Path, short: tuple[str, ...]) -> None:
+    """A breach under it is not trusted. In the simulation, whose hooks have no answer, there is no such gate."""
+    bench = Bench(day(), tmp_path)
+    bench.hooks = hooks = Watching(bench.state)
+    hooks.short = short
+    (gate,) = [event for event in bench.conduct() if event.what == "resources"]
+    assert gate.detail["passed"] == (not short)
+    assert gate.detail["severity"] == "inconclusive"
+    assert "toxiproxy had 12 of 12 open files" in gate.detail["reason"] if short else "ran out of" in gate.detail["reason"]

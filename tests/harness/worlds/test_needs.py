@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from brownout.harness.base import limits
-from brownout.harness.base.limits import Need
+from brownout.harness.base.resources import limits
+from brownout.harness.base.resources.limits import Need
 from brownout.harness.errors import WorldError
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.worlds.catalog import COMPOSE, PROCESSES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import socket
 import time
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -218,6 +220,22 @@ def test_a_closed_port_is_refused(tmp_path: Path) -> None:
     with listener, pytest.raises(CallFailed) as raised:
         asyncio.run(call())
     assert raised.value.failure == "refused"
+
+
+def test_a_node_without_files_left_says_so_in_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To the caller it is refused, as nothing was sent; whose fault that is, only the log can tell."""
+
+    async def call() -> None:
+        async with ports_to(tmp_path, 1) as ports:
+            full = OSError(errno.EMFILE, "x")
+            monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", AsyncMock(side_effect=full), raising=False)
+            await ports.call("sydney.store", Request("GET", "/"), timeout_s=1)
+
+    with pytest.raises(CallFailed, match="refused"):
+        asyncio.run(call())
+    assert "Too many open files" in caplog.text
 
 
 @pytest.mark.parametrize(("method", "requests", "failure"), [("GET", 3, ""), ("POST", 2, "reset"), ("PUT", 2, "reset")])

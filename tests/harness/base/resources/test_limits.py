@@ -11,13 +11,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from brownout.harness.base import limits
-from brownout.harness.base.limits import Need
+from brownout.harness.base.resources import limits
+from brownout.harness.base.resources.limits import Need
 from brownout.harness.errors import WorldError
 
 _RAISED = """
 import resource
-from brownout.harness.base.limits import Need, require
+from brownout.harness.base.resources.limits import Need, require
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 900))
 require(Need({needed}))
 print(*resource.getrlimit(resource.RLIMIT_NOFILE))
