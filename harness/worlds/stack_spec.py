@@ -30,7 +30,8 @@ DEFAULT_MACHINES: Mapping[str, Mapping[str, Any]] = {
 }
 MOST_MACHINES = 10_000
 _MACHINE_KEYS = frozenset({"region", "zone", "identities", "scale_set", "count"})
-_MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(@[a-z]+)?")  # NAME or NAME@REGION; it is part of resource ids
 
 
 def build_stack(
@@ -87,14 +88,18 @@ class _Maker:
         self._seed, self._subscription, self._regions = seed, subscription, regions
         self.identities: dict[str, Identity] = {}
         self.machines: list[MachineSpec] = []
+        self._names: set[str] = set()  # in lower case: resource ids do not tell cases apart
 
     def add(self, name: str, table: Mapping[str, Any]) -> None:
         _check_machine(name, table)
         region = self._known_region(name, str(table.get("region", "")))
         count = table.get("count", 0)
         for number, each in enumerate([f"{name}-{i + 1}" for i in range(count)] or [name]):
-            if any(made.name.lower() == each.lower() for made in self.machines):
+            if each.lower() in self._names:
                 raise UsageError(f"machines.{name}: there is a machine {each!r} already", hint="rename one of them")
+            if len(self._names) == MOST_MACHINES:
+                raise UsageError(f"machines.{name}: a stack has at most {MOST_MACHINES:,} machines", hint="lower count")
+            self._names.add(each.lower())
             self._add_one(each, region, number, table)
 
     def _add_one(self, name: str, region: str, number: int, table: Mapping[str, Any]) -> None:
@@ -167,3 +172,7 @@ def _check_machine(name: str, table: Any) -> None:
         raise UsageError(f"machines.{name}: scale_set is {table['scale_set']!r}", hint="true or false")
     if users is not None and not (isinstance(users, list | tuple) and all(isinstance(one, str) for one in users)):
         raise UsageError(f"machines.{name}: identities is {users!r}", hint="a list of names; [] for none")
+    for user in users or ():
+        if _IDENTITY.fullmatch(user) is None:
+            hint = "letters, digits, '-', '_' and '.', such as reports-id or reports-id@sydney"
+            raise UsageError(f"machines.{name}: {user!r} is no name for an identity", hint=hint)

@@ -44,6 +44,14 @@ def check_config(wanted: Mapping[str, Any]) -> dict[str, bool]:
             raise ValueError(f"{name} is true or false, not {value!r}")
     return dict(wanted)
 
+_LONGEST_S = 36_500 * 86_400.0
+# A loop that never pauses, or a wait that never ends, would look like the service's own behaviour.
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "token_lifetime_s": (1.0, _LONGEST_S),
+    "publish_interval_s": (0.1, _LONGEST_S),
+    "call_timeout_ms": (1.0, 600_000.0),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -91,9 +99,9 @@ class Settings:
         for region, build in (*self.builds.items(), *self.pins.items()):
             if not isinstance(build, str) or build not in BUILDS:
                 raise ValueError(f"no build {build!r} (region {region}); builds are {', '.join(map(repr, BUILDS))}")
-        for name in ("token_lifetime_s", "publish_interval_s", "call_timeout_ms"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is above 0, not {getattr(self, name)!r}")
+        for name, (least, most) in _BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is above 0, from {least:g} to {most:g}, not {getattr(self, name)!r}")
         for name in ("host_refresh_fraction", "instance_refresh_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share of a token's life, above 0 and up to 1")
@@ -112,6 +120,8 @@ def _check_type(name: str, value: Any, default: Any) -> None:
     if kind is float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
             raise ValueError(f"{name} is a number that is not negative, not {value!r}")
+        if value > _LONGEST_S:
+            raise ValueError(f"{name} is at most {_LONGEST_S:g}, not {value!r}")
     elif kind is tuple:
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             raise ValueError(f"{name} is a list of names, not {value!r}")
