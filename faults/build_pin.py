@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from brownout.faults._deployer import DeployerFault, builds_of
 from brownout.faults._targets import key_readers, known_region
 from brownout.harness.fault import Observation, node_state
@@ -19,7 +21,7 @@ class BuildPin(DeployerFault):
     target = ("region",)
 
     region: str
-    build: str
+    build: str = Field(description="the build that the region is kept on")
 
     def describe(self) -> str:
         return f"{self.region} is pinned to build {self.build}"

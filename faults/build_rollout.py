@@ -23,7 +23,7 @@ class BuildRollout(DeployerFault):
     switch = "roll-out"
     target = ("regions",)
 
-    build: str
+    build: str = Field(description="the build that is rolled out")
     regions: tuple[str, ...] = Field((), description="none means all")
 
     def describe(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from brownout.faults._looks import everywhere
 from brownout.faults._routes import RouteFault
 from brownout.faults._targets import known_region
@@ -20,7 +22,7 @@ class FailoverRegion(RouteFault):
     switch = "route-region"
     target = ("region",)
 
-    to: str
+    to: str = Field(description="the region that takes over")
 
     def describe(self) -> str:
         return f"clients of {self.region} are failed over to {self.to}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from brownout.faults._routes import RouteFault
 from brownout.faults._targets import known_zone
 from brownout.harness.errors import UsageError
@@ -20,7 +22,7 @@ class FailoverZone(RouteFault):
     target = ("region", "zone")
 
     zone: str
-    to: str
+    to: str = Field(description="the zone that takes over")
 
     def describe(self) -> str:
         return f"zone {self.zone} of {self.region} is failed over to {self.to}"

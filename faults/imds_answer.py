@@ -25,9 +25,9 @@ class ImdsAnswer(SwitchFault):
     target = ("region", "machine")
 
     region: str
-    status: int = Field(ge=200, le=599)
+    status: int = Field(ge=200, le=599, description="the HTTP status of the answer")
     machine: str | None = Field(None, description="only this machine; none means all of the region")
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = Field(None, description="the JSON body of the answer")
     retry_after: Duration | None = Field(None, ge=0, description="sent as Retry-After")
     times: int | None = Field(None, ge=1, description="the next so many requests; none means all")
 

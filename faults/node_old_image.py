@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from brownout.faults._nodes import NamedNodes
 from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import WorldError
@@ -18,7 +20,7 @@ class NodeOldImage(NamedNodes):
     effect = "old-image"
     needs = frozenset({"node:old-image"})
 
-    build: Literal["0.9", "1.0"]
+    build: Literal["0.9", "1.0"] = Field(description="the build of the old image")
 
     def describe(self) -> str:
         return f"{self.node} runs from the image of build {self.build}"

@@ -5,6 +5,7 @@ Listing a group reads the metadata of installed packages and imports none of the
 
 from __future__ import annotations
 
+import traceback
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -17,11 +18,23 @@ def installed(group: str) -> tuple[EntryPoint, ...]:
 
 
 def imported(entry: EntryPoint) -> Any:
-    """The object behind an entry point; raises UsageError when it cannot be imported."""
+    """The object behind an entry point; raises UsageError, with file and line, when it cannot be imported."""
     try:
         return entry.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # the code of another package: it may raise anything
         package = entry.dist.name if entry.dist else "an installed package"
-        raise UsageError(
-            f"{entry.group} {entry.name!r} of {package} cannot be imported: {error}", hint=f"install {package} again"
-        ) from error
+        what = f"{type(error).__name__}: {error}"
+        problem = f"{entry.group} {entry.name!r} of {package} cannot be imported: {_place(error)}{what}"
+        raise UsageError(problem, hint=f"mend that, or install {package} again") from error
+
+
+def _place(error: Exception) -> str:
+    """`file:line: ` of where the import failed; "" when nothing of the package was run, as when its module is not there."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: "
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_machinery(frame.filename)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+
+
+def _is_machinery(filename: str) -> bool:
+    return filename.startswith("<frozen") or "importlib" in filename or filename == __file__

@@ -21,19 +21,27 @@ ONLY = "the only one"  # what `--stack` without a name means
 
 
 @command(name="validate", measures=True)
-@click.argument("file", type=click.Path(path_type=Path))
-def validate_command(file: Path) -> int:
-    """Check an experiment FILE and print every problem with its line and column."""
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def validate_command(files: tuple[Path, ...]) -> int:
+    """Check each experiment FILE and print every problem with its line and column; exit code 2 if there is any."""
+    sound = [_is_sound(file) for file in files]
+    return 0 if all(sound) else 2
+
+
+def _is_sound(file: Path) -> bool:
+    from brownout.harness.errors import UsageError
     from brownout.harness.experiment.loader import find, validate
 
-    path = find(str(file))
-    problems = validate(path)
+    try:
+        path = find(str(file))
+        problems = validate(path)
+    except UsageError as error:  # no such experiment
+        problems = (error,)
     for problem in problems:
         click.echo(str(problem), err=True)
-    if problems:
-        return 2
-    click.echo(f"{path}: no problem found")
-    return 0
+    if not problems:
+        click.echo(f"{path}: no problem found")
+    return not problems
 
 
 @command(name="schema")

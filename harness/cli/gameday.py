@@ -28,8 +28,6 @@ INCONCLUSIVE, UNSAFE = 3, 5
 @click.argument("kind", required=False)
 def faults_command(kind: str | None) -> int:
     """List the faults that `inject` knows, with their options; with KIND, the details of that fault."""
-    from brownout.harness.base.hints import did_you_mean
-    from brownout.harness.errors import UsageError
     from brownout.harness.experiment import plugins
     from brownout.harness.operate.fault_args import usage
 
@@ -37,18 +35,20 @@ def faults_command(kind: str | None) -> int:
     if kind is None:
         for each in known.values():
             click.echo(usage(each))
+        for error in plugins.broken_faults().values():
+            tell(error)
         return 0
     if kind not in known:
-        raise UsageError(f"there is no fault {kind!r}", hint=did_you_mean(kind, known))
+        raise plugins.unknown_fault(kind)
     click.echo("\n".join(_explained(known[kind])))
     return 0
 
 
 def _explained(kind: type[Fault]) -> list[str]:
-    from brownout.harness.operate.fault_args import usage
+    from brownout.harness.operate.fault_args import field_lines, usage
 
     lines = [(kind.__doc__ or "").strip(), "", f"brownout inject {usage(kind)}", ""]
-    lines += [f"  {name:<12} {(field.description or '-')}" for name, field in kind.model_fields.items()]
+    lines += [f"  {line}" for line in field_lines(kind)]
     return [*lines, "", f"family {kind.family}; needs {', '.join(sorted(kind.needs))}"]
 
 

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from brownout.harness.base import hints
+from brownout.harness.base.entry_points import imported, installed
 from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError, free_ports
 from brownout.harness.base.resources import limits
 from brownout.harness.base.statedir import ledger_path, state_dir
 from brownout.harness.doctor.docker import docker_checks
 from brownout.harness.doctor.findings import Check
-from brownout.harness.errors import BrownoutError, StackGone, WorldError
+from brownout.harness.errors import BrownoutError, StackGone, UsageError, WorldError
+from brownout.harness.experiment import plugins
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import unowned_faults, world_of
@@ -37,6 +39,8 @@ PORTS_OF_A_STACK = 120  # nodes, links, Toxiproxy and the load's web page
 FREE_DISK_MB = 500
 FREE_CORES = 1.0
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+
+_PLUGIN_GROUPS = ("brownout.clients", "brownout.worlds", "brownout.claims")
 
 Leftovers = Callable[[], tuple[tuple[str, ...], tuple[str, ...]]]  # what is left over; what is in force on purpose
 
@@ -56,6 +60,7 @@ def checks(*, leftovers: Leftovers | None = None, world: str = "") -> tuple[Chec
         "processor": check_processor,
         "leftovers": lambda: check_leftovers(found),
         "load and canaries": check_load_packages,
+        "plug-ins": check_plugins,
         "proxy variables": lambda: check_proxy_variables(os.environ),
     }
     return (*(_guarded(name, check) for name, check in every.items()), *docker_checks(required=world == COMPOSE))
@@ -206,6 +211,22 @@ def check_load_packages() -> Check:
     if not missing:
         return Check("load and canaries", True, f"{', '.join(LOAD_MODULES)} are installed")
     return Check("load and canaries", False, f"missing: {', '.join(missing)}", hints.install("load"))
+
+
+def check_plugins() -> Check:
+    """Whether what other packages add can be imported; what cannot blocks only what uses it."""
+    broken = list(plugins.broken_faults().values())
+    count = len(plugins.faults())
+    for group in _PLUGIN_GROUPS:
+        for entry in installed(group):
+            try:
+                imported(entry)
+                count += 1
+            except UsageError as error:
+                broken.append(error)
+    if not broken:
+        return Check("plug-ins", True, f"{count} can be imported")
+    return Check("plug-ins", False, "; ".join(error.message for error in broken), "mend or uninstall them; all others work")
 
 
 def check_proxy_variables(environment: Mapping[str, str]) -> Check:

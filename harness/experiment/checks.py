@@ -20,6 +20,7 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import DataPath, Problem, explain
 from brownout.harness.base.stats import budget
 from brownout.harness.errors import UsageError
+from brownout.harness.experiment import plugins
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Alert, ControlRun, Experiment, Selector, Step
 from brownout.harness.experiment.phase_checks import check_phases
@@ -340,12 +341,18 @@ def _targets(built: Mapping[DataPath, ResolvedStep], stack: StackSpec) -> Iterat
             yield Problem((*path, "with"), wrong.message, wrong.hint)
 
 
+def _no_fault(path: DataPath, kind: str, faults: Faults) -> Problem:
+    broken = plugins.broken_faults().get(kind)
+    if broken is not None:
+        return Problem((*path, "fault"), broken.message, broken.hint)
+    return Problem((*path, "fault"), f"there is no fault {kind!r}", did_you_mean(kind, faults) or "no faults are installed")
+
+
 def _fault_problems(experiment: Experiment, faults: Faults, built: dict[DataPath, ResolvedStep]) -> Iterator[Problem]:
     """Problems of steps whose fault is unknown or has wrong parameters. The others go into `built`, by path in the file."""
     for path, step in _all_steps(experiment):
         if step.fault not in faults:
-            hint = did_you_mean(step.fault, faults) or "no faults are installed"
-            yield Problem((*path, "fault"), f"there is no fault {step.fault!r}", hint)
+            yield _no_fault(path, step.fault, faults)
             continue
         kind = faults[step.fault]
         try:

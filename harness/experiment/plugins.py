@@ -38,14 +38,47 @@ def load_plugin(group: str, name: str) -> Any:
     return imported(found[name])
 
 
-@cache
 def faults() -> Mapping[str, type[Fault]]:
-    """Every installed fault by its kind; raises UsageError when one cannot be imported or two have one kind."""
+    """Every installed fault that can be used, by its kind."""
+    return _faults()[0]
+
+
+def broken_faults() -> Mapping[str, UsageError]:
+    """Why an installed fault cannot be used, by its kind: it cannot be imported, is no fault, or two have that kind."""
+    return _faults()[1]
+
+
+def unknown_fault(kind: str) -> UsageError:
+    """The error for a kind that `faults` does not have: why it is broken, or the nearest one that there is."""
+    known = faults()
+    hint = did_you_mean(kind, known) or "no faults are installed"
+    return broken_faults().get(kind) or UsageError(f"there is no fault {kind!r}", hint=hint)
+
+
+@cache
+def _faults() -> tuple[Mapping[str, type[Fault]], Mapping[str, UsageError]]:
     found: dict[str, type[Fault]] = {}
+    broken: dict[str, UsageError] = {}
     for entry in installed("brownout.faults"):
-        kind: type[Fault] = imported(entry)
+        try:
+            kind = _fault_class(entry)
+        except UsageError as error:
+            broken[entry.name] = error
+            continue
         if found.setdefault(kind.kind, kind) is not kind:
-            raise UsageError(f"two installed faults are called {kind.kind!r}: {found[kind.kind]} and {kind}")
+            both = f"{found[kind.kind]} and {kind}"
+            broken[kind.kind] = UsageError(
+                f"two installed faults are called {kind.kind!r}: {both}", hint="uninstall one of them"
+            )
+    return {name: kind for name, kind in found.items() if name not in broken}, broken
+
+
+def _fault_class(entry: EntryPoint) -> type[Fault]:
+    found = imported(entry)
+    if not (isinstance(found, type) and issubclass(found, Fault) and isinstance(getattr(found, "kind", None), str)):
+        raise UsageError(
+            f"brownout.faults {entry.name!r}: {entry.value} is no Fault with a kind", hint="see docs/writing-a-fault.md"
+        )
     return found
 
 
@@ -53,7 +86,7 @@ def fault(kind: str, params: Mapping[str, Any]) -> Fault:
     """The fault of that kind with those parameters; raises UsageError with a suggestion when either is wrong."""
     known = faults()
     if kind not in known:
-        raise UsageError(f"there is no fault {kind!r}", hint=did_you_mean(kind, known) or "no faults are installed")
+        raise unknown_fault(kind)
     try:
         return known[kind].model_validate(dict(params))
     except ValidationError as error:

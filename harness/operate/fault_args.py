@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_type_hints
 
-from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.plain import text_flaw
 from brownout.harness.errors import FileError, UsageError
 from brownout.harness.experiment import plugins
@@ -24,8 +23,8 @@ def spoken_fault(kind: str, target: str | None, settings: Iterable[str]) -> Faul
     """The fault of that kind with what was written; raises UsageError that shows how the kind is written."""
     known = plugins.faults()
     if kind not in known:
-        hint = did_you_mean(kind, known)
-        raise UsageError(f"there is no fault {kind!r}", hint=f"{hint} `brownout faults` lists them all".strip())
+        wrong = plugins.unknown_fault(kind)
+        raise UsageError(wrong.message, hint=f"{wrong.hint}; `brownout faults` lists them all")
     try:
         params = _assigned(known[kind], settings)
         _add_target(known[kind], target, params)
@@ -43,6 +42,26 @@ def usage(kind: type[Fault]) -> str:
             word = f"--with {name}={_placeholder(kind, name)}"
             words.append(word if _is_required(kind, name) else f"[{word}]")
     return " ".join(words)
+
+
+def field_lines(kind: type[Fault]) -> list[str]:
+    """A line for each field of the fault: its name, how its value is written, what it means, its bounds and default."""
+    width = max((len(name) for name in kind.model_fields), default=0)
+    return [f"{name:<{width}}  {_placeholder(kind, name):<12} {_meaning(kind, name)}" for name in kind.model_fields]
+
+
+def _meaning(kind: type[Fault], name: str) -> str:
+    field = kind.model_fields[name]
+    unit = " s" if _placeholder(kind, name) == "DURATION" else ""
+    said = [field.description or ("what it is done to" if name in kind.target else "")]
+    for key, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
+        said += [f"{words} {getattr(bound, key):g}{unit}" for bound in field.metadata if hasattr(bound, key)]
+    if field.is_required():
+        said.append("required")
+    else:
+        default = field.get_default(call_default_factory=True)
+        said.append("may be left out" if default is None else f"default {default}{unit}")
+    return "; ".join(filter(None, said))
 
 
 def split_assignment(text: str) -> tuple[str, str, str]:

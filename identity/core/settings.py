@@ -44,6 +44,7 @@ def check_config(wanted: Mapping[str, Any]) -> dict[str, bool]:
             raise ValueError(f"{name} is true or false, not {value!r}")
     return dict(wanted)
 
+
 _LONGEST_S = 36_500 * 86_400.0
 # A loop that never pauses, or a wait that never ends, would look like the service's own behaviour.
 _BOUNDS: Mapping[str, tuple[float, float]] = {

@@ -6,6 +6,7 @@ package. A name alone is checked without importing a model, and one of ours with
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint
 
@@ -54,7 +55,11 @@ def client_models() -> tuple[ClientModel, ...]:
 
 def front_ends() -> tuple[str, ...]:
     """Every front end that some client model has. A cohort of a model without any may weigh them; it makes no difference."""
-    return tuple(dict.fromkeys(name for model in client_models() for name in model.front_ends))
+    usable = []
+    for name in names():
+        with suppress(UsageError):  # told where it is used
+            usable.append(client_model(name))
+    return tuple(dict.fromkeys(name for model in usable for name in model.front_ends))
 
 
 @cache

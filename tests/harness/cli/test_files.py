@@ -144,3 +144,15 @@ def test_a_reader_who_goes_away_is_no_failure() -> None:
     told = subprocess.run([str(PROGRAM), "schema"], stdout=writer, stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
     os.close(writer)
     assert (told.returncode, told.stderr) == (0, b"")
+
+
+def test_several_files_are_all_checked(work: Path) -> None:
+    """Exit code 2 when any is wrong, and the problems of every one of them."""
+    sound = small(work)
+    for name in ("one", "two"):
+        (work / f"{name}.yaml").write_text("name: [")
+    told = invoke("validate", str(work / "one.yaml"), str(sound), "no-such", str(work / "two.yaml"))
+    assert told.exit_code == 2
+    for words in ("one.yaml:1:", f"{sound}: no problem found", "there is no experiment 'no-such'", "two.yaml:1:"):
+        assert words in told.output
+    assert invoke("validate", str(sound), str(sound)).exit_code == 0

@@ -17,7 +17,7 @@ from brownout.harness.base.statedir import ledger_path
 from brownout.harness.doctor import checks as doctor
 from brownout.harness.doctor.checks import Check, checks, render
 from brownout.harness.effects import NodeEffect
-from brownout.harness.errors import BrownoutError
+from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import Intent
 from brownout.harness.world import Carrier
@@ -60,6 +60,7 @@ def test_every_matter_is_looked_at() -> None:
         "processor",
         "leftovers",
         "load and canaries",
+        "plug-ins",
         "proxy variables",
         "Docker",
     ]
@@ -181,6 +182,15 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "LOAD_MODULES", ("json", "no_such_package", "no_such_parent.child"))
     found = doctor.check_load_packages()
     assert (found.ok, found.detail) == (False, "missing: no_such_package, no_such_parent.child")
+
+
+def test_a_broken_plug_in_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be imported is told with its reason; without any the check is content."""
+    assert doctor.check_plugins().ok
+    broken = {"theirs": UsageError("their.py:3: it raises")}
+    monkeypatch.setattr("brownout.harness.experiment.plugins.broken_faults", lambda: broken)
+    found = doctor.check_plugins()
+    assert (found.ok, found.detail) == (False, "their.py:3: it raises")
 
 
 def test_looking_for_locust_does_not_import_it() -> None:

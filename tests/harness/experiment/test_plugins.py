@@ -36,9 +36,9 @@ def install(monkeypatch):
     monkeypatch.setitem(sys.modules, "made_up", module)
     found = []
     monkeypatch.setattr(base_entry_points, "entry_points", lambda group: [entry for entry in found if entry.group == group])
-    plugins.faults.cache_clear()
+    plugins._faults.cache_clear()
     yield lambda group, **names: found.extend(EntryPoint(name, value, group) for name, value in names.items())
-    plugins.faults.cache_clear()
+    plugins._faults.cache_clear()
 
 
 def test_faults_are_found_by_their_own_kind(install):
@@ -78,8 +78,9 @@ def test_no_faults_installed_is_said(install):
 def test_two_faults_of_one_kind_are_refused(install):
     """An installed package cannot replace another package's fault."""
     install("brownout.faults", cut="made_up:Cut", other="made_up:OtherCut")
+    assert plugins.faults() == {}
     with pytest.raises(UsageError, match="two installed faults are called 'cut'"):
-        plugins.faults()
+        plugins.fault("cut", {"link": "a->b"})
 
 
 @pytest.mark.parametrize("value", ["made_up:Nothing", "not_there_at_all:Cut"])
@@ -87,7 +88,25 @@ def test_a_broken_package_is_named(install, value):
     """An entry point that cannot be imported is the user's to repair, not a crash."""
     install("brownout.faults", cut=value)
     with pytest.raises(UsageError, match=r"brownout\.faults 'cut' .* cannot be imported"):
-        plugins.faults()
+        plugins.fault("cut", {"link": "a->b"})
+
+
+@pytest.mark.parametrize("source", ["x = 1\nraise OSError('gone')\n", "x = 1\ndef (\n", "x = 1\nimport no_such_module\n"])
+def test_a_broken_fault_is_named_by_file_and_line_and_blocks_only_itself(install, tmp_path, monkeypatch, source):
+    """Whatever its code raises, the other faults can be used."""
+    (tmp_path / "broken_fault.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install("brownout.faults", cut="made_up:Cut", broken="broken_fault:Broken")
+    assert plugins.fault("cut", {"link": "a->b"}) == Cut(link="a->b")
+    with pytest.raises(UsageError, match=f"{tmp_path}/broken_fault.py:2: "):
+        plugins.fault("broken", {})
+
+
+def test_an_entry_point_that_is_no_fault_is_said(install):
+    """The kind of mistake that a newcomer makes."""
+    install("brownout.faults", cut="made_up:claims")
+    with pytest.raises(UsageError, match="is no Fault with a kind"):
+        plugins.fault("cut", {})
 
 
 def test_claims_are_found_by_name(install):

@@ -254,8 +254,9 @@ def test_late_arrivals_are_recorded_not_dropped(stub: Stubs, plan_of: Plans, tmp
     assert {record.outcome for record in late} == {"unknown"}
     assert load.gauges()["late"] == len(late) > 100
     gauges, served = load.gauges(), fetch(service.url + "/count")["requests"]
+    unanswered = sum(record.outcome == "unknown" for record in records) - len(late)  # a busy machine may miss deadlines
     assert gauges["issued"] == gauges["planned"] - len(late)
-    assert gauges["issued"] - 2 <= served <= gauges["issued"]  # the first in time may reach its deadline while connecting
+    assert gauges["issued"] - unanswered <= served <= gauges["issued"]
     assert load.gauges()["lag_p99_ms"] > 1000
 
 

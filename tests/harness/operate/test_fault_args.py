@@ -9,7 +9,7 @@ import pytest
 from brownout.harness.errors import AbilityMissing, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
-from brownout.harness.operate.fault_args import spoken_fault, usage
+from brownout.harness.operate.fault_args import field_lines, spoken_fault, usage
 from brownout.harness.operate.setting_args import spoken_settings
 from brownout.harness.worlds.catalog import check_able
 
@@ -122,3 +122,16 @@ def test_a_wrong_setting_is_bad_usage(text: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         spoken_settings((text,), over={})
     assert said in str(caught.value)
+
+
+def test_every_field_of_every_fault_is_explained() -> None:
+    """`brownout faults KIND` shows what each field means, how it is written, and whether it may be left out."""
+    for kind in plugins.faults().values():
+        for name, line in zip(kind.model_fields, field_lines(kind), strict=True):
+            assert kind.model_fields[name].description or name in kind.target, (kind.kind, name)
+            assert line.startswith(name)
+            assert line.endswith(("; required", "; may be left out")) or "; default " in line
+    assert (
+        'added to each direction, such as "300ms"; at least 0.01 s; at most 60 s; required'
+        in field_lines(plugins.faults()["link-slow"])[1]
+    )
