@@ -132,8 +132,7 @@ def read_outcome(folder: Path, name: str) -> list[dict[str, Any]]:
     path = folder / f"{name}.json"
     assert await_true(path.exists, PATIENCE_S), f"{name} did not finish"
     outcomes: list[dict[str, Any]] = json.loads(path.read_text())
-    pace = CASES[name].get("pace", 1)
-    return [{**outcome, "seconds": outcome["seconds"] * pace} for outcome in outcomes]
+    return outcomes
 
 
 def machine_counts(stack: Stack, region: str) -> Mapping[str, int]:
@@ -148,7 +147,8 @@ def counted(stack: Stack) -> Mapping[str, int]:
 
 
 def assert_took(outcome: Mapping[str, Any], seconds: float) -> None:
-    assert seconds - 0.2 <= outcome["seconds"] <= seconds + SLACK_S
+    """The waits that the client chose come to this, but for the requests themselves, whose time is the machine's."""
+    assert outcome["waited_s"] == pytest.approx(seconds, abs=0.2)
 
 
 @pytest.mark.parametrize("name", ["sync-ok", "async-ok", "dac-ok"])
@@ -171,7 +171,7 @@ def test_several_identities_and_no_selector_is_one_plain_error(golden: Golden) -
     """A machine with two user-assigned identities answers 400, and the client gives up within a second."""
     outcome, requests = golden.only("sync-ambiguous")
     assert (outcome["error"], requests) == ("CredentialUnavailableError", 1)
-    assert outcome["seconds"] < 1 + SLACK_S
+    assert outcome["waited_s"] < 1
 
 
 def test_a_400_is_not_retried(golden: Golden) -> None:
@@ -186,7 +186,7 @@ def test_503_for_ever_is_six_requests_and_then_silence_for_a_while(golden: Golde
     assert (first["error"], golden.requests["sync-503"]) == ("CredentialUnavailableError", 6)
     assert_took(first, 24.1)
     assert "error" in second
-    assert second["seconds"] < 1
+    assert second["waited_s"] == 0
 
 
 def test_503_for_ever_to_the_async_client(golden: Golden) -> None:
