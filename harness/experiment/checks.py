@@ -75,6 +75,7 @@ def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], 
     if not found:  # what follows needs machines, cohorts, settings and faults that are sound by themselves
         stack = build_stack(seed=0, machines=experiment.machines or None)
         found += (*_cohort_machines(experiment, stack), *_targets(built, stack), *check_phases(experiment))
+        found += _whole_settings(experiment)
     return tuple(found), tuple(built.values())
 
 
@@ -304,6 +305,22 @@ def _settings(experiment: Experiment) -> Iterator[Problem]:
             except ValueError as wrong:
                 text, _, hint = str(wrong).partition("; ")
                 yield Problem((*path, name), text, hint, at_key=hint != "")
+
+
+def _whole_settings(experiment: Experiment) -> Iterator[Problem]:
+    """Problems that settings have with the stack, or with each other: each set that a run takes is tried as a run takes it."""
+    tables = [(("postures", name, "settings"), posture.settings) for name, posture in experiment.postures.items()]
+    for name, control in experiment.controls.items():
+        tables.append((("controls", name, "settings"), {**control.settings, **experiment.postures[control.posture].settings}))
+    for path, table in tables:
+        try:
+            build_stack(seed=0, settings={**experiment.settings, **table}, machines=experiment.machines or None)
+        except UsageError as wrong:
+            text = wrong.message.removeprefix("settings: ")
+            named = next((name for name in table if text.startswith(name)), None)
+            common = next((name for name in experiment.settings if text.startswith(name)), None)
+            place = (*path, named) if named else ("settings", common) if common else path
+            yield Problem(place, text, wrong.hint)
 
 
 def _machines(experiment: Experiment) -> Iterator[Problem]:

@@ -6,6 +6,8 @@ A run folder holds `events.jsonl` (this module's Event: phases, faults, steps, p
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -192,7 +194,10 @@ def read_history(folder: Path) -> History:
     Raises FileError for a line that is damaged, and for a request that is there twice, as in a log that was copied: it would
     count twice.
     """
-    events = tuple(event for _, event in read_lines(folder / "events.jsonl", _event))
+    log = folder / "events.jsonl"
+    if not log.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(log))
+    events = tuple(event for _, event in read_lines(log, _event))
     logs = sorted(folder.glob("requests*.jsonl"))
     requests = [request for log in logs for _, request in read_lines(log, _request)]
     if len({request.id for request in requests}) < len(requests):

@@ -26,12 +26,10 @@ def read_lines(path: Path, make: Callable[[dict[str, Any]], T]) -> Iterator[tupl
     """What `make` makes of each object, with its line's number from 1.
 
     Raises FileError for a line that is no JSON object, for one of which `make` raises KeyError, TypeError or ValueError, and
-    for what cannot be read, as a folder or a pipe in the file's place; FileNotFoundError when there is nothing.
+    for what cannot be read, as a folder or a pipe in the file's place.
     """
     try:
         yield from _made(path, make)
-    except FileNotFoundError:
-        raise
     except OSError as error:  # also while it is read
         raise damaged(path, 1, f"it cannot be read: {error.strerror}") from None
 

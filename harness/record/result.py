@@ -253,7 +253,7 @@ class Result(BaseModel):
     parameters: Mapping[str, Any]
     canaries: tuple[CanaryResult, ...] = ()
     command: str
-    wall_s: float
+    wall_s: float = Field(ge=0, allow_inf_nan=False)
 
     @property
     def unexpected(self) -> bool:
