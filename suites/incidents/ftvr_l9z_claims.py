@@ -20,6 +20,7 @@ from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Counte
 INCIDENT_POSTURE = "as-of-2024-07"
 AROUND_3_PERCENT, AROUND_HALF = (0.02, 0.04), (0.4, 0.6)  # as far from the published figure as "around" may mean
 ALIKE_WITHIN = 0.2  # the review names both in one sentence; shares this far apart it would have told apart
+NEAR_S = 300.0
 DETECTED_WITHIN_S = 180.0
 WATCHED, FAILURES_NEEDED = ("newly-scaled", "management-callers"), 4  # by the alert `identity-service` of the experiment
 
@@ -93,10 +94,15 @@ def _impact_window(seen: Evidence) -> Measurement:
     times = seen.result.times
     if times.impact_start_s is None or times.impact_end_s is None:
         return Measurement("no impact", "differs")
-    near = abs(times.impact_start_s - seen.fault_s) <= 300 and abs(times.impact_end_s - seen.recovery_s) <= 300
+    off_s = max(abs(times.impact_start_s - seen.fault_s), abs(times.impact_end_s - seen.recovery_s))
     minutes = (times.impact_end_s - times.impact_start_s) / 60
     measured = f"{clock(times.impact_start_s)}-{clock(times.impact_end_s)}, {minutes:.0f} min"
-    return Measurement(measured, _status(near), "first and last failed request of those that the alerts watch")
+    status, how = _status(off_s <= NEAR_S), "first and last failed request of those that the alerts watch"
+    # Failures that are due within the tolerance at either end; with a dozen, chance leaves none in one of 160,000 runs.
+    due = seen.outage(WATCHED).bad * NEAR_S / (seen.recovery_s - seen.fault_s)
+    if status == "differs" and due < 12:
+        status, how = "not-decided", f"{how}; only {due:.1f} of them are due in {NEAR_S / 60:g} min"
+    return Measurement(measured, status, how)
 
 
 def _scope(seen: Evidence) -> Measurement:
@@ -195,15 +201,13 @@ def _pair(seen: Evidence) -> Measurement:
 
 def _detection(seen: Evidence) -> Measurement:
     detect, overall = seen.result.times.detect, seen.result.alerts.get("overall-token-success")
-    if detect is None:
-        return Measurement("not detected", "differs")
+    heard = seen.failures_done_within(DETECTED_WITHIN_S, WATCHED)
     blind = "never fires" if overall is None else f"fires at {clock(overall)}"
     how = f"burn-rate alerts on new machines, management calls and dependants; one on all token requests {blind}"
-    status = _status(detect <= DETECTED_WITHIN_S)
-    heard = seen.failures_done_within(DETECTED_WITHIN_S, WATCHED)
+    status = _status(detect is not None and detect <= DETECTED_WITHIN_S)
     if status == "differs" and heard < FAILURES_NEEDED:  # the load was too thin for any monitor, as in one seed of a hundred
         how, status = f"{how}; only {heard} watched requests failed in the first 3 min, and an alert needs more", "not-decided"
-    return Measurement(f"{detect:.0f} s after the first failure", status, how)
+    return Measurement("not detected" if detect is None else f"{detect:.0f} s after the first failure", status, how)
 
 
 def _zone(seen: Evidence) -> Measurement:
