@@ -36,7 +36,7 @@ def text_flaw(text: str) -> str:
 def number_flaw(number: float) -> str:
     """What is wrong with it as a number, "" for nothing."""
     if isinstance(number, int):
-        return "" if -INT_MAX <= number <= INT_MAX else "a whole number has at most 18 digits"
+        return "" if -INT_MAX <= number <= INT_MAX else "a whole number is at most 2^63 - 1"
     return "" if math.isfinite(number) else f"{number} is no finite number"
 
 
@@ -55,7 +55,7 @@ def parse_whole(text: str) -> int:
     if _WHOLE.fullmatch(text) is None:
         raise ValueError(f"{text[:40]!r} is no whole number; write it in decimal digits, such as 7")
     if len(text) > DIGITS_MAX or number_flaw(int(text)):
-        raise ValueError("a whole number has at most 18 digits")
+        raise ValueError("a whole number is at most 2^63 - 1")
     return int(text)
 
 
