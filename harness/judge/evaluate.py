@@ -32,6 +32,7 @@ from brownout.harness.judge.verdict import judge_slos, overall
 from brownout.harness.record.history import Event, History
 from brownout.harness.record.result import EXIT_CODES, ClaimResult, GateResult, Result, Severity, SloResult, StepResult
 from brownout.harness.record.verdicts import Verdict
+from brownout.harness.worlds.catalog import SIMULATION
 
 __all__ = ["RunHeader", "evaluate", "evaluate_record", "exit_code", "write_result"]
 
@@ -196,6 +197,10 @@ def _gates(record: Record, slos: tuple[SloResult, ...], steps: tuple[StepResult,
     if experiment.gates.steady_state:
         baseline = phase_windows(experiment.timeline)[0]
         found.append(gates.steady_state(experiment, history.requests, baseline=baseline))
+    # In the simulation network time is emulated time, whatever the file has for its rate.
+    rate = 1.0 if record.header.world == SIMULATION else record.header.clock_rate
+    if too_fast := step_gates.clock_rate(experiment, steps, rate, end_s=_record_end_s(record)):
+        found.append(too_fast)
     by_name = {gate.name: gate for gate in found}
     for gate in (_recorded_gate(event) for event in history.events if event.kind == "gate"):
         if gate.name not in by_name or by_name[gate.name].passed:

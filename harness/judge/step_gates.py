@@ -103,3 +103,25 @@ def _exposure_failure(step: Step, result: StepResult) -> str:
     if step.exposure == "none-expected":
         return "" if state == "not-exercised" else f"{step.name}: no exposure was expected, and {text}"
     return f"{step.name} was not exercised: {text}" if state == "not-exercised" else ""
+
+
+def clock_rate(experiment: Experiment, steps: Iterable[StepResult], rate: float, *, end_s: float) -> GateResult | None:
+    """Fails where a fault was over, on the wire, before a client that met it gave up; None otherwise.
+
+    The deadline is network time, which a fast clock does not shorten: at `rate` it lasts so many times as long in the stack's
+    time. A fault that outlasts a client at rate 1 and does not at this one leaves figures of neither: requests ride it out,
+    or fail for one that was over, or was not there yet, when they were due. `end_s` is that of the record.
+    """
+    deadline_s = experiment.load.deadline_s
+    short = []
+    for step in steps:
+        if step.role == "fault" and step.applied_s is not None:
+            lasted_s = (end_s if step.released_s is None else step.released_s) - step.applied_s
+            if lasted_s >= deadline_s > lasted_s / rate:
+                short.append(
+                    f"{step.name} was in place for {lasted_s / rate:.2g} s of network time ({lasted_s:,.0f} s emulated)"
+                )
+    if not short:
+        return None
+    reason = f"{'; '.join(short)}, and a client waits for {deadline_s:g} s: the clock is too fast at {rate:g}"
+    return GateResult(name="clock-rate", passed=False, reason=reason)
