@@ -17,7 +17,9 @@ from pathlib import Path
 from brownout.harness.base.interrupts import interruptible
 from brownout.harness.base.keyed_random import keyed_random
 from brownout.harness.base.resources.exhaustion import ran_out_of
+from brownout.harness.base.resources.reserve import Reserve
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
+from brownout.harness.errors import WorldError
 from brownout.harness.experiment import plugins
 from brownout.harness.injection.guardian_keeper import GuardianKeeper
 from brownout.harness.injection.guardian_start import start_guardian
@@ -73,6 +75,7 @@ class _LiveSession:
         self.world: LiveWorld | None = None
         self.ledger = Ledger(ledger_path())
         self.recorder = Recorder(folder)
+        self.reserve = Reserve()
         self._lease = LeaseRenewer(Lease(stack_dir(self.stack_id), LEASE_TTL_S))
         self._guardian = GuardianKeeper(lambda: start_guardian(self.stack_id, LEASE_TTL_S))
 
@@ -149,6 +152,7 @@ class _LiveSession:
         self.state.message = "interrupted: reverting every fault (again to leave at once)"
 
     def _end(self) -> None:
+        self.reserve.release()
         try:
             self._guardian.wait()  # the lease is released by now: the guardian reverts what is still open, and exits
         finally:
@@ -179,6 +183,7 @@ class _LiveHooks(RunHooks):
         self._options, self._world, self._journal = run.options, world, journal
         self._view, self._bands, self._session = view, bands, session
         self._canaries = Canaries()
+        self._lacked = ""
         self._foreign = ForeignWatch(world, session.ledger, session.stack_id, journal)
 
     def tick(self) -> None:
@@ -186,10 +191,19 @@ class _LiveHooks(RunHooks):
         if self._session.recorder.lost and not self._session.state.stop_requested:
             self._session.state.stop_requested = True
             self._session.state.message = f"the record cannot be written ({self._session.recorder.lost}): reverting every fault"
-        self._world.shortages.look()
+        self._look_for_shortages()
         self._view.tick()
         if self._options.dashboard_port is not None:
             self._bands.tick(now_s=self._world.now(), rate=self._world.rate)
+
+    def _look_for_shortages(self) -> None:
+        """Raises WorldError where this process itself has no files left, once it can open enough to revert everything."""
+        try:
+            self._world.shortages.look()
+        except OSError as failed:
+            self._session.reserve.release()
+            self._lacked = f"the run's own process could open no file: {failed.strerror}"
+            raise WorldError(f"the run was ended: {self._lacked}", hint="`brownout doctor` shows the limits") from failed
 
     async def load_started(self, plan: LoadPlan) -> None:
         """Starts the watch over foreign changes and, where the experiment has both, real SDKs on one warm machine and on ever
@@ -218,10 +232,10 @@ class _LiveHooks(RunHooks):
         return self._session.protected_how()
 
     def ran_out(self, problems: Iterable[str]) -> tuple[str, ...]:
-        """What the stack ran out of, and the load's problems that say that the generator did."""
+        """What the stack and this process ran out of, and the load's problems that say that the generator did."""
         self._world.shortages.look()
         generator = (f"the load: {problem.splitlines()[0]}" for problem in problems if ran_out_of(problem))
-        return (*self._world.shortages.found(), *generator)
+        return (*filter(None, [self._lacked]), *self._world.shortages.found(), *generator)
 
     def disturbed(self) -> str:
         return self._session.disturbed()
