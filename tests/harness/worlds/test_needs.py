@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.worlds.catalog import COMPOSE, PROCESSES
 from brownout.harness.worlds.needs import generator_needs, in_flight, require_for_run, require_for_stack, stack_needs
 from brownout.harness.worlds.stack_spec import build_stack
+from support.brownout_command import PROGRAM
 
 STACK = build_stack(seed=1)
 PLAN = LoadPlan(
@@ -69,3 +72,16 @@ def test_a_run_is_refused_where_its_request_log_has_no_room(asked: list[Need], t
     many = PLAN.model_copy(update={"cohorts": (PLAN.cohorts[0].model_copy(update={"rate_per_s": 1e6}),), "end_s": 1e9})
     with pytest.raises(WorldError, match="the record of the run needs"):
         require_for_run(PROCESSES, STACK, many, rate=1.0, folder=tmp_path, state=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_starved_up_is_refused_by_the_command_and_leaves_nothing(tmp_path: Path) -> None:
+    """`ulimit -n 64; brownout up`: exit code 4, the figures and the command in one message, no stack, no stack file."""
+    script = f"ulimit -n 64; exec {PROGRAM} up --stack-file {tmp_path / 'stack.json'}"
+    environment = {**os.environ, "BROWNOUT_HOME": str(tmp_path / "home")}
+    ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert ended.returncode == 4, ended.stderr
+    assert "893 open files in one process, and the limit is 64" in ended.stderr
+    assert "`ulimit -n 893`" in ended.stderr
+    assert not (tmp_path / "stack.json").exists()
+    assert not list((tmp_path / "home").glob("stacks/*"))
