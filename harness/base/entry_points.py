@@ -24,11 +24,11 @@ def imported(entry: EntryPoint) -> Any:
     except Exception as error:  # the code of another package: it may raise anything
         package = entry.dist.name if entry.dist else "an installed package"
         what = f"{type(error).__name__}: {error}"
-        problem = f"{entry.group} {entry.name!r} of {package} cannot be imported: {_place(error)}{what}"
+        problem = f"{entry.group} {entry.name!r} of {package} cannot be imported: {place_of(error)}{what}"
         raise UsageError(problem, hint=f"mend that, or install {package} again") from error
 
 
-def _place(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """`file:line: ` of where the import failed; "" when nothing of the package was run, as when its module is not there."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: "

@@ -31,16 +31,13 @@ def faults_command(kind: str | None) -> int:
     from brownout.harness.experiment import plugins
     from brownout.harness.operate.fault_args import usage
 
-    known = plugins.faults()
     if kind is None:
-        for each in known.values():
+        for each in plugins.faults().values():
             click.echo(usage(each))
         for error in plugins.broken_faults().values():
             tell(error)
         return 0
-    if kind not in known:
-        raise plugins.unknown_fault(kind)
-    click.echo("\n".join(_explained(known[kind])))
+    click.echo("\n".join(_explained(plugins.fault_class(kind))))
     return 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,6 +22,7 @@ from brownout.harness.base.pydantic_errors import DataPath, Problem, explain
 from brownout.harness.base.stats import budget
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
+from brownout.harness.experiment.fault_files import fault_in, is_file_name
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Alert, ControlRun, Experiment, Selector, Step
 from brownout.harness.experiment.phase_checks import check_phases
@@ -368,10 +370,15 @@ def _no_fault(path: DataPath, kind: str, faults: Faults) -> Problem:
 def _fault_problems(experiment: Experiment, faults: Faults, built: dict[DataPath, ResolvedStep]) -> Iterator[Problem]:
     """Problems of steps whose fault is unknown or has wrong parameters. The others go into `built`, by path in the file."""
     for path, step in _all_steps(experiment):
-        if step.fault not in faults:
+        kind = faults.get(step.fault)
+        try:
+            kind = fault_in(Path(step.fault)) if kind is None and is_file_name(step.fault) else kind
+        except UsageError as wrong:
+            yield Problem((*path, "fault"), wrong.message, wrong.hint)
+            continue
+        if kind is None:
             yield _no_fault(path, step.fault, faults)
             continue
-        kind = faults[step.fault]
         try:
             built[path] = ResolvedStep(step, kind.model_validate(dict(step.with_)))
         except ValidationError as error:

@@ -14,11 +14,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from brownout.harness.base.hints import did_you_mean
-from brownout.harness.base.pydantic_errors import explain
+from brownout.harness.base.pydantic_errors import Problem, explain
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import CheckedExperiment, check
-from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.fault_files import beside, is_file_name
+from brownout.harness.experiment.model import Experiment, Step
 from brownout.harness.experiment.yaml_file import FileErrors, read_document
 from brownout.harness.fault import Fault
 
@@ -42,10 +43,30 @@ def read(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Chec
         experiment = Experiment.model_validate(document.data)
     except ValidationError as error:
         raise document.failure(explain(error, schema())) from None
+    try:
+        experiment = _with_files_beside(experiment, path.parent)
+    except UsageError as wrong:
+        raise document.failure((Problem(("schedule",), wrong.message, wrong.hint),)) from None
     problems, steps = check(experiment, plugins.faults() if faults is None else faults)
     if problems:
         raise document.failure(problems)
     return CheckedExperiment(experiment, steps)
+
+
+def _with_files_beside(experiment: Experiment, folder: Path) -> Experiment:
+    """The experiment with the files that its steps name as absolute paths, which every process of the run understands."""
+
+    def placed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        return tuple(
+            step.model_copy(update={"fault": beside(step.fault, folder)}) if is_file_name(step.fault) else step
+            for step in steps
+        )
+
+    added = (step for control in experiment.controls.values() for step in control.add)
+    if not any(is_file_name(step.fault) for step in (*experiment.schedule, *added)):
+        return experiment
+    controls = {name: one.model_copy(update={"add": placed(one.add)}) for name, one in experiment.controls.items()}
+    return experiment.model_copy(update={"schedule": placed(experiment.schedule), "controls": controls})
 
 
 def validate(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> tuple[UsageError, ...]:

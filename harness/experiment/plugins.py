@@ -20,6 +20,7 @@ from brownout.harness.base.entry_points import imported, installed
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import explain
 from brownout.harness.errors import UsageError
+from brownout.harness.experiment.fault_files import fault_in, is_file_name
 from brownout.harness.fault import Fault
 from brownout.harness.record.history import History
 from brownout.harness.record.result import ClaimResult, Result
@@ -46,6 +47,16 @@ def faults() -> Mapping[str, type[Fault]]:
 def broken_faults() -> Mapping[str, UsageError]:
     """Why an installed fault cannot be used, by its kind: it cannot be imported, is no fault, or two have that kind."""
     return _faults()[1]
+
+
+def fault_class(kind: str) -> type[Fault]:
+    """The installed fault of that kind, or the fault of the file `kind`, such as `./region_cut.py`; raises UsageError."""
+    if is_file_name(kind):
+        return fault_in(Path(kind))
+    known = faults()
+    if kind not in known:
+        raise unknown_fault(kind)
+    return known[kind]
 
 
 def unknown_fault(kind: str) -> UsageError:
@@ -84,13 +95,11 @@ def _fault_class(entry: EntryPoint) -> type[Fault]:
 
 def fault(kind: str, params: Mapping[str, Any]) -> Fault:
     """The fault of that kind with those parameters; raises UsageError with a suggestion when either is wrong."""
-    known = faults()
-    if kind not in known:
-        raise unknown_fault(kind)
+    found = fault_class(kind)
     try:
-        return known[kind].model_validate(dict(params))
+        return found.model_validate(dict(params))
     except ValidationError as error:
-        problems = explain(error, known[kind].model_json_schema())
+        problems = explain(error, found.model_json_schema())
         hints = "; ".join(problem.hint for problem in problems if problem.hint)
         raise UsageError(f"fault {kind!r}: " + "; ".join(map(str, problems)), hint=hints) from None
 

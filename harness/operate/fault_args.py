@@ -21,17 +21,17 @@ Schema = Mapping[str, Any]
 
 def spoken_fault(kind: str, target: str | None, settings: Iterable[str]) -> Fault:
     """The fault of that kind with what was written; raises UsageError that shows how the kind is written."""
-    known = plugins.faults()
-    if kind not in known:
-        wrong = plugins.unknown_fault(kind)
-        raise UsageError(wrong.message, hint=f"{wrong.hint}; `brownout faults` lists them all")
     try:
-        params = _assigned(known[kind], settings)
-        _add_target(known[kind], target, params)
+        found = plugins.fault_class(kind)
+    except UsageError as wrong:
+        raise UsageError(wrong.message, hint=f"{wrong.hint}; `brownout faults` lists them all") from None
+    try:
+        params = _assigned(found, settings)
+        _add_target(found, target, params)
         return plugins.fault(kind, params)
     except UsageError as wrong:
         hint = f"{wrong.hint}; " if wrong.hint else ""
-        raise UsageError(wrong.message, hint=f"{hint}it is written: brownout inject {usage(known[kind])}") from None
+        raise UsageError(wrong.message, hint=f"{hint}it is written: brownout inject {usage(found)}") from None
 
 
 def usage(kind: type[Fault]) -> str:

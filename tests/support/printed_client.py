@@ -12,9 +12,9 @@ from support.places import DOCS
 PAGE = DOCS / "writing-a-client-model.md"
 
 
-def printed_blocks() -> list[str]:
-    """The page's Python blocks: the model, then its test."""
-    return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def printed_blocks(page: Path = PAGE) -> list[str]:
+    """The page's Python blocks: what it is about, then its test."""
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
 def printed_names() -> dict[str, Any]:
