@@ -37,7 +37,8 @@ from brownout.harness.worlds.catalog import SIMULATION
 __all__ = ["RunHeader", "evaluate", "evaluate_record", "exit_code", "write_result"]
 
 NO_CONTROLS: ControlRecords = {}
-_EARLY_ENDS = frozenset({"aborted", "interrupted"})
+_EARLY_ENDS = {"aborted": "was aborted", "interrupted": "was interrupted", "not-steady": "was stopped"}
+_UNHEALTHY = "its objectives were not met there, so it went no further"
 
 
 def evaluate(
@@ -152,7 +153,7 @@ def exit_code(verdict: Verdict, expected: str, posture_expects: str = "pass") ->
 def is_finished(history: History) -> bool:
     """Whether the record says that the run came to its end, and to no earlier one."""
     said = {event.what for event in history.events if event.kind == "run"}
-    return "finished" in said and not said & _EARLY_ENDS
+    return "finished" in said and not said & _EARLY_ENDS.keys()
 
 
 def _check(
@@ -222,8 +223,9 @@ def _finished(history: History) -> GateResult:
         return GateResult(name="finished", passed=True, reason="the run came to its end")
     reached = next((event.what for event in reversed(history.events) if event.kind == "phase"), "")
     ended = next((event for event in history.events if event.kind == "run" and event.what in _EARLY_ENDS), None)
-    how = "was cut off" if ended is None else f"was {ended.what}"
-    why = f": {ended.detail['reason']}" if ended is not None and ended.detail.get("reason") else ""
+    how = "was cut off" if ended is None else _EARLY_ENDS[ended.what]
+    cause = "" if ended is None else str(ended.detail.get("reason", _UNHEALTHY if ended.what == "not-steady" else ""))
+    why = f": {cause}" if cause else ""
     where = f"at {reached}" if reached else "before its first phase"
     severity: Severity = "harness-error" if ended is not None and ended.what == "aborted" else "inconclusive"
     return GateResult(name="finished", passed=False, reason=f"the run {how} {where}{why}", severity=severity)

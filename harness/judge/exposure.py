@@ -303,6 +303,8 @@ def _text(reach: Reach, state: ExposureState, cohorts: Sequence[CohortExposure])
     total = sum(cohort.total for cohort in cohorts)
     if not total:
         return "no judged request was sent while it was in place"
+    if not (reach.links or reach.nodes or reach.replicas):
+        return f"it concerns {reach}"
     if state == "met":
         return f"{sum(cohort.met for cohort in cohorts):,} of {total:,} judged requests met {reach}"
     if state == "not-exercised":

@@ -241,7 +241,7 @@ def _why_nothing_broke(findings: Findings) -> Iterator[str]:
             yield f"{step.name} was spared: {step.exposure.text}"
     unmet = [slo.name for slo in findings.slos if slo.exposure == "not-exercised"]
     if unmet:
-        yield f"no request of {', '.join(unmet)} met a fault or needed what it broke"
+        yield f"no judged request of {', '.join(unmet)} met a fault or needed what it broke"
     for slo in findings.slos:
         if slo.exposure in ("met", "spared") and _could_not_fail(slo):
             yield f"{slo.name} could not have failed: at most {slo.at_risk:,} of its {slo.total:,} requests needed what broke"

@@ -277,7 +277,7 @@ class Conductor:
         baseline = phase_windows(experiment.timeline)[0]
         steady = steady_state(experiment, self.journal.history().requests, baseline=baseline).passed
         if not steady:
-            self.state.message = "the steady state was not met: no fault was injected"
+            self.state.message = "the steady state was not met: the run stops at the end of its baseline"
             self.journal.event("run", "not-steady")
         return steady
 

@@ -106,6 +106,22 @@ def test_an_objective_that_the_fault_could_not_break_says_so(tmp_path: Path) -> 
     assert "tokens could not have failed: at most" in result.reasons[1]
 
 
+def test_a_run_that_stopped_at_its_baseline_says_so_and_ends_there(tmp_path: Path) -> None:
+    """A fault that is in place before the baseline ends makes it unhealthy: no figure goes on to the planned end."""
+    result = run(tmp_path, step("link-refuse", at="09:05:00", link="client->sydney.host"))
+    assert result.verdict == "inconclusive"
+    assert "the run was stopped at baseline" in gate(result, "finished").reason
+    assert gate(result, "issued-share").passed
+    assert result.times.longest_outage is not None
+    assert result.times.longest_outage < 90
+
+
+def test_a_fault_that_serves_no_request_is_named_as_that(tmp_path: Path) -> None:
+    """A freeze of the roll-outs is met by nobody, whatever they ask for."""
+    result = run(tmp_path, step("freeze"))
+    assert gate(result, "exposure").reason == "f was not exercised: it concerns nothing that serves a request"
+
+
 def test_cached_tokens_outlive_a_store(tmp_path: Path) -> None:
     """Machines in steady use never ask the store in these minutes: their caches were filled over it, and the pass says so."""
     warm = {**NEW, "name": "warm", "machines": ["web"], "fresh": False}
