@@ -4,7 +4,8 @@ Law: this file awaits nothing but the world's methods and a fault's verbs (which
 life cycle runs under asyncio and on the simulation's own kernel. Waits are on the world's clock.
 
 Proof of a bite: the fault's own observation (`observe`, here called a look) says `bitten` after the apply and did not before.
-Proof of a heal: no carrier holds the fault's id, and the look says `absent`. Some looks cannot prove a heal:
+Proof of a heal: no carrier holds the fault's id, and the look says `absent`, or just what it said before the apply. Some looks
+cannot prove a heal:
 
 - the effect lasts by nature, or it looked bitten before the apply: `healed` once no carrier holds the id;
 - a foreign hold is on a carrier: `healed`, and the foreign hold is reported and left alone;
@@ -40,6 +41,7 @@ from brownout.harness.injection.looks import (
     look,
     look_before,
     looked_bitten_before,
+    looks_as_before,
     moments,
     others_in_place,
     undo_look,
@@ -349,7 +351,7 @@ class LifeCycle:
         if fault is None or fault.lasting or looked_bitten_before(record):
             return HealLook("healed", "no carrier holds it any more; a look cannot tell more")
         seen = await undo_look(self.world, fault)
-        if seen.state == "absent":
+        if seen.state == "absent" or looks_as_before(record, seen):
             return HealLook("healed", seen.evidence)
         if seen.evidence.startswith(CRASHED):
             return HealLook("healed", f"no carrier holds it any more; {seen.evidence}")

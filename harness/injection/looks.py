@@ -16,6 +16,7 @@ from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.world import Carrier, World
 
 CRASHED = "its own look failed: "
+BLIND = "it could not be looked at: "
 FIRST_WAIT_S = 0.02
 
 
@@ -49,7 +50,7 @@ async def look(world: World, fault: Fault) -> Observation:
     try:
         return await fault.observe(world)
     except WorldError as error:
-        return Observation("unclear", f"it could not be looked at: {error.message}")
+        return Observation("unclear", f"{BLIND}{error.message}")
 
 
 async def undo_look(world: World, fault: Fault) -> Observation:
@@ -85,6 +86,12 @@ def others_in_place(ledger: Ledger, record: FaultRecord) -> tuple[FaultRecord, .
 def looked_bitten_before(record: FaultRecord) -> bool:
     """Whether the effect could be seen before the fault was applied, so that no look proves anything."""
     return bool(record.baseline.get("looked") == "bitten")
+
+
+def looks_as_before(record: FaultRecord, seen: Observation) -> bool:
+    """Whether a look sees word for word what was seen before the apply, such as the nodes that ran a build already."""
+    before = (record.baseline.get("looked"), record.baseline.get("evidence"))
+    return before == (seen.state, seen.evidence) and not seen.evidence.startswith(BLIND)
 
 
 def moments(world: World, fault: Fault | None, patience_s: float) -> Iterator[float]:

@@ -94,6 +94,20 @@ def test_what_was_so_before_is_no_proof(bench: Bench) -> None:
     assert drive(life.revert(applied.fault_id)).state == "healed"
 
 
+def test_what_was_there_in_part_before_may_stay(bench: Bench) -> None:
+    """An effect that some carriers showed before, as nodes that run a build already, is healed when no more of them show it."""
+    bench.world.lingering.add(NODE_A)
+    life = bench.life()
+    applied = drive(life.inject("cut", fake(NODE_A, NODE_B)))
+    assert applied.state == "bitten"
+    assert drive(life.revert(applied.fault_id)).state == "healed"
+
+    bench.world.lingering.remove(NODE_A)
+    applied = drive(life.inject("cut again", fake(NODE_A, NODE_B)))
+    bench.world.lingering.add(NODE_A)
+    assert drive(life.revert(applied.fault_id)).state == "stuck"
+
+
 def test_defence_is_recorded_and_leaves_nothing(bench: Bench) -> None:
     """When the system refuses the second carrier, the first is released and the fault ends as defended."""
     bench.world.broken["hold node:b"] = refusal()
