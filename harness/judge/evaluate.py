@@ -51,12 +51,13 @@ def evaluate(
     """The Result of a run folder; writes nothing but `claims.json`, and that only when `claims` were checked.
 
     With `claims` a finished run's claims are checked against `controls`; without, those stored in the folder are used
-    again. `wall_s` is the real time that the run took; when None it is the one of the earlier result, else estimated from
-    the files. Raises UsageError when the folder is not a run's.
+    again. A history that is not the one of the earlier result of a finished run fails the gate `record`, and the digest stays
+    that of the history that was judged first. `wall_s` is the real time that the run took; when None it is the one of the
+    earlier result, else estimated from the files. Raises UsageError when the folder is not a run's.
     """
     record = read_record(folder)
     took_s = _wall_s(folder, record.header) if wall_s is None else wall_s
-    result = evaluate_record(record, wall_s=took_s)
+    result = _compared(evaluate_record(record, wall_s=took_s), read_result(folder))
     if claims is None or not result.finished:
         return result
     checked, result = _check(claims, record.history, result, controls)
@@ -167,6 +168,20 @@ def _check(
         gate = GateResult(name="claims", passed=False, reason=reason, severity="harness-error")
         return (), _with_gate(result, gate)
     return checked, result.model_copy(update={"claims": checked})
+
+
+def _compared(result: Result, before: Result | None) -> Result:
+    """The result; with a failed gate when the run had finished and been judged, and its history has been changed since.
+
+    The digest stays that of the history judged first: a report made again must not make the changed one the right one.
+    """
+    if before is None or before.digest in ("", result.digest) or not result.finished:
+        return result  # what was cut short, or aborted after it had been judged, fails gate finished
+    if not (before.finished or any(gate.name == "record" for gate in before.gates)):
+        return result  # of a killed run, whose logs may have been written to until its last process ended
+    reason = "events.jsonl or requests*.jsonl is not what was judged when the run had ended; restore the run folder"
+    changed = _with_gate(result, GateResult(name="record", passed=False, reason=reason))
+    return changed.model_copy(update={"digest": before.digest})
 
 
 def _with_gate(result: Result, gate: GateResult) -> Result:

@@ -184,6 +184,19 @@ def test_a_line_that_is_damaged_in_the_middle_is_told(folder: Path) -> None:
     assert (folder / "result.json").read_bytes() == before
 
 
+def test_a_log_that_was_changed_after_the_run_proves_nothing(folder: Path) -> None:
+    """Edited, or of another run: gate `record` fails at each report, until what was judged is back."""
+    path, verdict = folder / "events.jsonl", result_of(folder)["verdict"]
+    whole = path.read_text(encoding="utf-8")
+    path.write_text("".join(line for line in whole.splitlines(True) if '"kind":"gate"' not in line), encoding="utf-8")
+    for _ in range(2):
+        changed = result_of(folder)
+        assert changed["verdict"] == "inconclusive"
+        assert any(reason.startswith("record: events.jsonl or requests*.jsonl is not") for reason in changed["reasons"])
+    path.write_text(whole, encoding="utf-8")
+    assert result_of(folder)["verdict"] == verdict
+
+
 def test_a_log_that_is_there_twice_is_told(folder: Path) -> None:
     """A copied log would count its requests twice: exit 2 with the line, and no new verdict."""
     before = (folder / "result.json").read_bytes()
