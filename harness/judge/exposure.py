@@ -6,10 +6,10 @@ Theory. A step's *reach* (record/reach.py) says what stands for its carriers in 
 - *was spared* when it was answered another way: from a cache or a replica that was filled over the reach, or by other nodes.
 
 A failed request has a short trail or none, and a cached answer shows only the cache. What they would have needed is known
-from others: from the latest request of the same machine that shows the way behind its caches (priming included), and from the
-baseline's requests of the same cohort, operation and home. A step that no request met, and none needed in the baseline
-either, was *not exercised*. One that the baseline needed and no request met was *spared*: caches or another way protected
-every request, and that is why an objective held.
+from others: from the latest request of the same machine that shows the way behind its caches (priming included), and from
+the baseline's requests, and those that met it between the baseline and the step, of the same cohort, operation and home. A
+step that no request met, and none needed in the baseline either, was *not exercised*. One that the baseline needed and no
+request met was *spared*: caches or another way protected every request, and that is why an objective held.
 
 Method. One pass sorts the requests into segments of time, between which steps and phases change, and counts equal ones
 together; trails name no request, so there are few different ones. Everything else is sums over these counts.
@@ -242,6 +242,10 @@ def _exposure(one: _InPlace, segments: Iterable[_Segment], judged: _Judged) -> E
             if _concerns(one.reach, kind) and _needs(one.reach, kind):
                 tally.needed_before += number
                 needy.add(kind.peers)
+    # A fail-over before the step may have sent its requests over what it broke, though the baseline's went elsewhere.
+    for kind, _ in _counts(every, lambda each: each.phase != "baseline" and each.start_s < one.start_s):
+        if judged(kind, "") and kind.happened and _concerns(one.reach, kind) and route_of(kind.trail).meets(one.reach):
+            needy.add(kind.peers)
     for segment in every:
         if one.start_s <= segment.start_s < one.end_s:
             for kind, number in segment.counts.items():

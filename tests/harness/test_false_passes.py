@@ -116,6 +116,15 @@ def test_a_run_that_stopped_at_its_baseline_says_so_and_ends_there(tmp_path: Pat
     assert result.times.longest_outage < 90
 
 
+def test_a_fault_on_the_way_that_a_fail_over_chose_is_met(tmp_path: Path) -> None:
+    """The baseline never used the link; the requests between the fail-over and the fault did, and those after it failed."""
+    over = step("failover-region", name="over", role="operation", region="sydney", to="melbourne")
+    result = run(tmp_path, over, step("link-refuse", at="09:07", link="melbourne.token->sydney.store"))
+    assert result.verdict == "breach"
+    assert "judged requests met melbourne.token->sydney.store" in gate(result, "exposure").reason
+    assert gate(result, "exposure").passed
+
+
 def test_a_fault_that_serves_no_request_is_named_as_that(tmp_path: Path) -> None:
     """A freeze of the roll-outs is met by nobody, whatever they ask for."""
     result = run(tmp_path, step("freeze"))
