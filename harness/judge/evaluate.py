@@ -109,7 +109,9 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         phases=phase_results(history.requests, windows, is_good, ignored=ignored),
         steps=steps,
         claims=record.claims,
-        times=times(watches, on, telling, is_good, span=span),
+        times=times(
+            watches, on, telling, is_good, span=span, judged=[slo.indicator.ratioMetric.total for slo in experiment.slos]
+        ),
         alerts={name: first_firing_s(found, after_s=span.fault_s) for name, found in on.items()},
         calibrated=experiment.calibrated,
         parameters=header.parameters,

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from brownout.harness.base.stats import budget, exact_high, is_above
-from brownout.harness.experiment.model import Alert
+from brownout.harness.experiment.model import Alert, Selector
 from brownout.harness.experiment.phase_windows import PhaseWindow
 from brownout.harness.judge.alerts import Firing, first_firing_s, was_on
 from brownout.harness.judge.phases import Outage, longest_outage
@@ -151,13 +151,14 @@ def times(
     is_good: IsGood,
     *,
     span: Span,
+    judged: Iterable[Selector] = (),
 ) -> Times:
-    """All times of a run. `alerts` has when each was on.
+    """All times of a run. `alerts` has when each was on, `judged` what each objective is about.
 
     With several alerts the impact is the union of theirs, and recovery is when the last of them has recovered.
     """
     every, known = tuple(requests), tuple(watches)
-    outage = _worst_cohort_outage(every, is_good, span)
+    outage = _worst_outage(every, is_good, span, judged)
     notes = {"longest_outage": OPEN_OUTAGE} if outage is not None and outage.is_open else {}
     outage_s = None if outage is None else outage.length_s
     found = [hit for hit in (impact(one, fault_s=span.fault_s, end_s=span.end_s) for one in known) if hit is not None]
@@ -201,9 +202,14 @@ def _latest(moments: list[float | None]) -> float | None:
     return max(known) if len(known) == len(moments) else None
 
 
-def _worst_cohort_outage(requests: tuple[RequestRecord, ...], is_good: IsGood, span: Span) -> Outage | None:
+def _worst_outage(
+    requests: tuple[RequestRecord, ...], is_good: IsGood, span: Span, judged: Iterable[Selector]
+) -> Outage | None:
+    """The longest of any cohort, and of any objective's requests: half of a cohort may be out while the other half is well."""
+    known = between(requests, span.start_s, span.end_s)
     by_cohort: dict[str, list[RequestRecord]] = {}
-    for request in between(requests, span.start_s, span.end_s):
+    for request in known:
         by_cohort.setdefault(request.cohort, []).append(request)
-    found = (longest_outage(mine, is_good, start_s=span.start_s, end_s=span.end_s) for mine in by_cohort.values())
+    sufferers = (*by_cohort.values(), *(select(known, one) for one in judged))
+    found = (longest_outage(mine, is_good, start_s=span.start_s, end_s=span.end_s) for mine in sufferers)
     return max((one for one in found if one is not None), key=lambda one: one.length_s, default=None)

@@ -200,9 +200,9 @@ class ClaimResult(FrozenModel):
 class Times(FrozenModel):
     """Seconds from the first effect (`detect`, `mitigate`) and from the end of the fault (`recover`); None is not known.
 
-    `longest_outage` is the longest time without a good request, of the cohort with the longest such time. The first effect, the
-    last and the recovery are at `impact_start_s`, `impact_end_s` and `recovered_s`. `notes` say by name why a time is not
-    known, or that it was longer than the record shows.
+    `longest_outage` is the longest time without a good request, of the cohort or objective that has the longest. The first
+    effect, the last and the recovery are at `impact_start_s`, `impact_end_s` and `recovered_s`. `notes` say by name why a
+    time is not known, or that it was longer than the record shows.
     """
 
     detect: float | None = None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brownout.harness.experiment.model import Alert
+from brownout.harness.experiment.model import Alert, Selector
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge.alerts import Firing
 from brownout.harness.judge.phases import Outage, longest_outage
@@ -167,6 +167,16 @@ def test_times_without_impact_are_not_seen():
     seen = all_times(requests(BASELINE, END), {"quick": None})
     assert (seen.detect, seen.mitigate, seen.recover, seen.impact_start_s) == (None, None, None, None)
     assert seen.longest_outage == 0
+
+
+def test_the_longest_outage_is_also_that_of_an_objectives_requests():
+    """A cohort of which one half is out has good requests all the time; the objective over that half has none."""
+    out = [request._replace(home="melbourne") for request in outage(FAULT, RECOVERY, cohort="new")]
+    well = [request._replace(home="sydney") for request in requests(BASELINE, END, cohort="new")]
+    homes = Selector(homes=("melbourne",))
+    mixed = sorted([*out, *well], key=lambda request: request.intended_s)
+    assert times([], {}, mixed, is_good, span=SPAN).longest_outage < 10
+    assert times([], {}, mixed, is_good, span=SPAN, judged=[homes]).longest_outage == pytest.approx(RECOVERY - FAULT, abs=2)
 
 
 def test_two_alerts_recover_with_the_later():
