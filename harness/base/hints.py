@@ -40,7 +40,7 @@ def checkout() -> Path | None:
 def install(extra: str = "") -> str:
     """How to install Brownout, with the packages of an extra."""
     if checkout() is not None:
-        return "`make setup` installs it"
+        return f"`make setup` installs {f'what {extra} needs' if extra else 'it'}"
     return f"pip install 'brownout[{extra}]'" if extra else "pip install --force-reinstall brownout"
 
 

@@ -56,8 +56,9 @@ def load_command(
     Locust's web UI shows the load, a strip under its charts the faults in place and the objectives, and its page /faults
     both in time. Ctrl-C ends the load and prints the results by cohort. Rates are per real second.
 
-    Exit codes: 0, or 3 when figures are missing, because a worker was lost or the generator did not keep up. With --expect: 0
-    when the objectives came out so, 1 when pass or breach came out instead, 3 when nothing can be said.
+    Exit codes: 0, or 3 when requests are missing in the figures, because a worker was lost. With --expect: 0 when the
+    objectives came out so, 1 when pass or breach came out instead, 3 when nothing can be said: also where the generator did
+    not keep up.
     """
     from brownout.harness.base.durations import parse_duration_s
     from brownout.harness.errors import UsageError
@@ -98,7 +99,7 @@ def _exit_code(ended: LoadEnd, expect: str) -> int:
     from brownout.harness.judge.evaluate import exit_code
 
     if not expect:
-        return exit_code("inconclusive" if ended.doubts() else "pass", "")
+        return exit_code("inconclusive" if ended.missing() else "pass", "")
     verdict = ended.verdict()
     if verdict != expect:
         _say(f"expected {expect}, met {verdict}")

@@ -76,12 +76,17 @@ class LoadEnd:
     view: View | None
     problems: tuple[str, ...]
 
+    def missing(self) -> tuple[str, ...]:
+        """Why requests are missing in the figures, a sentence each, such as a worker that was lost."""
+        seen = self.view.problems if self.view is not None else ()
+        return tuple(dict.fromkeys((*self.problems, *seen)))
+
     def doubts(self) -> tuple[str, ...]:
         """Why the figures prove nothing, a sentence each: its problems, and a generator that did not keep up."""
         if self.view is None:
             return (*self.problems, "the load left no figures")
         health, gates = self.view.health, Gates()
-        found = [*self.problems, *(text for text in self.view.problems if text not in self.problems)]
+        found = [*self.missing()]
         if health.issued < gates.issued_share * health.planned:
             found.append(f"{health.issued:,} of {health.planned:,} requests were sent")
         if health.lag_p99_ms > gates.lag_p99_s * 1000:

@@ -37,6 +37,14 @@ def test_what_a_load_met(ended: LoadEnd, verdict: str) -> None:
     assert ended.verdict() == verdict
 
 
+def test_a_load_of_which_nothing_is_expected_answers_for_its_requests_only() -> None:
+    """A lost worker is said by the exit code always; a generator that was late only where something is claimed."""
+    late = _ended("met", lag_p99_ms=5000.0)
+    lost = _ended("met", problems=("lost",), seen=("lost", "20 arrivals"))
+    assert (late.missing(), len(late.doubts())) == ((), 1)
+    assert lost.missing() == lost.doubts() == ("lost", "20 arrivals")
+
+
 def test_doubts_are_said_once() -> None:
     """A problem that the generator and the dashboard both saw is one sentence."""
     assert _ended("met", problems=("lost",), seen=("lost",)).doubts() == ("lost",)

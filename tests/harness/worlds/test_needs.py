@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_a_run_is_refused_where_its_request_log_has_no_room(asked: list[Need], t
 @pytest.mark.slow
 def test_a_starved_up_is_refused_by_the_command_and_leaves_nothing(tmp_path: Path) -> None:
     """`ulimit -n 64; brownout up`: exit code 4, the figures and the command in one message, no stack, no stack file."""
-    script = f"ulimit -n 64; exec {PROGRAM} up --stack-file {tmp_path / 'stack.json'}"
+    script = f"ulimit -n 64; exec {shlex.quote(str(PROGRAM))} up --stack-file {shlex.quote(str(tmp_path / 'stack.json'))}"
     environment = {**os.environ, "BROWNOUT_HOME": str(tmp_path / "home")}
     ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert ended.returncode == 4, ended.stderr

@@ -16,8 +16,12 @@ from brownout.harness.base.resources.exhaustion import name_of, out_of_files, ra
 @pytest.fixture
 def crowded() -> Iterator[int]:
     """A process that waits with as many open files as it may have."""
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     try:
+        assert child.stdout is not None
+        child.stdout.readline()  # it runs: what it opens to start is closed again
         resource.prlimit(child.pid, resource.RLIMIT_NOFILE, (3, 3))
         yield child.pid
     finally:
