@@ -56,11 +56,18 @@ class Doubtful:
 NOTHING_DOUBTFUL = Doubtful()
 
 
-def doubtful(experiment: Experiment, requests: Iterable[RequestRecord], *, seed: int, clock_rate: float) -> Doubtful:
-    """What is doubtful in the log of a run that came to its end, `clock_rate` emulated seconds per real second."""
+def doubtful(
+    experiment: Experiment, requests: Iterable[RequestRecord], *, seed: int, clock_rate: float, is_finished: bool = True
+) -> Doubtful:
+    """What is doubtful in a run's log, `clock_rate` emulated seconds per real second.
+
+    Nothing is unlogged in a run that did not come to its end: it lacks what was still to come, and its verdict says nothing
+    anyway.
+    """
     every = tuple(requests)
     lateness = Lateness.of(experiment.gates.lag_p99_s, clock_rate)
-    return Doubtful(lateness, tuple(_stalls(every, lateness.bad_s)), tuple(_unlogged(plan_of(experiment, seed), every)))
+    unlogged = tuple(_unlogged(plan_of(experiment, seed), every)) if is_finished else ()
+    return Doubtful(lateness, tuple(_stalls(every, lateness.bad_s)), unlogged)
 
 
 def _stalls(requests: tuple[RequestRecord, ...], late_s: float) -> Iterator[tuple[float, float]]:

@@ -249,10 +249,14 @@ def _finished(history: History) -> GateResult:
 
 
 def _doubts(record: Record) -> Doubtful:
-    """What is doubtful. The log of a run that was cut short lacks what was still to come; its verdict says nothing anyway."""
     header, history = record.header, record.history
-    found = doubtful(header.experiment, history.requests, seed=header.seed, clock_rate=header.clock_rate)
-    return found if is_finished(history) else replace(found, unlogged=())
+    return doubtful(
+        header.experiment,
+        history.requests,
+        seed=header.seed,
+        clock_rate=header.clock_rate,
+        is_finished=is_finished(history),
+    )
 
 
 def _load_record(record: Record) -> LoadRecord:

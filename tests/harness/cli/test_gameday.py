@@ -110,7 +110,7 @@ def reset_by_another_program(gameday: Brownout) -> None:
 
 def test_a_fault_that_another_program_undid_is_lost(gameday: Brownout) -> None:
     """The hold ends soon, with 3: the fault was not in force as long as asked."""
-    started = gameday.start("inject", "link-stall", "--target", LINK, "--for", "10m")
+    started = gameday.start("inject", "link-stall", "--target", LINK, "--for", "30s")
     eventually(lambda: "bites" in started.out.read_text(), TIMEOUT_S, what="it bites")
     reset_by_another_program(gameday)
     assert started.end() == 3

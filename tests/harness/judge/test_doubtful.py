@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from brownout.harness.judge import doubtful as judge_doubtful
 from brownout.harness.judge.doubtful import NOTHING_DOUBTFUL, doubtful, plan_of, planned_total
 from brownout.harness.judge.verdict import judge_slos
 from brownout.harness.load.arrivals import arrivals
@@ -111,6 +112,13 @@ def test_what_is_in_the_plan_and_not_in_the_log_is_doubtful():
     found = judged(cut)
     assert found.status == "undecided"
     assert found.total + found.doubtful == sum(one.intended_s >= T0 + FAULT for one in log)
+
+
+def test_a_run_that_was_cut_short_lacks_nothing_and_its_plan_is_not_made(monkeypatch):
+    """What was still to come is not unlogged; a plan of millions would take half a minute to go through, for nothing."""
+    monkeypatch.setattr(judge_doubtful, "arrivals", lambda plan: pytest.fail("the plan was made"))
+    found = doubtful(experiment(), requests(BASELINE, FAULT), seed=7, clock_rate=1.0, is_finished=False)
+    assert found.unlogged == ()
 
 
 def test_unlogged_requests_count_for_every_objective_that_could_own_them():
