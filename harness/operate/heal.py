@@ -26,9 +26,11 @@ from brownout.harness.injection.recovery import (
 )
 from brownout.harness.injection.standing import adopt, anything_stands, put_back, release_strays
 from brownout.harness.operate.stacks import resolve_stack
+from brownout.harness.worlds.catalog import COMPOSE
 
 STACK_TIMEOUT_S = 20.0
 ASIDE_TIMEOUT_S = 5.0  # for a command whose own work is something else
+ENGINE_TIMEOUT_S = 45.0  # a busy engine takes 10 s and more to remove the containers of a stack that never came up
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ async def _at_once(healings: Iterable[Healing]) -> list[Healed | None]:
 
 
 async def _bounded(stack: StackRecord, healing: Healing, limit_s: float = STACK_TIMEOUT_S) -> Healed | None:
+    if stack.world == COMPOSE:
+        limit_s = max(limit_s, ENGINE_TIMEOUT_S)
     try:
         async with asyncio.timeout(limit_s):
             return await healing

@@ -11,6 +11,7 @@ import pytest
 from brownout.harness.effects import Direction, LinkEffect, LinkEffectKind
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request
+from brownout.identity.core.topology import CONTROL_PATH
 from support.containers import ContainerStack
 from support.places import DOCS
 from support.socket_oracle import Oracle, http, oracle
@@ -77,7 +78,9 @@ async def imds_arrived(stack: ContainerStack, number: int) -> bool:
 def directory_request(stack: ContainerStack, number: int) -> str:
     record = {"object_id": f"oracle-{number}", "resource_id": f"/oracle/{number}", "home_region": "sydney", "kind": "system"}
     bearer = {"authorization": f"Bearer {stack.world.spec.control_token}"}
-    return http("PUT", f"/principals/oracle-{number}", bearer, {**record, "name": f"oracle-{number}", "client_id": "c"})
+    return http(
+        "PUT", f"{CONTROL_PATH}/principals/oracle-{number}", bearer, {**record, "name": f"oracle-{number}", "client_id": "c"}
+    )
 
 
 async def directory_arrived(stack: ContainerStack, number: int) -> bool:
