@@ -40,7 +40,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as wrong:
-            wrong.message = readable(wrong.message)  # type: ignore[misc]
+            wrong.message = readable(wrong.message)  # type: ignore[misc]  # Click declares it final, and shows it after this
             raise
 
 

@@ -28,7 +28,7 @@ PATIENCE_S = 5.0  # for a file that another process has locked
 UNDO_PATIENCE_S = 1.0  # short: a release waits for it
 SETTLE_PATIENCE_S = 0.1
 COPY_TRIES = 5
-_COPY_FOLDERS = (Path("/dev/shm"), None)  # noqa: S108 # memory, so that a full disk matters not; else the usual place
+_COPY_FOLDERS = (Path("/dev/shm"), None)  # noqa: S108  # no file is named there; memory, so that a full disk matters not; else the usual place
 log = logging.getLogger("ledger")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS stacks (
@@ -206,7 +206,7 @@ def _in_memory(read: sqlite3.Connection) -> sqlite3.Connection:
     for table in ("stacks", "faults", "transitions"):
         for row in read.execute(f"SELECT * FROM {table}"):  # noqa: S608  # the names above
             columns, marks = ", ".join(row.keys()), ", ".join("?" * len(row.keys()))
-            copy.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row))  # noqa: S608
+            copy.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row))  # noqa: S608  # the same names, and values as marks
     return copy
 
 
