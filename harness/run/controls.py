@@ -8,6 +8,7 @@ import sys
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import active_children, get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Self
 
@@ -37,6 +38,7 @@ class ControlRuns:
         names = run.experiment.controls if wanted else ()
         self._jobs = [(run.experiment, name, run.options.seed, folder) for name in names]
         self._pool: ProcessPoolExecutor | None = None
+        self._workers: list[BaseProcess] = []
         self._started: dict[str, Future[None]] = {}
         self._folder = folder
 
@@ -54,9 +56,11 @@ class ControlRuns:
             )
             # An interrupt between a fork and `_become_worker` would run the parent's handler in the child.
             signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+            others = active_children()  # of whoever called: a test session may have processes of its own
             try:
                 self._started = {job[1]: self._pool.submit(_simulate_control, *job) for job in self._largest_first()}
             finally:
+                self._workers = [child for child in active_children() if child not in others]
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
 
     def _largest_first(self) -> list[_Job]:
@@ -78,7 +82,7 @@ class ControlRuns:
             return
         unwanted = raised is not None or not all(job.done() for job in self._started.values())
         if unwanted:  # the run failed or was interrupted, perhaps while these were being started
-            for worker in active_children():
+            for worker in self._workers:
                 worker.kill()
         self._pool.shutdown(wait=not unwanted, cancel_futures=True)
 
