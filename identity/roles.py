@@ -1,12 +1,12 @@
-"""Which class plays each role, and which surfaces hang on it. The only file that knows the vendors.
+"""Which class plays each role, and what each vendor hangs on it. The only file that knows the vendors.
 
-A vendor is added here: its surfaces go before those that take everything that is left, its claims go to the roles that
-sign tokens.
+A vendor is added here: its annexes and surfaces go into VENDORS, before the vendor whose surfaces take everything that is
+left; its claims go to the roles that sign tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from brownout.identity.azure.entra import EntraPages
 from brownout.identity.azure.entra_claims import managed_identity_claims, operator_claims
 from brownout.identity.azure.imds import Imds
 from brownout.identity.azure.keyvault import KeyVault
+from brownout.identity.core.annex import Annex
 from brownout.identity.core.node import Node
 from brownout.identity.core.nodes.deployer import Deployer
 from brownout.identity.core.nodes.directory import Directory
@@ -38,32 +39,47 @@ from brownout.identity.core.topology import (
 )
 
 MakeNode = Callable[[NodeSpec, Ports], Node]
-MakeSurface = Callable[[Any], Surface]  # from a node of the role's own class
+MakeAnnex = Callable[[Any], Annex]  # from a node of the role's own class
+MakeSurface = Callable[[Any], Surface]  # the same, with its annexes
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
-    """How a node of one role is made; of its surfaces the first that takes a request serves it."""
+class Part:
+    """What one vendor adds to one role. Of its surfaces the first that takes a request serves it."""
 
-    make: MakeNode
+    annexes: tuple[MakeAnnex, ...] = ()
     surfaces: tuple[MakeSurface, ...] = ()
 
 
-ROLES: dict[str, Role] = {
-    DIRECTORY: Role(partial(Directory, operator_claims=operator_claims)),
-    DEPLOYER: Role(Deployer),
-    STORE: Role(Store),
-    TOKEN: Role(partial(TokenNode, claims=managed_identity_claims), (EntraPages,)),
-    HOST: Role(Host, (Imds,)),
-    MANAGEMENT: Role(Management, (Arm,)),
-    VAULT: Role(Vault, (KeyVault,)),
+ROLES: Mapping[str, MakeNode] = {
+    DIRECTORY: partial(Directory, operator_claims=operator_claims),
+    DEPLOYER: Deployer,
+    STORE: Store,
+    TOKEN: partial(TokenNode, claims=managed_identity_claims),
+    HOST: Host,
+    MANAGEMENT: Management,
+    VAULT: Vault,
+}
+
+# By vendor and role, in the order in which surfaces are asked: those of Azure take every request that is left.
+VENDORS: Mapping[str, Mapping[str, Part]] = {
+    "azure": {
+        TOKEN: Part(surfaces=(EntraPages,)),
+        HOST: Part(surfaces=(Imds,)),
+        MANAGEMENT: Part(surfaces=(Arm,)),
+        VAULT: Part(surfaces=(KeyVault,)),
+    },
 }
 
 
 def build_node(spec: NodeSpec, ports: Ports) -> Node:
     """The node that `spec` describes, not started yet; raises KeyError for a role that does not exist."""
-    role = ROLES[spec.parsed.role]
-    node = role.make(spec, ports)
-    node.hang(*(surface(node) for surface in role.surfaces))
-    assert node.role == spec.parsed.role, spec.name
+    role = spec.parsed.role
+    node = ROLES[role](spec, ports)
+    parts = [parts[role] for vendor, parts in VENDORS.items() if vendor in spec.stack.vendors and role in parts]
+    for part in parts:
+        for annex in part.annexes:
+            node.annexes.add(annex(node))
+    node.hang(*(surface(node) for part in parts for surface in part.surfaces))
+    assert node.role == role, spec.name
     return node

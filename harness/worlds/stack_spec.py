@@ -41,6 +41,7 @@ def build_stack(
     machines: Mapping[str, Mapping[str, Any]] | None = None,
     control_token: str | None = None,
     regions: tuple[str, ...] = tuple(REGIONS),
+    vendors: tuple[str, ...] = ("azure",),
 ) -> StackSpec:
     """The specification; raises UsageError for a setting, region or machine that cannot be."""
     checked = _checked(settings or {}, regions)
@@ -63,6 +64,7 @@ def build_stack(
         store_keys={region: keyed_id(seed, "store-key", region) for region in regions},
         control_token=control_token or keyed_id(seed, "control-token"),
         control_path=CONTROL_PATH,
+        vendors=vendors,
     )
 
 

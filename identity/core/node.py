@@ -2,7 +2,7 @@
 
 A subclass is a role: it keeps the role's state and answers what other nodes of the stack ask of it (`serve`). That and the
 control plane are below CONTROL_PATH, and need the control token. Every other path belongs to clients: it is taken by the
-surfaces that brownout.identity.roles hangs onto the node.
+surfaces that brownout.identity.roles hangs onto the node. What only one vendor keeps is an annex (core/annex.py).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, TypeVar
 
+from brownout.identity.core.annex import Annexes
 from brownout.identity.core.holds import HoldSet, Refused, UnknownSwitch, Unreachable, Value
 from brownout.identity.core.messages import BadPayload, Request, Response
 from brownout.identity.core.ports import Ports
@@ -54,6 +55,7 @@ class Node:
         self.config: dict[str, Any] = {"force_managed_key": self.region in self.settings.force_managed_key}
         self.holds = HoldSet(ports)
         self.surfaces: tuple[Surface, ...] = ()
+        self.annexes = Annexes(self.holds)
         self.ready = True
         self.image_build = spec.image_build
         self._bearer = f"Bearer {spec.stack.control_token}"
@@ -76,6 +78,8 @@ class Node:
                 self.holds.take_up(name, record)
             elif key == "node":
                 self.build, self.config = record["build"], dict(record["config"])
+            elif kind in self.annexes:
+                self.annexes[kind].take_up(name, record)
             else:
                 self.take_up(kind, name, record)
         self.build = self.image_build or self.build  # what was rolled out to another image is not in this one
@@ -112,12 +116,12 @@ class Node:
         if path == "/healthz":
             return Served(Response(200, {"node": self.name, "build": self.build, "ready": self.ready}))
         if not self.is_internal(request):
-            if path.split("/")[1] in ("admin", *self.pages):
+            if path.split("/")[1] in ("admin", *self.pages, *self.annexes):
                 return Served(error(401, "Unauthorized", "the control plane needs this stack's control token"), self.hop())
             return Served(error(404, "NotFound", f"{self.name} has no {request.path}"), self.hop())
         if path.startswith("/admin/"):
             return Served(await self._admin(request, path), self.hop())
-        served = await self.serve(request, path)
+        served = await self.annexes.serve(request, path) or await self.serve(request, path)
         return served or Served(error(404, "NotFound", f"{self.name} has no {request.path}"), self.hop())
 
     async def serve(self, request: Request, path: str) -> Served | None:
@@ -144,7 +148,7 @@ class Node:
         if self.takes_builds and request.method == "POST" and path in ("/admin/build", "/admin/config"):
             return await self._change(path, request.body or {})
         try:
-            return await self.control(request, path)
+            return await self.annexes.control(request, path[len("/admin") :]) or await self.control(request, path)
         except MALFORMED as wrong:
             return error(400, "BadRequest", f"{path}: {type(wrong).__name__}: {wrong}")
 
@@ -155,7 +159,8 @@ class Node:
     def _whole_state(self) -> dict[str, Any]:
         common: dict[str, Any] = {"node": self.name, "build": self.build, "image_build": self.image_build}
         common |= {"now_s": self.ports.now()}
-        return common | {"holds": self.holds.shown(), "reports": dict(self.holds.reports)} | dict(self.state())
+        common |= {"holds": self.holds.shown(), "reports": dict(self.holds.reports)}
+        return common | self.annexes.state() | dict(self.state())
 
     def state(self) -> Json:
         """What the role adds to `GET /admin/state`."""

@@ -157,7 +157,7 @@ class StackSpec:
 
     `settings` is the flat table of `identity.core.settings`; `store_keys` holds each region's first, manual key secret;
     `control_token` opens the control plane of every node of this stack and is made for the run; `control_path` is where that
-    is, "" in stacks of earlier versions, which are still driven.
+    is, "" in stacks of earlier versions, which are still driven; `vendors` are those whose surfaces clients find.
     """
 
     seed: int
@@ -173,6 +173,7 @@ class StackSpec:
     control_token: str
     control_path: str = ""
     public_urls: Mapping[str, str] = field(default_factory=dict)
+    vendors: tuple[str, ...] = ("azure",)
 
     def nodes(self) -> tuple[str, ...]:
         """Every node's name, in the order in which they start."""

@@ -70,11 +70,13 @@ async def _run(served: ServedStack, spec: NodeSpec, folder: Path, listener: sock
     )
     node = build_node(spec, ports)
     await node.start()
+    await node.annexes.start()
     server = _Server(serving_options(application(node)), lambda: starting.sendall(READY))
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await _first_ended(serving, asyncio.create_task(_released(starting)))
-        ended = await _first_ended(serving, *map(asyncio.create_task, node.background()))
+        work = (*node.background(), *node.annexes.background())
+        ended = await _first_ended(serving, *map(asyncio.create_task, work))
     finally:
         server.should_exit = server.force_exit = True
         await asyncio.wait((serving,), timeout=END_TIMEOUT_S)

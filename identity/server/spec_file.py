@@ -96,6 +96,7 @@ def stack_from(raw: Mapping[str, Any]) -> StackSpec:
         plain,
         regions=tuple(plain.regions),
         zones=tuple(plain.zones),
+        vendors=tuple(plain.vendors),
         identities=tuple(Identity(**row) for row in raw["identities"]),
         machines=tuple(machines),
     )

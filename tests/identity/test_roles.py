@@ -15,7 +15,7 @@ from brownout.identity.core.nodes.vault import Vault
 from brownout.identity.core.surface import Served, Surface
 from brownout.identity.core.topology import VAULT, NodeSpec
 from brownout.identity.core.trail import parse
-from brownout.identity.roles import ROLES, Role, build_node
+from brownout.identity.roles import VENDORS, Part, build_node
 from support.http_nodes import ports_to, served
 
 NODE = "sydney.vault"
@@ -41,7 +41,7 @@ class XmlSecrets:
 @pytest.fixture(autouse=True)
 def other_vendor(monkeypatch: pytest.MonkeyPatch) -> None:
     """The vault speaks both vendors' wire."""
-    monkeypatch.setitem(ROLES, VAULT, Role(Vault, (XmlSecrets, KeyVault)))
+    monkeypatch.setitem(VENDORS, "azure", {**VENDORS["azure"], VAULT: Part(surfaces=(XmlSecrets, KeyVault))})
 
 
 def asked() -> Request:
@@ -92,7 +92,7 @@ def test_the_same_surface_is_served_over_http(tmp_path: Path) -> None:
 def test_a_role_without_a_surface_for_a_request_answers_404(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What no surface takes is not found, with the node in the trail."""
     only: tuple[type[Surface], ...] = (XmlSecrets,)
-    monkeypatch.setitem(ROLES, VAULT, Role(Vault, only))
+    monkeypatch.setitem(VENDORS, "azure", {**VENDORS["azure"], VAULT: Part(surfaces=only)})
 
     async def story() -> Response:
         async with ports_to(tmp_path, 1) as ports:

@@ -19,9 +19,15 @@ HOUR_S = 3600.0
 VAULT = "https://vault.azure.net"
 
 
-def on_world(story: Callable[[SimulationWorld], Coroutine[Any, Any, T]], *, seed: int = 1, **settings: Any) -> T:
+def on_world(
+    story: Callable[[SimulationWorld], Coroutine[Any, Any, T]],
+    *,
+    seed: int = 1,
+    vendors: tuple[str, ...] = ("azure",),
+    **settings: Any,
+) -> T:
     """Runs `story` on a simulated world that has just come up."""
-    world = SimulationWorld(build_stack(seed=seed, settings=settings), epoch_s=EPOCH_S)
+    world = SimulationWorld(build_stack(seed=seed, settings=settings, vendors=vendors), epoch_s=EPOCH_S)
 
     async def whole() -> T:
         await world.start()

@@ -113,8 +113,9 @@ class SimulatedNode:
         life = self.life
         node = build_node(NodeSpec(self.name, self._world.spec), SimulatedPorts(self._world, self, life))
         await node.start()
+        await node.annexes.start()
         self.node = node
-        for work in node.background():
+        for work in (*node.background(), *node.annexes.background()):
             self._world.kernel.spawn(work)
 
     def kill(self) -> None:

@@ -10,14 +10,17 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import AsyncMock
 
 import pytest
 
 from brownout.harness.base.ports import port_of, reserve
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.annex import Annexes
+from brownout.identity.core.holds import HoldSet
 from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.ports import Ports
 from brownout.identity.server import serve
 from brownout.identity.server.asgi import PAYLOAD_LIMIT_BYTES
 from brownout.identity.server.clock import Clock
@@ -314,6 +317,8 @@ def test_emulated_time_passes_at_the_clocks_rate(tmp_path: Path) -> None:
 
 class Tiring(Echo):
     """A node whose background work ends, which it never should."""
+
+    annexes = Annexes(HoldSet(cast(Ports, None)))
 
     async def start(self) -> None:
         return

@@ -1,0 +1,98 @@
+"""A vendor's own state on a node: what it keeps, publishes and answers to other nodes.
+
+A role keeps what both vendors share. What only one of them has (IAM's principals and policies, say) is an *annex* of the
+node, and the core carries it without looking into it. Each kind of work comes under the vendor's name: durable records as
+`VENDOR:NAME`, requests of other nodes below `/_brownout/VENDOR`, control requests below `/_brownout/admin/VENDOR`. Which
+annexes a role has is decided in brownout.identity.roles alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any, Protocol
+
+from brownout.identity.core.holds import HoldSet, Switch
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.records import Json
+from brownout.identity.core.surface import Served
+
+
+class Annex(Protocol):
+    """One vendor's part of one node. `vendor` is one word, a name of `StackSpec.vendors`."""
+
+    @property
+    def vendor(self) -> str: ...
+
+    @property
+    def switches(self) -> Mapping[str, Switch]:
+        """Switches that the node gets beside its role's own."""
+        ...
+
+    def take_up(self, name: str, record: Json) -> None:
+        """Takes up one durable record, which was persisted under `VENDOR:name`, before `start`."""
+        ...
+
+    async def start(self) -> None:
+        """Completes what was taken up; runs once, after the role has started."""
+        ...
+
+    def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Work that goes on by itself for as long as the node runs."""
+        ...
+
+    def state(self) -> Json:
+        """What `GET /admin/state` shows under the vendor's name, without secrets."""
+        ...
+
+    async def serve(self, request: Request, path: str) -> Served | None:
+        """The answer to another node's request for `path` below `/_brownout/VENDOR`; None for any other path."""
+        ...
+
+    async def control(self, request: Request, path: str) -> Response | None:
+        """The answer to the harness's request for `path` below `/_brownout/admin/VENDOR`; None for any other path."""
+        ...
+
+
+class Annexes:
+    """The annexes of one node, by vendor. Their switches are those of `holds` too."""
+
+    def __init__(self, holds: HoldSet) -> None:
+        self._holds = holds
+        self._known: dict[str, Annex] = {}
+
+    def __contains__(self, vendor: str) -> bool:
+        return vendor in self._known
+
+    def __getitem__(self, vendor: str) -> Annex:
+        return self._known[vendor]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def add(self, annex: Annex) -> None:
+        """Gives the node an annex, before it starts."""
+        assert annex.vendor not in self._known, "a vendor has one annex on a node"
+        assert not set(annex.switches) & set(self._holds.switches), "a switch has one owner"
+        self._known[annex.vendor] = annex
+        self._holds.switches = {**self._holds.switches, **annex.switches}
+
+    async def start(self) -> None:
+        """Starts each, once its role has started."""
+        for annex in self._known.values():
+            await annex.start()
+
+    def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return tuple(work for annex in self._known.values() for work in annex.background())
+
+    def state(self) -> dict[str, Json]:
+        return {vendor: annex.state() for vendor, annex in self._known.items()}
+
+    async def serve(self, request: Request, path: str) -> Served | None:
+        """The answer of the annex whose vendor is the first word of `path`; None where there is none."""
+        vendor = path.split("/")[1]
+        return await self._known[vendor].serve(request, path[len(vendor) + 1 :]) if vendor in self._known else None
+
+    async def control(self, request: Request, path: str) -> Response | None:
+        """The same for a control request, with the path below `/admin`."""
+        vendor = path.split("/")[1]
+        return await self._known[vendor].control(request, path[len(vendor) + 1 :]) if vendor in self._known else None
