@@ -15,7 +15,8 @@ from brownout.identity.azure.entra_claims import STARTS_BEFORE_S
 from brownout.identity.azure.imds_limits import TokenLimits
 from brownout.identity.azure.imds_request import HEADERS, Asked, parse, query_of, refusal
 from brownout.identity.core.messages import Request, Response
-from brownout.identity.core.nodes.host import ForcedAnswer, Host
+from brownout.identity.core.nodes.forced_answers import ForcedAnswer
+from brownout.identity.core.nodes.host import Host
 from brownout.identity.core.records import CachedToken, Machine
 from brownout.identity.core.surface import STATUS, Failure, Served
 from brownout.identity.core.topology import REGIONS

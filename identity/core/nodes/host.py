@@ -7,13 +7,14 @@ zone, the next zones when that one does not answer, or the zone or region that a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from brownout.identity.core import trail
 from brownout.identity.core.holds import Switch, Value, nothing_to_undo
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node, read_as
+from brownout.identity.core.nodes.forced_answers import ForcedAnswer, ForcedAnswers
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import CachedToken, Identity, Json, Machine, TokenRequest
 from brownout.identity.core.residents import Residents
@@ -26,15 +27,6 @@ UNREACHABLE = Failure("unreachable", "the managed identity service does not answ
 PATIENCE = 1.5  # a token node's own call to a store may time out before the host's call to the token node does
 
 
-@dataclass(frozen=True, slots=True)
-class ForcedAnswer:
-    """What an `answer` hold wants a machine's endpoint to say; without a body the vendor's own words for that status."""
-
-    status: int
-    body: Json | None = None
-    retry_after_s: float | None = None
-
-
 class Host(Node):
     """One region's host of many machines."""
 
@@ -44,7 +36,7 @@ class Host(Node):
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
         settings = self.settings
-        self.cache = TokenCache(
+        self.cache = TokenCache[CachedToken](
             refresh_fraction=settings.host_refresh_fraction,
             margin_s=settings.expiry_margin_s,
             backoff_s=settings.host_refresh_backoff_s,
@@ -52,12 +44,12 @@ class Host(Node):
         self.residents = Residents(self.stack.zones)
         self.machine = self.residents.find  # by address: once for every request, so without a step between
         self.requests: dict[str, int] = {}  # for credentials, by machine's address
-        self._answers_left: dict[str, int] = {}
+        self._forced = ForcedAnswers(self.holds, "answer")
         self._hops = {cache: Hop(self.name, cache=cache) for cache in ("hit", "miss", "stale")}
         self.holds.switches = {
             "route-zone": Switch(self._route_zone, nothing_to_undo),
             "route-region": Switch(self._route_region, nothing_to_undo),
-            "answer": Switch(self._start_answering, self._stop_answering),
+            "answer": self._forced.switch,
         }
         for machine in self.stack.machines:
             if machine.region == self.region:
@@ -124,20 +116,24 @@ class Host(Node):
         return asked
 
     async def _ask(self, zone: str, wanted: TokenRequest) -> Issued:
-        """What the zone's token nodes say: the first that answers decides."""
-        hop, request = self._hops["miss"], self.internal("POST", "/token", wanted.to_json())
+        """What the zone's token nodes say of a token."""
+        response = await self.ask_token_nodes(zone, self.internal("POST", "/token", wanted.to_json()))
+        if response is None:
+            return Issued(self._hops["miss"], failure=UNREACHABLE)
+        hop, inner = self._hops["miss"], trail.of(response)
+        if response.ok and response.body is not None:
+            return Issued(hop, inner, token=CachedToken.from_json(response.body))
+        return Issued(hop, inner, failure=Failure.from_response(response))
+
+    async def ask_token_nodes(self, zone: str, request: Request) -> Response | None:
+        """The answer of the first token node that answers, of those that the zone's machines use; None where none does."""
         for node in self._route(zone):
             try:
-                response = await self.ports.call(node, request, timeout_s=PATIENCE * self.call_timeout_s)
+                return await self.ports.call(node, request, timeout_s=PATIENCE * self.call_timeout_s)
             except CallFailed as failed:
                 if failed.failure == "timeout":
                     break  # trying another zone would outlast the client
-                continue
-            inner = trail.of(response)
-            if response.ok and response.body is not None:
-                return Issued(hop, inner, token=CachedToken.from_json(response.body))
-            return Issued(hop, inner, failure=Failure.from_response(response))
-        return Issued(hop, failure=UNREACHABLE)
+        return None
 
     def _route(self, zone: str) -> list[str]:
         """The token nodes that a zone's machines use, in order; the newest route hold wins."""
@@ -162,37 +158,12 @@ class Host(Node):
             raise ValueError(f"no region {value['to']!r}; regions are {', '.join(self.stack.regions)}")
         return {"first": self._route(self.stack.zones[0])[0]}
 
-    async def _start_answering(self, fault_id: str, value: Value) -> Value:
-        status = int(value["status"])
-        if not 200 <= status <= 599:
-            raise ValueError(f"status {status} is not the status of an HTTP answer")
-        if not isinstance(value.get("body") or {}, Mapping):
-            raise ValueError("body is a JSON object")
-        for name in ("times", "retry_after_s"):
-            if value.get(name) is not None and float(value[name]) < 0:
-                raise ValueError(f"{name} is not negative")
-        return {"status": status}
-
-    async def _stop_answering(self, fault_id: str, value: Value) -> None:
-        self._answers_left.pop(fault_id, None)
-
     def forced_answer(self, machine: str) -> ForcedAnswer | None:
         """What the oldest `answer` hold on the machine wants said, which counts as one of its times; None without one."""
-        for fault_id, hold in self.holds.items():
-            value = hold.value
-            if hold.switch != "answer" or value.get("machine") not in (None, machine):
-                continue
-            if value.get("times") is not None:
-                left = self._answers_left.get(fault_id, int(value["times"]))
-                if left <= 0:
-                    continue
-                self._answers_left[fault_id] = left - 1
-                assert self._answers_left[fault_id] >= 0, "no answer is given more often than its times"
+        forced = self._forced.take(lambda value: value.get("machine") in (None, machine))
+        if forced is not None:
             self.count_request(machine)
-            retry_after_s = value.get("retry_after_s")
-            retry_after_s = None if retry_after_s is None else float(retry_after_s)
-            return ForcedAnswer(int(value["status"]), value.get("body") or None, retry_after_s)
-        return None
+        return forced
 
     async def _change_machine(self, request: Request) -> Response:
         """The management node says which identities a machine has now, or that there is no such machine any more."""
