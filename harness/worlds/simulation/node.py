@@ -31,7 +31,7 @@ class Surroundings(Protocol):
         ...
 
 
-class Caller(Protocol):
+class CallingEnd(Protocol):
     """What waits for a node's response."""
 
     def reset(self) -> None:
@@ -97,7 +97,7 @@ class SimulatedNode:
         self.holds: dict[str, NodeEffect] = {}
         self.node: Node | None = None
         self.life = 0
-        self._callers: dict[Caller, None] = {}
+        self._callers: dict[CallingEnd, None] = {}
         self._moving: Future[None] | None = None
 
     def _has(self, effect: NodeEffectKind) -> bool:
@@ -148,7 +148,7 @@ class SimulatedNode:
         if self.life != life:
             await Future[None](self._world.kernel)
 
-    async def handle(self, request: Request, caller: Caller) -> Response | None:
+    async def handle(self, request: Request, caller: CallingEnd) -> Response | None:
         """The node's response to a request that has arrived, or None when there is none and the caller was reset.
 
         A request that waited for the end of a pause is served whether or not its caller still waits: it lay in the node's

@@ -1,0 +1,218 @@
+"""Who calls: credentials, the session that a session token carries, and the caller that a good signature stands for.
+
+Two kinds of credentials exist. An access key of a user (AKIA...) is known to every region by its derived keys. Temporary
+credentials (ASIA...) are known to nobody: all that a region has to know stands in the session token that comes with every
+request, the secret included, and only the stack's own regions can open it (brownout.identity.aws.auth.sealing).
+Wire facts: docs/reference/aws-wire.md#session-tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_args
+
+from brownout.identity.core.records import Json
+
+CallerKind = Literal["root", "user", "assumed-role", "federated-user"]
+CALLER_KINDS: tuple[CallerKind, ...] = get_args(CallerKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client signs with. Long-term credentials have no session token and no end."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str = ""
+    expires_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.access_key_id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What temporary credentials stand for. `kind` is what `Caller.kind` will be.
+
+    `principal_arn` and `principal_id` name the role (assumed-role) or the user whose policies apply. `name` is the session
+    name of a role or the name of a federated user, else "". `session_policies` are inline documents as text, `policy_arns`
+    managed ones; both only take away. `tags` are session tags by key. `mfa_s` is when MFA was shown (emulated epoch
+    seconds), None without. `chained` is true when a session asked for this one. `facts` are further condition keys that
+    each request of the session has, such as `aws:FederatedProvider` or `ec2:SourceInstanceARN`.
+    """
+
+    access_key_id: str
+    secret_access_key: str
+    account_id: str
+    kind: CallerKind
+    principal_arn: str
+    principal_id: str
+    name: str
+    issued_s: float
+    expires_s: float
+    issuing_region: str
+    session_policies: tuple[str, ...] = ()
+    policy_arns: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transitive_tag_keys: tuple[str, ...] = ()
+    source_identity: str = ""
+    mfa_s: float | None = None
+    chained: bool = False
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        assert self.kind in CALLER_KINDS, self.kind
+        assert self.issued_s <= self.expires_s, "a session ends after it begins"
+
+    def __repr__(self) -> str:
+        return f"Session({self.access_key_id!r}, {self.kind!r}, {self.principal_arn!r}, {self.name!r})"
+
+    @property
+    def arn(self) -> str:
+        """The ARN that GetCallerIdentity shows and that policies see: a role's without its path."""
+        partition = self.principal_arn.split(":")[1]
+        owner = f"arn:{partition}:sts::{self.account_id}"
+        if self.kind == "assumed-role":
+            return f"{owner}:assumed-role/{self.principal_arn.rpartition('/')[2]}/{self.name}"
+        if self.kind == "federated-user":
+            return f"{owner}:federated-user/{self.name}"
+        return self.principal_arn
+
+    @property
+    def user_id(self) -> str:
+        """The unique id that GetCallerIdentity shows (`aws:userid`)."""
+        if self.kind == "assumed-role":
+            return f"{self.principal_id}:{self.name}"
+        return f"{self.account_id}:{self.name}" if self.kind == "federated-user" else self.principal_id
+
+    def to_json(self) -> dict[str, Any]:
+        """The form inside a session token: short names, nothing that is at its default."""
+        found: dict[str, Any] = {
+            "key": self.access_key_id,
+            "secret": self.secret_access_key,
+            "account": self.account_id,
+            "kind": self.kind,
+            "principal": self.principal_arn,
+            "id": self.principal_id,
+            "name": self.name,
+            "issued": self.issued_s,
+            "expires": self.expires_s,
+            "region": self.issuing_region,
+        }
+        optional: dict[str, Any] = {
+            "policies": list(self.session_policies),
+            "policy_arns": list(self.policy_arns),
+            "tags": dict(self.tags),
+            "transitive": list(self.transitive_tag_keys),
+            "source_identity": self.source_identity,
+            "chained": self.chained,
+            "facts": {key: list(values) for key, values in self.facts.items()},
+        }
+        if self.mfa_s is not None:
+            found["mfa"] = self.mfa_s
+        return found | {key: value for key, value in optional.items() if value}
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        """Raises KeyError, TypeError or ValueError for what is no session."""
+        kind = raw["kind"]
+        if kind not in CALLER_KINDS:
+            raise ValueError(f"no kind of caller {kind!r}")
+        return cls(
+            str(raw["key"]),
+            str(raw["secret"]),
+            str(raw["account"]),
+            kind,
+            str(raw["principal"]),
+            str(raw["id"]),
+            str(raw["name"]),
+            float(raw["issued"]),
+            float(raw["expires"]),
+            str(raw["region"]),
+            tuple(raw.get("policies", ())),
+            tuple(raw.get("policy_arns", ())),
+            dict(raw.get("tags", {})),
+            tuple(raw.get("transitive", ())),
+            str(raw.get("source_identity", "")),
+            None if raw.get("mfa") is None else float(raw["mfa"]),
+            bool(raw.get("chained", False)),
+            {str(key): tuple(values) for key, values in raw.get("facts", {}).items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed a request: `arn` as policies see the caller, `principal_arn` of the user or role whose policies apply.
+
+    `user_id` is `aws:userid`. `signed_region` is the scope's region (`aws:RequestedRegion` is the endpoint's), `signed_s`
+    when it was signed by the client's clock. `session` is None for a long-term key.
+    """
+
+    account_id: str
+    kind: CallerKind
+    arn: str
+    user_id: str
+    principal_arn: str
+    access_key_id: str
+    session: Session | None
+    signed_region: str
+    signed_s: float
+
+    @property
+    def is_root(self) -> bool:
+        return self.kind == "root"
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.session is not None
+
+    @property
+    def principal_name(self) -> str:
+        """The name of the user or role whose policies apply, "" for the root."""
+        return "" if self.kind == "root" else self.principal_arn.rpartition("/")[2]
+
+    @classmethod
+    def of_session(cls, session: Session, signed_region: str, signed_s: float) -> Self:
+        return cls(
+            session.account_id,
+            session.kind,
+            session.arn,
+            session.user_id,
+            session.principal_arn,
+            session.access_key_id,
+            session,
+            signed_region,
+            signed_s,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The caller as nodes tell it to each other; a session goes without its secret."""
+        return {
+            "account_id": self.account_id,
+            "kind": self.kind,
+            "arn": self.arn,
+            "user_id": self.user_id,
+            "principal_arn": self.principal_arn,
+            "access_key_id": self.access_key_id,
+            "session": None if self.session is None else self.session.to_json() | {"secret": ""},
+            "signed_region": self.signed_region,
+            "signed_s": self.signed_s,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        """Raises KeyError, TypeError or ValueError for what is no caller."""
+        if raw["kind"] not in CALLER_KINDS:
+            raise ValueError(f"no kind of caller {raw['kind']!r}")
+        return cls(
+            str(raw["account_id"]),
+            raw["kind"],
+            str(raw["arn"]),
+            str(raw["user_id"]),
+            str(raw["principal_arn"]),
+            str(raw["access_key_id"]),
+            None if raw["session"] is None else Session.from_json(raw["session"]),
+            str(raw["signed_region"]),
+            float(raw["signed_s"]),
+        )

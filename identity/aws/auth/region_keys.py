@@ -1,0 +1,56 @@
+"""Keys that are derived step by step, so that each place holds only what it needs.
+
+    secret --day--> kDate --region--> kRegion --service--> kService --"aws4_request"--> kSigning
+
+The control plane takes the first two steps: a region is sent its own kRegion for every day of a horizon and can neither
+go back to the secret nor sign for another region. The region takes the last two for each request's scope. Without the
+control plane a region verifies long-term keys until its horizon ends: with a horizon of one day it would stop at midnight.
+Wire facts: docs/reference/aws-wire.md#signing-keys.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+KEY_BYTES = 32
+DAY_S = 86_400
+TERMINATOR = "aws4_request"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def day_of(now_s: float) -> int:
+    """The day that epoch seconds fall into, counted from 1970-01-01 (UTC)."""
+    return int(now_s // DAY_S)
+
+
+def day_name(day: int) -> str:
+    """A day as a credential scope names it: YYYYMMDD."""
+    return (_EPOCH + timedelta(days=day)).strftime("%Y%m%d")
+
+
+def region_key(secret: str, day: int, region: str) -> bytes:
+    """What a region needs to verify one day's signatures of one secret: kRegion."""
+    date_key = hmac.digest(b"AWS4" + secret.encode(), day_name(day).encode(), "sha256")
+    return hmac.digest(date_key, region.encode(), "sha256")
+
+
+def horizon(secret: str, region: str, first_day: int, days: int) -> bytes:
+    """The region's keys for `days` days from `first_day` on, one after the other."""
+    assert days > 0, "a horizon has a day"
+    return b"".join(region_key(secret, day, region) for day in range(first_day, first_day + days))
+
+
+def key_of_day(packed: bytes, first_day: int, day: int) -> bytes | None:
+    """The key for `day` out of a horizon; None for a day outside it."""
+    assert len(packed) % KEY_BYTES == 0, "keys are packed whole"
+    start = (day - first_day) * KEY_BYTES
+    return packed[start : start + KEY_BYTES] if 0 <= start < len(packed) else None
+
+
+@lru_cache(maxsize=4096)
+def signing_key(key_of_region: bytes, service: str) -> bytes:
+    """The key that signs requests to one service, from a day's kRegion."""
+    assert len(key_of_region) == KEY_BYTES
+    return hmac.digest(hmac.digest(key_of_region, service.encode(), "sha256"), TERMINATOR.encode(), "sha256")
