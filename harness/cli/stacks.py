@@ -13,28 +13,54 @@ from brownout.harness.cli.frame import command, heal_first, tell
 from brownout.harness.cli.types import SEED, NumberType
 from brownout.harness.worlds.catalog import LIVE, PROCESSES, SIMULATION
 
+VENDORS = ("aws", "azure")  # those of identity.core.topology, whose import `--help` need not wait for
+
 if TYPE_CHECKING:
     from brownout.harness.errors import WorldError
     from brownout.harness.injection.ledger_records import StackRecord
+    from brownout.identity.core.topology import Vendor
 
 
 @command(name="up")
 @click.option("--world", type=click.Choice([*LIVE, SIMULATION]), default=PROCESSES, show_default=True)
 @click.option("--posture", default="", help="A posture, as NAME of ftvr-l9z or EXPERIMENT:NAME.")
+@click.option("--vendor", "vendors", type=click.Choice(VENDORS), multiple=True, help="Only this vendor's half; both otherwise.")
+@click.option("--regions", default="", metavar="REGION,...", help="The stack's regions; sydney,melbourne otherwise.")
+@click.option("--home", default="", metavar="REGION", help="The region of the control plane; the first one otherwise.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting of the service; may be repeated.")
 @click.option("--seed", type=SEED, default=1, show_default=True)
 @click.option("--rate", type=NumberType(0.001, 1000), default=1.0, show_default=True, help="Clock rate.")
 @click.option("--stack-file", type=click.Path(dir_okay=False, path_type=Path), default=Path("stack.json"), show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite the stack file, whatever it is.")
-def up_command(world: str, posture: str, sets: tuple[str, ...], seed: int, rate: float, stack_file: Path, force: bool) -> int:
+def up_command(
+    world: str,
+    posture: str,
+    vendors: tuple[Vendor, ...],
+    regions: str,
+    home: str,
+    sets: tuple[str, ...],
+    seed: int,
+    rate: float,
+    stack_file: Path,
+    force: bool,
+) -> int:
     """Bring a stack up, write its stack file and leave it up."""
     from brownout.harness.errors import UsageError
-    from brownout.harness.operate.stacks import bring_up
+    from brownout.harness.operate.stacks import bring_up, stack_shape
 
     if world == SIMULATION:
         raise UsageError("a simulation lives inside a run and cannot be left up", hint=f"use --world {PROCESSES}")
     heal_first()
-    standing = bring_up(world=world, posture=posture, sets=sets, seed=seed, rate=rate, stack_file=stack_file, force=force)
+    standing = bring_up(
+        world=world,
+        posture=posture,
+        shape=stack_shape(vendors, regions, home),
+        sets=sets,
+        seed=seed,
+        rate=rate,
+        stack_file=stack_file,
+        force=force,
+    )
     click.echo(f"stack {standing.stack} is up after {standing.ready_s:.2f} s: {standing.nodes} nodes")
     click.echo(f"stack file: {stack_file}")
     click.echo('use it: eval "$(brownout env --machine web-1)"')

@@ -26,14 +26,14 @@ from brownout.harness.experiment.fault_files import fault_in, is_file_name
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Alert, ControlRun, Experiment, Selector, Step
 from brownout.harness.experiment.phase_checks import check_phases
+from brownout.harness.experiment.stack import check_stack, stack_of
 from brownout.harness.experiment.steps import ResolvedStep
 from brownout.harness.fault import Fault
 from brownout.harness.load.arrivals import Cohort, operations_of
 from brownout.harness.load.models.registry import client_model, front_ends
 from brownout.harness.worlds.catalog import WORLDS
-from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.settings import Settings
-from brownout.identity.core.topology import REGIONS, StackSpec
+from brownout.identity.core.topology import StackSpec
 
 Faults = Mapping[str, type[Fault]]
 
@@ -71,11 +71,12 @@ def checked(experiment: Experiment, faults: Faults) -> CheckedExperiment:
 
 def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], tuple[ResolvedStep, ...]]:
     """Every problem of the experiment, given the faults that are installed, and every step whose fault could be built."""
-    found: list[Problem] = [problem for rule in _RULES for problem in rule(experiment)]
+    # every region and machine that the file names is looked up in its stack: first that
+    found = list(check_stack(experiment)) or [problem for rule in _RULES for problem in rule(experiment)]
     built: dict[DataPath, ResolvedStep] = {}
     found += _fault_problems(experiment, faults, built)
     if not found:  # what follows needs machines, cohorts, settings and faults that are sound by themselves
-        stack = build_stack(seed=0, machines=experiment.machines or None)
+        stack = stack_of(experiment, seed=0)
         found += (*_cohort_machines(experiment, stack), *_targets(built, stack), *check_phases(experiment))
         found += _whole_settings(experiment)
     return tuple(found), tuple(built.values())
@@ -184,19 +185,19 @@ def _cohorts(experiment: Experiment) -> Iterator[Problem]:
     yield from _twice(("load", "cohorts"), "cohort", [cohort.name for cohort in cohorts])
     for index, cohort in enumerate(cohorts):
         path: DataPath = ("load", "cohorts", index)
-        if cohort.region not in REGIONS:
-            yield _unknown((*path, "region"), "region", cohort.region, REGIONS)
-        yield from _cohort_words(path, cohort)
+        if cohort.region not in experiment.stack.regions:
+            yield _unknown((*path, "region"), "region", cohort.region, experiment.stack.regions)
+        yield from _cohort_words(path, cohort, experiment.stack.regions)
         yield from _cohort_homes(path, cohort)
 
 
-def _cohort_words(path: DataPath, cohort: Cohort) -> Iterator[Problem]:
+def _cohort_words(path: DataPath, cohort: Cohort, regions: tuple[str, ...]) -> Iterator[Problem]:
     """The keys of a cohort's tables of weights."""
     model = client_model(cohort.model)
     operations = tuple(operation.name for operation in model.operations)
     fronts = model.front_ends or (front_ends() if cohort.front_ends else ())
     tables: list[tuple[str, Mapping[str, float], str, Iterable[str]]] = [
-        ("homes", cohort.homes, "region", REGIONS),
+        ("homes", cohort.homes, "region", regions),
         ("front_ends", cohort.front_ends, "front end", fronts),
         ("mix", cohort.mix, f"{model.name} operation", operations),
     ]
@@ -260,8 +261,8 @@ def _selector(experiment: Experiment, path: DataPath, selector: Selector) -> Ite
     words: tuple[tuple[str, str, tuple[str, ...], Iterable[str]], ...] = (
         ("cohorts", "cohort", selector.cohorts, cohorts),
         ("operations", "operation of these cohorts", selector.operations, operations),
-        ("regions", "region", selector.regions, REGIONS),
-        ("homes", "region", selector.homes, REGIONS),
+        ("regions", "region", selector.regions, experiment.stack.regions),
+        ("homes", "region", selector.homes, experiment.stack.regions),
     )
     for key, what, given, options in words:
         for index, word in enumerate(given):
@@ -316,7 +317,7 @@ def _whole_settings(experiment: Experiment) -> Iterator[Problem]:
         tables.append((("controls", name, "settings"), {**control.settings, **experiment.postures[control.posture].settings}))
     for path, table in tables:
         try:
-            build_stack(seed=0, settings={**experiment.settings, **table}, machines=experiment.machines or None)
+            stack_of(experiment, seed=0, settings={**experiment.settings, **table})
         except UsageError as wrong:
             text = wrong.message.removeprefix("settings: ")
             named = next((name for name in table if text.startswith(name)), None)
@@ -331,7 +332,7 @@ def _machines(experiment: Experiment) -> Iterator[Problem]:
             yield Problem(("machines", name), "keys and values are needed here, such as {region: sydney, count: 3}")
             continue
         try:
-            build_stack(seed=0, machines={name: table})
+            stack_of(experiment, seed=0, machines={name: table})
         except UsageError as wrong:
             yield Problem(("machines", name), wrong.message.removeprefix(f"machines.{name}: "), wrong.hint)
         except (TypeError, ValueError) as wrong:

@@ -19,6 +19,7 @@ from brownout.harness.base.plain import WORD_MAX, OneLine, PlainData, Real, Text
 from brownout.harness.errors import UsageError
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.record.verdicts import Verdict
+from brownout.identity.core.topology import DEFAULT_REGIONS, DEFAULT_VENDORS, REGIONS
 
 BURN_MAX = 1e6
 ClockRate = Annotated[Real, Field(ge=0.001, le=100_000)]
@@ -68,6 +69,16 @@ class Posture(FrozenModel):
     expect: Verdict
     settings: PlainData = Field(default_factory=dict)
     defends: tuple[OneLine, ...] = Field((), description="steps that this posture is expected to refuse")
+
+
+class StackShape(FrozenModel):
+    """Which stack an experiment runs on: the vendors whose clients it serves, its regions, and which of them is home."""
+
+    vendors: tuple[Literal["aws", "azure"], ...] = Field(DEFAULT_VENDORS, min_length=1)
+    regions: tuple[OneLine, ...] = Field(
+        DEFAULT_REGIONS, min_length=1, description=f"any of {', '.join(REGIONS)}; sydney and melbourne when none is named"
+    )
+    home: OneLine | None = Field(None, description="the region of the control plane; the first of `regions` when none is named")
 
 
 class Step(FrozenModel):
@@ -187,6 +198,7 @@ class Experiment(FrozenModel):
     posture: Word = Field(description="the posture when none is named")
     settings: PlainData = Field(default_factory=dict)
     machines: PlainData = Field(default_factory=dict)
+    stack: StackShape = StackShape()
     schedule: tuple[Step, ...] = ()
     load: Load
     slos: tuple[Slo, ...] = Field(min_length=1)

@@ -15,7 +15,7 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.statedir import discard_stack_dir, existing_state_dir, ledger_path, stack_dir, state_dir
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.experiment.loader import find, load
-from brownout.harness.experiment.model import Experiment, Posture
+from brownout.harness.experiment.model import Experiment, Posture, StackShape
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
@@ -27,6 +27,7 @@ from brownout.harness.worlds.catalog import live_world
 from brownout.harness.worlds.control_plane import user_token
 from brownout.harness.worlds.needs import require_for_stack
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.topology import ALL_VENDORS, DEFAULT_REGIONS, Vendor
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
 BRING_UP = "`brownout up` brings one up"
@@ -58,18 +59,35 @@ class NewStack:
 
 
 def bring_up(
-    *, world: str, posture: str, seed: int, rate: float, stack_file: Path, sets: Sequence[str] = (), force: bool = False
+    *,
+    world: str,
+    posture: str,
+    seed: int,
+    rate: float,
+    stack_file: Path,
+    sets: Sequence[str] = (),
+    shape: StackShape | None = None,
+    force: bool = False,
 ) -> NewStack:
     """Brings a stack up, leaves it up and writes its stack file; raises BrownoutError, leaving nothing behind.
 
-    `sets` are single settings, `NAME=VALUE`, over those of the posture. `force` overwrites an existing stack file.
+    `sets` are single settings, `NAME=VALUE`, over those of the posture. `shape` says which vendors and regions it has.
+    `force` overwrites an existing stack file.
     """
     settings = spoken_settings(sets, over=_posture_settings(posture))
     if not stack_file.absolute().parent.is_dir():
         raise UsageError(f"{stack_file.absolute().parent} is no folder", hint="name another --stack-file")
     if not force:
         _check_free(stack_file)
-    spec = build_stack(seed=seed, settings=settings, control_token=secrets.token_urlsafe(24))
+    shape = shape or StackShape(vendors=ALL_VENDORS)
+    spec = build_stack(
+        seed=seed,
+        settings=settings,
+        control_token=secrets.token_urlsafe(24),
+        regions=shape.regions,
+        home=shape.home or "",
+        vendors=shape.vendors,
+    )
     stack_id = f"up-{secrets.token_hex(4)}"
     kind = live_world(world)
     kind.prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - which tools are used is shown to the user
@@ -88,6 +106,14 @@ def bring_up(
             raise
         ledger.let_go(stack_id)
     return NewStack(stack_id, len(spec.nodes()), ready_s)
+
+
+def stack_shape(vendors: Sequence[Vendor], regions: str, home: str) -> StackShape:
+    """The shape of a stack as a command line says it: `regions` are written `tokyo,dublin`. Empty words mean both vendors, the
+    usual regions and the first of them. What there is no such thing as, `bring_up` refuses.
+    """
+    named = tuple(word.strip() for word in regions.split(",") if word.strip())
+    return StackShape(vendors=tuple(dict.fromkeys(vendors)) or ALL_VENDORS, regions=named or DEFAULT_REGIONS, home=home or None)
 
 
 def _check_free(stack_file: Path) -> None:

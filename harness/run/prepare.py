@@ -17,12 +17,12 @@ from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import CheckedExperiment, checked
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import ControlRun, Experiment
+from brownout.harness.experiment.stack import stack_of
 from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.run.options import Options
 from brownout.harness.worlds.catalog import check_able
-from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.topology import StackSpec
 
 
@@ -102,7 +102,7 @@ def _resolved(
     experiment: Experiment, options: Options, source: str, posture: str, steps: tuple[ResolvedStep, ...]
 ) -> PreparedRun:
     settings = {**experiment.settings, **experiment.postures[posture].settings}
-    stack = build_stack(seed=options.seed, settings=settings, machines=experiment.machines or None)
+    stack = stack_of(experiment, seed=options.seed, settings=settings)
     return PreparedRun(
         experiment=experiment,
         options=options,

@@ -16,10 +16,16 @@ from brownout.harness.base.keyed_random import keyed_id
 from brownout.harness.errors import UsageError
 from brownout.identity.core.records import Identity
 from brownout.identity.core.settings import Settings
-from brownout.identity.core.topology import CONTROL_PATH, REGIONS, MachineSpec, StackSpec
+from brownout.identity.core.topology import (
+    CONTROL_PATH,
+    DEFAULT_REGIONS,
+    DEFAULT_VENDORS,
+    REGIONS,
+    MachineSpec,
+    StackSpec,
+)
 
 ZONES = ("z1", "z2", "z3")
-HOME_REGION = "sydney"
 GROUP = "load"
 DEFAULT_MACHINES: Mapping[str, Mapping[str, Any]] = {
     "web": {"region": "sydney", "count": 3},
@@ -40,14 +46,20 @@ def build_stack(
     settings: Mapping[str, Any] | None = None,
     machines: Mapping[str, Mapping[str, Any]] | None = None,
     control_token: str | None = None,
-    regions: tuple[str, ...] = tuple(REGIONS),
-    vendors: tuple[str, ...] = ("azure",),
+    regions: tuple[str, ...] = DEFAULT_REGIONS,
+    home: str = "",
+    vendors: tuple[str, ...] = DEFAULT_VENDORS,
 ) -> StackSpec:
-    """The specification; raises UsageError for a setting, region or machine that cannot be."""
+    """The specification; raises UsageError for a setting, region or machine that cannot be.
+
+    `home` is the region of the control plane, the first one when it is empty.
+    """
+    home = home or regions[0]
+    _check_regions(regions, home)
     checked = _checked(settings or {}, regions)
     subscription = keyed_id(seed, "subscription")
     maker = _Maker(seed, subscription, regions)
-    for name, table in (machines or DEFAULT_MACHINES).items():
+    for name, table in (machines or default_machines(regions, home)).items():
         maker.add(name, table)
     maker.add_pools()
     maker.check_default_machines(checked.get("default_machines", {}))
@@ -55,7 +67,7 @@ def build_stack(
         seed=seed,
         tenant_id=keyed_id(seed, "tenant"),
         subscription_id=subscription,
-        home_region=HOME_REGION,
+        home_region=home,
         regions=regions,
         zones=ZONES,
         identities=tuple(maker.identities.values()),
@@ -66,6 +78,34 @@ def build_stack(
         control_path=CONTROL_PATH,
         vendors=vendors,
     )
+
+
+def _check_regions(regions: tuple[str, ...], home: str) -> None:
+    """Raises UsageError for a region that there is not, one that is named twice, and a home that is none of them."""
+    for region in regions:
+        if region not in REGIONS:
+            hint = did_you_mean(region, REGIONS) or f"regions: {', '.join(REGIONS)}"
+            raise UsageError(f"there is no region {region!r}", hint=hint)
+    if len(set(regions)) < len(regions):
+        raise UsageError(f"a region is named twice: {', '.join(regions)}", hint="name each once")
+    if home not in regions:
+        raise UsageError(f"the home region {home!r} is none of the stack's", hint=did_you_mean(home, regions))
+
+
+def default_machines(regions: tuple[str, ...], home: str) -> Mapping[str, Mapping[str, Any]]:
+    """The machines of a stack for which none are named: web servers and a scale set in each region, a batch machine at home.
+
+    Those of the home region have plain names (`web`, `scaleout`), those of others the region's behind (`web-tokyo`).
+    """
+    if set(regions) == set(DEFAULT_REGIONS) and home == DEFAULT_REGIONS[0]:
+        return DEFAULT_MACHINES
+    found: dict[str, Mapping[str, Any]] = {}
+    for region in regions:
+        suffix = "" if region == home else f"-{region}"
+        found[f"web{suffix}"] = {"region": region, "count": 3}
+        found[f"scaleout{suffix}"] = {"region": region, "scale_set": True}
+    # last: a client that names no machine is on its region's first, which has one identity so
+    return {**found, "batch": {"region": home, "identities": ["batch-id", "reports-id"]}}
 
 
 def _checked(settings: Mapping[str, Any], regions: tuple[str, ...]) -> dict[str, Any]:

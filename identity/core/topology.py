@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from brownout.identity.core.records import Identity
+
+Vendor = Literal["aws", "azure"]
 
 CLIENT = "client"
 DIRECTORY, STORE, TOKEN, HOST, MANAGEMENT, DEPLOYER, VAULT = (
@@ -42,8 +44,19 @@ REGIONS: Mapping[str, Region] = {
     for region in (
         Region("sydney", "australiaeast", "ap-southeast-2", pair="melbourne"),
         Region("melbourne", "australiasoutheast", "ap-southeast-4", pair="sydney"),
+        Region("virginia", "eastus", "us-east-1", pair="dublin"),
+        Region("dublin", "northeurope", "eu-west-1", pair="virginia"),
+        Region("tokyo", "japaneast", "ap-northeast-1", pair="hongkong"),
+        Region("hongkong", "eastasia", "ap-east-1", pair="tokyo"),
+        Region("bahrain", "uaenorth", "me-south-1", pair="milan"),
+        Region("milan", "italynorth", "eu-south-1", pair="dublin"),
+        Region("capetown", "southafricawest", "af-south-1", pair="dublin"),
     )
 }
+
+DEFAULT_REGIONS = ("sydney", "melbourne")
+ALL_VENDORS: tuple[Vendor, ...] = ("aws", "azure")
+DEFAULT_VENDORS: tuple[Vendor, ...] = ("azure",)
 
 # Who calls whom: source role, target role, whether the call may leave the source's region.
 CALLS: tuple[tuple[str, str, bool], ...] = (
@@ -173,7 +186,7 @@ class StackSpec:
     control_token: str
     control_path: str = ""
     public_urls: Mapping[str, str] = field(default_factory=dict)
-    vendors: tuple[str, ...] = ("azure",)
+    vendors: tuple[str, ...] = DEFAULT_VENDORS
 
     def nodes(self) -> tuple[str, ...]:
         """Every node's name, in the order in which they start."""

@@ -22,6 +22,7 @@ from brownout.faults.link_refuse import LinkRefuse
 from brownout.faults.link_stall import LinkStall
 from brownout.faults.node_kill import NodeKill
 from brownout.faults.node_pause import NodePause
+from brownout.faults.region_kill import RegionKill
 from brownout.faults.replication_pause import ReplicationPause
 from brownout.harness.effects import SwitchThrow
 from brownout.harness.errors import WorldError
@@ -413,3 +414,25 @@ def test_the_newest_failover_wins_and_leaves_the_older() -> None:
         assert (await failover.observe(trial.world)).state == "bitten"
 
     on_stack(story)
+
+
+@pytest.mark.parametrize("regions", [("virginia",), ("tokyo", "bahrain", "milan", "capetown")])
+def test_faults_of_regions_hold_for_any_list_of_regions(regions: tuple[str, ...]) -> None:
+    """A lost region takes its own nodes and no others; the home region also the control plane; paused replicas fall behind."""
+
+    async def story(trial: Trial) -> None:
+        for region in regions:
+            fault = RegionKill(region=region)
+            assert {node.partition(".")[0] for node in fault.nodes(trial.world.spec)} == {region}
+            await fault.apply(trial.world, "f")
+            assert (await fault.observe(trial.world)).state == "bitten"
+            others = [f"client->{other}.vault" for other in regions if other != region]
+            assert [(await trial.world.probe(link, timeout_ms=500)).outcome for link in others] == ["ok"] * len(others)
+            await fault.revert(trial.world, "f")
+            assert (await fault.observe(trial.world)).state == "absent"
+        pause = ReplicationPause(regions=regions[-1:])
+        await pause.apply(trial.world, "p")
+        assert (await pause.standing(trial.world)) is not None
+        await pause.revert(trial.world, "p")
+
+    on_stack(story, regions=regions)

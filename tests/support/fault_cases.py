@@ -38,6 +38,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.topology import DEFAULT_REGIONS, DEFAULT_VENDORS, Vendor
 
 T = TypeVar("T")
 EPOCH_S = 1_721_088_000.0
@@ -107,9 +108,16 @@ class Trial:
         self.life = LifeCycle(world, ledger, "s", lambda notice: self.told.append(notice.what))
 
 
-def on_stack(story: Callable[[Trial], Coroutine[Any, Any, T]], **settings: Any) -> T:
+def on_stack(
+    story: Callable[[Trial], Coroutine[Any, Any, T]],
+    *,
+    regions: tuple[str, ...] = DEFAULT_REGIONS,
+    vendors: tuple[Vendor, ...] = DEFAULT_VENDORS,
+    **settings: Any,
+) -> T:
     """Runs `story` on a fresh simulated stack that has just come up."""
-    world = SimulationWorld(build_stack(seed=1, settings={"config_delay_s": 1.0, **settings}), epoch_s=EPOCH_S)
+    spec = build_stack(seed=1, settings={"config_delay_s": 1.0, **settings}, regions=regions, vendors=vendors)
+    world = SimulationWorld(spec, epoch_s=EPOCH_S)
     with Ledger(":memory:") as ledger:
 
         async def whole() -> T:

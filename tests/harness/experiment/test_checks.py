@@ -41,6 +41,10 @@ MISTAKES = [
     ("load:\n", "machines:\n  web: §3\nload:\n", "keys and values are needed here"),
     ("load:\n", "machines:\n  §web: {region: sydney, count: many}\nload:\n", "many"),
     ("fresh: true", "§machines: [webb]", "no machine 'webb'.*did you mean 'web'"),
+    ("load:\n", "stack: {regions: [sydney, §tokio]}\nload:\n", "no region 'tokio'.*did you mean 'tokyo'"),
+    ("load:\n", "stack: {regions: [sydney, melbourne], home: §tokyo}\nload:\n", "the stack has no region 'tokyo'"),
+    ("load:\n", "stack: {§regions: [sydney, melbourne, sydney]}\nload:\n", "'sydney' is there 2 times"),
+    ("load:\n", "stack: {vendors: [§gcp]}\nload:\n", "not one of aws, azure"),
     # times and rules
     ("date: 2024-07-12", "date: §12.7.2024", "not a date; write YYYY-MM-DD"),
     ("date: 2024-07-12", "date: §2024-02-30", "not a date"),

@@ -11,7 +11,7 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path, stack_dir
 from brownout.harness.errors import UsageError
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.operate.stacks import Purpose, resolve_stack
+from brownout.harness.operate.stacks import Purpose, resolve_stack, stack_shape
 
 ENDED = ProcessId(1, "long ago")  # as of a command that brought a stack up and returned
 Enter = Callable[..., None]
@@ -72,3 +72,11 @@ def test_a_wrong_name_gets_the_nearest_that_is_accepted(enter: Enter) -> None:
         resolve_stack("run-nort", for_="load")
     with pytest.raises(UsageError, match=r"(?s)no stack 'run-nort' is up.*`brownout up`"):
         resolve_stack("run-nort", for_="break")
+
+
+def test_a_stack_has_both_vendors_unless_one_is_named() -> None:
+    """`up` brings both halves; `--vendor` one, and `--regions` are a list with commas."""
+    assert stack_shape((), "", "").vendors == ("aws", "azure")
+    assert stack_shape((), "", "").regions == ("sydney", "melbourne")
+    named = stack_shape(("aws", "aws"), "tokyo, dublin", "dublin")
+    assert (named.vendors, named.regions, named.home) == (("aws",), ("tokyo", "dublin"), "dublin")

@@ -8,6 +8,7 @@ import pytest
 
 from brownout.harness.errors import UsageError
 from brownout.harness.worlds.stack_spec import DEFAULT_MACHINES, build_stack
+from brownout.identity.core.topology import REGIONS
 from support.identity_stacks import MACHINES
 
 
@@ -94,3 +95,37 @@ def test_the_default_stack_has_both_regions_and_three_zones() -> None:
     assert spec.token_nodes("melbourne") == ("melbourne.token.z1", "melbourne.token.z2", "melbourne.token.z3")
     with pytest.raises(KeyError):
         spec.identity("nobody")
+
+
+def test_a_stack_may_have_any_regions_and_a_home_among_them() -> None:
+    """The home region holds the control plane, whichever it is; every region has machines of its own."""
+    spec = build_stack(seed=1, regions=("virginia", "dublin", "tokyo"), home="dublin", vendors=("aws",))
+    assert spec.home_region == "dublin"
+    assert {"dublin.directory", "dublin.deployer"} <= set(spec.nodes())
+    assert {machine.region for machine in spec.machines} == set(spec.regions) == set(spec.store_keys)
+    assert {"web-1", "web-tokyo-1", "scaleout-virginia"} <= {machine.name for machine in spec.machines}
+
+
+def test_the_first_region_is_home_where_none_is_named() -> None:
+    """The usual stack is at home in Sydney, another in its first region."""
+    assert build_stack(seed=1).home_region == "sydney"
+    assert build_stack(seed=1, regions=("tokyo", "sydney")).home_region == "tokyo"
+
+
+@pytest.mark.parametrize(
+    ("regions", "home", "words"),
+    [
+        (("virgina",), "", "no region 'virgina'"),
+        (("tokyo", "tokyo"), "", "named twice"),
+        (("tokyo",), "dublin", "'dublin' is none of the stack's"),
+    ],
+)
+def test_regions_that_cannot_be_are_refused(regions: tuple[str, ...], home: str, words: str) -> None:
+    """A region that there is not, one named twice and a home elsewhere each have a message."""
+    with pytest.raises(UsageError, match=words):
+        build_stack(seed=1, regions=regions, home=home)
+
+
+def test_a_failing_region_has_a_partner_that_names_it() -> None:
+    """Every region's pair is a region, and no region is its own pair."""
+    assert all(region.pair in REGIONS and region.pair != name for name, region in REGIONS.items())

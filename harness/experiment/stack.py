@@ -1,0 +1,45 @@
+"""The stack of an experiment: which vendors, in which regions, as its file says and every run of it builds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.pydantic_errors import Problem
+from brownout.harness.experiment.model import Experiment
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.topology import REGIONS, StackSpec
+
+MachineTables = Mapping[str, Mapping[str, Any]]
+
+
+def stack_of(
+    experiment: Experiment, *, seed: int, settings: Mapping[str, Any] | None = None, machines: MachineTables | None = None
+) -> StackSpec:
+    """The stack with these settings, and with these machines in place of the experiment's; raises UsageError."""
+    return build_stack(
+        seed=seed,
+        settings=settings,
+        machines=machines or experiment.machines or None,
+        regions=experiment.stack.regions,
+        home=experiment.stack.home or "",
+        vendors=experiment.stack.vendors,
+    )
+
+
+def check_stack(experiment: Experiment) -> Iterator[Problem]:
+    """Problems of the table `stack` by itself. Everything else in the file is checked against a stack without any."""
+    stack = experiment.stack
+    for key, words in (("vendors", stack.vendors), ("regions", stack.regions)):
+        for word, times in Counter[str](words).items():
+            if times > 1:
+                yield Problem(("stack", key), f"{word!r} is there {times} times", "name each once")
+    for index, region in enumerate(stack.regions):
+        if region not in REGIONS:
+            hint = did_you_mean(region, REGIONS) or f"regions: {', '.join(REGIONS)}"
+            yield Problem(("stack", "regions", index), f"there is no region {region!r}", hint)
+    if stack.home and stack.home not in stack.regions:
+        hint = did_you_mean(stack.home, stack.regions) or f"regions of this stack: {', '.join(stack.regions)}"
+        yield Problem(("stack", "home"), f"the stack has no region {stack.home!r}", hint)
