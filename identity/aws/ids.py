@@ -1,0 +1,54 @@
+"""Ids and secrets of IAM in the form that clients know: `AIDA...` for a user, `AKIA...` for a long-term access key.
+
+The chance comes in as text (UUIDs of a node's ports), so the same run makes the same ids. An access key's id holds its
+account, as those of the real service do: nobody has to be asked which account a key belongs to
+(docs/reference/aws-wire.md#ids-of-iam).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+USER, ROLE, GROUP, POLICY, INSTANCE_PROFILE = "AIDA", "AROA", "AGPA", "ANPA", "AIPA"
+ACCESS_KEY, SESSION_KEY = "AKIA", "ASIA"
+CERTIFICATE, PUBLIC_KEY, SERVICE_CREDENTIAL = "ASCA", "APKA", "ACCA"
+
+_UNIQUE_LENGTH, _KEY_LENGTH = 17, 16  # characters after the prefix
+_KEY_BYTES = 10  # what 16 characters of base 32 hold: a bit that is 1, the account in 40 bits, 39 bits of chance
+_CHANCE_BITS, _ACCOUNT_BITS = 39, 40
+
+
+def account_id(seed: int) -> str:
+    """The 12 digits of the account of a stack with that seed; the first is never 0."""
+    digest = hashlib.sha256(f"account {seed}".encode()).digest()
+    return str(10**11 + int.from_bytes(digest[:8], "big") % (9 * 10**11))
+
+
+def unique_id(prefix: str, chance: str) -> str:
+    """The id of a user, role, group and so on: prefix and 17 characters of base 32, decided by `chance`."""
+    return prefix + base64.b32encode(_digest(prefix, chance)).decode()[:_UNIQUE_LENGTH]
+
+
+def access_key_id(prefix: str, account: str, chance: str) -> str:
+    """The id of an access key of the account, long-term (AKIA) or of a session (ASIA): 20 characters."""
+    chance_bits = int.from_bytes(_digest(prefix, chance)[:5], "big") >> 1
+    number = (1 << _ACCOUNT_BITS | int(account)) << _CHANCE_BITS | chance_bits
+    return prefix + base64.b32encode(number.to_bytes(_KEY_BYTES, "big")).decode()
+
+
+def account_of(key_id: str) -> str:
+    """The account of an access key's id; raises ValueError for what is no such id."""
+    if len(key_id) != len(ACCESS_KEY) + _KEY_LENGTH:
+        raise ValueError(f"{key_id!r} is not the id of an access key")
+    number = int.from_bytes(base64.b32decode(key_id[len(ACCESS_KEY) :]), "big")
+    return f"{(number >> _CHANCE_BITS) % (1 << _ACCOUNT_BITS):012d}"
+
+
+def secret_access_key(*chance: str) -> str:
+    """The 40 characters of a secret access key, as unpredictable as `chance` (up to 240 bits)."""
+    return base64.b64encode(hashlib.sha256("\n".join(("secret", *chance)).encode()).digest()[:30]).decode()
+
+
+def _digest(prefix: str, chance: str) -> bytes:
+    return hashlib.sha256(f"{prefix} {chance}".encode()).digest()

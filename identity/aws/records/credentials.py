@@ -1,0 +1,153 @@
+"""Credentials of users and the account, without what is secret in them.
+
+Secrets (a key's secret, a device's seed, a private key) are records of their own, `Secret`, which never leave the directory.
+So nothing else has to be looked through before it is published or shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from brownout.identity.aws.records.record import AccountRecord
+
+ACTIVE, INACTIVE, EXPIRED = "Active", "Inactive", "Expired"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey(AccountRecord):
+    """A long-term access key. `user_name` is "" for a key of the account's root."""
+
+    KIND: ClassVar[str] = "access-key"
+
+    access_key_id: str
+    user_name: str
+    created_s: float
+    status: str = ACTIVE
+
+    @property
+    def key(self) -> str:
+        return self.access_key_id
+
+
+@dataclass(frozen=True, slots=True)
+class LoginProfile(AccountRecord):
+    """A user's right to sign in with a password."""
+
+    KIND: ClassVar[str] = "login-profile"
+
+    user_name: str
+    created_s: float
+    changed_s: float
+    reset_required: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.user_name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class MfaDevice(AccountRecord):
+    """A virtual MFA device. `user_name` is "" and `enabled_s` is 0 while nobody uses it."""
+
+    KIND: ClassVar[str] = "mfa-device"
+
+    serial_number: str
+    created_s: float
+    path: str = "/"
+    user_name: str = ""
+    enabled_s: float = 0.0
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.serial_number
+
+
+@dataclass(frozen=True, slots=True)
+class SshPublicKey(AccountRecord):
+    """A user's public key for SSH."""
+
+    KIND: ClassVar[str] = "ssh-public-key"
+
+    key_id: str
+    user_name: str
+    body: str
+    fingerprint: str
+    uploaded_s: float
+    status: str = ACTIVE
+
+    @property
+    def key(self) -> str:
+        return self.key_id
+
+
+@dataclass(frozen=True, slots=True)
+class SigningCertificate(AccountRecord):
+    """A user's X.509 certificate for signed requests."""
+
+    KIND: ClassVar[str] = "signing-certificate"
+
+    certificate_id: str
+    user_name: str
+    body: str
+    uploaded_s: float
+    status: str = ACTIVE
+
+    @property
+    def key(self) -> str:
+        return self.certificate_id
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCertificate(AccountRecord):
+    """A certificate for servers with its chain; its private key is a Secret under its id."""
+
+    KIND: ClassVar[str] = "server-certificate"
+
+    name: str
+    certificate_id: str
+    arn: str
+    body: str
+    uploaded_s: float
+    expires_s: float
+    chain: str = ""
+    path: str = "/"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCredential(AccountRecord):
+    """A user name and password for one service only, such as CodeCommit; its password is a Secret under its id."""
+
+    KIND: ClassVar[str] = "service-credential"
+
+    credential_id: str
+    user_name: str
+    service_name: str
+    service_user_name: str
+    created_s: float
+    status: str = ACTIVE
+
+    @property
+    def key(self) -> str:
+        return self.credential_id
+
+
+@dataclass(frozen=True, slots=True)
+class Secret(AccountRecord):
+    """Something secret that only the directory keeps, under the key or id of the credential that it belongs to."""
+
+    KIND: ClassVar[str] = "secret"
+
+    subject: str
+    value: str = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        return self.subject

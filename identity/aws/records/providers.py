@@ -1,0 +1,46 @@
+"""Identity providers that an account trusts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from brownout.identity.aws.records.record import AccountRecord
+
+
+@dataclass(frozen=True, slots=True)
+class OidcProvider(AccountRecord):
+    """An OpenID Connect provider. `url` has no `https://`; `client_ids` are the audiences that it may name."""
+
+    KIND: ClassVar[str] = "oidc-provider"
+
+    arn: str
+    url: str
+    created_s: float
+    client_ids: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.arn
+
+
+@dataclass(frozen=True, slots=True)
+class SamlProvider(AccountRecord):
+    """A SAML provider with its metadata document."""
+
+    KIND: ClassVar[str] = "saml-provider"
+
+    arn: str
+    name: str
+    metadata: str
+    created_s: float
+    valid_until_s: float
+    provider_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.arn

@@ -1,0 +1,62 @@
+"""A region's account goes through its JSON form, and inside one process it is the same object."""
+
+from __future__ import annotations
+
+import json
+
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.aws.records.published import PUBLISHED, REGION_KEY_BYTES, PublishedAccount, PublishedKey
+from brownout.identity.aws.records.seed import account_of, initial_account
+from brownout.identity.core.messages import encode_json
+
+STACK = build_stack(seed=3)
+
+
+def published() -> PublishedAccount:
+    tables = initial_account(STACK).with_changes({PublishedKey: {"AKIA": PublishedKey("AKIA", "admin", 100, bytes(range(64)))}})
+    return PublishedAccount(account_of(STACK), "sydney", 7, ("line",), tables.only(PUBLISHED))
+
+
+def test_an_account_comes_back_from_its_json_form() -> None:
+    """What is read from the JSON text has the same records, version and lines."""
+    before = published()
+    after = PublishedAccount.from_json(json.loads(encode_json(before.to_json())))
+    assert (after.account_id, after.region, after.version, after.lines) == (before.account_id, "sydney", 7, ("line",))
+    for kind in PUBLISHED:
+        assert after.tables.table(kind) == before.tables.table(kind)
+    assert after.settings == before.settings
+    assert after.users["admin"].name == "admin"
+
+
+def test_inside_one_process_the_account_itself_travels() -> None:
+    """Reading a form that was not encoded costs nothing: it gives the very account."""
+    before = published()
+    assert PublishedAccount.from_json(before.to_json()) is before
+
+
+def test_a_form_is_a_mapping() -> None:
+    """The form can be looked into like any other JSON object, which changes nothing about it."""
+    form = published().to_json()
+    assert form["version"] == 7
+    assert set(form) == {"account_id", "region", "version", "lines", "records"}
+    assert len(form) == 5
+
+
+def test_keys_are_found_by_day() -> None:
+    """A region key is found for each published day and for no other."""
+    key = PublishedKey("AKIA", "admin", 100, bytes(range(2 * REGION_KEY_BYTES)))
+    assert key.region_key(99) is None
+    assert key.region_key(100) == bytes(range(32))
+    assert key.region_key(101) == bytes(range(32, 64))
+    assert key.region_key(102) is None
+
+
+def test_kinds_without_records_are_empty() -> None:
+    """Every table of an account can be asked for, whether or not it has rows."""
+    account = published()
+    for table in (account.groups, account.policies, account.saml_providers, account.logins, account.mfa_devices):
+        assert len(table) == 0
+    assert len(account.mfa_seeds) == len(account.sealing_keys) == 0
+    assert account.roles["app"].trust
+    assert account.instance_profiles["web"].role_name == "web"
+    assert len(account.oidc_providers) == len(account.access_keys) == 1
