@@ -18,9 +18,15 @@ POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 
 
 @cache
+def signing_key() -> ec.EllipticCurvePrivateKey:
+    """The identity provider's key."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@cache
 def certificate() -> str:
     """A self-signed certificate as metadata holds it: DER in base64 without lines around it."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = signing_key()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "idp.example.com")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(7)
     dated = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(
