@@ -27,7 +27,7 @@ class AccessKey(AccountRecord):
     status: str = ACTIVE
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.access_key_id
 
 
@@ -43,7 +43,7 @@ class LoginProfile(AccountRecord):
     reset_required: bool = False
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.user_name.lower()
 
 
@@ -61,7 +61,7 @@ class MfaDevice(AccountRecord):
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.serial_number
 
 
@@ -79,7 +79,7 @@ class SshPublicKey(AccountRecord):
     status: str = ACTIVE
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.key_id
 
 
@@ -96,7 +96,7 @@ class SigningCertificate(AccountRecord):
     status: str = ACTIVE
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.certificate_id
 
 
@@ -117,7 +117,7 @@ class ServerCertificate(AccountRecord):
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.name.lower()
 
 
@@ -135,7 +135,7 @@ class ServiceCredential(AccountRecord):
     status: str = ACTIVE
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.credential_id
 
 
@@ -149,5 +149,5 @@ class Secret(AccountRecord):
     value: str = field(repr=False)
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.subject

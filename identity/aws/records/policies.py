@@ -18,7 +18,7 @@ class PolicyVersion(AccountRecord):
     created_s: float
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.version_id
 
 
@@ -41,7 +41,7 @@ class ManagedPolicy(AccountRecord):
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.arn
 
     @property
@@ -61,5 +61,5 @@ class PolicyUse(AccountRecord):
     as_boundary: int = 0
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.arn

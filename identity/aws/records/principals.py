@@ -1,6 +1,6 @@
 """Users, groups, roles, and the instance profiles that give a machine its role.
 
-Names are compared without regard to case, as IAM's are: `key` is the name in lower case. Inline policies are documents by
+Names are compared without regard to case, as IAM's are: `table_key` is the name in lower case. Inline policies are documents by
 policy name; attached ones are ARNs in the order in which they were attached. Tags keep the order in which they were set.
 """
 
@@ -33,7 +33,7 @@ class User(AccountRecord):
     boundary: str = ""
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.name.lower()
 
 
@@ -52,7 +52,7 @@ class Group(AccountRecord):
     attached: tuple[str, ...] = ()
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.name.lower()
 
 
@@ -76,7 +76,7 @@ class Role(AccountRecord):
     boundary: str = ""
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.name.lower()
 
     @property
@@ -100,7 +100,7 @@ class InstanceProfile(AccountRecord):
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.name.lower()
 
 
@@ -116,5 +116,5 @@ class LastUsed(AccountRecord):
     service: str
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.subject

@@ -23,7 +23,7 @@ class OidcProvider(AccountRecord):
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.arn
 
 
@@ -42,5 +42,5 @@ class SamlProvider(AccountRecord):
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.arn

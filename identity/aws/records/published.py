@@ -23,18 +23,16 @@ from brownout.identity.aws.records.providers import OidcProvider, SamlProvider
 from brownout.identity.aws.records.record import AccountRecord
 from brownout.identity.aws.records.settings import AccountSettings, SealingKey
 from brownout.identity.aws.records.table import RecordTable
-from brownout.identity.aws.records.tables import Kind, Tables
+from brownout.identity.aws.records.tables import RecordKind, Tables
 from brownout.identity.core.records import Json
-
-DAY_S = 86_400
-REGION_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedKey(AccountRecord):
     """A long-term access key as one region knows it.
 
-    `days` holds its region keys (kRegion), 32 bytes for each day from `first_day` on; days are counted from 1970-01-01.
+    `region_keys` are keys by the region of a signature's scope (`ap-southeast-2`, `us-east-1`): of consecutive days, 32 bytes
+    each, the first for `first_day` (days since 1970-01-01).
     """
 
     KIND: ClassVar[str] = "published-key"
@@ -42,22 +40,13 @@ class PublishedKey(AccountRecord):
     access_key_id: str
     user_name: str
     first_day: int
-    days: bytes = field(repr=False)
+    region_keys: Mapping[str, bytes] = field(repr=False)
     status: str = ACTIVE
     created_s: float = 0.0
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.access_key_id
-
-    @property
-    def is_active(self) -> bool:
-        return self.status == ACTIVE
-
-    def region_key(self, day: int) -> bytes | None:
-        """The region's key of that day, None for one that was not published."""
-        start = (day - self.first_day) * REGION_KEY_BYTES
-        return self.days[start : start + REGION_KEY_BYTES] if 0 <= start < len(self.days) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +63,7 @@ class PublishedLogin(AccountRecord):
     changed_s: float = 0.0
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.user_name.lower()
 
 
@@ -88,11 +77,11 @@ class MfaSeed(AccountRecord):
     seed: bytes = field(repr=False)
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.serial_number
 
 
-PUBLISHED: tuple[Kind, ...] = (
+PUBLISHED: tuple[RecordKind, ...] = (
     User,
     Group,
     Role,
@@ -170,6 +159,16 @@ class PublishedAccount:
     @property
     def sealing_keys(self) -> RecordTable[SealingKey]:
         return self.tables.table(SealingKey)
+
+    def access_key(self, access_key_id: str) -> PublishedKey | None:
+        return self.access_keys.get(access_key_id)
+
+    def sealing_key(self, key_id: str) -> SealingKey | None:
+        return self.sealing_keys.get(key_id)
+
+    def user(self, user_name: str) -> User | None:
+        """The user of that name, in whatever case."""
+        return self.users.get(user_name.lower())
 
     @property
     def settings(self) -> AccountSettings:

@@ -21,12 +21,12 @@ Form = tuple[tuple[str, Read, bool], ...]
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
-    """A record of the account. `key` is what it stands under in its table; `KIND` names the table on the disk."""
+    """A record of the account. `table_key` is what it stands under in its table; `KIND` names the table on the disk."""
 
     KIND: ClassVar[str] = ""
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         """What the record stands under among those of its kind."""
         raise NotImplementedError
 

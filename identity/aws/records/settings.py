@@ -23,7 +23,7 @@ class PasswordPolicy(AccountRecord):
     hard_expiry: bool = False
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return ""
 
 
@@ -44,7 +44,7 @@ class AccountSettings(AccountRecord):
     key_first_day: int = 0
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return ""
 
 
@@ -55,11 +55,11 @@ class SealingKey(AccountRecord):
     KIND: ClassVar[str] = "sealing-key"
 
     key_id: str
-    material: bytes = field(repr=False)
+    key: bytes = field(repr=False)
     from_s: float
     until_s: float
     opens_until_s: float
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.key_id

@@ -32,7 +32,7 @@ class RecordTable(Mapping[str, R], Generic[R]):
     @classmethod
     def of(cls, records: Iterable[R]) -> Self:
         """The table of these records; of two with one key the later is kept."""
-        return cls._divided({record.key: record for record in records})
+        return cls._divided({record.table_key: record for record in records})
 
     @classmethod
     def _divided(cls, rows: Mapping[str, R]) -> Self:
@@ -73,7 +73,7 @@ class RecordTable(Mapping[str, R], Generic[R]):
             if record is None:
                 part.pop(key, None)
             else:
-                assert record.key == key, "a record stands under its own key"
+                assert record.table_key == key, "a record stands under its own key"
                 part[key] = record
         parts = list(self._parts)
         rows = self._rows

@@ -10,10 +10,10 @@ from brownout.identity.aws.records.record import AccountRecord
 from brownout.identity.aws.records.table import RecordTable
 
 R = TypeVar("R", bound=AccountRecord)
-Kind = type[AccountRecord]
-Changes = Mapping[Kind, Mapping[str, AccountRecord | None]]
+RecordKind = type[AccountRecord]
+Changes = Mapping[RecordKind, Mapping[str, AccountRecord | None]]
 
-KINDS: tuple[Kind, ...] = (
+KINDS: tuple[RecordKind, ...] = (
     principals.User,
     principals.Group,
     principals.Role,
@@ -34,18 +34,18 @@ KINDS: tuple[Kind, ...] = (
     settings.AccountSettings,
     settings.SealingKey,
 )
-BY_NAME: Mapping[str, Kind] = {kind.KIND: kind for kind in KINDS}
+BY_NAME: Mapping[str, RecordKind] = {kind.KIND: kind for kind in KINDS}
 
 
 class Tables:
     """An account's records. A value: `with_changes` makes another that shares what did not change."""
 
-    def __init__(self, by_kind: Mapping[Kind, RecordTable[Any]]) -> None:
+    def __init__(self, by_kind: Mapping[RecordKind, RecordTable[Any]]) -> None:
         self._by_kind = by_kind
 
     @classmethod
     def of(cls, records: Iterable[AccountRecord]) -> Tables:
-        sorted_out: dict[Kind, list[AccountRecord]] = {}
+        sorted_out: dict[RecordKind, list[AccountRecord]] = {}
         for record in records:
             sorted_out.setdefault(type(record), []).append(record)
         return cls({kind: RecordTable.of(found) for kind, found in sorted_out.items()})
@@ -59,7 +59,7 @@ class Tables:
         changed = {kind: self.table(kind).with_changes(of_kind) for kind, of_kind in changes.items()}
         return Tables({**self._by_kind, **changed})
 
-    def only(self, kinds: Iterable[Kind]) -> Tables:
+    def only(self, kinds: Iterable[RecordKind]) -> Tables:
         """The tables of these kinds alone."""
         return Tables({kind: self._by_kind[kind] for kind in kinds if kind in self._by_kind})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.aws.records.published import PUBLISHED, REGION_KEY_BYTES, PublishedAccount, PublishedKey
+from brownout.identity.aws.records.published import PUBLISHED, PublishedAccount, PublishedKey
 from brownout.identity.aws.records.seed import account_of, initial_account
 from brownout.identity.core.messages import encode_json
 
@@ -13,7 +13,9 @@ STACK = build_stack(seed=3)
 
 
 def published() -> PublishedAccount:
-    tables = initial_account(STACK).with_changes({PublishedKey: {"AKIA": PublishedKey("AKIA", "admin", 100, bytes(range(64)))}})
+    tables = initial_account(STACK).with_changes(
+        {PublishedKey: {"AKIA": PublishedKey("AKIA", "admin", 100, {"us-east-1": bytes(range(64))})}}
+    )
     return PublishedAccount(account_of(STACK), "sydney", 7, ("line",), tables.only(PUBLISHED))
 
 
@@ -42,13 +44,16 @@ def test_a_form_is_a_mapping() -> None:
     assert len(form) == 5
 
 
-def test_keys_are_found_by_day() -> None:
-    """A region key is found for each published day and for no other."""
-    key = PublishedKey("AKIA", "admin", 100, bytes(range(2 * REGION_KEY_BYTES)))
-    assert key.region_key(99) is None
-    assert key.region_key(100) == bytes(range(32))
-    assert key.region_key(101) == bytes(range(32, 64))
-    assert key.region_key(102) is None
+def test_what_authentication_asks_for_is_found() -> None:
+    """Keys are found by id, users by name in any case, and nothing by another name."""
+    account = published()
+    key = account.access_key("AKIA")
+    assert key is not None
+    assert key.region_keys["us-east-1"]
+    user = account.user("ADMIN")
+    assert user is not None
+    assert user.name == "admin"
+    assert account.access_key("AKIB") is account.sealing_key("k") is account.user("nobody") is None
 
 
 def test_kinds_without_records_are_empty() -> None:

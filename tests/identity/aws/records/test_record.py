@@ -22,6 +22,7 @@ SAMPLES: dict[str, Any] = {
     "int": 3,
     "bool": True,
     "bytes": b"\x00\xff",
+    "Mapping[str, bytes]": {"ap-southeast-2": b"key"},
     "Mapping[str, str]": {"one": "1", "b": "two"},
     "tuple[str, ...]": ("a", "b"),
     "tuple[PolicyVersion, ...]": (PolicyVersion("v1", "{}", 2.5), PolicyVersion("v2", "[]", 3.0)),
@@ -39,7 +40,7 @@ def test_a_record_comes_back_from_its_json_form(kind: type[AccountRecord]) -> No
     """Every kind of record survives JSON text with every field set, and has a key."""
     made = sample(kind)
     assert kind.from_json(json.loads(json.dumps(made.to_json()))) == made
-    assert isinstance(made.key, str)
+    assert isinstance(made.table_key, str)
 
 
 def test_unknown_fields_are_ignored_and_missing_ones_have_defaults() -> None:

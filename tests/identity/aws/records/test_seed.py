@@ -40,7 +40,7 @@ def test_every_machine_has_a_role_that_machines_may_use() -> None:
     for machine in STACK.machines:
         role = account.table(Role)[role_of(machine.name).lower()]
         assert "ec2.amazonaws.com" in json.loads(role.trust)["Statement"][0]["Principal"]["Service"]
-        assert account.table(InstanceProfile)[role.key].role_name == role.name
+        assert account.table(InstanceProfile)[role.table_key].role_name == role.name
 
 
 @pytest.mark.parametrize(
