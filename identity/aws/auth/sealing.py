@@ -53,7 +53,7 @@ def seal(session: Session, key: SealingKeyView, new_id: NewId) -> str:
     head = bytes((_FORMAT, len(name))) + name
     nonce = hashlib.sha256(f"nonce {new_id()}".encode()).digest()[:_NONCE_BYTES]
     text = json.dumps(session.to_json(), ensure_ascii=False, separators=(",", ":")).encode()
-    return base64.b64encode(head + nonce + _cipher(key.material).encrypt(nonce, text, head)).decode()
+    return base64.b64encode(head + nonce + _cipher(key.key).encrypt(nonce, text, head)).decode()
 
 
 def open_token(token: str, account: AccountView) -> Session:
@@ -62,7 +62,7 @@ def open_token(token: str, account: AccountView) -> Session:
     key = account.sealing_key(name)
     if key is None:
         raise UnreadableToken(f"no sealing key {name!r}")
-    return _opened(key.material, head, sealed)
+    return _opened(key.key, head, sealed)
 
 
 @lru_cache(maxsize=4096)

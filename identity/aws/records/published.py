@@ -29,11 +29,10 @@ from brownout.identity.core.records import Json
 
 @dataclass(frozen=True, slots=True)
 class PublishedKey(AccountRecord):
-    """A long-term access key as one region knows it: never its secret. `user_name` is "" for a key of the root.
+    """A long-term access key as one region knows it.
 
-    `region_keys` has kRegion by the scope's region in AWS's words: that of the region itself, and that of `us-east-1`, which
-    IAM and the global name of STS are signed for in every region. Each is 32 bytes for each day from `first_day` on; days
-    are counted from 1970-01-01.
+    `region_keys` are keys by the region of a signature's scope (`ap-southeast-2`, `us-east-1`): of consecutive days, 32 bytes
+    each, the first for `first_day` (days since 1970-01-01).
     """
 
     KIND: ClassVar[str] = "published-key"
@@ -46,12 +45,8 @@ class PublishedKey(AccountRecord):
     created_s: float = 0.0
 
     @property
-    def key(self) -> str:
+    def table_key(self) -> str:
         return self.access_key_id
-
-    @property
-    def is_active(self) -> bool:
-        return self.status == ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
