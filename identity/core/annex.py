@@ -24,6 +24,11 @@ class Annex(Protocol):
     def vendor(self) -> str: ...
 
     @property
+    def ready(self) -> bool:
+        """True when it can serve: a node is ready when its role and all its annexes are."""
+        ...
+
+    @property
     def switches(self) -> Mapping[str, Switch]:
         """Switches that the node gets beside its role's own."""
         ...
@@ -68,6 +73,11 @@ class Annexes:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)
+
+    @property
+    def ready(self) -> bool:
+        """True when all of them are."""
+        return all(annex.ready for annex in self._known.values())
 
     def add(self, annex: Annex) -> None:
         """Gives the node an annex, before it starts."""

@@ -27,6 +27,7 @@ class Counter:
     """Counts what it is asked, durably, and once more for every hour that passes."""
 
     vendor = "counter"
+    ready = True
     switches: Mapping[str, Switch] = {"stop-counting": PASSIVE}
 
     def __init__(self, node: Vault) -> None:
@@ -146,3 +147,20 @@ def test_a_stack_without_the_vendor_has_no_annex() -> None:
         return (await world.control(NODE, Request("POST", "/admin/counter/where"))).status
 
     assert on_world(story) == 404
+
+
+def test_a_node_is_ready_when_its_annexes_are() -> None:
+    """A node whose annex cannot serve yet says so on its health page, whatever its role can do."""
+
+    async def story(world: SimulationWorld) -> list[object]:
+        node = world._nodes[NODE].node
+        assert node is not None
+        counter = node.annexes["counter"]
+        assert isinstance(counter, Counter)
+        found: list[object] = []
+        for counter.ready in (True, False):
+            answer = await node.handle(Request("GET", "/_brownout/healthz"))
+            found.append((answer.body or {})["ready"])
+        return found
+
+    assert on_stack(story) == [True, False]
