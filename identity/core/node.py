@@ -65,11 +65,6 @@ class Node:
     def features(self) -> Build:
         return BUILDS[self.build]
 
-    @property
-    def is_ready(self) -> bool:
-        """True when the role (`ready`) and what each vendor adds to it can serve."""
-        return self.ready and self.annexes.ready
-
     def hang(self, *surfaces: Surface) -> None:
         """Hangs surfaces onto the role, the first to be asked first."""
         assert not self.surfaces, "a role gets its surfaces once"
@@ -119,7 +114,7 @@ class Node:
     async def _own(self, request: Request, path: str) -> Served:
         """The answer to the stack's own nodes and to the harness; `path` is the one within the control plane."""
         if path == "/healthz":
-            return Served(Response(200, {"node": self.name, "build": self.build, "ready": self.is_ready}))
+            return Served(Response(200, {"node": self.name, "build": self.build, "ready": self.ready and self.annexes.ready}))
         if not self.is_internal(request):
             if path.split("/")[1] in ("admin", *self.pages, *self.annexes):
                 return Served(error(401, "Unauthorized", "the control plane needs this stack's control token"), self.hop())

@@ -107,6 +107,11 @@ class SimulatedNode:
     def is_down(self) -> bool:
         return self.node is None
 
+    @property
+    def is_ready(self) -> bool:
+        """True when its role and its annexes can serve."""
+        return self.node is not None and self.node.ready and self.node.annexes.ready
+
     async def boot(self) -> None:
         """A new life, from what the disk holds."""
         self.life += 1

@@ -74,7 +74,7 @@ class SimulationWorld:
         for node in self._nodes.values():
             await node.boot()
         for _ in range(READY_LOOKS):
-            waiting = [node.name for node in self._nodes.values() if node.node is None or not node.node.is_ready]
+            waiting = [node.name for node in self._nodes.values() if not node.is_ready]
             if not waiting:
                 return
             await self.kernel.sleep(READY_WAIT_S)
