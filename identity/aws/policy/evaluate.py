@@ -1,0 +1,153 @@
+"""The decision: whether the policies of an identity, its boundary, its session and the resource allow a request.
+
+The order of AWS's own account of it. An explicit deny in any policy decides. Then a resource-based policy of the same account
+may allow a user, a session or everyone directly, and a role up to its boundary and session policies. Everything else needs an
+allow of each layer there is: identity-based policies, the permissions boundary, session policies, and, across accounts or when
+the resource demands it, the resource-based policy. No layer allows: an implicit deny.
+An account's root user has no identity-based policies and may do everything that no policy denies.
+Wire facts: docs/reference/aws-wire.md#policy-evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from brownout.identity.aws.policy.context import RequestContext
+from brownout.identity.aws.policy.document import PolicyDocument, Statement
+from brownout.identity.aws.policy.principals import PermissionReach
+
+DecisionReason = Literal["allowed", "explicitDeny", "implicitDeny"]
+PolicyLayer = Literal["identity", "boundary", "session", "resource"]
+
+WITHOUT_POLICIES = ("service", "federated", "anonymous")  # principals whom resource-based policies alone allow
+LAYER_NAMES: dict[PolicyLayer, str] = {
+    "identity": "identity-based policy",
+    "boundary": "permissions boundary",
+    "session": "session policy",
+    "resource": "resource-based policy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedStatement:
+    """A statement that took part in the decision, with the document that holds it and the layer of that."""
+
+    layer: PolicyLayer
+    document: PolicyDocument
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`matched` are the denying statements of an explicit deny, else the allowing ones, even if a layer lacks an allow.
+
+    `layer` refused the request, None when it is allowed. `boundary_allows` is None without a boundary.
+    """
+
+    reason: DecisionReason
+    matched: tuple[MatchedStatement, ...]
+    layer: PolicyLayer | None = None
+    boundary_allows: bool | None = None
+
+    @property
+    def allowed(self) -> bool:
+        return self.reason == "allowed"
+
+
+def evaluate(
+    context: RequestContext,
+    identity_policies: Sequence[PolicyDocument],
+    *,
+    boundary: PolicyDocument | None = None,
+    session_policies: Sequence[PolicyDocument] | None = None,
+    resource_policy: PolicyDocument | None = None,
+    resource_must_allow: bool = False,
+) -> Decision:
+    """Decide about one request.
+
+    `session_policies` is None for a session without any, which has all permissions of its role; an empty sequence is a
+    federated user's session that was given none, which has none. `resource_policy` is that of the resource, a role's trust
+    policy for the actions that assume it. With `resource_must_allow` no other policy suffices, as for a role's trust policy.
+    """
+    layers: list[tuple[PolicyLayer, Sequence[PolicyDocument]]] = [("identity", identity_policies)]
+    if boundary is not None:
+        layers.append(("boundary", (boundary,)))
+    if session_policies is not None:
+        layers.append(("session", session_policies))
+    action = context.action.lower()
+    found = [
+        MatchedStatement(layer, document, statement)
+        for layer, documents in layers
+        for document in documents
+        for statement in document.applying(action, context)
+    ]
+    reach = PermissionReach.NONE
+    if resource_policy is not None:
+        for statement in resource_policy.applying(action, context):
+            statement_reach = reach_of(statement, context)
+            if statement_reach is not PermissionReach.NONE:
+                found.append(MatchedStatement("resource", resource_policy, statement))
+                reach = reach if statement.is_deny else max(reach, statement_reach)
+    return _decide(context, found, reach, [layer for layer, _ in layers], resource_must_allow)
+
+
+def reach_of(statement: Statement, context: RequestContext) -> PermissionReach:
+    """How far the statement of a resource-based policy speaks of the principal; without a Principal element not at all."""
+    return PermissionReach.NONE if statement.principal is None else statement.principal.reach(context.principal)
+
+
+def _decide(
+    context: RequestContext,
+    found: Sequence[MatchedStatement],
+    reach: PermissionReach,
+    layers: Sequence[PolicyLayer],
+    resource_must_allow: bool,
+) -> Decision:
+    allowing = {match.layer for match in found if not match.statement.is_deny}
+    boundary_allows = "boundary" in allowing if "boundary" in layers else None
+    denying = tuple(match for match in found if match.statement.is_deny)
+    if denying:
+        return Decision("explicitDeny", denying, denying[0].layer, boundary_allows)
+    matched = tuple(found)
+    for layer in _needed(context, reach, layers, resource_must_allow):
+        if layer not in allowing:
+            return Decision("implicitDeny", matched, layer, boundary_allows)
+    return Decision("allowed", matched, None, boundary_allows)
+
+
+def _needed(
+    context: RequestContext, reach: PermissionReach, layers: Sequence[PolicyLayer], resource_must_allow: bool
+) -> Sequence[PolicyLayer]:
+    """The layers that must allow, in the order in which the first that does not is named."""
+    if context.principal.kind in WITHOUT_POLICIES:
+        return ("resource",)
+    needed: list[PolicyLayer] = ["resource"] if resource_must_allow or context.is_cross_account else []
+    own = [layer for layer in layers if layer != "identity" or context.principal.kind != "root"]
+    if not context.is_cross_account and reach is PermissionReach.DIRECT:
+        own = []
+    elif not context.is_cross_account and reach is PermissionReach.ROLE:
+        own = [layer for layer in own if layer != "identity"]
+    return [*needed, *own]
+
+
+def denial(context: RequestContext, decision: Decision, *, resource: str = "", trust: bool = False) -> str:
+    """The message of AccessDenied for a decision that refuses; with `trust` the resource's policy is a role's trust policy.
+
+    `resource` is what the message names, "" for none.
+    """
+    assert decision.layer is not None, "an allowed request is not refused"
+    name = "role trust policy" if trust and decision.layer == "resource" else LAYER_NAMES[decision.layer]
+    target = f" on resource: {resource}" if resource else ""
+    said = f"User: {context.principal.arn} is not authorized to perform: {context.action}{target}"
+    if decision.reason == "explicitDeny":
+        return f"{said} with an explicit deny in {article(name)} {name}"
+    return f"{said} because no {name} allows the {context.action} action"
+
+
+def article(name: str) -> str:
+    """The article before a policy type: the trust policy is the only one of its role."""
+    if name == "role trust policy":
+        return "the"
+    return "an" if name[0] in "aeiou" else "a"
