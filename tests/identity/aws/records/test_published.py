@@ -53,7 +53,7 @@ def test_what_authentication_asks_for_is_found() -> None:
     user = account.user("ADMIN")
     assert user is not None
     assert user.name == "admin"
-    assert account.access_key("AKIB") is account.sealing_key("k") is account.user("nobody") is None
+    assert (account.access_key("AKIB"), account.sealing_key("k"), account.user("nobody")) == (None, None, None)
 
 
 def test_kinds_without_records_are_empty() -> None:
