@@ -1,0 +1,89 @@
+"""Requests understood: which operation a request calls, and with what.
+
+The parts are apart because the real services refuse in this order: an operation that they do not have, then a caller that
+they do not know, then parameters that break a constraint, then what the caller may not do. A surface asks
+`find_operation`, authenticates, then asks `read_params`. `read_call` is both, for whom the order does not matter.
+Wire facts: docs/reference/aws-wire.md#query-requests, docs/reference/aws-wire.md#json-requests.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from brownout.identity.aws.errors import AwsError, invalid_action
+from brownout.identity.aws.protocol.constraints import checked
+from brownout.identity.aws.protocol.forms import fields_of, payload_of, tree_of
+from brownout.identity.aws.protocol.services import AwsOperation, Params, Service
+from brownout.identity.core.messages import Request, decode_json
+
+NO_VERSION = "NO_VERSION_SPECIFIED"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AwsCall:
+    """A request understood: the operation, and its parameters typed and checked.
+
+    Parameters are by the model's names: strings str, integers int, booleans bool, timestamps float (seconds since 1970),
+    blobs bytes, lists tuples, structures and maps mappings. A parameter that was not given is absent.
+    """
+
+    operation: AwsOperation
+    params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOperation:
+    """A request whose operation is known, with its parameters as they came."""
+
+    operation: AwsOperation
+    given: Any
+
+    def call(self) -> AwsCall:
+        """The call; raises MalformedInput or ValidationError where the parameters break a type or a constraint."""
+        params = self.operation.read(self.given)
+        checked(params, self.operation.check)
+        return AwsCall(self.operation, params)
+
+
+def find_operation(service: Service, request: Request) -> AskedOperation:
+    """What a request asks for; raises AwsError for what names no operation of the service, or cannot be read."""
+    return _query_asked(service, request) if service.protocol == "query" else _json_asked(service, request)
+
+
+def read_call(service: Service, request: Request) -> AwsCall:
+    """The call that a request makes; raises AwsError as `find_operation` and `AskedOperation.call` do."""
+    return find_operation(service, request).call()
+
+
+def _query_asked(service: Service, request: Request) -> AskedOperation:
+    if request.method not in ("GET", "POST"):
+        raise AwsError.of("MethodNotAllowed", "The specified method is not allowed against this resource.")
+    fields = fields_of(request)
+    action = fields.get("Action")
+    if not action:
+        raise AwsError.of("MissingAction", "The request is missing an action or a required parameter.")
+    version = fields.get("Version") or NO_VERSION
+    operation = service.operation(action) if version == service.version else None
+    if operation is None:
+        raise invalid_action(action, version)
+    return AskedOperation(operation, tree_of(fields))
+
+
+def _json_asked(service: Service, request: Request) -> AskedOperation:
+    prefix, _, name = request.headers.get("x-amz-target", "").rpartition(".")
+    operation = service.operation(name) if prefix == service.target_prefix and request.method == "POST" else None
+    if operation is None:
+        raise AwsError.of("UnknownOperationException", "")
+    try:
+        return AskedOperation(operation, decode_json(payload_of(request) or b"{}"))
+    except ValueError as bad:
+        raise AwsError.of("SerializationException", str(bad)) from None
+
+
+def not_built(operation: AwsOperation) -> AwsError:
+    """The error for an operation that the service has and this emulation has not, which the node's log then names."""
+    log.warning("%s is not built: answered as an unknown action", operation.action)
+    return invalid_action(operation.name, operation.version)

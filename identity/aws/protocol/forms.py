@@ -1,0 +1,115 @@
+"""The fields of a query-protocol request, as they stand in a query or a form, and the tree that their names spell.
+
+`Tags.member.1.Key=a` and `RoleName=r` become `{"Tags": {"member": {"1": {"Key": "a"}}}, "RoleName": "r"}`. A name that is
+given twice, or both as a value and as the beginning of longer names, leaves open what is meant and is refused.
+Wire facts: docs/reference/aws-wire.md#query-requests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import unquote_to_bytes
+
+from brownout.identity.aws.errors import AwsError
+from brownout.identity.core.messages import FORM_TYPE, Request
+
+FormNode = str | Mapping[str, "FormNode"]
+FormTree = dict[str, FormNode]
+MAX_PAYLOAD = (
+    40 * 1024 * 1024
+)  # bytes: IAM takes SAML metadata of ten million characters, each of up to three bytes and more escaped
+MAX_FIELDS = 10_000
+MAX_DEPTH = 16  # words in one name
+_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def fields_of(request: Request) -> dict[str, str]:
+    """The fields of a request's query and, for a POST of a form, of its payload.
+
+    Raises RequestEntityTooLarge, MalformedQueryString for wrong escapes and for what is not UTF-8, InvalidQueryParameter for
+    a name given twice.
+    """
+    found: dict[str, str] = {}
+    query = request.target.partition("?")[2]
+    if query:
+        _add_fields(query, found)
+    if request.method == "POST" and request.media_type in ("", FORM_TYPE):
+        payload = payload_of(request)
+        if payload:
+            _add_fields(_decoded(payload), found)
+    return found
+
+
+def payload_of(request: Request) -> bytes:
+    """The payload; raises RequestEntityTooLarge."""
+    if len(request.payload) > MAX_PAYLOAD:
+        raise AwsError.of("RequestEntityTooLarge", "The request entity exceeds the size that is allowed.")
+    return request.payload
+
+
+def tree_of(fields: Mapping[str, str]) -> FormTree:
+    """The fields by the words of their names; raises InvalidQueryParameter for names that contradict each other."""
+    tree: FormTree = {}
+    for name, value in fields.items():
+        if "." in name:
+            _plant(tree, name, value)
+        elif name in tree:
+            raise _ambiguous(name)
+        else:
+            tree[name] = value
+    return tree
+
+
+def _plant(tree: FormTree, name: str, value: str) -> None:
+    *way, last = name.split(".", MAX_DEPTH)
+    here = tree
+    for word in way:
+        below = here.setdefault(word, {})
+        if isinstance(below, str):
+            raise _ambiguous(name)
+        here = cast(FormTree, below)  # the trees below are ours too
+    if last in here:
+        raise _ambiguous(name)
+    here[last] = value
+
+
+def _ambiguous(name: str) -> AwsError:
+    return AwsError.of("InvalidQueryParameter", f"The parameter {name} is given more than once, or with two meanings.")
+
+
+def _add_fields(text: str, found: dict[str, str]) -> None:
+    pairs = text.split("&")
+    if len(pairs) > MAX_FIELDS:
+        raise AwsError.of("InvalidQueryParameter", f"The request has more than {MAX_FIELDS} parameters.")
+    for pair in pairs:
+        name, given, value = pair.partition("=")
+        if not name and not given:
+            continue  # nothing between two ampersands
+        name = _plain(name)
+        if name in found:
+            raise _ambiguous(name)
+        found[name] = _plain(value)
+
+
+def _plain(text: str) -> str:
+    """A name or value without its escapes."""
+    if "+" in text:
+        text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    if _ESCAPE.search(text):
+        raise _malformed()
+    return _decoded(unquote_to_bytes(text))
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise _malformed() from None
+
+
+def _malformed() -> AwsError:
+    return AwsError.of("MalformedQueryString", "The query string contains a syntax error.")

@@ -1,0 +1,167 @@
+"""Parameters of a call in the query protocol: from the tree of a request's fields to typed values.
+
+Wire facts: docs/reference/aws-wire.md#query-requests.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from brownout.identity.aws.errors import AwsError
+from brownout.identity.aws.protocol.forms import FormNode
+from brownout.identity.aws.protocol.shapes import Shape
+
+ReadForm = Callable[[FormNode], Any]
+_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_BITS = {"integer": 31, "long": 63}
+_BOOLEANS = {"true": True, "false": False}
+
+
+def reader_of(shape: Shape) -> ReadForm:
+    """What reads a node of the tree as a value of the shape; it raises MalformedInput for what is no such value."""
+    return _COMPOUND[shape.type](shape) if shape.type in _COMPOUND else _scalar(shape)
+
+
+def malformed(message: str) -> AwsError:
+    return AwsError.of("MalformedInput", message)
+
+
+def _scalar(shape: Shape) -> ReadForm:
+    read = _SCALARS[shape.type]
+
+    def read_scalar(node: FormNode) -> Any:
+        if not isinstance(node, str):
+            raise malformed("Start of list or structure found where not expected")
+        return read(node)
+
+    return read_scalar
+
+
+def _integer(bits: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if _INTEGER.fullmatch(text):
+            number = int(text)
+            if -(1 << bits) <= number < 1 << bits:
+                return number
+        raise malformed(f"'{text}' is not a valid integer")
+
+    return read
+
+
+def _boolean(text: str) -> bool:
+    found = _BOOLEANS.get(text.lower())
+    if found is None:
+        raise malformed(f"'{text}' is not a valid boolean")
+    return found
+
+
+def _float(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise malformed(f"'{text}' is not a valid number")
+    return found
+
+
+def read_base64(text: str) -> bytes:
+    """The bytes that `text` spells; raises ValueError for what is not base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as wrong:
+        raise ValueError(str(wrong)) from None
+
+
+def _blob(text: str) -> bytes:
+    try:
+        return read_base64(text)
+    except ValueError:
+        raise malformed("A blob is not valid base64") from None
+
+
+def _timestamp(text: str) -> float:
+    """Seconds since 1970, of an ISO 8601 time (UTC where it names no offset)."""
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise malformed(f"'{text}' is not a valid timestamp") from None
+
+
+def _structure(shape: Shape) -> ReadForm:
+    rows = tuple((member.name, member.wire, reader_of(member.shape)) for member in shape.members)
+
+    def read(node: FormNode) -> dict[str, Any]:
+        if isinstance(node, str):
+            raise malformed("Unexpected complex element termination")
+        found = {}
+        for name, wire, read_member in rows:
+            given = node.get(wire)
+            if given is not None:
+                found[name] = read_member(given)
+        return found
+
+    return read
+
+
+def _list(shape: Shape) -> ReadForm:
+    assert shape.element is not None, shape.name
+    read_element, wire = reader_of(shape.element), shape.element_wire
+
+    def read(node: FormNode) -> tuple[Any, ...]:
+        return tuple(read_element(each) for each in _numbered(node, wire))
+
+    return read
+
+
+def _map(shape: Shape) -> ReadForm:
+    assert shape.key is not None, shape.name
+    assert shape.element is not None, shape.name
+    read_key, read_value = reader_of(shape.key), reader_of(shape.element)
+    wire, key_wire, value_wire = shape.element_wire, shape.key_wire, shape.value_wire
+
+    def read(node: FormNode) -> dict[str, Any]:
+        found = {}
+        for entry in _numbered(node, wire):
+            key = None if isinstance(entry, str) else entry.get(key_wire)
+            if isinstance(entry, str) or key is None:
+                raise malformed("Unexpected map element termination")
+            found[read_key(key)] = read_value(entry.get(value_wire, ""))
+        return found
+
+    return read
+
+
+def _numbered(node: FormNode, wire: str) -> list[FormNode]:
+    """The elements of a list in the order of their numbers. An empty value is an empty list; gaps close."""
+    if node == "":
+        return []
+    elements: FormNode | None = node
+    if wire and isinstance(node, Mapping):
+        elements = node.get(wire) if len(node) == 1 else None
+        if elements == "":
+            return []
+    if not isinstance(elements, Mapping) or not all(map(_NUMBER.fullmatch, elements)):
+        raise malformed("Unexpected list element termination")
+    return [elements[number] for number in sorted(elements, key=int)]
+
+
+_COMPOUND: Mapping[str, Callable[[Shape], ReadForm]] = {"structure": _structure, "list": _list, "map": _map}
+_SCALARS: Mapping[str, Callable[[str], Any]] = {
+    "string": str,
+    "integer": _integer(_BITS["integer"]),
+    "long": _integer(_BITS["long"]),
+    "float": _float,
+    "double": _float,
+    "boolean": _boolean,
+    "blob": _blob,
+    "timestamp": _timestamp,
+}
