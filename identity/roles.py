@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from brownout.identity.aws.hosts.annex import HostAnnex
+from brownout.identity.aws.hosts.containers import ContainerCredentials
+from brownout.identity.aws.hosts.imds import InstanceMetadata
 from brownout.identity.azure.arm_management import Arm
 from brownout.identity.azure.entra import EntraPages
 from brownout.identity.azure.entra_claims import managed_identity_claims, operator_claims
@@ -63,6 +66,9 @@ ROLES: Mapping[str, MakeNode] = {
 
 # By vendor and role, in the order in which surfaces are asked: those of Azure take every request that is left.
 VENDORS: Mapping[str, Mapping[str, Part]] = {
+    "aws": {
+        HOST: Part(annexes=(HostAnnex,), surfaces=(ContainerCredentials, InstanceMetadata)),
+    },
     "azure": {
         TOKEN: Part(surfaces=(EntraPages,)),
         HOST: Part(surfaces=(Imds,)),

@@ -71,6 +71,7 @@ class Settings:
     default_machines: Mapping[str, str] = field(default_factory=dict)  # region -> machine of clients that know only the host
     imds_requests_per_s: float = 0.0  # token requests of one machine, more are 429; the real limit is 20 (0: none)
     imds_requests_at_once: float = 0.0  # the same; the real limit is 5 (0: none)
+    imds_http_tokens: str = "optional"  # or "required": IMDS of AWS without version 1
     builds: Mapping[str, str] = field(default_factory=dict)  # region -> build at start; "1.0" where not named
     pins: Mapping[str, str] = field(default_factory=dict)  # region -> build that the deployer must not move
     force_managed_key: tuple[str, ...] = ()  # regions whose nodes start with that configuration
@@ -109,6 +110,7 @@ class Settings:
         choices = (
             ("token_alg", ("ES256", "RS256")),
             ("ambiguous_text", ("2020", "2024")),
+            ("imds_http_tokens", ("optional", "required")),
             ("store_access", ("key", "managed-identity")),
         )
         for name, allowed in choices:

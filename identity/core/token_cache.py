@@ -1,4 +1,4 @@
-"""A cache of tokens or credentials with an early refresh: the rule by which warm machines go on through an outage.
+"""A cache of tokens with an early refresh: the rule by which warm machines go on through an outage.
 
 A token is served as it is until its refresh point, a share of its life. From then on its holder asks for a new one, and
 serves the old one while that fails, until a margin before its end. When IMDS refreshes is not public, so share and margin
@@ -7,39 +7,28 @@ are settings (docs/reference/azure-wire.md#imds-token-answer).
 
 from __future__ import annotations
 
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Literal
+
+from brownout.identity.core.records import CachedToken
 
 Freshness = Literal["none", "fresh", "due", "ending"]
 
 
-class Expiring(Protocol):
-    """What has a life in emulated epoch seconds."""
-
-    @property
-    def issued_s(self) -> float: ...
-
-    @property
-    def expires_s(self) -> float: ...
-
-
-Kept = TypeVar("Kept", bound=Expiring)
-
-
-class TokenCache(Generic[Kept]):
+class TokenCache:
     """Tokens by key."""
 
     def __init__(self, *, refresh_fraction: float, margin_s: float, backoff_s: float = 0.0) -> None:
         self._refresh_fraction, self._margin_s, self._backoff_s = refresh_fraction, margin_s, backoff_s
-        self._tokens: dict[tuple[str, ...], Kept] = {}
+        self._tokens: dict[tuple[str, ...], CachedToken] = {}
         self._asked_s: dict[tuple[str, ...], float] = {}
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def get(self, key: tuple[str, ...]) -> Kept | None:
+    def get(self, key: tuple[str, ...]) -> CachedToken | None:
         return self._tokens.get(key)
 
-    def put(self, key: tuple[str, ...], token: Kept) -> None:
+    def put(self, key: tuple[str, ...], token: CachedToken) -> None:
         assert token.issued_s <= token.expires_s, token
         self._tokens[key] = token
         self._asked_s.pop(key, None)

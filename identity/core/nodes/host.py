@@ -36,7 +36,7 @@ class Host(Node):
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
         settings = self.settings
-        self.cache = TokenCache[CachedToken](
+        self.cache = TokenCache(
             refresh_fraction=settings.host_refresh_fraction,
             margin_s=settings.expiry_margin_s,
             backoff_s=settings.host_refresh_backoff_s,

@@ -48,7 +48,7 @@ class TokenNode(Reader):
     def __init__(self, spec: NodeSpec, ports: Ports, *, claims: IdentityClaims) -> None:
         super().__init__(spec, ports)
         fraction = self.settings.instance_refresh_fraction
-        self.cache = TokenCache[CachedToken](refresh_fraction=fraction, margin_s=self.settings.expiry_margin_s)
+        self.cache = TokenCache(refresh_fraction=fraction, margin_s=self.settings.expiry_margin_s)
         self._claims = claims
         self._bootstrapped = False
         self._own_token_ends_s = 0.0

@@ -9,16 +9,15 @@ from hypothesis import strategies as st
 from brownout.harness.effects import LinkEffect
 from brownout.harness.world import Carrier
 from brownout.identity.core.messages import Request, Response
-from brownout.identity.core.records import CachedToken
-from brownout.identity.core.token_cache import TokenCache
+from brownout.identity.core.token_cache import CachedToken, TokenCache
 from support.identity_stacks import HOUR_S, QUIET_S, Stack, body, hops, on_stack
 
 KEY = ("identity", "machine", "resource")
 TOKEN = CachedToken("t", "c", issued_s=1000.0, expires_s=2000.0)
 
 
-def cache_of(*, refresh_fraction: float = 0.5, margin_s: float = 100.0, backoff_s: float = 60.0) -> TokenCache[CachedToken]:
-    made = TokenCache[CachedToken](refresh_fraction=refresh_fraction, margin_s=margin_s, backoff_s=backoff_s)
+def cache_of(*, refresh_fraction: float = 0.5, margin_s: float = 100.0, backoff_s: float = 60.0) -> TokenCache:
+    made = TokenCache(refresh_fraction=refresh_fraction, margin_s=margin_s, backoff_s=backoff_s)
     made.put(KEY, TOKEN)
     return made
 
