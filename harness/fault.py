@@ -41,7 +41,7 @@ class Fault(FrozenModel):
     """
 
     kind: ClassVar[str]
-    family: ClassVar[Literal["link", "node", "credential", "deployment", "data", "clock", "load"]]
+    family: ClassVar[Literal["link", "node", "credential", "deployment", "data", "name", "clock", "load"]]
     needs: ClassVar[frozenset[str]] = frozenset({"control"})
     target: ClassVar[tuple[str, ...]] = ()
     lasting: ClassVar[bool] = False
@@ -119,10 +119,18 @@ async def client_status(world: World, node: str, path: str) -> int | None:
     return None if answer is None else answer.status
 
 
-async def client_answer(world: World, node: str, path: str, query: Mapping[str, str] = EMPTY) -> Response | None:
+async def client_answer(
+    world: World,
+    node: str,
+    path: str,
+    query: Mapping[str, str] = EMPTY,
+    *,
+    headers: Mapping[str, str] = EMPTY,
+    timeout_s: float = 2.0,
+) -> Response | None:
     """What a client gets for `GET path` from `node`, None when there is no answer."""
-    headers = {"metadata": "true", "user-agent": "brownout-probe"}
+    sent = {"metadata": "true", "user-agent": "brownout-probe", **headers}
     try:
-        return await world.client(node, Request("GET", path, query, headers), timeout_s=2.0)
+        return await world.client(node, Request("GET", path, query, sent), timeout_s=timeout_s)
     except CallFailed:
         return None

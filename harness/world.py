@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
 from brownout.harness.effects import Effect
 from brownout.harness.errors import WorldError
-from brownout.identity.core.messages import Request, Response
 
 # Names of the service that are part of this protocol: faults import them from here.
+from brownout.identity.aws.names import endpoint_names as endpoint_names
+from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.settings import Settings as Settings
 from brownout.identity.core.topology import DEPLOYER as DEPLOYER
 from brownout.identity.core.topology import DIRECTORY as DIRECTORY
+from brownout.identity.core.topology import EDGE_NODE as EDGE_NODE
 from brownout.identity.core.topology import HOST as HOST
 from brownout.identity.core.topology import STORE as STORE
 from brownout.identity.core.topology import VAULT as VAULT

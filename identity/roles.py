@@ -14,12 +14,14 @@ from typing import Any
 from brownout.identity.aws.hosts.annex import HostAnnex
 from brownout.identity.aws.hosts.containers import ContainerCredentials
 from brownout.identity.aws.hosts.imds import InstanceMetadata
+from brownout.identity.aws.names import endpoints as aws_endpoints
 from brownout.identity.azure.arm_management import Arm
 from brownout.identity.azure.entra import EntraPages
 from brownout.identity.azure.entra_claims import managed_identity_claims, operator_claims
 from brownout.identity.azure.imds import Imds
 from brownout.identity.azure.keyvault import KeyVault
 from brownout.identity.core.annex import Annex
+from brownout.identity.core.edge.node import Edge
 from brownout.identity.core.node import Node
 from brownout.identity.core.nodes.deployer import Deployer
 from brownout.identity.core.nodes.directory import Directory
@@ -33,6 +35,7 @@ from brownout.identity.core.surface import Surface
 from brownout.identity.core.topology import (
     DEPLOYER,
     DIRECTORY,
+    EDGE,
     HOST,
     MANAGEMENT,
     STORE,
@@ -62,6 +65,7 @@ ROLES: Mapping[str, MakeNode] = {
     HOST: Host,
     MANAGEMENT: Management,
     VAULT: Vault,
+    EDGE: partial(Edge, endpoints=aws_endpoints),
 }
 
 # By vendor and role, in the order in which surfaces are asked: those of Azure take every request that is left.

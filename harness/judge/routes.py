@@ -11,10 +11,11 @@ from functools import lru_cache
 
 from brownout.harness.record.reach import Reach
 from brownout.identity.core import trail
-from brownout.identity.core.topology import CALLS, CLIENT, Link, NodeName, link_between
+from brownout.identity.core.topology import CALLS, CLIENT, CLIENT_FACING, EDGE, Link, NodeName, link_between
 from brownout.identity.core.trail import Hop
 
 _LEAVES_REGION = {(source, target): leaves for source, target, leaves in CALLS}
+_LEAVES_REGION |= {(EDGE, role): True for role in CLIENT_FACING if role != EDGE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ because that is what faults do. Then `in_flight` arrivals (their rate in real se
 - Toxiproxy has a listener for each link, and two sockets for each connection of each of the `HOPS` links that a request
   goes over;
 - a node has a socket for each request that waits for an answer and one for the call that it makes for it;
-- the stack's parent holds one reserved port for each node and link.
+- the stack's parent holds one reserved port for each node, link and door of the edge.
 
 The limit of open files is one per process, so the largest of these counts. A connection needs an ephemeral port of its own
 towards one address; a port that was just closed on loopback is used again after a second (`tcp_tw_reuse`).
@@ -55,10 +55,10 @@ def stack_needs(world: str, stack: StackSpec, open_at_once: int) -> Need:
     """What bringing the stack up needs, and carrying so many requests. Containers have limits of their own."""
     if world != PROCESSES:
         return Need(COMMAND_FILES)
-    nodes, links = len(stack.nodes()), len(stack.links())
+    nodes, links, doors = len(stack.nodes()), len(stack.links()), len(stack.doors())
     open_files = max(
         COMMAND_FILES,
-        PARENT_BASE + nodes + links,
+        PARENT_BASE + nodes + links + doors,
         PROXY_BASE + links + 2 * HOPS * open_at_once,
         NODE_BASE + 2 * open_at_once,
     )

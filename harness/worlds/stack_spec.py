@@ -77,6 +77,7 @@ def build_stack(
         control_token=control_token or keyed_id(seed, "control-token"),
         control_path=CONTROL_PATH,
         vendors=vendors,
+        edge="aws" in vendors,
     )
 
 

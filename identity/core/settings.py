@@ -82,6 +82,8 @@ class Settings:
     publish_interval_s: float = 60.0
     config_delay_s: float = 2.0
     call_timeout_ms: float = 1000.0
+    global_sts: str = "local"  # where the global STS name leads: the client's own region, or "home"
+    name_ttl_s: float = 0.0  # how long resolvers keep a good record of a name
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Settings:
@@ -112,6 +114,7 @@ class Settings:
             ("ambiguous_text", ("2020", "2024")),
             ("imds_http_tokens", ("optional", "required")),
             ("store_access", ("key", "managed-identity")),
+            ("global_sts", ("local", "home")),
         )
         for name, allowed in choices:
             if getattr(self, name) not in allowed:

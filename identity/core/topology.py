@@ -1,6 +1,7 @@
 """Names: regions, zones, roles, nodes, links, and the specification from which every world builds the same stack.
 
-A node's name is `region.role` or, for token nodes, `region.token.zone`: `sydney.store`, `melbourne.token.z2`.
+A node's name is `region.role` or, for token nodes, `region.token.zone`: `sydney.store`, `melbourne.token.z2`. The edge, through
+which clients reach a stack by name, stands with the clients and in no region: `client.edge`.
 A link is a directed path and is named `source->target`, where the source is `region.role` (or `client`) and the target
 a node: `melbourne.token->sydney.store`, `client->sydney.host`. A link pattern leaves parts away: `melbourne->sydney`
 matches every link from a role of Melbourne to a node of Sydney.
@@ -18,7 +19,7 @@ from brownout.identity.core.records import Identity
 Vendor = Literal["aws", "azure"]
 
 CLIENT = "client"
-DIRECTORY, STORE, TOKEN, HOST, MANAGEMENT, DEPLOYER, VAULT = (
+DIRECTORY, STORE, TOKEN, HOST, MANAGEMENT, DEPLOYER, VAULT, EDGE = (
     "directory",
     "store",
     "token",
@@ -26,6 +27,7 @@ DIRECTORY, STORE, TOKEN, HOST, MANAGEMENT, DEPLOYER, VAULT = (
     "management",
     "deployer",
     "vault",
+    "edge",
 )
 
 
@@ -75,7 +77,9 @@ CALLS: tuple[tuple[str, str, bool], ...] = (
     (DEPLOYER, MANAGEMENT, True),
     (DEPLOYER, DIRECTORY, True),
 )
-CLIENT_FACING: tuple[str, ...] = (HOST, MANAGEMENT, VAULT, TOKEN)
+CLIENT_FACING: tuple[str, ...] = (HOST, MANAGEMENT, VAULT, TOKEN, EDGE)
+EDGE_NODE = f"{CLIENT}.{EDGE}"
+PROXY_DOOR, STS_DOOR = "proxy", "sts"  # what the edge opens for clients of each region beside its own port
 
 # What nodes ask of each other and what the harness asks of them is below this path on every node, and nothing else is. No name
 # of a client's own may begin with an underscore (machines, tenants, subscriptions, secrets), so none can mean a page of ours.
@@ -170,7 +174,8 @@ class StackSpec:
 
     `settings` is the flat table of `identity.core.settings`; `store_keys` holds each region's first, manual key secret;
     `control_token` opens the control plane of every node of this stack and is made for the run; `control_path` is where that
-    is, "" in stacks of earlier versions, which are still driven; `vendors` are those whose surfaces clients find.
+    is, "" in stacks of earlier versions, which are still driven; `vendors` are those whose surfaces clients find; `edge` says
+    whether clients can reach it by name.
     """
 
     seed: int
@@ -187,12 +192,18 @@ class StackSpec:
     control_path: str = ""
     public_urls: Mapping[str, str] = field(default_factory=dict)
     vendors: tuple[str, ...] = DEFAULT_VENDORS
+    edge: bool = False
 
     def nodes(self) -> tuple[str, ...]:
         """Every node's name, in the order in which they start."""
         home = (f"{self.home_region}.{DIRECTORY}", f"{self.home_region}.{DEPLOYER}")
         regional = tuple(name for region in self.regions for name in self._nodes_of(region))
-        return home + regional
+        return home + regional + ((EDGE_NODE,) if self.edge else ())
+
+    def doors(self) -> tuple[str, ...]:
+        """What clients connect to at the edge: for those who stand in a region, `proxy.REGION` and `sts.REGION`."""
+        kinds = (PROXY_DOOR, STS_DOOR) if self.edge else ()
+        return tuple(f"{kind}.{region}" for kind in kinds for region in self.regions)
 
     def _nodes_of(self, region: str) -> tuple[str, ...]:
         tokens = tuple(f"{region}.{TOKEN}.{zone}" for zone in self.zones)
@@ -224,6 +235,9 @@ class StackSpec:
 
 
 def link_between(source_node: str, target_node: str) -> Link:
-    """The link that a call from one node to another travels on (the source's zone does not matter)."""
+    """The link that a call from one node to another travels on (the source's zone does not matter).
+
+    The edge calls for clients, over their links.
+    """
     source = NodeName.parse(source_node)
-    return Link(f"{source.region}.{source.role}", target_node)
+    return Link(CLIENT if source.role == EDGE else f"{source.region}.{source.role}", target_node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ FOLDER = ROOT / "faults"
 FILES = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
 EVERYWHERE = (*CASES, *SITUATIONAL)
 EVERY = (*EVERYWHERE, *IN_CONTAINERS)
-WORLD = SimulationWorld(build_stack(seed=1), epoch_s=0.0)
+WORLD = SimulationWorld(replace(build_stack(seed=1), edge=True), epoch_s=0.0)
 
 
 def class_of(path: Path) -> type[Fault]:

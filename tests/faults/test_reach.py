@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from brownout.harness.experiment import plugins
@@ -9,7 +11,7 @@ from brownout.harness.record.reach import Reach
 from brownout.harness.worlds.stack_spec import build_stack
 from support.fault_cases import CASES, IDS
 
-STACK = build_stack(seed=1)
+STACK = replace(build_stack(seed=1), edge=True)
 SYDNEY_READERS = ("sydney.token.z1", "sydney.token.z2", "sydney.token.z3", "sydney.management")
 
 

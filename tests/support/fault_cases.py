@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,11 @@ from brownout.faults.link_refuse import LinkRefuse
 from brownout.faults.link_reset import LinkReset
 from brownout.faults.link_slow import LinkSlow
 from brownout.faults.link_stall import LinkStall
+from brownout.faults.name_empty import NameEmpty
+from brownout.faults.name_nxdomain import NameNxdomain
+from brownout.faults.name_reset import NameReset
+from brownout.faults.name_slow import NameSlow
+from brownout.faults.name_wrong import NameWrong
 from brownout.faults.node_disconnect import NodeDisconnect
 from brownout.faults.node_kill import NodeKill
 from brownout.faults.node_old_image import NodeOldImage
@@ -38,7 +44,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.core.topology import DEFAULT_REGIONS, DEFAULT_VENDORS, Vendor
+from brownout.identity.core.topology import DEFAULT_REGIONS
 
 T = TypeVar("T")
 EPOCH_S = 1_721_088_000.0
@@ -77,6 +83,12 @@ CASES: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (ImdsAnswer, {"region": "sydney", "status": 429, "retry_after": "3s"}),
     (ImdsAnswer, {"region": "melbourne", "status": 500, "machine": "scaleout-south_7"}),
     (ImdsAnswer, {"region": "sydney", "status": 410, "times": 2}),
+    (NameNxdomain, {"name": "sts.amazonaws.com"}),
+    (NameNxdomain, {"name": "iam.amazonaws.com", "regions": ["melbourne"]}),
+    (NameEmpty, {"name": "sts.ap-southeast-2.amazonaws.com"}),
+    (NameWrong, {"name": "sts.ap-southeast-2.amazonaws.com", "to": "melbourne"}),
+    (NameSlow, {"name": "secretsmanager.ap-southeast-4.amazonaws.com", "delay": "3s"}),
+    (NameReset, {"name": "signin.aws.amazon.com", "regions": ["sydney"]}),
 )
 SITUATIONAL: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (KeyAccept, {"region": "sydney", "key_id": "manual"}),
@@ -112,11 +124,10 @@ def on_stack(
     story: Callable[[Trial], Coroutine[Any, Any, T]],
     *,
     regions: tuple[str, ...] = DEFAULT_REGIONS,
-    vendors: tuple[Vendor, ...] = DEFAULT_VENDORS,
     **settings: Any,
 ) -> T:
-    """Runs `story` on a fresh simulated stack that has just come up."""
-    spec = build_stack(seed=1, settings={"config_delay_s": 1.0, **settings}, regions=regions, vendors=vendors)
+    """Runs `story` on a fresh simulated stack that has just come up. It has an edge, for faults of names."""
+    spec = replace(build_stack(seed=1, settings={"config_delay_s": 1.0, **settings}, regions=regions), edge=True)
     world = SimulationWorld(spec, epoch_s=EPOCH_S)
     with Ledger(":memory:") as ledger:
 

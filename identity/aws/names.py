@@ -1,0 +1,50 @@
+"""AWS's endpoint names, and where each leads in a stack (docs/reference/aws-wire.md#endpoint-names).
+
+A regional name leads to its region. `iam.amazonaws.com` is one name in all regions, and a client gets to the front end
+nearest to it, which forwards to the control plane. `sts.amazonaws.com` is the setting `global_sts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from brownout.identity.core.edge.names import Endpoint, NameRoutes
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import MANAGEMENT, REGIONS, TOKEN, VAULT, StackSpec
+
+GLOBAL_STS = "sts.amazonaws.com"
+GLOBAL_SIGNIN = "signin.aws.amazon.com"
+IAM = "iam.amazonaws.com"
+# Regions that an account has to switch on. From there the global name still leads to the home region.
+OPT_IN = frozenset({"ap-southeast-4", "ap-east-1", "me-south-1", "eu-south-1", "af-south-1"})
+
+
+def regional_names(aws_region: str) -> Mapping[str, str]:
+    """The names of one region, with the role that each leads to."""
+    return {
+        f"sts.{aws_region}.amazonaws.com": TOKEN,
+        f"secretsmanager.{aws_region}.amazonaws.com": VAULT,
+        f"{aws_region}.signin.aws.amazon.com": TOKEN,
+    }
+
+
+def endpoints(stack: StackSpec, settings: Settings) -> NameRoutes:
+    """Where each name leads for clients of each region of the stack."""
+    found: dict[tuple[str, str], Endpoint] = {}
+    regional = {
+        name: Endpoint(role, region)
+        for region in stack.regions
+        for name, role in regional_names(REGIONS[region].aws_name).items()
+    }
+    for client in stack.regions:
+        is_local = settings.global_sts == "local" and REGIONS[client].aws_name not in OPT_IN
+        found |= {(name, client): endpoint for name, endpoint in regional.items()}
+        found[GLOBAL_STS, client] = Endpoint(TOKEN, client if is_local else stack.home_region)
+        found[GLOBAL_SIGNIN, client] = Endpoint(TOKEN, stack.home_region)
+        found[IAM, client] = Endpoint(MANAGEMENT, client)
+    return found
+
+
+def endpoint_names(stack: StackSpec) -> tuple[str, ...]:
+    """Every name that clients of the stack can use; none where it has no edge."""
+    return tuple(sorted({name for name, _ in endpoints(stack, Settings())})) if stack.edge else ()

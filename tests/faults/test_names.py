@@ -1,0 +1,151 @@
+"""Faults of endpoint names: whom they concern, how long resolvers keep a bad record, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from brownout.faults.name_empty import NameEmpty
+from brownout.faults.name_nxdomain import NameNxdomain
+from brownout.faults.name_reset import NameReset
+from brownout.faults.name_slow import NameSlow
+from brownout.faults.name_wrong import NameWrong
+from brownout.harness.errors import UsageError
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core import trail
+from brownout.identity.core.messages import Request
+from support.fault_cases import Trial, on_stack
+
+REGIONAL = "sts.ap-southeast-2.amazonaws.com"
+
+
+async def by_name(trial: Trial, name: str, region: str = "sydney") -> str:
+    """What a client in the region got by the name: the node that served it, or the code of the failure."""
+    request = Request("GET", "/", headers={"host": name, "x-brownout-client-region": region})
+    answer = await trial.world.client("client.edge", request, timeout_s=120.0)
+    hops = trail.parse(trail.of(answer))
+    return hops[1].node if len(hops) > 1 else str((answer.body or {})["error"]["code"])
+
+
+def test_a_fault_concerns_its_own_name_and_regions_only() -> None:
+    """Clients elsewhere, and clients of another name for the same nodes, are well."""
+
+    async def story(trial: Trial) -> None:
+        await NameNxdomain(name="sts.amazonaws.com", regions=("sydney",)).apply(trial.world, "f")
+        assert await by_name(trial, "sts.amazonaws.com", "sydney") == "nxdomain"
+        assert (await by_name(trial, "sts.amazonaws.com", "melbourne")).startswith("sydney.token.")
+        assert (await by_name(trial, REGIONAL, "sydney")).startswith("sydney.token.")
+
+    on_stack(story)
+
+
+def test_resolvers_keep_a_bad_record_for_its_time_to_live() -> None:
+    """After the revert the record is still wrong where it was looked up, until its time is over, and right elsewhere."""
+
+    async def story(trial: Trial) -> None:
+        fault = NameWrong(name=REGIONAL, to="melbourne", ttl="1m")
+        await fault.apply(trial.world, "f")
+        assert (await by_name(trial, REGIONAL)).startswith("melbourne.token.")
+        await fault.revert(trial.world, "f")
+        assert (await by_name(trial, REGIONAL, "melbourne")).startswith("sydney.token.")
+        assert (await by_name(trial, REGIONAL)).startswith("melbourne.token.")
+        await trial.world.sleep_until(trial.world.now() + fault.settles_s(trial.world.spec))
+        assert (await by_name(trial, REGIONAL)).startswith("sydney.token.")
+
+    on_stack(story)
+
+
+def test_a_good_record_is_kept_too() -> None:
+    """With a time to live of good records a fault is seen only when the resolver asks again."""
+
+    async def story(trial: Trial) -> None:
+        await by_name(trial, REGIONAL)
+        await NameEmpty(name=REGIONAL).apply(trial.world, "f")
+        assert (await by_name(trial, REGIONAL)).startswith("sydney.token.")
+        await trial.world.sleep_until(trial.world.now() + 30)
+        assert await by_name(trial, REGIONAL) == "empty"
+
+    on_stack(story, name_ttl_s=30.0)
+
+
+def test_faults_of_one_name_are_a_set() -> None:
+    """The newest record counts, slowness adds to it, and reverting one leaves the other."""
+
+    async def story(trial: Trial) -> None:
+        missing, slow = NameNxdomain(name=REGIONAL), NameSlow(name=REGIONAL, delay="2s")
+        await NameEmpty(name=REGIONAL).apply(trial.world, "a")
+        await missing.apply(trial.world, "b")
+        await slow.apply(trial.world, "c")
+        began_s = trial.world.now()
+        assert await by_name(trial, REGIONAL) == "nxdomain"
+        assert trial.world.now() - began_s >= 2
+        await missing.revert(trial.world, "b")
+        assert await by_name(trial, REGIONAL) == "empty"
+        await NameReset(name=REGIONAL).apply(trial.world, "d")
+        assert await by_name(trial, REGIONAL) == "reset"
+
+    on_stack(story)
+
+
+def test_a_fault_survives_a_restart_of_the_edge() -> None:
+    """The hold is durable: an edge that was killed comes back with the name as wrong as before."""
+
+    async def story(trial: Trial) -> None:
+        await NameNxdomain(name=REGIONAL).apply(trial.world, "f")
+        node = trial.world._nodes["client.edge"]
+        node.kill()
+        await node.boot()
+        assert await by_name(trial, REGIONAL) == "nxdomain"
+
+    on_stack(story)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (NameNxdomain(name="sts.amazonaws.org"), "no endpoint name 'sts.amazonaws.org'"),
+        (NameEmpty(name=REGIONAL, regions=("tokyo",)), "no region 'tokyo'"),
+        (NameWrong(name=REGIONAL, to="tokyo"), "no region 'tokyo'"),
+    ],
+)
+def test_a_name_or_region_that_the_stack_lacks_is_refused(fault: Any, words: str) -> None:
+    """The experiment's checks and `inject` refuse it, before anything is touched."""
+    with pytest.raises(UsageError, match=words):
+        fault.carriers(build_stack(seed=1, vendors=("aws",)))
+
+
+def test_a_stack_without_names_says_so() -> None:
+    """A stack that serves no AWS clients has no edge."""
+    with pytest.raises(UsageError, match="no endpoint names"):
+        NameReset(name="iam.amazonaws.com").carriers(build_stack(seed=1))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"name": REGIONAL},
+        {"name": REGIONAL, "effect": "gone"},
+        {"name": "x", "effect": "empty"},
+        {"name": REGIONAL, "effect": "wrong"},
+        {"name": REGIONAL, "effect": "wrong", "to": "perth"},
+        {"name": REGIONAL, "effect": "slow"},
+        {"name": REGIONAL, "effect": "empty", "delay_s": 1},
+        {"name": REGIONAL, "effect": "empty", "ttl_s": -1},
+        {"name": REGIONAL, "effect": "empty", "regions": ["perth"]},
+        {"name": REGIONAL, "effect": "empty", "ttl_s": "long"},
+    ],
+)
+def test_the_edge_refuses_a_switch_that_makes_no_sense(value: Mapping[str, Any]) -> None:
+    """It answers 400 and holds nothing."""
+
+    async def story(trial: Trial) -> None:
+        put = Request("PUT", "/admin/holds/f", body={"switch": "name", "value": dict(value)})
+        answer = await trial.world.control("client.edge", put)
+        assert (answer.status, (answer.body or {})["error"]["code"]) == (400, "BadValue")
+        state = await trial.world.control("client.edge", Request("GET", "/admin/state"))
+        assert (state.body or {})["holds"] == {}
+
+    on_stack(story)

@@ -1,0 +1,55 @@
+"""AWS's endpoint names lead to the region that AWS's own lead to."""
+
+from __future__ import annotations
+
+import botocore.session
+import pytest
+
+from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.aws.names import OPT_IN, endpoint_names, endpoints
+from brownout.identity.core.edge.names import Endpoint
+from brownout.identity.core.settings import Settings
+from brownout.identity.core.topology import REGIONS
+
+ALL = tuple(REGIONS)
+STACK = build_stack(seed=1, regions=ALL, home="virginia", vendors=("aws",))
+
+
+@pytest.mark.parametrize("region", ALL)
+def test_a_regional_name_leads_to_its_region_from_everywhere(region: str) -> None:
+    """STS and sign-in are on its token nodes, Secrets Manager on its vault, wherever the client stands."""
+    routes, aws = endpoints(STACK, Settings()), REGIONS[region].aws_name
+    for client in ALL:
+        assert routes[f"sts.{aws}.amazonaws.com", client] == Endpoint("token", region)
+        assert routes[f"{aws}.signin.aws.amazon.com", client] == Endpoint("token", region)
+        assert routes[f"secretsmanager.{aws}.amazonaws.com", client] == Endpoint("vault", region)
+
+
+def test_the_global_sts_name_is_served_locally_but_in_opt_in_regions() -> None:
+    """`local` is what AWS does since April 2025, `home` what it did before."""
+    local, home = endpoints(STACK, Settings()), endpoints(STACK, Settings(global_sts="home"))
+    for client in ALL:
+        wanted = "virginia" if REGIONS[client].aws_name in OPT_IN else client
+        assert local["sts.amazonaws.com", client] == Endpoint("token", wanted)
+        assert home["sts.amazonaws.com", client] == Endpoint("token", "virginia")
+
+
+def test_iam_is_one_name_with_a_front_end_in_every_region() -> None:
+    """A client gets to the front end of its own region; global sign-in is the home region's alone."""
+    routes = endpoints(STACK, Settings())
+    assert {routes["iam.amazonaws.com", client] for client in ALL} == {Endpoint("management", client) for client in ALL}
+    assert {routes["signin.aws.amazon.com", client] for client in ALL} == {Endpoint("token", "virginia")}
+
+
+@pytest.mark.parametrize("service", ["sts", "iam", "secretsmanager"])
+def test_every_endpoint_that_botocore_chooses_is_a_name(service: str) -> None:
+    """botocore's own endpoint rules, for every region of ours, lead to a name that the stack has."""
+    session, names = botocore.session.get_session(), endpoint_names(STACK)
+    for region in ALL:
+        client = session.create_client(service, REGIONS[region].aws_name, aws_access_key_id="x", aws_secret_access_key="x")
+        assert client.meta.endpoint_url.removeprefix("https://") in names
+
+
+def test_a_stack_without_an_edge_has_no_names() -> None:
+    """Azure's half alone has none."""
+    assert endpoint_names(build_stack(seed=1)) == ()
