@@ -6,11 +6,27 @@ get there: form of the signature, date, scope, key, signature, session. Wire fac
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from brownout.identity.aws.auth.account import AccountView
-from brownout.identity.aws.auth.caller import Caller
+from brownout.identity.aws.auth.account import AccessKeyView, AccountView
+from brownout.identity.aws.auth.authorization import Claim, Scope, headers_of, read_claim, read_scope, time_text
+from brownout.identity.aws.auth.caller import Caller, Session
+from brownout.identity.aws.auth.region_keys import TERMINATOR, day_of, key_of_day
+from brownout.identity.aws.auth.sealing import UnreadableToken, open_token
+from brownout.identity.aws.auth.sigv4 import check_signature, session_region_key
+from brownout.identity.aws.errors import AwsError, expired_token, invalid_client_token_id, signature_does_not_match
 from brownout.identity.core.messages import Request
+
+ACTIVE = "Active"
+SKEW_MIN, SKEW_MIN_ELSEWHERE = 15, 5
+_WIDE_SERVICES = ("sts", "iam")
+_JSON_CODES: Mapping[str, str] = {
+    "ExpiredToken": "ExpiredTokenException",
+    "IncompleteSignature": "IncompleteSignatureException",
+    "InvalidClientTokenId": "UnrecognizedClientException",
+    "MissingAuthenticationToken": "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch": "InvalidSignatureException",
+}
 
 
 def authenticate(
@@ -25,6 +41,93 @@ def authenticate(
 
     `now_s` decides about the end of a session. The signature's date must be within 15 minutes (5 for services but STS and
     IAM) of `now_s`, or of `client_now_s` where real clients have a clock of their own. Raises AwsError:
-    MissingAuthenticationToken, IncompleteSignature, SignatureDoesNotMatch, InvalidClientTokenId, ExpiredToken.
+    MissingAuthenticationToken, IncompleteSignature, SignatureDoesNotMatch, InvalidClientTokenId, ExpiredToken,
+    MalformedQueryString.
     """
-    raise NotImplementedError
+    headers = headers_of(request.raw_headers)
+    claim = read_claim(request, headers)
+    _check_date(claim, service, (now_s,) if client_now_s is None else (now_s, client_now_s))
+    scope = read_scope(claim.credential)
+    _check_scope(scope, claim, service, regions)
+    if claim.session_token:
+        session = _session(scope.access_key_id, claim.session_token, account)
+        key_of_region = session_region_key(session.secret_access_key, day_of(claim.date_s), scope.region)
+        check_signature(request, headers, claim, scope, key_of_region)
+        if session.expires_s <= now_s:
+            raise expired_token()
+        return Caller.of_session(session, scope.region, claim.date_s)
+    key = account.access_key(scope.access_key_id)
+    if key is None:
+        raise invalid_client_token_id()
+    check_signature(request, headers, claim, scope, _published_key(key, scope.region, claim.date_s))
+    return _long_term_caller(key, account, scope.region, claim.date_s)
+
+
+def in_json_words(error: AwsError) -> AwsError:
+    """The same refusal as services of the JSON protocol word it: another code, and status 400."""
+    code = _JSON_CODES.get(error.code)
+    return error if code is None else AwsError(code, 400, error.message)
+
+
+def _check_date(claim: Claim, service: str, clocks_s: tuple[float, ...]) -> None:
+    minutes = SKEW_MIN if service in _WIDE_SERVICES else SKEW_MIN_ELSEWHERE
+    off_s = min((claim.date_s - clock_s for clock_s in clocks_s), key=abs)
+    if abs(off_s) <= minutes * 60:
+        return
+    server_s = claim.date_s - off_s
+    now = time_text(server_s)
+    if off_s < 0:
+        limit = time_text(server_s - minutes * 60)
+        told = f"Signature expired: {claim.date} is now earlier than {limit} ({now} - {minutes} min.)"
+    else:
+        limit = time_text(server_s + minutes * 60)
+        told = f"Signature not yet current: {claim.date} is still later than {limit} ({now} + {minutes} min.)"
+    raise signature_does_not_match(told)
+
+
+def _check_scope(scope: Scope, claim: Claim, service: str, regions: Collection[str]) -> None:
+    wrong = []
+    if scope.region not in regions:
+        wrong.append(f"Credential should be scoped to a valid region, not '{scope.region}'. ")
+    if scope.service != service:
+        wrong.append(f"Credential should be scoped to correct service: '{service}'. ")
+    if scope.terminator != TERMINATOR:
+        wrong.append(f"Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{scope.terminator}'. ")
+    day = claim.date[:8]
+    if scope.day != day:
+        wrong.append(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP:"
+            f" '{scope.day}' != '{day}', from '{claim.date}'."
+        )
+    if wrong:
+        raise signature_does_not_match("".join(wrong))
+
+
+def _session(access_key_id: str, token: str, account: AccountView) -> Session:
+    try:
+        session = open_token(token, account)
+    except UnreadableToken:
+        raise invalid_client_token_id() from None
+    if session.access_key_id != access_key_id or session.account_id != account.account_id:
+        raise invalid_client_token_id()
+    return session
+
+
+def _published_key(key: AccessKeyView, region: str, date_s: float) -> bytes:
+    """The region's key for the day of the signature; refuses a key that is not active, or beyond its horizon."""
+    packed = key.region_keys.get(region)
+    found = None if packed is None else key_of_day(packed, key.first_day, day_of(date_s))
+    if found is None or key.status != ACTIVE:
+        raise invalid_client_token_id()
+    return found
+
+
+def _long_term_caller(key: AccessKeyView, account: AccountView, region: str, signed_s: float) -> Caller:
+    number = account.account_id
+    if not key.user_name:
+        arn = f"arn:aws:iam::{number}:root"
+        return Caller(number, "root", arn, number, arn, key.access_key_id, None, region, signed_s)
+    user = account.user(key.user_name)
+    if user is None:
+        raise invalid_client_token_id()
+    return Caller(number, "user", user.arn, user.user_id, user.arn, key.access_key_id, None, region, signed_s)

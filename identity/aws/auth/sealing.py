@@ -13,7 +13,6 @@ of which all before the nonce is authenticated too. Wire facts: docs/reference/a
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Callable, Iterable
@@ -29,6 +28,7 @@ NewId = Callable[[], str]  # `Ports.new_id`
 SEALING_KEY_BYTES = 32
 _FORMAT, _NONCE_BYTES = 0x21, 12
 _LONGEST_KEY_ID = 64
+_HEAD_CHARACTERS = (2 + _LONGEST_KEY_ID) // 3 * 4  # of Base64: the format, the length and the longest id
 
 
 class UnreadableToken(Exception):
@@ -58,32 +58,35 @@ def seal(session: Session, key: SealingKeyView, new_id: NewId) -> str:
 
 def open_token(token: str, account: AccountView) -> Session:
     """The session in a session token; raises UnreadableToken. Its end is not checked."""
-    name, head, sealed = _take_apart(token)
+    name = _key_id(token)
     key = account.sealing_key(name)
     if key is None:
         raise UnreadableToken(f"no sealing key {name!r}")
-    return _opened(key.key, head, sealed)
+    return _opened(token, key.key)
 
 
-@lru_cache(maxsize=4096)
-def _take_apart(token: str) -> tuple[str, bytes, bytes]:
-    """The id of the sealing key, the authenticated head, and what is sealed."""
+def _key_id(token: str) -> str:
+    """The id of the sealing key that the head of a token names."""
+    try:
+        head = base64.b64decode(token[:_HEAD_CHARACTERS], validate=True)
+        return head[2 : 2 + head[1]].decode("ascii")
+    except (ValueError, IndexError) as wrong:
+        raise UnreadableToken(str(wrong)) from None
+
+
+@lru_cache(maxsize=4096)  # only what was opened stays, and of that the service itself bounds the size
+def _opened(token: str, key: bytes) -> Session:
     try:
         raw = base64.b64decode(token, validate=True)
-        end = 2 + raw[1]
-        name = raw[2:end].decode("ascii")
-    except (binascii.Error, ValueError, IndexError) as wrong:
+    except ValueError as wrong:
         raise UnreadableToken(str(wrong)) from None
-    if raw[0] != _FORMAT or len(raw) <= end + _NONCE_BYTES or base64.b64encode(raw).decode() != token:
+    end = 2 + raw[1]
+    head, nonce, sealed = raw[:end], raw[end : end + _NONCE_BYTES], raw[end + _NONCE_BYTES :]
+    if raw[0] != _FORMAT or not sealed or base64.b64encode(raw).decode() != token:  # Base64 has spare bits at its end
         raise UnreadableToken("not the form of a session token")
-    return name, raw[:end], raw[end:]
-
-
-@lru_cache(maxsize=4096)  # only what was opened stays, and its size is bounded by what the service issues
-def _opened(key: bytes, head: bytes, sealed: bytes) -> Session:
     try:
-        text = _cipher(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], head)
-    except InvalidTag:
+        text = _cipher(key).decrypt(nonce, sealed, head)
+    except (InvalidTag, ValueError):
         raise UnreadableToken("the token was not sealed by this stack") from None
     return Session.from_json(json.loads(text))
 

@@ -1,0 +1,127 @@
+"""Signature Version 4: what is signed of a request, how, and the comparison.
+
+Both sides build the same text from the request, the *canonical request*, and the server compares two HMACs of it. So the
+server works on what stood on the wire: raw target, header lines and payload, never on a parsed message. This module is
+on the way of every request: it decodes nothing twice and remembers keys, not requests.
+Wire facts: docs/reference/aws-wire.md#signature-version-4.
+"""
+
+from __future__ import annotations
+
+import hmac
+from functools import lru_cache
+from hashlib import sha256
+from urllib.parse import quote, unquote_to_bytes
+
+from brownout.identity.aws.auth.authorization import (
+    ALGORITHM,
+    SIGNATURE_FIELD,
+    Claim,
+    Headers,
+    Scope,
+    headers_of,
+    scope_text,
+    time_text,
+)
+from brownout.identity.aws.auth.caller import Credentials
+from brownout.identity.aws.auth.region_keys import day_of, region_key, signing_key
+from brownout.identity.aws.errors import signature_does_not_match
+from brownout.identity.core.messages import Request
+
+_UNRESERVED = "-_.~"
+session_region_key = lru_cache(maxsize=4096)(region_key)  # of temporary credentials, whose secret the region itself derives
+
+
+def check_signature(request: Request, headers: Headers, claim: Claim, scope: Scope, key_of_region: bytes) -> None:
+    """Raises AwsError unless the holder of the key's secret signed exactly this request."""
+    _check_signed_headers(headers, claim.signed_headers)
+    canonical = canonical_request(request, headers, claim.signed_headers, presigned=claim.presigned)
+    expected = _signature(canonical, claim.date, scope.text, signing_key(key_of_region, scope.service))
+    if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "replace")):
+        raise signature_does_not_match()
+
+
+def sign(request: Request, credentials: Credentials, *, service: str, region: str, now_s: float, host: str) -> Request:
+    """The request with `host`, date, session token and authorization, as an SDK's client would send it.
+
+    `region` is the scope's (an AWS name), `host` the value of the Host header, port included where it is not the scheme's.
+    The payload and the target must stay as they are.
+    """
+    date = time_text(now_s)
+    added = {"host": host, "x-amz-date": date}
+    if request.payload and "content-type" not in request.headers:
+        added["content-type"] = dict(request.raw_headers)[b"content-type"].decode()
+    if credentials.session_token:
+        added["x-amz-security-token"] = credentials.session_token
+    unsigned = request.with_headers(added)
+    headers = headers_of(unsigned.raw_headers)
+    names = ";".join(sorted(name.decode("latin-1") for name in headers if _is_signed_by_clients(name)))
+    scope = scope_text(date[:8], region, service)
+    key = session_region_key(credentials.secret_access_key, day_of(now_s), region)
+    signature = _signature(canonical_request(unsigned, headers, names), date, scope, signing_key(key, service))
+    credential = f"{credentials.access_key_id}/{scope}"
+    authorization = f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    return unsigned.with_headers({"authorization": authorization})
+
+
+def canonical_request(request: Request, headers: Headers, signed_headers: str, *, presigned: bool = False) -> bytes:
+    """The text that is signed. A signed header that the request lacks has no line in it."""
+    path, _, query = request.target.partition("?")
+    lines = [request.method.encode(), canonical_path(path).encode()]
+    lines.append(canonical_query(query, presigned=presigned).encode() if query else b"")
+    lines += [b"%b:%b" % (name, b" ".join(headers[name].split())) for name in _names(signed_headers) if name in headers]
+    lines += (b"", signed_headers.encode("latin-1", "replace"), sha256(request.payload).hexdigest().encode())
+    return b"\n".join(lines)
+
+
+def canonical_path(path: str) -> str:
+    """The escaped path without dot segments and doubled slashes, escaped once more."""
+    if path == "/" or not path:
+        return "/"
+    kept: list[str] = []
+    for word in path.split("/"):
+        if word == "..":
+            del kept[-1:]
+        elif word not in ("", "."):
+            kept.append(word)
+    end = "/" if kept and path.endswith("/") else ""
+    return "/" + quote("/".join(kept).encode("latin-1"), safe="/~") + end
+
+
+def canonical_query(query: str, *, presigned: bool) -> str:
+    """The fields escaped in the one right way and sorted; without the (first) signature in a presigned URL."""
+    fields = []
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if presigned and name == SIGNATURE_FIELD:
+            presigned = False
+        elif pair:
+            fields.append((_escaped(name), _escaped(value)))
+    return "&".join([f"{name}={value}" for name, value in sorted(fields)])
+
+
+def _escaped(text: str) -> str:
+    if text.isalnum() and text.isascii():
+        return text
+    return quote(unquote_to_bytes(text.replace("+", " ").encode("latin-1")), safe=_UNRESERVED)
+
+
+def _signature(canonical: bytes, date: str, scope: str, key: bytes) -> str:
+    text = f"{ALGORITHM}\n{date}\n{scope}\n{sha256(canonical).hexdigest()}"
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def _check_signed_headers(headers: Headers, signed_headers: str) -> None:
+    names = _names(signed_headers)
+    for name in headers:
+        if name.startswith(b"x-amz-") and name not in names:
+            raise signature_does_not_match(f"'{name.decode('latin-1')}' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+def _is_signed_by_clients(name: bytes) -> bool:
+    return name in (b"host", b"content-type") or name.startswith(b"x-amz-")
+
+
+def _names(signed_headers: str) -> tuple[bytes, ...]:
+    """The names as header lines have them."""
+    return tuple(signed_headers.lower().encode("latin-1", "replace").split(b";"))
