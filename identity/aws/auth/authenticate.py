@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from brownout.identity.aws.auth.account import AccessKeyView, AccountView
-from brownout.identity.aws.auth.authorization import Claim, Scope, headers_of, read_claim, read_scope, time_text
+from brownout.identity.aws.auth.authorization import Claim, CredentialScope, headers_of, read_claim, read_scope, time_text
 from brownout.identity.aws.auth.caller import Caller, Session
 from brownout.identity.aws.auth.region_keys import TERMINATOR, day_of, key_of_day
 from brownout.identity.aws.auth.sealing import UnreadableToken, open_token
 from brownout.identity.aws.auth.sigv4 import check_signature, session_region_key
 from brownout.identity.aws.errors import AwsError, expired_token, invalid_client_token_id, signature_does_not_match
+from brownout.identity.aws.records.credentials import ACTIVE
 from brownout.identity.core.messages import Request
 
-ACTIVE = "Active"
 SKEW_MIN, SKEW_MIN_ELSEWHERE = 15, 5
 _WIDE_SERVICES = ("sts", "iam")
 _JSON_CODES: Mapping[str, str] = {
@@ -85,7 +85,7 @@ def _check_date(claim: Claim, service: str, clocks_s: tuple[float, ...]) -> None
     raise signature_does_not_match(told)
 
 
-def _check_scope(scope: Scope, claim: Claim, service: str, regions: Collection[str]) -> None:
+def _check_scope(scope: CredentialScope, claim: Claim, service: str, regions: Collection[str]) -> None:
     wrong = []
     if scope.region not in regions:
         wrong.append(f"Credential should be scoped to a valid region, not '{scope.region}'. ")

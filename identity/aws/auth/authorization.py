@@ -49,7 +49,7 @@ class Claim(NamedTuple):
     presigned: bool
 
 
-class Scope(NamedTuple):
+class CredentialScope(NamedTuple):
     """A credential taken apart: whose key, and what the signature is good for."""
 
     access_key_id: str
@@ -93,14 +93,14 @@ def read_claim(request: Request, headers: Headers) -> Claim:
     return _from_header(authorization.decode("latin-1"), headers)
 
 
-def read_scope(credential: str) -> Scope:
+def read_scope(credential: str) -> CredentialScope:
     """The five parts of a credential; raises AwsError for what has more or fewer."""
     parts = credential.split("/")
-    if len(parts) != len(Scope._fields):
+    if len(parts) != len(CredentialScope._fields):
         raise incomplete_signature(
             f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'"
         )
-    return Scope(*parts)
+    return CredentialScope(*parts)
 
 
 def time_text(now_s: float) -> str:

@@ -17,8 +17,8 @@ from brownout.identity.aws.auth.authorization import (
     ALGORITHM,
     SIGNATURE_FIELD,
     Claim,
+    CredentialScope,
     Headers,
-    Scope,
     headers_of,
     scope_text,
     time_text,
@@ -32,7 +32,7 @@ _UNRESERVED = "-_.~"
 session_region_key = lru_cache(maxsize=4096)(region_key)  # of temporary credentials, whose secret the region itself derives
 
 
-def check_signature(request: Request, headers: Headers, claim: Claim, scope: Scope, key_of_region: bytes) -> None:
+def check_signature(request: Request, headers: Headers, claim: Claim, scope: CredentialScope, key_of_region: bytes) -> None:
     """Raises AwsError unless the holder of the key's secret signed exactly this request."""
     _check_signed_headers(headers, claim.signed_headers)
     canonical = canonical_request(request, headers, claim.signed_headers, presigned=claim.presigned)

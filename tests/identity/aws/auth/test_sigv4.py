@@ -180,7 +180,7 @@ def test_the_published_example_is_verified() -> None:
     ],
 )
 def test_paths_are_normalised_and_escaped_once_more(path: str, canonical: str) -> None:
-    """docs/reference/aws-wire.md#signature-version-4"""
+    """Each path has its canonical form (docs/reference/aws-wire.md#signature-version-4)."""
     assert canonical_path(path) == canonical
 
 
@@ -206,7 +206,7 @@ def test_paths_are_normalised_and_escaped_once_more(path: str, canonical: str) -
     ],
 )
 def test_queries_are_escaped_in_one_way_and_sorted(query: str, canonical: str) -> None:
-    """docs/reference/aws-wire.md#signature-version-4"""
+    """Each query has its canonical form (docs/reference/aws-wire.md#signature-version-4)."""
     assert canonical_query(query, presigned=False) == canonical
 
 
