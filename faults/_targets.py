@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brownout.harness.errors import UsageError
 from brownout.harness.fault import unknown_name
 from brownout.harness.world import StackSpec
 
@@ -31,6 +32,20 @@ def known_zone(spec: StackSpec, zone: str) -> str:
     if zone not in spec.zones:
         raise unknown_name("zone", zone, spec.zones)
     return zone
+
+
+def known_machine(spec: StackSpec, region: str, name: str | None) -> str:
+    """The machine of that name in the region, an instance of its scale set too; without a name the region's first."""
+    known = {m.name: m.scale_set for m in spec.machines if m.region == region}
+    if not known:
+        raise UsageError(f"{region} has no machines, so nobody would get this answer")
+    name = name or next(iter(known))
+    base, _, number = name.rpartition("_")
+    if name in known:
+        return f"{name}_0" if known[name] else name
+    if known.get(base) and number.isdigit():
+        return name
+    raise unknown_name("machine", name, known)
 
 
 def matching_links(spec: StackSpec, pattern: str) -> tuple[str, ...]:

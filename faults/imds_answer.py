@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from brownout.faults._switches import SwitchFault
-from brownout.faults._targets import in_region
-from brownout.harness.errors import UsageError
-from brownout.harness.fault import Duration, Observation, Reach, client_answer, unknown_name
+from brownout.faults._targets import in_region, known_machine
+from brownout.harness.fault import Duration, Observation, Reach, client_answer
 from brownout.harness.world import HOST, StackSpec, World
 
 WITHOUT_BODY = (204, 304)  # HTTP answers of these statuses have none
@@ -41,7 +40,7 @@ class ImdsAnswer(SwitchFault):
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
         if self.machine is not None:
-            self._target(spec)
+            known_machine(spec, self.region, self.machine)
         optional = {"machine": self.machine, "body": self.body, "retry_after_s": self.retry_after, "times": self.times}
         return {"status": self.status} | {name: value for name, value in optional.items() if value is not None}
 
@@ -49,25 +48,12 @@ class ImdsAnswer(SwitchFault):
         # The link, not the node: what a management node tells the host is not IMDS' to answer.
         return Reach(links=(f"client->{self.holder(spec)}",), machines=() if self.machine is None else (self.machine,))
 
-    def _target(self, spec: StackSpec) -> str:
-        """The machine that is asked for a look: the one named, or the region's first."""
-        known = {m.name: m.scale_set for m in spec.machines if m.region == self.region}
-        if not known:
-            raise UsageError(f"{self.region} has no machines, so nobody would get this answer")
-        name = self.machine or next(iter(known))
-        base, _, number = name.rpartition("_")
-        if name in known:
-            return f"{name}_0" if known[name] else name
-        if known.get(base) and number.isdigit():
-            return name
-        raise unknown_name("machine", name, known)
-
     async def observe(self, world: World) -> Observation:
         """Asks as a machine does. Answers with a count are not used up by a probe: there the host's own state is read."""
         if self.times is not None:
             held = await self.standing(world) is not None
             return Observation("bitten" if held else "absent", f"the host {'has' if held else 'has no'} such order")
-        machine, query = self._target(world.spec), {"api-version": "2021-02-01"}
+        machine, query = known_machine(world.spec, self.region, self.machine), {"api-version": "2021-02-01"}
         answer = await client_answer(world, self.holder(world.spec), f"/{machine}/metadata/instance", query)
         if answer is None:
             return Observation("unclear", f"IMDS of {machine} does not answer")

@@ -17,14 +17,14 @@ from brownout.harness.fault import Fault
 from brownout.harness.worlds.catalog import WORLDS, check_able
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from support.fault_cases import CASES, IN_CONTAINERS, SITUATIONAL
+from support.fault_cases import CASES, IN_CONTAINERS, SITUATIONAL, VENDORS
 from support.places import ROOT
 
 FOLDER = ROOT / "faults"
 FILES = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
 EVERYWHERE = (*CASES, *SITUATIONAL)
 EVERY = (*EVERYWHERE, *IN_CONTAINERS)
-WORLD = SimulationWorld(replace(build_stack(seed=1), edge=True), epoch_s=0.0)
+WORLD = SimulationWorld(replace(build_stack(seed=1, vendors=VENDORS), edge=True), epoch_s=0.0)
 
 
 def class_of(path: Path) -> type[Fault]:
@@ -115,6 +115,8 @@ def test_what_a_world_cannot_do_is_refused_with_those_that_can(kind: type[Fault]
         ("failover_region", {"region": "sydney", "to": "sydney"}, "another region"),
         ("imds_answer", {"region": "sydney", "status": 500, "machine": "webb-1"}, "web-1"),
         ("imds_answer", {"region": "sydney", "status": 500, "machine": "web-south-1"}, "web-1"),
+        ("metadata_answer", {"region": "sydney", "status": 500, "machine": "webb-1"}, "web-1"),
+        ("metadata_answer", {"region": "sidney", "status": 500}, "sydney"),
     ],
 )
 def test_an_unknown_target_is_refused_with_a_suggestion(kind: str, params: Mapping[str, Any], suggestion: str) -> None:
@@ -145,6 +147,7 @@ def test_an_unknown_target_is_refused_with_a_suggestion(kind: str, params: Mappi
         ("replication_pause", {"regions": []}),
         ("imds_answer", {"region": "sydney", "status": 42}),
         ("imds_answer", {"region": "sydney", "status": 429, "times": 0}),
+        ("metadata_answer", {"region": "sydney", "status": 429, "request": "tokens"}),
     ],
 )
 def test_wrong_parameters_are_refused(kind: str, params: Mapping[str, Any]) -> None:

@@ -20,14 +20,16 @@ from brownout.faults.key_rollover import KeyRollover
 from brownout.faults.key_switch import KeySwitch
 from brownout.faults.link_refuse import LinkRefuse
 from brownout.faults.link_stall import LinkStall
+from brownout.faults.metadata_answer import MetadataAnswer
 from brownout.faults.node_kill import NodeKill
 from brownout.faults.node_pause import NodePause
 from brownout.faults.region_kill import RegionKill
 from brownout.faults.replication_pause import ReplicationPause
 from brownout.harness.effects import SwitchThrow
-from brownout.harness.errors import WorldError
+from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.fault import Fault, Observation, client_answer
 from brownout.harness.world import Carrier
+from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
 from support.fault_cases import CASES, IDS, SITUATIONAL, Trial, on_stack
 
@@ -436,3 +438,39 @@ def test_faults_of_regions_hold_for_any_list_of_regions(regions: tuple[str, ...]
         await pause.revert(trial.world, "p")
 
     on_stack(story, regions=regions)
+
+
+def test_metadata_answers_need_machines_of_aws() -> None:
+    """On a stack without AWS the fault is refused before anything is touched."""
+    spec = build_stack(seed=1, vendors=("azure",))
+    with pytest.raises(UsageError, match="no machines of AWS"):
+        MetadataAnswer(region="sydney", status=500).carriers(spec)
+
+
+@pytest.mark.parametrize(("request_kind", "status"), [("token", 405), ("role", 200), ("credentials", 404), ("container", 400)])
+def test_metadata_answers_that_look_like_usual_ones_are_seen(request_kind: str, status: int) -> None:
+    """An answer whose status is the usual one of its request shows in the host's state, and is absent after the revert."""
+
+    async def story(trial: Trial) -> list[str]:
+        fault = MetadataAnswer.model_validate({"region": "sydney", "status": status, "request": request_kind})
+        await fault.apply(trial.world, "f-1")
+        seen = [(await fault.observe(trial.world)).state]
+        await fault.revert(trial.world, "f-1")
+        return [*seen, (await fault.observe(trial.world)).state]
+
+    assert on_stack(story) == ["bitten", "absent"]
+
+
+def test_metadata_answers_are_told_apart_by_what_they_say() -> None:
+    """With a body or a text the fault is seen by it, and another one's answer is not taken for its own."""
+
+    async def story(trial: Trial) -> list[str]:
+        await MetadataAnswer(region="sydney", status=200, text="half").apply(trial.world, "f-1")
+        wanted = (
+            MetadataAnswer(region="sydney", status=200, text="half"),
+            MetadataAnswer(region="sydney", status=200, text="whole"),
+            MetadataAnswer(region="sydney", status=200, body={"Code": "Success"}),
+        )
+        return [(await fault.observe(trial.world)).state for fault in wanted]
+
+    assert on_stack(story) == ["bitten", "absent", "absent"]

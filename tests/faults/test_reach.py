@@ -9,9 +9,9 @@ import pytest
 from brownout.harness.experiment import plugins
 from brownout.harness.record.reach import Reach
 from brownout.harness.worlds.stack_spec import build_stack
-from support.fault_cases import CASES, IDS
+from support.fault_cases import CASES, IDS, VENDORS
 
-STACK = replace(build_stack(seed=1), edge=True)
+STACK = replace(build_stack(seed=1, vendors=VENDORS), edge=True)
 SYDNEY_READERS = ("sydney.token.z1", "sydney.token.z2", "sydney.token.z3", "sydney.management")
 
 

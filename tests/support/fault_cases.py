@@ -24,6 +24,7 @@ from brownout.faults.link_refuse import LinkRefuse
 from brownout.faults.link_reset import LinkReset
 from brownout.faults.link_slow import LinkSlow
 from brownout.faults.link_stall import LinkStall
+from brownout.faults.metadata_answer import MetadataAnswer
 from brownout.faults.name_empty import NameEmpty
 from brownout.faults.name_nxdomain import NameNxdomain
 from brownout.faults.name_reset import NameReset
@@ -44,12 +45,13 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.core.topology import DEFAULT_REGIONS
+from brownout.identity.core.topology import DEFAULT_REGIONS, Vendor
 
 T = TypeVar("T")
 EPOCH_S = 1_721_088_000.0
 
 # Each bites by itself on a fresh stack; key-accept, key-push and replication-pause need a situation and have their own tests.
+VENDORS: tuple[Vendor, ...] = ("aws", "azure")  # of the stacks on which faults are tried
 CASES: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (LinkRefuse, {"link": "melbourne->sydney"}),
     (LinkRefuse, {"link": "client->sydney.host"}),
@@ -89,6 +91,9 @@ CASES: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (NameWrong, {"name": "sts.ap-southeast-2.amazonaws.com", "to": "melbourne"}),
     (NameSlow, {"name": "secretsmanager.ap-southeast-4.amazonaws.com", "delay": "3s"}),
     (NameReset, {"name": "signin.aws.amazon.com", "regions": ["sydney"]}),
+    (MetadataAnswer, {"region": "sydney", "status": 403, "request": "token"}),
+    (MetadataAnswer, {"region": "melbourne", "status": 500, "machine": "scaleout-south_7", "retry_after": "3s"}),
+    (MetadataAnswer, {"region": "sydney", "status": 200, "request": "credentials", "text": "{", "times": 2}),
 )
 SITUATIONAL: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (KeyAccept, {"region": "sydney", "key_id": "manual"}),
@@ -124,10 +129,13 @@ def on_stack(
     story: Callable[[Trial], Coroutine[Any, Any, T]],
     *,
     regions: tuple[str, ...] = DEFAULT_REGIONS,
+    vendors: tuple[Vendor, ...] = VENDORS,
     **settings: Any,
 ) -> T:
     """Runs `story` on a fresh simulated stack that has just come up. It has an edge, for faults of names."""
-    spec = replace(build_stack(seed=1, settings={"config_delay_s": 1.0, **settings}, regions=regions), edge=True)
+    spec = replace(
+        build_stack(seed=1, settings={"config_delay_s": 1.0, **settings}, regions=regions, vendors=vendors), edge=True
+    )
     world = SimulationWorld(spec, epoch_s=EPOCH_S)
     with Ledger(":memory:") as ledger:
 
