@@ -98,13 +98,15 @@ def request_keys(principal: RequestPrincipal, facts: RequestFacts, more: Mapping
         keys["aws:sourceip"] = (facts.source_ip,)
     if facts.user_agent:
         keys["aws:useragent"] = (facts.user_agent,)
-    _add_principal(keys, principal)
+    keys.update(principal_keys(principal))
     _add_session(keys, principal, facts.now_s)
     keys.update(lowered(more))
     return keys
 
 
-def _add_principal(keys: dict[str, tuple[str, ...]], principal: RequestPrincipal) -> None:
+def principal_keys(principal: RequestPrincipal) -> Keys:
+    """The keys that a principal has in every request, whatever its credentials."""
+    keys: dict[str, tuple[str, ...]] = {}
     if principal.kind in PRINCIPAL_TYPES:
         keys["aws:principaltype"] = (PRINCIPAL_TYPES[principal.kind],)
     if principal.kind in ("root", "user", "assumed-role", "federated-user"):
@@ -115,8 +117,7 @@ def _add_principal(keys: dict[str, tuple[str, ...]], principal: RequestPrincipal
         keys["aws:userid"] = (principal.user_id,)
     if principal.user_name:
         keys["aws:username"] = (principal.user_name,)
-    for name, value in principal.tags.items():
-        keys["aws:principaltag/" + name.lower()] = (value,)
+    return {**keys, **tag_keys("aws:PrincipalTag", principal.tags)}
 
 
 def _add_session(keys: dict[str, tuple[str, ...]], principal: RequestPrincipal, now_s: float) -> None:

@@ -48,6 +48,11 @@ class Statement:
         return all(clause.holds(keys) for clause in self.clauses)
 
     @property
+    def has_variable_resource(self) -> bool:
+        """What it says about resources depends on the request."""
+        return self.resources is not None and bool(self.resources.variables)
+
+    @property
     def context_keys(self) -> tuple[str, ...]:
         """Names of the condition keys that it looks at, as written, each once: of conditions, then of variables."""
         names = [clause.name for clause in self.clauses]
