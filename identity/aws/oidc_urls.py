@@ -1,4 +1,4 @@
-"""The URL of an OpenID Connect provider: what IAM accepts, stores and names the provider by.
+"""URLs of OpenID Connect providers: what IAM accepts, stores and names a provider by, and the account's own issuer.
 
 The scheme is not stored, and the rest stands in the provider's ARN as it is, so two spellings of one URL are two providers.
 Wire facts: docs/reference/aws-wire.md#openid-connect-providers.
@@ -6,6 +6,7 @@ Wire facts: docs/reference/aws-wire.md#openid-connect-providers.
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 _SCHEME = "https://"
@@ -29,3 +30,10 @@ def provider_name(url: str) -> str:
     if not _HOST.match(host) or not _PATH.match(path) or "?" in name or "#" in name:
         raise BadProviderUrl(url)
     return name
+
+
+def outbound_issuer(account_id: str) -> str:
+    """The issuer of the tokens that the account issues to others: one URL for as long as the account exists."""
+    digits = hashlib.sha256(f"issuer {account_id}".encode()).hexdigest()
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32])
+    return f"https://{'-'.join(parts)}.tokens.sts.global.api.aws"

@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import Any
 
 from brownout.identity.aws.auth.caller import Caller
-from brownout.identity.aws.control import operations
 from brownout.identity.aws.control.transaction import Transaction
 
 OperationParams = Mapping[str, Any]
 OperationResult = Mapping[str, Any]
 RunOperation = Callable[[Transaction, OperationParams, Caller], OperationResult | None]
 
+OPERATIONS = "brownout.identity.aws.control.operations"  # found by name, for its modules import this one
 _READING = ("Get", "List", "Simulate")
 _known: dict[str, RunOperation] = {}
 
@@ -39,7 +39,7 @@ def operation(name: str) -> Callable[[RunOperation], RunOperation]:
 @cache
 def all_operations() -> Mapping[str, RunOperation]:
     """Every operation by name, in the order of names."""
-    for module in pkgutil.walk_packages(operations.__path__, f"{operations.__name__}."):
+    for module in pkgutil.walk_packages(import_module(OPERATIONS).__path__, f"{OPERATIONS}."):
         import_module(module.name)
     return dict(sorted(_known.items()))
 

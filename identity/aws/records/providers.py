@@ -29,7 +29,11 @@ class OidcProvider(AccountRecord):
 
 @dataclass(frozen=True, slots=True)
 class SamlProvider(AccountRecord):
-    """A SAML provider with its metadata document."""
+    """A SAML provider with its metadata document.
+
+    `private_keys` are the times at which keys for decryption were added, by their ids; the keys are Secrets. `encryption_mode`
+    is `Required`, `Allowed`, or "" for never set.
+    """
 
     KIND: ClassVar[str] = "saml-provider"
 
@@ -40,6 +44,8 @@ class SamlProvider(AccountRecord):
     valid_until_s: float
     provider_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    private_keys: Mapping[str, float] = field(default_factory=dict)
+    encryption_mode: str = ""
 
     @property
     def table_key(self) -> str:

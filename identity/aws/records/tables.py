@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from brownout.identity.aws.records import credentials, policies, principals, providers, settings
+from brownout.identity.aws.records import credentials, policies, principals, providers, reports, settings
 from brownout.identity.aws.records.record import AccountRecord
 from brownout.identity.aws.records.table import RecordTable
 
@@ -33,6 +33,8 @@ KINDS: tuple[RecordKind, ...] = (
     credentials.Secret,
     settings.AccountSettings,
     settings.SealingKey,
+    reports.CredentialReport,
+    reports.AccessJob,
 )
 BY_NAME: Mapping[str, RecordKind] = {kind.KIND: kind for kind in KINDS}
 

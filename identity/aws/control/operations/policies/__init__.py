@@ -1,0 +1,1 @@
+"""Managed policies with their versions and attachments, inline policies, boundaries, simulation."""

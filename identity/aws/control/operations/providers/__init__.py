@@ -1,0 +1,1 @@
+"""Identity providers that the account trusts, and its own tokens for others."""

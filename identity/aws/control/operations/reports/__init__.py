@@ -1,0 +1,1 @@
+"""What the account tells about itself as a whole: authorization details, credentials, last accesses."""
