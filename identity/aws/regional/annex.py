@@ -1,0 +1,188 @@
+"""AWS's part of a node that lets callers in: the region's copy of the account, and who may do what by it.
+
+The directory sends the account (`PUT /_brownout/aws/account`) at a constant rate; it is durable before it is answered, so a
+node that is killed lets callers in again at once. `GET` gives what the node holds back to a directory that lost its disk.
+Authentication and authorization ask nobody (docs/reference/aws-wire.md#signing-keys). What was used is reported to the
+directory later, in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from typing import Any
+
+from brownout.identity.aws.auth.authenticate import authenticate
+from brownout.identity.aws.auth.caller import Caller
+from brownout.identity.aws.errors import invalid_client_token_id, service_unavailable
+from brownout.identity.aws.policy.context import EMPTY, RequestContext, RequestFacts, request_keys
+from brownout.identity.aws.policy.document import PolicyDocument
+from brownout.identity.aws.policy.evaluate import Decision, denial, evaluate
+from brownout.identity.aws.records.seed import account_of
+from brownout.identity.aws.regional.denials import AccessDeniedError
+from brownout.identity.aws.regional.index import AccountIndex, Permissions
+from brownout.identity.aws.regional.replica import AccountReplica
+from brownout.identity.aws.regional.usage import Usage
+from brownout.identity.core.holds import Switch
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.node import MALFORMED, Node
+from brownout.identity.core.records import Json
+from brownout.identity.core.surface import Served, error
+from brownout.identity.core.topology import DIRECTORY, REGIONS, link_between
+
+VENDOR = "aws"
+PAGE, USAGE_PAGE = "/account", "/last-used"  # below /_brownout/aws
+GLOBAL_REGION = "us-east-1"  # what IAM and the global name of STS are signed for
+GLOBAL_TOKENS = "aws-global"  # the issuing region of sessions whose tokens are of version 1
+OPT_IN_REGIONS = frozenset({"ap-southeast-4"})  # an account has to enable them
+USAGE_INTERVAL_S = 60.0
+LOOPBACK = "127.0.0.1"  # where every client of a stack is
+
+RequestKeys = Mapping[str, str | Sequence[str]]
+
+
+class RegionalAnnex:
+    """The account on one token, management or vault node."""
+
+    vendor = VENDOR
+    switches: Mapping[str, Switch] = {}
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.aws_region = REGIONS[node.region].aws_name
+        self.account_id = account_of(node.stack)
+        self.replica = AccountReplica(self.account_id, node.region)
+        self.usage = Usage(self.aws_region)
+        self._index: AccountIndex | None = None
+        self._directory = f"{node.stack.home_region}.{DIRECTORY}"
+        self._reports = link_between(node.name, self._directory) in node.stack.links()
+
+    @property
+    def ready(self) -> bool:
+        return self._index is not None
+
+    @property
+    def index(self) -> AccountIndex:
+        """The account; raises AwsError ServiceUnavailable before the first one came."""
+        if self._index is None:
+            raise service_unavailable()
+        return self._index
+
+    def take_up(self, name: str, record: Json) -> None:
+        assert name == "account", name
+        self.replica.take(record)
+        self._follow()
+
+    async def start(self) -> None:
+        """Nothing is left to complete: what was taken up is all there is."""
+
+    def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return (self._report_for_ever(),) if self._reports else ()
+
+    def state(self) -> Json:
+        return {"account_version": self.replica.version, "unreported": len(self.usage)}
+
+    async def serve(self, request: Request, path: str) -> Served | None:
+        if path != PAGE:
+            return None
+        if request.method == "GET":
+            raw = self.replica.raw
+            return Served(error(404, "NoAccount", "none came yet") if raw is None else Response(200, raw))
+        return Served(await self._take(request.body or {}))
+
+    async def control(self, request: Request, path: str) -> Response | None:
+        return None
+
+    async def _take(self, raw: Json) -> Response:
+        before = self.replica.version
+        try:
+            refusal = self.replica.take(raw)
+        except MALFORMED as wrong:
+            return error(400, "BadAccount", f"this is no account: {type(wrong).__name__}: {wrong}")
+        if refusal is not None:
+            return Response(200, {"taken": False, "version": self.replica.version, "refused": refusal})
+        if self.replica.version > before:
+            await self.node.ports.persist(f"{VENDOR}:account", raw)
+            self._follow()
+        return Response(200, {"taken": True, "version": self.replica.version})
+
+    def _follow(self) -> None:
+        account = self.replica.account
+        if account is not None and (self._index is None or self._index.account is not account):
+            assert self._index is None or self._index.account.version <= account.version, "a replica never goes back"
+            self._index = AccountIndex(account)
+
+    def authenticate(self, request: Request, service: str, regions: Collection[str]) -> Caller:
+        """Who signed the request, for a scope in one of `regions` (AWS's names); raises AwsError as authentication does.
+
+        Refused are also callers whose user or role is gone, and tokens that are not valid in this region.
+        """
+        index, now_s = self.index, self.node.ports.now()
+        caller = authenticate(request, service, regions, index.account, now_s)
+        index.check_alive(caller)
+        session = caller.session
+        if session is not None and session.issuing_region == GLOBAL_TOKENS and self.aws_region in OPT_IN_REGIONS:
+            raise invalid_client_token_id()
+        if session is None:
+            self.usage.note(caller.access_key_id, service, now_s)
+        elif caller.kind == "assumed-role":
+            self.usage.note(f"role/{caller.principal_name}", service, now_s)
+        return caller
+
+    def facts(self, request: Request) -> RequestFacts:
+        """What the request itself says, for conditions."""
+        headers = request.headers
+        secure = headers.get("x-forwarded-proto") == "https"
+        return RequestFacts(self.node.ports.now(), self.aws_region, LOOPBACK, headers.get("user-agent", ""), secure)
+
+    def context(
+        self, caller: Caller, action: str, resource: str, facts: RequestFacts, keys: RequestKeys = EMPTY
+    ) -> RequestContext:
+        """The request as policies see it."""
+        principal = self.index.principal(caller)
+        own = caller.session.facts if caller.session is not None else EMPTY
+        return RequestContext(action, resource, principal, request_keys(principal, facts, {**own, **keys}))
+
+    def decide(
+        self,
+        caller: Caller,
+        context: RequestContext,
+        *,
+        resource_policy: PolicyDocument | None = None,
+        resource_must_allow: bool = False,
+    ) -> Decision:
+        """What the caller's policies say, and the resource's where there is one."""
+        held: Permissions = self.index.permissions(caller)
+        return evaluate(
+            context,
+            held.policies,
+            boundary=held.boundary,
+            session_policies=self.index.session_policies(caller),
+            resource_policy=resource_policy,
+            resource_must_allow=resource_must_allow,
+        )
+
+    def authorize(self, caller: Caller, action: str, resource: str, facts: RequestFacts, keys: RequestKeys = EMPTY) -> None:
+        """Raises AwsError AccessDenied unless the caller may do `action` ("iam:GetUser") to `resource` (an ARN, or "*")."""
+        context = self.context(caller, action, resource, facts, keys)
+        decision = self.decide(caller, context)
+        if not decision.allowed:
+            raise AccessDeniedError(denial(context, decision, resource=resource), context, decision)
+
+    async def _report_for_ever(self) -> None:
+        while True:
+            await self.node.ports.sleep(USAGE_INTERVAL_S)
+            await self.report()
+
+    async def report(self) -> None:
+        """Tells the directory what was used; what it does not take is told the next time."""
+        uses = self.usage.take()
+        if not uses:
+            return
+        request = self.node.internal("POST", f"/{VENDOR}{USAGE_PAGE}", {"uses": [use.to_json() for use in uses]})
+        try:
+            answer = await self.node.ports.call(self._directory, request, timeout_s=self.node.call_timeout_s)
+        except CallFailed:
+            self.usage.put_back(uses)
+            return
+        if not answer.ok:
+            self.usage.put_back(uses)

@@ -1,0 +1,79 @@
+"""Temporary credentials are made here: a key id, a secret, and both with the whole session sealed into the session token.
+
+A region issues with the sealing key that ends last of those that are valid. It was made in the home region and published
+ahead of its time; when the newest has ended, the region can open old tokens and issue no new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from brownout.identity.aws import ids
+from brownout.identity.aws.auth.caller import CallerKind, Credentials, Session
+from brownout.identity.aws.auth.sealing import newest_key, seal
+from brownout.identity.aws.errors import AwsError
+from brownout.identity.aws.regional.annex import GLOBAL_TOKENS, RegionalAnnex
+from brownout.identity.aws.sts.session_policies import NO_LIMITS, NO_TAGS, SessionLimits, SessionTags
+
+NO_KEY = "The region has no valid key to issue credentials with: its newest key has ended and none came since."
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWish:
+    """Whose session is wanted, for how long, and held to what. Its fields are those of `Session`."""
+
+    kind: CallerKind
+    principal_arn: str
+    principal_id: str
+    name: str
+    duration_s: int
+    limits: SessionLimits = NO_LIMITS
+    tags: SessionTags = NO_TAGS
+    source_identity: str = ""
+    mfa_s: float | None = None
+    chained: bool = False
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_global: bool = False  # asked for at the global name of STS
+
+
+def issue(annex: RegionalAnnex, wish: SessionWish) -> tuple[Session, Credentials]:
+    """A new session with its credentials; raises AwsError ServiceUnavailable when the region has no key to seal it with."""
+    account, ports = annex.index.account, annex.node.ports
+    now_s = ports.now()
+    key = newest_key(account.sealing_keys.values(), now_s)
+    if key is None:
+        raise AwsError.of("ServiceUnavailable", NO_KEY)
+    version_1 = wish.is_global and account.settings.global_token_version == 1
+    session = Session(
+        ids.access_key_id(ids.SESSION_KEY, annex.account_id, ports.new_id()),
+        ids.secret_access_key(ports.new_id(), ports.new_id()),
+        annex.account_id,
+        wish.kind,
+        wish.principal_arn,
+        wish.principal_id,
+        wish.name,
+        now_s,
+        now_s + wish.duration_s,
+        GLOBAL_TOKENS if version_1 else annex.aws_region,
+        wish.limits.policies,
+        wish.limits.arns,
+        wish.tags.tags,
+        wish.tags.transitive,
+        wish.source_identity,
+        wish.mfa_s,
+        wish.chained,
+        wish.facts,
+    )
+    token = seal(session, key, ports.new_id)
+    return session, Credentials(session.access_key_id, session.secret_access_key, token, session.expires_s)
+
+
+def as_result(credentials: Credentials) -> dict[str, object]:
+    """`Credentials` as STS answers them."""
+    return {
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "SessionToken": credentials.session_token,
+        "Expiration": credentials.expires_s,
+    }

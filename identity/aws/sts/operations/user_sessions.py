@@ -1,0 +1,62 @@
+"""GetSessionToken and GetFederationToken: sessions of a user, or of someone for whom a user vouches.
+
+Both need a long-term key. Wire facts: docs/reference/aws-wire.md#sessions-of-users.
+"""
+
+from __future__ import annotations
+
+from brownout.identity.aws import arns
+from brownout.identity.aws.auth.caller import Caller, CallerKind
+from brownout.identity.aws.policy.context import request_tag_keys
+from brownout.identity.aws.sts.call import StsCall, StsResult
+from brownout.identity.aws.sts.issuing import SessionWish, as_result, issue
+from brownout.identity.aws.sts.session_policies import SessionLimits, SessionTags, session_limits, tags_of
+
+DEFAULT_S = 43_200
+MOST_OF_ROOT_S = 3600
+
+
+def get_session_token(call: StsCall) -> StsResult:
+    """Needs no permission: the session may do what the user may."""
+    caller = call.long_term_caller("GetSessionToken")
+    call.annex.check_activated()
+    mfa_s = call.annex.mfa.shown(caller, call.params)
+    wish = SessionWish(
+        caller.kind,
+        caller.principal_arn,
+        caller.user_id,
+        "",
+        _length_s(call, caller),
+        mfa_s=mfa_s,
+        is_global=call.is_global,
+    )
+    return {"Credentials": as_result(issue(call.annex, wish)[1])}
+
+
+def get_federation_token(call: StsCall) -> StsResult:
+    """The session may do what both the user and the session policies allow, and nothing without session policies."""
+    caller, name = call.long_term_caller("GetFederationToken"), call.params["Name"]
+    call.annex.check_activated()
+    asked = tags_of(call.params)
+    tags = SessionTags(asked, (), asked)
+    limits: SessionLimits = session_limits(call.params, call.annex.index, tags)
+    resource, keys = arns.federated_user(call.annex.account_id, name), request_tag_keys(tags.asked)
+    call.authorize("sts:GetFederationToken", resource, keys)
+    if asked:
+        call.authorize("sts:TagSession", resource, keys)
+    kind: CallerKind = "federated-user"
+    wish = SessionWish(
+        kind, caller.principal_arn, caller.user_id, name, _length_s(call, caller), limits, tags, is_global=call.is_global
+    )
+    session, credentials = issue(call.annex, wish)
+    result = {
+        "Credentials": as_result(credentials),
+        "FederatedUser": {"FederatedUserId": session.user_id, "Arn": session.arn},
+        "PackedPolicySize": limits.packed_percent,
+    }
+    return {member: value for member, value in result.items() if value is not None}
+
+
+def _length_s(call: StsCall, caller: Caller) -> int:
+    length_s = int(call.params.get("DurationSeconds", DEFAULT_S))
+    return min(length_s, MOST_OF_ROOT_S) if caller.is_root else length_s
