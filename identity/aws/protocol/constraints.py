@@ -17,6 +17,7 @@ from brownout.identity.aws.protocol.shapes import Member, Shape
 
 ShapeCheck = Callable[[Any, str, list[str]], None]  # of a value at a place; violations are appended
 Constraint = tuple[str, Callable[[Any], bool]]  # a constraint in words, and True for a value that keeps it
+MAX_SHOWN = 10_000  # characters of a value in a message: a request may be far longer
 NUMBERS = frozenset({"integer", "long", "float", "double"})
 
 
@@ -198,6 +199,8 @@ def _is_sensitive(shape: Shape) -> bool:
 def _shown(shape: Shape, value: Any) -> str:
     """A value as messages quote it; numbers stand without quotes."""
     text = _plain(shape, value)
+    if len(text) > MAX_SHOWN:
+        text = f"{text[:MAX_SHOWN]}..."
     return text if shape.type in NUMBERS else f"'{text}'"
 
 

@@ -80,10 +80,9 @@ def _ambiguous(name: str) -> AwsError:
 
 
 def _add_fields(text: str, found: dict[str, str]) -> None:
-    pairs = text.split("&")
-    if len(pairs) > MAX_FIELDS:
+    if text.count("&") >= MAX_FIELDS:
         raise AwsError.of("InvalidQueryParameter", f"The request has more than {MAX_FIELDS} parameters.")
-    for pair in pairs:
+    for pair in text.split("&"):
         name, given, value = pair.partition("=")
         if not name and not given:
             continue  # nothing between two ampersands

@@ -32,6 +32,8 @@ def _kind(value: Any) -> str:
         return "TRUE_VALUE" if value else "FALSE_VALUE"
     if isinstance(value, str):
         return "STRING_VALUE"
+    if value is None:
+        return "NULL_VALUE"
     return "NUMBER_VALUE" if isinstance(value, int) else "DECIMAL_VALUE"
 
 

@@ -94,25 +94,28 @@ class Service:
             returned,
             self._reader(given) if given else _nothing_to_read,
             check_of(given) if given else None,
-            self._writer(name, returned) if returned else _nothing_to_write,
+            self._writer(name, returned),
         )
 
     def _reader(self, given: Shape) -> Callable[[Any], Params]:
         return query_params.reader_of(given) if self.protocol == "query" else json_params.reader_of(given)
 
-    def _writer(self, name: str, returned: Shape) -> Callable[[Params], Any]:
-        return (
-            xml_results.writer_of(returned, f"{name}Result") if self.protocol == "query" else json_results.writer_of(returned)
-        )
+    def _writer(self, name: str, returned: Shape | None) -> Callable[[Params], Any]:
+        if self.protocol == "query":
+            return xml_results.writer_of(returned, f"{name}Result") if returned else _writer_of_nothing("")
+        return json_results.writer_of(returned) if returned else _writer_of_nothing({})
 
 
 def _nothing_to_read(given: Any) -> Params:
     return {}
 
 
-def _nothing_to_write(result: Params) -> Any:
-    assert not result, "the operation has no output"
-    return {}
+def _writer_of_nothing(written: Any) -> Callable[[Params], Any]:
+    def write(result: Params) -> Any:
+        assert not result, "the operation has no output"
+        return written
+
+    return write
 
 
 @cache

@@ -1,0 +1,198 @@
+"""Values of the query protocol, scalar by scalar and list by list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import botocore.model
+import botocore.parsers
+import pytest
+
+from brownout.identity.aws.errors import AwsError
+from brownout.identity.aws.protocol.forms import fields_of, tree_of
+from brownout.identity.aws.protocol.query_params import reader_of
+from brownout.identity.aws.protocol.services import service
+from brownout.identity.aws.protocol.shapes import ShapeTable
+from brownout.identity.aws.protocol.xml_results import writer_of
+from support.aws_requests import query_call, refused, sent
+
+STS, IAM = service("sts"), service("iam")
+SCALARS = ("string", "integer", "long", "float", "double", "boolean", "timestamp", "blob")
+MODEL: Mapping[str, Any] = {
+    **{kind.capitalize(): {"type": kind} for kind in SCALARS},
+    "Input": {
+        "type": "structure",
+        "members": {
+            **{kind.capitalize(): {"shape": kind.capitalize()} for kind in SCALARS},
+            "Renamed": {"shape": "String", "locationName": "other-name"},
+            "Names": {"shape": "Names"},
+            "Flat": {"shape": "Flat"},
+            "FlatNamed": {"shape": "FlatNamed"},
+            "Rows": {"shape": "Rows"},
+            "Map": {"shape": "Map"},
+            "NamedMap": {"shape": "NamedMap"},
+            "FlatMap": {"shape": "FlatMap"},
+        },
+    },
+    "Names": {"type": "list", "member": {"shape": "String", "locationName": "Name"}},
+    "Flat": {"type": "list", "member": {"shape": "Integer"}, "flattened": True},
+    "FlatNamed": {"type": "list", "member": {"shape": "Row", "locationName": "Item"}, "flattened": True},
+    "Rows": {"type": "list", "member": {"shape": "Row"}},
+    "Row": {"type": "structure", "members": {"A": {"shape": "String", "locationName": "a"}, "Deep": {"shape": "Names"}}},
+    "Map": {"type": "map", "key": {"shape": "String"}, "value": {"shape": "Integer"}},
+    "NamedMap": {
+        "type": "map",
+        "key": {"shape": "String", "locationName": "K"},
+        "value": {"shape": "Row", "locationName": "V"},
+    },
+    "FlatMap": {"type": "map", "key": {"shape": "String"}, "value": {"shape": "String"}, "flattened": True},
+}
+VALUES: Mapping[str, Any] = {
+    "String": " a&b<c>\"é'漢 ",
+    "Integer": -5,
+    "Long": 2**40,
+    "Double": 0.25,
+    "Boolean": True,
+    "Timestamp": 1893456000,
+    "Blob": b"\x00\xff",
+    "Renamed": "r",
+    "Names": ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"],
+    "Flat": [3, 2, 1],
+    "FlatNamed": [{"A": "x", "Deep": ["y"]}, {"A": "z"}],
+    "Rows": [{"A": "x"}, {"Deep": []}],
+    "Map": {"k": 1, "l": 2},
+    "NamedMap": {"k": {"A": "v"}},
+    "FlatMap": {"k": "v", "l": "w"},
+}
+ORACLE = botocore.model.ServiceModel(
+    {
+        "metadata": {"protocol": "query", "apiVersion": "2020-01-01", "endpointPrefix": "x", "serviceId": "x"},
+        "operations": {
+            "Do": {
+                "name": "Do",
+                "http": {"method": "POST", "requestUri": "/"},
+                "input": {"shape": "Input"},
+                "output": {"shape": "Input", "resultWrapper": "DoResult"},
+            }
+        },
+        "shapes": MODEL,
+    }
+)
+INPUT = ShapeTable(MODEL)["Input"]
+
+
+def code(params: dict[str, str], action: str = "AssumeRole") -> str:
+    made_by = STS if action == "AssumeRole" else IAM
+    return refused(made_by, query_call(made_by, action, params)).code
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_form_of_the_protocol_is_read_as_botocore_sends_it(name: str) -> None:
+    """Scalars, lists, maps; named, flattened, nested. `ShapeTable` gives each its names on the wire."""
+    read = reader_of(INPUT)(tree_of(fields_of(sent(ORACLE, "Do", {name: VALUES[name]}))))
+    expected = {name: VALUES[name]}
+    assert plain(read) == expected
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_form_of_the_protocol_is_written_as_botocore_reads_it(name: str) -> None:
+    """The same values as results."""
+    text = f"<DoResponse>{writer_of(INPUT, 'DoResult')({name: VALUES[name]})}</DoResponse>"
+    parser = botocore.parsers.QueryParser(timestamp_parser=lambda iso: iso)
+    shape = ORACLE.operation_model("Do").output_shape
+    found = parser.parse({"status_code": 200, "headers": {}, "body": text.encode()}, shape)
+    found.pop("ResponseMetadata", None)
+    expected = {"Timestamp": "2030-01-01T00:00:00Z"} if name == "Timestamp" else {name: VALUES[name]}
+    assert found == expected
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return {key: plain(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("Integer", "+7", 7),
+        ("Integer", "-2147483648", -(2**31)),
+        ("Integer", "007", 7),
+        ("Long", "9223372036854775807", 2**63 - 1),
+        ("Float", "1e3", 1000.0),
+        ("Boolean", "True", True),
+        ("Boolean", "FALSE", False),
+        ("Timestamp", "2030-01-01T00:00:00.5Z", 1893456000.5),
+        ("Timestamp", "2030-01-01T02:00:00+02:00", 1893456000.0),
+        ("Timestamp", "2030-01-01", 1893456000.0),
+        ("Blob", "", b""),
+        ("String", "", ""),
+    ],
+)
+def test_a_scalar_has_every_spelling_that_is_sound(name: str, text: str, value: object) -> None:
+    """Signs, leading zeros, large letters, offsets."""
+    assert reader_of(INPUT)({name: text}) == {name: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("Integer", text) for text in ("", "x", "1.0", "1e3", " 1", "1_0", "١", "2147483648", "9" * 5000, "0x1")),
+        *(("Long", text) for text in ("9223372036854775808", "-")),
+        *(("Double", text) for text in ("", "nan", "inf", "x")),
+        *(("Boolean", text) for text in ("", "1", "yes", "truer")),
+        *(("Timestamp", text) for text in ("", "now", "2030-13-01T00:00:00Z", "99999-01-01T00:00:00Z")),
+        *(("Blob", text) for text in ("a", "a===", "é", "!!!!")),
+    ],
+)
+def test_what_is_no_value_of_its_type_is_malformed(name: str, text: str) -> None:
+    """Nothing is guessed and nothing overflows."""
+    with pytest.raises(AwsError) as caught:
+        reader_of(INPUT)({name: text})
+    assert (caught.value.code, caught.value.status) == ("MalformedInput", 400)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"Tags": "x"},
+        {"Tags.1.Key": "a"},
+        {"Tags.member": "x"},
+        {"Tags.member.0.Key": "a"},
+        {"Tags.member.01.Key": "a"},
+        {"Tags.member.x.Key": "a"},
+        {"Tags.member.1": "a"},
+        {"Tags.member.-1.Key": "a"},
+        {"Tags.member.1000000.Key": "a"},
+        {"Tags.member.١.Key": "a"},
+        {"Tags.member.1.Key": "a", "Tags.other.1.Key": "b"},
+        {"Tags.member.1.Key.member.1": "a"},
+        {"Tags.entry.1.Key": "a"},
+        {"RoleArn.member.1": "a"},
+    ],
+)
+def test_a_malformed_list_or_structure_is_refused(params: dict[str, str]) -> None:
+    """Numbers begin with one and have no other form; a list is no value and a value no list."""
+    assert code(params) == "MalformedInput"
+
+
+@pytest.mark.parametrize("params", [{"Map": "x"}, {"Map.entry.1": "x"}, {"Map.entry.1.value": "1"}, {"Map.entry.k.key": "k"}])
+def test_a_malformed_map_is_refused(params: dict[str, str]) -> None:
+    """An entry is numbered and has a key."""
+    with pytest.raises(AwsError) as caught:
+        reader_of(INPUT)(tree_of(params))
+    assert caught.value.code == "MalformedInput"
+
+
+def test_a_list_is_in_the_order_of_its_numbers_and_gaps_close() -> None:
+    """Ten comes after nine, and what is left out leaves no hole."""
+    given = {f"Names.Name.{number}": str(number) for number in (10, 2, 9, 30)}
+    assert reader_of(INPUT)(tree_of(given)) == {"Names": ("2", "9", "10", "30")}
+
+
+@pytest.mark.parametrize("given", [{"Names": ""}, {"Names.Name": ""}, {"Flat": ""}])
+def test_an_empty_value_is_an_empty_list(given: dict[str, str]) -> None:
+    """As botocore sends one."""
+    (name,) = reader_of(INPUT)(tree_of(given)).items()
+    assert name[1] == ()
