@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from brownout.identity.aws.control.directory import IamDirectory
 from brownout.identity.aws.hosts.annex import HostAnnex
 from brownout.identity.aws.hosts.containers import ContainerCredentials
 from brownout.identity.aws.hosts.imds import InstanceMetadata
@@ -71,6 +72,7 @@ ROLES: Mapping[str, MakeNode] = {
 # By vendor and role, in the order in which surfaces are asked: those of Azure take every request that is left.
 VENDORS: Mapping[str, Mapping[str, Part]] = {
     "aws": {
+        DIRECTORY: Part(annexes=(IamDirectory,)),
         HOST: Part(annexes=(HostAnnex,), surfaces=(ContainerCredentials, InstanceMetadata)),
     },
     "azure": {

@@ -50,6 +50,7 @@ _LONGEST_S = 36_500 * 86_400.0
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "token_lifetime_s": (1.0, _LONGEST_S),
     "publish_interval_s": (0.1, _LONGEST_S),
+    "iam_publish_interval_s": (0.1, _LONGEST_S),
     "call_timeout_ms": (1.0, 600_000.0),
 }
 
@@ -80,6 +81,8 @@ class Settings:
     key_overlap_s: float = 0.0
     store_access: str = "key"  # or "managed-identity": the circular dependency of claim C10
     publish_interval_s: float = 60.0
+    iam_publish_interval_s: float = 1.0  # the same for AWS's account (docs/reference/aws-wire.md#propagation-of-changes)
+    key_horizon_days: float = 400.0  # how many days ahead regions are sent the keys that verify signatures
     config_delay_s: float = 2.0
     call_timeout_ms: float = 1000.0
     global_sts: str = "local"  # where the global STS name leads: the client's own region, or "home"

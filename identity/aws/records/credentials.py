@@ -140,6 +140,24 @@ class ServiceCredential(AccountRecord):
 
 
 @dataclass(frozen=True, slots=True)
+class UserCredentials(AccountRecord):
+    """Which credentials a user has, in the order in which they were made, so that no table is searched for them."""
+
+    KIND: ClassVar[str] = "user-credentials"
+
+    user_name: str
+    access_keys: tuple[str, ...] = ()
+    mfa_devices: tuple[str, ...] = ()
+    ssh_public_keys: tuple[str, ...] = ()
+    signing_certificates: tuple[str, ...] = ()
+    service_credentials: tuple[str, ...] = ()
+
+    @property
+    def table_key(self) -> str:
+        return self.user_name.lower()
+
+
+@dataclass(frozen=True, slots=True)
 class Secret(AccountRecord):
     """Something secret that only the directory keeps, under the key or id of the credential that it belongs to."""
 

@@ -39,7 +39,7 @@ class User(AccountRecord):
 
 @dataclass(frozen=True, slots=True)
 class Group(AccountRecord):
-    """A group. Who is in it is told by the users."""
+    """A group. Who is in it is told by the users; `members` is how many they are."""
 
     KIND: ClassVar[str] = "group"
 
@@ -50,6 +50,7 @@ class Group(AccountRecord):
     path: str = "/"
     inline: Mapping[str, str] = field(default_factory=dict)
     attached: tuple[str, ...] = ()
+    members: int = 0
 
     @property
     def table_key(self) -> str:

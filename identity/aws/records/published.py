@@ -6,21 +6,20 @@ from them. Passwords come as slow hashes made for the region. Seeds of MFA devic
 be checked without.
 
 An account has one JSON form, which nodes keep on their disks and send. Inside one process the account itself travels in it
-(`AccountJson.account`), so nothing is encoded there, and replicas of one region share one account.
+(`JsonForm.value`), so nothing is encoded there, and replicas of one region share one account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, ClassVar
 
 from brownout.identity.aws.records.credentials import ACTIVE, MfaDevice
 from brownout.identity.aws.records.policies import ManagedPolicy
 from brownout.identity.aws.records.principals import Group, InstanceProfile, Role, User
 from brownout.identity.aws.records.providers import OidcProvider, SamlProvider
-from brownout.identity.aws.records.record import AccountRecord
+from brownout.identity.aws.records.record import AccountRecord, JsonForm
 from brownout.identity.aws.records.settings import AccountSettings, SealingKey
 from brownout.identity.aws.records.table import RecordTable
 from brownout.identity.aws.records.tables import RecordKind, Tables
@@ -79,6 +78,34 @@ class MfaSeed(AccountRecord):
     @property
     def table_key(self) -> str:
         return self.serial_number
+
+
+@dataclass(frozen=True, slots=True)
+class RegionalLogin(AccountRecord):
+    """What one region is sent of a password: the directory keeps this and not the password."""
+
+    KIND: ClassVar[str] = "regional-login"
+
+    region: str
+    login: PublishedLogin
+
+    @property
+    def table_key(self) -> str:
+        return f"{self.region}/{self.login.table_key}"
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedKey(AccountRecord):
+    """An access key as a replica of one region had it, whose secret was lost with a disk of the directory."""
+
+    KIND: ClassVar[str] = "learned-key"
+
+    region: str
+    published: PublishedKey
+
+    @property
+    def table_key(self) -> str:
+        return f"{self.region}/{self.published.table_key}"
 
 
 PUBLISHED: tuple[RecordKind, ...] = (
@@ -174,44 +201,30 @@ class PublishedAccount:
     def settings(self) -> AccountSettings:
         return self.tables.table(AccountSettings).get("", DEFAULT_SETTINGS)
 
-    def to_json(self) -> AccountJson:
-        return AccountJson(self)
+    def to_json(self) -> JsonForm[PublishedAccount]:
+        return JsonForm(self, PublishedAccount._json)
+
+    def _json(self) -> dict[str, Any]:
+        return {
+            "account_id": self.account_id,
+            "region": self.region,
+            "version": self.version,
+            "lines": list(self.lines),
+            "records": JsonForm(self.tables, _records),
+        }
 
     @classmethod
     def from_json(cls, raw: Json) -> PublishedAccount:
         """The account with that form; raises KeyError, TypeError or ValueError for what is none."""
-        if isinstance(raw, AccountJson):
-            return raw.account
+        if isinstance(raw, JsonForm) and isinstance(raw.value, cls):
+            return raw.value
         tables = {kind: RecordTable.of(map(kind.from_json, raw["records"].get(kind.KIND, ()))) for kind in PUBLISHED}
         lines = tuple(str(line) for line in raw["lines"])
         return cls(str(raw["account_id"]), str(raw["region"]), int(raw["version"]), lines, Tables(tables))
 
 
-class AccountJson(Mapping[str, Any]):
-    """The JSON form of an account, which is made when it is first looked into."""
-
-    def __init__(self, account: PublishedAccount) -> None:
-        self.account = account
-
-    @cached_property
-    def _made(self) -> dict[str, Any]:
-        known = self.account
-        return {
-            "account_id": known.account_id,
-            "region": known.region,
-            "version": known.version,
-            "lines": list(known.lines),
-            "records": {kind.KIND: known.tables.table(kind).to_json() for kind in PUBLISHED},
-        }
-
-    def __getitem__(self, name: str) -> Any:
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
-
-    def __len__(self) -> int:
-        return len(self._made)
+def _records(tables: Tables) -> dict[str, Any]:
+    return {kind.KIND: tables.table(kind).to_json() for kind in PUBLISHED}
 
 
 DEFAULT_SETTINGS = AccountSettings()

@@ -8,14 +8,16 @@ did not know keeps its default, and one that a reader does not know is ignored, 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Generic, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from brownout.identity.core.records import Json
 
 Read = Callable[[Any], Any]
+V = TypeVar("V")
 Form = tuple[tuple[str, Read, bool], ...]
 
 
@@ -37,6 +39,30 @@ class AccountRecord:
     def from_json(cls, raw: Json) -> Self:
         """The record with that JSON form; raises KeyError, TypeError or ValueError for what is no such record."""
         return cls(**{name: read(raw[name]) for name, read, optional in _form(cls) if not optional or name in raw})
+
+
+class JsonForm(Mapping[str, Any], Generic[V]):
+    """The JSON form of `value`, made by `make` when it is first looked into.
+
+    Inside one process nobody looks into it: who gets the form takes the value, so nothing is encoded and nothing copied.
+    """
+
+    def __init__(self, value: V, make: Callable[[V], Mapping[str, Any]]) -> None:
+        self.value = value
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Mapping[str, Any]:
+        return self._make(self.value)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 def _form(kind: type[AccountRecord]) -> Form:

@@ -49,6 +49,19 @@ class AccountSettings(AccountRecord):
 
 
 @dataclass(frozen=True, slots=True)
+class Lineage(AccountRecord):
+    """The lines that the account goes back to, one for each disk of the directory (brownout.identity.core.replica)."""
+
+    KIND: ClassVar[str] = "lineage"
+
+    lines: tuple[str, ...]
+
+    @property
+    def table_key(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
 class SealingKey(AccountRecord):
     """A key that regions seal session tokens with from `from_s` until `until_s`; until `opens_until_s` they open them."""
 

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from brownout.identity.aws.records import credentials, policies, principals, providers, reports, settings
 from brownout.identity.aws.records.record import AccountRecord
 from brownout.identity.aws.records.table import RecordTable
 
 R = TypeVar("R", bound=AccountRecord)
 RecordKind = type[AccountRecord]
 Changes = Mapping[RecordKind, Mapping[str, AccountRecord | None]]
-
-KINDS: tuple[RecordKind, ...] = (
-    principals.User,
-    principals.Group,
-    principals.Role,
-    principals.InstanceProfile,
-    principals.LastUsed,
-    policies.ManagedPolicy,
-    policies.PolicyUse,
-    providers.OidcProvider,
-    providers.SamlProvider,
-    credentials.AccessKey,
-    credentials.LoginProfile,
-    credentials.MfaDevice,
-    credentials.SshPublicKey,
-    credentials.SigningCertificate,
-    credentials.ServerCertificate,
-    credentials.ServiceCredential,
-    credentials.Secret,
-    settings.AccountSettings,
-    settings.SealingKey,
-    reports.CredentialReport,
-    reports.AccessJob,
-)
-BY_NAME: Mapping[str, RecordKind] = {kind.KIND: kind for kind in KINDS}
 
 
 class Tables:
@@ -61,12 +35,16 @@ class Tables:
         changed = {kind: self.table(kind).with_changes(of_kind) for kind, of_kind in changes.items()}
         return Tables({**self._by_kind, **changed})
 
+    def with_tables(self, tables: Mapping[RecordKind, RecordTable[Any]]) -> Tables:
+        """The tables with these in place of those of their kinds."""
+        return Tables({**self._by_kind, **tables})
+
     def only(self, kinds: Iterable[RecordKind]) -> Tables:
         """The tables of these kinds alone."""
         return Tables({kind: self._by_kind[kind] for kind in kinds if kind in self._by_kind})
 
-    def __iter__(self) -> Any:
-        return iter(self._by_kind.items())
+    def __iter__(self) -> Iterator[RecordKind]:
+        return iter(self._by_kind)
 
 
 _EMPTY: RecordTable[Any] = RecordTable()

@@ -1,7 +1,7 @@
 """How the directory publishes: the whole snapshot to every node that keeps a replica, at a constant rate.
 
 The rate is the same whether or not anything changed, so a busy day and a quiet one load the data plane alike. Each node has
-a round of its own, so a node that hangs delays no other; a node that did not take a snapshot is asked again sooner.
+a round of its own (`Rounds`), so a node that hangs delays no other; one that did not take a snapshot is asked again sooner.
 
 A replica that answers `stranger` knows a directory of whose disk nothing is left. Then the directory learns from the newest
 of such replicas what had been published: identities, deletions, signing keys. Switches held on the lost disk are lost.
@@ -9,7 +9,7 @@ of such replicas what had been published: identities, deletions, signing keys. S
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from brownout.identity.core.holds import HoldSet, Switch, Value, nothing_to_undo
@@ -38,11 +38,40 @@ def known_region(stack: StackSpec, region: object) -> str:
     return str(region)
 
 
+class Rounds:
+    """The rounds of one publishing node. `send` publishes to one node and is True unless that has to be tried again."""
+
+    def __init__(self, node: Node, interval_s: float, send: Callable[[str], Awaitable[bool]]) -> None:
+        self._node, self._interval_s, self._send = node, interval_s, send
+
+    def readers(self) -> tuple[str, ...]:
+        """Every node that keeps a replica."""
+        return tuple(name for name in self._node.stack.nodes() if NodeName.parse(name).role in REPLICATED)
+
+    def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """One endless round for each reader."""
+        return tuple(self._go_round(node) for node in self.readers())
+
+    async def _go_round(self, node: str) -> None:
+        soon_s = min(self._interval_s, max(1.0, self._interval_s / 20))
+        while True:
+            taken = await self._send(node)
+            await self._node.ports.sleep(self._interval_s if taken else soon_s)
+
+    async def ask(self, node: str, request: Request) -> Response | None:
+        """The reader's answer, None when there is none."""
+        try:
+            return await self._node.ports.call(node, request, timeout_s=self._node.call_timeout_s)
+        except CallFailed:
+            return None
+
+
 class Publisher:
     """Publishes a catalog on behalf of its node, the directory."""
 
     def __init__(self, node: Node, catalog: Catalog) -> None:
         self._node, self._catalog = node, catalog
+        self._rounds = Rounds(node, node.settings.publish_interval_s, self._publish_round)
         self._is_learning = False
         self.switches = {
             "pause-replication": Switch(self._pause, nothing_to_undo),
@@ -51,17 +80,13 @@ class Publisher:
 
     def readers(self) -> tuple[str, ...]:
         """Every node that keeps a replica."""
-        return tuple(name for name in self._node.stack.nodes() if NodeName.parse(name).role in REPLICATED)
+        return self._rounds.readers()
 
     def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return tuple(self._publish_for_ever(node) for node in self.readers())
+        return self._rounds.background()
 
-    async def _publish_for_ever(self, node: str) -> None:
-        interval_s = self._node.settings.publish_interval_s
-        soon_s = min(interval_s, max(1.0, interval_s / 20))
-        while True:
-            taken = (await self.publish((node,))).get(node, True)
-            await self._node.ports.sleep(interval_s if taken else soon_s)
+    async def _publish_round(self, node: str) -> bool:
+        return (await self.publish((node,))).get(node, True)
 
     async def publish(self, nodes: Iterable[str]) -> dict[str, bool]:
         """Sends the snapshot to each node whose region is not paused; which of them took it."""
@@ -81,24 +106,18 @@ class Publisher:
     async def _publish_to(self, node: str, role: str) -> bool:
         snapshot = self._catalog.snapshot(role, managed_keys(self._node.holds))
         assert ("signing" in snapshot) == (role == TOKEN), "token nodes alone are sent the signing key"
-        answer = await self._ask(node, self._node.internal("PUT", "/snapshot", snapshot))
+        answer = await self._rounds.ask(node, self._node.internal("PUT", "/snapshot", snapshot))
         if answer is None or not answer.ok:
             return False  # the next round tries again; a replica that lags is seen by its version
         if (answer.body or {}).get("stranger") and not self._is_learning:
             await self._learn()
         return True
 
-    async def _ask(self, node: str, request: Request) -> Response | None:
-        try:
-            return await self._node.ports.call(node, request, timeout_s=self._node.call_timeout_s)
-        except CallFailed:
-            return None
-
     async def _learn(self) -> None:
         """Takes over what was published before the disk was lost, from the newest replica that does not know us."""
         self._is_learning = True  # the publications below meet strangers too
         try:
-            answers = [await self._ask(node, self._node.internal("GET", "/snapshot")) for node in self.readers()]
+            answers = [await self._rounds.ask(node, self._node.internal("GET", "/snapshot")) for node in self.readers()]
             found = [answer.body for answer in answers if answer is not None and answer.ok and answer.body]
             lines = self._catalog.lines
             lost = [each for each in found if each["lines"] and not any(line in lines for line in each["lines"])]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from brownout.identity.aws.records.kinds import KINDS
 from brownout.identity.aws.records.policies import PolicyVersion
 from brownout.identity.aws.records.principals import User
-from brownout.identity.aws.records.published import PUBLISHED
+from brownout.identity.aws.records.published import PUBLISHED, PublishedKey, PublishedLogin
 from brownout.identity.aws.records.record import AccountRecord
 from brownout.identity.aws.records.settings import AccountSettings, PasswordPolicy, SealingKey
-from brownout.identity.aws.records.tables import KINDS
 
 ALL_KINDS = sorted({*KINDS, *PUBLISHED}, key=lambda kind: kind.KIND)
 SAMPLES: dict[str, Any] = {
@@ -22,10 +22,13 @@ SAMPLES: dict[str, Any] = {
     "int": 3,
     "bool": True,
     "bytes": b"\x00\xff",
+    "Mapping[str, float]": {"k": 2.5},
     "Mapping[str, bytes]": {"ap-southeast-2": b"key"},
     "Mapping[str, str]": {"one": "1", "b": "two"},
     "tuple[str, ...]": ("a", "b"),
     "tuple[PolicyVersion, ...]": (PolicyVersion("v1", "{}", 2.5), PolicyVersion("v2", "[]", 3.0)),
+    "PublishedKey": PublishedKey("AKIA", "u", 1, {"r": b"k"}),
+    "PublishedLogin": PublishedLogin("U", b"s", b"d", 1),
     "PasswordPolicy | None": PasswordPolicy(minimum_length=9),
 }
 

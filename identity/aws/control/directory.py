@@ -1,0 +1,217 @@
+"""AWS's part of the directory: IAM's control plane, which runs the operations, keeps every secret and publishes the account."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from brownout.identity.aws.control.account import PREFIX, AccountState, DescribedAccount, DirectoryAccount
+from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall
+from brownout.identity.aws.control.learning import VERSIONS_AHEAD, take_over
+from brownout.identity.aws.control.life import begin_account, credentials_of, keep_up, reset_account
+from brownout.identity.aws.control.publisher import PAUSE, AccountPublisher
+from brownout.identity.aws.control.registry import all_operations, reads_only
+from brownout.identity.aws.errors import STATUS, AwsError, invalid_action
+from brownout.identity.aws.records.principals import LastUsed, User
+from brownout.identity.aws.records.published import PublishedAccount
+from brownout.identity.aws.records.seed import ADMIN, account_of, initial_account
+from brownout.identity.core.holds import PASSIVE, Switch, Value, nothing_to_undo
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import Node, read_as
+from brownout.identity.core.records import Json
+from brownout.identity.core.surface import Served, error
+from brownout.identity.core.topology import REGIONS
+
+IAM_VERSION = "2010-05-08"
+ERRORS, LATENCY, LAG, NO_SEALING = "iam-errors", "iam-latency", "describe-lag", "stop-sealing-keys"
+USUAL_ERROR = "ServiceFailure"
+LAST_USED_PATH = "/last-used"
+
+
+class IamDirectory:
+    """IAM's control plane on the directory."""
+
+    vendor = PREFIX
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._account = DirectoryAccount(
+            account_of(node.stack), node.ports, {region: REGIONS[region].aws_name for region in node.stack.regions}
+        )
+        self._described = DescribedAccount()
+        self.publisher = AccountPublisher(node, self._account, self._learn)
+        self.switches: Mapping[str, Switch] = {
+            ERRORS: Switch(self._fail, nothing_to_undo),
+            LATENCY: Switch(_delay, nothing_to_undo),
+            LAG: Switch(self._lag, nothing_to_undo),
+            PAUSE: Switch(self._pause, nothing_to_undo),
+            NO_SEALING: PASSIVE,
+        }
+
+    @property
+    def ready(self) -> bool:
+        return self._account.durable.version > 0
+
+    @property
+    def account(self) -> DirectoryAccount:
+        """The account, for looking at it."""
+        return self._account
+
+    def take_up(self, name: str, record: Json) -> None:
+        self._account.take_up(name, record)
+
+    async def start(self) -> None:
+        """Goes on with the account of an earlier life, or begins it."""
+        self._account.start()
+        transaction = self._account.begin()
+        if not self.ready:
+            begin_account(transaction, initial_account(self._node.stack))
+        await self._account.commit(transaction)
+        assert self.ready
+
+    def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return (self._keep_up(), *self.publisher.background())
+
+    async def _keep_up(self) -> None:
+        while True:
+            transaction = self._account.begin()
+            keep_up(transaction, seals=not self._node.holds.held(NO_SEALING))
+            await self._account.commit(transaction)
+            await self._node.ports.sleep(self._node.settings.iam_publish_interval_s)
+
+    def state(self) -> Json:
+        known = self._account.durable
+        tables = known.tables
+        return {
+            "account_id": self._account.account_id,
+            "version": known.version,
+            "users": len(tables.table(User)),
+            "published": {region: self.publisher.edition(region).version for region in self._node.stack.regions},
+        }
+
+    async def serve(self, request: Request, path: str) -> Served | None:
+        if request.method == "POST" and path == CALL_PATH:
+            answer = await self._answer(read_as(IamCall.from_json, request))
+            return Served(Response(200, answer.to_json()), self._node.hop())
+        if request.method == "POST" and path == LAST_USED_PATH:
+            return Served(await self._note_last_used(request), self._node.hop())
+        return None
+
+    async def _answer(self, call: IamCall) -> IamAnswer:
+        """What the call comes to, after what is held against it."""
+        for value in self._node.holds.held(LATENCY):
+            await self._node.ports.sleep(float(value["delay_s"]))
+        try:
+            self._refuse_some()
+            return await self._run(call)
+        except AwsError as refused:
+            return IamAnswer(error=refused, version=self._account.durable.version)
+
+    async def _run(self, call: IamCall) -> IamAnswer:
+        """The operation's answer; raises AwsError."""
+        run = all_operations().get(call.action)
+        if run is None:
+            raise invalid_action(call.action, IAM_VERSION)
+        if reads_only(call.action):
+            state = self._described_state()
+            transaction = self._account.view(state)
+            result = run(transaction, call.params, call.caller)
+            assert not transaction.changes, f"{call.action} describes, and changes nothing"
+            return IamAnswer(result, version=state.version)
+        self._described_state()
+        transaction = self._account.begin()
+        result = run(transaction, call.params, call.caller)
+        version = await self._account.commit(transaction)
+        self._described_state()
+        return IamAnswer(result, version=version)
+
+    def _described_state(self) -> AccountState:
+        """The state that is described now, which is remembered if describing lags."""
+        lags_s = [float(value["lag_s"]) for value in self._node.holds.held(LAG)]
+        return self._described.note(self._account.durable, self._node.ports.now(), lags_s)
+
+    def _refuse_some(self) -> None:
+        """Raises the error of the first hold that wants this call to fail."""
+        for value in self._node.holds.held(ERRORS):
+            if _draw(self._node.ports.new_id()) < float(value["share"]):
+                code = str(value.get("code") or USUAL_ERROR)
+                raise AwsError.of(code, "The request processing has failed because of an unknown error.")
+
+    async def _note_last_used(self, request: Request) -> Response:
+        """Takes up when credentials were last used, as a region's node tells it: of two uses the later is kept."""
+        used = read_as(lambda raw: [LastUsed.from_json(each) for each in raw["uses"]], request)
+        transaction = self._account.begin()
+        for each in used:
+            known = transaction.get(LastUsed, each.table_key)
+            if known is None or known.at_s < each.at_s:
+                transaction.put(each)
+        return Response(200, {"version": await self._account.commit(transaction)})
+
+    async def _learn(self, lost: list[PublishedAccount]) -> None:
+        transaction = self._account.begin()
+        take_over(transaction, initial_account(self._node.stack), lost)
+        await self._account.commit(transaction, at_least=lost[-1].version + VERSIONS_AHEAD)
+
+    async def control(self, request: Request, path: str) -> Response | None:
+        if request.method == "GET" and path == "/credentials":
+            return await self._credentials(str(request.query.get("user", ADMIN)))
+        if request.method == "POST" and path == "/reset":
+            transaction = self._account.begin()
+            reset_account(transaction, initial_account(self._node.stack))
+            version = await self._account.commit(transaction)
+            return Response(200, {"version": version, "published": await self.publisher.publish_now()})
+        return None
+
+    async def _credentials(self, name: str) -> Response:
+        """An access key of that user with its secret."""
+        transaction = self._account.begin()
+        try:
+            key_id, secret = credentials_of(transaction, name)
+        except KeyError:
+            return error(404, "NoSuchEntity", f"The user with name {name} cannot be found.")
+        await self._account.commit(transaction)
+        found = {"account_id": self._account.account_id, "user": name}
+        return Response(200, found | {"access_key_id": key_id, "secret_access_key": secret})
+
+    async def _fail(self, fault_id: str, value: Value) -> Value:
+        share, code = float(value["share"]), str(value.get("code") or USUAL_ERROR)
+        if not 0 <= share <= 1:
+            raise ValueError(f"share is a share of all calls, from 0 to 1, not {share:g}")
+        if code not in STATUS:
+            raise ValueError(f"no error has the code {code!r}")
+        return {"share": share, "code": code}
+
+    async def _lag(self, fault_id: str, value: Value) -> Value:
+        lag_s = _seconds(value, "lag_s")
+        self._described.note(self._account.durable, self._node.ports.now(), [lag_s])
+        return {"lag_s": lag_s}
+
+    async def _pause(self, fault_id: str, value: Value) -> Value:
+        """Publication looks at the holds; here only what cannot be meant is refused."""
+        known = {"regions": self._node.stack.regions, "nodes": self.publisher.readers()}
+        found = {name: list(value.get(name) or ()) for name in known}
+        for name, named in found.items():
+            for each in named:
+                if each not in known[name]:
+                    raise ValueError(f"{name} has {each!r}, which is not among {', '.join(known[name])}")
+        if not any(found.values()):
+            raise ValueError("regions or nodes have to be named")
+        return found
+
+
+async def _delay(fault_id: str, value: Value) -> Value:
+    return {"delay_s": _seconds(value, "delay_s")}
+
+
+def _seconds(value: Value, name: str) -> float:
+    """Raises KeyError, TypeError or ValueError for what is no time."""
+    found = float(value[name])
+    if not 0 <= found < float("inf"):
+        raise ValueError(f"{name} is a time in seconds, not {found:g}")
+    return found
+
+
+def _draw(chance: str) -> float:
+    """A number from 0 up to 1 that `chance` decides."""
+    return int.from_bytes(hashlib.sha256(chance.encode()).digest()[:8], "big") / 2**64

@@ -1,0 +1,110 @@
+"""How an account comes back from its replicas after the directory's disk was lost.
+
+A directory with an empty disk begins the account anew, on a line of its own, and replicas refuse it as a stranger. Then it
+takes over what they had: principals, policies, providers, settings, sealing keys, seeds of MFA devices, and for each region
+its keys and password hashes. Secrets of access keys cannot be learned, so those keys are good for as many days as were
+published, and what only the directory knew is lost: signing certificates, SSH keys, server certificates, last uses. What
+was changed since the new beginning is newer than what is learned.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from brownout.identity.aws.control.transaction import Transaction
+from brownout.identity.aws.records.credentials import AccessKey, LoginProfile, MfaDevice, Secret, UserCredentials
+from brownout.identity.aws.records.policies import ManagedPolicy, PolicyUse
+from brownout.identity.aws.records.principals import Group, InstanceProfile, Role, User
+from brownout.identity.aws.records.providers import OidcProvider, SamlProvider
+from brownout.identity.aws.records.published import LearnedKey, PublishedAccount, RegionalLogin
+from brownout.identity.aws.records.settings import AccountSettings, Lineage, SealingKey
+from brownout.identity.aws.records.tables import RecordKind, Tables
+
+VERSIONS_AHEAD = 1000  # of the newest replica that answered, for one may be newer that did not
+_LEARNED: tuple[RecordKind, ...] = (
+    User,
+    Group,
+    Role,
+    InstanceProfile,
+    ManagedPolicy,
+    OidcProvider,
+    SamlProvider,
+    MfaDevice,
+    AccountSettings,
+)
+
+
+def take_over(tx: Transaction, initial: Tables, lost: Sequence[PublishedAccount]) -> None:
+    """Takes over these accounts of lost disks, the newest last, into one that began as `initial`."""
+    newest = lost[-1]
+    for kind in _LEARNED:
+        _take_over_kind(tx, kind, initial, newest)
+    for account in lost:
+        tx.put(*(key for key in account.sealing_keys.values() if tx.get(SealingKey, key.key_id) is None))
+        _learn_keys(tx, account)
+        _learn_logins(tx, account)
+    for seed in newest.mfa_seeds.values():
+        tx.put(Secret(seed.serial_number, seed.seed.hex()))
+    _recount(tx)
+    own = tx.get(Lineage, "")
+    tx.put(Lineage(tuple(dict.fromkeys((*(own.lines if own else ()), *newest.lines)))))
+
+
+def _take_over_kind(tx: Transaction, kind: RecordKind, initial: Tables, newest: PublishedAccount) -> None:
+    """Takes each row that was not changed since the beginning from the lost account, also that it was deleted there."""
+    own, seeded, learned = tx.table(kind), initial.table(kind), newest.tables.table(kind)
+    for key in {**own, **learned}:
+        if own.get(key) != seeded.get(key):
+            continue  # made, changed or deleted since
+        if key in learned:
+            tx.put(learned[key])
+        else:
+            tx.delete(own[key])
+
+
+def _learn_keys(tx: Transaction, account: PublishedAccount) -> None:
+    for key in account.access_keys.values():
+        user = tx.get(User, key.user_name.lower())
+        if user is not None and tx.get(Secret, key.access_key_id) is None:
+            tx.put(AccessKey(key.access_key_id, user.name, key.created_s, key.status), LearnedKey(account.region, key))
+
+
+def _learn_logins(tx: Transaction, account: PublishedAccount) -> None:
+    for login in account.logins.values():
+        if tx.get(User, login.table_key) is not None and tx.get(LoginProfile, login.table_key) is None:
+            tx.put(RegionalLogin(account.region, login))
+    for login in account.logins.values():
+        if tx.get(RegionalLogin, f"{account.region}/{login.table_key}") is not None:
+            tx.put(LoginProfile(login.user_name, login.changed_s, login.changed_s, login.reset_required))
+
+
+def _recount(tx: Transaction) -> None:
+    """Makes anew what is counted and listed beside the records that it follows from."""
+    users, groups, roles = tx.table(User), tx.table(Group), tx.table(Role)
+    holders: list[User | Group | Role] = [*users.values(), *groups.values(), *roles.values()]
+    attached = Counter(arn for holder in holders for arn in holder.attached)
+    bounded = Counter(holder.boundary for holder in holders if not isinstance(holder, Group) and holder.boundary)
+    for use in tx.table(PolicyUse).values():
+        tx.delete(use)
+    tx.put(*(PolicyUse(arn, attached[arn], bounded[arn]) for arn in {**attached, **bounded}))
+    members = Counter(name.lower() for user in users.values() for name in user.groups)
+    tx.put(*(replace(group, members=members[key]) for key, group in groups.items() if group.members != members[key]))
+    _list_credentials(tx, users)
+
+
+def _list_credentials(tx: Transaction, users: Mapping[str, User]) -> None:
+    keys = _by_user((key.user_name, key.access_key_id) for key in tx.table(AccessKey).values())
+    devices = _by_user((device.user_name, device.serial_number) for device in tx.table(MfaDevice).values())
+    for key, user in users.items():
+        if key in keys or key in devices:
+            own = tx.get(UserCredentials, key) or UserCredentials(user.name)
+            tx.put(replace(own, access_keys=tuple(keys.get(key, ())), mfa_devices=tuple(devices.get(key, ()))))
+
+
+def _by_user(owned: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, credential in owned:
+        found.setdefault(name.lower(), []).append(credential)
+    return found

@@ -1,0 +1,88 @@
+"""The life of an account as a whole: how it begins, what time does to it, how a test gets it back as it was.
+
+The users that an account begins with have access keys that are made once. Their ids stand among the secrets
+(`first-key/NAME`), so that a reset gives back the very keys that clients were told of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from brownout.identity.aws.auth.region_keys import day_of
+from brownout.identity.aws.control.credentials import new_access_key, owned_by
+from brownout.identity.aws.control.editions import PAST_DAYS
+from brownout.identity.aws.control.sealing_keys import renew_sealing_keys
+from brownout.identity.aws.control.transaction import Transaction
+from brownout.identity.aws.records.credentials import ACTIVE, AccessKey, Secret, UserCredentials
+from brownout.identity.aws.records.kinds import KINDS
+from brownout.identity.aws.records.principals import User
+from brownout.identity.aws.records.seed import ADMIN, CALLER
+from brownout.identity.aws.records.settings import AccountSettings, Lineage, SealingKey
+from brownout.identity.aws.records.tables import Tables
+
+FIRST_USERS = (ADMIN, CALLER)
+_KEPT = (SealingKey, Lineage)  # through a reset: sessions of before stay readable, and replicas know whose account it is
+
+
+def begin_account(tx: Transaction, initial: Tables) -> None:
+    """What an account is before anybody changed it, with keys for its first users, on a line of its own."""
+    _put_all(tx, initial)
+    tx.put(Lineage((tx.new_uuid(),)))
+    for name in FIRST_USERS:
+        key, _ = new_access_key(tx, _user(tx, name))
+        tx.put(Secret(f"first-key/{name}", key.access_key_id))
+    keep_up(tx, seals=True)
+
+
+def reset_account(tx: Transaction, initial: Tables) -> None:
+    """Makes the account what it was at its beginning. The first users keep their keys, also those that were deleted."""
+    secrets, keys = tx.table(Secret), tx.table(AccessKey)
+    first = [(name, secrets.get(f"first-key/{name}")) for name in FIRST_USERS]
+    for kind in KINDS:
+        if kind not in _KEPT:
+            for record in tx.table(kind).values():
+                tx.delete(record)
+    _put_all(tx, initial)
+    for name, marker in first:
+        if marker is not None and marker.value in secrets:
+            user, known = _user(tx, name), keys.get(marker.value)
+            key = known or AccessKey(marker.value, user.name, tx.now_s)
+            tx.put(marker, secrets[marker.value], replace(key, status=ACTIVE), UserCredentials(user.name, (marker.value,)))
+    keep_up(tx, seals=False)
+
+
+def keep_up(tx: Transaction, *, seals: bool) -> None:
+    """What is due by now: the days of the keys that regions are sent, and with `seals` the keys that they seal with."""
+    settings = tx.get(AccountSettings, "") or AccountSettings()
+    first_day = day_of(tx.now_s) - PAST_DAYS
+    if settings.key_first_day != first_day:
+        tx.put(replace(settings, key_first_day=first_day))
+    if seals:
+        renew_sealing_keys(tx)
+
+
+def credentials_of(tx: Transaction, name: str) -> tuple[str, str]:
+    """Access key and secret of a user, made now where none is known; raises KeyError for a user that does not exist.
+
+    For the harness: no quota holds. The first keys of an account come first.
+    """
+    user = _user(tx, name)
+    marker = tx.get(Secret, f"first-key/{name}")
+    for key_id in (*((marker.value,) if marker else ()), *owned_by(tx, user).access_keys):
+        key, secret = tx.get(AccessKey, key_id), tx.get(Secret, key_id)
+        if key is not None and secret is not None and key.status == ACTIVE:
+            return key_id, secret.value
+    made, value = new_access_key(tx, user)
+    return made.access_key_id, value
+
+
+def _user(tx: Transaction, name: str) -> User:
+    found = tx.get(User, name.lower())
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def _put_all(tx: Transaction, tables: Tables) -> None:
+    for kind in tables:
+        tx.put(*tables.table(kind).values())

@@ -1,0 +1,1 @@
+"""Users, groups, and which users are in which groups."""
