@@ -82,9 +82,8 @@ class Annexes:
     def add(self, annex: Annex) -> None:
         """Gives the node an annex, before it starts."""
         assert annex.vendor not in self._known, "a vendor has one annex on a node"
-        assert not set(annex.switches) & set(self._holds.switches), "a switch has one owner"
         self._known[annex.vendor] = annex
-        self._holds.switches = {**self._holds.switches, **annex.switches}
+        self._holds.add(annex.switches)
 
     async def start(self) -> None:
         """Starts each, once its role has started."""

@@ -79,6 +79,11 @@ class HoldSet:
         self.switches: Mapping[str, Switch] = {}
         self.reports: dict[str, Value] = {}
 
+    def add(self, switches: Mapping[str, Switch]) -> None:
+        """Gives the node switches beside those that it has."""
+        assert not set(switches) & set(self.switches), "a switch has one owner"
+        self.switches = {**self.switches, **switches}
+
     def __contains__(self, fault_id: str) -> bool:
         return fault_id in self._holds
 

@@ -8,11 +8,12 @@ surfaces that brownout.identity.roles hangs onto the node. What only one vendor 
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from brownout.identity.core.annex import Annexes
-from brownout.identity.core.holds import HoldSet, Refused, UnknownSwitch, Unreachable, Value
+from brownout.identity.core.holds import HoldSet, Refused, Switch, UnknownSwitch, Unreachable, Value
 from brownout.identity.core.messages import BadPayload, Request, Response
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json
@@ -22,6 +23,7 @@ from brownout.identity.core.topology import CONTROL_PATH, NodeSpec
 from brownout.identity.core.trail import Hop
 
 OWN = f"{CONTROL_PATH}/"
+SKEW = "skew"  # thrown with `ahead_s`: emulated seconds, below zero for a clock that is behind
 Payload = TypeVar("Payload")
 MALFORMED = (KeyError, ValueError, TypeError, AttributeError)  # what reading a value of the wrong form raises
 
@@ -32,6 +34,27 @@ def read_as(from_json: Callable[[Json], Payload], request: Request) -> Payload:
         return from_json(request.body or {})
     except MALFORMED as wrong:
         raise BadPayload(f"{type(wrong).__name__}: {wrong}") from None
+
+
+class Skew:
+    """The switch of every node that makes its clock wrong. What several holds say adds up."""
+
+    def __init__(self, holds: HoldSet, ports: Ports) -> None:
+        self._holds, self._ports = holds, ports
+        holds.add({SKEW: Switch(self._engage, self._disengage)})
+
+    def settle(self) -> None:
+        """Sets the clock to what all holds of it together say."""
+        self._ports.skew_s = sum(float(value["ahead_s"]) for value in self._holds.held(SKEW))
+
+    async def _engage(self, fault_id: str, value: Value) -> Value:
+        if not math.isfinite(float(value["ahead_s"])):
+            raise ValueError("a clock is ahead by a number of seconds")
+        self.settle()
+        return {"ahead_s": self._ports.skew_s}
+
+    async def _disengage(self, fault_id: str, value: Value) -> None:
+        self.settle()
 
 
 class Node:
@@ -54,6 +77,7 @@ class Node:
         self.build = self.settings.builds.get(self.region, "1.0")
         self.config: dict[str, Any] = {"force_managed_key": self.region in self.settings.force_managed_key}
         self.holds = HoldSet(ports)
+        self._skew = Skew(self.holds, ports)
         self.surfaces: tuple[Surface, ...] = ()
         self.annexes = Annexes(self.holds)
         self.ready = True
@@ -82,6 +106,7 @@ class Node:
                 self.annexes[kind].take_up(name, record)
             else:
                 self.take_up(kind, name, record)
+        self._skew.settle()
         self.build = self.image_build or self.build  # what was rolled out to another image is not in this one
         assert self.build in BUILDS, self.build
 

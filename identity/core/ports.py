@@ -37,9 +37,10 @@ class Signer(Protocol):
 
 
 class Ports(Protocol):
-    """One node's view of the world."""
+    """One node's view of the world. `skew_s` is how far its clock is ahead of the stack's: the node itself sets it."""
 
     signer: Signer
+    skew_s: float
 
     def now(self) -> float:
         """Emulated epoch seconds by this node's own clock (epoch, rate and skew included)."""

@@ -23,10 +23,7 @@ from brownout.identity.server.http_client import BrokenOffError, HttpClient, Not
 
 
 class SocketPorts:
-    """One node's view of the world: `addresses` maps each node it may call to the `host:port` of the link to it.
-
-    `skew_s` is how far this node's clock is ahead of the stack's, in emulated seconds.
-    """
+    """One node's view of the world: `addresses` maps each node it may call to the `host:port` of the link to it."""
 
     def __init__(
         self,
@@ -35,17 +32,16 @@ class SocketPorts:
         addresses: Mapping[str, str],
         signer: Signer,
         records: DurableRecords,
-        skew_s: float = 0.0,
     ) -> None:
         self.signer = signer
+        self.skew_s = 0.0
         self._clock = clock
-        self._skew_s = skew_s
         self._addresses = dict(addresses)
         self._records = records
         self._http = HttpClient()
 
     def now(self) -> float:
-        return self._clock.now() + self._skew_s
+        return self._clock.now() + self.skew_s
 
     def new_id(self) -> str:
         return str(uuid.uuid4())

@@ -63,7 +63,6 @@ async def _run(served: ServedStack, spec: NodeSpec, folder: Path, listener: sock
     name = spec.name
     ports = SocketPorts(
         clock=served.clock,
-        skew_s=served.skews_s.get(name, 0.0),
         addresses=served.addresses_for(name),
         signer=JwtSigner(_algorithm(served)),
         records=DurableRecords(folder / f"{name}.sqlite"),

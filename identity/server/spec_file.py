@@ -32,17 +32,12 @@ class Sidecar:
 
 @dataclass(frozen=True, slots=True)
 class ServedStack:
-    """A stack and where it is served.
-
-    `links` maps each link (`melbourne.token->sydney.store`) to the `host:port` of its proxy; `skews_s` how far a node's
-    clock is ahead, in emulated seconds.
-    """
+    """A stack and where it is served. `links` maps each link (`melbourne.token->sydney.store`) to its proxy's `host:port`."""
 
     stack: StackSpec
     clock: Clock
     links: Mapping[str, str] = field(default_factory=dict)
     sidecars: tuple[Sidecar, ...] = ()
-    skews_s: Mapping[str, float] = field(default_factory=dict)
 
     def addresses_for(self, node: str) -> Mapping[str, str]:
         """Where `node` reaches each node that it may call: link addresses and nothing else."""
@@ -83,7 +78,7 @@ def read_served(path: Path) -> ServedStack:
         rows = raw["sidecars"] if "sidecars" in raw else raw["companions"]  # as earlier versions called them
         sidecars = tuple(Sidecar(**{**row, "argv": tuple(row["argv"])}) for row in rows)
         stack, clock = stack_from(raw["stack"]), Clock(**raw["clock"])
-        return ServedStack(stack, clock, raw["links"], sidecars, raw["skews_s"])
+        return ServedStack(stack, clock, raw["links"], sidecars)
     except (KeyError, TypeError) as wrong:
         raise ValueError(f"{path} is not a stack's specification: {type(wrong).__name__}: {wrong}") from wrong
 

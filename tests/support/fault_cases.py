@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from brownout.faults.build_pin import BuildPin
 from brownout.faults.build_rollout import BuildRollout
+from brownout.faults.clock_skew import ClockSkew
 from brownout.faults.configure import Configure
 from brownout.faults.failover_region import FailoverRegion
 from brownout.faults.failover_zone import FailoverZone
@@ -67,6 +68,9 @@ CASES: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (NodeKill, {"node": "sydney.deployer"}),
     (NodePause, {"node": "melbourne.store"}),
     (ZoneKill, {"region": "sydney", "zone": "z2"}),
+    (ClockSkew, {"node": "melbourne.token.z2", "by": "20m"}),
+    (ClockSkew, {"node": "sydney", "by": "90s", "direction": "behind"}),
+    (ClockSkew, {"node": "sydney.directory", "by": "2d"}),
     (RegionKill, {"region": "melbourne"}),
     (RegionKill, {"region": "sydney"}),
     (KeyRollover, {"region": "sydney"}),

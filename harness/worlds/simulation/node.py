@@ -45,10 +45,11 @@ class SimulatedPorts:
     def __init__(self, world: Surroundings, node: SimulatedNode, life: int) -> None:
         self._world, self._node, self._life = world, node, life
         self.signer: Signer = world.signer
+        self.skew_s = 0.0
         self._kernel = world.kernel
 
     def now(self) -> float:
-        return self._kernel.now_s()
+        return self._kernel.now_s() + self.skew_s
 
     def new_id(self) -> str:
         self._node.ids_made += 1

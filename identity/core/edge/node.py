@@ -71,7 +71,7 @@ class Edge(Node):
         self._resolvers = Resolvers(endpoints(spec.stack, self.settings), self.settings.name_ttl_s)
         self._turns: dict[Endpoint, int] = {}
         self._out_until_s: dict[str, float] = {}
-        self.holds.switches = {NAME_SWITCH: Switch(self._check_fault, nothing_to_undo)}
+        self.holds.add({NAME_SWITCH: Switch(self._check_fault, nothing_to_undo)})
 
     @property
     def names(self) -> frozenset[str]:

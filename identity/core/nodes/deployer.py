@@ -32,12 +32,14 @@ class Deployer(Node):
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
         self.fleet = Fleet(self)
-        self.holds.switches = {
-            "pin": Switch(self._pin, self._unpin),
-            "roll-out": Switch(self._roll_out, self._roll_back),
-            "configure": Switch(self._configure, self._unconfigure),
-            "freeze": Switch(self._freeze, self._thaw),
-        }
+        self.holds.add(
+            {
+                "pin": Switch(self._pin, self._unpin),
+                "roll-out": Switch(self._roll_out, self._roll_back),
+                "configure": Switch(self._configure, self._unconfigure),
+                "freeze": Switch(self._freeze, self._thaw),
+            }
+        )
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
         self.fleet.take_up(kind, name, record)

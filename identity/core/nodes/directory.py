@@ -42,7 +42,7 @@ class Directory(Node):
         self._publisher = Publisher(self, self.catalog)
         self._operator_claims = operator_claims
         keys = KeyManager(self, self._publisher)
-        self.holds.switches = {**keys.switches, **self._publisher.switches, "freeze": PASSIVE}
+        self.holds.add({**keys.switches, **self._publisher.switches, "freeze": PASSIVE})
 
     async def start(self) -> None:
         await super().start()

@@ -46,11 +46,13 @@ class Host(Node):
         self.requests: dict[str, int] = {}  # for credentials, by machine's address
         self._forced = ForcedAnswers(self.holds, "answer")
         self._hops = {cache: Hop(self.name, cache=cache) for cache in ("hit", "miss", "stale")}
-        self.holds.switches = {
-            "route-zone": Switch(self._route_zone, nothing_to_undo),
-            "route-region": Switch(self._route_region, nothing_to_undo),
-            "answer": self._forced.switch,
-        }
+        self.holds.add(
+            {
+                "route-zone": Switch(self._route_zone, nothing_to_undo),
+                "route-region": Switch(self._route_region, nothing_to_undo),
+                "answer": self._forced.switch,
+            }
+        )
         for machine in self.stack.machines:
             if machine.region == self.region:
                 identities = tuple(self.stack.identity(name) for name in machine.identities)

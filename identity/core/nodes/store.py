@@ -34,11 +34,13 @@ class Store(Node):
         self.records: dict[str, StoreRecord] = {}
         self.generations = 0
         self.ring = self._ring()
-        self.holds.switches = {
-            "roll-key": Switch(self._roll, self._rebuild),
-            "invalidate-key": Switch(self._invalidate, self._rebuild),
-            "accept-key": Switch(self._accept, self._rebuild),
-        }
+        self.holds.add(
+            {
+                "roll-key": Switch(self._roll, self._rebuild),
+                "invalidate-key": Switch(self._invalidate, self._rebuild),
+                "accept-key": Switch(self._accept, self._rebuild),
+            }
+        )
 
     async def start(self) -> None:
         self._seed()

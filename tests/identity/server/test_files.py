@@ -74,9 +74,7 @@ def test_a_specification_comes_back_as_it_was(tmp_path: Path) -> None:
     """Everything that a stack's processes are told survives the file, which only its owner can read."""
     stack = build_stack(seed=3, settings={"token_alg": "RS256", "pins": {"sydney": "1.0"}})
     sidecar = Sidecar("toxiproxy", ("/bin/true", "-x"), {"LOG_LEVEL": "error"})
-    served = ServedStack(
-        stack, Clock(1.5, 2.5, 200.0), {"client->sydney.host": "127.0.0.1:1"}, (sidecar,), {"sydney.host": 4.0}
-    )
+    served = ServedStack(stack, Clock(1.5, 2.5, 200.0), {"client->sydney.host": "127.0.0.1:1"}, (sidecar,))
     path = tmp_path / "spec.json"
     write_served(path, served)
     assert read_served(path) == served
