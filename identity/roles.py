@@ -15,7 +15,11 @@ from brownout.identity.aws.control.directory import IamDirectory
 from brownout.identity.aws.hosts.annex import HostAnnex
 from brownout.identity.aws.hosts.containers import ContainerCredentials
 from brownout.identity.aws.hosts.imds import InstanceMetadata
+from brownout.identity.aws.iam.front import IamFront
 from brownout.identity.aws.names import endpoints as aws_endpoints
+from brownout.identity.aws.regional.annex import RegionalAnnex
+from brownout.identity.aws.sts.annex import TokenAnnex
+from brownout.identity.aws.sts.surface import Sts
 from brownout.identity.azure.arm_management import Arm
 from brownout.identity.azure.entra import EntraPages
 from brownout.identity.azure.entra_claims import managed_identity_claims, operator_claims
@@ -73,7 +77,10 @@ ROLES: Mapping[str, MakeNode] = {
 VENDORS: Mapping[str, Mapping[str, Part]] = {
     "aws": {
         DIRECTORY: Part(annexes=(IamDirectory,)),
+        TOKEN: Part(annexes=(TokenAnnex,), surfaces=(Sts,)),
         HOST: Part(annexes=(HostAnnex,), surfaces=(ContainerCredentials, InstanceMetadata)),
+        MANAGEMENT: Part(annexes=(RegionalAnnex,), surfaces=(IamFront,)),
+        VAULT: Part(annexes=(RegionalAnnex,)),
     },
     "azure": {
         TOKEN: Part(surfaces=(EntraPages,)),

@@ -99,7 +99,8 @@ class RegionalAnnex:
         except MALFORMED as wrong:
             return error(400, "BadAccount", f"this is no account: {type(wrong).__name__}: {wrong}")
         if refusal is not None:
-            return Response(200, {"taken": False, "version": self.replica.version, "refused": refusal})
+            told = {"taken": False, "version": self.replica.version, "refused": refusal}
+            return Response(200, told | {"stranger": True} if refusal == "stranger" else told)
         if self.replica.version > before:
             await self.node.ports.persist(f"{VENDOR}:account", raw)
             self._follow()

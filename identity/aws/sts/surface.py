@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from brownout.identity.aws.errors import AwsError
-from brownout.identity.aws.protocol.answers import render, render_error
+from brownout.identity.aws.protocol.answers import render
 from brownout.identity.aws.protocol.calls import find_operation, not_built
 from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR
-from brownout.identity.aws.regional.denials import DENIAL_HEADER, AccessDeniedError, seal_message
+from brownout.identity.aws.regional.query import is_query_request, refusal
 from brownout.identity.aws.sts.annex import TokenAnnex
 from brownout.identity.aws.sts.call import StsCall
 from brownout.identity.aws.sts.table import OPERATIONS
@@ -22,13 +22,6 @@ from brownout.identity.core.nodes.token import TokenNode
 from brownout.identity.core.surface import Served
 
 GLOBAL_HOST = "sts.amazonaws.com"
-
-
-def is_query_request(request: Request) -> bool:
-    """True for a request of AWS's query protocol: a POST to the root path, or a GET that names an action there."""
-    if request.path not in ("/", ""):
-        return False
-    return request.method == "POST" or "Action" in request.query
 
 
 class Sts:
@@ -49,7 +42,7 @@ class Sts:
         try:
             response = await self._answer(request, request_id)
         except AwsError as refused:
-            response = self._refused(refused, request_id)
+            response = refusal(self._annex, self._service, refused, request_id)
         return Served(response, self._node.hop())
 
     async def _answer(self, request: Request, request_id: str) -> Response:
@@ -66,12 +59,3 @@ class Sts:
         if isinstance(result, Awaitable):
             result = await result
         return render(asked.operation, result, request_id)
-
-    def _refused(self, refused: AwsError, request_id: str) -> Response:
-        """The error's answer; with a denial comes the message that DecodeAuthorizationMessage reads."""
-        response = render_error(self._service, refused, request_id)
-        if not isinstance(refused, AccessDeniedError):
-            return response
-        ports = self._node.ports
-        message = seal_message(refused, self._annex.index.account, ports.now(), ports.new_id)
-        return response if message is None else response.with_headers({DENIAL_HEADER: message})

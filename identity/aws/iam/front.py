@@ -1,0 +1,93 @@
+"""IAM's front end on a region's management node: it lets callers in by its region's account and has the directory do the work.
+
+There is one control plane for all regions. Whoever calls is authenticated and authorized here, with what the region knows;
+the call itself travels to the directory in the home region, over the link that a cut between regions breaks. Then the answer
+is ServiceUnavailable, which clients try again. Wire facts: docs/reference/aws-wire.md#query-requests.
+"""
+
+from __future__ import annotations
+
+from brownout.identity.aws.auth.caller import Caller
+from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall
+from brownout.identity.aws.errors import AwsError, invalid_client_token_id, service_unavailable
+from brownout.identity.aws.iam.targets import keys_of, target_of
+from brownout.identity.aws.protocol.answers import render, render_error
+from brownout.identity.aws.protocol.calls import AwsCall, find_operation
+from brownout.identity.aws.protocol.services import service
+from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR, RegionalAnnex
+from brownout.identity.aws.regional.query import is_query_request, refusal
+from brownout.identity.core import trail
+from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.node import MALFORMED
+from brownout.identity.core.nodes.management import Management
+from brownout.identity.core.surface import Served
+from brownout.identity.core.topology import DIRECTORY
+
+PATIENCE = 10.0  # times the time-out of a call: a slow control plane answers late, and is not taken for a dead one
+PASSED_TO = "ec2.amazonaws.com"  # whom the role of an instance profile is for
+
+
+class IamFront:
+    """The surface of IAM."""
+
+    def __init__(self, node: Management) -> None:
+        annex = node.annexes[VENDOR]
+        assert isinstance(annex, RegionalAnnex), "a management node has the account"
+        self._node, self._annex = node, annex
+        self._service = service("iam")
+        self._regions = (annex.aws_region, GLOBAL_REGION)
+        self._directory = f"{node.stack.home_region}.{DIRECTORY}"
+
+    def takes(self, request: Request) -> bool:
+        return is_query_request(request)
+
+    async def serve(self, request: Request) -> Served:
+        request_id = self._node.ports.new_id()
+        try:
+            asked = find_operation(self._service, request)
+            caller = self._annex.authenticate(request, "iam", self._regions)
+            _check_session(caller)
+            call = asked.call()
+            self._authorize(request, call, caller)
+            answer = await self._ask(IamCall(call.operation.name, call.params, caller, request_id))
+            response = self._rendered(call, answer, request_id)
+        except AwsError as refused:
+            return Served(refusal(self._annex, self._service, refused, request_id), self._node.hop())
+        return Served(response, self._node.hop(), trail.of(answer))
+
+    def _authorize(self, request: Request, call: AwsCall, caller: Caller) -> None:
+        """Raises AwsError AccessDenied unless the caller may do this to what the call is about."""
+        account, facts = self._annex.index.account, self._annex.facts(request)
+        target = target_of(call.operation, call.params, caller, account)
+        self._annex.authorize(caller, call.operation.action, target.arn, facts, keys_of(call.params, target))
+        if call.operation.name == "AddRoleToInstanceProfile":
+            role = account.roles.get(str(call.params["RoleName"]).lower())
+            if role is not None:
+                self._annex.authorize(caller, "iam:PassRole", role.arn, facts, {"iam:PassedToService": PASSED_TO})
+
+    async def _ask(self, call: IamCall) -> Response:
+        """The directory's answer; raises AwsError ServiceUnavailable when there is none."""
+        request = self._node.internal("POST", f"/{VENDOR}{CALL_PATH}", call.to_json())
+        try:
+            return await self._node.ports.call(self._directory, request, timeout_s=PATIENCE * self._node.call_timeout_s)
+        except CallFailed:
+            raise service_unavailable() from None
+
+    def _rendered(self, call: AwsCall, response: Response, request_id: str) -> Response:
+        """The directory's answer as IAM gives it; raises AwsError for none."""
+        try:
+            answer = IamAnswer.from_json(response.body or {})
+        except MALFORMED:
+            raise service_unavailable() from None
+        if answer.error is not None:
+            return render_error(self._service, answer.error, request_id)
+        return render(call.operation, answer.result, request_id)
+
+
+def _check_session(caller: Caller) -> None:
+    """Raises AwsError InvalidClientTokenId for sessions that IAM does not take: federated ones, and a user's without MFA."""
+    session = caller.session
+    if session is None or session.kind == "assumed-role":
+        return
+    if session.kind == "federated-user" or session.mfa_s is None:
+        raise invalid_client_token_id()
