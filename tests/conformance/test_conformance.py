@@ -363,6 +363,21 @@ def test_a_switch_is_read_back_with_its_report(driver: Driver) -> None:
     driver.run(story())
 
 
+def test_a_clock_that_is_wrong_is_a_nodes_own(driver: Driver) -> None:
+    """The node is ahead by what was asked for as long as it is held, and its neighbour is not."""
+
+    async def off_s(name: str) -> float:
+        return float((await driver.world.read(switch(name)))["now_s"]) - driver.world.now()
+
+    async def story() -> list[float]:
+        await driver.world.hold(switch("melbourne.vault"), "f-1", SwitchThrow("skew", {"ahead_s": 3600}))
+        held = [await off_s("melbourne.vault"), await off_s("melbourne.store")]
+        await driver.world.release(switch("melbourne.vault"), "f-1")
+        return [*held, await off_s("melbourne.vault")]
+
+    assert driver.run(story()) == pytest.approx([3600, 0, 0], abs=SLACK_MS / 1000)
+
+
 def test_what_the_system_refuses_is_a_defence(driver: Driver) -> None:
     """409 is Defended with the system's own words, and leaves nothing held."""
     world = driver.world
