@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.policy.context import RequestContext, RequestPrincipal, lowered
 from brownout.identity.aws.policy.document import PolicyDocument, PolicyKind
 from brownout.identity.aws.policy.parse import parse_document
@@ -15,8 +16,8 @@ USER_ARN, ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:user/eve", f"arn:aws:iam::{ACCOUNT
 SESSION_ARN, FEDERATED_ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/app/job", f"arn:aws:sts::{ACCOUNT}:federated-user/bob"
 ROOT_ARN = f"arn:aws:iam::{ACCOUNT}:root"
 
-USER = RequestPrincipal("user", ACCOUNT, USER_ARN, USER_ARN, "AIDAEVE", "eve")
-SESSION = RequestPrincipal("assumed-role", ACCOUNT, SESSION_ARN, ROLE_ARN, "AROAAPP:job")
+USER = RequestPrincipal("user", ACCOUNT, USER_ARN, USER_ARN, "AIDAEVEEXAMPLE1234567", "eve")
+SESSION = RequestPrincipal("assumed-role", ACCOUNT, SESSION_ARN, ROLE_ARN, "AROAAPPEXAMPLE1234567:job")
 FEDERATED = RequestPrincipal("federated-user", ACCOUNT, FEDERATED_ARN, USER_ARN, f"{ACCOUNT}:bob")
 ROOT = RequestPrincipal("root", ACCOUNT, ROOT_ARN, ROOT_ARN, ACCOUNT)
 SERVICE = RequestPrincipal("service", "", "ec2.amazonaws.com", "ec2.amazonaws.com", "")
@@ -31,6 +32,18 @@ def policy_text(*statements: Mapping[str, Any], version: str = "2012-10-17") -> 
 
 def document(*statements: Mapping[str, Any], kind: PolicyKind = "identity", version: str = "2012-10-17") -> PolicyDocument:
     return parse_document(policy_text(*statements, version=version), kind)
+
+
+def refusal(text: str, kind: PolicyKind = "managed") -> str:
+    """The message with which the text is refused as malformed, "" when it is a document."""
+    try:
+        parse_document(text, kind)
+    except AwsError as raised:
+        error = raised
+    else:
+        return ""
+    assert (error.code, error.status) == ("MalformedPolicyDocument", 400)
+    return error.message
 
 
 def allow(action: Any = "*", resource: Any = "*", **more: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
+from calendar import isleap
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
@@ -21,7 +22,7 @@ _DATE = re.compile(
     r"(?:[Tt](?:(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-9]{1,2})(?::(?P<second>[0-9]{1,2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?)?"
     r"(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
-_MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 IpNetwork = tuple[int, int, int]  # IP version, address, mask
 
@@ -54,7 +55,7 @@ def _epoch_s(part: dict[str, str | None]) -> float | None:
     year, month, day = int(part["year"] or 0), int(part["month"] or 1), int(part["day"] or 1)
     hour, minute, second = (int(part[name] or 0) for name in ("hour", "minute", "second"))
     in_range = 1 <= month <= 12 and hour <= 24 and minute <= 59 and second <= 60
-    if not in_range or not 1 <= day <= _MONTH_DAYS[month - 1]:
+    if not in_range or not 1 <= day <= _MONTH_DAYS[month - 1] + (month == 2 and isleap(year)):
         return None
     offset_s = _offset_s(part["zone"] or "Z")
     if offset_s is None:
