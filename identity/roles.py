@@ -18,6 +18,8 @@ from brownout.identity.aws.hosts.imds import InstanceMetadata
 from brownout.identity.aws.iam.front import IamFront
 from brownout.identity.aws.names import endpoints as aws_endpoints
 from brownout.identity.aws.regional.annex import RegionalAnnex
+from brownout.identity.aws.secrets.annex import VaultAnnex
+from brownout.identity.aws.secrets.surface import SecretsManager
 from brownout.identity.aws.sts.annex import TokenAnnex
 from brownout.identity.aws.sts.surface import Sts
 from brownout.identity.azure.arm_management import Arm
@@ -80,7 +82,7 @@ VENDORS: Mapping[str, Mapping[str, Part]] = {
         TOKEN: Part(annexes=(TokenAnnex,), surfaces=(Sts,)),
         HOST: Part(annexes=(HostAnnex,), surfaces=(ContainerCredentials, InstanceMetadata)),
         MANAGEMENT: Part(annexes=(RegionalAnnex,), surfaces=(IamFront,)),
-        VAULT: Part(annexes=(RegionalAnnex,)),
+        VAULT: Part(annexes=(VaultAnnex,), surfaces=(SecretsManager,)),
     },
     "azure": {
         TOKEN: Part(surfaces=(EntraPages,)),

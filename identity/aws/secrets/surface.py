@@ -1,0 +1,71 @@
+"""Secrets Manager on the vault: signed JSON requests, judged with the region's account alone.
+
+Order of refusals as in the real service: an unknown operation, an unknown caller, parameters that break a constraint, what
+the caller may not do. Wire facts: docs/reference/aws-wire.md#json-requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from brownout.identity.aws.errors import AwsError
+from brownout.identity.aws.protocol.answers import render, render_error
+from brownout.identity.aws.protocol.calls import find_operation, not_built
+from brownout.identity.aws.protocol.services import service
+from brownout.identity.aws.regional.annex import VENDOR
+from brownout.identity.aws.secrets import reading, writing
+from brownout.identity.aws.secrets.annex import VaultAnnex
+from brownout.identity.aws.secrets.call import RunSecrets, SecretsCall
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.nodes.vault import Vault
+from brownout.identity.core.surface import Served
+
+SERVICE = "secretsmanager"
+OPERATIONS: Mapping[str, RunSecrets] = {
+    "BatchGetSecretValue": reading.batch_get_secret_value,
+    "CreateSecret": writing.create_secret,
+    "DeleteSecret": writing.delete_secret,
+    "DescribeSecret": reading.describe_secret,
+    "GetRandomPassword": reading.get_random_password,
+    "GetResourcePolicy": reading.get_resource_policy,
+    "GetSecretValue": reading.get_secret_value,
+    "ListSecretVersionIds": reading.list_secret_version_ids,
+    "ListSecrets": reading.list_secrets,
+    "PutSecretValue": writing.put_secret_value,
+    "RestoreSecret": writing.restore_secret,
+    "TagResource": writing.tag_resource,
+    "UntagResource": writing.untag_resource,
+    "UpdateSecret": writing.update_secret,
+    "UpdateSecretVersionStage": writing.update_secret_version_stage,
+}
+
+
+class SecretsManager:
+    """The surface of Secrets Manager."""
+
+    def __init__(self, node: Vault) -> None:
+        annex = node.annexes[VENDOR]
+        assert isinstance(annex, VaultAnnex), "a vault has the account and its secrets"
+        self._node, self._annex = node, annex
+        self._service = service(SERVICE)
+
+    def takes(self, request: Request) -> bool:
+        return "x-amz-target" in request.headers or request.media_type.startswith("application/x-amz-json")
+
+    async def serve(self, request: Request) -> Served:
+        request_id = self._node.ports.new_id()
+        try:
+            response = await self._answer(request, request_id)
+        except AwsError as refused:
+            response = render_error(self._service, refused, request_id)
+        return Served(response, self._node.hop())
+
+    async def _answer(self, request: Request, request_id: str) -> Response:
+        """Raises AwsError."""
+        asked = find_operation(self._service, request)
+        run = OPERATIONS.get(asked.operation.name)
+        if run is None:
+            raise not_built(asked.operation)
+        caller = self._annex.authenticate(request, SERVICE, (self._annex.aws_region,))
+        call = SecretsCall(self._annex, caller, self._annex.facts(request), asked.operation.action, asked.call().params)
+        return render(asked.operation, await run(call), request_id)
