@@ -73,7 +73,7 @@ def whole_role_shape(tx: Transaction, role: Role) -> OperationResult:
 
 def last_used_shape(tx: Transaction, role: Role) -> OperationResult:
     """When and where the role was last used; empty for a role that never was."""
-    used = tx.get(LastUsed, f"role/{role.name}")
+    used = tx.get(LastUsed, f"role/{role.table_key}")
     return {} if used is None else {"LastUsedDate": used.at_s, "Region": used.region}
 
 
@@ -126,7 +126,10 @@ def delete_role(tx: Transaction, params: OperationParams, caller: Caller) -> Non
 
 
 def remove_role(tx: Transaction, role: Role) -> None:
-    """Deletes a role that nothing hangs on any more."""
+    """Deletes a role that nothing hangs on any more, and what is known of its use."""
     forget_principal(tx, role)
     put_with_boundary(tx, role, "")
     tx.delete(role)
+    used = tx.get(LastUsed, f"role/{role.table_key}")
+    if used is not None:
+        tx.delete(used)

@@ -195,6 +195,15 @@ def test_a_role_made_anew_has_another_id(app: IamAccount) -> None:
     assert first["RoleId"] != second["RoleId"]
 
 
+def test_the_last_use_goes_with_the_role(app: IamAccount) -> None:
+    """A role made anew under the name was never used."""
+    used = LastUsed("role/app", START_S, "ap-southeast-2", "sts")
+    app.tables = app.tables.with_changes({LastUsed: {used.table_key: used}})
+    app("DeleteRole", RoleName="App")
+    app("CreateRole", **CREATE)
+    assert app("GetRole", RoleName="app")["Role"]["RoleLastUsed"] == {}
+
+
 def test_the_number_of_roles_is_limited(app: IamAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     """The quota is told with its name and value."""
     monkeypatch.setattr(roles, "MOST_ROLES", 1)
