@@ -132,14 +132,17 @@ def context_key_names(documents: Iterable[PolicyDocument]) -> list[str]:
 
 def input_policies(texts: Sequence[str], member: str, kind: PolicyKind = "identity") -> tuple[NamedPolicy, ...]:
     """The policies of an input list, named after its `member` (PolicyInputList); raises AwsError InvalidInput."""
-    return tuple(_input_policy(text, f"{member}.{number}", kind) for number, text in enumerate(texts, start=1))
+    return tuple(
+        _input_policy(text, f"{member}.{number}", f"Policy input list item {number}", kind)
+        for number, text in enumerate(texts, start=1)
+    )
 
 
-def _input_policy(text: str, source_id: str, kind: PolicyKind) -> NamedPolicy:
+def _input_policy(text: str, source_id: str, place: str, kind: PolicyKind) -> NamedPolicy:
     try:
         document = parse_document(text, kind)
-    except AwsError as error:
-        raise invalid_input(f"{source_id}: {error.message}") from None
+    except AwsError:
+        raise invalid_input(f"{place} has invalid content") from None
     return NamedPolicy(source_id, document, RESOURCE_POLICY if kind == "resource" else IAM_POLICY)
 
 
@@ -166,7 +169,9 @@ def with_parameters(base: Simulation, params: Mapping[str, Any]) -> Simulation:
         base.principal,
         base.policies,
         boundary=boundaries[0] if boundaries else base.boundary,
-        resource_policy=_input_policy(resource_policy, "ResourcePolicy", "resource") if resource_policy else None,
+        resource_policy=_input_policy(resource_policy, "ResourcePolicy", "Resource policy", "resource")
+        if resource_policy
+        else None,
         resource_account_id=account_of(params.get("ResourceOwner", "")),
         keys=context_entries(params.get("ContextEntries", ())),
     )
