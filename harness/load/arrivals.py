@@ -24,7 +24,7 @@ from brownout.harness.base.keyed_random import KeyedRandom
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.plain import OneLine, Real, Text
 from brownout.harness.load.models import registry
-from brownout.harness.load.models.model import Account, Arrival, HomeOf, above_zero
+from brownout.harness.load.models.model import Account, Arrival, HomeOf, SignIn, above_zero
 from brownout.harness.load.models.names import ModelName
 from brownout.harness.load.watched_objectives import Watch
 
@@ -77,9 +77,9 @@ class LoadPlan(FrozenModel):
     watch: Watch = Watch()
     machine_homes: Mapping[str, str] = Field(default_factory=dict)
 
-    def signed_in(self, user_token: str) -> LoadPlan:
-        """The same plan with the token of the operators who are among its clients."""
-        return self.model_copy(update={"account": replace(self.account, user_token=user_token)})
+    def signed_in(self, sign_in: SignIn) -> LoadPlan:
+        """The same plan with what its clients sign in with."""
+        return self.model_copy(update={"account": replace(self.account, sign_in=sign_in)})
 
 
 def arrivals(plan: LoadPlan, *, after_s: float = -math.inf) -> Iterator[Arrival]:

@@ -19,12 +19,12 @@ from pathlib import Path
 import orjson
 
 from brownout.harness.errors import BrownoutError
-from brownout.harness.load.models.model import Account, Arrival, Clients, On
+from brownout.harness.load.models.model import Account, Arrival, Clients, On, SignIn
 from brownout.harness.load.models.playing import begin, perform
 from brownout.harness.load.models.registry import client_model, client_models
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.world import LiveWorld
-from brownout.harness.worlds.control_plane import user_token
+from brownout.harness.worlds.control_plane import sign_in
 
 WINDOW_S = 10.0  # real seconds
 PROBE_TIMEOUT_S = 2.0
@@ -109,7 +109,7 @@ class Probes:
         self._monotonic = monotonic
         self._ended: dict[str, deque[_Ended]] = {}
         self._clients: dict[str, Clients] = {}
-        self._tokens: dict[str, str] = {}
+        self._sign_ins: dict[str, SignIn] = {}
         self._numbers = itertools.count(int(time.time()) % 10**8)  # of scale sets' machines, so that no earlier probe used one
 
     async def share(self, stack: str, world: LiveWorld) -> tuple[GoodShare, ...]:
@@ -121,14 +121,14 @@ class Probes:
         return _shares(recent)
 
     async def _round(self, stack: str, world: LiveWorld) -> list[_Ended]:
-        token = await self._user_token(stack, world)
+        sign_in = await self._sign_in(stack, world)
         clients = self._clients.setdefault(stack, Clients(Account()))
-        clients.account = Account(world.spec.tenant_id, world.spec.subscription_id, token)
+        clients.account = Account(world.spec.tenant_id, world.spec.subscription_id, sign_in)
         wanted = [
             arrival
             for region in world.spec.regions
             for arrival in self._arrivals(region, world)
-            if token or not client_model(arrival.model).needs_user_token
+            if client_model(arrival.model).can_sign_in(sign_in)
         ]
         return list(await asyncio.gather(*(self._probe(world, arrival, clients) for arrival in wanted)))
 
@@ -142,7 +142,7 @@ class Probes:
                 machines["machine"] = machine.name
         for model in client_models():
             for typical in model.typical:
-                if typical.on in machines:
+                if typical.on in machines and model.vendor in world.spec.vendors:
                     yield Arrival(
                         id=f"probe-{number}",
                         at_s=world.now(),
@@ -156,18 +156,18 @@ class Probes:
                         front_end=model.front_ends[0] if model.front_ends else "",
                     )
 
-    async def _user_token(self, stack: str, world: LiveWorld) -> str:
-        """An operator's token, issued once per stack; "" when the directory does not answer.
+    async def _sign_in(self, stack: str, world: LiveWorld) -> SignIn:
+        """What probes sign in with, got once per stack; nothing when the directory does not answer.
 
-        Probes that need a token are left out then.
+        Probes that have to sign in are left out then.
         """
-        if stack not in self._tokens:
+        if stack not in self._sign_ins:
             try:
                 async with asyncio.timeout(PROBE_TIMEOUT_S):
-                    self._tokens[stack] = await user_token(world)
+                    self._sign_ins[stack] = await sign_in(world)
             except (BrownoutError, TimeoutError):
-                return ""
-        return self._tokens[stack]
+                return SignIn()
+        return self._sign_ins[stack]
 
     async def _probe(self, world: LiveWorld, arrival: Arrival, clients: Clients) -> _Ended:
         answer = await perform(begin(arrival, clients, world.now()), partial(world.client, timeout_s=PROBE_TIMEOUT_S))

@@ -7,7 +7,7 @@ becomes Locust's master. Workers need nothing but its address: it sends them the
     BROWNOUT_LOAD_RATE     requests per second, 50 when not given
 
 Calls to the management plane need a user's token, which can be requested only from the machine, outside of the containers. If
-`brownout up` has put one beside the specification (`user-token`), those cohorts are part of the load. Otherwise they are left
+`brownout up` has put one beside the specification (`sign-in.json`), those cohorts are part of the load. Otherwise they are left
 out, and the log says so.
 """
 
@@ -20,26 +20,31 @@ import tempfile
 import time
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment.watch import model_watch
 from brownout.harness.load.arrivals import LoadPlan, plan_json
 from brownout.harness.load.driver import clear, find_locustfile
-from brownout.harness.operate.load_plan import ManualLoad, at_rates, manual_plan, needs_user_token, typical_load
+from brownout.harness.load.models.model import SignIn
+from brownout.harness.load.models.registry import client_model
+from brownout.harness.operate.load_plan import ManualLoad, at_rates, manual_plan, typical_load
 from brownout.harness.worlds.compose.layout import SPEC_FOLDER
 from brownout.identity.core.topology import CLIENT, Link
-from brownout.identity.server.shared_spec import GO_NAME, USER_TOKEN_NAME, read_stack, resolved
+from brownout.identity.server.shared_spec import GO_NAME, SIGN_IN_NAME, read_stack, resolved
 from brownout.identity.server.spec_file import ServedStack
 
 LOOK_INTERVAL_S = 0.1
 WEB_PORT, MASTER_PORT = 8089, 5557
 SEED = 1
+SIGN_IN = TypeAdapter(SignIn)
 
 
-def make_plan(served: ServedStack, *, per_s: float, user_token: str) -> LoadPlan:
+def make_plan(served: ServedStack, *, per_s: float, sign_in: SignIn) -> LoadPlan:
     """The plan, with URLs that work inside of the client network; raises BrownoutError."""
     load = typical_load(served.stack)
-    able = tuple(cohort for cohort in load.cohorts if user_token or not needs_user_token([cohort]))
+    able = tuple(cohort for cohort in load.cohorts if client_model(cohort.model).can_sign_in(sign_in))
     clock = served.clock.to_record()
     cohorts = at_rates(able, clock_rate=clock["rate"], total_per_s=per_s, scale=None, given={})
     named = {str(Link(CLIENT, node)) for node in served.stack.nodes()}
@@ -50,7 +55,7 @@ def make_plan(served: ServedStack, *, per_s: float, user_token: str) -> LoadPlan
         urls=urls,
         clock=clock,
         now_s=served.clock.now(),
-        user_token=user_token,
+        sign_in=sign_in,
         seed=SEED,
     )
 
@@ -70,14 +75,14 @@ def main(arguments: list[str]) -> None:
     while not (spec / GO_NAME).exists():
         time.sleep(LOOK_INTERVAL_S)
     served = resolved(read_stack(spec))
-    token = spec / USER_TOKEN_NAME
-    user_token = token.read_text(encoding="ascii").strip() if token.exists() else ""
-    if not user_token:
-        _say(f"no {token}: this load has no clients of the management plane")
+    shared = spec / SIGN_IN_NAME
+    sign_in = SIGN_IN.validate_json(shared.read_bytes()) if shared.exists() else SignIn()
+    if not shared.exists():
+        _say(f"no {shared}: this load has no clients that sign in")
     folder = Path(os.environ["BROWNOUT_LOAD_FOLDER"])
     clear(folder)
     try:
-        plan = make_plan(served, per_s=float(os.environ.get("BROWNOUT_LOAD_RATE", "50")), user_token=user_token)
+        plan = make_plan(served, per_s=float(os.environ.get("BROWNOUT_LOAD_RATE", "50")), sign_in=sign_in)
     except (BrownoutError, ValueError) as wrong:
         _say(f"no plan: {wrong}")
         sys.exit(UsageError.exit_code)

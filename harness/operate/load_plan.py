@@ -11,7 +11,7 @@ from brownout.harness.experiment.load_plan import load_plan, machine_homes
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.watch import model_watch, watch_of
 from brownout.harness.load.arrivals import Cohort, LoadPlan
-from brownout.harness.load.models.model import Account, On
+from brownout.harness.load.models.model import Account, On, SignIn
 from brownout.harness.load.models.registry import client_model, client_models
 from brownout.harness.load.watched_objectives import Watch
 from brownout.identity.core.topology import StackSpec
@@ -49,7 +49,7 @@ def _region_cohorts(spec: StackSpec, region: str) -> Iterator[Cohort]:
             continue
         for model in client_models():
             for typical in model.typical:
-                if typical.on == on:
+                if typical.on == on and model.vendor in spec.vendors:
                     yield Cohort(
                         name=f"{region}-{typical.cohort}",
                         model=model.name,
@@ -119,9 +119,9 @@ def at_rates(
     return kept
 
 
-def needs_user_token(cohorts: Iterable[Cohort]) -> bool:
-    """Whether the clients of some cohort are signed-in users."""
-    return any(client_model(cohort.model).needs_user_token for cohort in cohorts)
+def needs_sign_in(cohorts: Iterable[Cohort]) -> bool:
+    """Whether the clients of some cohort sign in."""
+    return any(client_model(cohort.model).needs_sign_in for cohort in cohorts)
 
 
 def manual_plan(
@@ -131,7 +131,7 @@ def manual_plan(
     urls: Mapping[str, str],
     clock: Mapping[str, float],
     now_s: float,
-    user_token: str,
+    sign_in: SignIn,
     seed: int,
 ) -> LoadPlan:
     """The plan from `now_s` (emulated) on, for ten years. `urls` has the base URL of each link by its name."""
@@ -142,7 +142,7 @@ def manual_plan(
         end_s=now_s + NO_END_REAL_S * rate,
         cohorts=load.cohorts,
         deadline_ms=load.deadline_ms,
-        account=Account(spec.tenant_id, spec.subscription_id, user_token),
+        account=Account(spec.tenant_id, spec.subscription_id, sign_in),
         urls=urls,
         clock=clock,
         block_s=BLOCK_REAL_S * rate,

@@ -27,19 +27,20 @@ from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.dashboard_view import View, read_view
 from brownout.harness.load.log_tail import PART_BYTES, PARTS
+from brownout.harness.load.models.model import SignIn
 from brownout.harness.operate.load_plan import (
     ManualLoad,
     at_rates,
     experiment_load,
     manual_plan,
-    needs_user_token,
+    needs_sign_in,
     typical_load,
 )
 from brownout.harness.operate.stacks import resolve_stack
 from brownout.harness.record.verdicts import Verdict
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.world import LiveWorld
-from brownout.harness.worlds.control_plane import user_token
+from brownout.harness.worlds.control_plane import sign_in
 from brownout.harness.worlds.needs import generator_needs
 from brownout.identity.core.topology import CLIENT, Link
 
@@ -177,7 +178,7 @@ async def _plan(options: LoadOptions, world: LiveWorld, say: Notify) -> LoadPlan
         urls={str(Link(CLIENT, node)): url for node, url in world.endpoints().clients.items()},
         clock=world.clock_record(),
         now_s=world.now(),
-        user_token=await user_token(world) if needs_user_token(cohorts) else "",
+        sign_in=await sign_in(world) if needs_sign_in(cohorts) else SignIn(),
         seed=options.seed,
     )
 

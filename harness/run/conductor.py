@@ -22,7 +22,7 @@ from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.run.stack_whole import losses, require_carried
 from brownout.harness.world import LoadHandle, World
-from brownout.harness.worlds.control_plane import user_token
+from brownout.harness.worlds.control_plane import sign_in
 from brownout.identity.core.messages import Request
 
 PROTECTED = "had the run been killed at any moment, its faults would have been reverted"
@@ -112,7 +112,7 @@ class Conductor:
     async def _under_load(self) -> None:
         if self.state.stop_requested:
             return
-        plan = self.run.load.signed_in(await user_token(self.world))
+        plan = self.run.load.signed_in(await sign_in(self.world))
         await self._prime(plan)
         load = await self._start_load(plan)
         await self.hooks.load_started(plan)

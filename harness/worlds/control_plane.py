@@ -1,4 +1,4 @@
-"""Requests to a node's control plane, the same in every world: switches, and tokens for users (docs/design.md).
+"""Requests to a node's control plane, the same in every world: switches, and what clients sign in with (docs/design.md).
 
 Each call is one or two requests of `World.control`, so it works alike on sockets and on the virtual clock.
 """
@@ -10,6 +10,9 @@ from typing import Any, Protocol
 
 from brownout.harness.effects import SwitchThrow
 from brownout.harness.errors import Defended, WorldError
+from brownout.harness.load.models.model import SignIn
+from brownout.identity.aws.auth.caller import Credentials
+from brownout.identity.aws.records.seed import ADMIN, CALLER
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import StackSpec
 
@@ -33,6 +36,23 @@ async def user_token(world: Controlled) -> str:
     if not answer.ok or answer.body is None:
         raise WorldError(f"the directory made no user token ({answer.status})")
     return str(answer.body["access_token"])
+
+
+async def access_key(world: Controlled, user: str) -> Credentials:
+    """The long-term access key of an IAM user that the stack's account starts with; raises WorldError."""
+    answer = await world.control(
+        f"{world.spec.home_region}.directory", Request("GET", "/admin/aws/credentials", {"user": user})
+    )
+    found = answer.body or {}
+    if not answer.ok or "secret_access_key" not in found:
+        raise WorldError(f"the directory has no access key of {user} ({answer.status})")
+    return Credentials(str(found["access_key_id"]), str(found["secret_access_key"]))
+
+
+async def sign_in(world: Controlled) -> SignIn:
+    """What a load's clients sign in with on this stack; raises WorldError."""
+    users = (ADMIN, CALLER) if "aws" in world.spec.vendors else ()
+    return SignIn(await user_token(world), {user: await access_key(world, user) for user in users})
 
 
 async def hold_switch(world: Controlled, node: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The specification that all containers of a stack share: two files in one folder, and addresses instead of names.
 
 `stack.json` is a ServedStack as spec_file writes it, `go.json` the stack's clock, which comes once every node waits for it.
-`user-token` is for the load, and may be missing.
+`sign-in.json` has what a load signs in with, and may be missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.spec_file import ServedStack, read_served, split_address
 
-SPEC_NAME, GO_NAME, USER_TOKEN_NAME = "stack.json", "go.json", "user-token"
+SPEC_NAME, GO_NAME, SIGN_IN_NAME = "stack.json", "go.json", "sign-in.json"
 LOOK_INTERVAL_S = 0.02
 RESOLVE_TIMEOUT_S = 60.0
 

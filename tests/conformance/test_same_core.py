@@ -20,7 +20,7 @@ import pytest
 from brownout.harness.effects import SwitchThrow
 from brownout.harness.experiment.load_plan import primed_tokens
 from brownout.harness.load.arrivals import Cohort, LoadPlan
-from brownout.harness.load.models.model import Account
+from brownout.harness.load.models.model import Account, SignIn
 from brownout.harness.record.history import Recorder, RequestRecord, read_history
 from brownout.harness.world import World
 from brownout.harness.worlds.catalog import live_world
@@ -111,7 +111,7 @@ def plan_for(token: str) -> LoadPlan:
         end_s=EPOCH_S + LENGTH_S,
         cohorts=cohorts,
         deadline_ms=8000,
-        account=Account(stack.tenant_id, stack.subscription_id, token),
+        account=Account(stack.tenant_id, stack.subscription_id, SignIn(token)),
     )
 
 

@@ -6,12 +6,15 @@ import json
 from base64 import urlsafe_b64encode
 from typing import Any
 
-from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call, Clients
+from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call, Clients, SignIn
 from brownout.harness.load.models.playing import Playing, begin
+from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.core.messages import Response
 from brownout.identity.core.trail import HEADER as TRAIL_HEADER
 
-ACCOUNT = Account("tenant", "sub", "user-token")
+KEYS = {user: Credentials(f"AKIA{user.upper():A<16}", f"secret of {user}") for user in ("admin", "caller")}
+SIGN_IN = SignIn("user-token", KEYS)
+ACCOUNT = Account("tenant", "sub", SIGN_IN)
 VAULT = "https://vault.azure.net"
 
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.load.models.model import Account
 from brownout.harness.record.history import Recorder, RequestRecord, read_history
+from brownout.harness.worlds.control_plane import sign_in
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from support.client_requests import user_token
 
 T = TypeVar("T")
 EPOCH_S = 1_720_742_400.0
@@ -47,7 +47,7 @@ async def plan_for(world: SimulationWorld, cohorts: tuple[Cohort, ...], *, lengt
         start_s=world.now() + 1,
         end_s=world.now() + 1 + length_s,
         cohorts=cohorts,
-        account=Account(spec.tenant_id, spec.subscription_id, await user_token(world)),
+        account=Account(spec.tenant_id, spec.subscription_id, await sign_in(world)),
     )
 
 

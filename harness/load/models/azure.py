@@ -151,4 +151,4 @@ def identities_path(account: Account) -> str:
 
 def signed_in(account: Account) -> Mapping[str, str]:
     """The headers of a request that the account's operator sends."""
-    return {"authorization": f"Bearer {account.user_token}"}
+    return {"authorization": f"Bearer {account.sign_in.user_token}"}

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from brownout.harness.errors import UsageError
 from brownout.harness.record.history import RequestOutcome
+from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.core.messages import Request, Response
 
 Memory = TypeVar("Memory")
@@ -21,12 +22,23 @@ HomeOf = Literal["drawn", "machine", "region", "none"]
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """What the clients of a load show who they are with, which only a stack that is up can give.
+
+    `user_token` is a bearer token of an Azure operator, `access_keys` are long-term credentials by the name of the IAM user.
+    """
+
+    user_token: str = field(default="", repr=False)
+    access_keys: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """Whose resources the load uses. `user_token` is a bearer token of an operator, "" where the plan has none."""
+    """Whose resources the load uses, and what it signs in with."""
 
     tenant_id: str = ""
     subscription_id: str = ""
-    user_token: str = field(default="", repr=False)
+    sign_in: SignIn = SignIn()
 
 
 class Arrival(NamedTuple):
@@ -135,10 +147,11 @@ class Typical:
 class ClientModel:
     """A kind of client, complete: everything else reads this object and knows no model by name.
 
-    `target` is the share of requests that must be good within `within_ms` where no experiment has objectives, and
-    `fresh_target` that of clients on machines that were never seen before. The first of `front_ends` is the default.
-    `needs_user_token`: its clients are signed-in users. `caches_at_host`: its machines hold tokens in their host's cache,
-    so that a run which begins after days of steady use begins with tokens of every age.
+    `vendor` is the one whose half of the service it uses. `target` is the share of requests that must be good within
+    `within_ms` where no experiment has objectives, and `fresh_target` that of clients on machines that were never seen before.
+    The first of `front_ends` is the default.
+    `needs_user_token` and `needs_access_keys`: its clients sign in with these. `caches_at_host`: its machines hold tokens in
+    their host's cache, so that a run which begins after days of steady use begins with tokens of every age.
     """
 
     name: str
@@ -148,7 +161,9 @@ class ClientModel:
     fresh_target: float = 0.99
     within_ms: float = 1000.0
     front_ends: tuple[str, ...] = ()
+    vendor: str = "azure"
     needs_user_token: bool = False
+    needs_access_keys: bool = False
     caches_at_host: bool = False
     typical: tuple[Typical, ...] = ()
 
@@ -156,6 +171,15 @@ class ClientModel:
         """Raises UsageError for a model that has no operation by default."""
         if not any(operation.weight > 0 for operation in self.operations):
             raise UsageError(f"client model {self.name!r}: at least one operation needs a weight above 0")
+
+    def can_sign_in(self, sign_in: SignIn) -> bool:
+        """Whether `sign_in` has what its clients need."""
+        lacks_token = self.needs_user_token and not sign_in.user_token
+        return not (lacks_token or (self.needs_access_keys and not sign_in.access_keys))
+
+    @property
+    def needs_sign_in(self) -> bool:
+        return self.needs_user_token or self.needs_access_keys
 
     @property
     def default_operation(self) -> str:

@@ -15,8 +15,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import TypeAdapter
+
 from brownout.harness.base.ports import HOST
 from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.load.models.model import SignIn
 from brownout.harness.world import Endpoints, Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 from brownout.harness.worlds.compose import stack as compose_stack
@@ -37,12 +40,12 @@ from brownout.harness.worlds.compose.layout import (
 from brownout.harness.worlds.compose.links import LinkHolds
 from brownout.harness.worlds.compose.nodes import NodeHolds
 from brownout.harness.worlds.compose.stack import ComposeStack, read_compose_stack
-from brownout.harness.worlds.control_plane import user_token
+from brownout.harness.worlds.control_plane import sign_in
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
-from brownout.identity.server.shared_spec import SPEC_NAME, USER_TOKEN_NAME
+from brownout.identity.server.shared_spec import SIGN_IN_NAME, SPEC_NAME
 from brownout.identity.server.spec_file import ServedStack, read_served
 
 PROBE_ROOM_S = 2.0
@@ -103,7 +106,7 @@ class ComposeWorld(SocketWorld):
     async def _await_started(self) -> None:
         for node in self.spec.nodes():
             await self._await_first_ready(node)
-        await self._share_user_token()
+        await self._share_sign_in()
 
     async def _await_first_ready(self, node: str) -> None:
         """Returns when a started node is ready; raises WorldError, with the tail of its log where it has ended."""
@@ -113,10 +116,10 @@ class ComposeWorld(SocketWorld):
             await asyncio.to_thread(compose_stack.require_alive, self._docker(), self._up(), node)
             raise
 
-    async def _share_user_token(self) -> None:
-        """Puts a user's token where the load's containers find it: only the machine can ask for one; raises WorldError."""
-        token = (await user_token(self)).encode()
-        await asyncio.to_thread(compose_stack.share, self._docker(), self._up(), USER_TOKEN_NAME, token)
+    async def _share_sign_in(self) -> None:
+        """Puts what a load signs in with where its containers find it: only the machine can ask for it; raises WorldError."""
+        content = TypeAdapter(SignIn).dump_json(await sign_in(self))
+        await asyncio.to_thread(compose_stack.share, self._docker(), self._up(), SIGN_IN_NAME, content)
 
     async def is_ready(self, node: str) -> bool:
         """A container that is starting may refuse, or give a waiting request up; until the time is over that means not yet."""

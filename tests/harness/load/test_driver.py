@@ -26,6 +26,7 @@ from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan, arrivals
 from brownout.harness.load.log_tail import LogTail
+from brownout.harness.load.models.model import SignIn
 from brownout.harness.record.history import RequestRecord
 
 pytestmark = pytest.mark.slow
@@ -283,7 +284,7 @@ def test_no_secret_is_ever_in_the_run_folder(stub: Stubs, plan_of: Plans, tmp_pa
     """Not even while the load starts: a run that is killed then leaves a folder that may be handed round."""
     service = stub("ok")
     plan = plan_of({"sydney": service.url}, length_s=0.5)
-    plan = plan.model_copy(update={"account": replace(plan.account, user_token="a-secret-of-this-run")})
+    plan = plan.model_copy(update={"account": replace(plan.account, sign_in=SignIn("a-secret-of-this-run"))})
     seen: set[str] = set()
 
     def look() -> None:

@@ -9,12 +9,13 @@ import pytest
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.loader import find, load
 from brownout.harness.load.arrivals import LoadPlan, arrivals
+from brownout.harness.load.models.model import SignIn
 from brownout.harness.operate.load_plan import (
     ManualLoad,
     at_rates,
     experiment_load,
     manual_plan,
-    needs_user_token,
+    needs_sign_in,
     typical_load,
 )
 from brownout.harness.worlds.stack_spec import build_stack
@@ -25,7 +26,7 @@ MACHINES = {machine.name for machine in SPEC.machines}
 
 def planned(found: ManualLoad) -> LoadPlan:
     clock = {"epoch_s": 0.0, "monotonic_s": 0.0, "rate": 1.0}
-    return manual_plan(found, SPEC, urls={}, clock=clock, now_s=0.0, user_token="", seed=1)
+    return manual_plan(found, SPEC, urls={}, clock=clock, now_s=0.0, sign_in=SignIn(), seed=1)
 
 
 def test_the_builtin_clients_use_machines_that_the_stack_has() -> None:
@@ -90,5 +91,5 @@ def test_an_endless_plan_costs_nothing_to_begin() -> None:
     fast = ManualLoad(at_rates(found.cohorts, clock_rate=1.0, total_per_s=None, scale=None, given={}), found.watch)
     first = list(islice(arrivals(planned(fast)), 500))
     assert first[-1].at_s == pytest.approx(10.0, rel=0.05)
-    assert needs_user_token(fast.cohorts)
-    assert not needs_user_token(cohort for cohort in fast.cohorts if cohort.model != "management")
+    assert needs_sign_in(fast.cohorts)
+    assert not needs_sign_in(cohort for cohort in fast.cohorts if cohort.model != "management")

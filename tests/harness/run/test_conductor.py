@@ -150,7 +150,7 @@ class Watching(RunHooks):
             self._state.stop_requested = True
 
     async def load_started(self, plan: LoadPlan) -> None:
-        assert plan.account.user_token
+        assert plan.account.sign_in.user_token
         self.calls.append("load started")
 
     async def load_stopped(self) -> None:

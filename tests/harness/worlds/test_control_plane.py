@@ -9,7 +9,8 @@ import pytest
 
 from brownout.harness.effects import SwitchThrow
 from brownout.harness.errors import Defended, WorldError
-from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch, user_token
+from brownout.harness.load.models.model import SignIn
+from brownout.harness.worlds.control_plane import access_key, hold_switch, read_switches, release_switch, sign_in, user_token
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request, Response
 from support.fake_world import drive
@@ -76,3 +77,17 @@ def test_a_user_token_comes_from_the_home_regions_directory() -> None:
     assert world.asked == [(f"{world.spec.home_region}.directory", "POST", "/admin/user-token")]
     with pytest.raises(WorldError, match=r"no user token \(403\)"):
         drive(user_token(world))
+
+
+def test_a_stack_of_aws_gives_access_keys_too() -> None:
+    """A load signs in with a user's token and with the keys of the account's users; a directory without a key is named."""
+    token, key = Response(200, {"access_token": "t"}), Response(200, {"access_key_id": "AKIA1", "secret_access_key": "hidden"})
+    assert drive(sign_in(Answers(token))) == SignIn("t", {})
+    world = Answers(token, key, key)
+    world.spec = build_stack(seed=1, vendors=("aws",))
+    found = drive(sign_in(world))
+    assert (found.user_token, sorted(found.access_keys)) == ("t", ["admin", "caller"])
+    assert found.access_keys["admin"].secret_access_key == "hidden"
+    assert "hidden" not in repr(found)
+    with pytest.raises(WorldError, match=r"no access key of admin \(404\)"):
+        drive(access_key(Answers(Response(404, None)), "admin"))

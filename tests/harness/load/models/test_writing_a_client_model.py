@@ -21,7 +21,7 @@ from brownout.harness.experiment.watch import model_watch
 from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals
 from brownout.harness.load.models.model import Account
 from brownout.harness.operate.good_share import Probes
-from brownout.harness.operate.load_plan import needs_user_token, typical_load
+from brownout.harness.operate.load_plan import needs_sign_in, typical_load
 from brownout.harness.record.history import RequestRecord, read_history
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -105,7 +105,7 @@ def test_it_is_part_of_a_load_by_hand(keyset: Path) -> None:
     (objective, _) = model_watch(ours).objectives
     assert (objective.target, objective.within_ms) == (0.999, 500)
     assert objective.description == "sydney-verifiers: answered as asked within 0.5 s"
-    assert not needs_user_token(ours)
+    assert not needs_sign_in(ours)
 
 
 class Publishing:
