@@ -15,6 +15,7 @@ from brownout.harness.experiment.watch import watch_of
 from brownout.harness.load.arrivals import Cohort, LoadPlan, operations_of
 from brownout.harness.load.models.model import Account
 from brownout.harness.load.models.registry import client_model
+from brownout.identity.aws.records.seed import account_of
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import StackSpec
 
@@ -33,7 +34,7 @@ def load_plan(experiment: Experiment, spec: StackSpec) -> LoadPlan:
         end_s=midnight_s + experiment.timeline.end,
         cohorts=tuple(_with_machines(cohort, spec) for cohort in experiment.load.cohorts),
         deadline_ms=round(experiment.load.deadline_s * 1000),
-        account=Account(spec.tenant_id, spec.subscription_id),
+        account=Account(spec.tenant_id, spec.subscription_id, aws_account_id=account_of(spec)),
         watch=watch_of(experiment),
         machine_homes=machine_homes(spec),
     )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import Problem
+from brownout.harness.errors import UsageError
 from brownout.harness.experiment.model import Experiment
+from brownout.harness.load.models.registry import client_model
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.topology import REGIONS, StackSpec
 
@@ -30,7 +33,7 @@ def stack_of(
 
 
 def check_stack(experiment: Experiment) -> Iterator[Problem]:
-    """Problems of the table `stack` by itself. Everything else in the file is checked against a stack without any."""
+    """Problems of the table `stack` by itself, and cohorts that it does not serve; other checks need a stack without any."""
     stack = experiment.stack
     for key, words in (("vendors", stack.vendors), ("regions", stack.regions)):
         for word, times in Counter[str](words).items():
@@ -40,6 +43,19 @@ def check_stack(experiment: Experiment) -> Iterator[Problem]:
         if region not in REGIONS:
             hint = did_you_mean(region, REGIONS) or f"regions: {', '.join(REGIONS)}"
             yield Problem(("stack", "regions", index), f"there is no region {region!r}", hint)
+    yield from _unserved_cohorts(experiment)
     if stack.home and stack.home not in stack.regions:
         hint = did_you_mean(stack.home, stack.regions) or f"regions of this stack: {', '.join(stack.regions)}"
         yield Problem(("stack", "home"), f"the stack has no region {stack.home!r}", hint)
+
+
+def _unserved_cohorts(experiment: Experiment) -> Iterator[Problem]:
+    vendors = experiment.stack.vendors
+    for index, cohort in enumerate(experiment.load.cohorts):
+        with suppress(UsageError):  # a model that cannot be used is told where its operations are checked
+            vendor = client_model(cohort.model).vendor
+            if vendor not in vendors:
+                text = f"clients of the model {cohort.model!r} need the vendor {vendor}, which this stack does not have"
+                yield Problem(
+                    ("load", "cohorts", index, "model"), text, f"write `stack: {{vendors: [{vendor}]}}`, or name both"
+                )

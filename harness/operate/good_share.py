@@ -25,6 +25,7 @@ from brownout.harness.load.models.registry import client_model, client_models
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.control_plane import sign_in
+from brownout.identity.aws.records.seed import account_of
 
 WINDOW_S = 10.0  # real seconds
 PROBE_TIMEOUT_S = 2.0
@@ -123,7 +124,7 @@ class Probes:
     async def _round(self, stack: str, world: LiveWorld) -> list[_Ended]:
         sign_in = await self._sign_in(stack, world)
         clients = self._clients.setdefault(stack, Clients(Account()))
-        clients.account = Account(world.spec.tenant_id, world.spec.subscription_id, sign_in)
+        clients.account = Account(world.spec.tenant_id, world.spec.subscription_id, sign_in, account_of(world.spec))
         wanted = [
             arrival
             for region in world.spec.regions

@@ -14,6 +14,7 @@ from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.load.models.model import Account, On, SignIn
 from brownout.harness.load.models.registry import client_model, client_models
 from brownout.harness.load.watched_objectives import Watch
+from brownout.identity.aws.records.seed import account_of
 from brownout.identity.core.topology import StackSpec
 
 DEFAULT_PER_S = 50.0
@@ -142,7 +143,7 @@ def manual_plan(
         end_s=now_s + NO_END_REAL_S * rate,
         cohorts=load.cohorts,
         deadline_ms=load.deadline_ms,
-        account=Account(spec.tenant_id, spec.subscription_id, sign_in),
+        account=Account(spec.tenant_id, spec.subscription_id, sign_in, account_of(spec)),
         urls=urls,
         clock=clock,
         block_s=BLOCK_REAL_S * rate,

@@ -14,7 +14,7 @@ from brownout.identity.core.trail import HEADER as TRAIL_HEADER
 
 KEYS = {user: Credentials(f"AKIA{user.upper():A<16}", f"secret of {user}") for user in ("admin", "caller")}
 SIGN_IN = SignIn("user-token", KEYS)
-ACCOUNT = Account("tenant", "sub", SIGN_IN)
+ACCOUNT = Account("tenant", "sub", SIGN_IN, "123456789012")
 VAULT = "https://vault.azure.net"
 
 

@@ -12,6 +12,7 @@ from brownout.harness.record.history import Recorder, RequestRecord, read_histor
 from brownout.harness.worlds.control_plane import sign_in
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.aws.records.seed import account_of
 
 T = TypeVar("T")
 EPOCH_S = 1_720_742_400.0
@@ -47,7 +48,7 @@ async def plan_for(world: SimulationWorld, cohorts: tuple[Cohort, ...], *, lengt
         start_s=world.now() + 1,
         end_s=world.now() + 1 + length_s,
         cohorts=cohorts,
-        account=Account(spec.tenant_id, spec.subscription_id, await sign_in(world)),
+        account=Account(spec.tenant_id, spec.subscription_id, await sign_in(world), account_of(spec)),
     )
 
 

@@ -39,6 +39,7 @@ class Account:
     tenant_id: str = ""
     subscription_id: str = ""
     sign_in: SignIn = SignIn()
+    aws_account_id: str = ""
 
 
 class Arrival(NamedTuple):

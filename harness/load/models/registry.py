@@ -22,6 +22,10 @@ _OURS = {
     "management": f"{_HERE}.management:MANAGEMENT",
     "resource": f"{_HERE}.resource:RESOURCE",
     "provision": f"{_HERE}.provision:PROVISION",
+    "assume-role": f"{_HERE}.assume_role:ASSUME_ROLE",
+    "instance-credentials": f"{_HERE}.instance_credentials:INSTANCE_CREDENTIALS",
+    "secret": f"{_HERE}.secret:SECRET",
+    "iam": f"{_HERE}.iam:IAM",
 }
 
 

@@ -32,3 +32,11 @@ def test_a_region_that_the_stack_does_not_have_is_refused(tmp_path: Path) -> Non
     text = SOUND.replace("load:\n", "stack: {regions: [sydney]}\nmachines:\n  web: {region: melbourne}\nload:\n", 1)
     (found,) = validate(written(tmp_path, text), faults=FAULTS)
     assert "no region 'melbourne'" in str(found)
+
+
+def test_clients_of_a_vendor_that_the_stack_lacks_are_refused(tmp_path: Path) -> None:
+    """The problem is at the cohort's model and says what to write; with the vendor there is none."""
+    text = SOUND.replace("model: token,", "model: assume-role,", 1)
+    (found,) = validate(written(tmp_path, text), faults=FAULTS)
+    assert "clients of the model 'assume-role' need the vendor aws" in str(found)
+    assert "stack: {vendors: [aws]}" in str(found)

@@ -16,7 +16,7 @@ from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import ClientModel, Operation
 
-OURS = ("token", "management", "resource", "provision")
+OURS = ("token", "management", "resource", "provision", "assume-role", "instance-credentials", "secret", "iam")
 MODEL = "from brownout.harness.load.models.token import TOKEN\nfrom dataclasses import replace\n"
 
 
@@ -104,7 +104,7 @@ def test_our_names_are_ours(install) -> None:
 
 def test_front_ends_of_all_models_are_known() -> None:
     """Each is named once."""
-    assert registry.front_ends() == ("arm", "portal")
+    assert registry.front_ends() == ("arm", "portal", "regional", "global")
 
 
 def test_operations_are_weighed_by_the_mix_or_else_by_the_model() -> None:
