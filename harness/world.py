@@ -31,6 +31,7 @@ from brownout.identity.core.topology import DEPLOYER as DEPLOYER
 from brownout.identity.core.topology import DIRECTORY as DIRECTORY
 from brownout.identity.core.topology import EDGE_NODE as EDGE_NODE
 from brownout.identity.core.topology import HOST as HOST
+from brownout.identity.core.topology import PROXY_DOOR, STS_DOOR
 from brownout.identity.core.topology import STORE as STORE
 from brownout.identity.core.topology import VAULT as VAULT
 from brownout.identity.core.topology import StackSpec as StackSpec
@@ -183,17 +184,40 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeDoors:
+    """The doors of a stack's edge, by the region in which a client stands.
+
+    `proxies` are values for HTTPS_PROXY, to be used with the file `ca_bundle`; `sts` are base URLs of the region's STS.
+    """
+
+    proxies: Mapping[str, str]
+    sts: Mapping[str, str]
+    ca_bundle: Path
+
+    @classmethod
+    def of(cls, doors: Mapping[str, str], ca_bundle: Path) -> EdgeDoors:
+        """From `host:port` by door (`proxy.REGION`, `sts.REGION`)."""
+        urls: dict[str, dict[str, str]] = {PROXY_DOOR: {}, STS_DOOR: {}}
+        for door, address in doors.items():
+            kind, _, region = door.partition(".")
+            urls[kind][region] = f"http://{address}"
+        return cls(urls[PROXY_DOOR], urls[STS_DOOR], ca_bundle)
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoints:
     """Where a stack that is up is reached from this machine: base URLs on loopback.
 
     `clients`: of each node that clients use, over the link `client->NODE`. `control`: of each node's control plane, beside the
     links. `toxiproxy`: the API of the stack's Toxiproxy. `inside`: for containers of one's own, None in a world without any.
+    `edge`: how clients reach it by name, None for a stack without an edge.
     """
 
     clients: Mapping[str, str]
     control: Mapping[str, str]
     toxiproxy: str
     inside: Inside | None = None
+    edge: EdgeDoors | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import uvicorn
 import uvicorn.lifespan.off  # else each node would load it for itself, by name
 import uvloop
 
+from brownout.identity.core.edge.node import Edge
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import NodeSpec
 from brownout.identity.roles import build_node
 from brownout.identity.server.asgi import Application, application
 from brownout.identity.server.durable import DurableRecords
+from brownout.identity.server.edge.doors import Doors
 from brownout.identity.server.http_protocol import NodeProtocol
 from brownout.identity.server.log_lines import start_logging
 from brownout.identity.server.ports import SocketPorts
@@ -28,6 +30,7 @@ from brownout.identity.server.spec_file import ServedStack
 
 READY = b"r"
 END_TIMEOUT_S = 1.0
+EMPTY_DOORS: Mapping[str, socket.socket] = {}
 KEEP_ALIVE_S = 75  # longer than clients keep an idle connection, so that a request rarely meets a closing one
 
 
@@ -48,18 +51,32 @@ class _Server(uvicorn.Server):
 
 
 def run_node(
-    served: ServedStack, name: str, folder: Path, listener: socket.socket, starting: socket.socket, image_build: str = ""
+    served: ServedStack,
+    name: str,
+    folder: Path,
+    listener: socket.socket,
+    starting: socket.socket,
+    image_build: str = "",
+    doors: Mapping[str, socket.socket] = EMPTY_DOORS,
 ) -> None:
     """Serves node `name` on the bound `listener` until the process is ended; its durable records are in `folder`.
 
-    Sends one byte on `starting` once connections are accepted. Background tasks start when one byte comes back, so that no
+    `doors` are the bound sockets of the edge's doors, which no other node has. Sends one byte on `starting` once connections
+    are accepted. Background tasks start when one byte comes back, so that no
     node calls another that does not accept connections yet.
     """
     start_logging()
-    uvloop.run(_run(served, NodeSpec(name, served.stack, image_build), folder, listener, starting))
+    uvloop.run(_run(served, NodeSpec(name, served.stack, image_build), folder, listener, starting, doors))
 
 
-async def _run(served: ServedStack, spec: NodeSpec, folder: Path, listener: socket.socket, starting: socket.socket) -> None:
+async def _run(
+    served: ServedStack,
+    spec: NodeSpec,
+    folder: Path,
+    listener: socket.socket,
+    starting: socket.socket,
+    listeners: Mapping[str, socket.socket],
+) -> None:
     name = spec.name
     ports = SocketPorts(
         clock=served.clock,
@@ -70,6 +87,9 @@ async def _run(served: ServedStack, spec: NodeSpec, folder: Path, listener: sock
     node = build_node(spec, ports)
     await node.start()
     await node.annexes.start()
+    doors = Doors(node, served) if isinstance(node, Edge) and listeners else None
+    if doors is not None:
+        await doors.open(listeners)
     server = _Server(serving_options(application(node)), lambda: starting.sendall(READY))
     serving = asyncio.create_task(server.serve([listener]))
     try:
@@ -79,6 +99,8 @@ async def _run(served: ServedStack, spec: NodeSpec, folder: Path, listener: sock
     finally:
         server.should_exit = server.force_exit = True
         await asyncio.wait((serving,), timeout=END_TIMEOUT_S)
+        if doors is not None:
+            doors.close()
         ports.close()
     if ended is not serving:
         raise BackgroundEndedError(f"{name}: {ended.get_coro()} ended")

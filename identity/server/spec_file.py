@@ -31,17 +31,33 @@ class Sidecar:
 
 
 @dataclass(frozen=True, slots=True)
+class Authority:
+    """All in PEM: the authority that clients of a stack trust, and the certificate with its key that the edge shows."""
+
+    ca: str
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServedStack:
-    """A stack and where it is served. `links` maps each link (`melbourne.token->sydney.store`) to its proxy's `host:port`."""
+    """A stack and where it is served.
+
+    `links` maps each link (`melbourne.token->sydney.store`) to the `host:port` of its proxy; `doors` each door of the edge to
+    the `host:port` at which clients reach it; `authority` is what they trust there.
+    """
 
     stack: StackSpec
     clock: Clock
     links: Mapping[str, str] = field(default_factory=dict)
     sidecars: tuple[Sidecar, ...] = ()
+    doors: Mapping[str, str] = field(default_factory=dict)
+    authority: Authority | None = None
 
     def addresses_for(self, node: str) -> Mapping[str, str]:
         """Where `node` reaches each node that it may call: link addresses and nothing else."""
-        found = {target: self.links.get(str(link_between(node, target))) for target in self.stack.nodes()}
+        others = (target for target in self.stack.nodes() if target != node)
+        found = {target: self.links.get(str(link_between(node, target))) for target in others}
         return {target: address for target, address in found.items() if address is not None}
 
 
@@ -78,7 +94,8 @@ def read_served(path: Path) -> ServedStack:
         rows = raw["sidecars"] if "sidecars" in raw else raw["companions"]  # as earlier versions called them
         sidecars = tuple(Sidecar(**{**row, "argv": tuple(row["argv"])}) for row in rows)
         stack, clock = stack_from(raw["stack"]), Clock(**raw["clock"])
-        return ServedStack(stack, clock, raw["links"], sidecars)
+        authority = Authority(**raw["authority"]) if raw.get("authority") else None  # earlier versions had none
+        return ServedStack(stack, clock, raw["links"], sidecars, raw.get("doors", {}), authority)
     except (KeyError, TypeError) as wrong:
         raise ValueError(f"{path} is not a stack's specification: {type(wrong).__name__}: {wrong}") from wrong
 

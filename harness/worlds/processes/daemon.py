@@ -1,9 +1,9 @@
 """`python -m brownout.harness.worlds.processes.daemon SPEC.json`: the parent of a stack's processes, in its own session.
 
-It starts the sidecars, reserves a port for every node and link, opens the supervisor socket in SPEC's folder and prints one
-JSON line: `{"ok": true, "ports": {...}, "links": {...}, "sidecars": {NAME: PID}}` or `{"ok": false, "error": ...}`. Then it
-imports, once, all that nodes need. This takes most of a start; meanwhile the starter makes the links. Then it serves the
-supervisor socket:
+It starts the sidecars, reserves a port for every node, door and link, opens the supervisor socket in SPEC's folder and prints
+one JSON line: `{"ok": true, "ports": {...}, "links": {...}, "doors": {...}, "sidecars": {NAME: PID}}` or
+`{"ok": false, "error": ...}`. Then it imports, once, all that nodes need. This takes most of a start; meanwhile the starter
+makes the links. Then it serves the supervisor socket:
 
     launch                        reads SPEC again (now with the links) and starts all nodes
     status                        every node and sidecar as it is
@@ -33,7 +33,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -43,7 +43,8 @@ from brownout.harness.base.ports import NoPortError
 from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.processes import supervisor_socket
-from brownout.harness.worlds.processes.supervisor import Supervisor, SupervisorError, exit_text, tail
+from brownout.harness.worlds.processes.supervisor import OWN, Listeners, Supervisor, SupervisorError, exit_text, tail
+from brownout.identity.core.topology import EDGE_NODE
 from brownout.identity.server.spec_file import ServedStack, Sidecar, read_served
 
 LAUNCH_TIMEOUT_S = 60.0
@@ -54,7 +55,21 @@ STATE_FOLDER = "state"
 OWN_LOG = "stack.log"
 
 Reply = Mapping[str, Any]
-ServeNode = Callable[[ServedStack, str, Path, socket.socket, socket.socket], None]
+
+
+class ServeNode(Protocol):
+    """brownout.identity.server.serve.run_node, which is imported late."""
+
+    def __call__(
+        self,
+        served: ServedStack,
+        name: str,
+        folder: Path,
+        listener: socket.socket,
+        starting: socket.socket,
+        image_build: str = "",
+        doors: Listeners = ...,
+    ) -> None: ...
 
 
 class Stopped(BaseException):
@@ -158,7 +173,8 @@ class Daemon:
         self._place = _place_of(self._folder)
         self._sidecars = sidecars
         taken = {sidecar.port for sidecar in served.sidecars}
-        self._supervisor = Supervisor(served.stack.nodes(), self._folder / LOG_FOLDER, self._run_node, taken=taken)
+        nodes, doors = served.stack.nodes(), {EDGE_NODE: served.stack.doors()}
+        self._supervisor = Supervisor(nodes, self._folder / LOG_FOLDER, self._run_node, doors=doors, taken=taken)
         self._lent = LentPorts(tuple(map(str, served.stack.links())), taken)
         self._listener = supervisor_socket.listen(self._folder)
         self._launched = False
@@ -177,6 +193,10 @@ class Daemon:
     @property
     def ports(self) -> Mapping[str, int]:
         return self._supervisor.ports()
+
+    @property
+    def doors(self) -> Mapping[str, int]:
+        return self._supervisor.doors()
 
     @property
     def links(self) -> Mapping[str, int]:
@@ -250,8 +270,9 @@ class Daemon:
         nodes = {name: process.report() for name, process in self._supervisor.processes.items()}
         return {"ok": True, "pid": os.getpid(), "nodes": nodes, "sidecars": self._sidecars.report()}
 
-    def _run_node(self, name: str, listener: socket.socket, starting: socket.socket) -> None:
-        import_node_code()(self._served, name, self._folder / STATE_FOLDER, listener, starting)
+    def _run_node(self, name: str, listeners: Listeners, starting: socket.socket) -> None:
+        doors = {door: listener for door, listener in listeners.items() if door != OWN}
+        import_node_code()(self._served, name, self._folder / STATE_FOLDER, listeners[OWN], starting, doors=doors)
 
 
 def import_node_code() -> ServeNode:
@@ -273,7 +294,7 @@ def main(spec_path: Path) -> int:
             (folder / name).mkdir(mode=0o700, exist_ok=True)
         sidecars = Sidecars(served.sidecars, folder / LOG_FOLDER)
         daemon = Daemon(spec_path, served, sidecars)
-        started = {"ok": True, "ports": daemon.ports, "links": daemon.links, "sidecars": sidecars.pids()}
+        started = {"ok": True, "ports": daemon.ports, "links": daemon.links, "doors": daemon.doors, "sidecars": sidecars.pids()}
         _report(started, folder / LOG_FOLDER / OWN_LOG)
         daemon.run()
     except Stopped:

@@ -30,12 +30,13 @@ from brownout.harness.worlds.processes import supervisor_socket
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER, OWN_LOG
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy, ToxiproxyError
 from brownout.harness.worlds.toxiproxy.install import HOW_BUILT
+from brownout.identity.aws.names import endpoint_names
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.spec_file import ServedStack, Sidecar, write_served
 
 SCHEMA = "brownout/world/v1"
-RECORD_NAME, SPEC_NAME = "world.json", "spec.json"
+RECORD_NAME, SPEC_NAME, CA_NAME = "world.json", "spec.json", "ca.pem"
 TOXIPROXY = "toxiproxy"
 ANSWER_TIMEOUT_S = 15.0
 TOXIPROXY_TIMEOUT_S = 5.0
@@ -108,10 +109,11 @@ def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binar
     write_served(folder / SPEC_NAME, served)
     running, answer = _spawn(folder, api_port)
     try:
-        running, link_ports = _await_report(running, answer)
+        running, told = _await_report(running, answer)
         _await_toxiproxy(running, api_port)
-        links = _make_links(Toxiproxy(running.toxiproxy_url), stack, running.ports, link_ports)
-        served = _linked(served, links, Clock.starting_now(epoch_s, rate))  # the clock starts anew: bringing up took time
+        links = _make_links(Toxiproxy(running.toxiproxy_url), stack, running.ports, told["links"])
+        served = _with_edge(_linked(served, links), told["doors"], folder)
+        served = replace(served, clock=Clock.starting_now(epoch_s, rate))  # it starts anew: bringing up took time
         check_topology(served, running.ports)
         write_served(folder / SPEC_NAME, served)
         ask(folder, "launch")
@@ -136,7 +138,7 @@ def take_down(running: ProcessStack) -> None:
     if not system.await_true(lambda: not any(process.alive() for process in everyone), END_TIMEOUT_S):
         left = ", ".join(str(process.pid) for process in everyone if process.alive())
         raise WorldError(f"processes {left} of the stack in {running.folder} do not end")
-    for name in (SPEC_NAME, supervisor_socket.SOCKET_NAME, RECORD_NAME):
+    for name in (SPEC_NAME, supervisor_socket.SOCKET_NAME, CA_NAME, RECORD_NAME):
         (running.folder / name).unlink(missing_ok=True)
 
 
@@ -210,8 +212,8 @@ def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
     return running, reader
 
 
-def _await_report(running: ProcessStack, reader: int) -> tuple[ProcessStack, Mapping[str, int]]:
-    """Waits for the daemon's first line, and records what it says; also returns the links' ports. Raises WorldError."""
+def _await_report(running: ProcessStack, reader: int) -> tuple[ProcessStack, Mapping[str, Any]]:
+    """Waits for the daemon's first line, and records what it says; also returns that line. Raises WorldError."""
     received = b""
     deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
     try:
@@ -230,7 +232,7 @@ def _await_report(running: ProcessStack, reader: int) -> tuple[ProcessStack, Map
     started = tuple(found for found in map(ProcessId.of, answer["sidecars"].values()) if found is not None)
     running = replace(running, ports=answer["ports"], sidecars=started)
     running.write()
-    return running, answer["links"]
+    return running, answer
 
 
 def _await_toxiproxy(running: ProcessStack, api_port: int) -> None:
@@ -310,11 +312,22 @@ def _asked_of_new(folder: Path, command: str, link: str) -> bool:
     return True
 
 
-def _linked(served: ServedStack, links: Mapping[str, str], clock: Clock) -> ServedStack:
+def _with_edge(served: ServedStack, ports: Mapping[str, int], folder: Path) -> ServedStack:
+    """With the doors of the edge, and an authority of the stack's own that clients trust by a file in the folder."""
+    if not served.stack.edge:
+        return served
+    from brownout.identity.server.edge.authority import make_authority  # brings X.509, which other stacks need not wait for
+
+    authority = make_authority(folder.name, endpoint_names(served.stack))
+    replace_whole(folder / CA_NAME, authority.ca, durable=False, mode=OWNER_ONLY)
+    return replace(served, doors={door: f"{HOST}:{port}" for door, port in ports.items()}, authority=authority)
+
+
+def _linked(served: ServedStack, links: Mapping[str, str]) -> ServedStack:
     stack = served.stack
     urls = {name: links.get(str(Link(CLIENT, name))) for name in stack.nodes()}
     public = {name: f"http://{address}" for name, address in urls.items() if address is not None}
-    return replace(served, stack=replace(stack, public_urls=public), links=links, clock=clock)
+    return replace(served, stack=replace(stack, public_urls=public), links=links)
 
 
 def _last_lines(running: ProcessStack, log: str) -> str:

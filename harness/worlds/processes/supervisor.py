@@ -36,8 +36,11 @@ STATE_TIMEOUT_S = 5.0
 LAST_LINES = 12
 STANDARD_HANDLES = 3
 
-RunNode = Callable[[str, socket.socket, socket.socket], None]
+Listeners = Mapping[str, socket.socket]
+RunNode = Callable[[str, Listeners, socket.socket], None]
+OWN = ""  # a node's own port, among its doors
 GO = b"g"
+NO_DOORS: Mapping[str, tuple[str, ...]] = {}
 
 
 class SupervisorError(Exception):
@@ -83,21 +86,38 @@ class NodeProcess:
 
 
 class Supervisor:
-    """All nodes of one stack. `run_node(name, listener, starting)` is what a forked process runs until it ends.
+    """All nodes of one stack. `run_node(name, listeners, starting)` is what a forked process runs until it ends.
 
-    A node sends one byte on `starting` once it accepts connections, and receives one byte once all nodes started with it do.
+    Its `listeners` are bound sockets, that of its own port under OWN, beside those of its `doors`. A node sends one byte on
+    `starting` once it accepts connections, and receives one byte once all nodes started with it do.
     `taken` are ports that no node gets, because sidecars bind them. Not thread-safe: one caller at a time.
     """
 
-    def __init__(self, names: Iterable[str], logs: Path, run_node: RunNode, *, taken: Collection[int] = ()) -> None:
-        wanted = tuple(names)
-        reserved = map(port_range.ReservedPort, port_range.reserve(len(wanted), besides=taken))
-        self._reserved = dict(zip(wanted, reserved, strict=True))
+    def __init__(
+        self,
+        names: Iterable[str],
+        logs: Path,
+        run_node: RunNode,
+        *,
+        doors: Mapping[str, tuple[str, ...]] = NO_DOORS,
+        taken: Collection[int] = (),
+    ) -> None:
+        wanted = {name: (OWN, *doors.get(name, ())) for name in names}
+        reserved = iter(port_range.reserve(sum(map(len, wanted.values())), besides=taken))
+        self._reserved = {
+            name: {door: port_range.ReservedPort(next(reserved)) for door in opened} for name, opened in wanted.items()
+        }
         self._run_node = run_node
-        self.processes = {name: NodeProcess(name, kept.port, logs / f"{name}.log") for name, kept in self._reserved.items()}
+        self.processes = {
+            name: NodeProcess(name, kept[OWN].port, logs / f"{name}.log") for name, kept in self._reserved.items()
+        }
 
     def ports(self) -> Mapping[str, int]:
         return {name: process.port for name, process in self.processes.items()}
+
+    def doors(self) -> Mapping[str, int]:
+        """The port of each door, by its name."""
+        return {door: kept.port for opened in self._reserved.values() for door, kept in opened.items() if door != OWN}
 
     def start_all(self) -> None:
         """Forks every node and returns when all accept connections; raises SupervisorError, with all of them ended."""
@@ -184,19 +204,22 @@ class Supervisor:
 
     def _fork(self, process: NodeProcess) -> socket.socket:
         """Starts the node's process and returns our end of its `starting`; raises SupervisorError."""
-        self._reserved[process.name].lend()  # until it is ready: the kernel looks again when the child listens
+        reserved = self._reserved[process.name]
+        for kept in reserved.values():
+            kept.lend()  # until it is ready: the kernel looks again when the child listens
         try:
-            listener = port_range.rebind(process.port)
+            listeners = {door: port_range.rebind(kept.port) for door, kept in reserved.items()}
         except port_range.NoPortError as taken:
             raise SupervisorError(f"{process.name} cannot start: {taken}") from taken
         ours, theirs = socket.socketpair()
         parent_pid = os.getpid()  # read before the fork: the child compares it with its parent, to see whether that has died
         pid = os.fork()
         if pid == 0:
-            _run_forked(process, listener, theirs, parent_pid, self._run_node)
+            _run_forked(process, listeners, theirs, parent_pid, self._run_node)
         process.pid, process.ended = pid, None
         theirs.close()  # the child is its only holder now: if it dies before it sends its byte, `ours` reads as closed
-        listener.close()  # so that the port refuses once the child is dead
+        for listener in listeners.values():
+            listener.close()  # so that the port refuses once the child is dead
         return ours
 
     def _await_ready(self, waiting: Mapping[str, socket.socket]) -> None:
@@ -209,7 +232,8 @@ class Supervisor:
         with ExitStack() as open_ends:
             for name, starting in waiting.items():
                 open_ends.enter_context(starting)
-                open_ends.callback(self._reserved[name].keep)
+                for kept in self._reserved[name].values():
+                    open_ends.callback(kept.keep)
             while names:  # readable means a byte (the node is ready) or the end of the stream (it has died)
                 events = poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000)
                 if not events:
@@ -232,7 +256,7 @@ class Supervisor:
 
 
 def _run_forked(
-    process: NodeProcess, listener: socket.socket, starting: socket.socket, parent_pid: int, run_node: RunNode
+    process: NodeProcess, listeners: Listeners, starting: socket.socket, parent_pid: int, run_node: RunNode
 ) -> None:
     """The life of a forked process; never returns."""
     code = 1
@@ -243,9 +267,9 @@ def _run_forked(
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         _redirect(process.log)
-        _close_handles_except(listener.fileno(), starting.fileno())
+        _close_handles_except(starting.fileno(), *(listener.fileno() for listener in listeners.values()))
         gc.enable()
-        run_node(process.name, listener, starting)
+        run_node(process.name, listeners, starting)
         code = 0
     # Nothing may leave this function: the caller's frames are the daemon's, and would go on as a second daemon.
     except SystemExit as left:

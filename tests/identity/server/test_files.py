@@ -18,7 +18,7 @@ from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.durable import DurableRecords
-from brownout.identity.server.spec_file import ServedStack, Sidecar, read_served, write_served
+from brownout.identity.server.spec_file import Authority, ServedStack, Sidecar, read_served, write_served
 
 
 def test_what_was_written_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
@@ -74,7 +74,14 @@ def test_a_specification_comes_back_as_it_was(tmp_path: Path) -> None:
     """Everything that a stack's processes are told survives the file, which only its owner can read."""
     stack = build_stack(seed=3, settings={"token_alg": "RS256", "pins": {"sydney": "1.0"}})
     sidecar = Sidecar("toxiproxy", ("/bin/true", "-x"), {"LOG_LEVEL": "error"})
-    served = ServedStack(stack, Clock(1.5, 2.5, 200.0), {"client->sydney.host": "127.0.0.1:1"}, (sidecar,))
+    served = ServedStack(
+        stack,
+        Clock(1.5, 2.5, 200.0),
+        {"client->sydney.host": "127.0.0.1:1"},
+        (sidecar,),
+        doors={"proxy.sydney": "127.0.0.1:2"},
+        authority=Authority("ca", "certificate", "key"),
+    )
     path = tmp_path / "spec.json"
     write_served(path, served)
     assert read_served(path) == served
