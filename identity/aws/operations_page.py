@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 from brownout.identity.aws.control.registry import all_operations
 from brownout.identity.aws.protocol.services import Service, service
+from brownout.identity.aws.secrets import surface as secrets
 from brownout.identity.aws.sts import table
 
 PATH = "docs/aws-operations.md"
@@ -18,16 +19,16 @@ HEAD = f"""# Operations of AWS that are built
 
 Written by `python -m brownout.identity.aws.operations_page > {PATH}`; do not edit. The operations are those of the
 service models that botocore ships, each with the parameters that a call must have. One that is not built is answered as the
-real services answer an unknown action (InvalidAction, `Could not find operation X for version Y`), and the node's log names it.
+real services answer an unknown action (InvalidAction or UnknownOperationException), and the node's log names it.
 How the services answer is in [aws-wire.md](reference/aws-wire.md).
 """
 COLUMNS = "| operation | built | parameters |\n|---|---|---|\n"
-TITLES: Mapping[str, str] = {"sts": "STS", "iam": "IAM"}
+TITLES: Mapping[str, str] = {"sts": "STS", "iam": "IAM", "secretsmanager": "Secrets Manager"}
 
 
 def built() -> dict[str, Collection[str]]:
     """By service, the names of the operations that are built."""
-    return {"sts": table.OPERATIONS.keys(), "iam": all_operations().keys()}
+    return {"sts": table.OPERATIONS.keys(), "iam": all_operations().keys(), "secretsmanager": secrets.OPERATIONS.keys()}
 
 
 def page() -> str:

@@ -32,7 +32,7 @@ AUDIENCES = (  # of tokens that the Entra tenant may be trusted for
     "https://management.azure.com/",
     "https://vault.azure.net",
 )
-_MACHINE_SERVICES = ("ec2.amazonaws.com", "ecs-tasks.amazonaws.com")
+_MACHINE_SERVICES = ("ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com")
 _NUMBER_OF_MACHINE = re.compile(r"[-_][0-9]+$")
 
 
