@@ -31,10 +31,10 @@ APP_ROLE, CALLER, ADMIN = "app", "caller", "admin"  # of the account that every 
 FORM = (b"content-type", b"application/x-www-form-urlencoded; charset=utf-8")
 SHAPES_REMEMBERED = 512
 
-Fields = Mapping[str, str]
+Parameters = Mapping[str, str]
 
 
-def sts(arrival: Arrival, action: str, fields: Fields, credentials: Credentials, now_s: float) -> Call:
+def sts(arrival: Arrival, action: str, fields: Parameters, credentials: Credentials, now_s: float) -> Call:
     """A call of STS by the arrival's front end: the name of its region, or the global one."""
     here = REGIONS[arrival.region].aws_name
     name, scope = (GLOBAL_STS, GLOBAL_SCOPE) if arrival.front_end == GLOBAL else (f"sts.{here}.amazonaws.com", here)
@@ -42,7 +42,7 @@ def sts(arrival: Arrival, action: str, fields: Fields, credentials: Credentials,
     return _signed(arrival, request, credentials, service="sts", scope=scope, name=name, now_s=now_s)
 
 
-def iam(arrival: Arrival, action: str, fields: Fields, credentials: Credentials, now_s: float) -> Call:
+def iam(arrival: Arrival, action: str, fields: Parameters, credentials: Credentials, now_s: float) -> Call:
     """A call of IAM, which has one name in all regions."""
     request = _query({"Action": action, "Version": IAM_VERSION, **fields})
     return _signed(arrival, request, credentials, service="iam", scope=GLOBAL_SCOPE, name=IAM, now_s=now_s)
@@ -60,7 +60,7 @@ def secret_value(arrival: Arrival, secret: str, credentials: Credentials, now_s:
     return _signed(arrival, request, credentials, service="secretsmanager", scope=here, name=name, now_s=now_s)
 
 
-def _query(fields: Fields) -> Request:
+def _query(fields: Parameters) -> Request:
     payload = "&".join([f"{name}={quote_plus(value)}" for name, value in fields.items()])
     return Request.raw("POST", "/", (FORM,), payload.encode())
 

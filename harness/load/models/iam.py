@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from brownout.harness.load.models.aws import ADMIN, APP_ROLE, CALLER, Fields, accepted, access_key_of, iam
+from brownout.harness.load.models.aws import ADMIN, APP_ROLE, CALLER, Parameters, accepted, access_key_of, iam
 from brownout.harness.load.models.model import Arrival, ClientModel, Clients, Operation, Script, Typical
 
 TRUST = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -27,7 +27,7 @@ class Administrator(NamedTuple):
 
     operation: Operation
     action: str
-    fields: Callable[[Arrival], Fields]
+    fields: Callable[[Arrival], Parameters]
     member: str = ""
 
 

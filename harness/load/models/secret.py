@@ -35,18 +35,18 @@ BY_INSTANCE, BY_ROLE = "instance-secret", "role-secret"
 SECRET_NAME = "sample"
 
 
-class Held(NamedTuple):
+class KeptCredentials(NamedTuple):
     """Credentials of one application. `used_until_s` is when its SDK takes them to end, which IMDS clients put off."""
 
     credentials: Credentials
     used_until_s: float
 
 
-class HeldCredentials(dict[tuple[str, str, str], Held]):
+class HeldCredentials(dict[tuple[str, str, str], KeptCredentials]):
     """By operation, region and machine."""
 
 
-Renewal = Generator[Call, Response, tuple[Held | None, ArrivalResult]]
+Renewal = Generator[Call, Response, tuple[KeptCredentials | None, ArrivalResult]]
 
 
 def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
@@ -89,10 +89,10 @@ def _renewed(arrival: Arrival, clients: Clients, now_s: float) -> Renewal:
     used_until_s = credentials.expires_s
     if arrival.operation == BY_INSTANCE and used_until_s - now_s < ADVISORY_S:
         used_until_s = now_s + EXTENDED_S
-    return Held(credentials, used_until_s), result
+    return KeptCredentials(credentials, used_until_s), result
 
 
-def _kept(arrival: Arrival, known: Held | None, now_s: float) -> Held | None:
+def _kept(arrival: Arrival, known: KeptCredentials | None, now_s: float) -> KeptCredentials | None:
     """The held credentials, where the SDK goes on with them although it got no new ones."""
     if known is None:
         return None
