@@ -30,6 +30,16 @@ JSON_CODES: Mapping[str, str] = {
     "Throttling": "ThrottlingException",
     "ValidationError": "ValidationException",
 }
+# Codes of the layer that verifies signatures, which spells the message's name with a small letter.
+SIGNATURE_CODES = frozenset(
+    {
+        "ExpiredTokenException",
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "UnrecognizedClientException",
+    }
+)
 
 
 def render(operation: AwsOperation, result: Params | None, request_id: str) -> Response:
@@ -50,9 +60,10 @@ def render_error(made_by: Service, error: AwsError, request_id: str) -> Response
     """The answer of a request that was refused, in the shape of the service that was asked."""
     if made_by.protocol == "json":
         return _json_error(made_by, error, request_id)
+    message = f"<Message>{escaped(error.message)}</Message>" if error.message else ""
     text = (
         f'<ErrorResponse xmlns="{made_by.namespace}"><Error><Type>{"Sender" if error.sender else "Receiver"}</Type>'
-        f"<Code>{escaped(error.code)}</Code><Message>{escaped(error.message)}</Message></Error>"
+        f"<Code>{escaped(error.code)}</Code>{message}</Error>"
         f"<RequestId>{escaped(request_id)}</RequestId></ErrorResponse>"
     )
     return _answer(made_by, error.status, text.encode(), request_id)
@@ -63,7 +74,7 @@ def _json_error(made_by: Service, error: AwsError, request_id: str) -> Response:
     status = 400 if error.sender else error.status
     body: dict[str, Any] = {"__type": code}
     if error.message:
-        body["Message" if code in made_by.error_shapes else "message"] = error.message
+        body["message" if code in SIGNATURE_CODES else "Message"] = error.message
     return _answer(made_by, status, encode_json(body), request_id)
 
 

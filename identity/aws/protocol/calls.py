@@ -77,10 +77,13 @@ def _json_asked(service: Service, request: Request) -> AskedOperation:
     operation = service.operation(name) if prefix == service.target_prefix and request.method == "POST" else None
     if operation is None:
         raise AwsError.of("UnknownOperationException", "")
+    payload = payload_of(request)
     try:
-        return AskedOperation(operation, decode_json(payload_of(request) or b"{}"))
-    except ValueError as bad:
-        raise AwsError.of("SerializationException", str(bad)) from None
+        return AskedOperation(operation, decode_json(payload or b"{}"))
+    except ValueError:
+        is_list = payload.lstrip()[:1] == b"["
+        text = "Start of list found where not expected" if is_list else ""
+        raise AwsError.of("SerializationException", text) from None
 
 
 def not_built(operation: AwsOperation) -> AwsError:

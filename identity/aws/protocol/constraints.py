@@ -2,8 +2,8 @@ r"""The constraints of a service model, checked in the words of the real service
 
 Every violation of a call is named in one message, in the order of the model: `2 validation errors detected: Value 'x' at
 'roleName' failed to satisfy constraint: Member must have length greater than or equal to 3; Value null at ...`. A scalar in
-a list is judged as part of the list; a structure in a list has a place of its own, `tags.1.member.key`. Values of sensitive
-shapes are left out. Wire facts: docs/reference/aws-wire.md#validation-errors.
+a list is judged as part of the list; a structure in a list has a place of its own, `tags.1.member.key`. Values that may not
+be shown are left out: secrets, and in IAM all of them. Wire facts: docs/reference/aws-wire.md#validation-errors.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from brownout.identity.aws.protocol.shapes import Member, Shape
 ShapeCheck = Callable[[Any, str, list[str]], None]  # of a value at a place; violations are appended
 Constraint = tuple[str, Callable[[Any], bool]]  # a constraint in words, and True for a value that keeps it
 MAX_SHOWN = 10_000  # characters of a value in a message: a request may be far longer
+NOT_NULL = "Member must not be null"
 NUMBERS = frozenset({"integer", "long", "float", "double"})
 
 
@@ -98,6 +99,7 @@ def _structure_check(shape: Shape) -> ShapeCheck | None:
     rows = tuple(row for member in shape.members if any((row := _row(member))[2:]))
     if not rows:
         return None
+    missing = "Value" if shape.hidden else "Value null"
 
     def check(value: Mapping[str, Any], at: str, found: list[str]) -> None:
         for name, place, required, check_member in rows:
@@ -106,12 +108,9 @@ def _structure_check(shape: Shape) -> ShapeCheck | None:
                 if check_member:
                     check_member(given, f"{at}.{place}" if at else place, found)
             elif required:
-                found.append(f"Value null at '{f'{at}.{place}' if at else place}' failed to satisfy constraint: {NOT_NULL}")
+                found.append(f"{missing} at '{f'{at}.{place}' if at else place}' failed to satisfy constraint: {NOT_NULL}")
 
     return check
-
-
-NOT_NULL = "Member must not be null"
 
 
 def _row(member: Member) -> tuple[str, str, bool, ShapeCheck | None]:
@@ -186,14 +185,14 @@ def _both(first: ShapeCheck | None, second: ShapeCheck | None) -> ShapeCheck | N
 
 
 def _violation(shape: Shape, value: Any, at: str, words: str) -> str:
-    shown = "" if _is_sensitive(shape) else f" {_shown(shape, value)}"
+    shown = "" if _is_hidden(shape) else f" {_shown(shape, value)}"
     return f"Value{shown} at '{at}' failed to satisfy constraint: {words}"
 
 
-def _is_sensitive(shape: Shape) -> bool:
+def _is_hidden(shape: Shape) -> bool:
     """True when a value may not be shown: a part of it may not."""
     parts = (shape.element, shape.key, *(member.shape for member in shape.members))
-    return shape.sensitive or any(_is_sensitive(part) for part in parts if part)
+    return shape.hidden or any(_is_hidden(part) for part in parts if part)
 
 
 def _shown(shape: Shape, value: Any) -> str:

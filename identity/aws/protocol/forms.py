@@ -1,7 +1,7 @@
 """The fields of a query-protocol request, as they stand in a query or a form, and the tree that their names spell.
 
-`Tags.member.1.Key=a` and `RoleName=r` become `{"Tags": {"member": {"1": {"Key": "a"}}}, "RoleName": "r"}`. A name that is
-given twice, or both as a value and as the beginning of longer names, leaves open what is meant and is refused.
+`Tags.member.1.Key=a` and `RoleName=r` become `{"Tags": {"member": {"1": {"Key": "a"}}}, "RoleName": "r"}`. Of a name that is
+given twice the first value counts; a name that is both a value and the beginning of longer names is refused.
 Wire facts: docs/reference/aws-wire.md#query-requests.
 """
 
@@ -29,7 +29,7 @@ def fields_of(request: Request) -> dict[str, str]:
     """The fields of a request's query and, for a POST of a form, of its payload.
 
     Raises RequestEntityTooLarge, MalformedQueryString for wrong escapes and for what is not UTF-8, InvalidQueryParameter for
-    a name given twice.
+    too many fields.
     """
     found: dict[str, str] = {}
     query = request.target.partition("?")[2]
@@ -50,13 +50,13 @@ def payload_of(request: Request) -> bytes:
 
 
 def tree_of(fields: Mapping[str, str]) -> FormTree:
-    """The fields by the words of their names; raises InvalidQueryParameter for names that contradict each other."""
+    """The fields by the words of their names; raises MalformedInput for names that contradict each other."""
     tree: FormTree = {}
     for name, value in fields.items():
         if "." in name:
             _plant(tree, name, value)
         elif name in tree:
-            raise _ambiguous(name)
+            raise _contradiction()
         else:
             tree[name] = value
     return tree
@@ -68,15 +68,15 @@ def _plant(tree: FormTree, name: str, value: str) -> None:
     for word in way:
         below = here.setdefault(word, {})
         if isinstance(below, str):
-            raise _ambiguous(name)
+            raise _contradiction()
         here = cast(FormTree, below)  # the trees below are ours too
     if last in here:
-        raise _ambiguous(name)
+        raise _contradiction()
     here[last] = value
 
 
-def _ambiguous(name: str) -> AwsError:
-    return AwsError.of("InvalidQueryParameter", f"The parameter {name} is given more than once, or with two meanings.")
+def _contradiction() -> AwsError:
+    return AwsError.of("MalformedInput", "Value found where not expected")
 
 
 def _add_fields(text: str, found: dict[str, str]) -> None:
@@ -86,10 +86,7 @@ def _add_fields(text: str, found: dict[str, str]) -> None:
         name, given, value = pair.partition("=")
         if not name and not given:
             continue  # nothing between two ampersands
-        name = _plain(name)
-        if name in found:
-            raise _ambiguous(name)
-        found[name] = _plain(value)
+        found.setdefault(_plain(name), _plain(value))
 
 
 def _plain(text: str) -> str:

@@ -37,16 +37,21 @@ def _kind(value: Any) -> str:
     return "NUMBER_VALUE" if isinstance(value, int) else "DECIMAL_VALUE"
 
 
+def _refuse_compound(value: Any) -> None:
+    """Raises SerializationException for a list or an object, which stand where neither may."""
+    if isinstance(value, Mapping):
+        raise malformed("Start of structure or map found where not expected.")
+    if isinstance(value, list):
+        raise malformed("Start of list found where not expected")
+
+
 def _scalar(name: str, *types: type) -> ReadJson:
     """A reader of values of exactly these types (True is no integer)."""
 
     def read(value: Any) -> Any:
         if type(value) in types:
             return value
-        if isinstance(value, Mapping):
-            raise malformed("Start of structure or map found where not expected.")
-        if isinstance(value, list):
-            raise malformed("Start of list found where not expected")
+        _refuse_compound(value)
         raise malformed(f"{_kind(value)} can not be converted to {name}")
 
     return read
@@ -69,7 +74,8 @@ def _structure(shape: Shape) -> ReadJson:
 
     def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            raise malformed("Unexpected value where a structure was expected")
+            _refuse_compound(value)
+            raise malformed("Expected null")
         found = {}
         for name, wire, read_member in rows:
             given = value.get(wire)
@@ -86,7 +92,8 @@ def _list(shape: Shape) -> ReadJson:
 
     def read(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            raise malformed("Unexpected value where a list was expected")
+            _refuse_compound(value)
+            raise malformed("Expected list or null")
         return tuple(read_element(each) for each in value)
 
     return read
@@ -98,7 +105,8 @@ def _map(shape: Shape) -> ReadJson:
 
     def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            raise malformed("Unexpected value where a map was expected")
+            _refuse_compound(value)
+            raise malformed("Expected map or null")
         return {key: read_value(each) for key, each in value.items()}
 
     return read

@@ -1,6 +1,6 @@
 """Parameters of a call in the query protocol: from the tree of a request's fields to typed values.
 
-Wire facts: docs/reference/aws-wire.md#query-requests.
+Wire facts: docs/reference/aws-wire.md#query-requests, docs/reference/aws-wire.md#malformed-input.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from brownout.identity.aws.protocol.forms import FormNode
 from brownout.identity.aws.protocol.shapes import Shape
 
 ReadForm = Callable[[FormNode], Any]
-_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
+MAX_INDEX = 214_748_369  # of an element of a list
+MAX_GAP = 10  # elements that a list may leave out in one place
+_DIGITS = re.compile(r"[0-9]+")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _BITS = {"integer": 31, "long": 63}
-_BOOLEANS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def reader_of(shape: Shape) -> ReadForm:
@@ -38,7 +40,7 @@ def _scalar(shape: Shape) -> ReadForm:
 
     def read_scalar(node: FormNode) -> Any:
         if not isinstance(node, str):
-            raise malformed("Start of list or structure found where not expected")
+            raise malformed("Start of structure or map found where not expected.")
         return read(node)
 
     return read_scalar
@@ -50,15 +52,15 @@ def _integer(bits: int) -> Callable[[str], int]:
             number = int(text)
             if -(1 << bits) <= number < 1 << bits:
                 return number
-        raise malformed(f"'{text}' is not a valid integer")
+        raise malformed("" if text else "missing value for decimal type")
 
     return read
 
 
 def _boolean(text: str) -> bool:
-    found = _BOOLEANS.get(text.lower())
+    found = _BOOLEANS.get(text)
     if found is None:
-        raise malformed(f"'{text}' is not a valid boolean")
+        raise malformed("boolean must follow xsd1.1 definition" if text else "missing value for boolean type")
     return found
 
 
@@ -68,7 +70,7 @@ def _float(text: str) -> float:
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise malformed(f"'{text}' is not a valid number")
+        raise malformed("" if text else "missing value for decimal type")
     return found
 
 
@@ -84,7 +86,7 @@ def _blob(text: str) -> bytes:
     try:
         return read_base64(text)
     except ValueError:
-        raise malformed("A blob is not valid base64") from None
+        raise malformed("") from None
 
 
 def _timestamp(text: str) -> float:
@@ -93,7 +95,7 @@ def _timestamp(text: str) -> float:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise malformed(f"'{text}' is not a valid timestamp") from None
+        raise malformed("timestamp must follow ISO8601") from None
 
 
 def _structure(shape: Shape) -> ReadForm:
@@ -115,9 +117,10 @@ def _structure(shape: Shape) -> ReadForm:
 def _list(shape: Shape) -> ReadForm:
     assert shape.element is not None, shape.name
     read_element, wire = reader_of(shape.element), shape.element_wire
+    left_out: FormNode = "" if shape.element.is_scalar else {}
 
     def read(node: FormNode) -> tuple[Any, ...]:
-        return tuple(read_element(each) for each in _numbered(node, wire))
+        return tuple([read_element(each) for each in _numbered(node, wire, left_out)])
 
     return read
 
@@ -130,7 +133,7 @@ def _map(shape: Shape) -> ReadForm:
 
     def read(node: FormNode) -> dict[str, Any]:
         found = {}
-        for entry in _numbered(node, wire):
+        for entry in _numbered(node, wire, {}):
             key = None if isinstance(entry, str) else entry.get(key_wire)
             if isinstance(entry, str) or key is None:
                 raise malformed("Unexpected map element termination")
@@ -140,18 +143,33 @@ def _map(shape: Shape) -> ReadForm:
     return read
 
 
-def _numbered(node: FormNode, wire: str) -> list[FormNode]:
-    """The elements of a list in the order of their numbers. An empty value is an empty list; gaps close."""
-    if node == "":
-        return []
+def _numbered(node: FormNode, wire: str, left_out: FormNode) -> list[FormNode]:
+    """The elements of a list in the order of their numbers. An empty value is an empty list."""
     elements: FormNode | None = node
     if wire and isinstance(node, Mapping):
         elements = node.get(wire) if len(node) == 1 else None
-        if elements == "":
-            return []
-    if not isinstance(elements, Mapping) or not all(map(_NUMBER.fullmatch, elements)):
+    if elements == "":
+        return []
+    if not isinstance(elements, Mapping):
         raise malformed("Unexpected list element termination")
-    return [elements[number] for number in sorted(elements, key=int)]
+    found: list[FormNode] = []
+    for number in sorted(map(_index, elements)):
+        skipped = number - max(len(found), 1)
+        if skipped > MAX_GAP:
+            raise malformed(f"Excessively sparse input would skip {skipped:,} list elements")
+        found += [left_out] * (number - 1 - len(found))
+        found.append(elements[str(number)])
+    return found
+
+
+def _index(word: str) -> int:
+    if not _DIGITS.fullmatch(word):
+        raise malformed("Start of list found where not expected")
+    if word[0] == "0":
+        raise malformed("0 is not a valid index" if word == "0" else "Value found where not expected")
+    if len(word) > len(str(MAX_INDEX)) or int(word) > MAX_INDEX:
+        raise malformed(f"Index {word} is illegal")
+    return int(word)
 
 
 _COMPOUND: Mapping[str, Callable[[Shape], ReadForm]] = {"structure": _structure, "list": _list, "map": _map}

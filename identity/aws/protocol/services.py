@@ -29,6 +29,7 @@ VERSIONS: Mapping[str, str] = {
     "secretsmanager": "2017-10-17",
     "sts": "2011-06-15",
 }
+HIDES_VALUES = frozenset({"iam"})  # docs/reference/aws-wire.md#validation-errors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,8 +68,7 @@ class Service:
         self.namespace = str(metadata.get("xmlNamespace", ""))
         self.target_prefix = str(metadata.get("targetPrefix", ""))
         self.media_type = "text/xml" if self.protocol == "query" else f"application/x-amz-json-{metadata['jsonVersion']}"
-        self.error_shapes = frozenset(shape for shape, raw in model["shapes"].items() if raw.get("exception"))
-        self._shapes = ShapeTable(model["shapes"])
+        self._shapes = ShapeTable(model["shapes"], hides_values=name in HIDES_VALUES)
         self._raw: Mapping[str, RawShape] = model["operations"]
         self._made: dict[str, AwsOperation] = {}
 

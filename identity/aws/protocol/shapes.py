@@ -26,7 +26,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One type. `minimum` and `maximum` bound a number's value or the length of anything else.
+    """One type. `minimum` and `maximum` bound a number's value or the length of anything else. `hidden` values are not shown.
 
     `element` is a list's element or a map's value. `element_wire` is the name of a list's element or of a map's entry, ""
     for a flattened one, whose elements are numbered without a name.
@@ -38,7 +38,7 @@ class Shape:
     maximum: int | None = None
     pattern: str = ""
     enum: tuple[str, ...] = ()
-    sensitive: bool = False
+    hidden: bool = False
     members: tuple[Member, ...] = ()
     element: Shape | None = None
     element_wire: str = ""
@@ -52,10 +52,11 @@ class Shape:
 
 
 class ShapeTable:
-    """The shapes of one model, each made when it is first asked for."""
+    """The shapes of one model, each made when it is first asked for. `hides_values` hides those of all, not of secrets only."""
 
-    def __init__(self, raw: Mapping[str, RawShape]) -> None:
+    def __init__(self, raw: Mapping[str, RawShape], hides_values: bool = False) -> None:
         self._raw = raw
+        self._hides_values = hides_values
         self._made: dict[str, Shape] = {}
         self._open: list[str] = []
 
@@ -80,7 +81,7 @@ class ShapeTable:
             raw.get("max"),
             raw.get("pattern", ""),
             tuple(raw.get("enum", ())),
-            bool(raw.get("sensitive")),
+            self._hides_values or bool(raw.get("sensitive")),
             self._members(raw),
             self[element["shape"]] if element else None,
             "" if flattened else (element or {}).get("locationName", entry) if entry == "member" else entry,

@@ -174,6 +174,14 @@ def test_a_json_service_has_its_own_codes(error: AwsError, code: str, status: in
     assert answer.headers["content-type"] == "application/x-amz-json-1.1"
 
 
+def test_an_error_without_words_has_no_message() -> None:
+    """Some refusals of the real services have a code only."""
+    answer = render_error(STS, AwsError.of("MalformedInput", ""), ID)
+    assert b"<Code>MalformedInput</Code></Error>" in answer.payload
+    found = received(botocore_model("sts"), "GetCallerIdentity", answer)
+    assert found["Error"] == {"Type": "Sender", "Code": "MalformedInput"}
+
+
 def test_every_json_code_is_one_of_the_catalogue() -> None:
     """No code is translated that no one raises."""
     assert JSON_CODES.keys() <= errors.STATUS.keys()

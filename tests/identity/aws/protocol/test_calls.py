@@ -146,8 +146,10 @@ def test_a_target_that_names_no_operation_is_unknown(target: str) -> None:
 
 @pytest.mark.parametrize("payload", [b"{", b"[]", b"\xff", b'"x"', b"NaN", b"[" * 100_000, b'{"SecretId": "\\ud800"}'])
 def test_a_payload_that_is_no_json_object_cannot_be_read(payload: bytes) -> None:
-    """Anything but an object is a SerializationException."""
-    assert refused(SECRETS, json_call(SECRETS, "GetSecretValue", payload)).code == "SerializationException"
+    """Anything but an object is a SerializationException, which says something of lists only."""
+    error = refused(SECRETS, json_call(SECRETS, "GetSecretValue", payload))
+    assert error.code == "SerializationException"
+    assert error.message == ("Start of list found where not expected" if payload[:1] == b"[" else "")
 
 
 def test_no_payload_is_an_empty_object() -> None:

@@ -70,11 +70,13 @@ def test_null_is_absent() -> None:
         ("Timestamp", "2030-01-01", "STRING_VALUE can not be converted to a Timestamp"),
         ("Double", False, "FALSE_VALUE can not be converted to a Double"),
         ("Blob", "!", "Invalid base64 encoded value"),
-        ("List", "x", "Unexpected value where a list was expected"),
+        ("List", "x", "Expected list or null"),
         ("List", [[1]], "Start of list found where not expected"),
         ("List", [None], "NULL_VALUE can not be converted to an Integer"),
-        ("Map", [], "Unexpected value where a map was expected"),
-        ("Inner", "x", "Unexpected value where a structure was expected"),
+        ("Map", [], "Start of list found where not expected"),
+        ("Map", 1, "Expected map or null"),
+        ("List", {}, "Start of structure or map found where not expected."),
+        ("Inner", "x", "Expected null"),
     ],
 )
 def test_a_value_of_another_type_is_named(name: str, given: Any, message: str) -> None:
