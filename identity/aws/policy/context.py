@@ -105,8 +105,10 @@ def request_keys(principal: RequestPrincipal, facts: RequestFacts, more: Mapping
 
 
 def principal_keys(principal: RequestPrincipal) -> Keys:
-    """The keys that a principal has in every request, whatever its credentials."""
+    """The keys that a principal has in every request, whatever its credentials. One without an ARN has none."""
     keys: dict[str, tuple[str, ...]] = {}
+    if not principal.arn:
+        return keys
     if principal.kind in PRINCIPAL_TYPES:
         keys["aws:principaltype"] = (PRINCIPAL_TYPES[principal.kind],)
     if principal.kind in ("root", "user", "assumed-role", "federated-user"):

@@ -19,7 +19,7 @@ from brownout.identity.aws.policy.positions import TextPosition, statement_spans
 from brownout.identity.aws.policy.principals import account_of
 
 IAM_POLICY, RESOURCE_POLICY = "IAM Policy", "Resource Policy"
-ANONYMOUS = RequestPrincipal("anonymous", "", "*", "*", "")
+NO_ONE_NAMED = RequestPrincipal("user", "", "", "", "")  # has policies, and no condition key tells who it is
 ALL_RESOURCES = ("*",)
 
 
@@ -151,7 +151,7 @@ def context_entries(entries: Sequence[Mapping[str, Any]]) -> Keys:
     return lowered({str(entry.get("ContextKeyName", "")): entry.get("ContextKeyValues", ()) for entry in entries})
 
 
-def custom_simulation(params: Mapping[str, Any], principal: RequestPrincipal = ANONYMOUS) -> Simulation:
+def custom_simulation(params: Mapping[str, Any], principal: RequestPrincipal = NO_ONE_NAMED) -> Simulation:
     """What SimulateCustomPolicy's parameters ask for; `principal` is whom CallerArn names. Raises AwsError InvalidInput."""
     return with_parameters(Simulation(principal, input_policies(params["PolicyInputList"], "PolicyInputList")), params)
 

@@ -26,7 +26,7 @@ from brownout.identity.aws.errors import AwsError, invalid_input
 from brownout.identity.aws.policy.context import RequestPrincipal
 from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.policy.simulate import (
-    ANONYMOUS,
+    NO_ONE_NAMED,
     NamedPolicy,
     Simulation,
     context_key_names,
@@ -49,6 +49,8 @@ def simulate_principal_policy(tx: Transaction, params: OperationParams, caller: 
     ]
     added = input_policies(params.get("PolicyInputList", ()), "PolicyInputList")
     caller_arn = params.get("CallerArn", "")
+    if not isinstance(holder, User):
+        _require_caller(params)
     principal = _principal(tx, caller_arn) if caller_arn else _principal_of(tx, holder)
     simulation = Simulation(principal, (*own, *added), boundary=_boundary(tx, holder, excluded))
     return _results(params, with_parameters(simulation, params))
@@ -81,8 +83,15 @@ def _boundary(tx: Transaction, holder: PolicyHolder, excluded: Sequence[Mapping[
 
 @operation("SimulateCustomPolicy")
 def simulate_custom_policy(tx: Transaction, params: OperationParams, caller: Caller) -> OperationResult:
+    _require_caller(params)
     caller_arn = params.get("CallerArn", "")
-    return _results(params, custom_simulation(params, _principal(tx, caller_arn) if caller_arn else ANONYMOUS))
+    return _results(params, custom_simulation(params, _principal(tx, caller_arn) if caller_arn else NO_ONE_NAMED))
+
+
+def _require_caller(params: OperationParams) -> None:
+    """Raises InvalidInput for a policy of a resource without anybody whom it could name."""
+    if params.get("ResourcePolicy") and not params.get("CallerArn"):
+        raise invalid_input("CallerArn is required when ResourcePolicy is specified.")
 
 
 def _results(params: OperationParams, simulation: Simulation) -> OperationResult:

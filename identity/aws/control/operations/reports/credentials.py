@@ -140,7 +140,7 @@ def _password_cells(tx: Transaction, user: User) -> Iterator[str]:
     if login is None:
         yield from ("false", _NONE, _NONE, _NONE)
         return
-    used = tx.get(LastUsed, f"password/{user.table_key}")
+    used = tx.get(LastUsed, f"password/{user.name}")
     settings = tx.get(AccountSettings, "")
     policy = settings.password_policy if settings else None
     yield "true"

@@ -73,7 +73,7 @@ def whole_role_shape(tx: Transaction, role: Role) -> OperationResult:
 
 def last_used_shape(tx: Transaction, role: Role) -> OperationResult:
     """When and where the role was last used; empty for a role that never was."""
-    used = tx.get(LastUsed, f"role/{role.table_key}")
+    used = tx.get(LastUsed, f"role/{role.name}")
     return {} if used is None else {"LastUsedDate": used.at_s, "Region": used.region}
 
 
@@ -130,6 +130,6 @@ def remove_role(tx: Transaction, role: Role) -> None:
     forget_principal(tx, role)
     put_with_boundary(tx, role, "")
     tx.delete(role)
-    used = tx.get(LastUsed, f"role/{role.table_key}")
+    used = tx.get(LastUsed, f"role/{role.name}")
     if used is not None:
         tx.delete(used)

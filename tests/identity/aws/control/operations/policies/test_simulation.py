@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -115,6 +116,28 @@ def test_a_caller_may_be_named(account: IamAccount) -> None:
     assert decided(account, STAFF, "s3:ListBucket", **params, CallerArn=f"{IAM}:user/bob") == ["allowed", "implicitDeny"]
     found = account("SimulateCustomPolicy", ActionNames=["s3:ListBucket"], **params, CallerArn=ALICE)
     assert [result["EvalDecision"] for result in found["EvaluationResults"]] == ["implicitDeny", "allowed"]
+
+
+def test_policies_of_nobody_in_particular_are_tried(account: IamAccount) -> None:
+    """Without CallerArn the keys that tell a user are missing, and the policies decide all the same."""
+    mine = allow("s3:ListBucket", resource="arn:aws:s3:::${aws:username}")
+    found = account("SimulateCustomPolicy", PolicyInputList=[mine, allow("s3:GetObject")], ActionNames=list(OBJECTS))
+    told = {result["EvalActionName"]: result for result in found["EvaluationResults"]}
+    assert [told[action]["EvalDecision"] for action in OBJECTS] == ["allowed", "implicitDeny", "implicitDeny"]
+    assert told["s3:ListBucket"]["MissingContextValues"] == ["aws:username"]
+
+
+def test_a_resource_policy_needs_a_caller(account: IamAccount) -> None:
+    """It speaks of principals, so one must be named; a user whose policies are simulated is one."""
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Principal": {"AWS": APP}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    params: dict[str, Any] = {"ActionNames": ["s3:GetObject"], "ResourcePolicy": policy}
+    error = ("InvalidInput", "CallerArn is required when ResourcePolicy is specified.")
+    assert account.refused("SimulateCustomPolicy", PolicyInputList=[allow("ec2:*")], **params) == error
+    assert account.refused("SimulatePrincipalPolicy", PolicySourceArn=STAFF, **params) == error
+    assert decided(account, ALICE, "s3:GetObject", ResourcePolicy=policy) == ["allowed"]
+    assert decided(account, APP, "s3:GetObject", ResourcePolicy=policy, CallerArn=APP) == ["allowed"]
+    assert decided(account, APP, "s3:GetObject") == ["implicitDeny"]
 
 
 def test_results_come_in_pages(account: IamAccount) -> None:

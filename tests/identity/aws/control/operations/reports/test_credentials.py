@@ -25,7 +25,7 @@ def account() -> IamAccount:
             User("bob", "AIDABOB00000000000001", f"arn:aws:iam::{ACCOUNT}:user/bob", START_S + 1),
             LoginProfile("Alice", START_S, START_S + HOUR_S),
             AccountSettings(password_policy=PasswordPolicy(max_age_days=90)),
-            LastUsed("password/alice", START_S + 2 * HOUR_S, "ap-southeast-2", "signin"),
+            LastUsed("password/Alice", START_S + 2 * HOUR_S, "ap-southeast-2", "signin"),
             AccessKey("AKIA1", "Alice", START_S),
             AccessKey("AKIA2", "Alice", START_S + 60, INACTIVE),
             LastUsed("AKIA1", START_S + DAY_S, "ap-southeast-4", "sts"),
