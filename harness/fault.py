@@ -107,9 +107,14 @@ def unknown_name(what: str, name: str, options: Iterable[str]) -> UsageError:
 
 async def node_state(world: World, node: str) -> Mapping[str, Any]:
     """What a node's control plane says of it (`GET /admin/state`, docs/design.md); raises WorldError."""
-    response = await world.control(node, Request("GET", "/admin/state"))
+    return await control_page(world, node, "/admin/state")
+
+
+async def control_page(world: World, node: str, path: str, query: Mapping[str, str] = EMPTY) -> Mapping[str, Any]:
+    """One page of a node's control plane; raises WorldError."""
+    response = await world.control(node, Request("GET", path, query))
     if not response.ok or response.body is None:
-        raise WorldError(f"{node} answered {response.status} when asked for its state")
+        raise WorldError(f"{node} answered {response.status} when asked for {path.removeprefix('/admin/')}")
     return response.body
 
 

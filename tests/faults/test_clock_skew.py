@@ -14,7 +14,9 @@ from brownout.harness.errors import UsageError
 from brownout.harness.fault import Fault, node_state
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.aws.auth.sealing import newest_key
 from brownout.identity.core.messages import Response
+from support.aws_directories import AwsStack, on_aws_stack
 from support.fault_cases import Trial, on_stack
 from support.identity_stacks import HOUR_S, Stack
 from support.identity_stacks import on_stack as on_identity_stack
@@ -104,6 +106,23 @@ def test_a_clock_that_is_off_for_another_reason_is_unclear() -> None:
     assert state == "unclear"
     assert "+60" in evidence
     assert "holds say +0 s" in evidence
+
+
+@pytest.mark.parametrize(("by", "direction"), [("2d", "ahead"), ("9d", "ahead"), ("9d", "behind")])
+def test_regions_can_seal_sessions_again_after_the_control_planes_clock_was_wrong(by: str, direction: str) -> None:
+    """Whatever keys it made and took away meanwhile, every region soon has one that is valid now."""
+
+    async def story(stack: AwsStack) -> list[bool]:
+        fault = skew(by, direction, "sydney.directory")
+        await fault.apply(stack.world, "f")
+        await stack.wait(HOUR_S)
+        await fault.revert(stack.world, "f")
+        await stack.wait(5)
+        nodes = ("sydney.token.z1", "melbourne.token.z3")
+        accounts = [stack.node(name).annexes["aws"].index.account for name in nodes]  # type: ignore[attr-defined]  # a RegionalAnnex
+        return [newest_key(known.sealing_keys.values(), stack.world.now()) is not None for known in accounts]
+
+    assert on_aws_stack(story) == [True, True]
 
 
 @pytest.mark.parametrize("value", [{}, {"ahead_s": "soon"}, {"ahead_s": None}, {"ahead_s": "nan"}, {"ahead_s": "inf"}])

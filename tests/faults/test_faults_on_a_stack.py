@@ -44,13 +44,16 @@ async def whole_state(trial: Trial) -> dict[str, Any]:
     carriers = [Carrier("link", str(link)) for link in world.spec.links()]
     carriers += [Carrier("node", node) for node in world.spec.nodes()]
     found: dict[str, Any] = {str(carrier): (await world.read(carrier))["holds"] for carrier in carriers}
-    moving = {"now_s", "version", "replica_version", "imds_requests", "cached"}
+    moving = {"now_s", "version", "replica_version", "imds_requests", "cached", "account_version", "published"}
     for node in world.spec.nodes():
         try:
             state = await world.read(Carrier("control", node))
         except WorldError:
             state = {"silent": True}
-        found[node] = {key: value for key, value in state.items() if key not in moving}
+        state = {key: value for key, value in state.items() if key not in moving}
+        if "aws" in state:
+            state["aws"] = {key: value for key, value in state["aws"].items() if key not in moving}
+        found[node] = state
     return found
 
 

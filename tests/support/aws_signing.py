@@ -33,6 +33,7 @@ class KeptKey:
     status: str
     first_day: int
     region_keys: Mapping[str, bytes]
+    revoked: bool = False
 
 
 @dataclass(frozen=True)

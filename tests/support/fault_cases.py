@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from brownout.faults.access_key_revoke import AccessKeyRevoke
 from brownout.faults.build_pin import BuildPin
 from brownout.faults.build_rollout import BuildRollout
 from brownout.faults.clock_skew import ClockSkew
@@ -51,7 +52,8 @@ from brownout.identity.core.topology import DEFAULT_REGIONS, Vendor
 T = TypeVar("T")
 EPOCH_S = 1_721_088_000.0
 
-# Each bites by itself on a fresh stack; key-accept, key-push and replication-pause need a situation and have their own tests.
+# Each bites by itself on a fresh stack; key-accept, key-push, replication-pause and access-key-revoke need a
+# situation, if only time, and have their own tests.
 VENDORS: tuple[Vendor, ...] = ("aws", "azure")  # of the stacks on which faults are tried
 CASES: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (LinkRefuse, {"link": "melbourne->sydney"}),
@@ -103,6 +105,7 @@ SITUATIONAL: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (KeyAccept, {"region": "sydney", "key_id": "manual"}),
     (KeyPush, {"region": "sydney"}),
     (ReplicationPause, {"regions": ["melbourne"]}),
+    (AccessKeyRevoke, {"user": "caller"}),
 )
 # What needs containers; tests/compose tries them there.
 IN_CONTAINERS: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (

@@ -13,7 +13,8 @@ from typing import Protocol
 class AccessKeyView(Protocol):
     """A long-term access key as a region knows it: never its secret.
 
-    `user_name` is "" for a key of the root. `status` is "Active" or "Inactive". `region_keys` maps a scope's region
+    `user_name` is "" for a key of the root. `status` is "Active" or "Inactive"; a `revoked` key is refused whatever it
+    says. `region_keys` maps a scope's region
     (`ap-southeast-2`, `us-east-1`) to that region's keys of consecutive days, 32 bytes each, the first for `first_day`
     (days since 1970-01-01); brownout.identity.aws.auth.region_keys packs them.
     """
@@ -26,6 +27,9 @@ class AccessKeyView(Protocol):
 
     @property
     def status(self) -> str: ...
+
+    @property
+    def revoked(self) -> bool: ...
 
     @property
     def first_day(self) -> int: ...

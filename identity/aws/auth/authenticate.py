@@ -117,7 +117,7 @@ def _published_key(key: AccessKeyView, region: str, date_s: float) -> bytes:
     """The region's key for the day of the signature; refuses a key that is not active, or beyond its horizon."""
     packed = key.region_keys.get(region)
     found = None if packed is None else key_of_day(packed, key.first_day, day_of(date_s))
-    if found is None or key.status != ACTIVE:
+    if found is None or key.status != ACTIVE or key.revoked:
         raise invalid_client_token_id()
     return found
 

@@ -35,11 +35,6 @@ class UnreadableToken(Exception):
     """A session token that no known sealing key opens: made up, changed, or sealed with a key that is not known here."""
 
 
-def key_material(new_id: NewId) -> bytes:
-    """A new sealing key, as random as the ids of the ports are."""
-    return hashlib.sha256(f"sealing key {new_id()} {new_id()}".encode()).digest()
-
-
 def newest_key(keys: Iterable[SealingKeyView], now_s: float) -> SealingKeyView | None:
     """The key to seal with now: of those that are valid the one that ends last; None when all have ended."""
     valid = [key for key in keys if key.from_s <= now_s < key.until_s]

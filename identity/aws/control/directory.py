@@ -12,6 +12,7 @@ from brownout.identity.aws.control.learning import VERSIONS_AHEAD, take_over
 from brownout.identity.aws.control.life import begin_account, credentials_of, keep_up, reset_account
 from brownout.identity.aws.control.publisher import PAUSE, AccountPublisher
 from brownout.identity.aws.control.registry import all_operations, reads_only
+from brownout.identity.aws.control.revocations import REVOKE, Revocations
 from brownout.identity.aws.errors import STATUS, AwsError, invalid_action
 from brownout.identity.aws.records.principals import LastUsed, User
 from brownout.identity.aws.records.published import PublishedAccount
@@ -41,12 +42,14 @@ class IamDirectory:
         )
         self._described = DescribedAccount()
         self.publisher = AccountPublisher(node, self._account, self._learn)
+        self._revocations = Revocations(node.holds, self._account)
         self.switches: Mapping[str, Switch] = {
             ERRORS: Switch(self._fail, nothing_to_undo),
             LATENCY: Switch(_delay, nothing_to_undo),
             LAG: Switch(self._lag, nothing_to_undo),
             PAUSE: Switch(self._pause, nothing_to_undo),
             NO_SEALING: PASSIVE,
+            REVOKE: self._revocations.switch,
         }
 
     @property
@@ -67,6 +70,7 @@ class IamDirectory:
         transaction = self._account.begin()
         if not self.ready:
             begin_account(transaction, initial_account(self._node.stack))
+        self._revocations.follow(transaction)
         await self._account.commit(transaction)
         assert self.ready
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from brownout.identity.aws.auth import region_keys
 from brownout.identity.aws.control.account import NOTHING_YET, AccountState
-from brownout.identity.aws.records.credentials import AccessKey, MfaDevice, Secret
+from brownout.identity.aws.records.credentials import AccessKey, MfaDevice, Revocation, Secret
 from brownout.identity.aws.records.published import (
     DEFAULT_SETTINGS,
     PUBLISHED,
@@ -27,7 +27,7 @@ from brownout.identity.aws.records.settings import AccountSettings, Lineage
 from brownout.identity.aws.records.table import RecordTable
 from brownout.identity.aws.records.tables import RecordKind, Tables
 
-_SOURCES: tuple[RecordKind, ...] = (*PUBLISHED, AccessKey, Secret, RegionalLogin, LearnedKey, Lineage)
+_SOURCES: tuple[RecordKind, ...] = (*PUBLISHED, AccessKey, Revocation, Secret, RegionalLogin, LearnedKey, Lineage)
 PAST_DAYS = 1  # of keys are published too: a signature of just before midnight is verified just after
 
 
@@ -61,6 +61,7 @@ class RegionalEdition:
     def _made(self, state: AccountState) -> PublishedAccount:
         settings = state.tables.table(AccountSettings).get("", DEFAULT_SETTINGS)
         self._follow_keys(state.tables, settings.key_first_day)
+        self._follow_revocations(state.tables)
         self._follow_logins(state.tables)
         self._follow_seeds(state.tables)
         own: dict[RecordKind, RecordTable[Any]] = {PublishedKey: self._keys, PublishedLogin: self._logins, MfaSeed: self._seeds}
@@ -79,15 +80,30 @@ class RegionalEdition:
                 {key_id: None if key is None else self._published_key(tables, key) for key_id, key in changed.items()}
             )
 
+    def _follow_revocations(self, tables: Tables) -> None:
+        """Marks the keys that faults take away; there are few revocations and they seldom change, so each key is looked at."""
+        revocations = tables.table(Revocation)
+        if revocations is self._state.tables.table(Revocation):
+            return
+        found = {key.access_key_id: _is_revoked(tables, key) for key in tables.table(AccessKey).values()}
+        self._keys = self._keys.with_changes(
+            {
+                key_id: replace(published, revoked=found.get(key_id, False))
+                for key_id, published in self._keys.items()
+                if published.revoked != found.get(key_id, False)
+            }
+        )
+
     def _published_key(self, tables: Tables, key: AccessKey) -> PublishedKey | None:
         """The key as the region is sent it; None for one whose secret is lost and that no replica had."""
         before = self._keys.get(key.access_key_id)
         secret = tables.table(Secret).get(key.access_key_id)
         if secret is None:
             learned = tables.table(LearnedKey).get(f"{self._region}/{key.access_key_id}")
-            return replace(learned.published, status=key.status) if learned else None
+            return replace(learned.published, status=key.status, revoked=_is_revoked(tables, key)) if learned else None
         derived = {scope: self._derived(secret.value, scope, before) for scope in self._scopes}
-        return PublishedKey(key.access_key_id, key.user_name, self._first_day, derived, key.status, key.created_s)
+        known = PublishedKey(key.access_key_id, key.user_name, self._first_day, derived, key.status, key.created_s)
+        return replace(known, revoked=True) if _is_revoked(tables, key) else known
 
     def _derived(self, secret: str, scope: str, before: PublishedKey | None) -> bytes:
         """The keys of the horizon, of which those that were published before are not derived again."""
@@ -114,6 +130,10 @@ class RegionalEdition:
             self._seeds = self._seeds.with_changes(
                 {serial: None if device is None else _seed(tables, device) for serial, device in found.items()}
             )
+
+
+def _is_revoked(tables: Tables, key: AccessKey) -> bool:
+    return any(revocation.concerns(key) for revocation in tables.table(Revocation).values())
 
 
 def _seed(tables: Tables, device: MfaDevice) -> MfaSeed | None:

@@ -68,7 +68,10 @@ def _learn_keys(tx: Transaction, account: PublishedAccount) -> None:
     for key in account.access_keys.values():
         user = tx.get(User, key.user_name.lower())
         if user is not None and tx.get(Secret, key.access_key_id) is None:
-            tx.put(AccessKey(key.access_key_id, user.name, key.created_s, key.status), LearnedKey(account.region, key))
+            tx.put(
+                AccessKey(key.access_key_id, user.name, key.created_s, key.status),
+                LearnedKey(account.region, replace(key, revoked=False)),
+            )
 
 
 def _learn_logins(tx: Transaction, account: PublishedAccount) -> None:

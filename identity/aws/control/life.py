@@ -13,7 +13,7 @@ from brownout.identity.aws.control.credentials import new_access_key, owned_by
 from brownout.identity.aws.control.editions import PAST_DAYS
 from brownout.identity.aws.control.sealing_keys import renew_sealing_keys
 from brownout.identity.aws.control.transaction import Transaction
-from brownout.identity.aws.records.credentials import ACTIVE, AccessKey, Secret, UserCredentials
+from brownout.identity.aws.records.credentials import ACTIVE, AccessKey, Revocation, Secret, UserCredentials
 from brownout.identity.aws.records.kinds import KINDS
 from brownout.identity.aws.records.principals import User
 from brownout.identity.aws.records.seed import ADMIN, CALLER
@@ -21,7 +21,8 @@ from brownout.identity.aws.records.settings import AccountSettings, Lineage, Sea
 from brownout.identity.aws.records.tables import Tables
 
 FIRST_USERS = (ADMIN, CALLER)
-_KEPT = (SealingKey, Lineage)  # through a reset: sessions of before stay readable, and replicas know whose account it is
+# Through a reset: sessions of before stay readable, replicas know whose account it is, and faults are not undone.
+_KEPT = (SealingKey, Lineage, Revocation)
 
 
 def begin_account(tx: Transaction, initial: Tables) -> None:

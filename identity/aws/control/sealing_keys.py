@@ -25,8 +25,8 @@ def renew_sealing_keys(tx: Transaction) -> None:
     for key in known.values():
         if key.opens_until_s <= tx.now_s:
             tx.delete(key)
-    newest_s = max((key.from_s for key in known.values()), default=0.0)
-    from_s = newest_s + EVERY_S if newest_s + SEALS_S > tx.now_s else tx.now_s
+    seals_now = any(key.from_s <= tx.now_s < key.until_s for key in known.values())  # not so after a clock was wrong
+    from_s = max(key.from_s for key in known.values()) + EVERY_S if seals_now else tx.now_s
     while from_s <= tx.now_s + AHEAD_S:
         until_s = from_s + SEALS_S
         tx.put(SealingKey(tx.new_uuid()[:8], _material(tx), from_s, until_s, until_s + LONGEST_SESSION_S))

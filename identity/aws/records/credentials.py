@@ -32,6 +32,29 @@ class AccessKey(AccountRecord):
 
 
 @dataclass(frozen=True, slots=True)
+class Revocation(AccountRecord):
+    """What a fault takes away: one access key, or with "" for its id all keys of a user. Regions then refuse them.
+
+    The key's own status stays as users set it, so that nothing has to be restored.
+    """
+
+    KIND: ClassVar[str] = "revocation"
+
+    fault_id: str
+    user_name: str = ""
+    access_key_id: str = ""
+
+    @property
+    def table_key(self) -> str:
+        return self.fault_id
+
+    def concerns(self, key: AccessKey) -> bool:
+        if self.access_key_id:
+            return key.access_key_id == self.access_key_id
+        return bool(self.user_name) and key.user_name.lower() == self.user_name.lower()
+
+
+@dataclass(frozen=True, slots=True)
 class LoginProfile(AccountRecord):
     """A user's right to sign in with a password."""
 

@@ -18,6 +18,7 @@ KINDS: tuple[RecordKind, ...] = (
     providers.OidcProvider,
     providers.SamlProvider,
     credentials.AccessKey,
+    credentials.Revocation,
     credentials.LoginProfile,
     credentials.MfaDevice,
     credentials.SshPublicKey,

@@ -31,7 +31,7 @@ class PublishedKey(AccountRecord):
     """A long-term access key as one region knows it.
 
     `region_keys` are keys by the region of a signature's scope (`ap-southeast-2`, `us-east-1`): of consecutive days, 32 bytes
-    each, the first for `first_day` (days since 1970-01-01).
+    each, the first for `first_day` (days since 1970-01-01). A fault has taken a `revoked` one away, whatever its status.
     """
 
     KIND: ClassVar[str] = "published-key"
@@ -42,6 +42,7 @@ class PublishedKey(AccountRecord):
     region_keys: Mapping[str, bytes] = field(repr=False)
     status: str = ACTIVE
     created_s: float = 0.0
+    revoked: bool = False
 
     @property
     def table_key(self) -> str:

@@ -90,7 +90,18 @@ class RegionalAnnex:
         return Served(await self._take(request.body or {}))
 
     async def control(self, request: Request, path: str) -> Response | None:
+        if request.method == "GET" and path == "/access-keys":
+            return Response(200, {"keys": self._known_keys(request.query.get("user", ""))})
         return None
+
+    def _known_keys(self, user: str) -> list[Json]:
+        """What this node knows of a user's access keys, with "" of all: for looking at the effect of faults."""
+        keys = self.index.account.access_keys.values() if self.ready else ()
+        return [
+            {"access_key_id": key.access_key_id, "user": key.user_name, "status": key.status, "revoked": key.revoked}
+            for key in keys
+            if user.lower() in ("", key.user_name.lower())
+        ]
 
     async def _take(self, raw: Json) -> Response:
         before = self.replica.version

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from brownout.identity.aws.auth.sealing import UnreadableToken, key_material, newest_key, open_token, seal
+from brownout.identity.aws.auth.sealing import UnreadableToken, newest_key, open_token, seal
 from support.aws_signing import NOW_S, SEALING, KeptAccount, KeptSealingKey, account_of, ids, session_of
 
 FULL = session_of(
@@ -113,10 +113,3 @@ def test_the_key_that_ends_last_seals() -> None:
     assert newest_key(keys, NOW_S + 1.5) == keys[3]
     assert newest_key(keys[:2], NOW_S + 1) is None
     assert newest_key([], NOW_S) is None
-
-
-def test_key_material_is_as_random_as_its_ids() -> None:
-    """32 bytes, new ones each time, and the same from the same ids."""
-    new_id = ids()
-    first, second = key_material(new_id), key_material(new_id)
-    assert (len(first), first != second, first) == (32, True, key_material(ids()))
