@@ -21,6 +21,7 @@ from brownout.identity.aws.regional.annex import RegionalAnnex
 from brownout.identity.aws.secrets.annex import VaultAnnex
 from brownout.identity.aws.secrets.surface import SecretsManager
 from brownout.identity.aws.sts.annex import TokenAnnex
+from brownout.identity.aws.sts.issuer_pages import IssuerPages
 from brownout.identity.aws.sts.surface import Sts
 from brownout.identity.azure.arm_management import Arm
 from brownout.identity.azure.entra import EntraPages
@@ -79,7 +80,7 @@ ROLES: Mapping[str, MakeNode] = {
 VENDORS: Mapping[str, Mapping[str, Part]] = {
     "aws": {
         DIRECTORY: Part(annexes=(IamDirectory,)),
-        TOKEN: Part(annexes=(TokenAnnex,), surfaces=(Sts,)),
+        TOKEN: Part(annexes=(TokenAnnex,), surfaces=(Sts, IssuerPages)),
         HOST: Part(annexes=(HostAnnex,), surfaces=(ContainerCredentials, InstanceMetadata)),
         MANAGEMENT: Part(annexes=(RegionalAnnex,), surfaces=(IamFront,)),
         VAULT: Part(annexes=(VaultAnnex,), surfaces=(SecretsManager,)),

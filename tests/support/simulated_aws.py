@@ -5,16 +5,19 @@ There is no directory behind the account: tests publish it themselves, so they d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
 import boto3
+import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
@@ -139,6 +142,26 @@ def wire_request(prepared: AWSPreparedRequest) -> Request:
         lines.append((name.encode(), value if isinstance(value, bytes) else str(value).encode("latin-1")))
     body = prepared.body or b""
     return Request.raw(prepared.method, target, lines, body if isinstance(body, bytes) else body.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class AwsRefusal:
+    """What a boto3 client was refused with."""
+
+    code: str
+    status: int
+    message: str
+    exception: str
+
+
+def refusal(call: Callable[..., Any], **params: Any) -> AwsRefusal:
+    """The error that a client's method raises."""
+    with pytest.raises(ClientError) as refused:
+        call(**params)
+    told = refused.value.response
+    status = told["ResponseMetadata"]["HTTPStatusCode"]
+    assert told["ResponseMetadata"]["RequestId"], "every answer has a request id"
+    return AwsRefusal(told["Error"]["Code"], status, told["Error"]["Message"], type(refused.value).__name__)
 
 
 def temporary(answer: Any) -> Credentials:

@@ -26,7 +26,7 @@ from brownout.identity.aws.auth.caller import Session
 
 NewId = Callable[[], str]  # `Ports.new_id`
 SEALING_KEY_BYTES = 32
-_FORMAT, _NONCE_BYTES = 0x21, 12
+_FORMAT, _NONCE_BYTES, _TAG_BYTES = 0x21, 12, 16
 _LONGEST_KEY_ID = 64
 _HEAD_CHARACTERS = (2 + _LONGEST_KEY_ID) // 3 * 4  # of Base64: the format, the length and the longest id
 
@@ -41,13 +41,15 @@ def newest_key(keys: Iterable[SealingKeyView], now_s: float) -> SealingKeyView |
     return max(valid, key=lambda key: (key.until_s, key.key_id), default=None)
 
 
-def seal(session: Session, key: SealingKeyView, new_id: NewId) -> str:
-    """The session token of a session; two tokens of one session differ."""
+def seal(session: Session, key: SealingKeyView, new_id: NewId, *, least_bytes: int = 0) -> str:
+    """The session token of a session, at least `least_bytes` long; two tokens of one session differ."""
     name = key.key_id.encode()
     assert 0 < len(name) <= _LONGEST_KEY_ID, "a sealing key's id is short"
     head = bytes((_FORMAT, len(name))) + name
     nonce = hashlib.sha256(f"nonce {new_id()}".encode()).digest()[:_NONCE_BYTES]
     text = json.dumps(session.to_json(), ensure_ascii=False, separators=(",", ":")).encode()
+    around = len(head) + _NONCE_BYTES + _TAG_BYTES
+    text = text.ljust(-(-least_bytes * 3 // 4) - around)  # JSON may end with blanks
     return base64.b64encode(head + nonce + _cipher(key.key).encrypt(nonce, text, head)).decode()
 
 

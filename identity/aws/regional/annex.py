@@ -53,8 +53,8 @@ class RegionalAnnex:
         self.replica = AccountReplica(self.account_id, node.region)
         self.usage = Usage(self.aws_region)
         self._index: AccountIndex | None = None
-        self._directory = f"{node.stack.home_region}.{DIRECTORY}"
-        self._reports = link_between(node.name, self._directory) in node.stack.links()
+        self.directory = f"{node.stack.home_region}.{DIRECTORY}"
+        self._reports = link_between(node.name, self.directory) in node.stack.links()
 
     @property
     def ready(self) -> bool:
@@ -192,7 +192,7 @@ class RegionalAnnex:
             return
         request = self.node.internal("POST", f"/{VENDOR}{USAGE_PAGE}", {"uses": [use.to_json() for use in uses]})
         try:
-            answer = await self.node.ports.call(self._directory, request, timeout_s=self.node.call_timeout_s)
+            answer = await self.node.ports.call(self.directory, request, timeout_s=self.node.call_timeout_s)
         except CallFailed:
             self.usage.put_back(uses)
             return

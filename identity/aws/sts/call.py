@@ -35,6 +35,11 @@ class StsCall:
             raise missing_authentication_token()
         return self.signer
 
+    @property
+    def least_token_bytes(self) -> int:
+        """How long the session token has to be at least."""
+        return int(self.params.get("MinimumSessionTokenSize", 0))
+
     @cached_property
     def facts(self) -> RequestFacts:
         return self.annex.facts(self.request)
@@ -52,6 +57,14 @@ class StsCall:
         if self.caller.is_temporary:
             raise access_denied(f"Cannot call {name} with session credentials")
         return self.caller
+
+
+def check_session(caller: Caller, name: str) -> None:
+    """Raises AwsError AccessDenied for an operation that a user's session, or a federated one, cannot call."""
+    if caller.session is None or caller.kind == "assumed-role" or name == "GetCallerIdentity":
+        return
+    if name != "AssumeRole" or caller.kind == "federated-user":
+        raise access_denied(f"Cannot call {name} with session credentials")
 
 
 RunSts = Callable[[StsCall], StsResult | Awaitable[StsResult]]

@@ -16,6 +16,7 @@ from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.regional.annex import GLOBAL_TOKENS, RegionalAnnex
 from brownout.identity.aws.sts.session_policies import NO_LIMITS, NO_TAGS, SessionLimits, SessionTags
 
+LARGEST_TOKEN_BYTES = 4096
 NO_KEY = "The region has no valid key to issue credentials with: its newest key has ended and none came since."
 
 
@@ -35,6 +36,7 @@ class SessionWish:
     chained: bool = False
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_global: bool = False  # asked for at the global name of STS
+    least_token_bytes: int = 0
 
 
 def issue(annex: RegionalAnnex, wish: SessionWish) -> tuple[Session, Credentials]:
@@ -65,15 +67,23 @@ def issue(annex: RegionalAnnex, wish: SessionWish) -> tuple[Session, Credentials
         wish.chained,
         wish.facts,
     )
-    token = seal(session, key, ports.new_id)
+    token = seal(session, key, ports.new_id, least_bytes=wish.least_token_bytes)
     return session, Credentials(session.access_key_id, session.secret_access_key, token, session.expires_s)
 
 
-def as_result(credentials: Credentials) -> dict[str, object]:
-    """`Credentials` as STS answers them."""
-    return {
-        "AccessKeyId": credentials.access_key_id,
-        "SecretAccessKey": credentials.secret_access_key,
-        "SessionToken": credentials.session_token,
-        "Expiration": credentials.expires_s,
+def members(wish: SessionWish, credentials: Credentials) -> dict[str, object]:
+    """The members that all operations which issue credentials have in their output."""
+    size = len(credentials.session_token)
+    found = {
+        "Credentials": {
+            "AccessKeyId": credentials.access_key_id,
+            "SecretAccessKey": credentials.secret_access_key,
+            "SessionToken": credentials.session_token,
+            "Expiration": credentials.expires_s,
+        },
+        "SessionTokenSize": size,
+        "SessionTokenUtilization": min(100, -(-100 * size // LARGEST_TOKEN_BYTES)),
+        "SourceIdentity": wish.source_identity or None,
+        "PackedPolicySize": wish.limits.packed_percent,
     }
+    return {name: value for name, value in found.items() if value is not None}

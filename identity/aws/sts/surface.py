@@ -15,7 +15,7 @@ from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR
 from brownout.identity.aws.regional.query import is_query_request, refusal
 from brownout.identity.aws.sts.annex import TokenAnnex
-from brownout.identity.aws.sts.call import StsCall
+from brownout.identity.aws.sts.call import StsCall, check_session
 from brownout.identity.aws.sts.table import OPERATIONS
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.token import TokenNode
@@ -55,6 +55,7 @@ class Sts:
         signer = None
         if asked.operation.is_signed:
             signer = self._annex.authenticate(request, "sts", self._global if is_global else self._regional)
+            check_session(signer, asked.operation.name)
         result = run(StsCall(self._annex, request, asked.call().params, signer, is_global))
         if isinstance(result, Awaitable):
             result = await result

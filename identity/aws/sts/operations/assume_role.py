@@ -9,7 +9,7 @@ from brownout.identity.aws import arns
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import AwsError, access_denied, not_authorized
 from brownout.identity.aws.sts.call import StsCall, StsResult
-from brownout.identity.aws.sts.issuing import SessionWish, as_result, issue
+from brownout.identity.aws.sts.issuing import SessionWish, issue, members
 from brownout.identity.aws.sts.session_policies import session_limits, session_tags
 from brownout.identity.aws.sts.trust import RoleRequest, check_caller, find_role, session_length, unknown_role
 
@@ -48,16 +48,11 @@ def assume_role(call: StsCall) -> StsResult:
         source_identity=source,
         chained=is_chained,
         is_global=call.is_global,
+        least_token_bytes=call.least_token_bytes,
     )
     session, credentials = issue(annex, wish)
-    result = {
-        "Credentials": as_result(credentials),
-        "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
-        "PackedPolicySize": limits.packed_percent,
-        "SourceIdentity": source or None,
-    }
     assert session.arn == arns.assumed_role(annex.account_id, role.name, name)
-    return {member: value for member, value in result.items() if value is not None}
+    return {**members(wish, credentials), "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn}}
 
 
 def _source_identity(call: StsCall, caller: Caller) -> str:

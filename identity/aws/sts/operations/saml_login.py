@@ -12,7 +12,7 @@ from brownout.identity.aws.errors import validation_error
 from brownout.identity.aws.records.providers import SamlProvider
 from brownout.identity.aws.saml_metadata import parse_metadata
 from brownout.identity.aws.sts.call import StsCall, StsResult
-from brownout.identity.aws.sts.issuing import SessionWish, as_result, issue
+from brownout.identity.aws.sts.issuing import SessionWish, issue, members
 from brownout.identity.aws.sts.saml import SamlAssertion, read_response
 from brownout.identity.aws.sts.session_policies import SessionTags, checked_tags, session_limits, with_transitive
 from brownout.identity.aws.sts.trust import (
@@ -61,20 +61,18 @@ def assume_role_with_saml(call: StsCall) -> StsResult:
         source_identity=source,
         facts={"aws:FederatedProvider": (provider.arn,)},
         is_global=call.is_global,
+        least_token_bytes=call.least_token_bytes,
     )
     session, credentials = issue(annex, wish)
-    result = {
-        "Credentials": as_result(credentials),
+    return {
+        **members(wish, credentials),
         "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
-        "PackedPolicySize": limits.packed_percent,
         "Subject": assertion.subject,
         "SubjectType": assertion.subject_type,
         "Issuer": assertion.issuer,
         "Audience": assertion.recipient,
         "NameQualifier": qualifier,
-        "SourceIdentity": source or None,
     }
-    return {member: value for member, value in result.items() if value is not None}
 
 
 def _stated_length_s(assertion: SamlAssertion) -> int | None:

@@ -6,11 +6,11 @@ Both need a long-term key. Wire facts: docs/reference/aws-wire.md#sessions-of-us
 from __future__ import annotations
 
 from brownout.identity.aws import arns
-from brownout.identity.aws.auth.caller import Caller, CallerKind
+from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.policy.context import request_tag_keys
 from brownout.identity.aws.sts.call import StsCall, StsResult
-from brownout.identity.aws.sts.issuing import SessionWish, as_result, issue
-from brownout.identity.aws.sts.session_policies import SessionLimits, SessionTags, session_limits, tags_of
+from brownout.identity.aws.sts.issuing import SessionWish, issue, members
+from brownout.identity.aws.sts.session_policies import SessionTags, session_limits, tags_of
 
 DEFAULT_S = 43_200
 MOST_OF_ROOT_S = 3600
@@ -29,8 +29,9 @@ def get_session_token(call: StsCall) -> StsResult:
         _length_s(call, caller),
         mfa_s=mfa_s,
         is_global=call.is_global,
+        least_token_bytes=call.least_token_bytes,
     )
-    return {"Credentials": as_result(issue(call.annex, wish)[1])}
+    return members(wish, issue(call.annex, wish)[1])
 
 
 def get_federation_token(call: StsCall) -> StsResult:
@@ -39,22 +40,24 @@ def get_federation_token(call: StsCall) -> StsResult:
     call.annex.check_activated()
     asked = tags_of(call.params)
     tags = SessionTags(asked, (), asked)
-    limits: SessionLimits = session_limits(call.params, call.annex.index, tags)
+    limits = session_limits(call.params, call.annex.index, tags)
     resource, keys = arns.federated_user(call.annex.account_id, name), request_tag_keys(tags.asked)
     call.authorize("sts:GetFederationToken", resource, keys)
     if asked:
         call.authorize("sts:TagSession", resource, keys)
-    kind: CallerKind = "federated-user"
     wish = SessionWish(
-        kind, caller.principal_arn, caller.user_id, name, _length_s(call, caller), limits, tags, is_global=call.is_global
+        "federated-user",
+        caller.principal_arn,
+        caller.user_id,
+        name,
+        _length_s(call, caller),
+        limits,
+        tags,
+        is_global=call.is_global,
+        least_token_bytes=call.least_token_bytes,
     )
     session, credentials = issue(call.annex, wish)
-    result = {
-        "Credentials": as_result(credentials),
-        "FederatedUser": {"FederatedUserId": session.user_id, "Arn": session.arn},
-        "PackedPolicySize": limits.packed_percent,
-    }
-    return {member: value for member, value in result.items() if value is not None}
+    return {**members(wish, credentials), "FederatedUser": {"FederatedUserId": session.user_id, "Arn": session.arn}}
 
 
 def _length_s(call: StsCall, caller: Caller) -> int:

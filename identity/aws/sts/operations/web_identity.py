@@ -12,7 +12,7 @@ from brownout.identity.aws import arns
 from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.records.providers import OidcProvider
 from brownout.identity.aws.sts.call import StsCall, StsResult
-from brownout.identity.aws.sts.issuing import SessionWish, as_result, issue
+from brownout.identity.aws.sts.issuing import SessionWish, issue, members
 from brownout.identity.aws.sts.session_policies import NO_TAGS, SessionTags, checked_tags, session_limits, with_transitive
 from brownout.identity.aws.sts.trust import RoleRequest, check_outsider, find_role, not_trusted, outsider, session_length
 from brownout.identity.aws.sts.web_tokens import NOT_A_TOKEN, WebToken, invalid_identity_token, read_token, time_claim
@@ -49,18 +49,16 @@ def assume_role_with_web_identity(call: StsCall) -> StsResult:
         source_identity=source,
         facts={"aws:FederatedProvider": (provider.arn,)},
         is_global=call.is_global,
+        least_token_bytes=call.least_token_bytes,
     )
     session, credentials = issue(annex, wish)
-    result = {
-        "Credentials": as_result(credentials),
+    return {
+        **members(wish, credentials),
         "SubjectFromWebIdentityToken": token.claims["sub"],
         "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
-        "PackedPolicySize": limits.packed_percent,
         "Provider": provider.arn,
         "Audience": token.audiences[0],
-        "SourceIdentity": source or None,
     }
-    return {member: value for member, value in result.items() if value is not None}
 
 
 def _provider(call: StsCall, token: WebToken) -> OidcProvider:
