@@ -30,7 +30,7 @@ def begin_account(tx: Transaction, initial: Tables) -> None:
     _put_all(tx, initial)
     tx.put(Lineage((tx.new_uuid(),)))
     for name in FIRST_USERS:
-        key, _ = new_access_key(tx, _user(tx, name))
+        key, _ = new_access_key(tx, name)
         tx.put(Secret(f"first-key/{name}", key.access_key_id))
     keep_up(tx, seals=True)
 
@@ -69,11 +69,11 @@ def credentials_of(tx: Transaction, name: str) -> tuple[str, str]:
     """
     user = _user(tx, name)
     marker = tx.get(Secret, f"first-key/{name}")
-    for key_id in (*((marker.value,) if marker else ()), *owned_by(tx, user).access_keys):
+    for key_id in (*((marker.value,) if marker else ()), *owned_by(tx, user.name).access_keys):
         key, secret = tx.get(AccessKey, key_id), tx.get(Secret, key_id)
         if key is not None and secret is not None and key.status == ACTIVE:
             return key_id, secret.value
-    made, value = new_access_key(tx, user)
+    made, value = new_access_key(tx, user.name)
     return made.access_key_id, value
 
 

@@ -34,11 +34,15 @@ def checked_trust(tx: Transaction, document: str) -> str:
 
 def forget_principal(tx: Transaction, principal: User | Role) -> None:
     """Puts the unique id of a user or role that is being deleted in place of its ARN, in every trust policy."""
-    unique_id = principal.user_id if isinstance(principal, User) else principal.role_id
-    quoted = json.dumps(principal.arn)
+    rename_principal(tx, principal.arn, principal.user_id if isinstance(principal, User) else principal.role_id)
+
+
+def rename_principal(tx: Transaction, arn: str, name: str) -> None:
+    """Puts another name in place of a principal's ARN, in every trust policy."""
+    quoted = json.dumps(arn)
     for role in tx.table(Role).values():
-        if quoted in role.trust and role.table_key != principal.table_key:
-            trust = _renamed(role.trust, principal.arn, unique_id)
+        if quoted in role.trust:
+            trust = _renamed(role.trust, arn, name)
             if trust != role.trust:
                 tx.put(replace(role, trust=trust))
 
@@ -98,14 +102,14 @@ def _arn_exists(tx: Transaction, arn: arns.Arn) -> bool:
     return found is not None and found.arn == str(arn)
 
 
-def _renamed(document: str, arn: str, unique_id: str) -> str:
-    """The document with the id in place of the ARN wherever it is a principal, the same text where it is none."""
+def _renamed(document: str, arn: str, name: str) -> str:
+    """The document with the name in place of the ARN wherever it is a principal, the same text where it is none."""
     parsed, changed = json.loads(document), False
     for statement in _listed(parsed["Statement"]):
         for element in ("Principal", "NotPrincipal"):
             named = statement.get(element)
             if isinstance(named, dict) and arn in _listed(named.get("AWS", [])):
-                values = [unique_id if value == arn else value for value in _listed(named["AWS"])]
+                values = [name if value == arn else value for value in _listed(named["AWS"])]
                 named["AWS"] = values if isinstance(named["AWS"], list) else values[0]
                 changed = True
     return json.dumps(parsed) if changed else document

@@ -1,16 +1,19 @@
-"""Users: made, shown, listed, renamed, deleted. Wire facts: docs/reference/aws-wire.md#users-and-groups."""
+"""Users: made, shown, listed, deleted. Wire facts: docs/reference/aws-wire.md#users-and-groups."""
 
 from __future__ import annotations
 
 from brownout.identity.aws import arns, ids
 from brownout.identity.aws.auth.caller import Caller
-from brownout.identity.aws.control.credentials import owned_by
+from brownout.identity.aws.control.credentials import forget_last_use, owned_by
+from brownout.identity.aws.control.operations.callers import meant_user
 from brownout.identity.aws.control.operations.entities import known_user
 from brownout.identity.aws.control.operations.paging import page
+from brownout.identity.aws.control.operations.policies.boundaries import boundary_shape, put_with_boundary
+from brownout.identity.aws.control.operations.roles.trust import forget_principal
 from brownout.identity.aws.control.operations.tags import tag_list, tags_of
 from brownout.identity.aws.control.registry import OperationParams, OperationResult, operation
 from brownout.identity.aws.control.transaction import Transaction
-from brownout.identity.aws.errors import delete_conflict, entity_already_exists, limit_exceeded, validation_error
+from brownout.identity.aws.errors import delete_conflict, entity_already_exists, limit_exceeded
 from brownout.identity.aws.records.credentials import LoginProfile
 from brownout.identity.aws.records.principals import LastUsed, User
 
@@ -25,14 +28,15 @@ def create_user(tx: Transaction, params: OperationParams, caller: Caller) -> Ope
     if len(tx.table(User)) >= MOST_USERS:
         raise limit_exceeded(f"Cannot exceed quota for UsersPerAccount: {MOST_USERS}")
     made = User(name, tx.new_id(ids.USER), arns.user(tx.account_id, path, name), tx.now_s, path, tags_of(params))
-    tx.put(made)
+    boundary = params.get("PermissionsBoundary", "")
+    put_with_boundary(tx, made, boundary)
     tags = {"Tags": tag_list(made.tags)} if made.tags else {}
-    return {"User": {**user_shape(tx, made), **tags}}
+    return {"User": {**user_shape(tx, made), **boundary_shape(boundary), **tags}}
 
 
-def user_shape(tx: Transaction, user: User) -> dict[str, object]:
+def user_shape(tx: Transaction, user: User) -> OperationResult:
     """What lists and other entities tell of a user."""
-    used = tx.get(LastUsed, f"password/{user.table_key}")
+    used = tx.get(LastUsed, f"password/{user.name}")
     return {
         "Path": user.path,
         "UserName": user.name,
@@ -46,21 +50,12 @@ def user_shape(tx: Transaction, user: User) -> dict[str, object]:
 @operation("GetUser")
 def get_user(tx: Transaction, params: OperationParams, caller: Caller) -> OperationResult:
     """The user of that name, or who calls; the root is a user without a name."""
-    if "UserName" not in params and caller.is_root:
+    if caller.is_root and "UserName" not in params:
         root = {"Path": "/", "UserName": "", "UserId": tx.account_id, "Arn": arns.root(tx.account_id), "CreateDate": 0.0}
         return {"User": root}
-    user = known_user(tx, meant_user_name(params, caller))
+    user = meant_user(tx, params, caller)
     tags = {"Tags": tag_list(user.tags)} if user.tags else {}
-    return {"User": {**user_shape(tx, user), **tags}}
-
-
-def meant_user_name(params: OperationParams, caller: Caller) -> str:
-    """The name that the call gives, or the caller's own; raises ValidationError for a caller who is no user."""
-    if "UserName" in params:
-        return str(params["UserName"])
-    if caller.kind != "user":
-        raise validation_error("Must specify userName when calling with non-User credentials")
-    return caller.principal_name
+    return {"User": {**user_shape(tx, user), **boundary_shape(user.boundary), **tags}}
 
 
 @operation("ListUsers")
@@ -74,7 +69,7 @@ def list_users(tx: Transaction, params: OperationParams, caller: Caller) -> Oper
 @operation("DeleteUser")
 def delete_user(tx: Transaction, params: OperationParams, caller: Caller) -> None:
     user = known_user(tx, params["UserName"])
-    owned = owned_by(tx, user)
+    owned = owned_by(tx, user.name)
     conflicts = (
         (owned.access_keys, "must delete access keys first"),
         (user.groups, "must remove users from group first"),
@@ -88,8 +83,8 @@ def delete_user(tx: Transaction, params: OperationParams, caller: Caller) -> Non
     for found, what in conflicts:
         if found:
             raise delete_conflict(f"Cannot delete entity, {what}.")
-    tx.delete(user)
+    put_with_boundary(tx, user, "")
+    forget_principal(tx, user)
+    forget_last_use(tx, f"password/{user.name}")
     tx.delete(owned)
-    used = tx.get(LastUsed, f"password/{user.table_key}")
-    if used is not None:
-        tx.delete(used)
+    tx.delete(user)

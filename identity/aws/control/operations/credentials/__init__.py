@@ -1,0 +1,1 @@
+"""Credentials of users: access keys, passwords, MFA devices, SSH keys, certificates."""
