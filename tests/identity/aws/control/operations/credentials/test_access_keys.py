@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from support.iam_account import ACCOUNT, IamAccount
-
 from brownout.identity.aws import ids
 from brownout.identity.aws.records.credentials import AccessKey, Secret
 from brownout.identity.aws.records.principals import LastUsed
+from support.iam_account import ACCOUNT, IamAccount
 
 
 def account() -> IamAccount:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.iam_account import ACCOUNT, IamAccount
 
 from brownout.identity.aws.control.passwords import matches
 from brownout.identity.aws.records.credentials import Secret
 from brownout.identity.aws.records.published import PublishedLogin, RegionalLogin
+from support.iam_account import ACCOUNT, IamAccount
 
 FIRST, SECOND, THIRD = "Correct1horse", "Battery2staple", "Another3one"
 

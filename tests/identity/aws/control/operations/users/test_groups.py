@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.iam_account import ADMINISTRATOR_ACCESS, ALLOW_ALL, IamAccount
 
 from brownout.identity.aws.control.operations.users import groups
+from support.iam_account import ADMINISTRATOR_ACCESS, ALLOW_ALL, IamAccount
 
 
 def names(listed: object) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from support.iam_account import ACCOUNT, IamAccount, trust
-
 from brownout.identity.aws.records.credentials import AccessKey, MfaDevice, UserCredentials
 from brownout.identity.aws.records.principals import LastUsed, Role, User
 from brownout.identity.aws.records.published import RegionalLogin
+from support.iam_account import ACCOUNT, IamAccount, trust
 
 
 def test_a_renamed_user_keeps_what_it_has() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.iam_account import ACCOUNT, ADMINISTRATOR_ACCESS, ALLOW_ALL, IamAccount, trust
 
 from brownout.identity.aws.control.operations.users import users
 from brownout.identity.aws.records.policies import PolicyUse
 from brownout.identity.aws.records.principals import LastUsed, Role, User
+from support.iam_account import ACCOUNT, ADMINISTRATOR_ACCESS, ALLOW_ALL, IamAccount, trust
 
 
 def test_a_user_is_made_and_found() -> None:
