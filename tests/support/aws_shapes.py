@@ -1,4 +1,4 @@
-"""Values of a service model's shapes, drawn from a seed: what a client could send and a handler could return."""
+"""Values of a service model's shapes, drawn from a seed: what a client could send and a handler could return; and damage."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 import re
 import string
 from typing import Any
+from urllib.parse import urlencode
 
 from brownout.identity.aws.protocol.java_patterns import compiled
 from brownout.identity.aws.protocol.shapes import Shape
@@ -86,3 +87,17 @@ def _keeps(shape: Shape, text: str) -> bool:
     within = (shape.minimum or 0) <= len(text) <= (shape.maximum if shape.maximum is not None else len(text))
     pattern: re.Pattern[str] | None = compiled(shape.pattern) if shape.pattern else None
     return within and (pattern is None or bool(pattern.fullmatch(text)))
+
+
+def spoilt(payload: bytes, chance: random.Random) -> bytes:
+    """A payload with a part replaced, left out or doubled, or with odd text in it."""
+    at, to = sorted(chance.choices(range(len(payload) + 1), k=2))
+    part = payload[at:to]
+    how = chance.randrange(4)
+    if how == 0:
+        return payload[:at] + chance.randbytes(3) + payload[to:]
+    if how == 1:
+        return payload[:at] + payload[to:]
+    if how == 2:
+        return payload[:to] + b"&" + part + payload[to:]
+    return payload[:at] + urlencode({"": "".join(chance.choices(ODD, k=4))}).encode() + payload[at:]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall
+from brownout.identity.aws.control.registry import all_operations
 from brownout.identity.aws.errors import AwsError, invalid_client_token_id, service_unavailable
 from brownout.identity.aws.iam.targets import keys_of, target_of
 from brownout.identity.aws.protocol.answers import render, render_error
-from brownout.identity.aws.protocol.calls import AwsCall, find_operation
+from brownout.identity.aws.protocol.calls import AwsCall, find_operation, not_built
 from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR, RegionalAnnex
 from brownout.identity.aws.regional.query import is_query_request, refusal
@@ -45,6 +46,8 @@ class IamFront:
         request_id = self._node.ports.new_id()
         try:
             asked = find_operation(self._service, request)
+            if asked.operation.name not in all_operations():
+                raise not_built(asked.operation)
             caller = self._annex.authenticate(request, "iam", self._regions)
             _check_session(caller)
             call = asked.call()

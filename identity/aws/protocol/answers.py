@@ -14,6 +14,7 @@ from brownout.identity.aws.protocol.services import AwsOperation, Params, Servic
 from brownout.identity.aws.protocol.xml_results import escaped
 from brownout.identity.core.messages import Response, encode_json
 
+UNKNOWN_OPERATION = "UnknownOperationException"  # says nothing more
 REQUEST_ID = b"x-amzn-requestid"
 
 # By code of the query protocol: the code that JSON services use for the same, whose status is 400 but for their own faults.
@@ -22,7 +23,7 @@ JSON_CODES: Mapping[str, str] = {
     "ExpiredToken": "ExpiredTokenException",
     "IncompleteSignature": "IncompleteSignatureException",
     "InternalFailure": "InternalServiceError",
-    "InvalidAction": "UnknownOperationException",
+    "InvalidAction": UNKNOWN_OPERATION,
     "InvalidClientTokenId": "UnrecognizedClientException",
     "MissingAuthenticationToken": "MissingAuthenticationTokenException",
     "ServiceUnavailable": "ServiceUnavailableException",
@@ -73,7 +74,7 @@ def _json_error(made_by: Service, error: AwsError, request_id: str) -> Response:
     code = JSON_CODES.get(error.code, error.code)
     status = 400 if error.sender else error.status
     body: dict[str, Any] = {"__type": code}
-    if error.message:
+    if error.message and code != UNKNOWN_OPERATION:
         body["message" if code in SIGNATURE_CODES else "Message"] = error.message
     return _answer(made_by, status, encode_json(body), request_id)
 

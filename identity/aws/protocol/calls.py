@@ -76,7 +76,7 @@ def _json_asked(service: Service, request: Request) -> AskedOperation:
     prefix, _, name = request.headers.get("x-amz-target", "").rpartition(".")
     operation = service.operation(name) if prefix == service.target_prefix and request.method == "POST" else None
     if operation is None:
-        raise AwsError.of("UnknownOperationException", "")
+        raise invalid_action(name, service.version)
     payload = payload_of(request)
     try:
         return AskedOperation(operation, decode_json(payload or b"{}"))

@@ -187,9 +187,7 @@ def test_every_json_code_is_one_of_the_catalogue() -> None:
     assert JSON_CODES.keys() <= errors.STATUS.keys()
 
 
-def test_an_unknown_operation_has_no_message() -> None:
+def test_an_unknown_operation_of_a_json_service_has_no_message() -> None:
     """As the real service answers one."""
-    assert (
-        render_error(SECRETS, AwsError.of("UnknownOperationException", ""), ID).payload
-        == b'{"__type":"UnknownOperationException"}'
-    )
+    answer = render_error(SECRETS, errors.invalid_action("Nothing", "2017-10-17"), ID)
+    assert (answer.status, answer.payload) == (400, b'{"__type":"UnknownOperationException"}')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -17,7 +16,7 @@ from brownout.identity.aws.protocol.calls import AwsCall, read_call
 from brownout.identity.aws.protocol.services import Service, service
 from brownout.identity.core.messages import Request
 from support.aws_requests import FORM, botocore_model, query_call, sent
-from support.aws_shapes import ODD, drawn
+from support.aws_shapes import drawn, spoilt
 
 STS, IAM, SECRETS = service("sts"), service("iam"), service("secretsmanager")
 WORDS = (
@@ -108,16 +107,3 @@ def test_good_calls_that_were_spoilt_are_answered(made_by: Service) -> None:
             bad = Request.raw("POST", "/", good.raw_headers, spoilt(good.payload, chance))
             refusals += isinstance(outcome(made_by, bad), AwsError)
     assert refusals > len(made_by.operation_names), "spoiling spoils"
-
-
-def spoilt(payload: bytes, chance: random.Random) -> bytes:
-    at, to = sorted(chance.choices(range(len(payload) + 1), k=2))
-    part = payload[at:to]
-    how = chance.randrange(4)
-    if how == 0:
-        return payload[:at] + chance.randbytes(3) + payload[to:]
-    if how == 1:
-        return payload[:at] + payload[to:]
-    if how == 2:
-        return payload[:to] + b"&" + part + payload[to:]
-    return payload[:at] + urlencode({"": "".join(chance.choices(ODD, k=4))}).encode() + payload[at:]

@@ -103,7 +103,7 @@ def test_other_methods_are_not_allowed(method: str) -> None:
     assert (error.code, error.status) == ("MethodNotAllowed", 405)
     given = json_call(SECRETS, "GetSecretValue", '{"SecretId": "s"}')
     other = Request.raw(method, "/", given.raw_headers, given.payload)
-    assert refused(SECRETS, other).code == "UnknownOperationException"
+    assert refused(SECRETS, other).code == "InvalidAction"
 
 
 def test_an_operation_is_found_before_its_parameters_are_judged() -> None:
@@ -138,10 +138,10 @@ def test_an_operation_that_is_not_built_is_unknown_and_named_in_the_log(caplog: 
     ["", "GetSecretValue", "secretsmanager.Nothing", "Secretsmanager.GetSecretValue", "x.secretsmanager.GetSecretValue", "."],
 )
 def test_a_target_that_names_no_operation_is_unknown(target: str) -> None:
-    """Prefix and name are those of the model, to the letter."""
+    """Prefix and name are those of the model, to the letter; the answer calls it an unknown operation."""
     request = Request.raw("POST", "/", ((b"x-amz-target", target.encode()),), b"{}")
     error = refused(SECRETS, request)
-    assert (error.code, error.status) == ("UnknownOperationException", 400)
+    assert (error.code, error.status) == ("InvalidAction", 400)
 
 
 @pytest.mark.parametrize("payload", [b"{", b"[]", b"\xff", b'"x"', b"NaN", b"[" * 100_000, b'{"SecretId": "\\ud800"}'])
