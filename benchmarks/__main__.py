@@ -17,6 +17,7 @@ from benchmarks import (
     experiment_wall,
     fault_effect,
     load_lag,
+    policy_rate,
     sim_rate,
     stack_ready,
     toxiproxy_ceiling,
@@ -36,6 +37,7 @@ _MODULES = (
     cached_tokens,
     load_lag,
     compose_stack,
+    policy_rate,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 

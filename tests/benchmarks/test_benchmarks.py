@@ -15,6 +15,7 @@ from benchmarks.compose_stack import FAULTS, ComposeStack
 from benchmarks.experiment_wall import ExperimentWall
 from benchmarks.fault_effect import EFFECTS, FaultEffect
 from benchmarks.load_lag import LoadLag
+from benchmarks.policy_rate import PolicyRate
 from benchmarks.report import Report, Spread, read_report
 from benchmarks.sim_rate import SimRate
 from benchmarks.stack_ready import HEALTH, REST, STAGES, StackReady
@@ -85,6 +86,14 @@ def test_sim_rate_counts_what_was_simulated(own_folder: Path) -> None:
     assert loaded.happened_share == 1.0
     assert loaded.hours_per_s.median > 0
     assert figures.round_trips_per_s.median > 0
+
+
+def test_policy_rate_counts_decisions(own_folder: Path) -> None:
+    """Every kind of decision and the reading of documents have a rate."""
+    figures = taken("policy_rate", own_folder)
+    assert isinstance(figures, PolicyRate)
+    assert len(figures.decisions_per_s) == 4
+    assert min(rate.low for rate in (*figures.decisions_per_s.values(), figures.documents_per_s)) > 0
 
 
 def test_fault_effect_times_every_effect(own_folder: Path) -> None:

@@ -89,7 +89,7 @@ def evaluate(
             statement_reach = reach_of(statement, context)
             if statement_reach is not PermissionReach.NONE:
                 found.append(MatchedStatement("resource", resource_policy, statement))
-                reach = reach if statement.is_deny else max(reach, statement_reach)
+                reach = max(reach, statement_reach)
     return _decide(context, found, reach, [layer for layer, _ in layers], resource_must_allow)
 
 

@@ -139,24 +139,32 @@ def expression(pieces: Sequence[str | Wildcard]) -> str:
     return first + "".join(f"(?>.*?{run})" for run in middle if run) + ".*" + last
 
 
-class TextSet:
-    """Fixed patterns, of which any may match: literals in a set, the rest as one expression."""
+def prefix(pieces: Pieces) -> str | None:
+    """The text with which all that matches begins and which may go on in any way, None for other patterns."""
+    return literal(pieces[:-1]) if pieces and pieces[-1] is Wildcard.RUN else None
 
-    __slots__ = ("_all", "_globs", "_literals")
+
+class TextSet:
+    """Fixed patterns, of which any may match: literals, prefixes, and the rest as one expression, compiled when first asked."""
+
+    __slots__ = ("_globs", "_literals", "_prefixes", "_source")
 
     def __init__(self, patterns: Sequence[Pieces]) -> None:
         assert all(is_fixed(pieces) for pieces in patterns), patterns
-        literals = [(literal(pieces), pieces) for pieces in patterns]
-        globs = [pieces for text, pieces in literals if text is None]
-        self._literals = frozenset(text for text, _ in literals if text is not None)
-        self._all = any(pieces == (Wildcard.RUN,) for pieces in globs)
-        sources = [expression([piece for piece in pieces if not isinstance(piece, Variable)]) for pieces in globs]
-        self._globs = re.compile("|".join(sources), re.DOTALL) if sources else None
+        others = [pieces for pieces in patterns if literal(pieces) is None and prefix(pieces) is None]
+        self._literals = frozenset(text for pieces in patterns if (text := literal(pieces)) is not None)
+        self._prefixes = tuple(text for pieces in patterns if (text := prefix(pieces)) is not None)
+        self._source = "|".join(expression([piece for piece in pieces if not isinstance(piece, Variable)]) for pieces in others)
+        self._globs: re.Pattern[str] | None = None
 
     def matches(self, text: str) -> bool:
-        if self._all or text in self._literals:
+        if text in self._literals or text.startswith(self._prefixes):
             return True
-        return self._globs is not None and self._globs.fullmatch(text) is not None
+        if not self._source:
+            return False
+        if self._globs is None:
+            self._globs = re.compile(self._source, re.DOTALL)
+        return self._globs.fullmatch(text) is not None
 
 
 class PatternSet:

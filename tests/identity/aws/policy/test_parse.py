@@ -86,6 +86,7 @@ def test_what_the_grammar_does_not_know(text: str) -> None:
         (allow(resource="arn:aws::::bucket"), LEGACY),
         (allow(resource=[BUCKET, "arn:aws:s3::bucket"]), LEGACY),
         ({"Effect": "Allow", "Resource": "arn:aws:s3::bucket"}, LEGACY),
+        ([allow(Sid="a"), allow(resource="arn:aws:s3::bucket", Sid="a")], LEGACY),
         ([allow(Sid="a"), deny(Sid="a")], "Statement IDs (SID) in a single policy must be unique."),
         ([allow(Sid="a"), {"Sid": "a", "Effect": "Allow"}], "Statement IDs (SID) in a single policy must be unique."),
         ({"Effect": "Allow", "Resource": BUCKET}, "Policy statement must contain actions."),
