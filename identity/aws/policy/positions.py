@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from json import JSONDecoder
 
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -27,6 +28,7 @@ class TextSpan:
     end: TextPosition
 
 
+@lru_cache(maxsize=256)
 def statement_spans(text: str) -> tuple[TextSpan, ...]:
     """The places of the statements of a valid document, in their order."""
     for name, start, end in _members(text):

@@ -13,7 +13,7 @@ from typing import Any
 from brownout.identity.aws.errors import AwsError, invalid_input
 from brownout.identity.aws.policy.context import Keys, RequestContext, RequestPrincipal, lowered, principal_keys
 from brownout.identity.aws.policy.document import PolicyDocument, PolicyKind
-from brownout.identity.aws.policy.evaluate import Decision, MatchedStatement, evaluate
+from brownout.identity.aws.policy.evaluate import Decision, PolicyLayer, evaluate
 from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.policy.positions import TextPosition, statement_spans
 from brownout.identity.aws.policy.principals import account_of
@@ -44,9 +44,12 @@ class Simulation:
     keys: Keys | None = None
 
     @property
-    def all_policies(self) -> tuple[NamedPolicy, ...]:
-        others = (self.boundary, self.resource_policy)
-        return (*self.policies, *(policy for policy in others if policy is not None))
+    def layers(self) -> tuple[tuple[PolicyLayer, NamedPolicy], ...]:
+        """All policies, each with its layer."""
+        found: list[tuple[PolicyLayer, NamedPolicy]] = [("identity", policy) for policy in self.policies]
+        found += [("boundary", self.boundary)] if self.boundary is not None else []
+        found += [("resource", self.resource_policy)] if self.resource_policy is not None else []
+        return tuple(found)
 
     def context(self, action: str, resource: str) -> RequestContext:
         keys = {**principal_keys(self.principal), **(self.keys or {})}
@@ -75,8 +78,8 @@ def _result(simulation: Simulation, action: str, resource: str) -> Mapping[str, 
     context = simulation.context(action, resource)
     decision = simulation.decide(context)
     said: dict[str, Any] = {
-        "MatchedStatements": [_statement(simulation, match) for match in decision.matched],
-        "MissingContextValues": missing_keys(simulation.all_policies, context),
+        "MatchedStatements": list(_statements(simulation, decision)),
+        "MissingContextValues": missing_keys([policy for _, policy in simulation.layers], context),
     }
     if decision.boundary_allows is not None:
         said["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": decision.boundary_allows}
@@ -90,15 +93,19 @@ def _result(simulation: Simulation, action: str, resource: str) -> Mapping[str, 
     }
 
 
-def _statement(simulation: Simulation, match: MatchedStatement) -> Mapping[str, Any]:
-    source = next(policy for policy in simulation.all_policies if policy.document is match.document)
-    span = statement_spans(match.document.text)[match.statement.index]
-    return {
-        "SourcePolicyId": source.source_id,
-        "SourcePolicyType": source.source_type,
-        "StartPosition": _position(span.start),
-        "EndPosition": _position(span.end),
-    }
+def _statements(simulation: Simulation, decision: Decision) -> Iterator[Mapping[str, Any]]:
+    """The matched statements, policy by policy. Policies of the same text share a document, and each is named."""
+    matched = {(match.layer, match.statement) for match in decision.matched}
+    for layer, policy in simulation.layers:
+        for statement in policy.document.statements:
+            if (layer, statement) in matched:
+                span = statement_spans(policy.document.text)[statement.index]
+                yield {
+                    "SourcePolicyId": policy.source_id,
+                    "SourcePolicyType": policy.source_type,
+                    "StartPosition": _position(span.start),
+                    "EndPosition": _position(span.end),
+                }
 
 
 def _position(position: TextPosition) -> Mapping[str, int]:

@@ -63,6 +63,14 @@ def test_the_statements_that_decide_are_named() -> None:
     assert match["EndPosition"] == {"Line": 1, "Column": len(text) - 2}
 
 
+def test_policies_of_the_same_text_are_told_apart() -> None:
+    """Each is named by its own number, and the boundary only where it decides."""
+    params = {"PolicyInputList": [READ, READ], "PermissionsBoundaryPolicyInputList": [READ]}
+    (found,) = results(params, ["s3:GetObject"], ["arn:aws:s3:::bucket/a"])
+    named = [match["SourcePolicyId"] for match in found["MatchedStatements"]]
+    assert named == ["PolicyInputList.1", "PolicyInputList.2", "PermissionsBoundaryPolicyInputList.1"]
+
+
 def test_a_boundary_has_its_own_say() -> None:
     """It limits what the policies allow, and the result says whether it does."""
     params = {"PolicyInputList": [policy_text(allow())], "PermissionsBoundaryPolicyInputList": [READ]}

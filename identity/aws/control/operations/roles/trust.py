@@ -16,9 +16,9 @@ from typing import Any
 
 from brownout.identity.aws import arns, ids
 from brownout.identity.aws.control.transaction import Transaction
-from brownout.identity.aws.errors import malformed_policy_document
 from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.policy.sizes import check_trust_size
+from brownout.identity.aws.policy.trust_checks import invalid_principal
 from brownout.identity.aws.records.principals import Role, User
 
 
@@ -28,7 +28,7 @@ def checked_trust(tx: Transaction, document: str) -> str:
     check_trust_size(document)
     for kind, value in _principals(json.loads(document)):
         if not _exists(tx, kind, value):
-            raise malformed_policy_document(f'Invalid principal in policy: "{kind}":"{value}"')
+            raise invalid_principal(kind, value)
     return document
 
 
