@@ -26,6 +26,7 @@ from brownout.identity.core.messages import HeaderLines, Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SIGNATURE_FIELD = "X-Amz-Signature"
+_SHORT = 200  # characters of what is remembered, so that memory is bounded
 _FORM = "%Y%m%dT%H%M%SZ"
 _HEX = frozenset("0123456789abcdefABCDEF")
 _QUERY_FIELDS = ("X-Amz-Credential", SIGNATURE_FIELD, "X-Amz-SignedHeaders", "X-Amz-Date")
@@ -33,15 +34,22 @@ _QUERY_FIELDS = ("X-Amz-Credential", SIGNATURE_FIELD, "X-Amz-SignedHeaders", "X-
 Headers = Mapping[bytes, bytes]
 
 
+class SignedNames(NamedTuple):
+    """The list of signed headers as the client wrote it, and the names in it as header lines have them."""
+
+    text: str
+    names: tuple[bytes, ...]
+
+
 class Claim(NamedTuple):
     """The parts of a request's signature as the client states them, none of them checked.
 
-    `date` is the signature's date in the form YYYYMMDDTHHMMSSZ and `date_s` the same as epoch seconds. `signed_headers` is
-    the list of names as the client wrote it. `session_token` is "" without one. `presigned` is true for the query form.
+    `date` is the signature's date in the form YYYYMMDDTHHMMSSZ and `date_s` the same as epoch seconds. `session_token` is ""
+    without one. `presigned` is true for the query form.
     """
 
     credential: str
-    signed_headers: str
+    signed_headers: SignedNames
     signature: str
     date: str
     date_s: float
@@ -95,12 +103,32 @@ def read_claim(request: Request, headers: Headers) -> Claim:
 
 def read_scope(credential: str) -> CredentialScope:
     """The five parts of a credential; raises AwsError for what has more or fewer."""
+    return _known_scope(credential) if len(credential) <= _SHORT else _scope(credential)
+
+
+def signed_names(text: str) -> SignedNames:
+    """The names in a list such as `host;x-amz-date`; raises AwsError for a list without the host."""
+    return _known_names(text) if len(text) <= _SHORT else _names(text)
+
+
+def _scope(credential: str) -> CredentialScope:
     parts = credential.split("/")
     if len(parts) != len(CredentialScope._fields):
         raise incomplete_signature(
             f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'"
         )
     return CredentialScope(*parts)
+
+
+def _names(text: str) -> SignedNames:
+    names = tuple(text.lower().encode("latin-1", "replace").split(b";"))
+    if b"host" not in names and b":authority" not in names:
+        raise signature_does_not_match("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+    return SignedNames(text, names)
+
+
+# Clients repeat both in every request of a day.
+_known_scope, _known_names = lru_cache(maxsize=4096)(_scope), lru_cache(maxsize=1024)(_names)
 
 
 def time_text(now_s: float) -> str:
@@ -130,9 +158,8 @@ def _from_header(authorization: str, headers: Headers) -> Claim:
         raise _incomplete_header(given, date, authorization) from None
     if not (credential and signature and date):
         raise _incomplete_header(given, date, authorization)
-    _check_host_is_signed(names)
     token = headers.get(b"x-amz-security-token", b"").decode("latin-1")
-    return Claim(credential, names, signature, *_date(date.decode("latin-1")), token, presigned=False)
+    return Claim(credential, signed_names(names), signature, *_date(date.decode("latin-1")), token, presigned=False)
 
 
 def _incomplete_header(given: Mapping[str, str], date: bytes | None, authorization: str) -> Exception:
@@ -157,9 +184,8 @@ def _from_query(fields: Mapping[str, str], headers: Headers) -> Claim:
         told = "".join(f"AWS query-string parameters must include '{name}'. " for name in missing)
         raise incomplete_signature(f"{told}Re-examine the query-string parameters.")
     credential, signature, names, date = (fields[name] for name in _QUERY_FIELDS)
-    _check_host_is_signed(names)
     token = fields.get("X-Amz-Security-Token") or headers.get(b"x-amz-security-token", b"").decode("latin-1")
-    return Claim(credential, names, signature, *_date(date), token, presigned=True)
+    return Claim(credential, signed_names(names), signature, *_date(date), token, presigned=True)
 
 
 def _check_escapes(query: str) -> None:
@@ -177,11 +203,6 @@ def _fields(query: str) -> dict[str, str]:
         name, _, value = pair.partition("=")
         found.setdefault(unquote_plus(name), unquote_plus(value))
     return found
-
-
-def _check_host_is_signed(names: str) -> None:
-    if "host" not in names.lower().split(";") and ":authority" not in names.lower().split(";"):
-        raise signature_does_not_match("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 
 
 def _date(given: str) -> tuple[str, float]:

@@ -19,8 +19,10 @@ from brownout.identity.aws.auth.authorization import (
     Claim,
     CredentialScope,
     Headers,
+    SignedNames,
     headers_of,
     scope_text,
+    signed_names,
     time_text,
 )
 from brownout.identity.aws.auth.caller import Credentials
@@ -34,7 +36,7 @@ session_region_key = lru_cache(maxsize=4096)(region_key)  # of temporary credent
 
 def check_signature(request: Request, headers: Headers, claim: Claim, scope: CredentialScope, key_of_region: bytes) -> None:
     """Raises AwsError unless the holder of the key's secret signed exactly this request."""
-    _check_signed_headers(headers, claim.signed_headers)
+    _check_signed_headers(headers, claim.signed_headers.names)
     canonical = canonical_request(request, headers, claim.signed_headers, presigned=claim.presigned)
     expected = _signature(canonical, claim.date, scope.text, signing_key(key_of_region, scope.service))
     if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "replace")):
@@ -55,22 +57,22 @@ def sign(request: Request, credentials: Credentials, *, service: str, region: st
         added["x-amz-security-token"] = credentials.session_token
     unsigned = request.with_headers(added)
     headers = headers_of(unsigned.raw_headers)
-    names = ";".join(sorted(name.decode("latin-1") for name in headers if _is_signed_by_clients(name)))
+    signed = signed_names(";".join(sorted(name.decode("latin-1") for name in headers if _is_signed_by_clients(name))))
     scope = scope_text(date[:8], region, service)
     key = session_region_key(credentials.secret_access_key, day_of(now_s), region)
-    signature = _signature(canonical_request(unsigned, headers, names), date, scope, signing_key(key, service))
+    signature = _signature(canonical_request(unsigned, headers, signed), date, scope, signing_key(key, service))
     credential = f"{credentials.access_key_id}/{scope}"
-    authorization = f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    authorization = f"{ALGORITHM} Credential={credential}, SignedHeaders={signed.text}, Signature={signature}"
     return unsigned.with_headers({"authorization": authorization})
 
 
-def canonical_request(request: Request, headers: Headers, signed_headers: str, *, presigned: bool = False) -> bytes:
+def canonical_request(request: Request, headers: Headers, signed: SignedNames, *, presigned: bool = False) -> bytes:
     """The text that is signed. A signed header that the request lacks has no line in it."""
     path, _, query = request.target.partition("?")
     lines = [request.method.encode(), canonical_path(path).encode()]
     lines.append(canonical_query(query, presigned=presigned).encode() if query else b"")
-    lines += [b"%b:%b" % (name, b" ".join(headers[name].split())) for name in _names(signed_headers) if name in headers]
-    lines += (b"", signed_headers.encode("latin-1", "replace"), sha256(request.payload).hexdigest().encode())
+    lines += [b"%b:%b" % (name, b" ".join(headers[name].split())) for name in signed.names if name in headers]
+    lines += (b"", signed.text.encode("latin-1", "replace"), sha256(request.payload).hexdigest().encode())
     return b"\n".join(lines)
 
 
@@ -111,8 +113,7 @@ def _signature(canonical: bytes, date: str, scope: str, key: bytes) -> str:
     return hmac.digest(key, text.encode(), "sha256").hex()
 
 
-def _check_signed_headers(headers: Headers, signed_headers: str) -> None:
-    names = _names(signed_headers)
+def _check_signed_headers(headers: Headers, names: tuple[bytes, ...]) -> None:
     for name in headers:
         if name.startswith(b"x-amz-") and name not in names:
             raise signature_does_not_match(f"'{name.decode('latin-1')}' must be a 'SignedHeader' in the AWS Authorization.")
@@ -120,8 +121,3 @@ def _check_signed_headers(headers: Headers, signed_headers: str) -> None:
 
 def _is_signed_by_clients(name: bytes) -> bool:
     return name in (b"host", b"content-type") or name.startswith(b"x-amz-")
-
-
-def _names(signed_headers: str) -> tuple[bytes, ...]:
-    """The names as header lines have them."""
-    return tuple(signed_headers.lower().encode("latin-1", "replace").split(b";"))
