@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from brownout.identity.aws.errors import AwsError, malformed_policy_document
 from brownout.identity.aws.policy.checks import check_actions, check_legacy, check_sids
+from brownout.identity.aws.policy.conditions import split_operator
 from brownout.identity.aws.policy.patterns import ActionSet
 from brownout.identity.aws.policy.syntax import POLICY_ELEMENTS, STATEMENT_ELEMENTS, WrittenPolicy, WrittenStatement
 
@@ -39,7 +40,7 @@ _FEDERATED = re.compile(
 
 
 def check_fields(raw: object) -> None:
-    """Refuse what the grammar would, in the words for policies of resources: unknown elements, and no statements."""
+    """Refuse what the grammar would, in the words for policies of resources: unknown elements and operators, no statements."""
     if not isinstance(raw, dict):
         return
     _refuse_unknown(raw, POLICY_ELEMENTS)
@@ -49,12 +50,19 @@ def check_fields(raw: object) -> None:
     for statement in statements if isinstance(statements, list) else [statements]:
         if isinstance(statement, dict):
             _refuse_unknown(statement, STATEMENT_ELEMENTS)
+            _refuse_operators(statement.get("Condition"))
 
 
 def _refuse_unknown(found: Mapping[str, object], known: frozenset[str]) -> None:
     for name in found:
         if name not in known:
             raise malformed_policy_document(f"Unknown field {name}")
+
+
+def _refuse_operators(conditions: object) -> None:
+    for name in conditions if isinstance(conditions, dict) else ():
+        if split_operator(name) is None:
+            raise malformed_policy_document(f"Invalid Condition type : {name}")
 
 
 def check(policy: WrittenPolicy, *, is_trust: bool) -> None:
