@@ -76,6 +76,7 @@ class DirectoryAccount:
         changes = transaction.changes
         if not changes:
             return self._accepted.version
+        assert transaction.base is self._accepted.tables, "nothing was accepted since the transaction began"
         version = max(self._accepted.version + 1, at_least)
         state = self._accepted = AccountState(version, self._accepted.tables.with_changes(changes))
         await self._journal.append(version, changes)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from brownout.identity.aws.control.credentials import forget_access_key, forget_secret
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.records.credentials import AccessKey, LoginProfile, MfaDevice, Secret, UserCredentials
 from brownout.identity.aws.records.policies import ManagedPolicy, PolicyUse
@@ -41,12 +42,14 @@ def take_over(tx: Transaction, initial: Tables, lost: Sequence[PublishedAccount]
     newest = lost[-1]
     for kind in _LEARNED:
         _take_over_kind(tx, kind, initial, newest)
+    own_logins = frozenset(tx.table(LoginProfile))
     for account in lost:
         tx.put(*(key for key in account.sealing_keys.values() if tx.get(SealingKey, key.key_id) is None))
-        _learn_keys(tx, account)
-        _learn_logins(tx, account)
+        _learn_keys(tx, account, newest)
+        _learn_logins(tx, account, newest, own_logins)
     for seed in newest.mfa_seeds.values():
         tx.put(Secret(seed.serial_number, seed.seed.hex()))
+    _forget_lost_users(tx)
     _recount(tx)
     own = tx.get(Lineage, "")
     tx.put(Lineage(tuple(dict.fromkeys((*(own.lines if own else ()), *newest.lines)))))
@@ -64,23 +67,31 @@ def _take_over_kind(tx: Transaction, kind: RecordKind, initial: Tables, newest: 
             tx.delete(own[key])
 
 
-def _learn_keys(tx: Transaction, account: PublishedAccount) -> None:
-    for key in account.access_keys.values():
-        user = tx.get(User, key.user_name.lower())
-        if user is not None and tx.get(Secret, key.access_key_id) is None:
-            tx.put(
-                AccessKey(key.access_key_id, user.name, key.created_s, key.status),
-                LearnedKey(account.region, replace(key, revoked=False)),
-            )
+def _learn_keys(tx: Transaction, account: PublishedAccount, newest: PublishedAccount) -> None:
+    """Takes a region's keys, of which the newest account says which there are and in what state."""
+    for key_id, key in account.access_keys.items():
+        known = newest.access_key(key_id)
+        user = None if known is None else tx.get(User, known.user_name.lower())
+        if known is not None and user is not None and tx.get(Secret, key_id) is None:
+            tx.put(AccessKey(key_id, user.name, known.created_s, known.status), LearnedKey(account.region, key))
 
 
-def _learn_logins(tx: Transaction, account: PublishedAccount) -> None:
-    for login in account.logins.values():
-        if tx.get(User, login.table_key) is not None and tx.get(LoginProfile, login.table_key) is None:
+def _learn_logins(tx: Transaction, account: PublishedAccount, newest: PublishedAccount, own_logins: frozenset[str]) -> None:
+    """Takes a region's hashes of the passwords that users have in the newest account."""
+    for user_key, login in account.logins.items():
+        known = newest.logins.get(user_key)
+        is_current = known is not None and known.changed_s == login.changed_s
+        if is_current and tx.get(User, user_key) is not None and user_key not in own_logins:
             tx.put(RegionalLogin(account.region, login))
-    for login in account.logins.values():
-        if tx.get(RegionalLogin, f"{account.region}/{login.table_key}") is not None:
             tx.put(LoginProfile(login.user_name, login.changed_s, login.changed_s, login.reset_required))
+
+
+def _forget_lost_users(tx: Transaction) -> None:
+    """Takes away the keys that this life made for users who had been deleted before."""
+    for key in tx.table(AccessKey).values():
+        if key.user_name and tx.get(User, key.user_name.lower()) is None:
+            forget_access_key(tx, key)
+            forget_secret(tx, f"first-key/{key.user_name}")
 
 
 def _recount(tx: Transaction) -> None:

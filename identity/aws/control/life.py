@@ -1,7 +1,7 @@
 """The life of an account as a whole: how it begins, what time does to it, how a test gets it back as it was.
 
-The users that an account begins with have access keys that are made once. Their ids stand among the secrets
-(`first-key/NAME`), so that a reset gives back the very keys that clients were told of.
+The users that an account begins with have access keys that are made once. They stand among the secrets too
+(`first-key/NAME`), so that a reset gives back the very keys that clients were told of, even where they were deleted.
 """
 
 from __future__ import annotations
@@ -30,25 +30,26 @@ def begin_account(tx: Transaction, initial: Tables) -> None:
     _put_all(tx, initial)
     tx.put(Lineage((tx.new_uuid(),)))
     for name in FIRST_USERS:
-        key, _ = new_access_key(tx, name)
-        tx.put(Secret(f"first-key/{name}", key.access_key_id))
+        key, secret = new_access_key(tx, name)
+        tx.put(Secret(f"first-key/{name}", f"{key.access_key_id} {secret}"))
     keep_up(tx, seals=True)
 
 
 def reset_account(tx: Transaction, initial: Tables) -> None:
-    """Makes the account what it was at its beginning. The first users keep their keys, also those that were deleted."""
-    secrets, keys = tx.table(Secret), tx.table(AccessKey)
-    first = [(name, secrets.get(f"first-key/{name}")) for name in FIRST_USERS]
+    """Makes the account what it was at its beginning, with the keys that its first users had then."""
+    first = [tx.get(Secret, f"first-key/{name}") for name in FIRST_USERS]
+    keys = tx.table(AccessKey)
     for kind in KINDS:
         if kind not in _KEPT:
             for record in tx.table(kind).values():
                 tx.delete(record)
     _put_all(tx, initial)
-    for name, marker in first:
-        if marker is not None and marker.value in secrets:
-            user, known = _user(tx, name), keys.get(marker.value)
-            key = known or AccessKey(marker.value, user.name, tx.now_s)
-            tx.put(marker, secrets[marker.value], replace(key, status=ACTIVE), UserCredentials(user.name, (marker.value,)))
+    for name, marker in zip(FIRST_USERS, first, strict=True):
+        if marker is not None:
+            key_id, secret = marker.value.split()
+            key = keys.get(key_id) or AccessKey(key_id, name, tx.now_s)
+            tx.put(marker, Secret(key_id, secret), replace(key, user_name=name, status=ACTIVE))
+            tx.put(UserCredentials(name, (key_id,)))
     keep_up(tx, seals=False)
 
 
@@ -69,7 +70,7 @@ def credentials_of(tx: Transaction, name: str) -> tuple[str, str]:
     """
     user = _user(tx, name)
     marker = tx.get(Secret, f"first-key/{name}")
-    for key_id in (*((marker.value,) if marker else ()), *owned_by(tx, user.name).access_keys):
+    for key_id in (*((marker.value.split()[0],) if marker else ()), *owned_by(tx, user.name).access_keys):
         key, secret = tx.get(AccessKey, key_id), tx.get(Secret, key_id)
         if key is not None and secret is not None and key.status == ACTIVE:
             return key_id, secret.value

@@ -34,7 +34,7 @@ class Transaction:
         self.now_s = now_s
         self.regions = regions
         self.new_uuid = new_uuid
-        self._tables = tables
+        self.base = tables  # the account as it was when this began
         self._changes: dict[RecordKind, dict[str, AccountRecord | None]] = {}
 
     def get(self, kind: type[R], key: str) -> R | None:
@@ -44,12 +44,12 @@ class Transaction:
             found = changed[key]
             assert found is None or isinstance(found, kind)
             return found
-        return self._tables.table(kind).get(key)
+        return self.base.table(kind).get(key)
 
     def table(self, kind: type[R]) -> RecordTable[R]:
         """All records of that kind, with what this transaction has changed."""
         changed = self._changes.get(kind)
-        return self._tables.with_changes({kind: changed}).table(kind) if changed else self._tables.table(kind)
+        return self.base.with_changes({kind: changed}).table(kind) if changed else self.base.table(kind)
 
     def put(self, *records: AccountRecord) -> None:
         """Puts each record in place of what stands under its key."""
