@@ -69,13 +69,17 @@ def up_command(
 
 @command(name="env")
 @click.option("--machine", default="", help="A machine of the stack, such as web-1.")
+@click.option("--region", default="", metavar="REGION", help="Where clients of AWS are; the machine's, or the home region.")
+@click.option("--proxy", is_flag=True, help="Clients of AWS choose endpoints themselves, through the stack's proxy.")
+@click.option("--container", is_flag=True, help="With --machine: a container's credentials instead of the machine's metadata.")
 @click.option("--stack-file", type=click.Path(dir_okay=False, path_type=Path), default=Path("stack.json"), show_default=True)
 @click.option("--inside", is_flag=True, help="For a container on the stack's network: lines for `docker run --env-file`.")
 @click.option("--network", is_flag=True, help="Print the name of that network.")
-def env_command(machine: str, stack_file: Path, inside: bool, network: bool) -> int:
+def env_command(machine: str, region: str, proxy: bool, container: bool, stack_file: Path, inside: bool, network: bool) -> int:
     """Print shell exports that make a process a client of the stack, with --machine a client on that machine."""
     from brownout.harness.errors import UsageError
-    from brownout.harness.operate.stack_file import exports, inside_of, inside_variables, read_stack_file
+    from brownout.harness.operate.shell_variables import exports, inside_of, inside_variables, unset
+    from brownout.harness.operate.stack_file import read_stack_file
 
     if network:
         click.echo(inside_of(read_stack_file(stack_file)).network)
@@ -86,8 +90,13 @@ def env_command(machine: str, stack_file: Path, inside: bool, network: bool) -> 
         for name, value in inside_variables(read_stack_file(stack_file), machine).items():
             click.echo(f"{name}={value}")
         return 0
-    for name, value in exports(read_stack_file(stack_file), machine).items():
+    if container and not machine:
+        raise UsageError("--container needs --machine", hint="such as --machine web-1")
+    found = exports(read_stack_file(stack_file), machine, region=region, proxy=proxy, container=container)
+    for name, value in found.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+    if unset(found):
+        click.echo(f"unset {' '.join(unset(found))}")
     return 0
 
 

@@ -41,7 +41,8 @@ def render(views: Sequence[StackView], *, head: str = "") -> RenderableType:
 
 def _stack(view: StackView) -> list[RenderableType]:
     whose = f", {view.use}" if view.use else ""
-    title = Text.assemble((f"stack {view.stack}", "bold"), f"  {view.world}{whose}  ", (view.folder, "dim"))
+    serves = f", {' and '.join(view.vendors)}" if view.vendors else ""
+    title = Text.assemble((f"stack {view.stack}", "bold"), f"  {view.world}{serves}{whose}  ", (view.folder, "dim"))
     title.overflow, title.no_wrap = "ellipsis", True
     foreign = [_plain(f"  not by Brownout: {what}", "bold red") for what in view.foreign]
     if view.problem:

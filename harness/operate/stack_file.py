@@ -12,11 +12,13 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from brownout.harness.base.files import OWNER_ONLY, read_regular, replace_whole
-from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.errors import UsageError
-from brownout.harness.world import Endpoints, Inside
-from brownout.identity.core.topology import REGIONS, NodeName, StackSpec
+from brownout.harness.world import EdgeDoors, Endpoints, Inside
+from brownout.identity.aws.auth.caller import Credentials
+from brownout.identity.aws.hosts.containers import authorization_token, ecs_path
+from brownout.identity.aws.records.seed import account_of, role_of
+from brownout.identity.core.topology import REGIONS, MachineSpec, StackSpec
 
 SCHEMA: Literal["brownout/stack/v1"] = "brownout/stack/v1"
 BYTES_MAX = 50_000_000
@@ -33,7 +35,12 @@ class IdentityEntry(FrozenModel):
 
 
 class MachineEntry(FrozenModel):
-    """A machine: `imds_url` is the value for AZURE_POD_IDENTITY_AUTHORITY_HOST. Of a scale set any `NAME_<digits>` exists."""
+    """A machine: `imds_url` is the value for AZURE_POD_IDENTITY_AUTHORITY_HOST. Of a scale set any `NAME_<digits>` exists.
+
+    The rest is AWS's, empty in a stack without that half: `aws_metadata_url` is the value for
+    AWS_EC2_METADATA_SERVICE_ENDPOINT, `aws_role` the machine's role. A machine of a scale set has container credentials of its
+    own, so that the set has none.
+    """
 
     region: str
     zone: str
@@ -41,10 +48,18 @@ class MachineEntry(FrozenModel):
     imds_url: str
     scale_set: bool
     identities: tuple[IdentityEntry, ...]
+    aws_metadata_url: str = ""
+    aws_role: str = ""
+    aws_container_credentials_url: str = ""
+    aws_container_authorization_token: str = ""
 
 
 class RegionEntry(FrozenModel):
-    """A region by its three names, with the URLs of what clients use in it."""
+    """A region by its three names, with the URLs of what clients use in it.
+
+    Those of AWS's services are empty in a stack without that half. `sts_urls` has one URL for each token node; `sts_url` is
+    balanced over them where the stack has an edge, else the first of them. `proxy_url` is for clients that stand in the region.
+    """
 
     azure_name: str
     aws_name: str
@@ -53,6 +68,12 @@ class RegionEntry(FrozenModel):
     management_url: str
     vault_url: str
     entra_urls: tuple[str, ...]
+    sts_url: str = ""
+    sts_urls: tuple[str, ...] = ()
+    iam_url: str = ""
+    signin_url: str = ""
+    secretsmanager_url: str = ""
+    proxy_url: str = ""
 
 
 class InsideEntry(FrozenModel):
@@ -68,18 +89,30 @@ class InsideEntry(FrozenModel):
     dashboard_url: str
 
 
+class AwsEntry(FrozenModel):
+    """AWS's half: the account with the access key of its first administrator, and what clients of the proxy trust."""
+
+    account_id: str
+    access_key_id: str
+    secret_access_key: str
+    ca_bundle: str
+
+
 class StackFile(FrozenModel):
     """`stack.json`. `control` maps node names to their control planes, which take `control_token` as bearer token.
 
-    `inside` is None unless the stack runs in containers.
+    `aws` is None without AWS's half, `inside` unless the stack runs in containers.
     """
 
     schema_: Literal["brownout/stack/v1"] = Field(SCHEMA, alias="schema")
     stack: str
     world: str
+    vendors: tuple[str, ...] = ("azure",)
+    home_region: str = "sydney"
     clock: Mapping[str, float]
     tenant_id: str
     subscription_id: str
+    aws: AwsEntry | None = None
     regions: Mapping[str, RegionEntry]
     machines: Mapping[str, MachineEntry]
     toxiproxy_url: str
@@ -97,16 +130,20 @@ def make_stack_file(
     endpoints: Endpoints,
     user_token: str,
     clock: Mapping[str, float],
+    access_key: Credentials | None = None,
 ) -> StackFile:
-    """The content of the stack file of a stack that is up."""
+    """The content of the stack file of a stack that is up; with AWS's half `access_key` is its first administrator's."""
     return StackFile(
         schema=SCHEMA,
         stack=stack_id,
         world=world,
+        vendors=spec.vendors,
+        home_region=spec.home_region,
         clock=clock,
         tenant_id=spec.tenant_id,
         subscription_id=spec.subscription_id,
-        regions={name: _region(name, endpoints.clients) for name in spec.regions},
+        aws=None if access_key is None else _aws(spec, access_key, endpoints.edge),
+        regions={name: _region(spec, name, endpoints) for name in spec.regions},
         machines=_machines(spec, endpoints.clients),
         toxiproxy_url=endpoints.toxiproxy,
         control={node: url + spec.control_path for node, url in endpoints.control.items()},
@@ -125,17 +162,39 @@ def _inside(inside: Inside) -> InsideEntry:
     )
 
 
-def _region(name: str, urls: Mapping[str, str]) -> RegionEntry:
-    region = REGIONS[name]
-    entra = tuple(url for node, url in urls.items() if NodeName.parse(node).role == "token" and node.startswith(f"{name}."))
-    return RegionEntry(
+def _aws(spec: StackSpec, access_key: Credentials, edge: EdgeDoors | None) -> AwsEntry:
+    return AwsEntry(
+        account_id=account_of(spec),
+        access_key_id=access_key.access_key_id,
+        secret_access_key=access_key.secret_access_key,
+        ca_bundle="" if edge is None else str(edge.ca_bundle),
+    )
+
+
+def _region(spec: StackSpec, name: str, endpoints: Endpoints) -> RegionEntry:
+    region, urls = REGIONS[name], endpoints.clients
+    tokens = tuple(urls[node] for node in spec.token_nodes(name))
+    entry = RegionEntry(
         azure_name=region.azure_name,
         aws_name=region.aws_name,
         pair=region.pair,
         host_url=urls[f"{name}.host"],
         management_url=urls[f"{name}.management"],
         vault_url=urls[f"{name}.vault"],
-        entra_urls=entra,
+        entra_urls=tokens,
+    )
+    if "aws" not in spec.vendors:
+        return entry
+    balanced = tokens[0] if endpoints.edge is None else endpoints.edge.sts[name]
+    return entry.model_copy(
+        update={
+            "sts_url": balanced,
+            "sts_urls": tokens,
+            "iam_url": urls[f"{name}.management"],
+            "signin_url": balanced,
+            "secretsmanager_url": urls[f"{name}.vault"],
+            "proxy_url": "" if endpoints.edge is None else endpoints.edge.proxies[name],
+        }
     )
 
 
@@ -152,7 +211,7 @@ def _machines(spec: StackSpec, urls: Mapping[str, str]) -> dict[str, MachineEntr
             )
             for known in map(spec.identity, machine.identities)
         )
-        found[machine.name] = MachineEntry(
+        entry = MachineEntry(
             region=machine.region,
             zone=machine.zone,
             resource_id=machine.resource_id,
@@ -160,7 +219,17 @@ def _machines(spec: StackSpec, urls: Mapping[str, str]) -> dict[str, MachineEntr
             scale_set=machine.scale_set,
             identities=identities,
         )
+        found[machine.name] = _with_aws(entry, spec, machine) if "aws" in spec.vendors else entry
     return found
+
+
+def _with_aws(entry: MachineEntry, spec: StackSpec, machine: MachineSpec) -> MachineEntry:
+    own: dict[str, str] = {"aws_metadata_url": entry.imds_url, "aws_role": role_of(machine.name)}
+    if not machine.scale_set:
+        host = entry.imds_url.removesuffix(f"/{machine.name}")
+        own["aws_container_credentials_url"] = host + ecs_path(spec.control_token, machine.name)
+        own["aws_container_authorization_token"] = authorization_token(spec.control_token, machine.name)
+    return entry.model_copy(update=own)
 
 
 def write_stack_file(path: Path, content: StackFile) -> None:
@@ -180,58 +249,3 @@ def read_stack_file(path: Path) -> StackFile:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="`brownout up` writes it") from error
     except ValidationError as error:
         raise UsageError(f"{path} is not a stack file of schema {SCHEMA}", hint="`brownout up` writes one") from error
-
-
-def exports(stack: StackFile, machine: str) -> dict[str, str]:
-    """Environment variables with which SDKs take a process for one on `machine` (for one on no machine when empty).
-
-    Raises UsageError for a machine that the stack does not have.
-    """
-    found = {
-        "BROWNOUT_STACK": stack.stack,
-        "BROWNOUT_CONTROL_TOKEN": stack.control_token,
-        "BROWNOUT_TOXIPROXY_URL": stack.toxiproxy_url,
-        "AZURE_TENANT_ID": stack.tenant_id,
-        "AZURE_SUBSCRIPTION_ID": stack.subscription_id,
-    }
-    if stack.inside is not None:
-        found["BROWNOUT_COMPOSE_VARIABLES"] = stack.inside.compose_variables
-        found["BROWNOUT_DASHBOARD_URL"] = stack.inside.dashboard_url
-    if not machine:
-        return found
-    known = _find_machine(stack, machine)
-    base = stack.regions[known.region].host_url
-    return found | {"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{base}/{machine}"}
-
-
-def inside_variables(stack: StackFile, machine: str) -> dict[str, str]:
-    """The environment with which SDKs take a container on the stack's network for a process on `machine`.
-
-    Raises UsageError when the stack has no such network or machine.
-    """
-    known = _find_machine(stack, machine)
-    return {
-        "AZURE_TENANT_ID": stack.tenant_id,
-        "AZURE_SUBSCRIPTION_ID": stack.subscription_id,
-        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"{inside_of(stack).urls[f'{known.region}.host']}/{machine}",
-    }
-
-
-def inside_of(stack: StackFile) -> InsideEntry:
-    """The entry for the user's own containers; raises UsageError when the stack does not run in containers."""
-    if stack.inside is None:
-        hint = "bring one up with `brownout up --world compose`"
-        raise UsageError(f"stack {stack.stack} runs in the world {stack.world}, which containers cannot join", hint=hint)
-    return stack.inside
-
-
-def _find_machine(stack: StackFile, name: str) -> MachineEntry:
-    if name in stack.machines and not stack.machines[name].scale_set:
-        return stack.machines[name]
-    base, _, number = name.rpartition("_")
-    if base in stack.machines and stack.machines[base].scale_set and number.isdigit():
-        return stack.machines[base]
-    if name in stack.machines:
-        raise UsageError(f"{name} is a scale set", hint=f"name one of its machines, such as {name}_1")
-    hint = did_you_mean(name, stack.machines) or f"machines: {', '.join(stack.machines)}"
-    raise UsageError(f"the stack has no machine {name!r}", hint=hint)

@@ -24,9 +24,10 @@ from brownout.harness.operate.setting_args import spoken_settings
 from brownout.harness.operate.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world
-from brownout.harness.worlds.control_plane import user_token
+from brownout.harness.worlds.control_plane import access_key, user_token
 from brownout.harness.worlds.needs import require_for_stack
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.aws.records.seed import ADMIN
 from brownout.identity.core.topology import ALL_VENDORS, DEFAULT_REGIONS, Vendor
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
@@ -160,6 +161,7 @@ async def _content(stack_id: str, world: LiveWorld) -> StackFile:
         endpoints=world.endpoints(),
         user_token=await user_token(world),
         clock=world.clock_record(),
+        access_key=await access_key(world, ADMIN) if "aws" in world.spec.vendors else None,
     )
 
 

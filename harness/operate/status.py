@@ -92,7 +92,8 @@ class StackView:
     """A stack. `good` by cohort and operation, from `source`. `use` says in words whose stack it is, "" for a standing one.
 
     One whose processes have ended is `dead`, one that does not answer is `silent`; both have no nodes, and `problem` says what
-    is wrong. `foreign` names what was not done by Brownout, or by no fault that the ledger knows.
+    is wrong. `foreign` names what was not done by Brownout, or by no fault that the ledger knows. `vendors` are those of
+    one that answers.
     """
 
     stack: str
@@ -107,6 +108,7 @@ class StackView:
     foreign: tuple[str, ...] = ()
     problem: str = ""
     use: str = ""
+    vendors: tuple[str, ...] = ()
 
 
 async def overview(row: StackRecord, probes: Probes) -> StackView:
@@ -125,7 +127,19 @@ async def overview(row: StackRecord, probes: Probes) -> StackView:
     foreign = (*seen.foreign, *_foreign_holds(row, seen))
     problem = "; ".join(text for text in seen.silent if text.startswith("links:"))
     return StackView(
-        row.id, world.name, "up", str(row.folder), row.run_owned, nodes, faults, source, good, foreign, problem, _use(row)
+        row.id,
+        world.name,
+        "up",
+        str(row.folder),
+        row.run_owned,
+        nodes,
+        faults,
+        source,
+        good,
+        foreign,
+        problem,
+        _use(row),
+        world.spec.vendors,
     )
 
 

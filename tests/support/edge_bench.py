@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import uvloop
+
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.aws.names import endpoint_names
 from brownout.identity.core.edge.node import Edge
@@ -55,7 +57,7 @@ class EdgeBench:
         self.seen: list[Seen] = []
         self.ports: dict[str, int] = {}
         self._folder = folder
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()  # as in a node's process
         self.edge: Edge
         self.doors: Doors
         self._servers: dict[str, asyncio.Server] = {}

@@ -19,7 +19,7 @@ from brownout.identity.core.edge.names import Endpoint
 from brownout.identity.core.edge.node import Edge, UnknownName
 from brownout.identity.core.topology import EDGE_NODE, PROXY_DOOR, STS_DOOR, TOKEN
 from brownout.identity.server.edge.authority import server_context
-from brownout.identity.server.edge.pipe import End, NoWayError, connect, join, reset
+from brownout.identity.server.edge.pipe import End, NoWayError, connect, reset
 from brownout.identity.server.spec_file import ServedStack
 
 log = logging.getLogger("brownout.identity.server")
@@ -110,7 +110,6 @@ class StsDoor(Door):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.connected.pause_reading()
         self._doors.spawn(self._lead())
 
     async def _lead(self) -> None:
@@ -119,8 +118,7 @@ class StsDoor(Door):
         except NoWayError:
             reset(self.connected)
             return
-        join(self, node)
-        self.connected.resume_reading()
+        self.join(node)
 
 
 class ProxyDoor(Door):
@@ -142,8 +140,11 @@ class ProxyDoor(Door):
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        if self._asked:
+        if self.other is not None:
             super().data_received(data)
+            return
+        if self._asked:  # nothing may come before the answer, TLS least of all
+            self.connected.abort()
             return
         self._head += data
         if b"\r\n\r\n" in self._head or len(self._head) > HEAD_BYTES_MAX:
@@ -182,7 +183,7 @@ class ProxyDoor(Door):
     async def _begin_tls(self, transport: asyncio.Transport, node: End) -> None:
         loop = asyncio.get_running_loop()
         transport.write(ESTABLISHED)
-        join(self, node)
+        self.join(node)
         try:
             secured = await loop.start_tls(
                 transport, self, self._doors.context, server_side=True, ssl_handshake_timeout=TLS_TIMEOUT_S
@@ -201,7 +202,7 @@ def target_of(head: bytes) -> str:
     """The name that a request asks the proxy for; raises RefusedError for anything but `CONNECT NAME:443`."""
     line = head.partition(b"\r\n")[0].decode("latin-1")
     words = line.split(" ")
-    if len(words) != 3 or not words[2].startswith("HTTP/1.") or b"\r\n\r\n" not in head:
+    if len(words) != 3 or not words[2].startswith("HTTP/1.") or not head.endswith(b"\r\n\r\n"):
         raise RefusedError(400, "Bad Request")
     method, target, _ = words
     if method != "CONNECT":

@@ -12,10 +12,12 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from typing import cast
 
 from brownout.identity.server.spec_file import split_address
 
 CONNECT_TIMEOUT_S = 10.0
+EARLY_BYTES_MAX = 262_144
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -24,22 +26,41 @@ class NoWayError(Exception):
 
 
 class End(asyncio.Protocol):
-    """One end of a pipe. `silent` until a byte came from it; `on_lost` is told when the other side is told."""
+    """One end of a pipe. `silent` until a byte came from it; `on_lost` is told when the other side is told.
+
+    What comes before there is another end is kept for it.
+    """
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.other: End | None = None
         self.silent = True
+        self._early = b""
         self.on_lost: Callable[[], None] = lambda: None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
 
     def data_received(self, data: bytes) -> None:
         self.silent = False
         if self.other is not None and self.other.transport is not None:
             self.other.transport.write(data)
+        elif len(self._early) < EARLY_BYTES_MAX:
+            self._early += data
+        elif self.transport is not None:
+            self.transport.abort()
+
+    def join(self, node: End) -> None:
+        """Makes this end, a client's, and a node's one pipe. A client that went away meanwhile takes the node's end with it."""
+        assert self.transport is not None
+        assert node.transport is not None
+        self.other, node.other = node, self
+        if self.transport.is_closing():
+            node.on_lost = lambda: None
+            node.transport.close()
+        elif self._early:
+            node.transport.write(self._early)
+            self._early = b""
 
     def eof_received(self) -> bool:
         """Half-closes the other side where both sides can (TLS cannot), else the whole connection ends."""
@@ -68,16 +89,6 @@ class End(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self.other is not None and self.other.transport is not None:
             self.other.transport.resume_reading()
-
-
-def join(client: End, node: End) -> None:
-    """Makes two ends one pipe. A client that went away meanwhile takes the node's end with it."""
-    assert client.transport is not None
-    assert node.transport is not None
-    client.other, node.other = node, client
-    if client.transport.is_closing():
-        node.on_lost = lambda: None
-        node.transport.close()
 
 
 def reset(transport: asyncio.Transport) -> None:

@@ -1,0 +1,155 @@
+"""The environment in which unmodified SDKs take a process for a client of a stack, from its stack file.
+
+With a machine a process is a client on that machine. Without one it is anybody's: for AWS that of the account's first
+administrator. A client of AWS gets URLs, or with `proxy` a proxy for AWS's own names, so that it chooses its endpoint itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from brownout.harness.base.hints import did_you_mean
+from brownout.harness.errors import UsageError
+from brownout.harness.operate.stack_file import InsideEntry, MachineEntry, RegionEntry, StackFile
+from brownout.identity.aws.hosts.containers import authorization_token, ecs_path
+
+# What may be set from another time: a process's SDK would take it for meant.
+AWS_NAMES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CA_BUNDLE",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+)
+
+
+def exports(
+    stack: StackFile, machine: str, *, region: str = "", proxy: bool = False, container: bool = False
+) -> dict[str, str]:
+    """Environment variables of a client on `machine` (of one on no machine when empty).
+
+    `region` is the one that a client of AWS is configured for: the machine's own, or the home region, when empty. With
+    `proxy` it uses AWS's names, with `container` it has the credentials of a container on the machine.
+
+    Raises UsageError for a machine or region that the stack does not have, and for what needs AWS's half.
+    """
+    found = {
+        "BROWNOUT_STACK": stack.stack,
+        "BROWNOUT_CONTROL_TOKEN": stack.control_token,
+        "BROWNOUT_TOXIPROXY_URL": stack.toxiproxy_url,
+    }
+    if "azure" in stack.vendors:
+        found |= {"AZURE_TENANT_ID": stack.tenant_id, "AZURE_SUBSCRIPTION_ID": stack.subscription_id}
+    if stack.inside is not None:
+        found["BROWNOUT_COMPOSE_VARIABLES"] = stack.inside.compose_variables
+        found["BROWNOUT_DASHBOARD_URL"] = stack.inside.dashboard_url
+    stands = _find_machine(stack, machine).region if machine else region or stack.home_region
+    base = "" if not machine else f"{stack.regions[stands].host_url}/{machine}"
+    if machine and "azure" in stack.vendors:
+        found["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = base
+    if stack.aws is None:
+        _refuse_aws(stack, region=region, proxy=proxy, container=container)
+        return found
+    chosen = _region(stack, region or stands)
+    found |= {"AWS_REGION": chosen.aws_name, "AWS_DEFAULT_REGION": chosen.aws_name}  # the CLI and boto3 read only the second
+    found |= _ways(stack, chosen, _region(stack, stands)) if proxy else _urls(chosen)
+    if not machine:
+        return found | {
+            "AWS_ACCESS_KEY_ID": stack.aws.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": stack.aws.secret_access_key,
+        }
+    return found | (_container(stack, base, machine) if container else {"AWS_EC2_METADATA_SERVICE_ENDPOINT": base})
+
+
+def unset(found: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables of AWS's that `exports` may have set another time, and that would win over what it sets now."""
+    return tuple(name for name in AWS_NAMES if name not in found) if "AWS_REGION" in found else ()
+
+
+def _refuse_aws(stack: StackFile, *, region: str, proxy: bool, container: bool) -> None:
+    for option, given in (("--region", bool(region)), ("--proxy", proxy), ("--container", container)):
+        if given:
+            hint = "bring one up with `brownout up`, which brings both halves unless --vendor names one"
+            raise UsageError(f"{option} is for clients of AWS, and stack {stack.stack} has no AWS half", hint=hint)
+
+
+def _region(stack: StackFile, name: str) -> RegionEntry:
+    """A region by its own name or by AWS's; raises UsageError."""
+    by_name = {**stack.regions, **{entry.aws_name: entry for entry in stack.regions.values()}}
+    if name not in by_name:
+        hint = did_you_mean(name, by_name) or f"regions: {', '.join(stack.regions)}"
+        raise UsageError(f"the stack has no region {name!r}", hint=hint)
+    return by_name[name]
+
+
+def _urls(region: RegionEntry) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL_STS": region.sts_url,
+        "AWS_ENDPOINT_URL_IAM": region.iam_url,
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": region.secretsmanager_url,
+    }
+
+
+def _ways(stack: StackFile, chosen: RegionEntry, stands: RegionEntry) -> dict[str, str]:
+    """The proxy for clients where this one stands: on its machine, else in the region chosen. Raises UsageError."""
+    if stack.aws is None or not stands.proxy_url:
+        raise UsageError(f"stack {stack.stack} has no proxy", hint="stacks of the world `processes` have one")
+    return {"HTTPS_PROXY": stands.proxy_url, "AWS_CA_BUNDLE": stack.aws.ca_bundle}
+
+
+def _container(stack: StackFile, base: str, machine: str) -> dict[str, str]:
+    """Of any machine, also of one of a scale set, which has no entry of its own."""
+    host = base.removesuffix(f"/{machine}")
+    return {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": host + ecs_path(stack.control_token, machine),
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": authorization_token(stack.control_token, machine),
+    }
+
+
+def inside_variables(stack: StackFile, machine: str) -> dict[str, str]:
+    """The environment with which SDKs take a container on the stack's network for a process on `machine`.
+
+    Raises UsageError when the stack has no such network or machine.
+    """
+    known = _find_machine(stack, machine)
+    urls = inside_of(stack).urls
+    base = f"{urls[f'{known.region}.host']}/{machine}"
+    found = {"BROWNOUT_STACK": stack.stack}
+    if "azure" in stack.vendors:
+        found |= {"AZURE_TENANT_ID": stack.tenant_id, "AZURE_SUBSCRIPTION_ID": stack.subscription_id}
+        found["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = base
+    if "aws" in stack.vendors:
+        found |= {
+            "AWS_REGION": stack.regions[known.region].aws_name,
+            "AWS_DEFAULT_REGION": stack.regions[known.region].aws_name,
+            "AWS_ENDPOINT_URL_STS": urls[f"{known.region}.token.z1"],
+            "AWS_ENDPOINT_URL_IAM": urls[f"{known.region}.management"],
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": urls[f"{known.region}.vault"],
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": base,
+        }
+    return found
+
+
+def inside_of(stack: StackFile) -> InsideEntry:
+    """The entry for the user's own containers; raises UsageError when the stack does not run in containers."""
+    if stack.inside is None:
+        hint = "bring one up with `brownout up --world compose`"
+        raise UsageError(f"stack {stack.stack} runs in the world {stack.world}, which containers cannot join", hint=hint)
+    return stack.inside
+
+
+def _find_machine(stack: StackFile, name: str) -> MachineEntry:
+    if name in stack.machines and not stack.machines[name].scale_set:
+        return stack.machines[name]
+    base, _, number = name.rpartition("_")
+    if base in stack.machines and stack.machines[base].scale_set and number.isdigit():
+        return stack.machines[base]
+    if name in stack.machines:
+        raise UsageError(f"{name} is a scale set", hint=f"name one of its machines, such as {name}_1")
+    hint = did_you_mean(name, stack.machines) or f"machines: {', '.join(stack.machines)}"
+    raise UsageError(f"the stack has no machine {name!r}", hint=hint)
