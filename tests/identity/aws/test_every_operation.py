@@ -14,7 +14,6 @@ import pytest
 
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.aws.auth.sigv4 import sign
-from brownout.identity.aws.control.registry import all_operations
 from brownout.identity.aws.protocol.services import service
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import REGIONS
@@ -110,8 +109,7 @@ def test_every_operation_answers(name: str, caplog: pytest.LogCaptureFixture) ->
     async def story(stack: AwsStack) -> dict[str, int]:
         calls = await admin_calls(stack)
         for action, params in PREPARED:
-            prepared = await calls.call("iam", action, params)
-            assert prepared.status == 200 or "CreateGroup" not in all_operations(), action
+            assert (await calls.call("iam", action, params)).status == 200, action
         await stack.wait(3)
         statuses = {}
         for number in range(ROUNDS):
