@@ -228,10 +228,12 @@ def test_any_sequence_of_calls(seed: int) -> None:
     actions = sorted(all_operations())
     for number in range(CALLS):
         any_caller.call(any_caller.chance.choice(actions))
-        if number % 50 == 0:
+        if number % 20 == 0:
+            any_caller.call("CreateRole")
+        if number % 100 == 0:
             any_caller.take_down_role()
             any_caller.check()
     any_caller.check()
     assert any_caller.outcomes["ok"] > CALLS / 5, any_caller.outcomes
     assert {"NoSuchEntity", "EntityAlreadyExists", "MalformedPolicyDocument", "InvalidInput"} <= set(any_caller.outcomes)
-    assert len(any_caller.succeeded) > 0.85 * len(actions), sorted(set(actions) - any_caller.succeeded)
+    assert len(any_caller.succeeded) > 0.8 * len(actions), sorted(set(actions) - any_caller.succeeded)
