@@ -30,7 +30,7 @@ from support.published_accounts import AccountMaker
 EPOCH_S = 1_735_689_600.0  # 2025-01-01T00:00:00Z
 HOLDERS = (TOKEN, MANAGEMENT, VAULT)
 STS_NODE = "sydney.token.z1"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0  # as a boto3 client has
 
 
 class SimulatedAws:

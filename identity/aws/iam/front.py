@@ -90,7 +90,7 @@ class IamFront:
 def _check_session(caller: Caller) -> None:
     """Raises AwsError InvalidClientTokenId for sessions that IAM does not take: federated ones, and a user's without MFA."""
     session = caller.session
-    if session is None or session.kind == "assumed-role":
+    if session is None or session.kind == "assumed-role" or session.chained:  # the last is what AssumeRoot made
         return
     if session.kind == "federated-user" or session.mfa_s is None:
         raise invalid_client_token_id()
