@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from brownout.identity.aws.control.directory import IamDirectory
 from brownout.identity.aws.hosts.annex import HostAnnex
 from brownout.identity.aws.hosts.containers import ContainerCredentials
 from brownout.identity.aws.hosts.imds import InstanceMetadata
@@ -20,6 +19,8 @@ from brownout.identity.aws.names import endpoints as aws_endpoints
 from brownout.identity.aws.regional.annex import RegionalAnnex
 from brownout.identity.aws.secrets.annex import VaultAnnex
 from brownout.identity.aws.secrets.surface import SecretsManager
+from brownout.identity.aws.signin.home import HomeDirectory
+from brownout.identity.aws.signin.surface import ConsoleSignIn
 from brownout.identity.aws.sts.annex import TokenAnnex
 from brownout.identity.aws.sts.issuer_pages import IssuerPages
 from brownout.identity.aws.sts.surface import Sts
@@ -79,8 +80,8 @@ ROLES: Mapping[str, MakeNode] = {
 # By vendor and role, in the order in which surfaces are asked: those of Azure take every request that is left.
 VENDORS: Mapping[str, Mapping[str, Part]] = {
     "aws": {
-        DIRECTORY: Part(annexes=(IamDirectory,)),
-        TOKEN: Part(annexes=(TokenAnnex,), surfaces=(Sts, IssuerPages)),
+        DIRECTORY: Part(annexes=(HomeDirectory,)),
+        TOKEN: Part(annexes=(TokenAnnex,), surfaces=(ConsoleSignIn, Sts, IssuerPages)),
         HOST: Part(annexes=(HostAnnex,), surfaces=(ContainerCredentials, InstanceMetadata)),
         MANAGEMENT: Part(annexes=(RegionalAnnex,), surfaces=(IamFront,)),
         VAULT: Part(annexes=(VaultAnnex,), surfaces=(SecretsManager,)),

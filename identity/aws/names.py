@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from brownout.identity.aws.records.seed import account_of
 from brownout.identity.core.edge.names import Endpoint, NameRoutes
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import MANAGEMENT, REGIONS, TOKEN, VAULT, StackSpec
@@ -41,8 +42,14 @@ def endpoints(stack: StackSpec, settings: Settings) -> NameRoutes:
         found |= {(name, client): endpoint for name, endpoint in regional.items()}
         found[GLOBAL_STS, client] = Endpoint(TOKEN, client if is_local else stack.home_region)
         found[GLOBAL_SIGNIN, client] = Endpoint(TOKEN, stack.home_region)
+        found[account_signin(stack), client] = Endpoint(TOKEN, client)
         found[IAM, client] = Endpoint(MANAGEMENT, client)
     return found
+
+
+def account_signin(stack: StackSpec) -> str:
+    """The account's own name for sign-in: it leads to the nearest region, and the query says which region is meant."""
+    return f"{account_of(stack)}.{GLOBAL_SIGNIN}"
 
 
 def endpoint_names(stack: StackSpec) -> tuple[str, ...]:

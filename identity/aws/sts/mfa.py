@@ -41,10 +41,16 @@ class MfaCodes:
         device, seed = account.mfa_devices.get(serial), account.mfa_seeds.get(serial)
         if device is None or seed is None or not device.enabled_s or device.user_name.lower() != caller.principal_name.lower():
             raise access_denied(UNKNOWN)
-        now_s = self._annex.node.ports.now()
-        period = matching_period(seed.seed, code, now_s, after=self._newest.get(serial, -1))
-        if period is None:
+        if not self.take(serial, code):
             raise access_denied(WRONG)
-        assert period > self._newest.get(serial, -1), "no code is taken twice"
+        return self._annex.node.ports.now()
+
+    def take(self, serial: str, code: str) -> bool:
+        """Uses up a code of the device of that serial number; False for a code that is wrong or was taken before."""
+        seed, newest = self._annex.index.account.mfa_seeds.get(serial), self._newest.get(serial, -1)
+        period = None if seed is None else matching_period(seed.seed, code, self._annex.node.ports.now(), after=newest)
+        if period is None:
+            return False
+        assert period > newest, "no code is taken twice"
         self._newest[serial] = period
-        return now_s
+        return True
