@@ -77,7 +77,10 @@ def condition_holds(operator: str, key: str, wanted: list[str], keys: Keys, is_n
     negated = "Not" in plain
     positive = plain.replace("Not", "")
     values = [filled(value, keys, is_new and positive.startswith("String")) for value in wanted]
-    fits = [any(value is not None and compare(positive, one, value) for value in values) != negated for one in found]
+    known = [value for value in values if value is not None]
+    fits = [any(compare(positive, one, value) for value in known) != negated for one in found]
+    if negated and len(known) < len(values):
+        fits = [False for _ in found]
     if quantifier and not any(found):
         fits = []
     if quantifier == "ForAllValues":
@@ -95,7 +98,10 @@ def applies(statement: Mapping[str, Any], action: str, resource: str, keys: Keys
         return False
     if "Resource" in statement or "NotResource" in statement:
         patterns = [filled(each, keys, is_new) for each in listed(statement.get("Resource", statement.get("NotResource")))]
-        if any(each is not None and like(each, resource) for each in patterns) != ("Resource" in statement):
+        known = [each for each in patterns if each is not None]
+        if any(like(each, resource) for each in known) != ("Resource" in statement):
+            return False
+        if "NotResource" in statement and len(known) < len(patterns):
             return False
     return all(
         condition_holds(operator, key, listed(wanted), keys, is_new)

@@ -1,7 +1,8 @@
 """The Condition element: clauses, all of which must hold.
 
 A clause is an operator, a key and values. The operator says when one value of the request matches one value of the policy; a
-request's value matches when it matches any of the policy's. Operators with Not are the negation of that: no value matches.
+request's value matches when it matches any of the policy's. Operators with Not are the negation of that: no value matches, and
+every variable in the policy's values is known.
 A key that the request does not have matches nothing, so a plain operator fails and a negated one holds; `...IfExists` holds.
 `ForAllValues:` and `ForAnyValue:` ask for every or for some value of a key with many; without values the first holds and the
 second fails, with `IfExists` too.
@@ -66,12 +67,19 @@ class Comparison:
             return self._holds_for_set(found, keys)
         if not found:
             return self.if_exists or self.negated
-        return any(self.relation(value, keys) for value in found) != self.negated
+        if self.negated:
+            return self._can_negate(keys) and not any(self.relation(value, keys) for value in found)
+        return any(self.relation(value, keys) for value in found)
 
     def _holds_for_set(self, found: tuple[str, ...], keys: Keys) -> bool:
         values = found if any(found) else ()  # nothing but empty text is an empty set
-        each = (self.relation(value, keys) != self.negated for value in values)
+        can_hold = not self.negated or self._can_negate(keys)
+        each = (can_hold and self.relation(value, keys) != self.negated for value in values)
         return all(each) if self.quantifier == "ForAllValues" else any(each)
+
+    def _can_negate(self, keys: Keys) -> bool:
+        """All variables have values: that nothing matches says nothing while a value of the policy is not known."""
+        return all(variable.value(keys) is not None for variable in self.variables)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,12 @@ class Statement:
         return self.actions.matches(action) != self.has_not_action
 
     def has_resource(self, resource: str, keys: Keys) -> bool:
-        return self.resources is None or self.resources.matches(resource, keys) != self.has_not_resource
+        """The resource is one of this statement's; of NotResource only while every variable has a value."""
+        if self.resources is None:
+            return True
+        if self.has_not_resource:
+            return self.resources.is_known(keys) and not self.resources.matches(resource, keys)
+        return self.resources.matches(resource, keys)
 
     def conditions_hold(self, keys: Keys) -> bool:
         return all(clause.holds(keys) for clause in self.clauses)

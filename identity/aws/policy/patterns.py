@@ -180,6 +180,10 @@ class PatternSet:
     def matches(self, text: str, keys: Keys) -> bool:
         return self._fixed.matches(text) or any(matches(pieces, text, keys) for pieces in self._open)
 
+    def is_known(self, keys: Keys) -> bool:
+        """Every variable has a value."""
+        return all(variable.value(keys) is not None for variable in self.variables)
+
 
 def matches(pieces: Pieces, text: str, keys: Keys) -> bool:
     """The text matches the pattern, with variables replaced by this request's values."""

@@ -190,7 +190,21 @@ def all_cases() -> Iterator[tuple[str, str, Values, bool]]:
     for operator, cases in CASES.items():
         yield from ((operator, *case) for case in cases)
     for operator, positive in NEGATED.items():
-        yield from ((operator, value, policy, not expected) for value, policy, expected in CASES[positive])
+        for value, policy, expected in CASES[positive]:
+            is_known = not any("${aws:nothing}" in text for text in policy)
+            yield operator, value, policy, is_known and not expected
+
+
+@pytest.mark.parametrize("operator", ["StringNotEquals", "StringNotEqualsIgnoreCase", "StringNotLike", "ArnNotLike"])
+def test_a_negation_needs_all_variables(operator: str) -> None:
+    """While a variable has no value, a negated operator fails for a key that is there; an absent key still makes it hold."""
+    arn = "arn:aws:iam::1:user/"
+    for policy in ((f"{arn}${{aws:nothing}}",), ("arn:aws:iam::1:role/x", f"{arn}${{aws:nothing}}")):
+        assert not holds(operator, policy, (f"{arn}x",))
+        assert not holds(f"ForAnyValue:{operator}", policy, (f"{arn}x", f"{arn}y"))
+        assert not holds(f"ForAllValues:{operator}", policy, (f"{arn}x",))
+        assert holds(operator, policy, None)
+        assert holds(f"ForAllValues:{operator}", policy, None)
 
 
 def test_every_operator_has_cases() -> None:

@@ -84,6 +84,12 @@ def decide(
             {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::${aws:nobody}"},
             "s3:GetObject",
             "arn:aws:s3:::b",
+            False,
+        ),
+        (
+            {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::${aws:username}"},
+            "s3:GetObject",
+            "arn:aws:s3:::b",
             True,
         ),
         (allow(Condition={"StringEquals": {"aws:username": "eve"}}), "s3:GetObject", "*", True),
