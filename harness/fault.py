@@ -41,7 +41,7 @@ class Fault(FrozenModel):
     """
 
     kind: ClassVar[str]
-    family: ClassVar[Literal["link", "node", "credential", "deployment", "data", "name", "clock", "load"]]
+    family: ClassVar[Literal["link", "node", "credential", "deployment", "data", "name", "clock", "load", "capacity"]]
     needs: ClassVar[frozenset[str]] = frozenset({"control"})
     target: ClassVar[tuple[str, ...]] = ()
     lasting: ClassVar[bool] = False

@@ -25,7 +25,8 @@ from brownout.harness.errors import WorldError
 
 # Names of the service that are part of this protocol: faults import them from here.
 from brownout.identity.aws.names import endpoint_names as endpoint_names
-from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.messages import Request as Request
+from brownout.identity.core.messages import Response
 from brownout.identity.core.settings import Settings as Settings
 from brownout.identity.core.topology import DEPLOYER as DEPLOYER
 from brownout.identity.core.topology import DIRECTORY as DIRECTORY

@@ -44,7 +44,7 @@ async def whole_state(trial: Trial) -> dict[str, Any]:
     carriers = [Carrier("link", str(link)) for link in world.spec.links()]
     carriers += [Carrier("node", node) for node in world.spec.nodes()]
     found: dict[str, Any] = {str(carrier): (await world.read(carrier))["holds"] for carrier in carriers}
-    moving = {"now_s", "version", "replica_version", "imds_requests", "cached", "account_version", "published"}
+    moving = {"now_s", "version", "replica_version", "imds_requests", "cached", "account_version", "published", "unreported"}
     for node in world.spec.nodes():
         try:
             state = await world.read(Carrier("control", node))

@@ -15,6 +15,10 @@ from brownout.faults.configure import Configure
 from brownout.faults.failover_region import FailoverRegion
 from brownout.faults.failover_zone import FailoverZone
 from brownout.faults.freeze import Freeze
+from brownout.faults.iam_describe_lag import IamDescribeLag
+from brownout.faults.iam_errors import IamErrors
+from brownout.faults.iam_latency import IamLatency
+from brownout.faults.iam_replication_pause import IamReplicationPause
 from brownout.faults.imds_answer import ImdsAnswer
 from brownout.faults.key_accept import KeyAccept
 from brownout.faults.key_invalidate import KeyInvalidate
@@ -52,8 +56,7 @@ from brownout.identity.core.topology import DEFAULT_REGIONS, Vendor
 T = TypeVar("T")
 EPOCH_S = 1_721_088_000.0
 
-# Each bites by itself on a fresh stack; key-accept, key-push, replication-pause and access-key-revoke need a
-# situation, if only time, and have their own tests.
+# Each bites by itself on a fresh stack; those of SITUATIONAL need a situation and have their own tests.
 VENDORS: tuple[Vendor, ...] = ("aws", "azure")  # of the stacks on which faults are tried
 CASES: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (LinkRefuse, {"link": "melbourne->sydney"}),
@@ -91,6 +94,10 @@ CASES: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (ImdsAnswer, {"region": "sydney", "status": 429, "retry_after": "3s"}),
     (ImdsAnswer, {"region": "melbourne", "status": 500, "machine": "scaleout-south_7"}),
     (ImdsAnswer, {"region": "sydney", "status": 410, "times": 2}),
+    (IamErrors, {}),
+    (IamErrors, {"share": 0.2, "code": "Throttling"}),
+    (IamLatency, {"delay": "400ms"}),
+    (IamLatency, {"delay": "30s"}),
     (NameNxdomain, {"name": "sts.amazonaws.com"}),
     (NameNxdomain, {"name": "iam.amazonaws.com", "regions": ["melbourne"]}),
     (NameEmpty, {"name": "sts.ap-southeast-2.amazonaws.com"}),
@@ -106,6 +113,9 @@ SITUATIONAL: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
     (KeyPush, {"region": "sydney"}),
     (ReplicationPause, {"regions": ["melbourne"]}),
     (AccessKeyRevoke, {"user": "caller"}),
+    (IamDescribeLag, {"lag": "1m"}),
+    (IamReplicationPause, {"regions": ["melbourne"]}),
+    (IamReplicationPause, {"nodes": ["sydney.token.z2", "sydney.vault"]}),
 )
 # What needs containers; tests/compose tries them there.
 IN_CONTAINERS: tuple[tuple[type[Fault], Mapping[str, Any]], ...] = (
@@ -140,9 +150,8 @@ def on_stack(
     **settings: Any,
 ) -> T:
     """Runs `story` on a fresh simulated stack that has just come up. It has an edge, for faults of names."""
-    spec = replace(
-        build_stack(seed=1, settings={"config_delay_s": 1.0, **settings}, regions=regions, vendors=vendors), edge=True
-    )
+    usual = {"config_delay_s": 1.0, "iam_publish_interval_s": 20.0}
+    spec = replace(build_stack(seed=1, settings={**usual, **settings}, regions=regions, vendors=vendors), edge=True)
     world = SimulationWorld(spec, epoch_s=EPOCH_S)
     with Ledger(":memory:") as ledger:
 

@@ -1,0 +1,46 @@
+"""Base of faults of IAM's control plane: a switch on the directory, and looks at what its calls come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from brownout.faults._looks import everywhere
+from brownout.faults._switches import SwitchFault
+from brownout.faults._targets import home
+from brownout.harness.errors import UsageError, WorldError
+from brownout.harness.fault import Observation, Reach, node_state
+from brownout.harness.world import DIRECTORY, Request, StackSpec, World
+
+VENDOR = "aws"
+
+
+class IamFault(SwitchFault):
+    """One switch of the control plane. What regions do by themselves (STS, authorization) is not concerned."""
+
+    def holder(self, spec: StackSpec) -> str:
+        if VENDOR not in spec.vendors:
+            raise UsageError("the stack has no IAM", hint="vendors: [aws]")
+        return home(spec, DIRECTORY)
+
+    def reach(self, spec: StackSpec) -> Reach:
+        return Reach(nodes=(self.holder(spec),))
+
+    async def call(self, world: World) -> Mapping[str, Any]:
+        """What a call that only describes comes to: the code of its `error`, the `version` that it described.
+
+        It goes through everything that a client's call does once a front end has let it in. Raises WorldError.
+        """
+        answer = await world.control(self.holder(world.spec), Request("POST", f"/admin/{VENDOR}/try"))
+        if not answer.ok or answer.body is None:
+            raise WorldError(f"IAM's control plane answered {answer.status} when it was tried")
+        return answer.body
+
+
+async def behind(world: World, nodes: tuple[str, ...], version: int) -> Observation:
+    """Whether the account of each node is older than `version`."""
+    looks = {}
+    for node in nodes:
+        known = int((await node_state(world, node))[VENDOR]["account_version"])
+        looks[node] = (known < version, f"version {known} of {version}")
+    return everywhere("replicas behind", looks)

@@ -1,0 +1,43 @@
+"""iam-describe-lag: what IAM describes and lists is as it was some time ago, so what was just made is not found.
+
+The bite is a description that is older than the newest change. Without changes nothing lags, and the observation is `unclear`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from brownout.faults._iam import IamFault
+from brownout.harness.fault import Duration, Observation, node_state
+from brownout.harness.world import StackSpec, World
+
+
+class IamDescribeLag(IamFault):
+    """Reads of the control plane lag behind its writes."""
+
+    kind = "iam-describe-lag"
+    family = "data"
+    switch = "describe-lag"
+
+    lag: Duration = Field(gt=0, description="how old descriptions are, in emulated time; waiters of botocore give up after 20s")
+
+    def describe(self) -> str:
+        return f"IAM describes what was {self.lag:g} s ago"
+
+    def settles_s(self, spec: StackSpec) -> float:
+        return self.lag
+
+    def value(self, spec: StackSpec) -> Mapping[str, Any]:
+        return {"lag_s": self.lag}
+
+    async def observe(self, world: World) -> Observation:
+        held = await self.standing(world) is not None
+        described = int((await self.call(world))["version"])
+        newest = int((await node_state(world, self.holder(world.spec)))["aws"]["version"])
+        told = f"version {described} of {newest} is described"
+        if (described < newest) == held:
+            return Observation("bitten" if held else "absent", told)
+        return Observation("unclear", f"{told}; {'nothing has changed since' if held else 'no lag is ordered'}")
