@@ -30,7 +30,7 @@ class ClockSkew(Fault):
         description='a node\'s name, or the start of several: "sydney.token" means all zones, "sydney" the region'
     )
     by: Duration = Field(gt=0, description="how far the clocks are off")
-    direction: Literal["ahead", "behind"] = "ahead"
+    direction: Literal["ahead", "behind"] = Field("ahead", description="of the stack's clock")
 
     def describe(self) -> str:
         return f"the clock of {self.node} is {self.by:g} s {self.direction}"

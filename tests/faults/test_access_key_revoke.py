@@ -58,7 +58,7 @@ def test_keys_are_refused_once_regions_know() -> None:
         await pause(trial)
         return [*seen, (await fault.observe(trial.world)).state, await status(trial, caller)]
 
-    assert on_stack(story) == ["absent", "bitten", 403, 403, 200, 200, "absent", 200]
+    assert on_stack(story, iam_publish_interval_s=1.0) == ["absent", "bitten", 403, 403, 200, 200, "absent", 200]
 
 
 def test_a_region_that_hears_nothing_takes_the_key_on() -> None:
@@ -73,7 +73,7 @@ def test_a_region_that_hears_nothing_takes_the_key_on() -> None:
         seen = await fault.observe(trial.world)
         return await status(trial, key), seen.state, seen.evidence
 
-    code, state, evidence = on_stack(story)
+    code, state, evidence = on_stack(story, iam_publish_interval_s=1.0)
     assert (code, state) == (200, "unclear")
     assert evidence.startswith("ordered, and not heard everywhere")
 
@@ -99,7 +99,7 @@ def test_one_fault_gives_back_only_what_no_other_takes() -> None:
                 seen.append(await status(trial, key))
         return seen
 
-    assert on_stack(story) == [403, 200, 403, 200]
+    assert on_stack(story, iam_publish_interval_s=1.0) == [403, 200, 403, 200]
 
 
 def test_sessions_outlive_the_key_that_made_them() -> None:
@@ -116,7 +116,7 @@ def test_sessions_outlive_the_key_that_made_them() -> None:
         await pause(trial)
         return await status(trial, session), await status(trial, key, form=form)
 
-    assert on_stack(story) == (200, 403)
+    assert on_stack(story, iam_publish_interval_s=1.0) == (200, 403)
 
 
 def element(text: str, name: str) -> str:
@@ -140,7 +140,7 @@ def test_a_revocation_outlives_the_directory_and_a_reset() -> None:
         await pause(trial)
         return [*seen, await status(trial, key)]
 
-    assert on_stack(story) == [403, 403, 200]
+    assert on_stack(story, iam_publish_interval_s=1.0) == [403, 403, 200]
 
 
 def test_the_keys_own_status_stays() -> None:
@@ -151,7 +151,7 @@ def test_the_keys_own_status_stays() -> None:
         await pause(trial)
         return (await control_page(trial.world, VAULT, "/admin/aws/access-keys", {"user": "caller"}))["keys"]
 
-    (key,) = on_stack(story)
+    (key,) = on_stack(story, iam_publish_interval_s=1.0)
     assert {name: key[name] for name in ("user", "status", "revoked")} == {
         "user": "caller",
         "status": "Active",
@@ -167,7 +167,7 @@ def test_what_does_not_exist_cannot_be_revoked(params: dict[str, str]) -> None:
         await revoke(**params).apply(trial.world, "f-1")
 
     with pytest.raises(WorldError, match=r"no (user 'nobody'|access key 'AKIANOSUCHKEY)"):
-        on_stack(story)
+        on_stack(story, iam_publish_interval_s=1.0)
 
 
 def test_parameters_are_checked_before_anything_is_touched() -> None:

@@ -149,7 +149,10 @@ def on_stack(
     vendors: tuple[Vendor, ...] = VENDORS,
     **settings: Any,
 ) -> T:
-    """Runs `story` on a fresh simulated stack that has just come up. It has an edge, for faults of names."""
+    """Runs `story` on a fresh simulated stack that has just come up. It has an edge, for faults of names.
+
+    IAM publishes less often than by default, because most stories wait for minutes.
+    """
     usual = {"config_delay_s": 1.0, "iam_publish_interval_s": 20.0}
     spec = replace(build_stack(seed=1, settings={**usual, **settings}, regions=regions, vendors=vendors), edge=True)
     world = SimulationWorld(spec, epoch_s=EPOCH_S)

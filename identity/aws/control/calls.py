@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from brownout.identity.aws import arns
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import AwsError
 from brownout.identity.core.records import Json
@@ -59,6 +60,13 @@ class IamAnswer:
         """Raises KeyError, TypeError, ValueError or AttributeError for what is no answer."""
         error = AwsError.from_json(raw["error"]) if "error" in raw else None
         return cls(unmarked(raw.get("result")), error, int(raw["version"]))
+
+
+def trial_call(account_id: str, now_s: float) -> IamCall:
+    """A call that only describes, by the account's root: for looks at the control plane from outside."""
+    root = arns.root(account_id)
+    caller = Caller(account_id, "root", root, account_id, root, "", None, "us-east-1", now_s)
+    return IamCall("ListRoles", {"MaxItems": 1}, caller, "try")
 
 
 def marked(value: Any) -> Any:

@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from brownout.identity.aws import arns
-from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.control.account import PREFIX, AccountState, DescribedAccount, DirectoryAccount
-from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall
+from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall, trial_call
 from brownout.identity.aws.control.learning import VERSIONS_AHEAD, take_over
 from brownout.identity.aws.control.life import begin_account, credentials_of, keep_up, reset_account
-from brownout.identity.aws.control.publisher import GLOBAL_SCOPE, PAUSE, AccountPublisher
+from brownout.identity.aws.control.publisher import PAUSE, AccountPublisher
 from brownout.identity.aws.control.registry import all_operations, reads_only
 from brownout.identity.aws.control.revocations import REVOKE, Revocations
 from brownout.identity.aws.errors import STATUS, AwsError, invalid_action
@@ -159,17 +157,10 @@ class IamDirectory:
         take_over(transaction, initial_account(self._node.stack), lost)
         await self._account.commit(transaction, at_least=lost[-1].version + VERSIONS_AHEAD)
 
-    async def _try(self) -> Response:
-        """What a call that only describes comes to, for looks at the control plane from outside."""
-        account_id = self._account.account_id
-        arn = arns.root(account_id)
-        root = Caller(account_id, "root", arn, account_id, arn, "", None, GLOBAL_SCOPE, self._node.ports.now())
-        answer = await self._answer(IamCall("ListRoles", {"MaxItems": 1}, root, "try"))
-        return Response(200, {"error": answer.error.code if answer.error else "", "version": answer.version})
-
     async def control(self, request: Request, path: str) -> Response | None:
         if request.method == "POST" and path == "/try":
-            return await self._try()
+            answer = await self._answer(trial_call(self._account.account_id, self._node.ports.now()))
+            return Response(200, {"error": answer.error.code if answer.error else "", "version": answer.version})
         if request.method == "GET" and path == "/credentials":
             return await self._credentials(str(request.query.get("user", ADMIN)))
         if request.method == "POST" and path == "/reset":

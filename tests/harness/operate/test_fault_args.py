@@ -69,12 +69,15 @@ def test_what_is_wrong_is_said(kind: str, target: str | None, settings: tuple[st
     assert caught.value.exit_code == 2
 
 
+WHOLE = ("freeze", "iam-errors", "iam-latency", "iam-describe-lag")  # they concern the one control plane
+
+
 @pytest.mark.parametrize("kind", plugins.faults().values(), ids=lambda kind: kind.kind)
 def test_every_fault_says_what_its_target_is(kind: type[Fault]) -> None:
     """A target names parameters that there are, needed ones before others, and only a fault of the whole stack has none."""
     needed = [kind.model_fields[name].is_required() for name in kind.target]
     assert needed == sorted(needed, reverse=True)
-    assert bool(kind.target) is (kind.kind != "freeze")
+    assert bool(kind.target) is (kind.kind not in WHOLE)
     assert usage(kind).startswith(kind.kind)
     assert all(name.upper() in usage(kind) or f"{name}=" in usage(kind) for name in kind.model_fields)
 
