@@ -1,16 +1,18 @@
-"""The edge of a node: a trailer is no header, every answer is JSON, and no client writes a record into a log."""
+"""The edge of a node: a trailer is no header, errors are JSON, answers leave in one piece, clients write no log records."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+from typing import Any
 
 import pytest
 
 from brownout.identity.core.messages import Request, Response
+from brownout.identity.server.http_protocol import WholeAnswers
 from brownout.identity.server.log_lines import FORMAT, OneRecordLines
-from support.http_nodes import served
+from support.http_nodes import Echo, served
 
 HEAD = b"GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
 CHUNK, END = b"2\r\n{}\r\n", b"0\r\nMetadata: true\r\nAuthorization: Bearer t\r\n\r\n"
@@ -98,3 +100,72 @@ def test_a_log_record_begins_one_line_and_no_other(breaks: str) -> None:
     assert "ERROR n: x" in first
     assert others
     assert all(line.startswith("    ") for line in others)
+
+
+class Written(asyncio.Transport):
+    """A transport that keeps what is written to it, and how often."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        self.pieces.append(bytes(data))
+
+    def close(self) -> None:
+        self.pieces.append(b"closed")
+
+    def is_closing(self) -> bool:
+        return b"closed" in self.pieces
+
+
+@pytest.mark.parametrize(
+    ("writes", "sent"),
+    [
+        ([b"HTTP/1.1 200 OK\r\n\r\n", b"body"], [b"HTTP/1.1 200 OK\r\n\r\nbody"]),
+        ([b"HTTP/1.1 200 OK\r\n\r\n", b"", b"more"], [b"HTTP/1.1 200 OK\r\n\r\n", b"more"]),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n"], [b"HTTP/1.1 100 Continue\r\n\r\n"]),
+        ([b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 is text"], [b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 is text"]),
+    ],
+)
+def test_head_and_body_are_one_piece(writes: list[bytes], sent: list[bytes]) -> None:
+    """A head waits for what comes next and for nothing else; an interim answer does not wait."""
+    transport = Written()
+    whole = WholeAnswers(transport)
+    for data in writes:
+        whole.write(data)
+    assert transport.pieces == sent
+    assert not whole.is_closing()
+
+
+@pytest.mark.parametrize("end", ["flush", "close"])
+def test_a_head_without_a_body_is_sent(end: str) -> None:
+    """At the end of the answer and of the connection, once."""
+    transport = Written()
+    whole = WholeAnswers(transport)
+    whole.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    getattr(whole, end)()
+    whole.flush()
+    assert transport.pieces == [b"HTTP/1.1 200 OK\r\n\r\n", *([b"closed"] if end == "close" else [])]
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET", "POST"])
+@pytest.mark.parametrize("status", [200, 204, 304, 500])
+def test_every_answer_leaves_on_a_connection_that_stays(method: str, status: int) -> None:
+    """Two requests on one connection get their two answers, with a body or without."""
+    raw = f"{method} /x HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+    last = raw.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+
+    async def whole() -> bytes:
+        async with served(Echo(Response.raw(status, (), b"some"))) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(raw)
+            first = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            writer.write(last)
+            rest = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            return first + rest
+
+    answers = asyncio.run(whole())
+    assert answers.count(f"HTTP/1.1 {status}".encode()) == 2
+    assert answers.count(b"some") == (0 if method == "HEAD" or status in (204, 304) else 2)
