@@ -1,0 +1,45 @@
+"""Results in XML, form by form."""
+
+from __future__ import annotations
+
+import botocore.parsers
+import pytest
+
+from brownout.identity.aws.protocol.xml_results import escaped, iso_time, writer_of
+from support.aws_forms import EVERY_FORM, ORACLE, VALUES
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_form_of_the_protocol_is_written_as_botocore_reads_it(name: str) -> None:
+    """Scalars, lists, maps; named, flattened, nested."""
+    text = f"<DoResponse>{writer_of(EVERY_FORM, 'DoResult')({name: VALUES[name]})}</DoResponse>"
+    parser = botocore.parsers.QueryParser(timestamp_parser=lambda iso: iso)
+    shape = ORACLE.operation_model("Do").output_shape
+    found = parser.parse({"status_code": 200, "headers": {}, "body": text.encode()}, shape)
+    found.pop("ResponseMetadata", None)
+    expected = {"Timestamp": "2030-01-01T00:00:00Z"} if name == "Timestamp" else {name: VALUES[name]}
+    assert found == expected
+
+
+def test_every_member_is_written_in_one_result() -> None:
+    """Members come in the order of the handler's result; None is left out."""
+    write = writer_of(EVERY_FORM, "DoResult")
+    assert write({"String": "a", "Integer": None, "Boolean": False}) == (
+        "<DoResult><String>a</String><Boolean>false</Boolean></DoResult>"
+    )
+    assert write({}) == "<DoResult></DoResult>"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("a<b>&c", "a&lt;b&gt;&amp;c"), ("\r\n\t", "&#xD;\n\t"), ("\x00\ud800\ufffe", "\ufffd" * 3), ("'\"é😀", "'\"é😀")],
+)
+def test_text_is_escaped(text: str, written: str) -> None:
+    """What XML would read in another way is written as a reference, what it cannot hold as U+FFFD."""
+    assert escaped(text) == written
+
+
+@pytest.mark.parametrize(("time_s", "text"), [(0.0, "1970-01-01T00:00:00Z"), (-0.5, "1969-12-31T23:59:59Z")])
+def test_a_fraction_of_a_second_is_cut(time_s: float, text: str) -> None:
+    """Downwards, before 1970 too."""
+    assert iso_time(time_s) == text
