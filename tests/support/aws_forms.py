@@ -1,4 +1,4 @@
-"""A made-up service whose one operation takes and gives every form of value of the query protocol; and botocore's view of it."""
+"""A made-up service whose one operation takes and gives every form of the query protocol, and botocore's view of it."""
 
 from __future__ import annotations
 
