@@ -15,6 +15,7 @@ ACCESS_KEY, SESSION_KEY = "AKIA", "ASIA"
 CERTIFICATE, PUBLIC_KEY, SERVICE_CREDENTIAL = "ASCA", "APKA", "ACCA"
 
 _UNIQUE_LENGTH, _KEY_LENGTH = 17, 16  # characters after the prefix
+_UNIQUE_BYTES = 15  # enough for the first 24 characters of base 32
 _KEY_BYTES = 10  # what 16 characters of base 32 hold: a bit that is 1, the account in 40 bits, 39 bits of chance
 _CHANCE_BITS, _ACCOUNT_BITS = 39, 40
 
@@ -27,7 +28,7 @@ def account_id(seed: int) -> str:
 
 def unique_id(prefix: str, chance: str) -> str:
     """The id of a user, role, group and so on: prefix and 17 characters of base 32, decided by `chance`."""
-    return prefix + base64.b32encode(_digest(prefix, chance)).decode()[:_UNIQUE_LENGTH]
+    return prefix + base64.b32encode(_digest(prefix, chance)[:_UNIQUE_BYTES]).decode()[:_UNIQUE_LENGTH]
 
 
 def access_key_id(prefix: str, account: str, chance: str) -> str:

@@ -14,6 +14,7 @@ from brownout.identity.aws.control.publisher import PAUSE, AccountPublisher
 from brownout.identity.aws.control.registry import all_operations, reads_only
 from brownout.identity.aws.control.revocations import REVOKE, Revocations
 from brownout.identity.aws.errors import STATUS, AwsError, invalid_action
+from brownout.identity.aws.records.crowd import crowd
 from brownout.identity.aws.records.principals import LastUsed, User
 from brownout.identity.aws.records.published import PublishedAccount
 from brownout.identity.aws.records.seed import ADMIN, account_of, initial_account
@@ -168,6 +169,11 @@ class IamDirectory:
             reset_account(transaction, initial_account(self._node.stack))
             version = await self._account.commit(transaction)
             return Response(200, {"version": version, "published": await self.publisher.publish_now()})
+        if request.method == "POST" and path == "/crowd":
+            wanted = request.body or {}
+            transaction = self._account.begin()
+            transaction.put(*crowd(transaction.account_id, users=int(wanted["users"]), roles=int(wanted.get("roles", 0))))
+            return Response(200, {"version": await self._account.commit(transaction)})
         return None
 
     async def _credentials(self, name: str) -> Response:
