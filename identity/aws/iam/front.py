@@ -8,24 +8,19 @@ is ServiceUnavailable, which clients try again. Wire facts: docs/reference/aws-w
 from __future__ import annotations
 
 from brownout.identity.aws.auth.caller import Caller
-from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall
+from brownout.identity.aws.control.calls import IamAnswer, IamCall
 from brownout.identity.aws.control.registry import all_operations
-from brownout.identity.aws.errors import AwsError, invalid_client_token_id, service_unavailable
-from brownout.identity.aws.iam.targets import keys_of, target_of
+from brownout.identity.aws.errors import AwsError, invalid_client_token_id
+from brownout.identity.aws.iam.desk import IamDesk
 from brownout.identity.aws.protocol.answers import render, render_error
 from brownout.identity.aws.protocol.calls import AwsCall, find_operation, not_built
 from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR, RegionalAnnex
 from brownout.identity.aws.regional.query import is_query_request, refusal
 from brownout.identity.core import trail
-from brownout.identity.core.messages import CallFailed, Request, Response
-from brownout.identity.core.node import MALFORMED
+from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.management import Management
 from brownout.identity.core.surface import Served
-from brownout.identity.core.topology import DIRECTORY
-
-PATIENCE = 10.0  # times the time-out of a call: a slow control plane answers late, and is not taken for a dead one
-PASSED_TO = "ec2.amazonaws.com"  # whom the role of an instance profile is for
 
 
 class IamFront:
@@ -37,7 +32,7 @@ class IamFront:
         self._node, self._annex = node, annex
         self._service = service("iam")
         self._regions = (annex.aws_region, GLOBAL_REGION)
-        self._directory = f"{node.stack.home_region}.{DIRECTORY}"
+        self._desk = IamDesk(annex)
 
     def takes(self, request: Request) -> bool:
         return is_query_request(request)
@@ -51,37 +46,15 @@ class IamFront:
             caller = self._annex.authenticate(request, "iam", self._regions)
             _check_session(caller)
             call = asked.call()
-            self._authorize(request, call, caller)
-            answer = await self._ask(IamCall(call.operation.name, call.params, caller, request_id))
+            self._desk.authorize(call, caller, self._annex.facts(request))
+            answer, told = await self._desk.ask(IamCall(call.operation.name, call.params, caller, request_id))
             response = self._rendered(call, answer, request_id)
         except AwsError as refused:
             return Served(refusal(self._annex, self._service, refused, request_id), self._node.hop())
-        return Served(response, self._node.hop(), trail.of(answer))
+        return Served(response, self._node.hop(), trail.of(told))
 
-    def _authorize(self, request: Request, call: AwsCall, caller: Caller) -> None:
-        """Raises AwsError AccessDenied unless the caller may do this to what the call is about."""
-        account, facts = self._annex.index.account, self._annex.facts(request)
-        target = target_of(call.operation, call.params, caller, account)
-        self._annex.authorize(caller, call.operation.action, target.arn, facts, keys_of(call.params, target))
-        if call.operation.name == "AddRoleToInstanceProfile":
-            role = account.roles.get(str(call.params["RoleName"]).lower())
-            if role is not None:
-                self._annex.authorize(caller, "iam:PassRole", role.arn, facts, {"iam:PassedToService": PASSED_TO})
-
-    async def _ask(self, call: IamCall) -> Response:
-        """The directory's answer; raises AwsError ServiceUnavailable when there is none."""
-        request = self._node.internal("POST", f"/{VENDOR}{CALL_PATH}", call.to_json())
-        try:
-            return await self._node.ports.call(self._directory, request, timeout_s=PATIENCE * self._node.call_timeout_s)
-        except CallFailed:
-            raise service_unavailable() from None
-
-    def _rendered(self, call: AwsCall, response: Response, request_id: str) -> Response:
-        """The directory's answer as IAM gives it; raises AwsError for none."""
-        try:
-            answer = IamAnswer.from_json(response.body or {})
-        except MALFORMED:
-            raise service_unavailable() from None
+    def _rendered(self, call: AwsCall, answer: IamAnswer, request_id: str) -> Response:
+        """The directory's answer as IAM gives it."""
         if answer.error is not None:
             return render_error(self._service, answer.error, request_id)
         return render(call.operation, answer.result, request_id)
