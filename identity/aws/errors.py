@@ -19,6 +19,7 @@ STATUS: Mapping[str, int] = {
     "InternalFailure": 500,
     "InvalidAction": 400,
     "InvalidClientTokenId": 403,
+    "InvalidParameterValue": 400,
     "InvalidQueryParameter": 400,
     "MalformedInput": 400,
     "MalformedQueryString": 404,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from brownout.identity.aws import errors
 from brownout.identity.aws.errors import STATUS, AwsError
+from support.places import ROOT
+
+_OF = re.compile(r'AwsError\.of\(\s*"(\w+)"')
 
 
 @pytest.mark.parametrize(
@@ -50,3 +55,11 @@ def test_an_error_survives_the_way_between_nodes() -> None:
 def test_every_status_is_one_of_http() -> None:
     """No code of the catalogue has a status of success."""
     assert all(400 <= status < 600 for status in STATUS.values())
+
+
+def test_every_code_that_is_raised_is_of_the_catalogue() -> None:
+    """STS, IAM and what they share name no code whose status would be a guess; services of the JSON protocol have their own."""
+    sources = [path for path in (ROOT / "identity" / "aws").rglob("*.py") if path.parts[-2] != "secrets"]
+    raised = {code for path in sources for code in _OF.findall(path.read_text(encoding="utf-8"))}
+    assert len(raised) > 20
+    assert raised - STATUS.keys() == {"SerializationException"}

@@ -207,6 +207,12 @@ def value_for_a_list(stack: IamStack) -> AwsRefusal:
     return found
 
 
+@gives("InvalidParameterValue")
+def the_same_tag_twice(stack: IamStack) -> AwsRefusal:
+    tags = [{"Key": "team", "Value": "a"}, {"Key": "team", "Value": "b"}]
+    return refusal(sts(stack).assume_role, RoleArn=role_arn(stack), RoleSessionName="job", Tags=tags)
+
+
 @gives("MissingAction")
 def no_action(stack: IamStack) -> AwsRefusal:
     return refusal(asked_for(sts(stack), Action="").get_caller_identity)
