@@ -47,7 +47,11 @@ def test_keys_are_listed_switched_off_and_deleted() -> None:
     iam("DeleteUser", UserName="a")
 
 
-@pytest.mark.parametrize("body", ["x" * 20, "ssh-rsa AAAA", rsa_public_key("small", 1024)[0], certificate_and_key("x")[0]])
+@pytest.mark.parametrize(
+    "body",
+    ["x" * 20, "ssh-rsa AAAA", rsa_public_key("small", 1024)[0], certificate_and_key("x")[0]],
+    ids=["text", "cut", "small", "certificate"],  # the keys are other ones in each worker
+)
 def test_what_is_no_good_key_is_refused(body: str) -> None:
     """Text of another kind and keys that are too short are InvalidPublicKey."""
     assert account().refused("UploadSSHPublicKey", UserName="a", SSHPublicKeyBody=body)[0] == "InvalidPublicKey"

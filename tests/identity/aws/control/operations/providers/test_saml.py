@@ -110,7 +110,11 @@ def test_what_is_refused(account: IamAccount, action: str, params: dict[str, Any
     assert account.refused(action, **params) == error
 
 
-@pytest.mark.parametrize("pem", ["no key", private_key("ec"), private_key().replace("PRIVATE", "PUBLIC")])
+@pytest.mark.parametrize(
+    "pem",
+    ["no key", private_key("ec"), private_key().replace("PRIVATE", "PUBLIC")],
+    ids=["text", "elliptic", "public"],  # the keys are other ones in each worker
+)
 def test_other_private_keys_are_refused(account: IamAccount, pem: str) -> None:
     """IAM takes RSA keys in PEM."""
     refused = account.refused("UpdateSAMLProvider", SAMLProviderArn=ARN, AddPrivateKey=pem)
