@@ -12,7 +12,7 @@ from typing import Any
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall
 from brownout.identity.aws.errors import service_unavailable
-from brownout.identity.aws.iam.targets import keys_of, target_of
+from brownout.identity.aws.iam.targets import actions_of, keys_of, target_of
 from brownout.identity.aws.policy.context import RequestFacts
 from brownout.identity.aws.protocol.calls import AwsCall
 from brownout.identity.aws.protocol.services import service
@@ -36,7 +36,8 @@ class IamDesk:
         """Raises AwsError AccessDenied unless the caller may do this to what the call is about."""
         account = self._annex.index.account
         target = target_of(call.operation, call.params, caller, account)
-        self._annex.authorize(caller, call.operation.action, target.arn, facts, keys_of(call.params, target))
+        for action in actions_of(call.operation, call.params):
+            self._annex.authorize(caller, action, target.arn, facts, keys_of(call.params, target))
         if call.operation.name == "AddRoleToInstanceProfile":
             role = account.roles.get(str(call.params["RoleName"]).lower())
             if role is not None:

@@ -40,6 +40,16 @@ _CREATED: Mapping[str, tuple[ArnOf, str]] = {
     "CreateVirtualMFADevice": (arns.mfa_device, "VirtualMFADeviceName"),
     "UploadServerCertificate": (arns.server_certificate, "ServerCertificateName"),
 }
+_TAGGING: Mapping[str, str] = {  # what tags given at creation need besides
+    "CreateInstanceProfile": "iam:TagInstanceProfile",
+    "CreateOpenIDConnectProvider": "iam:TagOpenIDConnectProvider",
+    "CreatePolicy": "iam:TagPolicy",
+    "CreateRole": "iam:TagRole",
+    "CreateSAMLProvider": "iam:TagSAMLProvider",
+    "CreateUser": "iam:TagUser",
+    "CreateVirtualMFADevice": "iam:TagMFADevice",
+    "UploadServerCertificate": "iam:TagServerCertificate",
+}
 _GIVEN = ("OpenIDConnectProviderArn", "SAMLProviderArn", "PolicySourceArn", "PolicyArn", "Arn", "EntityArn")
 _DEVICES = frozenset({"DeleteVirtualMFADevice", "ListMFADeviceTags", "TagMFADevice", "UntagMFADevice", "GetMFADevice"})
 
@@ -76,6 +86,12 @@ def target_of(operation: AwsOperation, params: Params, caller: Caller, account: 
             _user(account, key.user_name) if key is not None and key.user_name else IamTarget(arns.user(number, "/", ANYTHING))
         )
     return _named(operation, params, caller, account)
+
+
+def actions_of(operation: AwsOperation, params: Params) -> tuple[str, ...]:
+    """The actions that the caller must be allowed: the operation's own, and that of tagging when what it creates gets tags."""
+    tagging = _TAGGING.get(operation.name, "") if params.get("Tags") else ""
+    return (operation.action, tagging) if tagging else (operation.action,)
 
 
 def _named(operation: AwsOperation, params: Params, caller: Caller, account: PublishedAccount) -> IamTarget:

@@ -10,7 +10,7 @@ import pytest
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import AwsError
-from brownout.identity.aws.iam.targets import keys_of, target_of
+from brownout.identity.aws.iam.targets import actions_of, keys_of, target_of
 from brownout.identity.aws.protocol.services import service
 from support.aws_roles import role, trust, user
 from support.aws_shapes import drawn
@@ -103,3 +103,31 @@ def test_a_session_has_to_name_whom_it_means() -> None:
     session = Caller(MAKER.account_id, "assumed-role", "a", "b", f"{ARN}role/app", "ASIA1", None, "us-east-1", 0.0)
     with pytest.raises(AwsError, match="Must specify userName"):
         target("ListAccessKeys", session)
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "actions"),
+    [
+        ("CreateUser", [{"Key": "a", "Value": "b"}], ("iam:CreateUser", "iam:TagUser")),
+        ("CreatePolicy", [{"Key": "a", "Value": "b"}], ("iam:CreatePolicy", "iam:TagPolicy")),
+        ("CreateVirtualMFADevice", [{"Key": "a", "Value": "b"}], ("iam:CreateVirtualMFADevice", "iam:TagMFADevice")),
+        ("CreateUser", [], ("iam:CreateUser",)),
+        ("TagUser", [{"Key": "a", "Value": "b"}], ("iam:TagUser",)),
+    ],
+)
+def test_tags_at_creation_need_the_action_that_tags(name: str, tags: list[Any], actions: tuple[str, ...]) -> None:
+    """What is created with tags is created and tagged; without tags, or tagged later, one action is enough."""
+    operation = service("iam").operation(name)
+    assert operation is not None
+    assert actions_of(operation, {"Tags": tags}) == actions
+
+
+def test_every_creation_with_tags_has_its_tagging() -> None:
+    """Of all operations that create something with tags, each names an action that exists."""
+    for name in OPERATIONS:
+        operation = service("iam").operation(name)
+        assert operation is not None
+        members = () if operation.input is None else operation.input.members
+        if name.startswith(("Create", "Upload")) and "Tags" in {member.name for member in members}:
+            _, tagging = actions_of(operation, {"Tags": [{"Key": "a", "Value": "b"}]})
+            assert tagging.removeprefix("iam:") in OPERATIONS

@@ -7,7 +7,7 @@ import time
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brownout.identity.aws.policy.patterns import (
@@ -43,6 +43,7 @@ def test_every_short_pattern_matches_as_tried_by_hand() -> None:
             assert [matches(pieces, text, {}) for text in texts] == [tried(pattern, text) for text in texts], pattern
 
 
+@settings(deadline=None)
 @given(st.text("ab*?:\n.[$", max_size=12), st.text("ab:\n.[$", max_size=14))
 def test_longer_patterns_match_as_tried_by_hand(pattern: str, text: str) -> None:
     """Line ends and signs of regular expressions are plain characters."""
@@ -51,6 +52,7 @@ def test_longer_patterns_match_as_tried_by_hand(pattern: str, text: str) -> None
     assert TextSet([pieces]).matches(text) == tried(pattern, text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab*?", max_size=6), max_size=5), st.text("ab", max_size=7))
 def test_a_set_matches_when_one_pattern_does(patterns: list[str], text: str) -> None:
     """Literals and wildcards in one set hide nothing of each other."""
@@ -73,10 +75,10 @@ def test_a_set_matches_when_one_pattern_does(patterns: list[str], text: str) -> 
     ids=["runs-of-a", "stars-after-a", "stars-only", "question-marks", "three-signs", "openings", "defaults", "blanks"],
 )
 def test_no_pattern_takes_long(pattern: str, text: str) -> None:
-    """Patterns that drive a matcher with nested choice into years are answered within two seconds."""
-    began = time.perf_counter()
+    """Patterns that drive a matcher with nested choice into years are answered within two seconds of work."""
+    began = time.process_time()
     matches(split_pieces(pattern, variables=True), text, {})
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

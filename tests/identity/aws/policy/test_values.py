@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brownout.identity.aws.policy import values
@@ -77,6 +77,7 @@ def test_what_is_no_date(text: str) -> None:
     assert values.date(text) is None
 
 
+@settings(deadline=None)
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_dates_agree_with_the_standard_library(moment: datetime) -> None:
     """Every moment of the years 1 to 9999 in UTC."""
@@ -133,6 +134,7 @@ def test_what_is_no_network(text: str) -> None:
     assert values.address(text) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_no_text_raises(text: str) -> None:
     """Every reader answers every text."""
