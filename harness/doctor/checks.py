@@ -33,6 +33,7 @@ from brownout.harness.worlds.needs import RUN_AT_ONCE, stack_needs
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy, start_server, stop_server
 from brownout.harness.worlds.toxiproxy.install import HOW_BUILT, find_toxiproxy_server
+from brownout.identity.core.topology import ALL_VENDORS
 
 OLDEST_PYTHON = (3, 11)
 PORTS_OF_A_STACK = 120  # nodes, links, Toxiproxy and the load's web page
@@ -137,7 +138,7 @@ def check_ports() -> Check:
 
 def check_limits() -> Check:
     """Whether the kernel lets a stack and a typical load have the files, processes, memory and ephemeral ports they need."""
-    need = stack_needs(PROCESSES, build_stack(seed=1), RUN_AT_ONCE)
+    need = stack_needs(PROCESSES, build_stack(seed=1, vendors=ALL_VENDORS), RUN_AT_ONCE)
     found = limits.shortages(need)
     if found:
         return Check("limits", False, "; ".join(short.text for short in found), "; ".join(short.fix for short in found))

@@ -20,7 +20,7 @@ import orjson
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.worlds.compose.layout import DEFAULT_FIRST_PORT, SPEC_FOLDER, inside_links, public_urls
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.core.topology import StackSpec
+from brownout.identity.core.topology import ALL_VENDORS, StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
 from brownout.identity.server.spec_file import ServedStack, write_served
@@ -44,7 +44,8 @@ def main(folder: Path) -> int:
     """Writes what is not there yet; returns the exit code."""
     if (folder / SPEC_NAME).exists():
         return 0
-    stack = build_stack(seed=1, control_token=secrets.token_urlsafe(24))
+    stack = build_stack(seed=1, control_token=secrets.token_urlsafe(24), vendors=ALL_VENDORS)
+    stack = replace(stack, edge=False)  # there is no container for it
     clock = Clock.starting_now(time.time(), 1.0)
     write_served(folder / SPEC_NAME, served_stack(stack, clock, first_port=first_port_of(os.environ)))
     (folder / SPEC_NAME).chmod(GROUP_READS)  # the firewall runs as root without the capability to read other users' files

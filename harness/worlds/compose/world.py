@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import TypeAdapter
 
 from brownout.harness.base.ports import HOST
-from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.load.models.model import SignIn
 from brownout.harness.world import Endpoints, Inside, ProbeResult
-from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.catalog import COMPOSE, PROCESSES, WORLDS
 from brownout.harness.worlds.compose import stack as compose_stack
 from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.firewall import Firewall
@@ -44,7 +45,7 @@ from brownout.harness.worlds.control_plane import sign_in
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity.core.messages import CallFailed, Request
-from brownout.identity.core.topology import CLIENT, Link, StackSpec
+from brownout.identity.core.topology import CLIENT, DEFAULT_REGIONS, Link, StackSpec
 from brownout.identity.server.shared_spec import SIGN_IN_NAME, SPEC_NAME
 from brownout.identity.server.spec_file import ServedStack, read_served
 
@@ -59,6 +60,7 @@ class ComposeWorld(SocketWorld):
     ready_timeout_s = 30.0
 
     def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> None:
+        spec = replace(spec, edge=False)  # its containers have no edge: clients use URLs
         super().__init__(spec, folder=folder, epoch_s=epoch_s, rate=rate)
         self._stack: ComposeStack | None = None
         self._engine: DockerEngine | None = None
@@ -72,7 +74,10 @@ class ComposeWorld(SocketWorld):
 
     @classmethod
     def create(cls, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> Self:
-        """A world over a stack that is not up."""
+        """A world over a stack that is not up; raises UsageError for regions that there are no containers for."""
+        if (spec.regions, spec.home_region) != (DEFAULT_REGIONS, DEFAULT_REGIONS[0]):
+            text = f"the world {COMPOSE} has containers for {' and '.join(DEFAULT_REGIONS)}, with {DEFAULT_REGIONS[0]} as home"
+            raise UsageError(text, hint=f"use --world {PROCESSES} for other regions")
         return cls(spec, folder=folder, epoch_s=epoch_s, rate=rate)
 
     @classmethod
