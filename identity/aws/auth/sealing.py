@@ -28,6 +28,7 @@ NewId = Callable[[], str]  # `Ports.new_id`
 SEALING_KEY_BYTES = 32
 _FORMAT, _NONCE_BYTES, _TAG_BYTES = 0x21, 12, 16
 _LONGEST_KEY_ID = 64
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # made once: `json.dumps` makes one for each call
 _HEAD_CHARACTERS = (2 + _LONGEST_KEY_ID) // 3 * 4  # of Base64: the format, the length and the longest id
 
 
@@ -47,7 +48,7 @@ def seal(session: Session, key: SealingKeyView, new_id: NewId, *, least_bytes: i
     assert 0 < len(name) <= _LONGEST_KEY_ID, "a sealing key's id is short"
     head = bytes((_FORMAT, len(name))) + name
     nonce = hashlib.sha256(f"nonce {new_id()}".encode()).digest()[:_NONCE_BYTES]
-    text = json.dumps(session.to_json(), ensure_ascii=False, separators=(",", ":")).encode()
+    text = _COMPACT.encode(session.to_json()).encode()
     around = len(head) + _NONCE_BYTES + _TAG_BYTES
     text = text.ljust(-(-least_bytes * 3 // 4) - around)  # JSON may end with blanks
     return base64.b64encode(head + nonce + _cipher(key.key).encrypt(nonce, text, head)).decode()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 Keys = Mapping[str, tuple[str, ...]]
@@ -156,4 +157,9 @@ def truth(value: bool) -> str:
 
 def iso_time(epoch_s: float) -> str:
     """`2030-01-01T00:00:00Z`, whole seconds."""
-    return datetime.fromtimestamp(int(epoch_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _iso_second(int(epoch_s))
+
+
+@lru_cache(maxsize=256)  # many requests share a second
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

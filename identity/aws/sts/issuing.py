@@ -47,9 +47,10 @@ def issue(annex: RegionalAnnex, wish: SessionWish) -> tuple[Session, Credentials
     if key is None:
         raise AwsError.of("ServiceUnavailable", NO_KEY)
     version_1 = wish.is_global and account.settings.global_token_version == 1
+    first, second = ports.new_id(), ports.new_id()
     session = Session(
-        ids.access_key_id(ids.SESSION_KEY, annex.account_id, ports.new_id()),
-        ids.secret_access_key(ports.new_id(), ports.new_id()),
+        ids.access_key_id(ids.SESSION_KEY, annex.account_id, first),
+        ids.secret_access_key(first, second),
         annex.account_id,
         wish.kind,
         wish.principal_arn,

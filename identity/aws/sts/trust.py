@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from brownout.identity.aws.arns import Arn
 from brownout.identity.aws.auth.caller import Caller
@@ -68,14 +69,21 @@ class RoleRequest:
 
 def find_role(index: AccountIndex, arn: str) -> Role | None:
     """The role of that ARN, None for none; raises AwsError ValidationError for what is no ARN of a role."""
+    name = _role_name(arn)
+    if name is None:
+        raise validation_error(f"{arn} is invalid")
+    role = index.account.roles.get(name)
+    return role if role is not None and role.arn == arn else None
+
+
+@lru_cache(maxsize=1024)
+def _role_name(arn: str) -> str | None:
+    """The role's name in lower case; None for what is no ARN of a role."""
     try:
         parsed = Arn.parse(arn)
     except ValueError:
-        parsed = None
-    if parsed is None or parsed.service != "iam" or parsed.kind != "role":
-        raise validation_error(f"{arn} is invalid")
-    role = index.account.roles.get(parsed.name.lower()) if parsed.account == index.account.account_id else None
-    return role if role is not None and role.arn == arn else None
+        return None
+    return parsed.name.lower() if parsed.service == "iam" and parsed.kind == "role" else None
 
 
 def session_length(role: Role, asked_s: int | None, *, chained: bool = False, most_s: int | None = None) -> int:
