@@ -28,7 +28,7 @@ ASSUMING = (
 )
 
 _AWS = re.compile(
-    r"\*|[0-9]{12}|A(?:IDA|ROA)[A-Z0-9]{12,124}"
+    r"\*|[0-9]{12}|AIDA[A-Z0-9]{12,124}|AROA[A-Z0-9]{12,124}(?::[\w+=,.@-]+)?"  # the latter also with a session
     r"|arn:aws:iam::[0-9]{12}:(?:root|(?:user|role)/[\w+=,.@/-]+)"
     r"|arn:aws:sts::[0-9]{12}:(?:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+|federated-user/[\w+=,.@-]+)",
     re.ASCII,

@@ -41,3 +41,10 @@ def changeable_role(tx: Transaction, name: str) -> Role:
             f"Cannot perform the operation on the protected role '{found.name}' - this role is only modifiable by AWS"
         )
     return found
+
+
+def entity_id(holder: PolicyHolder) -> str:
+    """The holder's unique id: `AIDA...`, `AGPA...`, `AROA...`."""
+    if isinstance(holder, User):
+        return holder.user_id
+    return holder.group_id if isinstance(holder, Group) else holder.role_id

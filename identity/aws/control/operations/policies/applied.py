@@ -49,13 +49,6 @@ def kind_of(holder: PolicyHolder) -> PolicyOwner:
     return "group" if isinstance(holder, Group) else "role"
 
 
-def entity_id(holder: PolicyHolder) -> str:
-    """The holder's unique id: `AIDA...`, `AGPA...`, `AROA...`."""
-    if isinstance(holder, User):
-        return holder.user_id
-    return holder.group_id if isinstance(holder, Group) else holder.role_id
-
-
 def holder_of_arn(tx: Transaction, text: str) -> PolicyHolder:
     """The user, group or role with that ARN; raises InvalidInput for another kind of ARN, NoSuchEntity."""
     try:

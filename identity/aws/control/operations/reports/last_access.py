@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from brownout.identity.aws.auth.caller import Caller
-from brownout.identity.aws.control.operations.entities import PolicyHolder
+from brownout.identity.aws.control.operations.entities import PolicyHolder, entity_id
 from brownout.identity.aws.control.operations.paging import page
 from brownout.identity.aws.control.operations.policies.applied import (
     AppliedPolicy,
     applied_policies,
-    entity_id,
     holder_of_arn,
     kind_of,
 )

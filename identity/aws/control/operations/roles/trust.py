@@ -10,11 +10,12 @@ Wire facts: docs/reference/aws-wire.md#trust-policies.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from brownout.identity.aws import arns, ids
+from brownout.identity.aws.control.operations.entities import entity_id
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.policy.sizes import check_trust_size
@@ -33,16 +34,27 @@ def checked_trust(tx: Transaction, document: str) -> str:
 
 
 def forget_principal(tx: Transaction, principal: User | Role) -> None:
-    """Puts the unique id of a user or role that is being deleted in place of its ARN, in every trust policy."""
-    rename_principal(tx, principal.arn, principal.user_id if isinstance(principal, User) else principal.role_id)
+    """Puts the unique id of a user or role that is being deleted in place of its ARN, in every trust policy.
+
+    The sessions of a role go with it: `AROA...:SESSION` takes the place of a session's ARN.
+    """
+    rename_principal(tx, principal.arn, entity_id(principal))
+    if isinstance(principal, Role):
+        sessions, role_id = arns.assumed_role(tx.account_id, principal.name, ""), principal.role_id
+        _rename(tx, sessions, lambda value: f"{role_id}:{value.removeprefix(sessions)}")
 
 
 def rename_principal(tx: Transaction, arn: str, name: str) -> None:
     """Puts another name in place of a principal's ARN, in every trust policy."""
-    quoted = json.dumps(arn)
+    _rename(tx, arn, lambda value: name if value == arn else value)
+
+
+def _rename(tx: Transaction, begin: str, renamed: Callable[[str], str]) -> None:
+    """Puts the new names in place of the principals that begin so, in every trust policy."""
+    written = json.dumps(begin)[:-1]
     for role in tx.table(Role).values():
-        if quoted in role.trust:
-            trust = _renamed(role.trust, arn, name)
+        if written in role.trust:
+            trust = _renamed(role.trust, begin, renamed)
             if trust != role.trust:
                 tx.put(replace(role, trust=trust))
 
@@ -80,7 +92,8 @@ def _is_account(value: str) -> bool:
 def _has_id(tx: Transaction, unique_id: str) -> bool:
     if unique_id.startswith(ids.USER):
         return any(user.user_id == unique_id for user in tx.table(User).values())
-    return any(role.role_id == unique_id for role in tx.table(Role).values())
+    role_id = unique_id.partition(":")[0]  # of a role or of one of its sessions
+    return any(role.role_id == role_id for role in tx.table(Role).values())
 
 
 def _arn_exists(tx: Transaction, arn: arns.Arn) -> bool:
@@ -102,14 +115,15 @@ def _arn_exists(tx: Transaction, arn: arns.Arn) -> bool:
     return found is not None and found.arn == str(arn)
 
 
-def _renamed(document: str, arn: str, name: str) -> str:
-    """The document with the name in place of the ARN wherever it is a principal, the same text where it is none."""
+def _renamed(document: str, begin: str, renamed: Callable[[str], str]) -> str:
+    """The document with new names of the principals that begin so, the same text where there is none."""
     parsed, changed = json.loads(document), False
     for statement in _listed(parsed["Statement"]):
         for element in ("Principal", "NotPrincipal"):
             named = statement.get(element)
-            if isinstance(named, dict) and arn in _listed(named.get("AWS", [])):
-                values = [name if value == arn else value for value in _listed(named["AWS"])]
-                named["AWS"] = values if isinstance(named["AWS"], list) else values[0]
+            before = _listed(named.get("AWS", [])) if isinstance(named, dict) else []
+            after = [renamed(value) if value.startswith(begin) else value for value in before]
+            if after != before:
+                named["AWS"] = after if isinstance(named["AWS"], list) else after[0]
                 changed = True
     return json.dumps(parsed) if changed else document

@@ -10,6 +10,7 @@ import pytest
 
 from brownout.identity.aws.control.operations.roles.trust import forget_principal
 from brownout.identity.aws.control.transaction import Transaction
+from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.records.principals import Role, User
 from support.iam_account import ACCOUNT, EC2_TRUST, START_S, IamAccount, trust
 
@@ -124,6 +125,20 @@ def test_a_deleted_role_is_shown_by_id(account: IamAccount) -> None:
     account("DeleteRole", RoleName="other")
     account("CreateRole", RoleName="other", AssumeRolePolicyDocument=EC2_TRUST)
     assert json.loads(app_of(account).trust)["Statement"][0]["Principal"] == {"AWS": deleted["RoleId"]}
+
+
+def test_sessions_of_a_deleted_role_are_shown_by_id(account: IamAccount) -> None:
+    """A session is its role's: a session of that name of a role made anew is another principal."""
+    deleted = account("CreateRole", RoleName="other", AssumeRolePolicyDocument=EC2_TRUST)["Role"]
+    account("CreateRole", RoleName="other2", AssumeRolePolicyDocument=EC2_TRUST)
+    sessions = [f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/s" for name in ("other", "other2")]
+    account("UpdateAssumeRolePolicy", RoleName="app", PolicyDocument=trust({"AWS": sessions}))
+    account("DeleteRole", RoleName="other")
+    shown = [f"{deleted['RoleId']}:s", sessions[1]]
+    assert json.loads(app_of(account).trust)["Statement"][0]["Principal"] == {"AWS": shown}
+    parse_document(app_of(account).trust, "trust")
+    again = account.refused("UpdateAssumeRolePolicy", RoleName="app", PolicyDocument=app_of(account).trust)
+    assert again == ("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{shown[0]}"')
 
 
 def test_a_mention_outside_of_principals_stays(account: IamAccount) -> None:
