@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from urllib.parse import quote
 
 from brownout.identity.aws import arns
 from brownout.identity.aws.auth import totp
@@ -19,6 +20,7 @@ from brownout.identity.aws.control.operations.entities import known_user
 from brownout.identity.aws.control.operations.paging import page
 from brownout.identity.aws.control.operations.tags import tag_list, tags_of
 from brownout.identity.aws.control.operations.users.users import user_shape
+from brownout.identity.aws.control.qr_codes import qr_code_png
 from brownout.identity.aws.control.registry import OperationParams, OperationResult, operation
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.errors import (
@@ -33,6 +35,7 @@ from brownout.identity.aws.records.principals import User
 
 MOST_DEVICES = 8
 SEED_BYTES = 40  # 64 characters in base 32
+LONGEST_LABEL, LABEL_SAFE = 128, "+=,.@-"  # of a device's name in its QR code
 
 
 @operation("CreateVirtualMFADevice")
@@ -44,8 +47,16 @@ def create_virtual_mfa_device(tx: Transaction, params: OperationParams, caller: 
     made = MfaDevice(serial_number, tx.now_s, path, tags=tags_of(params))
     seed = hashlib.sha512(f"{tx.new_uuid()} {tx.new_uuid()}".encode()).digest()[:SEED_BYTES]
     tx.put(made, Secret(serial_number, seed.hex()))
-    tags = {"Tags": tag_list(made.tags)} if made.tags else {}
-    return {"VirtualMFADevice": {"SerialNumber": serial_number, "Base32StringSeed": base64.b32encode(seed), **tags}}
+    text = base64.b32encode(seed)
+    shape = {"SerialNumber": serial_number, "Base32StringSeed": text, "QRCodePNG": _qr_code(tx.account_id, name, text)}
+    return {"VirtualMFADevice": {**shape, **({"Tags": tag_list(made.tags)} if made.tags else {})}}
+
+
+def _qr_code(account_id: str, name: str, seed: bytes) -> bytes:
+    """What a phone reads the seed from; of a very long name it is told the beginning."""
+    label = f"Amazon%20Web%20Services:{quote(name[:LONGEST_LABEL], safe=LABEL_SAFE)}@{account_id}"
+    told = f"otpauth://totp/{label}?secret={seed.decode()}&issuer=Amazon%20Web%20Services"
+    return qr_code_png(told.encode())
 
 
 @operation("EnableMFADevice")

@@ -23,6 +23,7 @@ class Phone:
         made = iam("CreateVirtualMFADevice", VirtualMFADeviceName=name)["VirtualMFADevice"]
         self.serial_number, text = made["SerialNumber"], made["Base32StringSeed"]
         assert len(text) == 64
+        assert made["QRCodePNG"].startswith(b"\x89PNG")
         self.seed = totp.seed_bytes(text.decode())
 
     def codes(self, *, earlier: int = 0) -> dict[str, Any]:
@@ -115,3 +116,9 @@ def test_the_seed_is_told_once() -> None:
     iam("EnableMFADevice", UserName="a", **phone.codes())
     told = str((iam("ListVirtualMFADevices"), iam("ListMFADevices", UserName="a"), iam("GetMFADevice", SerialNumber=SERIAL)))
     assert base64.b32encode(phone.seed).decode() not in told
+
+
+def test_a_device_may_have_a_long_name() -> None:
+    """Its QR code is drawn all the same."""
+    made = IamAccount()("CreateVirtualMFADevice", VirtualMFADeviceName="n" * 226)["VirtualMFADevice"]
+    assert made["QRCodePNG"].startswith(b"\x89PNG")
