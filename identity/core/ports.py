@@ -46,6 +46,10 @@ class Ports(Protocol):
         """Emulated epoch seconds by this node's own clock (epoch, rate and skew included)."""
         ...
 
+    def machine_time(self, at_s: float) -> float:
+        """What the machine's own clock, which real clients go by, shows when this node's clock shows `at_s`."""
+        ...
+
     def new_id(self) -> str:
         """A fresh UUID as text."""
         ...

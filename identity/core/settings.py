@@ -83,6 +83,7 @@ class Settings:
     publish_interval_s: float = 60.0
     iam_publish_interval_s: float = 1.0  # the same for AWS's account (docs/reference/aws-wire.md#propagation-of-changes)
     key_horizon_days: float = 400.0  # how many days ahead regions are sent the keys that verify signatures
+    real_client_clocks: bool = False  # AWS's signatures may be by the machine's clock too, which real clients have
     config_delay_s: float = 2.0
     call_timeout_ms: float = 1000.0
     global_sts: str = "local"  # where the global STS name leads: the client's own region, or "home"

@@ -11,6 +11,7 @@ three failures differ in what the caller can know:
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -42,6 +43,9 @@ class SocketPorts:
 
     def now(self) -> float:
         return self._clock.now() + self.skew_s
+
+    def machine_time(self, at_s: float) -> float:
+        return time.time() + (at_s - self.now()) / self._clock.rate
 
     def new_id(self) -> str:
         return str(uuid.uuid4())

@@ -34,6 +34,8 @@ class KeptKey:
     first_day: int
     region_keys: Mapping[str, bytes]
     revoked: bool = False
+    client_first_day: int = 0
+    client_keys: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,9 @@ class SimulatedPorts:
     def now(self) -> float:
         return self._kernel.now_s() + self.skew_s
 
+    def machine_time(self, at_s: float) -> float:
+        return at_s - self.skew_s  # the clients of the simulation have the kernel's clock
+
     def new_id(self) -> str:
         self._node.ids_made += 1
         return keyed_id(self._world.spec.seed, "id", self._node.name, self._node.ids_made)

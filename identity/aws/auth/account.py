@@ -14,9 +14,9 @@ class AccessKeyView(Protocol):
     """A long-term access key as a region knows it: never its secret.
 
     `user_name` is "" for a key of the root. `status` is "Active" or "Inactive"; a `revoked` key is refused whatever it
-    says. `region_keys` maps a scope's region
-    (`ap-southeast-2`, `us-east-1`) to that region's keys of consecutive days, 32 bytes each, the first for `first_day`
-    (days since 1970-01-01); brownout.identity.aws.auth.region_keys packs them.
+    says. `region_keys` maps a scope's region (`ap-southeast-2`, `us-east-1`) to that region's keys of consecutive days, 32
+    bytes each, the first for `first_day` (days since 1970-01-01). `client_keys` are the same for days of the clock of real
+    clients, from `client_first_day` on. brownout.identity.aws.auth.region_keys packs them.
     """
 
     @property
@@ -36,6 +36,12 @@ class AccessKeyView(Protocol):
 
     @property
     def region_keys(self) -> Mapping[str, bytes]: ...
+
+    @property
+    def client_first_day(self) -> int: ...
+
+    @property
+    def client_keys(self) -> Mapping[str, bytes]: ...
 
 
 class SealingKeyView(Protocol):

@@ -117,8 +117,10 @@ def _session(access_key_id: str, token: str, account: AccountView) -> Session:
 
 def _published_key(key: AccessKeyView, region: str, date_s: float) -> bytes:
     """The region's key for the day of the signature; refuses a key that is not active, or beyond its horizon."""
-    packed = key.region_keys.get(region)
-    found = None if packed is None else key_of_day(packed, key.first_day, day_of(date_s))
+    day = day_of(date_s)
+    found = key_of_day(key.region_keys.get(region, b""), key.first_day, day)
+    if found is None:
+        found = key_of_day(key.client_keys.get(region, b""), key.client_first_day, day)
     if found is None or key.status != ACTIVE or key.revoked:
         raise invalid_client_token_id()
     return found

@@ -39,13 +39,13 @@ NOTHING_YET = AccountState(0, Tables({}))
 class DirectoryAccount:
     """One account, owned by the directory."""
 
-    def __init__(self, account_id: str, ports: Ports, regions: Mapping[str, str]) -> None:
-        """`regions` maps the names of the stack's regions to AWS's."""
+    def __init__(self, account_id: str, ports: Ports, regions: Mapping[str, str], *, client_clocks: bool = False) -> None:
+        """`regions` maps the names of the stack's regions to AWS's; with `client_clocks` the machine's clock counts too."""
         self.account_id = account_id
         self.regions = regions
         self.durable = NOTHING_YET
         self._accepted = NOTHING_YET
-        self._ports = ports
+        self._ports, self._client_clocks = ports, client_clocks
         self._journal = AccountJournal(ports, PREFIX)
 
     def take_up(self, name: str, record: Json) -> bool:
@@ -65,8 +65,16 @@ class DirectoryAccount:
         return self._transaction(state)
 
     def _transaction(self, state: AccountState) -> Transaction:
-        ports = self._ports
-        return Transaction(state.tables, self.account_id, now_s=ports.now(), new_uuid=ports.new_id, regions=self.regions)
+        ports, now_s = self._ports, self._ports.now()
+        client_now_s = ports.machine_time(now_s) if self._client_clocks else None
+        return Transaction(
+            state.tables,
+            self.account_id,
+            now_s=now_s,
+            new_uuid=ports.new_id,
+            regions=self.regions,
+            client_now_s=client_now_s,
+        )
 
     async def commit(self, transaction: Transaction, *, at_least: int = 0) -> int:
         """Makes the transaction durable under the next version, `at_least` that one, and returns the version.

@@ -39,7 +39,10 @@ class IamDirectory:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._account = DirectoryAccount(
-            account_of(node.stack), node.ports, {region: REGIONS[region].aws_name for region in node.stack.regions}
+            account_of(node.stack),
+            node.ports,
+            {region: REGIONS[region].aws_name for region in node.stack.regions},
+            client_clocks=node.settings.real_client_clocks,
         )
         self._described = DescribedAccount()
         self.publisher = AccountPublisher(node, self._account, self._learn)

@@ -28,6 +28,7 @@ from brownout.identity.aws.records.table import RecordTable
 from brownout.identity.aws.records.tables import RecordKind, Tables
 
 _SOURCES: tuple[RecordKind, ...] = (*PUBLISHED, AccessKey, Revocation, Secret, RegionalLogin, LearnedKey, Lineage)
+CLIENT_DAYS = 3  # by the machine's clock: yesterday, today and tomorrow
 PAST_DAYS = 1  # of keys are published too: a signature of just before midnight is verified just after
 
 
@@ -40,7 +41,7 @@ class RegionalEdition:
         self._days = horizon_days + 1 + PAST_DAYS
         self._state: AccountState = NOTHING_YET
         self._edition: PublishedAccount | None = None
-        self._first_day = -1
+        self._first_day = self._client_day = -1
         self._keys: RecordTable[PublishedKey] = RecordTable()
         self._logins: RecordTable[PublishedLogin] = RecordTable()
         self._seeds: RecordTable[MfaSeed] = RecordTable()
@@ -60,7 +61,7 @@ class RegionalEdition:
 
     def _made(self, state: AccountState) -> PublishedAccount:
         settings = state.tables.table(AccountSettings).get("", DEFAULT_SETTINGS)
-        self._follow_keys(state.tables, settings.key_first_day)
+        self._follow_keys(state.tables, settings)
         self._follow_revocations(state.tables)
         self._follow_logins(state.tables)
         self._follow_seeds(state.tables)
@@ -68,10 +69,10 @@ class RegionalEdition:
         tables = state.tables.only(PUBLISHED).with_tables(own)
         return PublishedAccount(self._account_id, self._region, state.version, state.lines, tables)
 
-    def _follow_keys(self, tables: Tables, first_day: int) -> None:
+    def _follow_keys(self, tables: Tables, settings: AccountSettings) -> None:
         new, old = tables.table(AccessKey), self._state.tables.table(AccessKey)
-        if first_day != self._first_day:
-            self._first_day = first_day
+        if (settings.key_first_day, settings.client_first_day) != (self._first_day, self._client_day):
+            self._first_day, self._client_day = settings.key_first_day, settings.client_first_day
             found = (self._published_key(tables, key) for key in new.values())
             self._keys = RecordTable.of(key for key in found if key is not None)
         elif new is not old:
@@ -102,8 +103,18 @@ class RegionalEdition:
             learned = tables.table(LearnedKey).get(f"{self._region}/{key.access_key_id}")
             return replace(learned.published, status=key.status, revoked=_is_revoked(tables, key)) if learned else None
         derived = {scope: self._derived(secret.value, scope, before) for scope in self._scopes}
-        known = PublishedKey(key.access_key_id, key.user_name, self._first_day, derived, key.status, key.created_s)
-        return replace(known, revoked=True) if _is_revoked(tables, key) else known
+        clients = self._scopes if self._client_day else ()
+        return PublishedKey(
+            key.access_key_id,
+            key.user_name,
+            self._first_day,
+            derived,
+            key.status,
+            key.created_s,
+            _is_revoked(tables, key),
+            self._client_day,
+            {scope: region_keys.horizon(secret.value, scope, self._client_day, CLIENT_DAYS) for scope in clients},
+        )
 
     def _derived(self, secret: str, scope: str, before: PublishedKey | None) -> bytes:
         """The keys of the horizon, of which those that were published before are not derived again."""

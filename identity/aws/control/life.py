@@ -57,8 +57,9 @@ def keep_up(tx: Transaction, *, seals: bool) -> None:
     """What is due by now: the days of the keys that regions are sent, and with `seals` the keys that they seal with."""
     settings = tx.get(AccountSettings, "") or AccountSettings()
     first_day = day_of(tx.now_s) - PAST_DAYS
-    if settings.key_first_day != first_day:
-        tx.put(replace(settings, key_first_day=first_day))
+    client_day = 0 if tx.client_now_s is None else day_of(tx.client_now_s) - PAST_DAYS
+    if (settings.key_first_day, settings.client_first_day) != (first_day, client_day):
+        tx.put(replace(settings, key_first_day=first_day, client_first_day=client_day))
     if seals:
         renew_sealing_keys(tx)
 

@@ -19,7 +19,10 @@ R = TypeVar("R", bound=AccountRecord)
 
 
 class Transaction:
-    """One operation's view of the account. `regions` maps each region of the stack to its AWS name."""
+    """One operation's view of the account. `regions` maps each region of the stack to its AWS name.
+
+    `client_now_s` is the time by the clock of real clients, None where it does not count.
+    """
 
     def __init__(
         self,
@@ -29,9 +32,11 @@ class Transaction:
         now_s: float,
         new_uuid: Callable[[], str],
         regions: Mapping[str, str],
+        client_now_s: float | None = None,
     ) -> None:
         self.account_id = account_id
         self.now_s = now_s
+        self.client_now_s = client_now_s
         self.regions = regions
         self.new_uuid = new_uuid
         self.base = tables  # the account as it was when this began

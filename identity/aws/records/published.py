@@ -31,7 +31,8 @@ class PublishedKey(AccountRecord):
     """A long-term access key as one region knows it.
 
     `region_keys` are keys by the region of a signature's scope (`ap-southeast-2`, `us-east-1`): of consecutive days, 32 bytes
-    each, the first for `first_day` (days since 1970-01-01). A fault has taken a `revoked` one away, whatever its status.
+    each, the first for `first_day` (days since 1970-01-01). `client_keys` are the same for days of the machine's clock, from
+    `client_first_day` on, where real clients go by that. A fault has taken a `revoked` one away, whatever its status.
     """
 
     KIND: ClassVar[str] = "published-key"
@@ -43,6 +44,8 @@ class PublishedKey(AccountRecord):
     status: str = ACTIVE
     created_s: float = 0.0
     revoked: bool = False
+    client_first_day: int = 0
+    client_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def table_key(self) -> str:

@@ -32,7 +32,8 @@ class AccountSettings(AccountRecord):
     """The account's own settings: one record, under the key "".
 
     `global_token_version` is what the global endpoint of STS issues (1 or 2); `key_first_day` is the first day, counted from
-    1970-01-01, of the signing keys that regions are sent.
+    1970-01-01, of the signing keys that regions are sent, `client_first_day` the same by the machine's clock, 0 where that
+    does not count.
     """
 
     KIND: ClassVar[str] = "settings"
@@ -42,6 +43,7 @@ class AccountSettings(AccountRecord):
     global_token_version: int = 1
     outbound_federation: bool = False
     key_first_day: int = 0
+    client_first_day: int = 0
 
     @property
     def table_key(self) -> str:

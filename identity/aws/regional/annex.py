@@ -52,6 +52,7 @@ class RegionalAnnex:
         self.account_id = account_of(node.stack)
         self.replica = AccountReplica(self.account_id, node.region)
         self.usage = Usage(self.aws_region)
+        self._client_clocks = node.settings.real_client_clocks
         self._index: AccountIndex | None = None
         self.directory = f"{node.stack.home_region}.{DIRECTORY}"
         self._reports = link_between(node.name, self.directory) in node.stack.links()
@@ -128,8 +129,9 @@ class RegionalAnnex:
 
         Refused are also callers whose user or role is gone, and tokens that are not valid in this region.
         """
-        index, now_s = self.index, self.node.ports.now()
-        caller = authenticate(request, service, regions, index.account, now_s)
+        index, ports, now_s = self.index, self.node.ports, self.node.ports.now()
+        client_now_s = ports.machine_time(now_s) if self._client_clocks else None
+        caller = authenticate(request, service, regions, index.account, now_s, client_now_s)
         index.check_alive(caller)
         session = caller.session
         if session is not None and session.issuing_region == GLOBAL_TOKENS and self.aws_region in OPT_IN_REGIONS:
@@ -139,6 +141,15 @@ class RegionalAnnex:
         elif caller.kind == "assumed-role":
             self.usage.note(f"role/{caller.principal_name}", service, now_s)
         return caller
+
+    def client_time(self, at_s: float, signed_s: float | None) -> float:
+        """What the client's clock shows at `at_s`, by when it signed (None: it did not): the stack's clock or the machine's."""
+        ports, now_s = self.node.ports, self.node.ports.now()
+        if not self._client_clocks:
+            return at_s
+        if signed_s is not None and abs(signed_s - now_s) <= abs(signed_s - ports.machine_time(now_s)):
+            return at_s
+        return ports.machine_time(at_s)
 
     def facts(self, request: Request) -> RequestFacts:
         """What the request itself says, for conditions."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.protocol.answers import render
 from brownout.identity.aws.protocol.calls import find_operation, not_built
@@ -15,7 +16,7 @@ from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR
 from brownout.identity.aws.regional.query import is_query_request, refusal
 from brownout.identity.aws.sts.annex import TokenAnnex
-from brownout.identity.aws.sts.call import StsCall, check_session
+from brownout.identity.aws.sts.call import StsCall, StsResult, check_session
 from brownout.identity.aws.sts.table import OPERATIONS
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.token import TokenNode
@@ -59,4 +60,12 @@ class Sts:
         result = run(StsCall(self._annex, request, asked.call().params, signer, is_global))
         if isinstance(result, Awaitable):
             result = await result
-        return render(asked.operation, result, request_id)
+        return render(asked.operation, self._in_clients_time(result, signer), request_id)
+
+    def _in_clients_time(self, result: StsResult, signer: Caller | None) -> StsResult:
+        """The result with the end of its credentials by the clock of the client, where that is another than the stack's."""
+        made = result.get("Credentials")
+        if not isinstance(made, dict):
+            return result
+        ends_s = self._annex.client_time(made["Expiration"], None if signer is None else signer.signed_s)
+        return {**result, "Credentials": {**made, "Expiration": ends_s}}

@@ -327,6 +327,18 @@ class Tiring(Echo):
         return (asyncio.sleep(0.05),)
 
 
+def test_the_machines_time_is_told_from_the_nodes(tmp_path: Path) -> None:
+    """What a node means by a time of its own, wrong clock or not, as the machine's clock will show it."""
+
+    async def story() -> list[float]:
+        async with ports_to(tmp_path, 1, rate=200.0) as ports:
+            told = [ports.machine_time(ports.now()) - time.time(), ports.machine_time(ports.now() + 400) - time.time()]
+            ports.skew_s = 9000.0
+            return [*told, ports.machine_time(ports.now() - 400) - time.time()]
+
+    assert asyncio.run(story()) == pytest.approx([0.0, 2.0, -2.0], abs=0.05)
+
+
 def test_a_node_whose_background_work_ends_dies_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that only half works is no node: its process ends and says which work ended."""
     monkeypatch.setattr(serve, "build_node", lambda spec, ports: Tiring())
