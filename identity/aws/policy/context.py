@@ -49,6 +49,10 @@ class RequestPrincipal:
     mfa_authenticated_s: float | None = None
     source_identity: str = ""
     federated_provider: str = ""  # of a session that came from a web identity or SAML
+    keys: Keys = field(init=False, repr=False, compare=False)  # that it has in every request, by lower-case name
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", _principal_keys(self))
 
     @property
     def role_id(self) -> str:
@@ -99,13 +103,13 @@ def request_keys(principal: RequestPrincipal, facts: RequestFacts, more: Mapping
         keys["aws:sourceip"] = (facts.source_ip,)
     if facts.user_agent:
         keys["aws:useragent"] = (facts.user_agent,)
-    keys.update(principal_keys(principal))
+    keys.update(principal.keys)
     _add_session(keys, principal, facts.now_s)
     keys.update(lowered(more))
     return keys
 
 
-def principal_keys(principal: RequestPrincipal) -> Keys:
+def _principal_keys(principal: RequestPrincipal) -> Keys:
     """The keys that a principal has in every request, whatever its credentials. One without an ARN has none."""
     keys: dict[str, tuple[str, ...]] = {}
     if not principal.arn:

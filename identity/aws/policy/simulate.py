@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brownout.identity.aws.errors import AwsError, invalid_input
-from brownout.identity.aws.policy.context import Keys, RequestContext, RequestPrincipal, lowered, principal_keys
+from brownout.identity.aws.policy.context import Keys, RequestContext, RequestPrincipal, lowered
 from brownout.identity.aws.policy.document import PolicyDocument, PolicyKind
 from brownout.identity.aws.policy.evaluate import Decision, PolicyLayer, evaluate
 from brownout.identity.aws.policy.parse import parse_document
@@ -52,7 +52,7 @@ class Simulation:
         return tuple(found)
 
     def context(self, action: str, resource: str) -> RequestContext:
-        keys = {**principal_keys(self.principal), **(self.keys or {})}
+        keys = {**self.principal.keys, **(self.keys or {})}
         return RequestContext(action, resource, self.principal, keys, self.resource_account_id)
 
     def decide(self, context: RequestContext) -> Decision:

@@ -10,7 +10,6 @@ from brownout.identity.aws.policy.context import (
     RequestFacts,
     RequestPrincipal,
     lowered,
-    principal_keys,
     request_keys,
     request_tag_keys,
     tag_keys,
@@ -61,7 +60,7 @@ def test_keys_of_a_principal(
     principal: RequestPrincipal, kind: str | None, arn: str | None, user_id: str | None, user_name: str | None
 ) -> None:
     """Type, ARN (of a session its role's), id, and a name for users alone; absent where there is none."""
-    keys = principal_keys(principal)
+    keys = principal.keys
     names = ("aws:principaltype", "aws:principalarn", "aws:userid", "aws:username")
     assert [keys.get(name) for name in names] == [(value,) if value else None for value in (kind, arn, user_id, user_name)]
 
@@ -97,7 +96,7 @@ def test_a_session_names_its_source() -> None:
 
 def test_tags_are_keys_in_lower_case() -> None:
     """Names of tags become names of keys; values stay as they are."""
-    assert principal_keys(replace(USER, tags={"Team": "Red"}))["aws:principaltag/team"] == ("Red",)
+    assert replace(USER, tags={"Team": "Red"}).keys["aws:principaltag/team"] == ("Red",)
     assert tag_keys("iam:ResourceTag", {"Team": "Red"}) == {"iam:resourcetag/team": ("Red",)}
     assert request_tag_keys({"Team": "Red", "Cost": "1"}) == {
         "aws:requesttag/team": ("Red",),

@@ -66,6 +66,7 @@ def whole(statement: Any = None, **more: Any) -> str:
         whole({**allow(), "Condition": {"NumericEquals": {"a": "X"}}}).replace('"X"', "1e999"),
         whole({**allow(), "Condition": {"NumericEquals": {"a": "X"}}}).replace('"X"', "9" * 5000),
     ],
+    ids=lambda text: ascii(text)[:50],
 )
 def test_what_the_grammar_does_not_know(text: str) -> None:
     """No JSON, unknown elements, wrong types, two of a pair, names that stand twice: a syntax error."""
