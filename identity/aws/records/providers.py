@@ -11,7 +11,11 @@ from brownout.identity.aws.records.record import AccountRecord
 
 @dataclass(frozen=True, slots=True)
 class OidcProvider(AccountRecord):
-    """An OpenID Connect provider. `url` has no `https://`; `client_ids` are the audiences that it may name."""
+    """An OpenID Connect provider. `url` has no `https://`; `client_ids` are the audiences that it may name.
+
+    `context_provider` is how its tokens become trusted context, as the JSON text of that structure of IAM, "" for not at all;
+    `identity_center_arn` the instance of IAM Identity Center that goes with it.
+    """
 
     KIND: ClassVar[str] = "oidc-provider"
 
@@ -21,6 +25,8 @@ class OidcProvider(AccountRecord):
     client_ids: tuple[str, ...] = ()
     thumbprints: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    context_provider: str = ""
+    identity_center_arn: str = ""
 
     @property
     def table_key(self) -> str:

@@ -5,8 +5,10 @@ Wire facts: docs/reference/aws-wire.md#openid-connect-providers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from brownout.identity.aws import arns
 from brownout.identity.aws.auth.caller import Caller
@@ -80,6 +82,8 @@ def get_oidc_provider(tx: Transaction, params: OperationParams, caller: Caller) 
         "ThumbprintList": list(provider.thumbprints),
         "CreateDate": provider.created_s,
         "Tags": tag_list(provider.tags),
+        **({"ContextProvider": json.loads(provider.context_provider)} if provider.context_provider else {}),
+        **({"IdentityCenterInstanceArn": provider.identity_center_arn} if provider.identity_center_arn else {}),
     }
 
 
@@ -117,3 +121,26 @@ def remove_client_id(tx: Transaction, params: OperationParams, caller: Caller) -
 def update_thumbprints(tx: Transaction, params: OperationParams, caller: Caller) -> None:
     provider = known_oidc_provider(tx, params["OpenIDConnectProviderArn"])
     tx.put(replace(provider, thumbprints=checked_thumbprints(params["ThumbprintList"])))
+
+
+@operation("UpdateOpenIDConnectProvider")
+def update_oidc_provider(tx: Transaction, params: OperationParams, caller: Caller) -> None:
+    """Sets or removes either the context provider or the instance of IAM Identity Center."""
+    provider = known_oidc_provider(tx, params["OpenIDConnectProviderArn"])
+    context = _change(params, "ContextProvider", "RemoveContextProvider")
+    instance = _change(params, "IdentityCenterInstanceArn", "RemoveIdentityCenterInstance")
+    if (context is None) == (instance is None):
+        raise invalid_input("Specify a change of either the context provider or the IAM Identity Center instance.")
+    if instance is not None:
+        tx.put(replace(provider, identity_center_arn=instance))
+        return
+    if not context and provider.identity_center_arn:
+        raise invalid_input("Remove the IAM Identity Center instance before the context provider.")
+    tx.put(replace(provider, context_provider=json.dumps(context) if context else ""))
+
+
+def _change(params: OperationParams, member: str, remover: str) -> Any:
+    """The new value, "" for one to be removed, None for no change; raises InvalidInput for both at once."""
+    if member in params and params.get(remover):
+        raise invalid_input(f"{member} and {remover} are mutually exclusive.")
+    return "" if params.get(remover) else params.get(member)

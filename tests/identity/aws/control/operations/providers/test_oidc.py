@@ -132,6 +132,40 @@ def test_thumbprints_are_replaced(account: IamAccount) -> None:
     assert refused[0] == "InvalidInput"
 
 
+CONTEXT = {"SubjectSourceKey": "sub", "KeyDefinitionList": [{"SourceKey": "email", "TargetKey": "mail"}]}
+INSTANCE = "arn:aws:sso:::instance/ssoins-0123456789abcdef"
+
+
+def test_trusted_context_is_set_and_removed(account: IamAccount) -> None:
+    """First the context provider, then the instance; the other way round when they go."""
+    on = {"OpenIDConnectProviderArn": ARN}
+    before = account("GetOpenIDConnectProvider", **on)
+    account("UpdateOpenIDConnectProvider", **on, ContextProvider=CONTEXT)
+    account("UpdateOpenIDConnectProvider", **on, IdentityCenterInstanceArn=INSTANCE)
+    shown = {"ContextProvider": CONTEXT, "IdentityCenterInstanceArn": INSTANCE}
+    assert account("GetOpenIDConnectProvider", **on) == {**before, **shown}
+    assert account.refused("UpdateOpenIDConnectProvider", **on, RemoveContextProvider=True)[0] == "InvalidInput"
+    account("UpdateOpenIDConnectProvider", **on, RemoveIdentityCenterInstance=True)
+    account("UpdateOpenIDConnectProvider", **on, RemoveContextProvider=True)
+    assert account("GetOpenIDConnectProvider", **on) == before
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"RemoveContextProvider": False},
+        {"ContextProvider": CONTEXT, "RemoveContextProvider": True},
+        {"IdentityCenterInstanceArn": INSTANCE, "RemoveIdentityCenterInstance": True},
+        {"ContextProvider": CONTEXT, "IdentityCenterInstanceArn": INSTANCE},
+        {"ContextProvider": CONTEXT, "RemoveIdentityCenterInstance": True},
+    ],
+)
+def test_one_change_at_a_time(account: IamAccount, params: dict[str, Any]) -> None:
+    """Nothing, a value with its removal, and both parts at once are refused."""
+    assert account.refused("UpdateOpenIDConnectProvider", OpenIDConnectProviderArn=ARN, **params)[0] == "InvalidInput"
+
+
 def test_deleting_twice_is_deleting_once(account: IamAccount) -> None:
     """A provider that does not exist is deleted without an error."""
     for _ in range(2):
