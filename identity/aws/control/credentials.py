@@ -8,6 +8,7 @@ from brownout.identity.aws import ids
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.records.credentials import AccessKey, Secret, UserCredentials
 from brownout.identity.aws.records.principals import LastUsed
+from brownout.identity.aws.records.published import LearnedKey
 
 
 def owned_by(tx: Transaction, user_name: str) -> UserCredentials:
@@ -26,12 +27,16 @@ def new_access_key(tx: Transaction, user_name: str) -> tuple[AccessKey, str]:
 
 
 def forget_access_key(tx: Transaction, key: AccessKey) -> None:
-    """Takes the key away with its secret and its last use."""
+    """Takes the key away with its secret and its last use, and what was learned of it from replicas."""
     owned = owned_by(tx, key.user_name)
     tx.put(replace(owned, access_keys=without(owned.access_keys, key.access_key_id)))
     tx.delete(key)
     forget_secret(tx, key.access_key_id)
     forget_last_use(tx, key.access_key_id)
+    for region in tx.regions:
+        learned = tx.get(LearnedKey, f"{region}/{key.access_key_id}")
+        if learned is not None:
+            tx.delete(learned)
 
 
 def forget_secret(tx: Transaction, subject: str) -> None:

@@ -170,6 +170,7 @@ class IamDirectory:
         if request.method == "POST" and path == "/reset":
             transaction = self._account.begin()
             reset_account(transaction, initial_account(self._node.stack))
+            self._revocations.follow(transaction)  # a fault outlives a reset
             version = await self._account.commit(transaction)
             return Response(200, {"version": version, "published": await self.publisher.publish_now()})
         if request.method == "POST" and path == "/crowd":

@@ -101,7 +101,9 @@ class RegionalEdition:
         secret = tables.table(Secret).get(key.access_key_id)
         if secret is None:
             learned = tables.table(LearnedKey).get(f"{self._region}/{key.access_key_id}")
-            return replace(learned.published, status=key.status, revoked=_is_revoked(tables, key)) if learned else None
+            if learned is None:
+                return None
+            return replace(learned.published, user_name=key.user_name, status=key.status, revoked=_is_revoked(tables, key))
         derived = {scope: self._derived(secret.value, scope, before) for scope in self._scopes}
         clients = self._scopes if self._client_day else ()
         return PublishedKey(

@@ -94,10 +94,10 @@ def test_only_what_regions_are_sent_makes_another_edition() -> None:
 
 
 def test_a_key_whose_secret_was_lost_goes_on_as_it_was() -> None:
-    """What a replica had of it is published to that region, with the state that it has now; other keys are not."""
+    """What a replica had of it is published to that region, with the state and user that it has now; other keys are not."""
     learned = PublishedKey("AKIA", "u", 7, {"us-east-1": b"k" * 64})
-    tables = Tables.of([LearnedKey("sydney", learned), AccessKey("AKIA", "u", 0.0, INACTIVE), AccessKey("AKIB", "u", 0.0)])
+    tables = Tables.of([LearnedKey("sydney", learned), AccessKey("AKIA", "v", 0.0, INACTIVE), AccessKey("AKIB", "v", 0.0)])
     found = edition().of(AccountState(1, tables)).access_keys
     assert set(found) == {"AKIA"}
-    assert (found["AKIA"].first_day, found["AKIA"].status) == (7, INACTIVE)
+    assert (found["AKIA"].first_day, found["AKIA"].status, found["AKIA"].user_name) == (7, INACTIVE, "v")
     assert found["AKIA"].region_keys == learned.region_keys
