@@ -1,29 +1,16 @@
 """Which class plays each role, and what each vendor hangs on it. The only file that knows the vendors.
 
-A vendor is added here: its annexes and surfaces go into VENDORS, before the vendor whose surfaces take everything that is
-left; its claims go to the roles that sign tokens.
+A vendor is added here: its annexes and surfaces go into a function like `_aws`, its claims to the roles that sign tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
-from brownout.identity.aws.hosts.annex import HostAnnex
-from brownout.identity.aws.hosts.containers import ContainerCredentials
-from brownout.identity.aws.hosts.imds import InstanceMetadata
-from brownout.identity.aws.iam.front import IamFront
 from brownout.identity.aws.names import endpoints as aws_endpoints
-from brownout.identity.aws.regional.annex import RegionalAnnex
-from brownout.identity.aws.secrets.annex import VaultAnnex
-from brownout.identity.aws.secrets.surface import SecretsManager
-from brownout.identity.aws.signin.home import HomeDirectory
-from brownout.identity.aws.signin.surface import ConsoleSignIn
-from brownout.identity.aws.sts.annex import TokenAnnex
-from brownout.identity.aws.sts.issuer_pages import IssuerPages
-from brownout.identity.aws.sts.surface import Sts
 from brownout.identity.azure.arm_management import Arm
 from brownout.identity.azure.entra import EntraPages
 from brownout.identity.azure.entra_claims import managed_identity_claims, operator_claims
@@ -77,29 +64,70 @@ ROLES: Mapping[str, MakeNode] = {
     EDGE: partial(Edge, endpoints=aws_endpoints),
 }
 
-# By vendor and role, in the order in which surfaces are asked: those of Azure take every request that is left.
-VENDORS: Mapping[str, Mapping[str, Part]] = {
-    "aws": {
+
+def _aws() -> Mapping[str, Part]:
+    """AWS's half. Importing it takes as long as all the rest, so a stack without it does not wait for it."""
+    from brownout.identity.aws.hosts.annex import HostAnnex
+    from brownout.identity.aws.hosts.containers import ContainerCredentials
+    from brownout.identity.aws.hosts.imds import InstanceMetadata
+    from brownout.identity.aws.iam.front import IamFront
+    from brownout.identity.aws.regional.annex import RegionalAnnex
+    from brownout.identity.aws.secrets.annex import VaultAnnex
+    from brownout.identity.aws.secrets.surface import SecretsManager
+    from brownout.identity.aws.signin.home import HomeDirectory
+    from brownout.identity.aws.signin.surface import ConsoleSignIn
+    from brownout.identity.aws.sts.annex import TokenAnnex
+    from brownout.identity.aws.sts.issuer_pages import IssuerPages
+    from brownout.identity.aws.sts.surface import Sts
+
+    return {
         DIRECTORY: Part(annexes=(HomeDirectory,)),
         TOKEN: Part(annexes=(TokenAnnex,), surfaces=(ConsoleSignIn, Sts, IssuerPages)),
         HOST: Part(annexes=(HostAnnex,), surfaces=(ContainerCredentials, InstanceMetadata)),
         MANAGEMENT: Part(annexes=(RegionalAnnex,), surfaces=(IamFront,)),
         VAULT: Part(annexes=(VaultAnnex,), surfaces=(SecretsManager,)),
-    },
-    "azure": {
+    }
+
+
+def _azure() -> Mapping[str, Part]:
+    return {
         TOKEN: Part(surfaces=(EntraPages,)),
         HOST: Part(surfaces=(Imds,)),
         MANAGEMENT: Part(surfaces=(Arm,)),
         VAULT: Part(surfaces=(KeyVault,)),
-    },
-}
+    }
+
+
+class _Vendors(dict[str, Mapping[str, Part]]):
+    """By vendor and role what the vendor adds, imported when the vendor is first asked for; raises KeyError."""
+
+    halves: ClassVar[Mapping[str, Callable[[], Mapping[str, Part]]]] = {"aws": _aws, "azure": _azure}
+
+    def __missing__(self, vendor: str) -> Mapping[str, Part]:
+        self[vendor] = self.halves[vendor]()
+        return self[vendor]
+
+
+VENDORS = _Vendors()
+LAST = "azure"  # its surfaces take every request that is left
+
+
+def load(vendors: Collection[str]) -> None:
+    """Imports what nodes of a stack with these vendors need, so that processes that are forked later share it."""
+    for vendor in vendors:
+        VENDORS[vendor]
+    if "aws" in vendors:
+        from brownout.identity.aws.protocol.services import load_services
+
+        load_services()
 
 
 def build_node(spec: NodeSpec, ports: Ports) -> Node:
     """The node that `spec` describes, not started yet; raises KeyError for a role that does not exist."""
     role = spec.parsed.role
     node = ROLES[role](spec, ports)
-    parts = [parts[role] for vendor, parts in VENDORS.items() if vendor in spec.stack.vendors and role in parts]
+    halves = [VENDORS[vendor] for vendor in sorted(spec.stack.vendors, key=lambda vendor: vendor == LAST)]
+    parts = [half[role] for half in halves if role in half]
     for part in parts:
         for annex in part.annexes:
             node.annexes.add(annex(node))

@@ -204,7 +204,7 @@ class Daemon:
 
     def run(self) -> None:
         """Serves requests; raises Stopped on `stop`. Returns when no `launch` came in time, or the folder is gone."""
-        import_node_code()
+        import_node_code(self._served.stack.vendors)
         give_up_s = time.monotonic() + LAUNCH_TIMEOUT_S
         while (self._launched or time.monotonic() < give_up_s) and self._can_be_found():
             ready, _, _ = select.select([self._listener], [], [], REAP_INTERVAL_S)
@@ -275,10 +275,12 @@ class Daemon:
         import_node_code()(self._served, name, self._folder / STATE_FOLDER, listeners[OWN], starting, doors=doors)
 
 
-def import_node_code() -> ServeNode:
-    """The function that a node's process runs. The first call imports it, in the parent, so that forks find it imported."""
+def import_node_code(vendors: tuple[str, ...] = ()) -> ServeNode:
+    """The function that a node's process runs. The first call, in the parent, imports all that forks of a stack need."""
+    from brownout.identity import roles
     from brownout.identity.server.serve import run_node
 
+    roles.load(vendors)
     return run_node
 
 

@@ -124,6 +124,12 @@ def service(name: str) -> Service:
     return Service(name, VERSIONS[name], load_model(name, VERSIONS[name]))
 
 
+def load_services() -> None:
+    """Loads every model now, so that processes that are forked later share them."""
+    for name in VERSIONS:
+        service(name)
+
+
 def load_model(name: str, version: str) -> dict[str, Any]:
     """A service model as botocore ships it."""
     found = find_spec("botocore")
