@@ -1,7 +1,7 @@
 """What a region is sent of the account: all that authentication and authorization need there, and no long-term secret.
 
 A region verifies signatures with keys that the directory derived from the secret for that region and single days
-(docs/reference/aws-wire.md#signing-keys-of-a-region): they are of no use in another region, and the secret cannot be found
+(docs/reference/aws-wire.md#signing-keys): they are of no use in another region, and the secret cannot be found
 from them. Passwords come as slow hashes made for the region. Seeds of MFA devices that are in use do come, for a code cannot
 be checked without.
 
