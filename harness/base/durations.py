@@ -9,10 +9,10 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
 
 LONGEST_S = 36_500 * 86_400.0  # a hundred years
-_DAY_S = 86_400
+_DAYS_S = 2 * 86_400  # an experiment may go on into the next day
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_CLOCK_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
+_CLOCK_TIME = re.compile(r"([0-3][0-9]|4[0-7]):([0-5][0-9])(?::([0-5][0-9]))?")
 
 
 def parse_duration_s(value: object) -> float:
@@ -32,7 +32,7 @@ def _bounded_s(seconds: float) -> float:
 
 
 def parse_clock_s(value: object) -> int:
-    """Seconds after midnight of `"HH:MM"` or `"HH:MM:SS"`; raises ValueError."""
+    """Seconds after midnight of `"HH:MM"` or `"HH:MM:SS"`; hours from 24 to 47 are the next day's. Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError('a time of day is quoted text such as "00:55" (YAML reads 12:30 without quotes as a number)')
     match = _CLOCK_TIME.fullmatch(value)
@@ -62,8 +62,8 @@ def _duration_s(value: object, info: ValidationInfo) -> float:
 def _clock_s(value: object, info: ValidationInfo) -> int:
     """In a file text; in code also seconds after midnight."""
     if info.context and info.context.get("in_code") and isinstance(value, int) and not isinstance(value, bool):
-        if not 0 <= value < _DAY_S:
-            raise ValueError(f"a time of day is from 0 to {_DAY_S - 1} seconds after midnight")
+        if not 0 <= value < _DAYS_S:
+            raise ValueError(f"a time of day is from 0 to {_DAYS_S - 1} seconds after midnight")
         return value
     return parse_clock_s(value)
 

@@ -26,6 +26,7 @@ _OURS = {
     "instance-credentials": f"{_HERE}.instance_credentials:INSTANCE_CREDENTIALS",
     "secret": f"{_HERE}.secret:SECRET",
     "iam": f"{_HERE}.iam:IAM",
+    "new-role": f"{_HERE}.new_role:NEW_ROLE",
 }
 
 

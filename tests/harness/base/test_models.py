@@ -67,7 +67,7 @@ def test_a_file_writes_durations_with_a_unit_and_code_in_the_attributes_unit() -
         ({"share": 2}, "share: .*less than 1, not 2"),
         ({"wait_s": math.inf}, "wait.*a duration is from 0 s"),
         ({"wait_s": -1}, "a duration is from 0 s"),
-        ({"at": 86_400}, "a time of day is from 0 to 86399"),
+        ({"at": 172_800}, "a time of day is from 0 to 172799"),
         ({"count": True}, "count: a number is needed here, not true"),
     ],
 )

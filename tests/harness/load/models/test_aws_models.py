@@ -10,7 +10,7 @@ from brownout.harness.load.models.aws import GLOBAL, REGIONAL, access_key_of, cr
 from brownout.harness.load.models.iam import IAM
 from brownout.harness.load.models.instance_credentials import INSTANCE_CREDENTIALS
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call, Clients
-from brownout.harness.load.models.playing import Playing
+from brownout.harness.load.models.playing import Playing, begin
 from brownout.harness.load.models.secret import HeldCredentials
 from brownout.identity.core.edge.node import CLIENT_REGION
 from brownout.identity.core.messages import CallFailed, Response
@@ -19,6 +19,7 @@ from support.client_scripts import ACCOUNT, arrival, begun, ended, first
 
 NOW_S = 1_720_742_400.0  # 2024-07-12
 IDENTITY = answer("sts", "GetCallerIdentity", {"Arn": "arn:aws:iam::123456789012:user/caller"})
+ROLE = {"Path": "/", "RoleName": "first", "RoleId": "AROA1", "Arn": "arn:aws:iam::123456789012:role/first", "CreateDate": NOW_S}
 SECRET = answer("secretsmanager", "GetSecretValue", {"Name": "sample", "SecretString": "value of sample"})
 
 
@@ -202,3 +203,20 @@ def test_an_administrator_makes_one_call_of_iam(operation: str, action: str, ans
     assert dict(sent.request.form)["Action"] == action
     result = ended(playing, answered)
     assert (result.outcome, result.error) == (("happened", "") if answered.ok else ("refused", "EntityAlreadyExists"))
+
+
+def test_a_new_role_is_used_once_it_has_been_there_for_two_minutes() -> None:
+    """The newest that is old enough; without one there is nothing to call, and a role whose creation failed is never used."""
+    clients = Clients(ACCOUNT)
+    playing, _ = begun(arrival("new-role", "create-role", id="first"), clients, NOW_S)
+    assert ended(playing, answer("iam", "CreateRole", {"Role": ROLE})).outcome == "happened"
+    playing, _ = begun(arrival("new-role", "create-role", id="second"), clients, NOW_S + 60)
+    assert ended(playing, refusal("iam", "ServiceFailure", 500)).error == "ServiceFailure"
+
+    def uses(after_s: float) -> Call | ArrivalResult:
+        return begin(arrival("new-role", "use-new-role"), clients, NOW_S + after_s).next()
+
+    sent = uses(200)
+    assert isinstance(sent, Call)
+    assert dict(sent.request.form)["RoleArn"].endswith(":role/first")
+    assert [getattr(uses(after_s), "error", "") for after_s in (60, 1801)] == ["no-new-role", "no-new-role"]

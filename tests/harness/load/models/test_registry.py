@@ -16,7 +16,7 @@ from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import ClientModel, Operation
 
-OURS = ("token", "management", "resource", "provision", "assume-role", "instance-credentials", "secret", "iam")
+OURS = ("token", "management", "resource", "provision", "assume-role", "instance-credentials", "secret", "iam", "new-role")
 MODEL = "from brownout.harness.load.models.token import TOKEN\nfrom dataclasses import replace\n"
 
 

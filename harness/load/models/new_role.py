@@ -1,0 +1,57 @@
+"""new-role: a provisioning program creates roles for its jobs and, minutes later, works as them in its region.
+
+Whoever needs a role that was just made depends on the control plane and on the propagation of its changes, where whoever uses
+an existing role depends on neither.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+
+from brownout.harness.load.models.assume_role import credentials_result
+from brownout.harness.load.models.aws import ADMIN, CALLER, accepted, access_key_of, iam, sts
+from brownout.harness.load.models.model import Arrival, ArrivalResult, ClientModel, Clients, Operation, Script
+from brownout.identity.aws.arns import role, root
+
+CREATE, USE = "create-role", "use-new-role"
+USED_AFTER_S, FORGOTTEN_AFTER_S = 120.0, 1800.0
+NOTHING_CREATED = ArrivalResult(0, "refused", "no-new-role")
+
+
+class CreatedRoles(dict[str, "deque[tuple[float, str]]"]):
+    """By region: when each role was created there (emulated), and its name."""
+
+
+def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
+    """One role created, or the newest that has been there for two minutes assumed."""
+    created = clients.memory(CreatedRoles).setdefault(arrival.region, deque())
+    account_id = clients.account.aws_account_id
+    if arrival.operation == CREATE:
+        fields = {"RoleName": arrival.id[:64], "AssumeRolePolicyDocument": _trusts(root(account_id))}
+        result = accepted((yield iam(arrival, "CreateRole", fields, access_key_of(clients.account, ADMIN), now_s)), "RoleId")
+        if result.outcome == "happened":
+            created.append((now_s, arrival.id[:64]))
+        return result
+    while created and created[0][0] < now_s - FORGOTTEN_AFTER_S:
+        created.popleft()
+    usable = [name for created_s, name in created if created_s <= now_s - USED_AFTER_S]
+    if not usable:
+        return NOTHING_CREATED
+    fields = {"RoleArn": role(account_id, "/", usable[-1]), "RoleSessionName": arrival.id[:64]}
+    return credentials_result((yield sts(arrival, "AssumeRole", fields, access_key_of(clients.account, CALLER), now_s)), now_s)
+
+
+def _trusts(principal: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+NEW_ROLE = ClientModel(
+    name="new-role",
+    vendor="aws",
+    operations=(Operation(CREATE, weight=1, home="none"), Operation(USE, home="none")),
+    script=script,
+    target=0.99,
+    needs_access_keys=True,
+)

@@ -1,0 +1,1 @@
+"""What AWS documents of its resilience, as tests."""
