@@ -179,6 +179,10 @@ def validation_error(message: str) -> AwsError:
     return AwsError.of("ValidationError", message)
 
 
+def request_entity_too_large(message: str = "The request entity exceeds the size that is allowed.") -> AwsError:
+    return AwsError.of("RequestEntityTooLarge", message)
+
+
 def throttling() -> AwsError:
     return AwsError.of("Throttling", "Rate exceeded")
 

@@ -7,9 +7,9 @@ surfaces a role has is decided in brownout.identity.roles alone, so a vendor is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from brownout.identity.core import trail
 from brownout.identity.core.messages import Request, Response
@@ -94,6 +94,23 @@ class Surface(Protocol):
     async def serve(self, request: Request) -> Served:
         """The answer to a request that it takes; raises BadPayload for one whose payload cannot be read."""
         ...
+
+
+@runtime_checkable
+class RefusesOversized(Protocol):
+    """A surface that has words of its own for a payload that is too large to be read."""
+
+    def too_large(self, request: Request, text: str) -> Response:
+        """The answer to a request of this surface's, which comes without its payload; `text` says what the limit is."""
+        ...
+
+
+def too_large(surfaces: Iterable[Surface], request: Request, text: str) -> Response:
+    """The answer to a request whose payload is too large, in the words of the surface that would have served it."""
+    surface = next((each for each in surfaces if each.takes(request)), None)
+    if isinstance(surface, RefusesOversized):
+        return surface.too_large(request, text)
+    return error(413, "RequestEntityTooLarge", text)
 
 
 def error(status: int, code: str, message: str) -> Response:

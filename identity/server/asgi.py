@@ -6,11 +6,12 @@ Three answers are its own: to a request that is too large, to a payload of the w
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
 from brownout.identity import wire
 from brownout.identity.core.messages import BadPayload, Request, Response
+from brownout.identity.core.surface import Surface, too_large
 
 Scope = MutableMapping[str, Any]
 AsgiEvent = MutableMapping[str, Any]
@@ -36,8 +37,11 @@ class ClientGoneError(Exception):
     """The client went away before it had sent its whole request."""
 
 
-def application(node: Handler) -> Application:
-    """The ASGI application that serves `node`. What the node raises becomes a logged traceback and a 500."""
+def application(node: Handler, surfaces: Iterable[Surface] = ()) -> Application:
+    """The ASGI application that serves `node`. What the node raises becomes a logged traceback and a 500.
+
+    A payload that is too large is refused in the words of that one of `surfaces` whose request it is.
+    """
 
     async def serve(scope: Scope, receive: Receive, send: SendEvent) -> None:
         try:
@@ -46,7 +50,7 @@ def application(node: Handler) -> Application:
             return
         except TooLargeError:
             text = f"The body is larger than {PAYLOAD_LIMIT_BYTES} bytes."
-            messages = _messages(wire.failure(413, "RequestEntityTooLarge", text))
+            messages = _messages(too_large(surfaces, _request_with(scope, b""), text))
         except BadPayload as bad:
             messages = _messages(wire.failure(400, "InvalidRequestContent", str(bad)))
         except Exception:
@@ -60,7 +64,10 @@ def application(node: Handler) -> Application:
 
 async def _request(scope: Scope, receive: Receive) -> Request:
     """Raises TooLargeError or ClientGoneError."""
-    payload = await _payload(receive)
+    return _request_with(scope, await _payload(receive))
+
+
+def _request_with(scope: Scope, payload: bytes) -> Request:
     return wire.request_from(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], payload)
 
 

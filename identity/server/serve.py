@@ -90,7 +90,7 @@ async def _run(
     doors = Doors(node, served) if isinstance(node, Edge) and listeners else None
     if doors is not None:
         await doors.open(listeners)
-    server = _Server(serving_options(application(node)), lambda: starting.sendall(READY))
+    server = _Server(serving_options(application(node, node.surfaces)), lambda: starting.sendall(READY))
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await _first_ended(serving, asyncio.create_task(_released(starting)))

@@ -11,6 +11,7 @@ import uvicorn
 
 from brownout.harness.base.ports import port_of, reserve
 from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.surface import Surface
 from brownout.identity.server.asgi import Handler, application
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.durable import DurableRecords
@@ -34,9 +35,9 @@ class Echo:
 
 
 @asynccontextmanager
-async def served(node: Handler) -> AsyncIterator[int]:
+async def served(node: Handler, surfaces: tuple[Surface, ...] = ()) -> AsyncIterator[int]:
     (listener,) = reserve(1)
-    server = uvicorn.Server(serving_options(application(node)))
+    server = uvicorn.Server(serving_options(application(node, surfaces)))
     serving = asyncio.create_task(server.serve([listener]))
     try:
         while not server.started:  # noqa: ASYNC110  # uvicorn tells nobody

@@ -10,7 +10,7 @@ from __future__ import annotations
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.control.calls import IamAnswer, IamCall
 from brownout.identity.aws.control.registry import all_operations
-from brownout.identity.aws.errors import AwsError, invalid_client_token_id
+from brownout.identity.aws.errors import AwsError, invalid_client_token_id, request_entity_too_large
 from brownout.identity.aws.iam.desk import IamDesk
 from brownout.identity.aws.protocol.answers import render, render_error
 from brownout.identity.aws.protocol.calls import AwsCall, find_operation, not_built
@@ -36,6 +36,9 @@ class IamFront:
 
     def takes(self, request: Request) -> bool:
         return is_query_request(request)
+
+    def too_large(self, request: Request, text: str) -> Response:
+        return render_error(self._service, request_entity_too_large(text), self._node.ports.new_id())
 
     async def serve(self, request: Request) -> Served:
         request_id = self._node.ports.new_id()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import unquote_to_bytes
 
-from brownout.identity.aws.errors import AwsError
+from brownout.identity.aws.errors import AwsError, request_entity_too_large
 from brownout.identity.core.messages import FORM_TYPE, Request
 
 FormNode = str | Mapping[str, "FormNode"]
@@ -45,7 +45,7 @@ def fields_of(request: Request) -> dict[str, str]:
 def payload_of(request: Request) -> bytes:
     """The payload; raises RequestEntityTooLarge."""
     if len(request.payload) > MAX_PAYLOAD:
-        raise AwsError.of("RequestEntityTooLarge", "The request entity exceeds the size that is allowed.")
+        raise request_entity_too_large()
     return request.payload
 
 

@@ -11,10 +11,8 @@ from brownout.identity.core.messages import Request, Response
 
 
 def is_query_request(request: Request) -> bool:
-    """True for a request of the query protocol: a POST to the root path, or a GET that names an action there."""
-    if request.path not in ("/", ""):
-        return False
-    return request.method == "POST" or "Action" in request.query
+    """True for a request of the query protocol: any to the root path, and any that is signed as AWS's are."""
+    return request.path in ("/", "") or request.headers.get("authorization", "").startswith("AWS4-")
 
 
 def refusal(annex: RegionalAnnex, service: Service, refused: AwsError, request_id: str) -> Response:

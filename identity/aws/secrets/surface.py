@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from brownout.identity.aws.errors import AwsError
+from brownout.identity.aws.errors import AwsError, request_entity_too_large
 from brownout.identity.aws.protocol.answers import render, render_error
 from brownout.identity.aws.protocol.calls import find_operation, not_built
 from brownout.identity.aws.protocol.services import service
@@ -51,6 +51,9 @@ class SecretsManager:
 
     def takes(self, request: Request) -> bool:
         return "x-amz-target" in request.headers or request.media_type.startswith("application/x-amz-json")
+
+    def too_large(self, request: Request, text: str) -> Response:
+        return render_error(self._service, request_entity_too_large(text), self._node.ports.new_id())
 
     async def serve(self, request: Request) -> Served:
         request_id = self._node.ports.new_id()

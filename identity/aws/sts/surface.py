@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from brownout.identity.aws.auth.caller import Caller
-from brownout.identity.aws.errors import AwsError
-from brownout.identity.aws.protocol.answers import render
+from brownout.identity.aws.errors import AwsError, request_entity_too_large
+from brownout.identity.aws.protocol.answers import render, render_error
 from brownout.identity.aws.protocol.calls import find_operation, not_built
 from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR
@@ -37,6 +37,9 @@ class Sts:
 
     def takes(self, request: Request) -> bool:
         return is_query_request(request)
+
+    def too_large(self, request: Request, text: str) -> Response:
+        return render_error(self._service, request_entity_too_large(text), self._node.ports.new_id())
 
     async def serve(self, request: Request) -> Served:
         request_id = self._node.ports.new_id()

@@ -21,6 +21,7 @@ from brownout.identity.core.annex import Annexes
 from brownout.identity.core.holds import HoldSet
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.ports import Ports
+from brownout.identity.core.surface import Served
 from brownout.identity.server import serve
 from brownout.identity.server.asgi import PAYLOAD_LIMIT_BYTES
 from brownout.identity.server.clock import Clock
@@ -102,6 +103,33 @@ def test_a_bad_body_is_refused(content: bytes, status: int, words: str) -> None:
     assert got == status
     assert words in json.loads(body)["error"]["message"]
     assert headers["content-type"] == "application/json; charset=utf-8"
+
+
+class Sized:
+    """A surface that takes what is below /own and has words of its own for what is too large."""
+
+    def takes(self, request: Request) -> bool:
+        return request.path.startswith("/own")
+
+    def too_large(self, request: Request, text: str) -> Response:
+        assert request.payload == b""
+        return Response.raw(413, ((b"content-type", b"text/xml"),), f"<Error>{text}</Error>".encode())
+
+    async def serve(self, request: Request) -> Served:
+        raise AssertionError("it is not served")
+
+
+@pytest.mark.parametrize(("path", "media_type"), [("/own/x", "text/xml"), ("/x", "application/json; charset=utf-8")])
+def test_what_is_too_large_is_refused_in_the_surfaces_words(path: str, media_type: str) -> None:
+    """The surface whose request it is has the word, and nobody reads the payload."""
+
+    async def large() -> tuple[int, dict[str, str], bytes]:
+        async with served(Echo(), (Sized(),)) as port:
+            return await ask(port, message(f"PUT {path}", b"x" * (PAYLOAD_LIMIT_BYTES + 1)))
+
+    status, headers, body = asyncio.run(large())
+    assert (status, headers["content-type"]) == (413, media_type)
+    assert f"The body is larger than {PAYLOAD_LIMIT_BYTES} bytes.".encode() in body
 
 
 def test_an_error_never_leaves_without_a_body() -> None:
@@ -319,6 +347,7 @@ class Tiring(Echo):
     """A node whose background work ends, which it never should."""
 
     annexes = Annexes(HoldSet(cast(Ports, None)))
+    surfaces = ()
 
     async def start(self) -> None:
         return
