@@ -14,8 +14,10 @@ from brownout.harness.errors import UsageError
 from brownout.harness.fault import Fault, node_state
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.aws.auth.sealing import newest_key
-from brownout.identity.core.messages import Response
+from brownout.identity.aws.auth.sigv4 import sign
+from brownout.identity.core.messages import Request, Response
 from support.aws_directories import AwsStack, on_aws_stack
 from support.fault_cases import Trial, on_stack
 from support.identity_stacks import HOUR_S, Stack
@@ -106,6 +108,43 @@ def test_a_clock_that_is_off_for_another_reason_is_unclear() -> None:
     assert state == "unclear"
     assert "+60" in evidence
     assert "holds say +0 s" in evidence
+
+
+@pytest.mark.parametrize(
+    ("by", "direction", "told"),
+    [
+        ("14m", "ahead", ""),
+        ("16m", "ahead", "Signature expired: "),
+        ("16m", "behind", "Signature not yet current: "),
+    ],
+)
+def test_a_token_node_with_a_wrong_clock_refuses_good_signatures(by: str, direction: str, told: str) -> None:
+    """Beyond the 15 minutes that STS allows, it refuses what its neighbour takes, until its clock is right again."""
+
+    async def story(stack: AwsStack) -> tuple[int, str, int, int]:
+        found = (await stack.control("GET", "/credentials")).body or {}
+        key = Credentials(found["access_key_id"], found["secret_access_key"])
+        await stack.wait(3)
+        fault = skew(by, direction, "sydney.token.z1")
+        await fault.apply(stack.world, "f")
+        status, text = await identity_call(stack, key, "sydney.token.z1")
+        neighbour, _ = await identity_call(stack, key, "sydney.token.z2")
+        await fault.revert(stack.world, "f")
+        return status, text, neighbour, (await identity_call(stack, key, "sydney.token.z1"))[0]
+
+    status, text, *others = on_aws_stack(story)
+    assert status == (403 if told else 200)
+    assert told in text
+    assert others == [200, 200]
+
+
+async def identity_call(stack: AwsStack, key: Credentials, node: str) -> tuple[int, str]:
+    """Status and text of GetCallerIdentity at that node, signed by the stack's clock."""
+    lines = ((b"Content-Type", b"application/x-www-form-urlencoded"),)
+    plain = Request.raw("POST", "/", lines, b"Action=GetCallerIdentity&Version=2011-06-15")
+    signed = sign(plain, key, service="sts", region="ap-southeast-2", now_s=stack.world.now(), host="h")
+    response = await stack.world.client(node, signed, timeout_s=5)
+    return response.status, response.payload.decode()
 
 
 @pytest.mark.parametrize(("by", "direction"), [("2d", "ahead"), ("9d", "ahead"), ("9d", "behind")])
