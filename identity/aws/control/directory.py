@@ -8,6 +8,7 @@ from typing import Any
 
 from brownout.identity.aws.control.account import PREFIX, AccountState, DescribedAccount, DirectoryAccount
 from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall, trial_call
+from brownout.identity.aws.control.concurrency import check_concurrent
 from brownout.identity.aws.control.learning import VERSIONS_AHEAD, take_over
 from brownout.identity.aws.control.life import begin_account, credentials_of, keep_up, reset_account
 from brownout.identity.aws.control.publisher import PAUSE, AccountPublisher
@@ -130,6 +131,7 @@ class IamDirectory:
         self._described_state()
         transaction = self._account.begin()
         result = run(transaction, call.params, call.caller)
+        check_concurrent(call.action, transaction, self._account.durable.tables)
         version = await self._account.commit(transaction)
         self._described_state()
         return IamAnswer(result, version=version)
