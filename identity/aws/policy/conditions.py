@@ -191,7 +191,7 @@ def _arn_parts(value: str, variables: bool) -> list[Pieces] | None:
 def _parts_match(pattern: Sequence[Pieces], parts: Sequence[str], keys: Keys) -> bool:
     for pieces, part in zip(pattern, parts, strict=True):
         resolved = resolve(pieces, keys)
-        if resolved is None or not glob(resolved).fullmatch(part):
+        if resolved is None or not glob(resolved).matches(part):
             return False
     return True
 

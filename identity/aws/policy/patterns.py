@@ -1,11 +1,12 @@
-"""Text with wildcards and policy variables, compiled once and matched in time linear in the text.
+"""Text with wildcards and policy variables, taken apart once and matched without trying anything twice.
 
 A pattern is a tuple of pieces: literal text, `*` (any run), `?` (any one character), and variables (`${aws:username}`,
 `${aws:username, 'nobody'}`). A variable is replaced by the value of its condition key, in which `*` and `?` are plain
 characters. A variable without a value, or with several, and without a default makes the pattern match nothing.
 
-Wildcards become regular expressions without nested choice: each literal between two `*` is found at its first place, in an
-atomic group that is never entered again. So the time is at most the product of both lengths, whatever a client writes.
+A pattern is cut at its `*` into runs. The first must begin the text, the last must end it, and each in between is looked for
+behind the one before: its first place is as good as any later one, so nothing is ever tried twice. The time is at most the
+product of both lengths, whatever a client writes, and nothing is compiled but runs with a `?`.
 Wire facts: docs/reference/aws-wire.md#policy-variables.
 """
 
@@ -118,25 +119,72 @@ def literal(pieces: Pieces) -> str | None:
     return only if len(pieces) == 1 and isinstance(only, str) else None
 
 
+class Run:
+    """Text between two `*`, with `?` for any one character."""
+
+    __slots__ = ("_expression", "_text", "length")
+
+    def __init__(self, pieces: Sequence[str | Wildcard]) -> None:
+        texts = [piece for piece in pieces if isinstance(piece, str)]
+        self._text = "".join(texts)
+        self._expression: re.Pattern[str] | None = None
+        self.length = len(self._text) + len(pieces) - len(texts)
+        if len(texts) < len(pieces):
+            source = "".join("." if isinstance(piece, Wildcard) else re.escape(piece) for piece in pieces)
+            self._expression = re.compile(source, re.DOTALL)
+
+    def is_at(self, text: str, start: int) -> bool:
+        """The text has the run at `start`."""
+        if self._expression is None:
+            return text.startswith(self._text, start)
+        return self._expression.match(text, start) is not None
+
+    def end_of_first(self, text: str, start: int, end: int) -> int:
+        """Where the run's first place between `start` and `end` ends, -1 for none."""
+        if self._expression is None:
+            found = text.find(self._text, start, end)
+            return found if found < 0 else found + self.length
+        match = self._expression.search(text, start, end)
+        return -1 if match is None else match.end()
+
+
+class Glob:
+    """A pattern without variables."""
+
+    __slots__ = ("_first", "_last", "_middle")
+
+    def __init__(self, pieces: Resolved) -> None:
+        runs: list[list[str | Wildcard]] = [[]]
+        for piece in pieces:
+            if piece is Wildcard.RUN:
+                runs.append([])
+            else:
+                runs[-1].append(piece)
+        first, *middle = (Run(run) for run in runs)
+        self._first = first
+        self._last = middle.pop() if middle else None  # None: nothing but the first run matches
+        self._middle = tuple(run for run in middle if run.length)
+
+    def matches(self, text: str) -> bool:
+        start = self._first.length
+        end = len(text) - self._last.length if self._last is not None else start
+        if end < start or not self._first.is_at(text, 0):
+            return False
+        if self._last is None:
+            return len(text) == start
+        if not self._last.is_at(text, end):
+            return False
+        for run in self._middle:
+            start = run.end_of_first(text, start, end)
+            if start < 0:
+                return False
+        return True
+
+
 @lru_cache(maxsize=8192)
-def glob(pieces: Resolved) -> re.Pattern[str]:
-    """The expression whose `fullmatch` says whether a text matches."""
-    return re.compile(expression(pieces), re.DOTALL)
-
-
-def expression(pieces: Sequence[str | Wildcard]) -> str:
-    """The source of `glob`, to stand alone or as one of several choices."""
-    runs: list[str] = [""]
-    for piece in pieces:
-        if piece is Wildcard.RUN:
-            runs.append("")
-        else:
-            runs[-1] += "." if isinstance(piece, Wildcard) else re.escape(piece)
-    first, *middle = runs
-    if not middle:
-        return first
-    *middle, last = middle
-    return first + "".join(f"(?>.*?{run})" for run in middle if run) + ".*" + last
+def glob(pieces: Resolved) -> Glob:
+    """The pattern, remembered: most variables have the same values again and again."""
+    return Glob(pieces)
 
 
 def prefix(pieces: Pieces) -> str | None:
@@ -145,26 +193,21 @@ def prefix(pieces: Pieces) -> str | None:
 
 
 class TextSet:
-    """Fixed patterns, of which any may match: literals, prefixes, and the rest as one expression, compiled when first asked."""
+    """Fixed patterns, of which any may match: literals, prefixes, and the rest."""
 
-    __slots__ = ("_globs", "_literals", "_prefixes", "_source")
+    __slots__ = ("_globs", "_literals", "_prefixes")
 
     def __init__(self, patterns: Sequence[Pieces]) -> None:
         assert all(is_fixed(pieces) for pieces in patterns), patterns
         others = [pieces for pieces in patterns if literal(pieces) is None and prefix(pieces) is None]
         self._literals = frozenset(text for pieces in patterns if (text := literal(pieces)) is not None)
         self._prefixes = tuple(text for pieces in patterns if (text := prefix(pieces)) is not None)
-        self._source = "|".join(expression([piece for piece in pieces if not isinstance(piece, Variable)]) for pieces in others)
-        self._globs: re.Pattern[str] | None = None
+        self._globs = tuple(Glob(resolved) for pieces in others if (resolved := resolve(pieces, {})) is not None)
 
     def matches(self, text: str) -> bool:
         if text in self._literals or text.startswith(self._prefixes):
             return True
-        if not self._source:
-            return False
-        if self._globs is None:
-            self._globs = re.compile(self._source, re.DOTALL)
-        return self._globs.fullmatch(text) is not None
+        return any(each.matches(text) for each in self._globs)
 
 
 class PatternSet:
@@ -188,7 +231,7 @@ class PatternSet:
 def matches(pieces: Pieces, text: str, keys: Keys) -> bool:
     """The text matches the pattern, with variables replaced by this request's values."""
     resolved = resolve(pieces, keys)
-    return resolved is not None and glob(resolved).fullmatch(text) is not None
+    return resolved is not None and glob(resolved).matches(text)
 
 
 class ActionSet:

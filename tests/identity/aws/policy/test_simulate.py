@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -142,6 +143,26 @@ def test_an_action_is_named_in_full(action: str) -> None:
     """Patterns and names without a service are refused as InvalidInput."""
     with pytest.raises(AwsError, match="InvalidInput"):
         results({"PolicyInputList": [READ]}, [action])
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [allow(resource="arn:aws:s3:::" + "*a" * 64_000)],
+        [allow(resource="arn:aws:s3:::" + "*a?" * 40_000)],
+        [allow(resource=[f"arn:aws:s3:::?*{number}?x" for number in range(5_000)])],
+        [allow([f"s3:*Get{number}*x" for number in range(7_000)])],
+        [allow(f"s3:*Get*{number}") for number in range(2_000)],
+        [allow(resource="arn:aws:s3:::" + "${aws:username}" * 8_000)],
+        [allow(Condition={"StringLike": {f"a:b{number}": [f"*x{number}"]}}) for number in range(1_200)],
+    ],
+    ids=["stars", "question-marks", "resources", "actions", "statements", "variables", "conditions"],
+)
+def test_no_document_takes_long(statements: list[dict[str, Any]]) -> None:
+    """The largest documents that the service model lets in are judged within two seconds of work."""
+    began = time.process_time()
+    results({"PolicyInputList": [policy_text(*statements)]}, ["s3:GetObject"], ["arn:aws:s3:::" + "a" * 2000])
+    assert time.process_time() - began < 2
 
 
 def test_context_keys_are_listed_once() -> None:
