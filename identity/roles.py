@@ -71,7 +71,8 @@ def _aws() -> Mapping[str, Part]:
     from brownout.identity.aws.hosts.containers import ContainerCredentials
     from brownout.identity.aws.hosts.imds import InstanceMetadata
     from brownout.identity.aws.iam.front import IamFront
-    from brownout.identity.aws.regional.annex import RegionalAnnex
+    from brownout.identity.aws.provisioning.annex import ManagementAnnex
+    from brownout.identity.aws.provisioning.surface import Provisioning
     from brownout.identity.aws.secrets.annex import VaultAnnex
     from brownout.identity.aws.secrets.surface import SecretsManager
     from brownout.identity.aws.signin.home import HomeDirectory
@@ -84,7 +85,7 @@ def _aws() -> Mapping[str, Part]:
         DIRECTORY: Part(annexes=(HomeDirectory,)),
         TOKEN: Part(annexes=(TokenAnnex,), surfaces=(ConsoleSignIn, Sts, IssuerPages)),
         HOST: Part(annexes=(HostAnnex,), surfaces=(ContainerCredentials, InstanceMetadata)),
-        MANAGEMENT: Part(annexes=(RegionalAnnex,), surfaces=(IamFront,)),
+        MANAGEMENT: Part(annexes=(ManagementAnnex,), surfaces=(Provisioning, IamFront)),
         VAULT: Part(annexes=(VaultAnnex,), surfaces=(SecretsManager,)),
     }
 

@@ -25,6 +25,7 @@ def regional_names(aws_region: str) -> Mapping[str, str]:
     return {
         f"sts.{aws_region}.amazonaws.com": TOKEN,
         f"secretsmanager.{aws_region}.amazonaws.com": VAULT,
+        f"cloudformation.{aws_region}.amazonaws.com": MANAGEMENT,
         f"{aws_region}.signin.aws.amazon.com": TOKEN,
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 from brownout.identity.aws.control.registry import all_operations
 from brownout.identity.aws.protocol.services import Service, service
+from brownout.identity.aws.provisioning import surface as provisioning
 from brownout.identity.aws.secrets import surface as secrets
 from brownout.identity.aws.sts import table
 
@@ -23,12 +24,22 @@ real services answer an unknown action (InvalidAction or UnknownOperationExcepti
 How the services answer is in [aws-wire.md](reference/aws-wire.md).
 """
 COLUMNS = "| operation | built | parameters |\n|---|---|---|\n"
-TITLES: Mapping[str, str] = {"sts": "STS", "iam": "IAM", "secretsmanager": "Secrets Manager"}
+TITLES: Mapping[str, str] = {
+    "sts": "STS",
+    "iam": "IAM",
+    "secretsmanager": "Secrets Manager",
+    "cloudformation": "CloudFormation",
+}
 
 
 def built() -> dict[str, Collection[str]]:
     """By service, the names of the operations that are built."""
-    return {"sts": table.OPERATIONS.keys(), "iam": all_operations().keys(), "secretsmanager": secrets.OPERATIONS.keys()}
+    return {
+        "sts": table.OPERATIONS.keys(),
+        "iam": all_operations().keys(),
+        "secretsmanager": secrets.OPERATIONS.keys(),
+        "cloudformation": provisioning.OPERATIONS.keys(),
+    }
 
 
 def page() -> str:

@@ -15,6 +15,7 @@ from brownout.identity.aws.errors import service_unavailable
 from brownout.identity.aws.iam.targets import actions_of, keys_of, target_of
 from brownout.identity.aws.policy.context import RequestFacts
 from brownout.identity.aws.protocol.calls import AwsCall
+from brownout.identity.aws.protocol.constraints import checked
 from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.regional.annex import VENDOR, RegionalAnnex
 from brownout.identity.core.messages import CallFailed, Response
@@ -56,6 +57,7 @@ class IamDesk:
         """Makes a call for somebody and returns its output; raises AwsError as the caller would get it."""
         operation = service("iam").operation(action)
         assert operation is not None, f"{action} is an operation of IAM"
+        checked(params, operation.check)
         call = AwsCall(operation, params)
         self.authorize(call, caller, facts)
         answer, _ = await self.ask(IamCall(action, params, caller, self._node.ports.new_id()))

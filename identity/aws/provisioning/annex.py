@@ -1,0 +1,94 @@
+"""AWS's part of a management node: the region's account, and the stacks that were provisioned through it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from brownout.identity.aws.provisioning.records import ProvisionedStack, StackDeletion
+from brownout.identity.aws.provisioning.work import StackWork
+from brownout.identity.aws.regional.annex import VENDOR, RegionalAnnex
+from brownout.identity.core.node import Node
+from brownout.identity.core.records import Json
+
+RECORD, DELETION = "stack/", "stack-deletion/"
+ROUND_S = 2.0  # between two looks at stacks with work left
+
+
+class ManagementAnnex(RegionalAnnex):
+    """The account and the stacks of one management node. Stacks are regional: no other region knows them."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node)
+        self._stacks: dict[str, ProvisionedStack] = {}  # by id, oldest first
+        self._ending: dict[str, StackDeletion] = {}  # by id: what the work is to end when it next looks
+        self.work = StackWork(self, self.keep)
+
+    def take_up(self, name: str, record: Json) -> None:
+        if name.startswith(RECORD):
+            stack = ProvisionedStack.from_json(record)
+            self._stacks[stack.stack_id] = stack
+        elif name.startswith(DELETION):
+            deletion = StackDeletion.from_json(record)
+            self._ending[deletion.stack_id] = deletion
+        else:
+            super().take_up(name, record)
+
+    async def start(self) -> None:
+        await super().start()
+        self._stacks = dict(sorted(self._stacks.items(), key=lambda item: item[1].created_s))
+
+    def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return (*super().background(), self._work_for_ever())
+
+    def state(self) -> Json:
+        return {**super().state(), "stacks": len(self._stacks)}
+
+    def stacks(self) -> tuple[ProvisionedStack, ...]:
+        """All stacks, those that were deleted too, oldest first."""
+        return tuple(map(self._shown, self._stacks.values()))
+
+    def stack(self, name: str) -> ProvisionedStack | None:
+        """The stack of that id, or the one of that name that was not deleted; None where there is none."""
+        found = self._stacks.get(name)
+        if found is None:
+            found = next((each for each in self._stacks.values() if each.name == name and not each.is_gone), None)
+        return None if found is None else self._shown(found)
+
+    def _shown(self, stack: ProvisionedStack) -> ProvisionedStack:
+        return replace(stack, status="DELETE_IN_PROGRESS") if stack.stack_id in self._ending else stack
+
+    async def keep(self, stack: ProvisionedStack) -> None:
+        """Makes a stack durable as it is now."""
+        await self.node.ports.persist(f"{VENDOR}:{RECORD}{_unique(stack.stack_id)}", stack.to_json())
+        self._stacks[stack.stack_id] = stack
+        assert self._stacks[stack.stack_id].name == stack.name, "a stack keeps its name"
+
+    async def end(self, deletion: StackDeletion) -> None:
+        """Has the work end a stack, whatever it is doing with it."""
+        assert deletion.stack_id in self._stacks, "only what is there is ended"
+        await self.node.ports.persist(f"{VENDOR}:{DELETION}{_unique(deletion.stack_id)}", deletion.to_json())
+        self._ending[deletion.stack_id] = deletion
+
+    async def _work_for_ever(self) -> None:
+        while True:
+            await self.node.ports.sleep(ROUND_S)
+            if self.ready:
+                await self.advance()
+
+    async def advance(self) -> None:
+        """Works on every stack that has work left; deletions that were asked for come first."""
+        for deletion in tuple(self._ending.values()):
+            stack = replace(self._stacks[deletion.stack_id], caller=deletion.caller, role_arn=deletion.role_arn)
+            await self.work.change(stack, "DELETE_IN_PROGRESS", "User Initiated")
+            await self.node.ports.persist(f"{VENDOR}:{DELETION}{_unique(deletion.stack_id)}", None)
+            del self._ending[deletion.stack_id]
+        for stack in tuple(self._stacks.values()):
+            if stack.is_busy:
+                await self.work.advance(stack)
+        assert all(stack_id in self._stacks for stack_id in self._ending), "what is to be ended is known"
+
+
+def _unique(stack_id: str) -> str:
+    return stack_id.rpartition("/")[2]

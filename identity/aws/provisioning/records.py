@@ -1,0 +1,179 @@
+"""Stacks as a region keeps them: resources with their states, and what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from brownout.identity.core.records import Json
+
+IN_PROGRESS = "_IN_PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionedResource:
+    """One resource of a stack. `name` is its physical id, `steps` how many of its steps are done, `since_s` when it began."""
+
+    logical_id: str
+    kind: str
+    name: str = ""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    status: str = ""
+    reason: str = ""
+    steps: int = 0
+    since_s: float = 0.0
+    changed_s: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "logical_id": self.logical_id,
+            "kind": self.kind,
+            "name": self.name,
+            "properties": dict(self.properties),
+            "status": self.status,
+            "reason": self.reason,
+            "steps": self.steps,
+            "since_s": self.since_s,
+            "changed_s": self.changed_s,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        return cls(
+            str(raw["logical_id"]),
+            str(raw["kind"]),
+            str(raw["name"]),
+            dict(raw["properties"]),
+            str(raw["status"]),
+            str(raw["reason"]),
+            int(raw["steps"]),
+            float(raw["since_s"]),
+            float(raw["changed_s"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StackChange:
+    """Something that happened to a stack or one of its resources."""
+
+    event_id: str
+    at_s: float
+    logical_id: str
+    kind: str
+    physical_id: str
+    status: str
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "event_id": self.event_id,
+            "at_s": self.at_s,
+            "logical_id": self.logical_id,
+            "kind": self.kind,
+            "physical_id": self.physical_id,
+            "status": self.status,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        names = ("logical_id", "kind", "physical_id", "status", "reason")
+        return cls(str(raw["event_id"]), float(raw["at_s"]), *(str(raw[name]) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionedStack:
+    """A stack. `caller` (JSON of a Caller) is whose permissions it has; `on_failure` what follows when a resource fails."""
+
+    stack_id: str
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    caller: Json
+    created_s: float
+    status: str
+    on_failure: str = "ROLLBACK"
+    reason: str = ""
+    role_arn: str = ""
+    capabilities: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    deleted_s: float = 0.0
+    resources: tuple[ProvisionedResource, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    events: tuple[StackChange, ...] = ()
+
+    @property
+    def is_busy(self) -> bool:
+        return self.status.endswith(IN_PROGRESS)
+
+    @property
+    def is_gone(self) -> bool:
+        return self.status == "DELETE_COMPLETE"
+
+    def resource(self, logical_id: str) -> ProvisionedResource | None:
+        return next((each for each in self.resources if each.logical_id == logical_id), None)
+
+    def with_resource(self, changed: ProvisionedResource) -> ProvisionedStack:
+        """The stack with that resource in place of the one of its logical id, or as its newest."""
+        if self.resource(changed.logical_id) is None:
+            return replace(self, resources=(*self.resources, changed))
+        resources = tuple(changed if each.logical_id == changed.logical_id else each for each in self.resources)
+        return replace(self, resources=resources)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "stack_id": self.stack_id,
+            "name": self.name,
+            "template": self.template,
+            "parameters": dict(self.parameters),
+            "caller": dict(self.caller),
+            "created_s": self.created_s,
+            "status": self.status,
+            "on_failure": self.on_failure,
+            "reason": self.reason,
+            "role_arn": self.role_arn,
+            "capabilities": list(self.capabilities),
+            "tags": dict(self.tags),
+            "deleted_s": self.deleted_s,
+            "resources": [each.to_json() for each in self.resources],
+            "outputs": dict(self.outputs),
+            "events": [each.to_json() for each in self.events],
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        return cls(
+            str(raw["stack_id"]),
+            str(raw["name"]),
+            str(raw["template"]),
+            dict(raw["parameters"]),
+            dict(raw["caller"]),
+            float(raw["created_s"]),
+            str(raw["status"]),
+            str(raw["on_failure"]),
+            str(raw["reason"]),
+            str(raw["role_arn"]),
+            tuple(raw["capabilities"]),
+            dict(raw["tags"]),
+            float(raw["deleted_s"]),
+            tuple(ProvisionedResource.from_json(each) for each in raw["resources"]),
+            dict(raw["outputs"]),
+            tuple(StackChange.from_json(each) for each in raw["events"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StackDeletion:
+    """That a stack is to be ended, and with whose permissions (JSON of a Caller)."""
+
+    stack_id: str
+    caller: Json
+    role_arn: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"stack_id": self.stack_id, "caller": dict(self.caller), "role_arn": self.role_arn}
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        return cls(str(raw["stack_id"]), dict(raw["caller"]), str(raw["role_arn"]))
