@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from brownout.identity.aws.control.passwords import ITERATIONS, matches
+from brownout.identity.aws.control.operations.credentials.passwords import ITERATIONS, matches
 from brownout.identity.aws.records.credentials import MfaDevice
 from brownout.identity.aws.records.principals import User
 from brownout.identity.aws.records.published import PublishedAccount, PublishedLogin

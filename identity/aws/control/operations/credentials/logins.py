@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.control.operations.callers import meant_user
-from brownout.identity.aws.control.operations.entities import known_user
-from brownout.identity.aws.control.passwords import (
+from brownout.identity.aws.control.operations.credentials.passwords import (
     check_password,
     forget_password,
     is_password,
     set_password,
     set_reset_required,
 )
+from brownout.identity.aws.control.operations.entities import known_user
 from brownout.identity.aws.control.registry import OperationParams, OperationResult, operation
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.errors import AwsError, entity_already_exists, no_such_entity, validation_error

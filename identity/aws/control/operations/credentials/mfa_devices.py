@@ -16,11 +16,11 @@ from brownout.identity.aws.auth import totp
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.control.credentials import forget_secret, owned_by, without
 from brownout.identity.aws.control.operations.callers import meant_user
+from brownout.identity.aws.control.operations.credentials.qr_codes import qr_code_png
 from brownout.identity.aws.control.operations.entities import known_user
 from brownout.identity.aws.control.operations.paging import page
 from brownout.identity.aws.control.operations.tags import tag_list, tags_of
 from brownout.identity.aws.control.operations.users.users import user_shape
-from brownout.identity.aws.control.qr_codes import qr_code_png
 from brownout.identity.aws.control.registry import OperationParams, OperationResult, operation
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.errors import (

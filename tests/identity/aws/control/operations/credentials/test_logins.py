@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brownout.identity.aws.control.passwords import matches
+from brownout.identity.aws.control.operations.credentials.passwords import matches
 from brownout.identity.aws.records.credentials import Secret
 from brownout.identity.aws.records.published import PublishedLogin, RegionalLogin
 from support.iam_account import ACCOUNT, IamAccount

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from brownout.identity.aws.control.qr_codes import (
+from brownout.identity.aws.control.operations.credentials.qr_codes import (
     MODULE_PIXELS,
     MOST_BYTES,
     QUIET_MODULES,
