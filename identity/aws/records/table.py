@@ -8,8 +8,9 @@ rows in place of a million, and two tables are compared by the parts that they d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from functools import cached_property
+from itertools import chain
 from typing import Any, Generic, Self, TypeVar
 from zlib import crc32
 
@@ -53,6 +54,10 @@ class RecordTable(Mapping[str, R], Generic[R]):
 
     def __len__(self) -> int:
         return self._rows
+
+    def values(self) -> ValuesView[R]:
+        """The records, read from part to part: no key is looked up."""
+        return _RecordValues(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RecordTable):
@@ -104,3 +109,14 @@ class RecordTable(Mapping[str, R], Generic[R]):
 
     def to_json(self) -> list[dict[str, Any]]:
         return [record.to_json() for record in self.values()]
+
+
+class _RecordValues(ValuesView[R]):
+    """The records of a table."""
+
+    def __init__(self, table: RecordTable[R]) -> None:
+        super().__init__(table)
+        self._table = table
+
+    def __iter__(self) -> Iterator[R]:
+        return chain.from_iterable(part.values() for part in self._table._parts)  # noqa: SLF001 (the class above)

@@ -38,6 +38,7 @@ def test_a_table_agrees_with_a_dictionary(steps: Steps) -> None:
     past.append((table, expected))
     for known, rows in past:
         assert dict(known) == rows
+        assert {record.name: record for record in known.values()} == rows
         assert len(known) == len(rows)
         assert known.sorted_keys == tuple(sorted(rows))
         assert known == RecordTable.of(rows.values())

@@ -67,7 +67,8 @@ def get_instance_profile(tx: Transaction, params: OperationParams, caller: Calle
 @operation("ListInstanceProfiles")
 def list_instance_profiles(tx: Transaction, params: OperationParams, caller: Caller) -> OperationResult:
     profiles, prefix = tx.table(InstanceProfile), params.get("PathPrefix", "/")
-    found = page(params, [key for key in profiles.sorted_keys if profiles[key].path.startswith(prefix)])
+    keys = profiles.sorted_keys
+    found = page(params, keys if prefix == "/" else [key for key in keys if profiles[key].path.startswith(prefix)])
     return found.result("InstanceProfiles", [profile_shape(tx, profiles[key]) for key in found.keys])
 
 

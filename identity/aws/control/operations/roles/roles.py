@@ -85,7 +85,8 @@ def get_role(tx: Transaction, params: OperationParams, caller: Caller) -> Operat
 @operation("ListRoles")
 def list_roles(tx: Transaction, params: OperationParams, caller: Caller) -> OperationResult:
     roles, prefix = tx.table(Role), params.get("PathPrefix", "/")
-    found = page(params, [key for key in roles.sorted_keys if roles[key].path.startswith(prefix)])
+    keys = roles.sorted_keys
+    found = page(params, keys if prefix == "/" else [key for key in keys if roles[key].path.startswith(prefix)])
     return found.result("Roles", [role_shape(roles[key]) for key in found.keys])
 
 

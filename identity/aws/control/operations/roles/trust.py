@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 from brownout.identity.aws import arns, ids
-from brownout.identity.aws.control.operations.entities import entity_id
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.policy.sizes import check_trust_size
@@ -38,23 +37,32 @@ def forget_principal(tx: Transaction, principal: User | Role) -> None:
 
     The sessions of a role go with it: `AROA...:SESSION` takes the place of a session's ARN.
     """
-    rename_principal(tx, principal.arn, entity_id(principal))
-    if isinstance(principal, Role):
-        sessions, role_id = arns.assumed_role(tx.account_id, principal.name, ""), principal.role_id
-        _rename(tx, sessions, lambda value: f"{role_id}:{value.removeprefix(sessions)}")
+    if isinstance(principal, User):
+        rename_principal(tx, principal.arn, principal.user_id)
+        return
+    sessions, role_id = arns.assumed_role(tx.account_id, principal.name, ""), principal.role_id
+
+    def renamed(value: str) -> str:
+        if value.startswith(sessions):
+            return f"{role_id}:{value.removeprefix(sessions)}"
+        return role_id if value == principal.arn else value
+
+    _rename(tx, principal.name, renamed)
 
 
 def rename_principal(tx: Transaction, arn: str, name: str) -> None:
     """Puts another name in place of a principal's ARN, in every trust policy."""
-    _rename(tx, arn, lambda value: name if value == arn else value)
+    _rename(tx, arns.Arn.parse(arn).name, lambda value: name if value == arn else value)
 
 
-def _rename(tx: Transaction, begin: str, renamed: Callable[[str], str]) -> None:
-    """Puts the new names in place of the principals that begin so, in every trust policy."""
-    written = json.dumps(begin)[:-1]
+def _rename(tx: Transaction, mentioned: str, renamed: Callable[[str], str]) -> None:
+    """Gives principals their new names in every trust policy.
+
+    Only documents that mention the principal's name are read. Its ARN is not looked for, as JSON may escape the slashes.
+    """
     for role in tx.table(Role).values():
-        if written in role.trust:
-            trust = _renamed(role.trust, begin, renamed)
+        if mentioned in role.trust:
+            trust = _renamed(role.trust, renamed)
             if trust != role.trust:
                 tx.put(replace(role, trust=trust))
 
@@ -115,14 +123,14 @@ def _arn_exists(tx: Transaction, arn: arns.Arn) -> bool:
     return found is not None and found.arn == str(arn)
 
 
-def _renamed(document: str, begin: str, renamed: Callable[[str], str]) -> str:
-    """The document with new names of the principals that begin so, the same text where there is none."""
+def _renamed(document: str, renamed: Callable[[str], str]) -> str:
+    """The document with the new names of its principals, the same text where none has another."""
     parsed, changed = json.loads(document), False
     for statement in _listed(parsed["Statement"]):
         for element in ("Principal", "NotPrincipal"):
             named = statement.get(element)
             before = _listed(named.get("AWS", [])) if isinstance(named, dict) else []
-            after = [renamed(value) if value.startswith(begin) else value for value in before]
+            after = [renamed(value) for value in before]
             if after != before:
                 named["AWS"] = after if isinstance(named["AWS"], list) else after[0]
                 changed = True

@@ -127,6 +127,15 @@ def test_a_deleted_role_is_shown_by_id(account: IamAccount) -> None:
     assert json.loads(app_of(account).trust)["Statement"][0]["Principal"] == {"AWS": deleted["RoleId"]}
 
 
+def test_an_arn_may_be_written_with_escapes(account: IamAccount) -> None:
+    """JSON allows a backslash before each slash, and some writers of JSON put it there."""
+    written = trust({"AWS": ALICE.arn}).replace("/", "\\/")
+    account("UpdateAssumeRolePolicy", RoleName="app", PolicyDocument=written)
+    assert app_of(account).trust == written
+    forget(account, ALICE)
+    assert json.loads(app_of(account).trust)["Statement"][0]["Principal"] == {"AWS": ALICE.user_id}
+
+
 def test_sessions_of_a_deleted_role_are_shown_by_id(account: IamAccount) -> None:
     """A session is its role's: a session of that name of a role made anew is another principal."""
     deleted = account("CreateRole", RoleName="other", AssumeRolePolicyDocument=EC2_TRUST)["Role"]
