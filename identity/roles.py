@@ -118,9 +118,11 @@ def load(vendors: Collection[str]) -> None:
     for vendor in vendors:
         VENDORS[vendor]
     if "aws" in vendors:
+        from brownout.identity.aws.control.registry import all_operations
         from brownout.identity.aws.protocol.services import load_services
 
         load_services()
+        all_operations()
 
 
 def build_node(spec: NodeSpec, ports: Ports) -> Node:
