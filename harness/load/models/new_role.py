@@ -20,25 +20,28 @@ NOTHING_CREATED = ArrivalResult(0, "refused", "no-new-role")
 
 
 class CreatedRoles(dict[str, "deque[tuple[float, str]]"]):
-    """By region: when each role was created there (emulated), and its name."""
+    """By region: when each creation was tried there (emulated), and the role's name, "" where it failed."""
 
 
 def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
-    """One role created, or the newest that has been there for two minutes assumed."""
-    created = clients.memory(CreatedRoles).setdefault(arrival.region, deque())
+    """One role created, or the newest that has been there for two minutes assumed.
+
+    A program that has not yet tried for so long has nothing to use, and creates one.
+    """
+    tried = clients.memory(CreatedRoles).setdefault(arrival.region, deque())
+    while tried and tried[0][0] < now_s - FORGOTTEN_AFTER_S:
+        tried.popleft()
+    usable = [name for tried_s, name in tried if tried_s <= now_s - USED_AFTER_S]
     account_id = clients.account.aws_account_id
-    if arrival.operation == CREATE:
+    if arrival.operation == CREATE or not usable:
         fields = {"RoleName": arrival.id[:64], "AssumeRolePolicyDocument": _trusts(root(account_id))}
         result = accepted((yield iam(arrival, "CreateRole", fields, access_key_of(clients.account, ADMIN), now_s)), "RoleId")
-        if result.outcome == "happened":
-            created.append((now_s, arrival.id[:64]))
+        tried.append((now_s, arrival.id[:64] if result.outcome == "happened" else ""))
         return result
-    while created and created[0][0] < now_s - FORGOTTEN_AFTER_S:
-        created.popleft()
-    usable = [name for created_s, name in created if created_s <= now_s - USED_AFTER_S]
-    if not usable:
+    name = next((name for name in reversed(usable) if name), "")
+    if not name:
         return NOTHING_CREATED
-    fields = {"RoleArn": role(account_id, "/", usable[-1]), "RoleSessionName": arrival.id[:64]}
+    fields = {"RoleArn": role(account_id, "/", name), "RoleSessionName": arrival.id[:64]}
     return credentials_result((yield sts(arrival, "AssumeRole", fields, access_key_of(clients.account, CALLER), now_s)), now_s)
 
 

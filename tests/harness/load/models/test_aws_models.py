@@ -10,6 +10,7 @@ from brownout.harness.load.models.aws import GLOBAL, REGIONAL, access_key_of, cr
 from brownout.harness.load.models.iam import IAM
 from brownout.harness.load.models.instance_credentials import INSTANCE_CREDENTIALS
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call, Clients
+from brownout.harness.load.models.new_role import NOTHING_CREATED
 from brownout.harness.load.models.playing import Playing, begin
 from brownout.harness.load.models.secret import HeldCredentials
 from brownout.identity.core.edge.node import CLIENT_REGION
@@ -206,17 +207,21 @@ def test_an_administrator_makes_one_call_of_iam(operation: str, action: str, ans
 
 
 def test_a_new_role_is_used_once_it_has_been_there_for_two_minutes() -> None:
-    """The newest that is old enough; without one there is nothing to call, and a role whose creation failed is never used."""
+    """The newest that is old enough. A program that just started creates one; one whose creations all failed has nothing."""
     clients = Clients(ACCOUNT)
-    playing, _ = begun(arrival("new-role", "create-role", id="first"), clients, NOW_S)
-    assert ended(playing, answer("iam", "CreateRole", {"Role": ROLE})).outcome == "happened"
-    playing, _ = begun(arrival("new-role", "create-role", id="second"), clients, NOW_S + 60)
-    assert ended(playing, refusal("iam", "ServiceFailure", 500)).error == "ServiceFailure"
 
-    def uses(after_s: float) -> Call | ArrivalResult:
-        return begin(arrival("new-role", "use-new-role"), clients, NOW_S + after_s).next()
+    def asks(after_s: float, operation: str = "use-new-role") -> tuple[Playing, Call]:
+        return begun(arrival("new-role", operation, id=f"at-{after_s:g}"), clients, NOW_S + after_s)
 
-    sent = uses(200)
-    assert isinstance(sent, Call)
-    assert dict(sent.request.form)["RoleArn"].endswith(":role/first")
-    assert [getattr(uses(after_s), "error", "") for after_s in (60, 1801)] == ["no-new-role", "no-new-role"]
+    def action(sent: Call) -> str:
+        form = dict(sent.request.form)
+        return form["Action"] + form.get("RoleArn", "").rpartition("/")[2]
+
+    failing, sent = asks(0)
+    assert action(sent) == "CreateRole"
+    ended(failing, refusal("iam", "ServiceFailure", 500))
+    assert begin(arrival("new-role", "use-new-role"), clients, NOW_S + 130).next() == NOTHING_CREATED
+    for at_s in (140, 200):
+        ended(asks(at_s, "create-role")[0], answer("iam", "CreateRole", {"Role": ROLE}))
+    assert [action(asks(at_s)[1]) for at_s in (270, 330)] == ["AssumeRoleat-140", "AssumeRoleat-200"]
+    assert action(asks(3600)[1]) == "CreateRole"
