@@ -24,6 +24,7 @@ WireProtocol = Literal["query", "json"]
 
 # The API version of each service, which is the folder of its model.
 VERSIONS: Mapping[str, str] = {
+    "cloudformation": "2010-05-15",
     "iam": "2010-05-08",
     "secretsmanager": "2017-10-17",
     "sts": "2011-06-15",
