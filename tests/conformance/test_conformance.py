@@ -12,6 +12,7 @@ from brownout.harness.effects import Direction, Effect, LinkEffect, NodeEffect, 
 from brownout.harness.errors import Defended, WorldError
 from brownout.harness.world import Carrier, World
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
+from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request
 from support.carriers import link, node, switch
 from support.client_requests import token_request
@@ -41,7 +42,8 @@ def test_a_world_says_what_it_is_and_can(driver: Driver) -> None:
     assert world.rate > 0
     assert world.abilities >= {"link:refuse", "link:reset", "link:stall", "link:slow", "node:down", "node:paused", "control"}
     assert "load" in world.abilities
-    assert len(world.spec.nodes()) == 16
+    edge = () if world.name == COMPOSE else ("client.edge",)
+    assert world.spec.nodes() == (*build_stack(seed=21).nodes(), *edge)
 
 
 def test_a_stack_that_is_up_is_whole(driver: Driver) -> None:

@@ -12,7 +12,7 @@ from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import CallFailed, Request
-from brownout.identity.core.topology import StackSpec
+from brownout.identity.core.topology import ALL_VENDORS, StackSpec
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -102,7 +102,8 @@ class LiveDriver:
 
 
 def spec_for(**settings: Any) -> StackSpec:
-    return build_stack(seed=21, settings=settings)
+    """A stack of both vendors, as `up` brings it."""
+    return build_stack(seed=21, settings=settings, vendors=ALL_VENDORS)
 
 
 async def ask(world: World, node_name: str, request: Request, *, timeout_s: float = 5.0) -> str:
