@@ -17,6 +17,7 @@ from brownout.identity.roles import build_node
 
 EPOCH_S = 1_720_742_400.0  # 2024-07-12T00:00:00Z
 LIFETIME_S = 21_600.0
+MACHINE_AHEAD_S = 86_400.0  # of the stack's clock
 MACHINES: Mapping[str, Mapping[str, Any]] = {
     "web": {"region": "sydney", "count": 3},
     "latest": {"region": "sydney"},
@@ -42,6 +43,9 @@ class TokenNodes:
 
     def now(self) -> float:
         return self._clock() if self._clock else self.now_s
+
+    def machine_time(self, at_s: float) -> float:
+        return at_s + MACHINE_AHEAD_S
 
     def new_id(self) -> str:
         self._ids += 1

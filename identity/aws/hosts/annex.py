@@ -103,6 +103,10 @@ class HostAnnex:
         profile = self._profiles.get(role_of(machine.name).lower())
         return Instance(self.account_id, self._region, name, zone_id, machine.address, CREATED_S, profile)
 
+    def client_time(self, at_s: float) -> float:
+        """What a machine's clock shows at `at_s`: the stack's time, or the real one with the setting `real_client_clocks`."""
+        return self.node.ports.machine_time(at_s) if self.node.settings.real_client_clocks else at_s
+
     def forced_answer(self, machine: str, request: str) -> ForcedAnswer | None:
         """What a hold wants said to that request (one of REQUESTS) of the machine of that address; None without one."""
         assert request in REQUESTS, request

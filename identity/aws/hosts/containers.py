@@ -108,25 +108,24 @@ class ContainerCredentials:
             return _ecs_error(503, "CredentialsUninitialized", "Credentials uninitialized for ID")
         if given.credentials is None:
             return _ecs_error(400, "NoCredentialsAssociated", f"ECS cannot assume the role {role_arn}")
-        return Response(200, {"RoleArn": role_arn} | _credentials(given))
+        return Response(200, {"RoleArn": role_arn} | self._credentials(given))
 
     def _eks_answer(self, given: Given, role_arn: str) -> Response:
         if given.failure is not None and given.failure.is_outage:
             return _text(500, "Internal Server Error")
         if given.credentials is None:
             return _text(403, f"AccessDeniedException: Unable to assume the role {role_arn}")
-        return Response(200, _credentials(given) | {"AccountId": self._annex.account_id})
+        return Response(200, self._credentials(given) | {"AccountId": self._annex.account_id})
 
-
-def _credentials(given: Given) -> dict[str, str]:
-    found = given.credentials
-    assert found is not None
-    return {
-        "AccessKeyId": found.access_key_id,
-        "SecretAccessKey": found.secret,
-        "Token": found.token,
-        "Expiration": utc(found.expires_s),
-    }
+    def _credentials(self, given: Given) -> dict[str, str]:
+        found = given.credentials
+        assert found is not None
+        return {
+            "AccessKeyId": found.access_key_id,
+            "SecretAccessKey": found.secret,
+            "Token": found.token,
+            "Expiration": utc(self._annex.client_time(found.expires_s)),
+        }
 
 
 def _ecs_error(status: int, code: str, message: str) -> Response:

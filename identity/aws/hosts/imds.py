@@ -85,24 +85,25 @@ class InstanceMetadata:
 
     def _document(self, given: Given, instance: Instance, lines: Lines) -> Response:
         """The role's credentials document; a refused role is a document too, with a code that says so."""
+        told = self._annex.client_time
         if given.failure is not None and given.failure.is_outage:
             return pages.failure(503, lines)
         if given.credentials is None:
             refused = {
                 "Code": "AssumeRoleUnauthorizedAccess",
                 "Message": f"EC2 cannot assume the role {instance.role}.  {_HELP}",
-                "LastUpdated": utc(self._node.ports.now()),
+                "LastUpdated": utc(told(self._node.ports.now())),
             }
             return pages.text(laid_out(refused), lines)
         found = given.credentials
         document = {
             "Code": "Success",
-            "LastUpdated": utc(found.issued_s),
+            "LastUpdated": utc(told(found.issued_s)),
             "Type": "AWS-HMAC",
             "AccessKeyId": found.access_key_id,
             "SecretAccessKey": found.secret,
             "Token": found.token,
-            "Expiration": utc(found.expires_s),
+            "Expiration": utc(told(found.expires_s)),
         }
         return pages.text(laid_out(document), lines)
 

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from brownout.identity.aws.hosts.containers import authorization_token, eks_path
 from brownout.identity.core.messages import Request
 from brownout.identity.core.node import Node
 from brownout.identity.core.trail import parse
@@ -93,6 +94,17 @@ def test_the_role_is_listed_and_its_document_has_credentials(metadata: Metadata)
     assert set(document) == expected
     assert (document["Code"], document["Type"]) == ("Success", "AWS-HMAC")
     assert (document["LastUpdated"], document["Expiration"]) == ("2024-07-12T00:00:00Z", "2024-07-12T06:00:00Z")
+
+
+def test_real_clients_read_expiry_by_their_own_clock() -> None:
+    """With `real_client_clocks` both documents tell times by the real clock, which is a day ahead here."""
+    nodes = TokenNodes()
+    real = Metadata(nodes, host_of(nodes, real_client_clocks=True))
+    document = json.loads(real.ask(f"{CREDENTIALS}/web").payload)
+    assert (document["LastUpdated"], document["Expiration"]) == ("2024-07-13T00:00:00Z", "2024-07-13T06:00:00Z")
+    secret = real.node.stack.control_token
+    pod = real.ask(eks_path("web-1"), authorization=authorization_token(secret, "web-1"))
+    assert json.loads(pod.payload)["Expiration"] == "2024-07-13T06:00:00Z"
 
 
 def test_the_session_is_named_after_the_instance(metadata: Metadata) -> None:
