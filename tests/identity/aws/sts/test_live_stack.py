@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import time
@@ -10,68 +9,23 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from brownout.harness.effects import LinkEffect
 from brownout.harness.world import Carrier
-from brownout.harness.worlds.processes.world import ProcessesWorld
-from brownout.harness.worlds.stack_spec import build_stack
-from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
 from brownout.identity.aws.auth.totp import code_of, period_of, seed_bytes
-from brownout.identity.core.messages import Request
-from brownout.identity.core.topology import REGIONS, NodeName
 from support.aws_roles import document, trust
-from support.simulated_aws import refusal, temporary
+from support.live_aws import LiveAws, live_aws
+from support.simulated_aws import refusal
 
 pytestmark = pytest.mark.slow
 PUBLISHED_S = 10.0  # within this every region has a change, also on a busy machine
-DIRECTORY = "sydney.directory"
-
-
-class LiveAws:
-    """A stack that is up, and clients of it."""
-
-    def __init__(self, world: ProcessesWorld, runner: asyncio.Runner) -> None:
-        self.world, self.runner = world, runner
-        told = runner.run(world.control(DIRECTORY, Request("GET", "/admin/aws/credentials"))).body
-        self.admin = {"aws_access_key_id": told["access_key_id"], "aws_secret_access_key": told["secret_access_key"]}
-        self.account = str(told["account_id"])
-
-    def client(self, service: str, node: str, attempts: int = 1, keys: Any = None) -> Any:
-        """A client at a node as the administrator, or with the credentials that an operation returned."""
-        given = self.admin
-        if keys is not None:
-            made = temporary(keys)
-            given = {
-                "aws_access_key_id": made.access_key_id,
-                "aws_secret_access_key": made.secret_access_key,
-                "aws_session_token": made.session_token,
-            }
-        return boto3.client(
-            service,
-            region_name=REGIONS[NodeName.parse(node).region].aws_name,
-            endpoint_url=self.world.endpoints().clients[node],
-            config=Config(retries={"total_max_attempts": attempts}, read_timeout=20),
-            **given,
-        )
-
-    def role(self, name: str) -> str:
-        return f"arn:aws:iam::{self.account}:role/{name}"
 
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAws]:
-    spec = build_stack(seed=11, settings={}, vendors=("aws", "azure"))
-    binary = toxiproxy_server(say=lambda _: None)
-    world = ProcessesWorld(spec, folder=tmp_path_factory.mktemp("live"), epoch_s=time.time(), rate=1.0, toxiproxy_binary=binary)
-    with asyncio.Runner() as runner:
-        runner.run(world.start())
-        try:
-            yield LiveAws(world, runner)
-        finally:
-            runner.run(world.stop())
+    with live_aws(tmp_path_factory.mktemp("live")) as standing:
+        yield standing
 
 
 def eventually(call: Any, **params: Any) -> Any:
