@@ -18,6 +18,7 @@ from benchmarks import (
     fault_effect,
     load_lag,
     policy_rate,
+    signature_rate,
     sim_rate,
     stack_ready,
     toxiproxy_ceiling,
@@ -38,6 +39,7 @@ _MODULES = (
     load_lag,
     compose_stack,
     policy_rate,
+    signature_rate,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 

@@ -17,6 +17,7 @@ from benchmarks.fault_effect import EFFECTS, FaultEffect
 from benchmarks.load_lag import LoadLag
 from benchmarks.policy_rate import PolicyRate
 from benchmarks.report import Report, Spread, read_report
+from benchmarks.signature_rate import SignatureRate
 from benchmarks.sim_rate import SimRate
 from benchmarks.stack_ready import HEALTH, REST, STAGES, StackReady
 from benchmarks.table import plain
@@ -94,6 +95,14 @@ def test_policy_rate_counts_decisions(own_folder: Path) -> None:
     assert isinstance(figures, PolicyRate)
     assert len(figures.decisions_per_s) == 4
     assert min(rate.low for rate in (*figures.decisions_per_s.values(), figures.documents_per_s)) > 0
+
+
+def test_signature_rate_counts_what_is_verified(own_folder: Path) -> None:
+    """Both kinds of keys, signing and sealing have a rate."""
+    figures = taken("signature_rate", own_folder)
+    assert isinstance(figures, SignatureRate)
+    assert len(figures.per_s) == 4
+    assert min(rate.low for rate in figures.per_s.values()) > 0
 
 
 def test_fault_effect_times_every_effect(own_folder: Path) -> None:
