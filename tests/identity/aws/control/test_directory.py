@@ -241,3 +241,35 @@ def test_the_state_names_the_account() -> None:
     assert state["users"] == 2
     assert set(state["published"]) == {"sydney", "melbourne"}
     assert credentials["secret_access_key"] not in str(state)
+
+
+def test_a_crowd_is_made_at_once() -> None:
+    """One control request makes so many users and roles, which are listed and published as any others."""
+
+    async def story(stack: AwsStack) -> tuple[int, int, int]:
+        node = stack.node(DIRECTORY)
+        answer = await node.handle(node.internal("POST", "/admin/aws/crowd", {"users": 300, "roles": 20}))
+        listed = (await stack.call("ListUsers", MaxItems=1000, PathPrefix="/crowd/"))["Users"]
+        bad = await node.handle(node.internal("POST", "/admin/aws/crowd", {}))
+        assert bad.status == 400
+        return answer.status, len(listed), len(stack.iam.publisher.edition("sydney").roles)
+
+    status, users, roles = on_aws_stack(story)
+    assert (status, users) == (200, 300)
+    assert roles > 20
+
+
+def test_a_write_in_a_large_account_touches_little() -> None:
+    """Of the users' table all parts but one are those of before, in the account and in what regions are sent."""
+
+    async def story(stack: AwsStack) -> tuple[int, int]:
+        node = stack.node(DIRECTORY)
+        await node.handle(node.internal("POST", "/admin/aws/crowd", {"users": 20_000}))
+        before = stack.iam.publisher.edition("sydney").users
+        await stack.call("UpdateUser", UserName="crowd-user-7", NewPath="/x/")
+        after = stack.iam.publisher.edition("sydney").users
+        shared = sum(mine is theirs for mine, theirs in zip(before._parts, after._parts, strict=True))
+        return len(after._parts), shared
+
+    parts, shared = on_aws_stack(story)
+    assert shared == parts - 1
