@@ -13,12 +13,15 @@ from unittest import mock
 
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.aws import ids
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.core.messages import Request
 from support.simulated_aws import EPOCH_S, SimulatedAws
 
 HOME_FRONT, OTHER_FRONT = "sydney.management", "melbourne.management"
 DIRECTORY = "sydney.directory"
+SEED = 3
+ACCOUNT_ID = ids.account_id(SEED)
 
 
 class IamStack(SimulatedAws):
@@ -43,7 +46,7 @@ class IamStack(SimulatedAws):
 @contextmanager
 def iam_stack(**settings: Any) -> Iterator[IamStack]:
     """A stack of AWS's alone; botocore's clock and what its waiters sleep are the stack's."""
-    world = SimulationWorld(build_stack(seed=3, settings=settings, vendors=("aws",)), epoch_s=EPOCH_S)
+    world = SimulationWorld(build_stack(seed=SEED, settings=settings, vendors=("aws",)), epoch_s=EPOCH_S)
     try:
         world.run(world.start())
         stack = IamStack(world)
