@@ -119,7 +119,7 @@ def literal(pieces: Pieces) -> str | None:
     return only if len(pieces) == 1 and isinstance(only, str) else None
 
 
-class Run:
+class PatternRun:
     """Text between two `*`, with `?` for any one character."""
 
     __slots__ = ("_expression", "_text", "length")
@@ -160,7 +160,7 @@ class Glob:
                 runs.append([])
             else:
                 runs[-1].append(piece)
-        first, *middle = (Run(run) for run in runs)
+        first, *middle = (PatternRun(run) for run in runs)
         self._first = first
         self._last = middle.pop() if middle else None  # None: nothing but the first run matches
         self._middle = tuple(run for run in middle if run.length)
