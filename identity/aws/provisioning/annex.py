@@ -13,7 +13,7 @@ from brownout.identity.core.node import Node
 from brownout.identity.core.records import Json
 
 RECORD, DELETION = "stack/", "stack-deletion/"
-ROUND_S = 2.0  # between two looks at stacks with work left
+ROUND_S = 5.0  # between two looks at stacks with work left
 
 
 class ManagementAnnex(RegionalAnnex):
