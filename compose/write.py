@@ -23,7 +23,7 @@ from brownout.harness.worlds.compose.layout import (
     toxiproxy_config,
 )
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.core.topology import StackSpec
+from brownout.identity.core.topology import ALL_VENDORS, StackSpec
 
 FOLDER = Path(__file__).parent
 HEAD = (FOLDER / "head.yaml.in").read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ def compose_yaml(stack: StackSpec) -> str:
 
 def files() -> dict[Path, str]:
     """The content of every file that is written, by path."""
-    stack = build_stack(seed=1)
+    stack = build_stack(seed=1, vendors=ALL_VENDORS)
     return {
         FOLDER / "compose.yaml": compose_yaml(stack),
         FOLDER / "toxiproxy.json": json.dumps(toxiproxy_config(stack), indent=1) + "\n",

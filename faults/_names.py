@@ -39,7 +39,6 @@ class EndpointNameFault(SwitchFault):
     """One name is wrong for clients of some regions."""
 
     family = "name"
-    needs = frozenset({"control", "names"})
     switch = "name"
     target = ("name",)
     effect: ClassVar[str]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # commands and the pytest plugin need the names of the worlds
 SIMULATION, PROCESSES, COMPOSE = "simulation", "processes", "compose"
 GROUP = "brownout.worlds"
 _EVERYWHERE = frozenset({"link:refuse", "link:reset", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"})
-_BY_NAME = frozenset({"names"})  # clients reach the stack by endpoint names, through its edge
 _IN_CONTAINERS = frozenset(
     {"link:blackhole", "node:stopped", "node:restarted", "node:wiped", "node:old-image", "node:disconnected"}
 )
@@ -38,8 +37,8 @@ class WorldKind:
 WORLDS: Mapping[str, WorldKind] = {
     kind.name: kind
     for kind in (
-        WorldKind(SIMULATION, _EVERYWHERE | _BY_NAME),
-        WorldKind(PROCESSES, _EVERYWHERE | _BY_NAME, "brownout.harness.worlds.processes.world:ProcessesWorld"),
+        WorldKind(SIMULATION, _EVERYWHERE),
+        WorldKind(PROCESSES, _EVERYWHERE, "brownout.harness.worlds.processes.world:ProcessesWorld"),
         WorldKind(COMPOSE, _EVERYWHERE | _IN_CONTAINERS, "brownout.harness.worlds.compose.world:ComposeWorld"),
     )
 }

@@ -24,9 +24,10 @@ from brownout.harness.worlds.compose.layout import (
     service_of,
 )
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.core.topology import ALL_VENDORS
 from brownout.identity.server.clock import Clock
 
-STACK = build_stack(seed=1)
+STACK = build_stack(seed=1, vendors=ALL_VENDORS)
 FILE: dict[str, Any] = yaml.safe_load(next(text for path, text in files().items() if path.name == "compose.yaml"))
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 MEMBERS = (*STACK.nodes(), *probers(STACK))

@@ -42,8 +42,7 @@ def test_a_world_says_what_it_is_and_can(driver: Driver) -> None:
     assert world.rate > 0
     assert world.abilities >= {"link:refuse", "link:reset", "link:stall", "link:slow", "node:down", "node:paused", "control"}
     assert "load" in world.abilities
-    edge = () if world.name == COMPOSE else ("client.edge",)
-    assert world.spec.nodes() == (*build_stack(seed=21).nodes(), *edge)
+    assert world.spec.nodes() == (*build_stack(seed=21).nodes(), "client.edge")
 
 
 def test_a_stack_that_is_up_is_whole(driver: Driver) -> None:

@@ -45,7 +45,6 @@ def main(folder: Path) -> int:
     if (folder / SPEC_NAME).exists():
         return 0
     stack = build_stack(seed=1, control_token=secrets.token_urlsafe(24), vendors=ALL_VENDORS)
-    stack = replace(stack, edge=False)  # there is no container for it
     clock = Clock.starting_now(time.time(), 1.0)
     write_served(folder / SPEC_NAME, served_stack(stack, clock, first_port=first_port_of(os.environ)))
     (folder / SPEC_NAME).chmod(GROUP_READS)  # the firewall runs as root without the capability to read other users' files
