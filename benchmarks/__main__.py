@@ -16,6 +16,7 @@ from benchmarks import (
     compose_stack,
     experiment_wall,
     fault_effect,
+    large_account,
     load_lag,
     policy_rate,
     signature_rate,
@@ -40,6 +41,7 @@ _MODULES = (
     compose_stack,
     policy_rate,
     signature_rate,
+    large_account,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 

@@ -14,6 +14,7 @@ from benchmarks.cached_tokens import CachedTokens
 from benchmarks.compose_stack import FAULTS, ComposeStack
 from benchmarks.experiment_wall import ExperimentWall
 from benchmarks.fault_effect import EFFECTS, FaultEffect
+from benchmarks.large_account import LargeAccount
 from benchmarks.load_lag import LoadLag
 from benchmarks.policy_rate import PolicyRate
 from benchmarks.report import Report, Spread, read_report
@@ -103,6 +104,17 @@ def test_signature_rate_counts_what_is_verified(own_folder: Path) -> None:
     assert isinstance(figures, SignatureRate)
     assert len(figures.per_s) == 4
     assert min(rate.low for rate in figures.per_s.values()) > 0
+
+
+def test_large_account_counts_what_it_costs(own_folder: Path) -> None:
+    """An account has a size, and reading, writing and waiting take time."""
+    figures = taken("large_account", own_folder)
+    assert isinstance(figures, LargeAccount)
+    assert figures.replicas == 10
+    (account,) = figures.accounts
+    assert account.users == 50
+    spreads = (account.write_ms, account.spread_ms, account.read_ms, account.quiet_minute_ms)
+    assert min(spread.low for spread in spreads) > 0
 
 
 def test_fault_effect_times_every_effect(own_folder: Path) -> None:
