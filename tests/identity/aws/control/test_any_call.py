@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from brownout.identity.aws.control.registry import all_operations
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.policy.parse import parse_document
+from brownout.identity.aws.protocol.answers import render
 from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.records.credentials import (
     AccessKey,
@@ -36,6 +38,7 @@ from brownout.identity.aws.records.policies import ManagedPolicy, PolicyUse
 from brownout.identity.aws.records.principals import Group, InstanceProfile, Role, User
 from brownout.identity.aws.records.providers import OidcProvider, SamlProvider
 from brownout.identity.aws.records.reports import AccessJob
+from support.aws_requests import botocore_model, received
 from support.aws_shapes import drawn
 from support.iam_account import ACCOUNT, ADMINISTRATOR_ACCESS, EC2_TRUST, START_S, IamAccount, allow, trust
 from support.saml_documents import certificate, metadata
@@ -97,6 +100,26 @@ def trusts() -> list[str]:
     return [EC2_TRUST, *(trust({"AWS": [principal, ACCOUNT]}) for principal in principals)]
 
 
+def check_answer(action: str, result: Mapping[str, Any]) -> None:
+    """Raises AssertionError for a result that botocore reads differently from the wire."""
+    operation = service("iam").operation(action)
+    assert operation is not None
+    answer = received(botocore_model("iam"), action, render(operation, result or None, "request-1"))
+    assert answer.pop("ResponseMetadata")["RequestId"] == "request-1"
+    assert plain(answer) == plain(result), action
+
+
+def plain(value: Any) -> Any:
+    """The value with times as seconds and lists as lists."""
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class AnyCaller:
     """Draws calls and makes them on one account."""
 
@@ -120,6 +143,8 @@ class AnyCaller:
             return
         self._marker = str(result.get("Marker", ""))
         self.outcomes["ok"] += 1
+        if action not in self.succeeded:
+            check_answer(action, result)
         self.succeeded.add(action)
 
     def take_down_role(self) -> None:
