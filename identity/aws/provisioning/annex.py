@@ -23,7 +23,7 @@ class ManagementAnnex(RegionalAnnex):
         super().__init__(node)
         self._stacks: dict[str, ProvisionedStack] = {}  # by id, oldest first
         self._ending: dict[str, StackDeletion] = {}  # by id: what the work is to end when it next looks
-        self.work = StackWork(self, self.keep)
+        self.work = StackWork(self, self.keep, self._stacks.__getitem__)
 
     def take_up(self, name: str, record: Json) -> None:
         if name.startswith(RECORD):
@@ -37,7 +37,9 @@ class ManagementAnnex(RegionalAnnex):
 
     async def start(self) -> None:
         await super().start()
-        self._stacks = dict(sorted(self._stacks.items(), key=lambda item: item[1].created_s))
+        known = sorted(self._stacks.values(), key=lambda stack: stack.created_s)
+        self._stacks.clear()
+        self._stacks.update((stack.stack_id, stack) for stack in known)
 
     def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
         return (*super().background(), self._work_for_ever())

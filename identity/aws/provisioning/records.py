@@ -13,7 +13,10 @@ IN_PROGRESS = "_IN_PROGRESS"
 
 @dataclass(frozen=True, slots=True)
 class ProvisionedResource:
-    """One resource of a stack. `name` is its physical id, `steps` how many of its steps are done, `since_s` when it began."""
+    """One resource of a stack. `name` is its physical id, `steps` how many of its steps are done, `since_s` when it began.
+
+    `is_unsure` is true from before a step's call until its outcome is known.
+    """
 
     logical_id: str
     kind: str
@@ -22,8 +25,14 @@ class ProvisionedResource:
     status: str = ""
     reason: str = ""
     steps: int = 0
+    is_unsure: bool = False
     since_s: float = 0.0
     changed_s: float = 0.0
+
+    @property
+    def may_exist(self) -> bool:
+        """True when something of it was made, or may have been."""
+        return self.steps > 0 or self.is_unsure or self.status == "CREATE_COMPLETE"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -34,6 +43,7 @@ class ProvisionedResource:
             "status": self.status,
             "reason": self.reason,
             "steps": self.steps,
+            "is_unsure": self.is_unsure,
             "since_s": self.since_s,
             "changed_s": self.changed_s,
         }
@@ -48,6 +58,7 @@ class ProvisionedResource:
             str(raw["status"]),
             str(raw["reason"]),
             int(raw["steps"]),
+            bool(raw["is_unsure"]),
             float(raw["since_s"]),
             float(raw["changed_s"]),
         )

@@ -39,10 +39,10 @@ class NotYet(Exception):
 
 
 class StackWork:
-    """Work on stacks of one management node. `keep` makes a stack durable."""
+    """Work on stacks of one management node. `keep` makes a stack durable, `latest` finds what was kept last by id."""
 
-    def __init__(self, annex: RegionalAnnex, keep: Keep) -> None:
-        self._annex, self._keep = annex, keep
+    def __init__(self, annex: RegionalAnnex, keep: Keep, latest: Callable[[str], ProvisionedStack]) -> None:
+        self._annex, self._keep, self._latest = annex, keep, latest
         self._desk = IamDesk(annex)
 
     def _now_s(self) -> float:
@@ -105,7 +105,7 @@ class StackWork:
                     stack = await self._begin(stack, template.resources[logical_id])
                 stack = await self._make(stack, logical_id)
             except AwsError as refused:
-                await self._fail(stack, template.resources[logical_id], refused)
+                await self._fail(self._latest(stack.stack_id), template.resources[logical_id], refused)
                 return
         try:
             outputs = {name: str(resolve(value, self.scope(stack))) for name, value in template.outputs.items()}
@@ -130,8 +130,16 @@ class StackWork:
         if kind.needs_role:
             self._check_role(stack, made, kind)
         for step in tuple(_steps(kind.create(made.name, made.properties)))[made.steps :]:
-            await self._call(stack, made, step.action, step.params)
-            made = replace(made, steps=made.steps + 1)
+            was_unsure, made = made.is_unsure, replace(made, is_unsure=True)
+            await self._keep(stack.with_resource(made))
+            try:
+                await self._call(stack, made, step.action, step.params)
+            except AwsError as refused:
+                if refused.sender and not was_unsure:
+                    await self._keep(stack.with_resource(replace(made, is_unsure=False)))
+                if not (was_unsure and refused.code == "EntityAlreadyExists"):  # then an earlier attempt made it
+                    raise
+            made = replace(made, steps=made.steps + 1, is_unsure=False)
             stack = stack.with_resource(made)
             await self._keep(stack)
         return await self._note(stack, made, "CREATE_COMPLETE")
@@ -172,7 +180,7 @@ class StackWork:
         """Ends resources, the newest first."""
         verb = stack.status.partition("_")[0]
         for made in reversed(stack.resources):
-            if made.status == "DELETE_COMPLETE" or (made.status == "CREATE_FAILED" and made.steps == 0):
+            if made.status == "DELETE_COMPLETE" or not made.may_exist:
                 continue
             if made.status != "DELETE_IN_PROGRESS":
                 made = replace(made, since_s=self._now_s())

@@ -63,6 +63,10 @@ def made_roles(provisioned: Provisioned) -> list[str]:
     return [role["RoleName"] for role in roles if role["RoleName"].startswith("job-")]
 
 
+def events_of(provisioned: Provisioned) -> list[dict[str, Any]]:
+    return list(provisioned.client().describe_stack_events(StackName="job")["StackEvents"])
+
+
 def code_of(caught: pytest.ExceptionInfo[ClientError]) -> str:
     return str(caught.value.response["Error"]["Code"])
 
@@ -126,14 +130,17 @@ def test_a_role_that_trusts_another_service_fails_the_stack(provisioned: Provisi
 
 
 def test_a_region_that_is_cut_off_cannot_make_roles(provisioned: Provisioned) -> None:
-    """The stack is accepted, waits for the control plane and fails after two minutes; after healing another one works."""
+    """The stack is accepted, waits for the control plane, fails, and cannot be rolled back; after healing it can be ended."""
     node = "melbourne.management"
     client = provisioned.client(node=node)
     provisioned.cut()
     client.create_stack(StackName="job", TemplateBody=template(), **IAM)
-    assert provisioned.settled("job", node=node)["StackStatus"] == "ROLLBACK_COMPLETE"
+    stack = provisioned.settled("job", node=node)
+    assert stack["StackStatus"] == "ROLLBACK_FAILED"
     provisioned.cut(release=True)
     assert made_roles(provisioned) == []
+    client.delete_stack(StackName="job")
+    assert provisioned.settled(stack["StackId"], node=node)["StackStatus"] == "DELETE_COMPLETE"
     client.create_stack(StackName="again", TemplateBody=template(), **IAM)
     assert provisioned.settled("again", node=node)["StackStatus"] == "CREATE_COMPLETE"
 
@@ -152,6 +159,25 @@ def test_what_follows_a_failure_is_the_stack_s_choice(provisioned: Provisioned, 
     provisioned.client().delete_stack(StackName=stack_id)
     assert provisioned.settled(stack_id)["StackStatus"] == "DELETE_COMPLETE"
     assert made_roles(provisioned) == []
+
+
+def test_a_role_that_was_made_half_way_is_rolled_back(provisioned: Provisioned) -> None:
+    """A role whose policy is refused is taken away again."""
+    bad = {"AssumeRolePolicyDocument": trusting("x"), "Policies": [{"PolicyName": "p", "PolicyDocument": {"Statement": 7}}]}
+    create(provisioned, text=json.dumps({"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": bad}}}))
+    assert provisioned.settled("job")["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert any("CREATE_FAILED" in each["ResourceStatus"] for each in events_of(provisioned))
+    assert made_roles(provisioned) == []
+
+
+def test_a_call_whose_answer_was_lost_is_not_made_twice(provisioned: Provisioned) -> None:
+    """A control plane that is slower than the stack's patience with one call has made the role all the same: no failure."""
+    provisioned.aws.hold("sydney.directory", "iam-latency", delay_s=12)
+    create(provisioned)
+    provisioned.aws.sleep(20)
+    provisioned.aws.release("sydney.directory")
+    assert provisioned.settled("job")["StackStatus"] == "CREATE_COMPLETE"
+    assert len(made_roles(provisioned)) == 1
 
 
 def test_a_role_of_the_same_name_is_not_taken_away_by_a_rollback(provisioned: Provisioned) -> None:
