@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,9 @@ class LiveAws:
 
 
 @contextmanager
-def live_aws(folder: Path) -> Iterator[LiveAws]:
-    """A stack of both vendors that is up, on the machine's own time."""
-    spec = build_stack(seed=11, settings={}, vendors=("aws", "azure"))
+def live_aws(folder: Path, *, edge: bool = False) -> Iterator[LiveAws]:
+    """A stack of both vendors that is up, on the machine's own time; with `edge` clients reach it by AWS's names too."""
+    spec = replace(build_stack(seed=11, settings={}, vendors=("aws", "azure")), edge=edge)
     binary = toxiproxy_server(say=lambda _: None)
     world = ProcessesWorld(spec, folder=folder, epoch_s=time.time(), rate=1.0, toxiproxy_binary=binary)
     with asyncio.Runner() as runner:
