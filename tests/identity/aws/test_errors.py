@@ -10,6 +10,7 @@ from brownout.identity.aws import errors
 from brownout.identity.aws.errors import STATUS, AwsError
 from support.places import ROOT
 
+OTHERS = ("provisioning", "secrets")
 _OF = re.compile(r'AwsError\.of\(\s*"(\w+)"')
 
 
@@ -58,8 +59,8 @@ def test_every_status_is_one_of_http() -> None:
 
 
 def test_every_code_that_is_raised_is_of_the_catalogue() -> None:
-    """STS, IAM and what they share name no code whose status would be a guess; services of the JSON protocol have their own."""
-    sources = [path for path in (ROOT / "identity" / "aws").rglob("*.py") if path.parts[-2] != "secrets"]
+    """STS, IAM and what they share name no code whose status would be a guess; other services have codes of their own."""
+    sources = [path for path in (ROOT / "identity" / "aws").rglob("*.py") if path.parts[-2] not in OTHERS]
     raised = {code for path in sources for code in _OF.findall(path.read_text(encoding="utf-8"))}
     assert len(raised) > 20
     assert raised - STATUS.keys() == {"SerializationException"}
