@@ -73,6 +73,7 @@ CALLS: tuple[tuple[str, str, bool], ...] = (
     (DIRECTORY, TOKEN, True),
     (DIRECTORY, MANAGEMENT, True),
     (DIRECTORY, VAULT, True),
+    (VAULT, DIRECTORY, True),
     (DEPLOYER, TOKEN, True),
     (DEPLOYER, MANAGEMENT, True),
     (DEPLOYER, DIRECTORY, True),

@@ -14,6 +14,7 @@ from typing import Any
 from brownout.identity.aws.auth.authenticate import authenticate
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import invalid_client_token_id, service_unavailable
+from brownout.identity.aws.names import OPT_IN
 from brownout.identity.aws.policy.context import EMPTY, RequestContext, RequestFacts, request_keys
 from brownout.identity.aws.policy.document import PolicyDocument
 from brownout.identity.aws.policy.evaluate import Decision, denial, evaluate
@@ -33,7 +34,6 @@ VENDOR = "aws"
 PAGE, USAGE_PAGE = "/account", "/last-used"  # below /_brownout/aws
 GLOBAL_REGION = "us-east-1"  # what IAM and the global name of STS are signed for
 GLOBAL_TOKENS = "aws-global"  # the issuing region of sessions whose tokens are of version 1
-OPT_IN_REGIONS = frozenset({"ap-southeast-4"})  # an account has to enable them
 USAGE_INTERVAL_S = 60.0
 LOOPBACK = "127.0.0.1"  # where every client of a stack is
 
@@ -134,7 +134,7 @@ class RegionalAnnex:
         caller = authenticate(request, service, regions, index.account, now_s, client_now_s)
         index.check_alive(caller)
         session = caller.session
-        if session is not None and session.issuing_region == GLOBAL_TOKENS and self.aws_region in OPT_IN_REGIONS:
+        if session is not None and session.issuing_region == GLOBAL_TOKENS and self.aws_region in OPT_IN:
             raise invalid_client_token_id()
         if session is None:
             self.usage.note(caller.access_key_id, service, now_s)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import AwsError, request_entity_too_large
+from brownout.identity.aws.names import GLOBAL_STS
 from brownout.identity.aws.protocol.answers import render, render_error
 from brownout.identity.aws.protocol.calls import find_operation, not_built
 from brownout.identity.aws.protocol.services import service
@@ -21,8 +22,6 @@ from brownout.identity.aws.sts.table import OPERATIONS
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.token import TokenNode
 from brownout.identity.core.surface import Served
-
-GLOBAL_HOST = "sts.amazonaws.com"
 
 
 class Sts:
@@ -55,7 +54,7 @@ class Sts:
         run = OPERATIONS.get(asked.operation.name)
         if run is None:
             raise not_built(asked.operation)
-        is_global = request.headers.get("host", "").partition(":")[0].lower() == GLOBAL_HOST
+        is_global = request.headers.get("host", "").partition(":")[0].lower() == GLOBAL_STS
         signer = None
         if asked.operation.is_signed:
             signer = self._annex.authenticate(request, "sts", self._global if is_global else self._regional)

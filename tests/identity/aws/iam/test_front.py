@@ -188,6 +188,16 @@ def test_last_use_is_told_in_the_end(company: Company) -> None:
     assert role["Region"] == "ap-southeast-4"
 
 
+def test_use_at_the_vault_is_told_too(company: Company) -> None:
+    """The vault tells the directory in the background, as front ends and token nodes do."""
+    stack, key = company.stack, company.user("alice", allow("secretsmanager:*"))
+    vault = stack.client("secretsmanager", key, "melbourne.vault")
+    vault.get_secret_value(SecretId="sample")
+    stack.sleep(61)
+    told = company.admin.get_access_key_last_used(AccessKeyId=key.access_key_id)["AccessKeyLastUsed"]
+    assert (told["Region"], told["ServiceName"]) == ("ap-southeast-4", "secretsmanager")
+
+
 def test_a_root_session_needs_the_control_plane(company: Company) -> None:
     """AssumeRoot alone of all operations of STS; its session may do its one task."""
     stack, key = company.stack, company.stack.credentials("admin")
