@@ -196,6 +196,12 @@ def internal_failure() -> AwsError:
     return AwsError.of("InternalFailure", text)
 
 
+def fault_of(code: str) -> AwsError:
+    """The error of that code as a service in trouble gives it, with the words that the code has."""
+    known = {error.code: error for error in (throttling(), service_unavailable(), internal_failure())}
+    return known.get(code) or AwsError.of(code, internal_failure().message)
+
+
 def invalid_action(operation: str, version: str) -> AwsError:
     """The service has no such operation in that version of its API."""
     return AwsError.of("InvalidAction", f"Could not find operation {operation} for version {version}")

@@ -14,7 +14,7 @@ from brownout.identity.aws.control.life import begin_account, credentials_of, ke
 from brownout.identity.aws.control.publisher import PAUSE, AccountPublisher
 from brownout.identity.aws.control.registry import all_operations, reads_only
 from brownout.identity.aws.control.revocations import REVOKE, Revocations
-from brownout.identity.aws.errors import STATUS, AwsError, invalid_action
+from brownout.identity.aws.errors import STATUS, AwsError, fault_of, invalid_action
 from brownout.identity.aws.records.crowd import crowd
 from brownout.identity.aws.records.principals import LastUsed, User
 from brownout.identity.aws.records.published import PublishedAccount
@@ -146,7 +146,7 @@ class IamDirectory:
         for value in self._node.holds.held(ERRORS):
             if _draw(self._node.ports.new_id()) < float(value["share"]):
                 code = str(value.get("code") or USUAL_ERROR)
-                raise AwsError.of(code, "The request processing has failed because of an unknown error.")
+                raise fault_of(code)
 
     async def _note_last_used(self, request: Request) -> Response:
         """Takes up when credentials were last used, as a region's node tells it: of two uses the later is kept."""

@@ -45,6 +45,17 @@ def test_a_denial_names_caller_action_and_resource() -> None:
     assert errors.not_authorized("a", "iam:ListUsers").message == "User: a is not authorized to perform: iam:ListUsers"
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [("Throttling", 400, "Rate exceeded"), ("ServiceFailure", 500, "unknown error"), ("InternalFailure", 500, "unknown error")],
+)
+def test_a_service_in_trouble_has_the_words_of_the_code(code: str, status: int, words: str) -> None:
+    """Clients and people look for some of them."""
+    error = errors.fault_of(code)
+    assert (error.code, error.status) == (code, status)
+    assert words in error.message
+
+
 def test_an_error_survives_the_way_between_nodes() -> None:
     """What one node tells another is the same error."""
     told = errors.limit_exceeded("Cannot exceed quota for AccessKeysPerUser: 2")

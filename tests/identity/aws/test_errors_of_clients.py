@@ -241,7 +241,9 @@ def failing(stack: IamStack, **value: Any) -> AwsRefusal:
 
 @gives("Throttling")
 def throttled(stack: IamStack) -> AwsRefusal:
-    return failing(stack, code="Throttling")
+    found = failing(stack, code="Throttling")
+    assert found.message == "Rate exceeded"
+    return found
 
 
 @gives("InternalFailure")
