@@ -22,6 +22,7 @@ AWS_NAMES = (
     "AWS_ENDPOINT_URL_STS",
     "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_ENDPOINT_URL_CLOUDFORMATION",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
@@ -92,6 +93,7 @@ def _urls(region: RegionEntry) -> dict[str, str]:
         "AWS_ENDPOINT_URL_STS": region.sts_url,
         "AWS_ENDPOINT_URL_IAM": region.iam_url,
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": region.secretsmanager_url,
+        "AWS_ENDPOINT_URL_CLOUDFORMATION": region.iam_url,
     }
 
 
@@ -130,6 +132,7 @@ def inside_variables(stack: StackFile, machine: str) -> dict[str, str]:
             "AWS_ENDPOINT_URL_STS": urls[f"{known.region}.token.z1"],
             "AWS_ENDPOINT_URL_IAM": urls[f"{known.region}.management"],
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": urls[f"{known.region}.vault"],
+            "AWS_ENDPOINT_URL_CLOUDFORMATION": urls[f"{known.region}.management"],
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": base,
         }
     return found

@@ -47,6 +47,7 @@ def test_without_a_machine_a_client_is_the_first_administrator() -> None:
         "AWS_ENDPOINT_URL_STS": STS["sydney"],
         "AWS_ENDPOINT_URL_IAM": "http://127.0.0.1/sydney.management",
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1/sydney.vault",
+        "AWS_ENDPOINT_URL_CLOUDFORMATION": "http://127.0.0.1/sydney.management",
     }
 
 
