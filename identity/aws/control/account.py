@@ -93,6 +93,10 @@ class DirectoryAccount:
         assert self._accepted.version >= self.durable.version, "what is durable was accepted"
         return version
 
+    async def settle(self) -> None:
+        """Tidies what is durable; for the background, now and then."""
+        await self._journal.settle()
+
 
 class DescribedAccount:
     """The account as it is described: as it was some time ago while describing lags, and never older than before the lag.

@@ -87,6 +87,7 @@ class IamDirectory:
             transaction = self._account.begin()
             keep_up(transaction, seals=not self._node.holds.held(NO_SEALING))
             await self._account.commit(transaction)
+            await self._account.settle()
             await self._node.ports.sleep(self._node.settings.iam_publish_interval_s)
 
     def state(self) -> Json:

@@ -126,11 +126,14 @@ class AccountJournal:
             self._writing.discard(version)
         self._entries[version] = entry
         self._undurable = {later: changes for later, changes in self._undurable.items() if later > version}
-        if len(self._entries) > SETTLE_AFTER and not self._is_settling:
-            await self._settle()
 
-    async def _settle(self) -> None:
-        """Writes the rows of all records of the journal but the newest, and drops those records."""
+    async def settle(self) -> None:
+        """Once there are many records, writes the rows of all but the newest and drops those records.
+
+        It takes as many writes as there are rows, so it is for the background: no caller waits for it.
+        """
+        if self._is_settling or len(self._entries) <= SETTLE_AFTER:
+            return
         self._is_settling = True
         try:
             newest = max(self._entries)

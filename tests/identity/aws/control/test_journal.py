@@ -106,6 +106,8 @@ def test_a_kill_at_every_write_leaves_whole_transactions() -> None:
         account, answered = opened(disk), 0
         while resumed(write(account, answered)):
             answered += 1
+            if not resumed(account.settle()):
+                break
         check_whole(opened(disk), answered)
 
 
@@ -116,11 +118,14 @@ def test_a_life_goes_on_where_the_last_one_ended() -> None:
         account, answered = opened(disk), 0
         while resumed(write(account, answered)):
             answered += 1
+            if not resumed(account.settle()):
+                break
         disk.left = 10**9
         account = opened(disk)
         found = check_whole(account, answered)
         for number in range(found, found + 8):
             assert resumed(write(account, number))
+            assert resumed(account.settle())
         assert check_whole(opened(disk), found + 8) == found + 8
 
 
@@ -154,6 +159,7 @@ def test_a_late_write_brings_nothing_back() -> None:
     disk.held = False
     for number in range(1, 12):
         assert resumed(write(account, number))
+        assert resumed(account.settle())
     assert resumed(late)
     check_whole(opened(disk), 12)
 
@@ -185,6 +191,7 @@ def test_the_disk_does_not_grow_with_the_number_of_writes() -> None:
     account = opened(disk)
     for number in range(200):
         assert resumed(write(account, number))
+        assert resumed(account.settle())
     rows = sum(key.startswith("aws:row:") for key in disk.records)
     assert rows <= 203
     assert sum(key.startswith("aws:journal:") for key in disk.records) <= 5

@@ -75,6 +75,7 @@ def test_a_copy_of_the_disk_at_any_moment_is_whole(tmp_path: Path) -> None:
         for done, work in enumerate(asyncio.as_completed(works)):
             answered.add(await work)
             if done % 20 == 10:
+                await account.settle()
                 known = set(answered)
                 copies.append((copied(path, f"copy-{done}"), known))
         ports.records.close()
