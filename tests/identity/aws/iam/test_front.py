@@ -11,6 +11,7 @@ import pytest
 from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.world import Carrier
 from brownout.identity.aws.auth.caller import Credentials
+from brownout.identity.core.messages import encode_json
 from support.aws_roles import allow, deny, document, trust
 from support.iam_clients import DIRECTORY, HOME_FRONT, OTHER_FRONT, IamStack, iam_stack
 from support.simulated_aws import refusal, temporary
@@ -231,3 +232,15 @@ def test_a_new_role_can_be_assumed_once_it_was_published(company: Company) -> No
     stack.release(DIRECTORY)
     stack.sleep(3)
     sts.assume_role(RoleArn=arn, RoleSessionName="job")
+
+
+def test_secrets_never_leave_the_directory(company: Company) -> None:
+    """No other node has a long-term secret on its disk, of a user who was there from the start or of a new one."""
+    stack = company.stack
+    keys = [stack.credentials("admin"), stack.credentials("caller"), company.user("alice")]
+    for name in stack.world.spec.nodes():
+        text = encode_json(stack.world._nodes[name].disk).decode()
+        found = [key.access_key_id for key in keys if key.secret_access_key in text]
+        assert found == ([key.access_key_id for key in keys] if name == DIRECTORY else [])
+        if name in stack.holders():
+            assert all(key.access_key_id in text for key in keys)
