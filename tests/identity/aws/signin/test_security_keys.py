@@ -38,7 +38,7 @@ def test_only_keys_on_p256_are_taken() -> None:
 
 
 def test_a_challenge_is_taken_once_until_it_is_too_old() -> None:
-    """A second use, another user, another control plane and a late answer raise BadAssertion; the case of a name is no matter."""
+    """A second use, another user, another control plane and a late answer raise BadAssertion; names have no case."""
     challenges = Challenges("secret")
     made = challenges.make("alice", NOW_S, "n")
     for refused in (
