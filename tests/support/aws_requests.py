@@ -12,7 +12,7 @@ import botocore.serialize
 import pytest
 
 from brownout.identity.aws.errors import AwsError
-from brownout.identity.aws.protocol.calls import read_call
+from brownout.identity.aws.protocol.calls import AwsCall, find_operation
 from brownout.identity.aws.protocol.services import Service, load_model, service
 from brownout.identity.core.messages import Request, Response
 
@@ -58,6 +58,11 @@ def received(model: botocore.model.ServiceModel, name: str, answer: Response) ->
     shape = model.operation_model(name).output_shape
     found: dict[str, Any] = parser.parse(raw, shape)
     return found
+
+
+def read_call(made_by: Service, request: Request) -> AwsCall:
+    """The call that a request makes; raises AwsError for a request that makes none."""
+    return find_operation(made_by, request).call()
 
 
 def refused(made_by: Service, request: Request) -> AwsError:

@@ -1,8 +1,8 @@
 """Requests understood: which operation a request calls, and with what.
 
 The parts are apart because the real services refuse in this order: an operation that they do not have, then a caller that
-they do not know, then parameters that break a constraint, then what the caller may not do. A surface asks
-`find_operation`, authenticates, then asks `read_params`. `read_call` is both, for whom the order does not matter.
+they do not know, then parameters that break a constraint, then what the caller may not do. So a surface asks
+`find_operation`, authenticates the caller, and then asks for the call: `AskedOperation.call`.
 Wire facts: docs/reference/aws-wire.md#query-requests, docs/reference/aws-wire.md#json-requests.
 """
 
@@ -51,11 +51,6 @@ class AskedOperation:
 def find_operation(service: Service, request: Request) -> AskedOperation:
     """What a request asks for; raises AwsError for what names no operation of the service, or cannot be read."""
     return _query_asked(service, request) if service.protocol == "query" else _json_asked(service, request)
-
-
-def read_call(service: Service, request: Request) -> AwsCall:
-    """The call that a request makes; raises AwsError as `find_operation` and `AskedOperation.call` do."""
-    return find_operation(service, request).call()
 
 
 def _query_asked(service: Service, request: Request) -> AskedOperation:

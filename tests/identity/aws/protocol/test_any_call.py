@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from brownout.identity.aws.errors import STATUS, AwsError
 from brownout.identity.aws.protocol.answers import render_error
-from brownout.identity.aws.protocol.calls import AwsCall, read_call
+from brownout.identity.aws.protocol.calls import AwsCall
 from brownout.identity.aws.protocol.services import Service, service
 from brownout.identity.core.messages import Request
-from support.aws_requests import FORM, botocore_model, query_call, sent
+from support.aws_requests import FORM, botocore_model, query_call, read_call, sent
 from support.aws_shapes import drawn, spoilt
 
 STS, IAM, SECRETS = service("sts"), service("iam"), service("secretsmanager")

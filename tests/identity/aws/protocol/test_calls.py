@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from brownout.identity.aws.errors import AwsError
-from brownout.identity.aws.protocol.calls import find_operation, not_built, read_call
+from brownout.identity.aws.protocol.calls import find_operation, not_built
 from brownout.identity.aws.protocol.services import Service, service
 from brownout.identity.core.messages import Request
-from support.aws_requests import botocore_model, json_call, posted, query_call, refused, sent
+from support.aws_requests import botocore_model, json_call, posted, query_call, read_call, refused, sent
 from support.aws_shapes import drawn
 
 STS, IAM, SECRETS = service("sts"), service("iam"), service("secretsmanager")
