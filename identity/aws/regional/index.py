@@ -44,6 +44,8 @@ class AccountIndex:
         """What hangs on the caller's user or role; raises AwsError InvalidClientTokenId when there is none of that id."""
         if caller.kind == "root":
             return Permissions()
+        if caller.session is None and caller.principal_arn in self._permissions:
+            return self._permissions[caller.principal_arn]  # authentication has found the user of a long-term key
         if caller.kind == "assumed-role":
             role = self.account.roles.get(caller.principal_name.lower())
             if role is None or caller.session is None or role.role_id != caller.session.principal_id:

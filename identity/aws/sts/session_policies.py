@@ -75,6 +75,8 @@ def session_tags(params: Params, caller: Caller) -> SessionTags:
 
     Raises AwsError InvalidParameterValue, as STS does for tags.
     """
+    if caller.session is None and "Tags" not in params and "TransitiveTagKeys" not in params:
+        return NO_TAGS  # as nearly all requests
     asked = tags_of(params)
     inherited: dict[str, str] = {}
     if caller.session is not None:
