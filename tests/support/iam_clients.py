@@ -44,9 +44,9 @@ class IamStack(SimulatedAws):
 
 
 @contextmanager
-def iam_stack(**settings: Any) -> Iterator[IamStack]:
+def iam_stack(*, epoch_s: float = EPOCH_S, **settings: Any) -> Iterator[IamStack]:
     """A stack of AWS's alone; botocore's clock and what its waiters sleep are the stack's."""
-    world = SimulationWorld(build_stack(seed=SEED, settings=settings, vendors=("aws",)), epoch_s=EPOCH_S)
+    world = SimulationWorld(build_stack(seed=SEED, settings=settings, vendors=("aws",)), epoch_s=epoch_s)
     try:
         world.run(world.start())
         stack = IamStack(world)
