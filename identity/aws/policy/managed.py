@@ -1,8 +1,8 @@
 """The managed policies of AWS that people name most, as records that no account owns. Their data is `managed_policies.json`.
 
-The small ones say what those of AWS say. Those that list actions of many services (ReadOnlyAccess, SecurityAudit, ViewOnlyAccess)
-or every action of one (AmazonSNSFullAccess, AmazonDynamoDBReadOnlyAccess and their like) have the structure of the originals with
-the actions in common use: the originals are long and change often. Ids are not those of AWS.
+The small ones say what those of AWS say. Those that list actions of many services (ReadOnlyAccess, SecurityAudit,
+ViewOnlyAccess) or every action of one (AmazonSNSFullAccess, AmazonDynamoDBReadOnlyAccess and their like) have the structure of
+the originals with the actions in common use: the originals are long and change often. Ids are not those of AWS.
 Wire facts: docs/reference/aws-wire.md#managed-policies-of-aws.
 """
 
