@@ -34,9 +34,8 @@ def bite(
     failures += [f"{name} was to have no effect, and {text}" for name, text in (surprises or {}).items()]
     if not any(step.role == "fault" for step in schedule):
         failures.append("the schedule has no step of role fault, so nothing was tested")
-    return GateResult(
-        name="bite", passed=not failures, reason="; ".join(failures) or f"all {len(results)} steps did as declared"
-    )
+    done = "the step" if len(results) == 1 else f"all {len(results)} steps"
+    return GateResult(name="bite", passed=not failures, reason="; ".join(failures) or f"{done} did as declared")
 
 
 def _bite_failure(step: Step, posture: Posture, results: Mapping[str, StepResult]) -> str:

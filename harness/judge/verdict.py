@@ -226,7 +226,10 @@ def _doubts(findings: Findings) -> tuple[str, ...]:
 
 
 def _clean(findings: Findings) -> tuple[str, ...]:
-    head = f"all {len(findings.slos)} objectives met and all {len(findings.gates)} gates passed"
+    many = len(findings.slos) > 1
+    head = (
+        f"{f'all {len(findings.slos)} objectives' if many else 'the objective'} met and all {len(findings.gates)} gates passed"
+    )
     return (head, *_why_nothing_broke(findings))
 
 
