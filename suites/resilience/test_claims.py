@@ -127,7 +127,7 @@ def test_c5_regions_hold_derived_keys_of_their_own_only(stack: IamStack) -> None
     assert not [node for node, text in held.items() if keys.secret_access_key in text]
     day = day_of(stack.now_s)
     published = {
-        node.split(".")[0]: stack.node(node).annexes["aws"].index.account.access_keys[keys.access_key_id]  # type: ignore[attr-defined]  # an annex of AWS
+        node.split(".")[0]: stack.node(node).annexes["aws"].index.account.access_keys[keys.access_key_id]
         for node in (STS, f"{HOME}.token.z1")
     }
     for region, aws_region in ((AWAY, "ap-southeast-4"), (HOME, "ap-southeast-2")):
