@@ -38,7 +38,7 @@ def progress(stream: TextIO) -> LiveProgress:
 
 def summary(result: Result, report: Path | None, stream: TextIO) -> None:
     """The outcome of a run, the report's path last (entry point)."""
-    render_result(result, _console(stream), report)
+    render_result(result, console_on(stream), report)
 
 
 class _Console(Console):
@@ -48,7 +48,7 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def _console(stream: TextIO) -> Console:
+def console_on(stream: TextIO) -> Console:
     """Colour only where the stream shows it; 100 columns where the width is not known; no symbol may fail to be written."""
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="replace")
@@ -65,7 +65,7 @@ class LiveProgress:
     """Shows each Status; see brownout.harness.record.progress.ProgressSink."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = _console(stream)
+        self._console = console_on(stream)
         self._seen: tuple[str, tuple[str, ...]] | None = None
         self._message: str | None = None
         self._drawn_s = float("-inf")

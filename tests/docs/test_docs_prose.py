@@ -9,7 +9,9 @@ import pytest
 
 from support.docs_pages import PAGES, ROOT, prose
 
-_MADE = re.compile(r"^<!-- (?:fidelity: begin|figures).*?(?=^<!-- fidelity: end|\Z)", re.MULTILINE | re.DOTALL)  # by commands
+_MADE = re.compile(
+    r"^<!-- (?:fidelity: begin|matrix: begin|figures).*?(?=^<!-- (?:fidelity|matrix): end|\Z)", re.MULTILINE | re.DOTALL
+)  # by commands
 _CODE = re.compile(r"`[^`]*`")
 _INSTEAD = {
     r"whoever|nobody|somebody|everybody|anybody": "name the actor: the client, the operator, the node",

@@ -1,0 +1,83 @@
+"""`brownout matrix`: which of AWS's calls work during which event, from clients of each region."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from brownout.harness.base.interrupts import INTERRUPTED
+from brownout.harness.cli.frame import command, heal_first
+from brownout.harness.cli.types import SEED, NumberType
+from brownout.harness.worlds.catalog import PROCESSES, SIMULATION
+
+if TYPE_CHECKING:
+    from brownout.harness.record.matrix import Matrix
+
+INCONCLUSIVE = 3
+
+
+@command(name="matrix", measures=True)
+@click.option("--world", type=click.Choice([SIMULATION, PROCESSES]), default=SIMULATION, show_default=True)
+@click.option("--region", "clients", multiple=True, metavar="REGION", help="Only clients in this region; may be repeated.")
+@click.option("--event", "events", multiple=True, metavar="NAME", help="Only this event; may be repeated.")
+@click.option(
+    "--regions", default="sydney,melbourne", metavar="HOME,AWAY", show_default=True, help="The stack's regions, home first."
+)
+@click.option("--attempts", type=NumberType(1, 10, whole=True), default=5, show_default=True, help="Of an SDK's call, at most.")
+@click.option("--seed", type=SEED, default=1, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the matrix as one JSON object.")
+@click.option(
+    "--page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Write the tables into this Markdown page too, between its markers.",
+)
+def matrix_command(
+    world: str,
+    clients: tuple[str, ...],
+    events: tuple[str, ...],
+    regions: str,
+    attempts: int,
+    seed: int,
+    as_json: bool,
+    page: Path | None,
+) -> int:
+    """Measure which of AWS's calls work during which event, from clients in either of two regions.
+
+    Events are cuts between the regions, a control plane or a region that is down, names that do not exist, and others. Their
+    faults are injected into a stack of the command's own, seen to bite, and reverted.
+
+    Exit codes: 0 measured, 3 when an event was not in force while it was measured, 2 bad usage, 4 harness error,
+    5 left unsafe, 130 interrupted and healed.
+    """
+    from brownout.harness.experiment import plugins
+    from brownout.harness.matrix.options import MatrixOptions
+    from brownout.harness.matrix.run import measure
+
+    named = tuple(word.strip() for word in regions.split(",") if word.strip())
+    options = MatrixOptions(world, seed, named, clients, events, attempts)
+    heal_first(needs_state=world != SIMULATION)
+    matrix = measure(options)
+    if as_json:
+        click.echo(matrix.model_dump_json(by_alias=True))
+    else:
+        plugins.load_plugin("brownout.reports", "matrix")(matrix, sys.stdout)
+    if page is not None:
+        _write(matrix, page)
+    return INTERRUPTED if matrix.interrupted else 0 if matrix.whole else INCONCLUSIVE
+
+
+def _write(matrix: Matrix, page: Path) -> None:
+    """Puts the tables into the page; raises UsageError for a page that cannot be read or has no place for them."""
+    from brownout.harness.base.files import replace_whole
+    from brownout.harness.errors import UsageError
+    from brownout.harness.experiment import plugins
+
+    try:
+        text = page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{page} cannot be read: {error}") from error
+    replace_whole(page, plugins.load_plugin("brownout.reports", "matrix-page")(matrix, text), durable=False)
