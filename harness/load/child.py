@@ -23,7 +23,10 @@ _POLL_S = 0.02
 
 
 class Child:
-    """A Python process in its own group, whose output goes to `log`. Its input is `stdin`, else nothing."""
+    """A Python process in its own group, whose output goes to `log`. Its input is `stdin`, else nothing.
+
+    It has this process's environment but for names that begin as one `without` does, and with what `environment` adds.
+    """
 
     def __init__(
         self,
@@ -33,12 +36,13 @@ class Child:
         folder: Path,
         log: Path,
         stdin: IO[bytes] | None = None,
+        without: tuple[str, ...] = (),
     ) -> None:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", *arguments],
-                env=_environment(environment),
+                env=_environment(environment, without),
                 cwd=folder,
                 stdin=stdin or subprocess.DEVNULL,
                 stdout=output,
@@ -99,9 +103,9 @@ class Child:
             self._process.wait()
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+def _environment(extra: Mapping[str, str], without: tuple[str, ...]) -> dict[str, str]:
     """The environment of this process, with `brownout` importable and without LOCUST_* and proxies, which change the load."""
-    kept = {name: value for name, value in os.environ.items() if not _bends_load(name)}
+    kept = {name: value for name, value in os.environ.items() if not _bends_load(name) and not name.startswith(without)}
     root = str(Path(brownout.__file__).parents[1])
     paths = [root, *filter(None, [kept.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), PARENT_VARIABLE: str(os.getpid()), **extra}

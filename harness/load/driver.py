@@ -31,7 +31,7 @@ from brownout.identity.server.clock import Clock
 
 ENTRY_POINT_GROUP, ENTRY_POINT_NAME = "brownout.load", "locust"
 OWN_MODULE = "brownout.suites.load.locustfile"
-LOAD_MODULES = ("locust", "aiohttp", "azure.identity")  # the load itself needs the first, its canaries the others
+LOAD_MODULES = ("locust", "aiohttp", "azure.identity", "boto3")  # the load itself needs the first, its canaries the others
 LOG_NAME = "locust.log"
 PROBLEMS_NAME = "load-problems.json"
 _LEFT = ("requests*.jsonl", "load-*.jsonl", "locust*.log", PROBLEMS_NAME, BANDS_NAME, BOARD_NAME)

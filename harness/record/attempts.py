@@ -1,4 +1,4 @@
-"""One attempt of a canary to get a token, and the log that holds them: `canary-<client>.jsonl`, one JSON line each."""
+"""One attempt of a canary, such as to get a token, and the log that holds them: `canary-<client>.jsonl`, one JSON line each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from typing import Any, Literal, get_args
 
 from brownout.harness.record.json_lines import Types, read_lines, require_time, require_types
 
-Kind = Literal["sync", "async"]
+Kind = Literal["sync", "async", "boto3"]
+MachineKind = Literal["warm", "new", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One acquisition. `started_s` and `ended_s` are emulated epoch seconds, `wall_s` real seconds."""
+    """One attempt at `operation`, which needed a machine or none (`machine` is ""), perhaps one just created (`fresh`).
+
+    `started_s` and `ended_s` are emulated epoch seconds, `wall_s` real seconds.
+    """
 
     client: Kind
     machine: str
@@ -27,6 +31,14 @@ class Attempt:
     unfinished: bool
     error: str
     message: str
+    operation: str = "token"
+
+    @property
+    def machine_kind(self) -> MachineKind:
+        """The kind of machine that it was made on."""
+        if not self.machine:
+            return "none"
+        return "new" if self.fresh else "warm"
 
     def to_line(self) -> bytes:
         """Its line of the log."""
@@ -35,17 +47,17 @@ class Attempt:
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Attempt:
         """From the object of a line; unknown keys are ignored. Raises KeyError or TypeError for any other."""
-        values = tuple(raw[name] for name in _FIELDS)
+        values = (*(raw[name] for name in _FIELDS[:-1]), raw.get("operation", "token"))
         require_types(_FIELDS, values, _TYPES)
         require_time(raw["started_s"])
         require_time(raw["ended_s"])
         if raw["client"] not in get_args(Kind):
-            raise ValueError(f"client should be sync or async, not {raw['client']!r}")
+            raise ValueError(f"client should be {', '.join(get_args(Kind))}, not {raw['client']!r}")
         return cls(*values)
 
 
 _FIELDS = tuple(each.name for each in fields(Attempt))
-_TYPES: Types = (str, str, bool, float, float, float, bool, bool, str, str)
+_TYPES: Types = (str, str, bool, float, float, float, bool, bool, str, str, str)
 
 
 def log_path(folder: Path, client: Kind) -> Path:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.stats import budget
+from brownout.harness.record.attempts import Kind, MachineKind
 from brownout.harness.record.verdicts import Verdict
 
 SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
@@ -170,13 +171,14 @@ class StepResult(FrozenModel):
 
 
 class CanaryResult(FrozenModel):
-    """The attempts of one real SDK on one kind of machine in one phase.
+    """The attempts of one real SDK at one operation, on one kind of machine, in one phase.
 
     An attempt belongs to the phase in which it started. `longest_s` is real time; `errors` counts failures by class.
     """
 
-    client: Literal["sync", "async"]
-    machine: Literal["warm", "new"]
+    client: Kind
+    operation: str = "token"
+    machine: MachineKind
     phase: str
     attempts: int
     failed: int

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from brownout.harness.base.interrupts import interruptible
-from brownout.harness.base.keyed_random import keyed_random
 from brownout.harness.base.resources.exhaustion import ran_out_of
 from brownout.harness.base.resources.reserve import Reserve
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir
@@ -27,9 +26,10 @@ from brownout.harness.injection.lease import Lease, LeaseRenewer
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.load.canaries import Canaries
+from brownout.harness.load.canary.canaries import Canaries
 from brownout.harness.record.history import Recorder
 from brownout.harness.record.progress import ProgressSink
+from brownout.harness.run.canary_places import aws_ways, azure_machines
 from brownout.harness.run.conductor import PROTECTED, Conductor, RunHooks, RunState
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.run.foreign_watch import ForeignWatch
@@ -206,16 +206,13 @@ class _LiveHooks(RunHooks):
             raise WorldError(f"the run was ended: {self._lacked}", hint="`brownout doctor` shows the limits") from failed
 
     async def load_started(self, plan: LoadPlan) -> None:
-        """Starts the watch over foreign changes and, where the experiment has both, real SDKs on one warm machine and on ever
-        new ones of a scale set.
-        """
+        """Starts the watch over foreign changes and, for each vendor whose clients the load has, real SDKs beside it."""
         self._foreign.start()
-        machines = _canary_machines(plan, self._world) if self._options.canaries else None
-        if machines is not None:
-            region, warm, scale_set = machines
+        if self._options.canaries:
             clock = {key: float(value) for key, value in self._world.clock_record().items()}
-            url = self._world.endpoints().clients[f"{region}.host"]
-            self._canaries.start(url, warm, scale_set, clock, self._journal.folder)
+            regions, endpoints = self._world.spec.regions, self._world.endpoints()
+            azure, aws = azure_machines(plan, regions, endpoints), aws_ways(plan, regions, endpoints)
+            self._canaries.start(azure, aws, clock, self._journal.folder)
 
     async def load_stopped(self) -> None:
         """Stops the canaries and the watch over foreign changes, and records what they found."""
@@ -239,14 +236,3 @@ class _LiveHooks(RunHooks):
 
     def disturbed(self) -> str:
         return self._session.disturbed()
-
-
-def _canary_machines(plan: LoadPlan, world: LiveWorld) -> tuple[str, str, str] | None:
-    """Region, an established machine and a scale set of the first region that has both in the load."""
-    for region in world.spec.regions:
-        tokens = [cohort for cohort in plan.cohorts if cohort.region == region and cohort.model == "token"]
-        warm = [name for cohort in tokens if not cohort.fresh for name in cohort.machines]
-        sets = [name for cohort in tokens if cohort.fresh for name in cohort.machines]
-        if warm and sets:
-            return region, warm[int(keyed_random(plan.seed, "canary") * len(warm))], sets[0]
-    return None

@@ -17,17 +17,19 @@ from brownout.reports.units import clock, count, duration
 
 _LEFT, _WIDTH = 6, 408
 _NOTE = (
-    "The real azure-identity, beside the load, on a machine that has long been there (warm) and on ones just created (new). "
+    "Real client libraries beside the load, unmodified: azure-identity (sync, async) and boto3. Machines have long been there "
+    "(warm) or were just created (new). "
     "Attempts take real time, the library’s own retries included; they illustrate the verdict and do not decide it."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One attempt as it is drawn: on a `warm` machine or a `new` one. `took_s` is real time."""
+    """One attempt as it is drawn: on a `warm` machine, a `new` one or `none`. `took_s` is real time."""
 
     at_s: float
     client: str
+    operation: str
     machine: str
     state: str
     took_s: float
@@ -36,8 +38,13 @@ class Mark:
     @classmethod
     def of(cls, attempt: Attempt) -> Mark:
         state = "unfinished" if attempt.unfinished else "good" if attempt.ok else "failed"
-        machine = "new" if attempt.fresh else "warm"
-        return cls(attempt.started_s, attempt.client, machine, state, attempt.wall_s, attempt.error)
+        group = (attempt.client, attempt.operation, attempt.machine_kind)
+        return cls(attempt.started_s, *group, state, attempt.wall_s, attempt.error)
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """Attempts of one group share a strip."""
+        return self.client, self.operation, self.machine
 
 
 def read_marks(folder: Path) -> tuple[Mark, ...]:
@@ -57,24 +64,24 @@ def canaries(result: Result, attempts: Sequence[Mark]) -> Html | None:
 def _strips_table(attempts: Sequence[Mark]) -> Html:
     span = f"{clock(attempts[0].at_s)} – {clock(attempts[-1].at_s)}"
     columns = (
-        Column("Client and machine"),
+        Column("Client, operation, machine"),
         Column("Attempts", "number"),
         Column("Good", "number"),
         Column("Longest", "number"),
         Column(f"Over time, {span}"),
     )
-    kinds = sorted({(attempt.client, attempt.machine) for attempt in attempts})
-    rows = [_strip_row(kind, [a for a in attempts if (a.client, a.machine) == kind], attempts) for kind in kinds]
+    groups = sorted({attempt.group for attempt in attempts})
+    rows = [_strip_row(group, [a for a in attempts if a.group == group], attempts) for group in groups]
     return table("Canaries over time", columns, rows)
 
 
-def _strip_row(kind: tuple[str, str], mine: Sequence[Mark], everyone: Sequence[Mark]) -> Sequence[object]:
+def _strip_row(group: tuple[str, str, str], mine: Sequence[Mark], everyone: Sequence[Mark]) -> Sequence[object]:
     good = sum(attempt.state == "good" for attempt in mine)
     start_s, span_s = everyone[0].at_s, max(everyone[-1].at_s - everyone[0].at_s, 1e-9)
     label = f"{good} of {len(mine)} attempts good"
     size: dict[str, str | int] = {"viewBox": "0 0 420 20", "width": 420, "height": 20}
     strip = el("svg", *_dots(mine, start_s, span_s), **size, class_="strip", role="img", aria_label=label)
-    return " · ".join(kind), count(len(mine)), count(good), duration(max(a.took_s for a in mine)), strip
+    return " · ".join(group), count(len(mine)), count(good), duration(max(a.took_s for a in mine)), strip
 
 
 def _dots(attempts: Sequence[Mark], start_s: float, span_s: float) -> Iterator[Html]:
@@ -91,6 +98,7 @@ def _dots(attempts: Sequence[Mark], start_s: float, span_s: float) -> Iterator[H
 def _phases_table(result: Result) -> Html:
     columns = (
         Column("Client"),
+        Column("Operation"),
         Column("Machine"),
         Column("Phase"),
         Column("Attempts", "number"),
@@ -99,11 +107,11 @@ def _phases_table(result: Result) -> Html:
         Column("Longest", "number"),
         Column("Errors", "prose wide"),
     )
-    content = table("Canaries by client, machine and phase", columns, [_phase_row(row) for row in result.canaries])
+    content = table("Canaries by client, operation, machine and phase", columns, [_phase_row(row) for row in result.canaries])
     return el("details", el("summary", "Phase by phase"), content)
 
 
 def _phase_row(row: CanaryResult) -> Sequence[object]:
     errors = ", ".join(f"{name} ×{number}" for name, number in row.errors.items())
     counts = (row.attempts, row.failed, row.unfinished)
-    return row.client, row.machine, row.phase, *counts, duration(row.longest_s), errors or "–"
+    return row.client, row.operation, row.machine, row.phase, *counts, duration(row.longest_s), errors or "–"

@@ -150,7 +150,7 @@ def test_a_stack_goes_up_is_broken_and_goes_down(project: Project) -> None:
     "module",
     [
         "brownout.harness.injection.guardian",
-        "brownout.harness.load.canary",
+        "brownout.harness.load.canary.process",
         "brownout.harness.operate.load_master",
         "brownout.harness.worlds.compose.prober",
         "brownout.harness.worlds.compose.init_container",

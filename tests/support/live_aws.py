@@ -55,11 +55,14 @@ class LiveAws:
 
 
 @contextmanager
-def live_aws(folder: Path, *, edge: bool = False) -> Iterator[LiveAws]:
-    """A stack of both vendors that is up, on the machine's own time; with `edge` clients reach it by AWS's names too."""
+def live_aws(folder: Path, *, edge: bool = False, epoch_s: float | None = None, rate: float = 1.0) -> Iterator[LiveAws]:
+    """A stack of both vendors that is up, on the machine's own time if not told otherwise.
+
+    With `edge` clients reach it by AWS's names too.
+    """
     spec = replace(build_stack(seed=11, settings={}, vendors=("aws", "azure")), edge=edge)
     binary = toxiproxy_server(say=lambda _: None)
-    world = ProcessesWorld(spec, folder=folder, epoch_s=time.time(), rate=1.0, toxiproxy_binary=binary)
+    world = ProcessesWorld(spec, folder=folder, epoch_s=epoch_s or time.time(), rate=rate, toxiproxy_binary=binary)
     with asyncio.Runner() as runner:
         runner.run(world.start())
         try:

@@ -231,6 +231,19 @@ def test_canaries_are_told_by_client_machine_and_phase(breached):
     assert rows[1].longest_s == 24.0
 
 
+def test_canaries_of_several_operations_are_told_apart(breached):
+    """A role assumed on no machine is not counted with an instance's credentials."""
+    at_s = T0 + FAULT + 90
+    assume = Attempt("boto3", "", False, at_s, at_s, 5.0, False, False, "ClientError", "503", "AssumeRole")
+    instance = Attempt("boto3", "web-1", False, at_s, at_s, 0.1, True, False, "", "", "instance-credentials")
+    (breached / "canary-boto3.jsonl").write_bytes(assume.to_line() + instance.to_line())
+    rows = evaluate(breached).canaries
+    assert [(row.client, row.operation, row.machine, row.failed) for row in rows] == [
+        ("boto3", "AssumeRole", "none", 1),
+        ("boto3", "instance-credentials", "warm", 0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("verdict", "expected", "code"),
     [

@@ -413,8 +413,9 @@ def test_the_locust_file_is_found_without_importing_it() -> None:
     """Finding the file through its entry point does not bring gevent into this process."""
     assert driver.find_locustfile().name == "locustfile.py"
     script = (
-        "import sys; from brownout.harness.load import driver, canaries; driver.find_locustfile();"
-        "sys.exit(any(name in sys.modules for name in ('gevent', 'locust', 'azure.identity')))"
+        "import sys; from brownout.harness.load import driver; from brownout.harness.load.canary import canaries;"
+        "driver.find_locustfile();"
+        "sys.exit(any(name in sys.modules for name in ('gevent', 'locust', 'azure.identity', 'boto3')))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import orjson
@@ -27,9 +27,25 @@ def test_a_later_versions_key_does_no_harm() -> None:
     assert Attempt.of({"later": 1, **asdict(ATTEMPT)}) == ATTEMPT
 
 
+def test_an_earlier_version_s_line_is_about_tokens() -> None:
+    """Logs had no operation while canaries only got tokens."""
+    raw = asdict(ATTEMPT)
+    del raw["operation"]
+    assert Attempt.of(raw) == ATTEMPT
+
+
+@pytest.mark.parametrize(
+    ("attempt", "kind"),
+    [(ATTEMPT, "new"), (replace(ATTEMPT, fresh=False), "warm"), (replace(ATTEMPT, machine="", fresh=False), "none")],
+)
+def test_an_attempt_knows_its_kind_of_machine(attempt: Attempt, kind: str) -> None:
+    """New, warm, or none at all."""
+    assert attempt.machine_kind == kind
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"client": "go"}, "sync or async"), ({"ok": 1}, "ok should be true or false, not 1"), ({"wall_s": "x"}, "a number")],
+    [({"client": "go"}, "sync, async, boto3"), ({"ok": 1}, "ok should be true or false, not 1"), ({"wall_s": "x"}, "a number")],
 )
 def test_a_damaged_line_is_named(tmp_path: Path, change: dict[str, object], words: str) -> None:
     """The error has the log's path and the line."""

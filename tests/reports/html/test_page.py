@@ -79,7 +79,8 @@ def test_the_page_loads_nothing_from_anywhere(text: str, page: Page) -> None:
 def test_the_page_tells_the_whole_run(page: Page) -> None:
     """Verdict, times in sensible units, objectives, steps, claims, canaries, gates, digest and command are all in the text."""
     wanted = [
-        "Breach", "as expected", "2 min 10 s", "5 h 33 min", "tokens-overall", "fail-over-zone", "not testable", "sync · new",
+        "Breach", "as expected", "2 min 10 s", "5 h 33 min", "tokens-overall", "fail-over-zone", "not testable",
+        "sync · token · new", "boto3 · AssumeRole · none",
         "management.needs-store", "generator-lag", "9f2c1ab04d5e6f708192a3b4c5d6e7f8", "requests.jsonl",
         "brownout run ftvr-l9z --world processes", "00:55", "50 % of C5", "not exercised", "660 of 660",
     ]  # fmt: skip
