@@ -76,11 +76,17 @@ def _seconds(cell: MatrixCell) -> str:
     return "<0.1" if took_s < 0.1 else f"{took_s:.1f}" if took_s < 10 else f"{took_s:.0f}"
 
 
-def page(matrix: Matrix, text: str) -> str:
-    """`text`, a page, with the matrix between its two markers (entry point); raises UsageError for a page without them."""
-    if _BETWEEN.search(text) is None:
-        raise UsageError("the page has no place for the matrix", hint=f"two lines, {BEGIN} and {END}")
-    return _BETWEEN.sub(lambda _: "\n".join([BEGIN, "", *_markdown(matrix), END]), text)
+class MatrixPage:
+    """A page of Markdown with a place for the matrix (entry point); raises UsageError for a text without the two markers."""
+
+    def __init__(self, text: str) -> None:
+        if _BETWEEN.search(text) is None:
+            raise UsageError("the page has no place for the matrix", hint=f"two lines, {BEGIN} and {END}")
+        self._text = text
+
+    def with_matrix(self, matrix: Matrix) -> str:
+        """The page with this matrix in its place."""
+        return _BETWEEN.sub(lambda _: "\n".join([BEGIN, "", *_markdown(matrix), END]), self._text)
 
 
 def _markdown(matrix: Matrix) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +11,6 @@ from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.cli.frame import command, heal_first
 from brownout.harness.cli.types import SEED, NumberType
 from brownout.harness.worlds.catalog import PROCESSES, SIMULATION
-
-if TYPE_CHECKING:
-    from brownout.harness.record.matrix import Matrix
 
 INCONCLUSIVE = 3
 
@@ -33,7 +29,7 @@ INCONCLUSIVE = 3
     "--page",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
-    help="Write the tables into this Markdown page too, between its markers.",
+    help="Write the tables into this Markdown page too, between its markers, when every event was in force.",
 )
 def matrix_command(
     world: str,
@@ -53,31 +49,31 @@ def matrix_command(
     Exit codes: 0 measured, 3 when an event was not in force while it was measured, 2 bad usage, 4 harness error,
     5 left unsafe, 130 interrupted and healed.
     """
+    from brownout.harness.base.files import replace_whole
     from brownout.harness.experiment import plugins
+    from brownout.harness.matrix import run
     from brownout.harness.matrix.options import MatrixOptions
-    from brownout.harness.matrix.run import measure
 
     named = tuple(word.strip() for word in regions.split(",") if word.strip())
     options = MatrixOptions(world, seed, named, clients, events, attempts)
+    options.check()
+    written = None if page is None else plugins.load_plugin("brownout.reports", "matrix-page")(_text_of(page))
     heal_first(needs_state=world != SIMULATION)
-    matrix = measure(options)
+    matrix = run.measure(options)
     if as_json:
         click.echo(matrix.model_dump_json(by_alias=True))
     else:
         plugins.load_plugin("brownout.reports", "matrix")(matrix, sys.stdout)
-    if page is not None:
-        _write(matrix, page)
+    if page is not None and written is not None and matrix.whole:
+        replace_whole(page, written.with_matrix(matrix), durable=False)
     return INTERRUPTED if matrix.interrupted else 0 if matrix.whole else INCONCLUSIVE
 
 
-def _write(matrix: Matrix, page: Path) -> None:
-    """Puts the tables into the page; raises UsageError for a page that cannot be read or has no place for them."""
-    from brownout.harness.base.files import replace_whole
+def _text_of(page: Path) -> str:
+    """The page as it is; raises UsageError where it cannot be read."""
     from brownout.harness.errors import UsageError
-    from brownout.harness.experiment import plugins
 
     try:
-        text = page.read_text(encoding="utf-8")
+        return page.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{page} cannot be read: {error}") from error
-    replace_whole(page, plugins.load_plugin("brownout.reports", "matrix-page")(matrix, text), durable=False)

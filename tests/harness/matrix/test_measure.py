@@ -21,7 +21,7 @@ from brownout.harness.world import Carrier
 from brownout.harness.worlds.control_plane import sign_in
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.aws.records.seed import account_of
-from brownout.reports.matrix import page
+from brownout.reports.matrix import MatrixPage
 from support.places import ROOT
 
 HOME, AWAY = "sydney", "melbourne"
@@ -108,7 +108,7 @@ def test_one_seed_gives_one_matrix(matrix: Matrix) -> None:
 def test_the_page_is_not_stale(matrix: Matrix) -> None:
     """docs/aws-matrix.md has what the command writes now."""
     text = (ROOT / PAGE).read_text(encoding="utf-8")
-    assert page(matrix, text) == text, f"run `brownout matrix --page {PAGE}`"
+    assert MatrixPage(text).with_matrix(matrix) == text, f"run `brownout matrix --page {PAGE}`"
 
 
 @dataclass
