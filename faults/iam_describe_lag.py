@@ -1,6 +1,7 @@
 """iam-describe-lag: what IAM describes and lists is as it was some time ago, so what was just made is not found.
 
 The bite is a description that is older than the newest change. Without changes nothing lags, and the observation is `unclear`.
+A call that fails, as with `iam-errors` in place, describes nothing, so it is tried again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pydantic import Field
 from brownout.faults._iam import IamFault
 from brownout.harness.fault import Duration, Observation, node_state
 from brownout.harness.world import StackSpec, World
+
+_TRIES = 10
 
 
 class IamDescribeLag(IamFault):
@@ -35,9 +38,19 @@ class IamDescribeLag(IamFault):
 
     async def observe(self, world: World) -> Observation:
         held = await self.standing(world) is not None
-        described = int((await self.call(world))["version"])
+        described = await self._described(world)
+        if described is None:
+            return Observation("unclear", "calls of IAM fail, so that nothing is described")
         newest = int((await node_state(world, self.holder(world.spec)))["aws"]["version"])
         told = f"version {described} of {newest} is described"
         if (described < newest) == held:
             return Observation("bitten" if held else "absent", told)
         return Observation("unclear", f"{told}; {'nothing has changed since' if held else 'no lag is ordered'}")
+
+    async def _described(self, world: World) -> int | None:
+        """The version of the account that a call describes; None when calls only fail."""
+        for _ in range(_TRIES):
+            found = await self.call(world)
+            if not found["error"]:
+                return int(found["version"])
+        return None

@@ -29,7 +29,7 @@ SETTLED_S = 5.0
 
 @pytest.fixture
 def stack() -> Iterator[IamStack]:
-    """Region Melbourne and its home region, published to seldom, for stories of a day."""
+    """A stack that publishes every two seconds, settled."""
     with iam_stack(iam_publish_interval_s=2.0) as made:
         made.sleep(SETTLED_S)
         yield made
@@ -105,7 +105,7 @@ def test_c15_without_its_keys_an_identity_provider_that_is_gone_too_is_missed(st
     assume()
     lose_home(stack)
     for node in (STS, OTHER_STS):
-        stack.hold(node, "identity-provider", reachable=False)
+        stack.hold(node, "idp-unreachable")
     assert refusal(assume, at=OTHER_STS).code == "IDPCommunicationError"
     assert temporary(assume()).session_token
 
