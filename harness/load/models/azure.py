@@ -84,23 +84,30 @@ def accepted(response: Response, statuses: Container[int], *, member: str = "") 
 
 def token_in(response: Response, arrival: Arrival, now_s: float) -> IssuedToken | ArrivalResult:
     """The token in the answer to `arrival`'s request, or how the arrival ends without one that is of use at `now_s`."""
-    result = accepted(response, (200,))
-    if result.outcome != "happened":
-        return result
-    body = response.body or {}
-    text, expires_in_s = body.get("access_token"), _seconds(body.get("expires_in"))
-    if not isinstance(text, str) or not text or expires_in_s is None:
-        return result._replace(outcome="refused", error="no-token-in-answer")
-    wrong = _why_useless(token_facts(text), arrival.resource, now_s)
-    if not wrong and expires_in_s <= 0:
-        wrong = "token-expired"
-    return result._replace(outcome="refused", error=wrong) if wrong else IssuedToken(text, expires_in_s)
+    result, token = _looked_into(response, arrival, now_s)
+    return token or result
 
 
 def token_result(response: Response, arrival: Arrival, now_s: float) -> ArrivalResult:
     """How an arrival that wants nothing but a token ends with this answer."""
-    found = token_in(response, arrival, now_s)
-    return found if isinstance(found, ArrivalResult) else result_of(response)
+    return _looked_into(response, arrival, now_s)[0]
+
+
+def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[ArrivalResult, IssuedToken | None]:
+    """How an arrival that wants a token ends with this answer, and the token if it is of use at `now_s`."""
+    result = accepted(response, (200,))
+    if result.outcome != "happened":
+        return result, None
+    body = response.body or {}
+    text, expires_in_s = body.get("access_token"), _seconds(body.get("expires_in"))
+    if not isinstance(text, str) or not text or expires_in_s is None:
+        return result._replace(outcome="refused", error="no-token-in-answer"), None
+    wrong = _why_useless(token_facts(text), arrival.resource, now_s)
+    if not wrong and expires_in_s <= 0:
+        wrong = "token-expired"
+    if wrong:
+        return result._replace(outcome="refused", error=wrong), None
+    return result, IssuedToken(text, expires_in_s)
 
 
 @lru_cache(maxsize=TOKENS_REMEMBERED)

@@ -116,10 +116,7 @@ class Exchange(Future[Response]):
         self._response: Response | None = None
         link.under_way[self] = None
         kernel.after(timeout_s, self._time_out)
-        kernel.soon(self._depart)  # not at once: calls of one instant draw their delays in the order in which they were due
-
-    def _depart(self) -> None:
-        self.kernel.after(self._link.delay_s(UPSTREAM), self._arrive)
+        kernel.after(link.delay_s(UPSTREAM), self._arrive)
 
     def reset(self) -> None:
         """The connection is lost."""
