@@ -23,6 +23,7 @@ class Replica:
     def __init__(self) -> None:
         self.snapshot: Snapshot = NOTHING
         self._raw: Json | None = None  # what the snapshot was read from
+        self._by_resource: dict[str, Principal] | None = None  # by resource id in lower case; made when it is asked for
 
     @property
     def version(self) -> int:
@@ -48,6 +49,7 @@ class Replica:
         same_lines = lines_of(raw) == self.snapshot.lines
         if version > before or not same_lines:
             self.snapshot = Snapshot.from_json(raw, self.snapshot.identities if same_lines else NONE_KNOWN)
+            self._by_resource = None
         self._raw = raw
         assert self.snapshot.version == version >= before, "a replica never goes backwards"
         return True
@@ -65,10 +67,10 @@ class Replica:
 
     def by_resource(self, resource_id: str) -> Principal | None:
         """The identity of that resource id, deleted ones too; case does not matter."""
-        wanted = resource_id.lower()
-        return next(
-            (known for known in self.snapshot.identities.values() if known.identity.resource_id.lower() == wanted), None
-        )
+        if self._by_resource is None:
+            in_turn = reversed(tuple(self.snapshot.identities.values()))  # of two with one resource id, the first one counts
+            self._by_resource = {known.identity.resource_id.lower(): known for known in in_turn}
+        return self._by_resource.get(resource_id.lower())
 
     def is_deleted(self, object_id: str) -> bool:
         """True when the replica holds a tombstone of the identity (one that it has never heard of is not deleted)."""

@@ -215,13 +215,14 @@ class StackSpec:
 
     def links(self) -> tuple[Link, ...]:
         """Every link of the stack: clients to what faces them, then node to node."""
-        found = [Link(CLIENT, name) for name in self.nodes() if NodeName.parse(name).role in CLIENT_FACING]
+        nodes = [(name, NodeName.parse(name)) for name in self.nodes()]
+        found = [Link(CLIENT, name) for name, target in nodes if target.role in CLIENT_FACING]
         for source_role, target_role, leaves_region in CALLS:
+            targets = [(name, target.region) for name, target in nodes if target.role == target_role]
             for source_region in self._regions_of(source_role):
-                for target in self.nodes():
-                    parsed, source = NodeName.parse(target), f"{source_region}.{source_role}"
-                    if parsed.role == target_role and (leaves_region or parsed.region == source_region) and target != source:
-                        found.append(Link(source, target))
+                source = f"{source_region}.{source_role}"
+                reached = (name for name, region in targets if leaves_region or region == source_region)
+                found += [Link(source, name) for name in reached if name != source]
         return tuple(found)
 
     def _regions_of(self, role: str) -> tuple[str, ...]:

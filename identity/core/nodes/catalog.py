@@ -30,6 +30,7 @@ class Catalog:
         self._signing: SigningKey | None = None
         self._learned: Json = {}  # from a replica, after the disk was lost
         self._sent: dict[str, dict[str, Any]] = {}  # this version's snapshot by role
+        self._told: dict[str, tuple[Principal, Json]] = {}  # each identity as the last snapshot had it, and its JSON form
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
         """Takes up one durable record."""
@@ -147,8 +148,15 @@ class Catalog:
             ).to_json()
             # Nearly all of it, so all roles share one.
             shared = next((sent["identities"] for sent in self._sent.values()), None)
-            self._sent[role] = own | {
-                "identities": shared or {name: known.to_json() for name, known in self.identities.items()}
-            }
+            self._sent[role] = own | {"identities": shared or self._identities_told()}
         assert self._sent[role]["version"] == self.version, "a snapshot is of the version that it names"
         return self._sent[role]
+
+    def _identities_told(self) -> dict[str, Json]:
+        """The JSON form of every identity; those that have not changed since the last snapshot are not made again."""
+        before = self._told
+        self._told = {
+            name: before[name] if name in before and before[name][0] is known else (known, known.to_json())
+            for name, known in self.identities.items()
+        }
+        return {name: told for name, (_, told) in self._told.items()}

@@ -86,17 +86,21 @@ class Publisher:
         return self._rounds.background()
 
     async def _publish_round(self, node: str) -> bool:
-        return (await self.publish((node,))).get(node, True)
+        parsed = NodeName.parse(node)
+        return parsed.region in self._paused() or await self._publish_to(node, parsed.role)
 
     async def publish(self, nodes: Iterable[str]) -> dict[str, bool]:
         """Sends the snapshot to each node whose region is not paused; which of them took it."""
-        paused = frozenset(region for value in self._node.holds.held("pause-replication") for region in value["regions"])
-        taken = {}
+        paused, taken = self._paused(), {}
         for node in nodes:
             parsed = NodeName.parse(node)
             if parsed.region not in paused:
                 taken[node] = await self._publish_to(node, parsed.role)
         return taken
+
+    def _paused(self) -> frozenset[str]:
+        """The regions that nothing is published to."""
+        return frozenset(region for value in self._node.holds.held("pause-replication") for region in value["regions"])
 
     async def publish_change(self) -> dict[str, bool]:
         """Publishes at once, under a version of its own, what is no identity's change; which nodes took it."""

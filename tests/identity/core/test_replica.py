@@ -107,6 +107,19 @@ def test_only_what_changed_is_read_again() -> None:
     assert [after[name].tags for name in ("one", "two", "three")] == [None, {"new": "yes"}, {"new": "yes"}]
 
 
+def test_a_resource_id_is_looked_up_in_the_newest_snapshot() -> None:
+    """A look-up regards no case, knows what a later snapshot brings, and takes the first of two with one resource id."""
+    replica = Replica()
+    assert replica.by_resource("/one") is None
+    replica.take(published(5, {"one": 3}))
+    assert replica.by_resource("/ONE") is replica.known("one")
+    replica.take(published(6, {"one": 3, "two": 6, "three": 6}))
+    assert replica.by_resource("/two") is replica.known("two")
+    replica.take(published(7, {"one": 7, "two": 7}, resource_id="/same"))
+    assert replica.by_resource("/same") is replica.known("one")
+    assert replica.by_resource("/three") is None
+
+
 def test_a_snapshot_of_other_lines_is_read_whole() -> None:
     """After a loss of the directory's disk one version of an identity may have two contents."""
     replica = Replica()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,24 @@ def test_published_keys_are_public() -> None:
     vault, management = on_stack(story)
     assert set(vault) == {"version", "identities", "key_set", "lines"}
     assert set(management) == {"version", "identities", "key_set", "lines", "store_keys"}
+
+
+def test_only_what_changed_is_made_again_for_the_next_snapshot() -> None:
+    """Identities that stay as they are keep their JSON form, and a snapshot on its way keeps the old form of the others."""
+
+    async def story(stack: Stack) -> tuple[Any, Any, Any]:
+        directory: Any = stack.node("sydney.directory")
+        catalog = directory.catalog
+        before = catalog.snapshot("vault", {})["identities"]
+        one, other = list(catalog.identities)[:2]
+        changed = await catalog.save(replace(catalog.identities[one], tags={"new": "yes"}))
+        after = catalog.snapshot("token", {})["identities"]
+        assert after[other] is before[other]
+        return before[one].get("tags"), after[one], changed.to_json()
+
+    tags_before, told, changed = on_stack(story)
+    assert (tags_before, told["tags"]) == (None, {"new": "yes"})
+    assert told == changed
 
 
 def test_the_version_of_a_snapshot_is_asserted() -> None:
