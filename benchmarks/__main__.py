@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    aws_rate,
     cached_tokens,
     compose_stack,
     experiment_wall,
@@ -42,6 +43,7 @@ _MODULES = (
     policy_rate,
     signature_rate,
     large_account,
+    aws_rate,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 

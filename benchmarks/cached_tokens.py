@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, text
-from benchmarks.stands import HOST_NODE, ROOT, stack_pids, standing_stack
-from benchmarks.token_generator import Burst, Job
-from benchmarks.tokens import address_of
+from benchmarks.request_generator import Burst, Job, burst_apart
+from benchmarks.stands import HOST_NODE, stack_pids, standing_stack
+from benchmarks.tokens import address_of, raw_token_request
 from brownout.harness.worlds.processes.stack import TOXIPROXY
 
 GENERATOR = "asyncio connections on uvloop in a process of their own, every answer checked"
+FROM_CACHE = ";hit"  # in the trail of an answer
 PATHS = ("straight", "through_link")
 
 
@@ -56,7 +55,7 @@ def measure(settings: Settings) -> CachedTokens:
         connections=settings.connections,
         straight=_figures([each["straight"] for each in rounds]),
         through_link=_figures([each["through_link"] for each in rounds]),
-        link_ratio=Spread.of(_rate_per_s(each["through_link"]) / _rate_per_s(each["straight"]) for each in rounds),
+        link_ratio=Spread.of(each["through_link"].rate_per_s / each["straight"].rate_per_s for each in rounds),
     )
 
 
@@ -74,22 +73,23 @@ async def _measure(settings: Settings) -> list[Mapping[str, Burst]]:
 def _burst(url: str, settings: Settings, pids: Mapping[str, int]) -> Burst:
     """One burst in a process of its own; raises RuntimeError when an answer was not a token from the cache."""
     host, port = address_of(url)
-    job = Job(host=host, port=port, connections=settings.connections, length_s=settings.length_s, pids=pids)
-    command = [sys.executable, "-m", "benchmarks.token_generator", job.model_dump_json()]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, timeout=settings.length_s + 30, check=True)
-    burst = Burst.model_validate_json(done.stdout)
-    if burst.bad:
-        raise RuntimeError(f"{burst.bad} of {burst.requests} answers were no cached tokens")
-    return burst
-
-
-def _rate_per_s(burst: Burst) -> float:
-    return burst.requests / burst.took_s
+    asked = raw_token_request(f"{host}:{port}").decode()
+    return burst_apart(
+        Job(
+            host=host,
+            port=port,
+            requests=(asked,),
+            mark=FROM_CACHE,
+            connections=settings.connections,
+            length_s=settings.length_s,
+            pids=pids,
+        )
+    )
 
 
 def _figures(bursts: list[Burst]) -> PathFigures:
     return PathFigures(
-        requests_per_s=Spread.of(map(_rate_per_s, bursts)),
+        requests_per_s=Spread.of(burst.rate_per_s for burst in bursts),
         p50_ms=Spread.of(burst.p50_ms for burst in bursts),
         p99_ms=Spread.of(burst.p99_ms for burst in bursts),
         cpu_shares={name: Spread.of(burst.cpu_shares[name] for burst in bursts) for name in bursts[0].cpu_shares},

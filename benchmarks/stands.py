@@ -18,11 +18,12 @@ from brownout.harness.base.statedir import tools_dir
 from brownout.harness.worlds.processes.world import ProcessesWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.harness.worlds.toxiproxy.install import TOXIPROXY_PROGRAM, toxiproxy_server
-from brownout.identity.core.messages import Response
+from brownout.identity.aws.auth.caller import Credentials
+from brownout.identity.core.messages import Request, Response
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 1
-HOST_NODE = "sydney.host"
+HOST_NODE, DIRECTORY_NODE = "sydney.host", "sydney.directory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ class Home:
     folder: Path
     toxiproxy: Path
 
-    def world(self, name: str) -> ProcessesWorld:
+    def world(self, name: str, vendors: tuple[str, ...] = ("azure",)) -> ProcessesWorld:
         """A two-region stack at rate 1 that is not up yet."""
-        spec = build_stack(seed=SEED)
+        spec = build_stack(seed=SEED, vendors=vendors)
         return ProcessesWorld(spec, folder=self.folder / name, epoch_s=time.time(), rate=1.0, toxiproxy_binary=self.toxiproxy)
 
 
@@ -67,6 +68,25 @@ async def standing_stack() -> AsyncIterator[ProcessesWorld]:
             yield world
         finally:
             await world.stop()
+
+
+@asynccontextmanager
+async def standing_aws_stack() -> AsyncIterator[ProcessesWorld]:
+    """A stack of AWS's half alone that is up while the block lasts."""
+    with own_home() as home:
+        world = home.world("stack", ("aws",))
+        await world.start()
+        try:
+            yield world
+        finally:
+            await world.stop()
+
+
+async def aws_credentials(world: ProcessesWorld, user: str) -> Credentials:
+    """The access key that a user of the account has from the start."""
+    told = await world.control(DIRECTORY_NODE, Request("GET", "/admin/aws/credentials", {"user": user}))
+    assert told.body is not None, told
+    return Credentials(str(told.body["access_key_id"]), str(told.body["secret_access_key"]))
 
 
 async def prime(world: ProcessesWorld) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ import benchmarks.__main__ as command
 from benchmarks.__main__ import BENCHMARKS, main, take
 from benchmarks.fault_effect import FEELS
 from benchmarks.report import Benchmark, Figures, Report, Row, Spread, percentile, read_report, text
+from benchmarks.request_generator import Connection
 from benchmarks.sightings import RUN, Probe, Sightings
 from benchmarks.table import BEGIN, END, PAGE, plain, write_table
-from benchmarks.token_generator import Connection
 
 PAGE_TEXT = f"# Figures\n\n{BEGIN}\nold\n{END}\n\nafter\n"
 BEAT_NS = 4_000_000
@@ -194,14 +195,14 @@ def test_each_effect_is_felt_in_its_own_way(effect: str, probe: Probe) -> None:
 
 def answers_of(*chunks: bytes) -> tuple[int, int]:
     """How many answers a connection of the generator takes these bytes for, and how many of them are bad."""
-    connection = Connection(b"")
+    connection = Connection(repeat(b""), b";hit")
     for chunk in chunks:
         connection.data_received(chunk)
     return len(connection.latencies_ms), connection.bad
 
 
 def test_the_generator_reads_answers_whole() -> None:
-    """An answer counts once all of its body is there, however it was cut, and only one from the cache is good."""
+    """An answer counts once all of its body is there, however it was cut, and only one with its mark is good."""
     head = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nx-brownout-trail: sydney.host;1.0;;;%b\r\n\r\n"
     assert answers_of(head % b"hit" + b"ab") == (0, 0)
     assert answers_of(head[:30], (head % b"hit")[30:] + b"ab", b"cd") == (1, 0)

@@ -1,16 +1,19 @@
-"""`python -m benchmarks.token_generator JOB`: asks one address for one cached token, over and over, on keep-alive connections.
+"""`python -m benchmarks.request_generator`: sends prepared requests to one address, over and over, on keep-alive connections.
 
-Every connection has one request under way at a time, and every answer is read to its end and looked at: 200, and from the
-host's cache. At the end a line of JSON (a `Burst`) says how many there were, and how busy every process concerned was.
+The job is a line of JSON on its standard input. Every connection has one request under way at a time, and every answer is
+read to its end and looked at. At the end a line of JSON (a `Burst`) says how many there were, and how busy every process was.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import cycle
 from typing import cast
 
 import uvloop
@@ -18,20 +21,26 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.costs import cpu_s
 from benchmarks.report import percentile
-from benchmarks.tokens import raw_token_request
+from benchmarks.stands import ROOT
 
-_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-_HEAD_END, _GOOD, _FROM_CACHE = b"\r\n\r\n", b"HTTP/1.1 200", b";hit"
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_HEAD_END, _GOOD = b"\r\n\r\n", b"HTTP/1.1 200"
 WARM_UP_S = 0.3
+START_WITHIN_S = 30.0
 
 
 class Job(BaseModel):
-    """What to do: for how long, on how many connections, and the pids (by name) whose processor time is to be taken."""
+    """What to do: for how long, on how many connections, and the pids (by name) whose processor time is to be taken.
+
+    `requests` are sent in turn, each as it goes over the wire (as Latin-1). `mark` is what every good answer contains.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str
     port: int
+    requests: tuple[str, ...]
+    mark: str
     connections: int
     length_s: float
     pids: Mapping[str, int]
@@ -49,12 +58,17 @@ class Burst(BaseModel):
     p99_ms: float
     cpu_shares: Mapping[str, float]
 
+    @property
+    def rate_per_s(self) -> float:
+        return self.requests / self.took_s
+
 
 class Connection(asyncio.Protocol):
     """One connection; `latencies_ms` and `bad` are of the answers since they were last cleared."""
 
-    def __init__(self, request: bytes) -> None:
-        self._request, self._received, self._sent_s = request, bytearray(), 0.0
+    def __init__(self, requests: Iterator[bytes], mark: bytes) -> None:
+        self._requests, self._mark = requests, mark
+        self._received, self._sent_s = bytearray(), 0.0
         self._transport: asyncio.Transport | None = None
         self.latencies_ms: list[float] = []
         self.bad = 0
@@ -66,7 +80,7 @@ class Connection(asyncio.Protocol):
     def _send(self) -> None:
         self._sent_s = time.perf_counter()
         if self._transport is not None:
-            self._transport.write(self._request)
+            self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -76,7 +90,7 @@ class Connection(asyncio.Protocol):
         length = _LENGTH.search(self._received, 0, head_end)
         if length is not None and len(self._received) < head_end + len(_HEAD_END) + int(length[1]):
             return
-        self._take(self._received.startswith(_GOOD) and self._received.find(_FROM_CACHE, 0, head_end) > 0)
+        self._take(self._received.startswith(_GOOD) and self._mark in self._received)
 
     def _take(self, good: bool) -> None:
         self.latencies_ms.append(1000 * (time.perf_counter() - self._sent_s))
@@ -100,9 +114,9 @@ class Connection(asyncio.Protocol):
 async def burst(job: Job) -> Burst:
     """Runs the job; what comes in the first moments, while connections are made, is not counted."""
     loop = asyncio.get_running_loop()
-    request = raw_token_request(f"{job.host}:{job.port}")
-    made = [await loop.create_connection(lambda: Connection(request), job.host, job.port) for _ in range(job.connections)]
-    connections = [connection for _, connection in made]
+    requests, mark = cycle([each.encode("latin-1") for each in job.requests]), job.mark.encode("latin-1")
+    connect = partial(loop.create_connection, partial(Connection, requests, mark), job.host, job.port)
+    connections = [(await connect())[1] for _ in range(job.connections)]
     await asyncio.sleep(WARM_UP_S)
     before = _busy_s(job)
     for connection in connections:
@@ -129,5 +143,21 @@ def _busy_s(job: Job) -> Mapping[str, float]:
     return {"generator": time.process_time()} | {name: cpu_s(pid) for name, pid in job.pids.items()}
 
 
+def burst_apart(job: Job) -> Burst:
+    """The job done in a process of its own; raises RuntimeError when an answer was not good."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.request_generator"],
+        input=job.model_dump_json().encode(),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        timeout=job.length_s + START_WITHIN_S,
+        check=True,
+    )
+    found = Burst.model_validate_json(done.stdout)
+    if found.bad or not found.requests:
+        raise RuntimeError(f"{found.bad} of {found.requests} answers were not good")
+    return found
+
+
 if __name__ == "__main__":
-    print(uvloop.run(burst(Job.model_validate_json(sys.argv[1]))).model_dump_json())
+    print(uvloop.run(burst(Job.model_validate_json(sys.stdin.buffer.read()))).model_dump_json())
