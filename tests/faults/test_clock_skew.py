@@ -24,6 +24,7 @@ from support.identity_stacks import HOUR_S, Stack
 from support.identity_stacks import on_stack as on_identity_stack
 
 NODE = "melbourne.vault"
+PUBLISHED_S = 60.0  # between two publications of the account, in stories of hours
 
 
 def skew(by: str, direction: str = "ahead", node: str = NODE) -> Fault:
@@ -44,7 +45,7 @@ def test_a_vault_with_a_wrong_clock_judges_tokens_by_it(by: str, direction: str,
         await skew(by, direction, "sydney.vault").apply(stack.world, "f")
         return (await stack.secret(token)).status
 
-    assert on_identity_stack(story) == status
+    assert on_identity_stack(story, publish_interval_s=HOUR_S) == status
 
 
 def test_a_region_is_all_of_its_nodes() -> None:
@@ -156,12 +157,12 @@ def test_regions_can_seal_sessions_again_after_the_control_planes_clock_was_wron
         await fault.apply(stack.world, "f")
         await stack.wait(HOUR_S)
         await fault.revert(stack.world, "f")
-        await stack.wait(5)
+        await stack.wait(2 * PUBLISHED_S)
         nodes = ("sydney.token.z1", "melbourne.token.z3")
         accounts = [stack.node(name).annexes["aws"].index.account for name in nodes]  # type: ignore[attr-defined]  # a RegionalAnnex
         return [newest_key(known.sealing_keys.values(), stack.world.now()) is not None for known in accounts]
 
-    assert on_aws_stack(story) == [True, True]
+    assert on_aws_stack(story, iam_publish_interval_s=PUBLISHED_S) == [True, True]
 
 
 @pytest.mark.parametrize("value", [{}, {"ahead_s": "soon"}, {"ahead_s": None}, {"ahead_s": "nan"}, {"ahead_s": "inf"}])

@@ -153,7 +153,7 @@ def on_stack(
 
     IAM publishes less often than by default, because most stories wait for minutes.
     """
-    usual = {"config_delay_s": 1.0, "iam_publish_interval_s": 20.0}
+    usual = {"config_delay_s": 1.0, "iam_publish_interval_s": 60.0}
     spec = replace(build_stack(seed=1, settings={**usual, **settings}, regions=regions, vendors=vendors), edge=True)
     world = SimulationWorld(spec, epoch_s=EPOCH_S)
     with Ledger(":memory:") as ledger:

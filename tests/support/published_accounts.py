@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from brownout.identity.aws import arns, ids
 from brownout.identity.aws.auth.caller import Credentials
@@ -70,7 +71,7 @@ class AccountMaker:
         for user in ("admin", "caller", "", *(name for name in self.secrets if name not in ("admin", "caller", ""))):
             known = self.key_of(user)
             scopes = (REGIONS[region].aws_name, "us-east-1")
-            packed = {scope: horizon(known.secret_access_key, scope, first, HORIZON_DAYS) for scope in scopes}
+            packed = {scope: _horizon(known.secret_access_key, scope, first, HORIZON_DAYS) for scope in scopes}
             yield PublishedKey(known.access_key_id, user, first, packed)
 
     def _sealing_keys(self) -> Iterable[SealingKey]:
@@ -81,3 +82,9 @@ class AccountMaker:
     def renamed_line(self, line: str) -> AccountMaker:
         """A maker whose directory knows nothing of this one's disks."""
         return replace(self, lines=(line,))
+
+
+@lru_cache(maxsize=256)
+def _horizon(secret: str, scope: str, first_day: int, days: int) -> bytes:
+    """As `horizon`: makers of all tests have the same users, whose keys are derived once."""
+    return horizon(secret, scope, first_day, days)

@@ -25,6 +25,7 @@ def day_of(now_s: float) -> int:
     return int(now_s // DAY_S)
 
 
+@lru_cache(maxsize=4096)  # every key of every principal is derived for the same days of the horizon
 def day_name(day: int) -> str:
     """A day as a credential scope names it: YYYYMMDD."""
     return (_EPOCH + timedelta(days=day)).strftime("%Y%m%d")

@@ -22,14 +22,15 @@ class Fleet:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        served = (NodeName.parse(name) for name in node.stack.nodes())
+        self._served = {str(each): each.region for each in served if each.role in (TOKEN, MANAGEMENT)}
         self.builds = {name: self.first_build(name) for name in self.targets()}
         self.configs = {name: self.first_config(name) for name in self.targets()}
 
     def targets(self, regions: Iterable[str] = ()) -> tuple[str, ...]:
         """The nodes of these regions, of all without any."""
         wanted = tuple(regions) or self._node.stack.regions
-        parsed = ((name, NodeName.parse(name)) for name in self._node.stack.nodes())
-        return tuple(name for name, node in parsed if node.role in (TOKEN, MANAGEMENT) and node.region in wanted)
+        return tuple(name for name, region in self._served.items() if region in wanted)
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
         """Takes up one durable record."""

@@ -233,7 +233,7 @@ POLICIES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(POLICIES | JSON, st.sampled_from(KINDS))
 def test_any_json_is_a_document_or_malformed(raw: Any, kind: PolicyKind) -> None:
     """Whatever the JSON, the text parses or is MalformedPolicyDocument; what parses answers any request."""
@@ -249,7 +249,7 @@ def test_any_text_is_a_document_or_malformed(text: str, kind: PolicyKind) -> Non
     refusal(text, kind)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(st.sampled_from([whole(), whole([deny(Sid="a"), allow()])]), st.integers(0, 400), st.text(max_size=3))
 def test_any_damage_is_a_document_or_malformed(text: str, place: int, put: str) -> None:
     """A few characters in place of others."""

@@ -38,7 +38,7 @@ WORDS = (
 )
 METHODS = st.sampled_from(["GET", "POST", "HEAD", "PUT", "\u00e9"])
 TYPES = st.sampled_from([FORM, "application/x-amz-json-1.1", "text/plain", "", "\u00ff;;="])
-QUICK = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def outcome(made_by: Service, request: Request) -> AwsCall | AwsError:

@@ -28,7 +28,7 @@ def machine_time(ports: Any, at_s: float) -> float:
 def on_fast_stack(story: Callable[[AwsStack], Coroutine[Any, Any, Any]], **settings: Any) -> Any:
     """A stack whose clock is of another year than the machine's, and sixty times as fast."""
     with mock.patch(PORTS, machine_time):
-        return on_aws_stack(story, **settings)
+        return on_aws_stack(story, iam_publish_interval_s=600.0, **settings)
 
 
 async def answer(stack: AwsStack, key: Credentials, signed_s: float, form: str = "Action=GetCallerIdentity") -> tuple[int, str]:
@@ -78,7 +78,7 @@ def test_keys_of_the_machines_days_are_there_all_night() -> None:
             seen.append((await answer(stack, key, machine_time(None, stack.world.now())))[0])
         return seen
 
-    assert on_fast_stack(story, real_client_clocks=True, iam_publish_interval_s=60.0) == [200] * 24
+    assert on_fast_stack(story, real_client_clocks=True) == [200] * 24
 
 
 def test_the_end_of_credentials_is_by_the_callers_clock() -> None:

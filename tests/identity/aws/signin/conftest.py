@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from brownout.harness.effects import LinkEffect
+from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
@@ -114,6 +114,10 @@ class Console:
         for link in self.world.spec.links():
             if {link.source.split(".")[0], link.target.split(".")[0]} == {"sydney", "melbourne"}:
                 self.world.run(self.world.hold(Carrier("link", str(link)), "cut", LinkEffect("refuse")))
+
+    def lose(self, node: str) -> None:
+        """Ends a node for good."""
+        self.world.run(self.world.hold(Carrier("node", node), "lost", NodeEffect("down")))
 
     def get(self, target: str, node: str = "melbourne.token.z1", **headers: str) -> Response:
         lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]

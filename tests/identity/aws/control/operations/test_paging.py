@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brownout.identity.aws.control.operations.paging import page
@@ -14,6 +14,7 @@ from brownout.identity.aws.errors import AwsError
 NAMES = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=40).map(sorted)
 
 
+@settings(max_examples=40)
 @given(NAMES, st.integers(1, 10))
 def test_pages_make_up_the_list(names: list[str], size: int) -> None:
     """Page after page gives every key once and in order, and the last page has no marker."""
