@@ -34,7 +34,7 @@ def table(matrix: Matrix, stream: TextIO) -> None:
             out.print(Text(f"   not measured, it was not in force: {'; '.join(row.evidence)}", style="yellow"), soft_wrap=True)
         for cell in row.cells:
             if cell.outcome != "works":
-                out.print(Text(f"   {cell.region:<10} {cell.call:<25} {_told(cell)}"), soft_wrap=True)
+                out.print(Text(f"   {cell.region:<10} {cell.call:<25} {told(cell)}"), soft_wrap=True)
 
 
 def _overview(matrix: Matrix, region: str) -> Table:
@@ -63,7 +63,8 @@ def _short(error: str) -> str:
     return {"nxdomain": "name", "timeout": "late"}.get(error, error)
 
 
-def _told(cell: MatrixCell) -> str:
+def told(cell: MatrixCell) -> str:
+    """A cell in full: the answer, attempts, time, who served it, whether it had an effect."""
     answer = f"{cell.status} {cell.error}".strip() if cell.status else f"no answer: {cell.error}"
     tries = f"{cell.attempts} attempts in {_seconds(cell)} s" if cell.attempts > 1 else f"{_seconds(cell)} s"
     served = f", by {' > '.join(cell.served_by)}" if cell.served_by else ""

@@ -9,6 +9,7 @@ import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.cli.frame import command, heal_first
+from brownout.harness.cli.run import write_report
 from brownout.harness.cli.types import SEED, NumberType
 from brownout.harness.worlds.catalog import PROCESSES, SIMULATION
 
@@ -31,6 +32,13 @@ INCONCLUSIVE = 3
     default=None,
     help="Write the tables into this Markdown page too, between its markers, when every event was in force.",
 )
+@click.option(
+    "--run",
+    "run_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Keep it in the folder of a run too, and show it in that run's report.",
+)
 def matrix_command(
     world: str,
     clients: tuple[str, ...],
@@ -40,6 +48,7 @@ def matrix_command(
     seed: int,
     as_json: bool,
     page: Path | None,
+    run_dir: Path | None,
 ) -> int:
     """Measure which of AWS's calls work during which event, from clients in either of two regions.
 
@@ -53,10 +62,12 @@ def matrix_command(
     from brownout.harness.experiment import plugins
     from brownout.harness.matrix import run
     from brownout.harness.matrix.options import MatrixOptions
+    from brownout.harness.record.matrix import FILE_NAME
 
     named = tuple(word.strip() for word in regions.split(",") if word.strip())
     options = MatrixOptions(world, seed, named, clients, events, attempts)
     options.check()
+    _require_run(run_dir)
     written = None if page is None else plugins.load_plugin("brownout.reports", "matrix-page")(_text_of(page))
     heal_first(needs_state=world != SIMULATION)
     matrix = run.measure(options)
@@ -66,7 +77,19 @@ def matrix_command(
         plugins.load_plugin("brownout.reports", "matrix")(matrix, sys.stdout)
     if page is not None and written is not None and matrix.whole:
         replace_whole(page, written.with_matrix(matrix), durable=False)
+    if run_dir is not None:
+        replace_whole(run_dir / FILE_NAME, matrix.model_dump_json(by_alias=True), durable=True)
+        write_report(run_dir)
     return INTERRUPTED if matrix.interrupted else 0 if matrix.whole else INCONCLUSIVE
+
+
+def _require_run(folder: Path | None) -> None:
+    """Raises UsageError for a folder without the result of a run."""
+    from brownout.harness.errors import UsageError
+    from brownout.harness.judge.run_folder import read_result
+
+    if folder is not None and read_result(folder) is None:
+        raise UsageError(f"{folder} has no result of a run", hint="is it a run's folder? `brownout report` evaluates it again")
 
 
 def _text_of(page: Path) -> str:

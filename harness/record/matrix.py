@@ -12,6 +12,7 @@ from pydantic import Field
 
 from brownout.harness.base.models import FrozenModel
 
+FILE_NAME = "matrix.json"  # in the folder of a run
 SCHEMA: Literal["brownout/matrix/v1"] = "brownout/matrix/v1"
 MatrixOutcome = Literal["works", "refused", "unreachable"]
 

@@ -19,6 +19,7 @@ from brownout.reports.buckets import RequestSlices, timeline
 from brownout.reports.html import charts, details, sections
 from brownout.reports.html.canaries import canaries, read_marks
 from brownout.reports.html.lanes import lane_names
+from brownout.reports.html.matrix import matrix_of, matrix_section
 from brownout.reports.markup import Html, el, join
 from brownout.reports.svg import availability_svg
 from brownout.reports.units import duration
@@ -76,6 +77,7 @@ def page(result: Result, history: History, folder: Path) -> str:
         sections.steps(result),
         sections.exposure(result),
         sections.fidelity(result),
+        matrix_section(matrix_of(folder)),
         details.phases(result),
         canaries(result, read_marks(folder)),
         details.gates(result),

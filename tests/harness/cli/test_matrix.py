@@ -12,7 +12,7 @@ from brownout.harness.errors import LeftUnsafe
 from brownout.harness.matrix import run
 from brownout.harness.matrix.options import MatrixOptions
 from brownout.harness.record.matrix import Matrix, MatrixRow
-from support.brownout_command import Brownout, eventually, invoke
+from support.brownout_command import Brownout, eventually, invoke, small
 
 MADE = Matrix(
     schema="brownout/matrix/v1",
@@ -83,6 +83,7 @@ def test_an_event_that_was_not_in_force_makes_it_inconclusive(work: Path, made: 
         (("--regions", "sydney"), "two regions"),
         (("--page", "nowhere.md"), "cannot be read"),
         (("--page", "."), "is a directory"),
+        (("--run", "."), "no result of a run"),
     ],
 )
 def test_wrong_usage_starts_nothing(
@@ -109,6 +110,17 @@ def test_a_fault_that_stays_is_told_by_the_exit_code(work: Path, monkeypatch: py
 
     monkeypatch.setattr(run, "measure", unsafe)
     assert invoke("matrix").exit_code == 5
+
+
+def test_a_run_s_folder_keeps_the_matrix_and_its_report_shows_it(work: Path, made: Matrix) -> None:
+    """Also when `report` evaluates the run once more."""
+    assert invoke("run", str(small(work)), "--world", "simulation", "--no-controls").exit_code in (0, 1, 3)
+    (folder,) = Path("runs").iterdir()
+    assert invoke("matrix", "--run", str(folder)).exit_code == 3
+    assert Matrix.model_validate_json((folder / "matrix.json").read_text(encoding="utf-8")) == made
+    for _ in range(2):
+        assert 'id="matrix"' in (folder / "report.html").read_text(encoding="utf-8")
+        invoke("report", str(folder))
 
 
 @pytest.mark.slow
