@@ -11,10 +11,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle
-from typing import cast
+from typing import Any, cast
 
 import uvloop
 from pydantic import BaseModel, ConfigDict
@@ -24,7 +23,8 @@ from benchmarks.report import percentile
 from benchmarks.stands import ROOT
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_HEAD_END, _GOOD = b"\r\n\r\n", b"HTTP/1.1 200"
+_HEAD_END, _GOOD = b"\r\n\r\n", (b"HTTP/1.1 200", b"HTTP/1.0 200")
+_CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
 WARM_UP_S = 0.3
 START_WITHIN_S = 30.0
 
@@ -64,10 +64,13 @@ class Burst(BaseModel):
 
 
 class Connection(asyncio.Protocol):
-    """One connection; `latencies_ms` and `bad` are of the answers since they were last cleared."""
+    """One connection; `latencies_ms` and `bad` are of the answers since they were last cleared.
 
-    def __init__(self, requests: Iterator[bytes], mark: bytes) -> None:
-        self._requests, self._mark = requests, mark
+    Where a server ends its connection after an answer, `reopen` is called to make another one, which is in no latency.
+    """
+
+    def __init__(self, requests: Iterator[bytes], mark: bytes, reopen: Callable[[Connection], object]) -> None:
+        self._requests, self._mark, self._reopen, self._is_over = requests, mark, reopen, False
         self._received, self._sent_s = bytearray(), 0.0
         self._transport: asyncio.Transport | None = None
         self.latencies_ms: list[float] = []
@@ -90,22 +93,33 @@ class Connection(asyncio.Protocol):
         length = _LENGTH.search(self._received, 0, head_end)
         if length is not None and len(self._received) < head_end + len(_HEAD_END) + int(length[1]):
             return
+        self._is_over = _CLOSE.search(self._received, 0, head_end + 2) is not None
         self._take(self._received.startswith(_GOOD) and self._mark in self._received)
 
     def _take(self, good: bool) -> None:
         self.latencies_ms.append(1000 * (time.perf_counter() - self._sent_s))
         self.bad += not good
         self._received.clear()
-        self._send()
+        if self._is_over:
+            self._end()
+        else:
+            self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.bad += self._transport is not None
         self._transport = None
+        if self._is_over:
+            self._is_over = False
+            self._reopen(self)
 
     def clear(self) -> None:
         self.latencies_ms, self.bad = [], 0
 
     def close(self) -> None:
+        self._is_over = False
+        self._end()
+
+    def _end(self) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
@@ -115,8 +129,16 @@ async def burst(job: Job) -> Burst:
     """Runs the job; what comes in the first moments, while connections are made, is not counted."""
     loop = asyncio.get_running_loop()
     requests, mark = cycle([each.encode("latin-1") for each in job.requests]), job.mark.encode("latin-1")
-    connect = partial(loop.create_connection, partial(Connection, requests, mark), job.host, job.port)
-    connections = [(await connect())[1] for _ in range(job.connections)]
+    opening = set[asyncio.Task[Any]]()
+
+    def reopen(connection: Connection) -> None:
+        task = loop.create_task(loop.create_connection(lambda: connection, job.host, job.port))
+        opening.add(task)
+        task.add_done_callback(opening.discard)
+
+    connections = [Connection(requests, mark, reopen) for _ in range(job.connections)]
+    for connection in connections:
+        reopen(connection)
     await asyncio.sleep(WARM_UP_S)
     before = _busy_s(job)
     for connection in connections:
