@@ -60,6 +60,7 @@ PLANTED = (
     ("brownout.harness.judge", "import brownout.harness.run.conductor", "The harness stands in the order"),
     ("brownout.harness.run", "import brownout.harness.api", "The harness stands in the order"),
     ("brownout.harness.operate", "import brownout.harness.cli.frame", "The harness stands in the order"),
+    ("brownout.harness.matrix", "import brownout.harness.operate.stacks", "The harness stands in the order"),
     ("brownout.harness.worlds.simulation", "import brownout.harness.worlds.processes.world", "Worlds do not know"),
     ("brownout.harness.worlds.processes", "import brownout.harness.worlds.compose.world", "Worlds do not know"),
     ("brownout.faults", "import brownout.harness.worlds.toxiproxy", "Faults know the public files"),
