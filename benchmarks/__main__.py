@@ -19,6 +19,7 @@ from benchmarks import (
     fault_effect,
     large_account,
     load_lag,
+    policy_propagation,
     policy_rate,
     signature_rate,
     sim_rate,
@@ -44,6 +45,7 @@ _MODULES = (
     signature_rate,
     large_account,
     aws_rate,
+    policy_propagation,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 

@@ -17,6 +17,7 @@ from benchmarks.experiment_wall import ExperimentWall
 from benchmarks.fault_effect import EFFECTS, FaultEffect
 from benchmarks.large_account import LargeAccount
 from benchmarks.load_lag import LoadLag
+from benchmarks.policy_propagation import PolicyPropagation
 from benchmarks.policy_rate import PolicyRate
 from benchmarks.report import Report, Spread, read_report
 from benchmarks.signature_rate import SignatureRate
@@ -116,6 +117,15 @@ def test_aws_rate_counts_calls_that_were_verified(own_folder: Path) -> None:
         assert call.requests_per_s.low > 0
         assert call.cpu_us is not None
         assert call.cpu_us.low > 0
+
+
+def test_policy_propagation_watches_every_replica(own_folder: Path) -> None:
+    """A change is in all ten replicas, the last of them no sooner than the first."""
+    figures = taken("policy_propagation", own_folder)
+    assert isinstance(figures, PolicyPropagation)
+    assert figures.replicas == 10
+    assert figures.first_replica_ms.median <= figures.every_replica_ms.median
+    assert figures.write_ms.low > 0
 
 
 def test_large_account_counts_what_it_costs(own_folder: Path) -> None:
