@@ -14,7 +14,7 @@ from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.aws.hosts.containers import authorization_token, ecs_path, eks_path
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.trail import parse
-from support.simulated_aws import EPOCH_S
+from support.simulated_aws import DAY_S, EPOCH_S
 
 T = TypeVar("T")
 HOUR_S = 3600.0
@@ -24,7 +24,8 @@ ROLE_PAGE = "/latest/meta-data/iam/security-credentials/"
 
 def on_world(story: Callable[[SimulationWorld], Coroutine[Any, Any, T]], **settings: Any) -> T:
     """Runs a story on a simulated stack of AWS that has come up."""
-    world = SimulationWorld(build_stack(seed=3, settings=settings, vendors=("aws",)), epoch_s=EPOCH_S)
+    quiet = {"publish_interval_s": DAY_S, **settings}
+    world = SimulationWorld(build_stack(seed=3, settings=quiet, vendors=("aws",)), epoch_s=EPOCH_S)
 
     async def whole() -> T:
         await world.start()

@@ -15,7 +15,7 @@ from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.core.messages import Request
-from support.simulated_aws import EPOCH_S, SimulatedAws
+from support.simulated_aws import DAY_S, EPOCH_S, SimulatedAws
 
 MANAGEMENT = "sydney.management"
 
@@ -55,7 +55,7 @@ class Provisioned:
 
 @pytest.fixture
 def provisioned() -> Iterator[Provisioned]:
-    spec = build_stack(seed=3, settings={"iam_publish_interval_s": 1.0}, vendors=("aws",))
+    spec = build_stack(seed=3, settings={"iam_publish_interval_s": 1.0, "publish_interval_s": DAY_S}, vendors=("aws",))
     world = SimulationWorld(spec, epoch_s=EPOCH_S)
     try:
         world.run(world.start())
