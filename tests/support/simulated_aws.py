@@ -121,10 +121,10 @@ class SimulatedAws:
         response = self.world.run(self.world.client(node, wire_request(prepared), timeout_s=PATIENCE_S))
         self.answers.append(response)
         headers = {name.decode(): value.decode() for name, value in response.raw_headers}
-        return AWSResponse(prepared.url, response.status, headers, _Body(response.payload))
+        return AWSResponse(prepared.url, response.status, headers, StreamedBody(response.payload))
 
 
-class _Body:
+class StreamedBody:
     """A response's body as botocore reads it."""
 
     def __init__(self, payload: bytes) -> None:
