@@ -1,11 +1,12 @@
 """Keyed randomness: every random choice is a pure function of the seed and of what it is for.
 
-There is no shared stream, so removing one fault or one cohort never reshuffles the others' luck.
+No two purposes share a stream, so removing one fault or one cohort never reshuffles the others' luck.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
+from random import Random
 
 _MASK = (1 << 64) - 1
 _STEP = 2.0**-53  # a power of two, so a product with it is exact
@@ -27,8 +28,16 @@ def keyed_id(seed: int, *key: str | int) -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
+def keyed_stream(seed: int, *key: str | int) -> Random:
+    """A stream of its own for `seed` and `key`, for draws that come one after the other.
+
+    Its `random()` is the same on every machine and Python, and ten times as fast as `KeyedRandom.at`.
+    """
+    return Random(int.from_bytes(_digest(seed, key, 8), "big"))  # noqa: S311 - not for secrets
+
+
 class KeyedRandom:
-    """Numbers in [0, 1) by index under one key, for hot paths: by integer mixing (SplitMix64), not by a hash for each."""
+    """Numbers in [0, 1) by index under one key, in any order, for hot paths: by integer mixing (SplitMix64), not by hashes."""
 
     __slots__ = ("_base",)
 

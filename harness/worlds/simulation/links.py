@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brownout.harness.base.keyed_random import KeyedRandom
+from brownout.harness.base.keyed_random import keyed_stream
 from brownout.harness.effects import LinkEffect, is_refused, streams_of
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
@@ -35,9 +35,8 @@ class SimulatedLink:
 
     def __init__(self, name: str, seed: int, *, crosses: bool) -> None:
         self.name = name
-        self._draws = KeyedRandom(seed, "latency", name)
+        self._draw = keyed_stream(seed, "latency", name).random
         self._base_ms = CROSS_REGION_MS if crosses else LATENCY_MS
-        self._messages = 0
         self.under_way: dict[Exchange, None] = {}  # whatever cuts the link resets them
         self._holds: dict[str, LinkEffect] = {}
         self.refuses = False
@@ -83,8 +82,7 @@ class SimulatedLink:
 
     def delay_s(self, direction: str) -> float:
         """Seconds that the next message of this direction takes."""
-        self._messages += 1  # one draw per message, slowed or not: a hold changes no draw of later messages
-        chance = self._draws.at(self._messages)
+        chance = self._draw()  # one draw per message, slowed or not: a hold changes no draw of later messages
         delay_ms = self._base_ms + JITTER_MS * chance
         if self._holds:
             delay_ms += sum(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brownout.harness.base.keyed_random import KeyedRandom, keyed_id, keyed_random
+from brownout.harness.base.keyed_random import KeyedRandom, keyed_id, keyed_random, keyed_stream
 
 COUNT = 20_000
 
@@ -28,6 +28,17 @@ def test_draws_are_the_same_on_every_machine() -> None:
     assert keyed_random(1, "a", 2) == 0.9499302069504916
     assert KeyedRandom(1, "a").at(2) == 0.7856729574341575
     assert keyed_id(1, "a") == "752c9cce-0559-4d41-81b8-f45f5683fbc0"
+    stream = keyed_stream(1, "a")
+    assert (stream.random(), stream.random()) == (0.010463909110861258, 0.7763142268007945)
+
+
+def test_streams_do_not_disturb_each_other() -> None:
+    """A stream goes on as if it were alone, however much others are drawn from; another seed or key is another stream."""
+    first, other = keyed_stream(1, "a"), keyed_stream(1, "b")
+    mixed = [(first.random(), other.random())[0] for _ in range(5)]
+    alone = keyed_stream(1, "a")
+    assert mixed == [alone.random() for _ in range(5)]
+    assert len({keyed_stream(seed, key).random() for seed, key in ((1, "a"), (2, "a"), (1, "b"))}) == 3
 
 
 @pytest.mark.parametrize("key", ["gap", "machine"])
