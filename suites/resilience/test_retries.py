@@ -119,6 +119,12 @@ def test_a_good_answer_takes_one_attempt(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {attempts_of_one_call(monkeypatch, mode, GOOD) for mode in MODES} == {(1, 0.0, "good")}
 
 
+def test_standard_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that is told no mode does as one that is told `standard`."""
+    with environment(monkeypatch, AWS_ACCESS_KEY_ID="AKIAEXAMPLE", AWS_SECRET_ACCESS_KEY="s"):
+        assert boto3.Session().client("sts").meta.config.retries["mode"] == "standard"
+
+
 def test_standard_mode_stops_asking_again_when_its_budget_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     """One client's failures in a row use up its retries; legacy knows no such budget."""
     found = {}
