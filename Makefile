@@ -25,7 +25,7 @@ images-offline: setup ## Build the same images where no image registry can be re
 test test-docker: export PYTHONDONTWRITEBYTECODE =
 
 test: setup ## Run all tests that need no Docker
-	@$(VENV_BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker"
+	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker"
 
 test-docker: setup ## Run the tests that need Docker (skipped where there is none; BROWNOUT_REQUIRE_DOCKER=1 insists)
 	@$(VENV_BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m docker tests

@@ -54,7 +54,7 @@ def test_only_what_is_historical_has_no_test() -> None:
 def test_every_claim_s_test_is_named() -> None:
     """No test of the suite is left out whose name is a claim's."""
     named = set(re.findall(r"`(test_\w+)`", read(PAGE)))
-    assert {name for name in names_below(ROOT / "suites" / "resilience") if name.startswith("test_c")} <= named
+    assert {name for name in names_below(ROOT / "suites" / "resilience") if re.match(r"test_c\d", name)} <= named
 
 
 @pytest.mark.parametrize("name", EVENTS)

@@ -54,11 +54,11 @@ def test_both_pages_show_a_fault_while_it_is_in_place(up: Brownout, dashboard: D
         told = f"{strip}?.querySelector('[data-fault]')?.innerText"
         page.wait_for(f"{told}?.includes('{FAULT} on {TARGET} since')", within_s=LONG_S)
         page.wait_for(f"{strip}.innerText.includes('breached sydney-machines')", within_s=LONG_S)
-        assert page.evaluate(f"{strip}.querySelectorAll('.slo').length") == len(dashboard.data()["objectives"]) == 8
+        assert page.evaluate(f"{strip}.querySelectorAll('.slo').length") == len(dashboard.data()["objectives"]) == 20
         assert page.evaluate("document.querySelector('#root').innerText.includes('RUNNING')")
         assert page.evaluate(f"{strip}.querySelector('a').href") == f"{dashboard.url}faults"
         page.open(f"{dashboard.url}faults")
-        page.wait_for("document.querySelectorAll('.cohort').length === 8", within_s=LONG_S)
+        page.wait_for("document.querySelectorAll('.cohort').length === 20", within_s=LONG_S)
         bands = "[...document.querySelectorAll('.cohort svg')].map(svg => svg.querySelectorAll('g.band.fault').length)"
         assert page.evaluate(bands) == [1] * 16
         assert page.evaluate("document.querySelector('#lanes g.band text').textContent") == f"{FAULT} on {TARGET}"
@@ -66,7 +66,7 @@ def test_both_pages_show_a_fault_while_it_is_in_place(up: Brownout, dashboard: D
         assert page.evaluate("document.querySelector('.cohort g.band text').textContent") == FAULT
         for width in (375, 1600):
             page.show(width=width)
-            page.wait_for("document.querySelectorAll('.cohort').length === 8", within_s=LONG_S)
+            page.wait_for("document.querySelectorAll('.cohort').length === 20", within_s=LONG_S)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"too wide at {width}"
     healed = up.run("heal")
     assert healed.returncode == 0, healed.stderr
