@@ -60,7 +60,7 @@ def test_both_pages_show_a_fault_while_it_is_in_place(up: Brownout, dashboard: D
         page.open(f"{dashboard.url}faults")
         page.wait_for("document.querySelectorAll('.cohort').length === 20", within_s=LONG_S)
         bands = "[...document.querySelectorAll('.cohort svg')].map(svg => svg.querySelectorAll('g.band.fault').length)"
-        assert page.evaluate(bands) == [1] * 16
+        assert page.evaluate(bands) == [1] * 40
         assert page.evaluate("document.querySelector('#lanes g.band text').textContent") == f"{FAULT} on {TARGET}"
         assert page.evaluate("document.querySelector('.cohort g.band rect').getBoundingClientRect().width > 0")
         assert page.evaluate("document.querySelector('.cohort g.band text').textContent") == FAULT
