@@ -179,7 +179,7 @@ def test_compose_stack_times_every_fault(own_folder: Path) -> None:
     """A stack in containers gets ready, takes memory, and every fault bites and heals."""
     figures = taken("compose_stack", own_folder)
     assert isinstance(figures, ComposeStack)
-    assert figures.containers == 21
+    assert figures.containers == 22
     assert figures.faults.keys() == FAULTS.keys()
     for times in figures.faults.values():
         assert min(times.bite_ms.low, times.heal_ms.low) > 0

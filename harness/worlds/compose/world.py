@@ -60,6 +60,7 @@ class ComposeWorld(SocketWorld):
     ready_timeout_s = 30.0
 
     def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> None:
+        spec = replace(spec, edge=True)  # the compose file has one container for each node, whichever vendors it serves
         super().__init__(spec, folder=folder, epoch_s=epoch_s, rate=rate)
         self._stack: ComposeStack | None = None
         self._engine: DockerEngine | None = None
@@ -77,8 +78,7 @@ class ComposeWorld(SocketWorld):
         if (spec.regions, spec.home_region) != (DEFAULT_REGIONS, DEFAULT_REGIONS[0]):
             text = f"the world {COMPOSE} has containers for {' and '.join(DEFAULT_REGIONS)}, with {DEFAULT_REGIONS[0]} as home"
             raise UsageError(text, hint=f"use --world {PROCESSES} for other regions")
-        with_edge = replace(spec, edge=True)  # the compose file has one container for each node, whichever vendors it serves
-        return cls(with_edge, folder=folder, epoch_s=epoch_s, rate=rate)
+        return cls(spec, folder=folder, epoch_s=epoch_s, rate=rate)
 
     @classmethod
     def attach(cls, folder: Path) -> Self:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -213,7 +214,7 @@ def test_a_folder_with_a_stack_is_refused(tmp_path: Path) -> None:
     folder = stack_dir("up-1")
     (folder / RECORD_NAME).write_text("{}")
     with pytest.raises(Exception, match="is up in"):
-        bring_up(build_stack(seed=1), folder, epoch_s=0.0, rate=1.0)
+        bring_up(replace(build_stack(seed=1), edge=True), folder, epoch_s=0.0, rate=1.0)
 
 
 def test_the_doctor_names_each_trouble(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
