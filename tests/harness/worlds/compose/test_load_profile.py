@@ -59,11 +59,16 @@ def lost(data: dict[str, Any], cohort: str) -> int:
     return total - good
 
 
+def spared(data: dict[str, Any], cohort: str) -> int:
+    """How many a machine may lose on which another stack of containers is just starting: one, and a twentieth."""
+    return 1 + totals(data)[cohort][0] // 20
+
+
 def test_workers_in_containers_put_on_the_same_load(stack: ContainerStack, dashboard: str) -> None:
-    """Every cohort, the management callers too, is asked for by the workers, and all of it is good on a whole stack."""
+    """Every cohort, the management callers too, is asked for by the workers, and nearly all of it is good on a whole stack."""
     data = stack.run(shown(dashboard, lambda data: totals(data) and min(total for total, _ in totals(data).values()) >= 5))
     assert {"sydney-machines", "melbourne-machines", "sydney-managers"} <= totals(data).keys()
-    assert all(total - good <= 1 for total, good in totals(data).values()), totals(data)
+    assert all(lost(data, cohort) <= spared(data, cohort) for cohort in totals(data)), totals(data)
     assert data["problems"] == []
 
 
@@ -90,6 +95,6 @@ def test_a_fault_is_felt_and_its_band_is_drawn(stack: ContainerStack, dashboard:
             shown(dashboard, lambda data: totals(data)["sydney-machines"][1] < totals(data)["sydney-machines"][0] - 5)
         )
         assert [each["name"] for each in felt["bands"]] == [name]
-        assert lost(felt, "melbourne-machines") <= 1
+        assert lost(felt, "melbourne-machines") <= spared(felt, "melbourne-machines")
     finally:
         stack.run(stack.world.release(carrier, "f-load"))
