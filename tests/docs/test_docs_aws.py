@@ -5,34 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from brownout.harness.operate import stacks as standing
-from support.docs_pages import DOCS, blocks
+from support.docs_pages import DOCS, blocks, pasted
 
 pytestmark = pytest.mark.slow
 PAGE = DOCS / "aws.md"
 ADMIN = ":user/admin"
-
-
-def shell(script: str, environment: Mapping[str, str], folder: Path) -> str:
-    """What the script prints, on either stream."""
-    done = subprocess.run(
-        ["bash", "-c", script],
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    return done.stdout
 
 
 def printed(language: str) -> str:
@@ -66,7 +50,7 @@ def up(newcomer: dict[str, str], folder: Path) -> str:
     """What the page's first block and its Python print; the stack is up from then on."""
     first = blocks(PAGE, "sh")[0].text
     (folder / "printed.py").write_text(printed("python"), encoding="utf-8")
-    return shell(first + "python printed.py\n", newcomer, folder)
+    return pasted(first + "python printed.py\n", newcomer, folder)
 
 
 def test_the_administrator_is_known_to_the_cli_and_boto3(up: str) -> None:
@@ -83,11 +67,11 @@ def test_the_sdk_for_javascript_needs_nothing_else(up: str, newcomer: dict[str, 
     there = folder / "javascript"
     there.mkdir()
     (there / "printed.mjs").write_text(printed("javascript"), encoding="utf-8")
-    told = shell("npm install --offline --no-audit --no-fund @aws-sdk/client-sts", newcomer, there)
+    told = pasted("npm install --offline --no-audit --no-fund @aws-sdk/client-sts", newcomer, there)
     if not (there / "node_modules" / "@aws-sdk").is_dir():
         pytest.skip(f"npm has no @aws-sdk/client-sts in its cache: {told[-200:]}")
     environment = newcomer | {"NODE_NO_WARNINGS": "1"}
-    seen = shell('eval "$(brownout env --stack-file ../stack.json)"; node printed.mjs', environment, there)
+    seen = pasted('eval "$(brownout env --stack-file ../stack.json)"; node printed.mjs', environment, there)
     assert seen.strip().endswith(ADMIN), seen
 
 
@@ -98,19 +82,19 @@ def test_the_sdk_for_go_needs_nothing_else(up: str, newcomer: dict[str, str], fo
     there = folder / "go"
     there.mkdir()
     (there / "main.go").write_text(printed("go"), encoding="utf-8")
-    cache = shell("go env GOMODCACHE", newcomer, there).strip()
+    cache = pasted("go env GOMODCACHE", newcomer, there).strip()
     offline = newcomer | {"GOPROXY": f"file://{cache}/cache/download", "GONOSUMDB": "*", "GOFLAGS": "-mod=mod"}
-    told = shell("go mod init printed && go mod tidy && go build -o printed .", offline, there)
+    told = pasted("go mod init printed && go mod tidy && go build -o printed .", offline, there)
     if not (there / "printed").is_file():
         assert "syntax error" not in told, told
         pytest.skip(f"go has no SDK of AWS's in its cache: {told[-200:]}")
-    seen = shell('eval "$(brownout env --stack-file ../stack.json)"; ./printed', newcomer, there)
+    seen = pasted('eval "$(brownout env --stack-file ../stack.json)"; ./printed', newcomer, there)
     assert seen.strip().endswith(ADMIN), seen
 
 
 def test_machines_names_and_faults_are_as_the_page_says(up: str, newcomer: dict[str, str], folder: Path) -> None:
     """A machine and a container have the machine's role; without the global name the legacy client alone fails."""
-    told = shell("".join(block.text for block in blocks(PAGE, "sh")[1:]), newcomer, folder)
+    told = pasted("".join(block.text for block in blocks(PAGE, "sh")[1:]), newcomer, folder)
     assert told.count(":assumed-role/web/") == 2, told
     assert "value of sample" in told
     assert told.count(ADMIN) == 1, "the regional client, and not the legacy one"

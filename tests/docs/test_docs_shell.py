@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from brownout.harness.operate import stacks as standing
-from support.docs_pages import DOCS, Block, blocks
+from support.docs_pages import DOCS, Block, blocks, pasted
 
 pytestmark = pytest.mark.slow
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -30,21 +29,6 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Map
         asyncio.run(standing.tear_down(row))
 
 
-def bash(script: str, environment: Mapping[str, str], folder: Path) -> str:
-    """What the script prints, on either stream; every command of it is tried."""
-    done = subprocess.run(
-        ["bash", "-c", script],
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    return done.stdout
-
-
 def squeezed(text: str) -> str:
     """The text with every run of white space as one space, so that columns may be as wide as they like."""
     return " ".join(text.split())
@@ -59,7 +43,7 @@ def test_the_tutorial_works_when_pasted(environment: Mapping[str, str], tmp_path
     page = DOCS / "tutorial.md"
     script = "\n".join(block.text for block in blocks(page, "sh") if runs(block))
     assert script.count("brownout run") == 2
-    told = squeezed(bash(script, environment, tmp_path))
+    told = squeezed(pasted(script, environment, tmp_path))
     printed = [block.text for block in blocks(page, "text") if block.mark == "printed"]
     assert len(printed) == 6
     for line in "".join(printed).splitlines():
@@ -74,7 +58,7 @@ def test_the_stack_files_page_works_as_printed(environment: Mapping[str, str], t
     (shell,) = (block.text for block in blocks(page, "sh") if block.mark == "runs with a stack")
     (tmp_path / "printed.py").write_text(python, encoding="utf-8")
     up = 'brownout up\neval "$(brownout env --machine web-1)"\npython printed.py\n'
-    told = bash(up + shell, environment, tmp_path)
+    told = pasted(up + shell, environment, tmp_path)
     for seen in ("Bearer 86", "AKV10000", "value of database-password", "batch-id", '"kid":', '"key_id":"manual-sydney-1"'):
         assert seen in told, (seen, told)
     assert "Unauthorized" not in told.partition("value of database-password")[2]
@@ -85,7 +69,7 @@ def test_the_game_day_works_when_pasted(environment: Mapping[str, str], tmp_path
     page = DOCS / "game-day.md"
     script = "\n".join(block.text for block in blocks(page, "sh") if runs(block))
     assert script.count("brownout inject") == 9
-    told = squeezed(bash(script, environment, tmp_path))
+    told = squeezed(pasted(script, environment, tmp_path))
     printed = [block.text for block in blocks(page, "text") if block.mark == "printed"]
     assert len(printed) == 5
     for line in "".join(printed).splitlines():
@@ -99,7 +83,7 @@ def test_the_game_day_works_when_pasted(environment: Mapping[str, str], tmp_path
 def test_the_list_of_links_is_printed(environment: Mapping[str, str], tmp_path: Path) -> None:
     """The one-liner on the experiments' page lists links by their names."""
     (line,) = (block.text for block in blocks(DOCS / "writing-an-experiment.md", "sh") if "build_stack" in block.text)
-    assert "sydney.token->sydney.store" in bash(line, environment, tmp_path).splitlines()
+    assert "sydney.token->sydney.store" in pasted(line, environment, tmp_path).splitlines()
 
 
 @pytest.mark.docker
@@ -107,7 +91,7 @@ def test_the_page_on_containers_works_when_pasted(environment: Mapping[str, str]
     """Its blocks in one shell, in order: every fault bites and heals, a container of one's own gets a token, nothing stays."""
     page = DOCS / "compose.md"
     script = "\n".join(block.text for block in blocks(page, "sh") if runs(block))
-    told = bash(script, environment, tmp_path)
+    told = pasted(script, environment, tmp_path)
     injected = script.count("brownout inject")
     assert injected == 5
     assert told.count("time to bite") == injected, told

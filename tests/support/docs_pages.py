@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +62,18 @@ def keys_in(text: str) -> set[str]:
     """The words in code style in the first column of the text's tables."""
     first = (line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
     return {word for cell in first for word in re.findall(r"`([^`]+)`", cell)}
+
+
+def pasted(script: str, environment: Mapping[str, str], folder: Path) -> str:
+    """What the script prints, on either stream; every command of it is tried."""
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    return done.stdout

@@ -10,56 +10,40 @@ from __future__ import annotations
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.control.calls import IamAnswer, IamCall
 from brownout.identity.aws.control.registry import all_operations
-from brownout.identity.aws.errors import AwsError, invalid_client_token_id, request_entity_too_large
+from brownout.identity.aws.errors import invalid_client_token_id
 from brownout.identity.aws.iam.desk import IamDesk
 from brownout.identity.aws.protocol.answers import render, render_error
-from brownout.identity.aws.protocol.calls import AwsCall, find_operation, not_built
-from brownout.identity.aws.protocol.services import service
+from brownout.identity.aws.protocol.calls import AskedOperation, AwsCall
 from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR, RegionalAnnex
-from brownout.identity.aws.regional.query import is_query_request, refusal
+from brownout.identity.aws.regional.surface import AwsSurface
 from brownout.identity.core import trail
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.management import Management
-from brownout.identity.core.surface import Served
 
 
-class IamFront:
+class IamFront(AwsSurface):
     """The surface of IAM."""
 
     def __init__(self, node: Management) -> None:
         annex = node.annexes[VENDOR]
         assert isinstance(annex, RegionalAnnex), "a management node has the account"
-        self._node, self._annex = node, annex
-        self._service = service("iam")
+        super().__init__(annex, "iam", all_operations())
+        self._annex = annex
         self._regions = (annex.aws_region, GLOBAL_REGION)
         self._desk = IamDesk(annex)
 
-    def takes(self, request: Request) -> bool:
-        return is_query_request(request)
-
-    def too_large(self, request: Request, text: str) -> Response:
-        return render_error(self._service, request_entity_too_large(text), self._node.ports.new_id())
-
-    async def serve(self, request: Request) -> Served:
-        request_id = self._node.ports.new_id()
-        try:
-            asked = find_operation(self._service, request)
-            if asked.operation.name not in all_operations():
-                raise not_built(asked.operation)
-            caller = self._annex.authenticate(request, "iam", self._regions)
-            _check_session(caller)
-            call = asked.call()
-            self._desk.authorize(call, caller, self._annex.facts(request))
-            answer, told = await self._desk.ask(IamCall(call.operation.name, call.params, caller, request_id))
-            response = self._rendered(call, answer, request_id)
-        except AwsError as refused:
-            return Served(refusal(self._annex, self._service, refused, request_id), self._node.hop())
-        return Served(response, self._node.hop(), trail.of(told))
+    async def answer(self, request: Request, asked: AskedOperation, request_id: str) -> tuple[Response, str]:
+        caller = self._annex.authenticate(request, "iam", self._regions)
+        _check_session(caller)
+        call = asked.call()
+        self._desk.authorize(call, caller, self._annex.facts(request))
+        answer, told = await self._desk.ask(IamCall(call.operation.name, call.params, caller, request_id))
+        return self._rendered(call, answer, request_id), trail.of(told)
 
     def _rendered(self, call: AwsCall, answer: IamAnswer, request_id: str) -> Response:
         """The directory's answer as IAM gives it."""
         if answer.error is not None:
-            return render_error(self._service, answer.error, request_id)
+            return render_error(self.service, answer.error, request_id)
         return render(call.operation, answer.result, request_id)
 
 

@@ -15,18 +15,18 @@ from brownout.identity.aws.auth.caller import Caller, Session
 from brownout.identity.aws.errors import AwsError, validation_error
 from brownout.identity.aws.policy.context import RequestFacts
 from brownout.identity.aws.protocol.answers import render
-from brownout.identity.aws.protocol.calls import find_operation, not_built
-from brownout.identity.aws.protocol.services import VERSIONS, Params, service
+from brownout.identity.aws.protocol.calls import AskedOperation
+from brownout.identity.aws.protocol.services import VERSIONS, Params
 from brownout.identity.aws.provisioning.annex import ManagementAnnex
 from brownout.identity.aws.provisioning.records import ProvisionedResource, ProvisionedStack, StackDeletion
 from brownout.identity.aws.provisioning.resources import KINDS
 from brownout.identity.aws.provisioning.template import StackTemplate, parse_template
 from brownout.identity.aws.regional.annex import VENDOR
-from brownout.identity.aws.regional.query import is_query_request, refusal
+from brownout.identity.aws.regional.query import is_query_request
+from brownout.identity.aws.regional.surface import AwsSurface
 from brownout.identity.aws.sts.trust import RoleRequest, check_outsider, find_role, outsider
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.management import Management
-from brownout.identity.core.surface import Served
 
 SERVICE = "cloudformation"
 PRINCIPAL = "cloudformation.amazonaws.com"
@@ -247,34 +247,25 @@ OPERATIONS: Mapping[str, Callable[[StackCall], Awaitable[StackResult]]] = {
 }
 
 
-class Provisioning:
+class Provisioning(AwsSurface):
     """The surface of the provisioning service. It takes calls of CloudFormation's version and leaves IAM's."""
 
     def __init__(self, node: Management) -> None:
         annex = node.annexes[VENDOR]
         assert isinstance(annex, ManagementAnnex), "a management node has the account and its stacks"
-        self._node, self._annex = node, annex
-        self._service = service(SERVICE)
+        super().__init__(annex, SERVICE, OPERATIONS)
+        self._annex = annex
 
     def takes(self, request: Request) -> bool:
-        fields = {**dict(request.query_fields), **dict(request.form)}
-        return is_query_request(request) and fields.get("Version") == VERSIONS[SERVICE]
+        return is_query_request(request) and _version_of(request) == VERSIONS[SERVICE]
 
-    async def serve(self, request: Request) -> Served:
-        request_id = self._node.ports.new_id()
-        try:
-            response = await self._answer(request, request_id)
-        except AwsError as refused:
-            response = refusal(self._annex, self._service, refused, request_id)
-        return Served(response, self._node.hop())
-
-    async def _answer(self, request: Request, request_id: str) -> Response:
-        """Raises AwsError."""
-        asked = find_operation(self._service, request)
-        run = OPERATIONS.get(asked.operation.name)
-        if run is None:
-            raise not_built(asked.operation)
+    async def answer(self, request: Request, asked: AskedOperation, request_id: str) -> tuple[Response, str]:
         caller = self._annex.authenticate(request, SERVICE, (self._annex.aws_region,))
         params = asked.call().params
         call = StackCall(self._annex, caller, self._annex.facts(request), asked.operation.action, params)
-        return render(asked.operation, await run(call) or None, request_id)
+        return render(asked.operation, await OPERATIONS[asked.operation.name](call) or None, request_id), ""
+
+
+def _version_of(request: Request) -> str | None:
+    """The version of the API that a request is for, None where it names none."""
+    return {**dict(request.query_fields), **dict(request.form)}.get("Version")

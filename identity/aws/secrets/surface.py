@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from brownout.identity.aws.errors import AwsError, request_entity_too_large
-from brownout.identity.aws.protocol.answers import render, render_error
-from brownout.identity.aws.protocol.calls import find_operation, not_built
-from brownout.identity.aws.protocol.services import service
+from brownout.identity.aws.protocol.answers import render
+from brownout.identity.aws.protocol.calls import AskedOperation
 from brownout.identity.aws.regional.annex import VENDOR
+from brownout.identity.aws.regional.surface import AwsSurface
 from brownout.identity.aws.secrets import reading, writing
 from brownout.identity.aws.secrets.annex import VaultAnnex
 from brownout.identity.aws.secrets.call import RunSecrets, SecretsCall
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.vault import Vault
-from brownout.identity.core.surface import Served
 
 SERVICE = "secretsmanager"
 OPERATIONS: Mapping[str, RunSecrets] = {
@@ -40,35 +38,19 @@ OPERATIONS: Mapping[str, RunSecrets] = {
 }
 
 
-class SecretsManager:
+class SecretsManager(AwsSurface):
     """The surface of Secrets Manager."""
 
     def __init__(self, node: Vault) -> None:
         annex = node.annexes[VENDOR]
         assert isinstance(annex, VaultAnnex), "a vault has the account and its secrets"
-        self._node, self._annex = node, annex
-        self._service = service(SERVICE)
+        super().__init__(annex, SERVICE, OPERATIONS)
+        self._annex = annex
 
     def takes(self, request: Request) -> bool:
         return "x-amz-target" in request.headers or request.media_type.startswith("application/x-amz-json")
 
-    def too_large(self, request: Request, text: str) -> Response:
-        return render_error(self._service, request_entity_too_large(text), self._node.ports.new_id())
-
-    async def serve(self, request: Request) -> Served:
-        request_id = self._node.ports.new_id()
-        try:
-            response = await self._answer(request, request_id)
-        except AwsError as refused:
-            response = render_error(self._service, refused, request_id)
-        return Served(response, self._node.hop())
-
-    async def _answer(self, request: Request, request_id: str) -> Response:
-        """Raises AwsError."""
-        asked = find_operation(self._service, request)
-        run = OPERATIONS.get(asked.operation.name)
-        if run is None:
-            raise not_built(asked.operation)
+    async def answer(self, request: Request, asked: AskedOperation, request_id: str) -> tuple[Response, str]:
         caller = self._annex.authenticate(request, SERVICE, (self._annex.aws_region,))
         call = SecretsCall(self._annex, caller, self._annex.facts(request), asked.operation.action, asked.call().params)
-        return render(asked.operation, await run(call), request_id)
+        return render(asked.operation, await OPERATIONS[asked.operation.name](call), request_id), ""
