@@ -2,7 +2,7 @@
 VENV_BIN := .venv/bin
 EXPERIMENT := suites/experiments/ftvr-l9z.yaml
 .DEFAULT_GOAL := help
-.PHONY: help setup gameday images images-offline test test-docker lint bench clean
+.PHONY: help setup gameday images images-offline test test-slow test-docker lint bench clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -20,12 +20,17 @@ images: setup ## Build the images of the compose world, from the registry's base
 images-offline: setup ## Build the same images where no image registry can be reached (a minute or two)
 	@$(VENV_BIN)/python scripts/images.py --offline
 
+# A run against the clock has the machine to itself: beside other tests it proves nothing.
 # Two stacks of containers at once are no trouble to each other, except to a run against the clock: those come after.
 # The tests start Python some hundred times: where bytecode is not kept, each time compiles everything once more.
-test test-docker: export PYTHONDONTWRITEBYTECODE =
+test test-slow test-docker: export PYTHONDONTWRITEBYTECODE =
 
-test: setup ## Run all tests that need no Docker
-	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker"
+test: setup ## Run the tests that need neither Docker nor seconds of real time
+	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not slow"
+
+test-slow: setup ## Run the tests on real processes, against the clock (a quarter of an hour)
+	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not alone and not docker"
+	@$(VENV_BIN)/python -m pytest -m "slow and alone and not docker"
 
 test-docker: setup ## Run the tests that need Docker (skipped where there is none; BROWNOUT_REQUIRE_DOCKER=1 insists)
 	@$(VENV_BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m docker tests

@@ -19,6 +19,8 @@ from benchmarks import (
     fault_effect,
     large_account,
     load_lag,
+    many_identities,
+    many_machines,
     policy_propagation,
     policy_rate,
     signature_rate,
@@ -44,6 +46,8 @@ _MODULES = (
     policy_rate,
     signature_rate,
     large_account,
+    many_machines,
+    many_identities,
     aws_rate,
     policy_propagation,
 )

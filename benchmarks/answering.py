@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+import asyncio
+import socket
+import sys
 
-BODY = json.dumps({"access_token": "x" * 700, "expires_in": "86399", "resource": "https://vault.azure.net"}).encode()
-HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
+import uvloop
+
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.server.http_server import HttpServer
+
+ANSWER = Response(200, {"access_token": "x" * 700, "expires_in": "86399", "resource": "https://vault.azure.net"})
 
 
-async def application(scope: Any, receive: Any, send: Any) -> None:
-    """An ASGI application."""
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        await send({"type": "http.response.body", "body": BODY})
+class Ready:
+    """It has its answer."""
+
+    async def handle(self, request: Request) -> Response:
+        return ANSWER
+
+
+async def serve(port: int) -> None:
+    """Serves on that port of the loopback for as long as the process runs."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        await HttpServer(Ready()).open(listener)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))

@@ -86,8 +86,7 @@ def measure(settings: Settings) -> LoadLag:
 def _service() -> Iterator[int]:
     """The port of a service that answers at once, for as long as the block lasts."""
     port = ephemeral_port()
-    options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--no-access-log"]
-    service = subprocess.Popen([sys.executable, "-m", "uvicorn", "benchmarks.answering:application", *options], cwd=ROOT)
+    service = subprocess.Popen([sys.executable, "-m", "benchmarks.answering", str(port)], cwd=ROOT)
     try:
         _await_answer(service, port)
         yield port

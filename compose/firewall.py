@@ -3,10 +3,12 @@
 Toxiproxy is on every network, so it is the one container through which traffic could get from one network to another, or
 out. These rules limit it:
 
-- outbound: replies on connections that were opened to it; new connections to port 8080 (nodes and probers) and 8089 (the
-  load's dashboard) on its own networks; nothing else, so neither the machine nor anything beyond is reachable through it;
-- inbound: its API, this control plane and the proxies of nodes' control planes from the machine only (the gateway of the
-  network `edge`, from which the engine forwards what is published on loopback); the links' proxies from anywhere.
+- outbound: replies on connections that were opened to it; new connections to port 8080 (nodes and probers), 8089 (the load's
+  dashboard) and those of the doors of `client.edge` on its own networks; nothing else, so neither the machine nor anything
+  beyond is reachable through it;
+- inbound: its API, this control plane and the proxies that are the machine's (nodes' control planes, doors) from the machine
+  only (the gateway of the network `edge`, from which the engine forwards what is published on loopback); the links' proxies
+  from anywhere.
 
 The chain BROWNOUT-HOLES is evaluated before them and holds the black holes. A packet towards a link's port comes from its
 source (upstream), a packet from that port goes back to it (downstream). Each hold is one or two DROP rules of its own with
@@ -41,6 +43,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 API_PORT, OWN_PORT, NODE_PORT, DASHBOARD_PORT, DNS_PORT = 8474, 8475, 8080, 8089, 53
+DOOR_PORTS = "8100:8199"  # brownout.identity.server.shared_spec.door_ports: six kinds in each of nine regions at most
 DNS_HEADER_BYTES = 12
 SPEC = Path("/spec/stack.json")
 CONTROL_PORTS_VARIABLE = "BROWNOUT_CONTROL_PORTS"
@@ -77,7 +80,7 @@ def _address(text: str) -> str:
 def rules(networks: Iterable[ipaddress.IPv4Network], gateway: str, control_ports: str) -> tuple[tuple[str, ...], ...]:
     """The arguments of each call of iptables, in order."""
     machine_only = f"{API_PORT},{OWN_PORT},{control_ports}"
-    inner = f"{NODE_PORT},{DASHBOARD_PORT}"
+    inner = f"{NODE_PORT},{DASHBOARD_PORT},{DOOR_PORTS}"
     new = [("-N", chain) for chain in (HOLES, IN, OUT)]
     inward = [
         (IN, "-i", "lo", "-j", "ACCEPT"),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brownout.faults._looks import everywhere
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import home
 from brownout.harness.errors import UsageError, WorldError
-from brownout.harness.fault import Observation, Reach, node_state
+from brownout.harness.fault import Reach
 from brownout.harness.world import DIRECTORY, Request, StackSpec, World
 
 VENDOR = "aws"
@@ -35,12 +34,3 @@ class IamFault(SwitchFault):
         if not answer.ok or answer.body is None:
             raise WorldError(f"IAM's control plane answered {answer.status} when it was tried")
         return answer.body
-
-
-async def behind(world: World, nodes: tuple[str, ...], version: int) -> Observation:
-    """Whether the account of each node is older than `version`."""
-    looks = {}
-    for node in nodes:
-        known = int((await node_state(world, node))[VENDOR]["account_version"])
-        looks[node] = (known < version, f"version {known} of {version}")
-    return everywhere("replicas behind", looks)

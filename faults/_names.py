@@ -59,7 +59,7 @@ class EndpointNameFault(SwitchFault):
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
         names = endpoint_names(spec)
         if not names:
-            hint = "bring it up with --vendor aws, or name vendors in the experiment's `stack`"
+            hint = "it is of an earlier version: bring up a new one"
             raise UsageError("this stack has no endpoint names", hint=hint)
         if self.name not in names:
             raise unknown_name("endpoint name", self.name, names)

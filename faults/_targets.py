@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brownout.harness.errors import UsageError
 from brownout.harness.fault import unknown_name
-from brownout.harness.world import StackSpec
+from brownout.harness.world import MachineSpec, StackSpec
 
 
 def home(spec: StackSpec, role: str) -> str:
@@ -46,6 +46,26 @@ def known_machine(spec: StackSpec, region: str, name: str | None) -> str:
     if known.get(base) and number.isdigit():
         return name
     raise unknown_name("machine", name, known)
+
+
+def known_machines(spec: StackSpec, region: str, names: tuple[str, ...]) -> tuple[MachineSpec, ...]:
+    """The machines and scale sets of those names in the region, `web` for `web-1` to the last; all of it without a name."""
+    here = [machine for machine in spec.machines if machine.region == known_region(spec, region)]
+    found: dict[str, MachineSpec] = {}
+    for name in names:
+        meant = [one for one in here if one.name == name or _is_numbered(one.name, name)]
+        if not meant:
+            raise unknown_name("machine", name, (one.name for one in here))
+        found |= {one.name: one for one in meant}
+    chosen = tuple(found.values()) if names else tuple(here)
+    if not chosen:
+        raise UsageError(f"{region} has no machines")
+    return chosen
+
+
+def _is_numbered(name: str, base: str) -> bool:
+    head, _, number = name.rpartition("-")
+    return head == base and number.isdigit()
 
 
 def matching_links(spec: StackSpec, pattern: str) -> tuple[str, ...]:

@@ -1,22 +1,27 @@
-"""imds-answer: a region's IMDS gives one fixed answer (429, 410, 500 ...) to its machines, always or so many times."""
+"""imds-answer: the token endpoints of a region's machines give a wrong answer, always or so many times.
+
+A fixed one (429, 410, 500 ...), or the right one with a flaw: malformed, without a field, broken off.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import in_region, known_machine
-from brownout.harness.fault import Duration, Observation, Reach, client_answer
-from brownout.harness.world import HOST, StackSpec, World
+from brownout.harness.errors import UsageError
+from brownout.harness.fault import Duration, Observation, Reach, client_answer, token_answer
+from brownout.harness.world import FLAWS, HOST, NOT_WHOLE, StackSpec, World
 
 WITHOUT_BODY = (204, 304)  # HTTP answers of these statuses have none
+EndpointKind = Literal["imds", "app-service", "vm-extension", "service-fabric", "arc", "cloud-shell"]
 
 
 class ImdsAnswer(SwitchFault):
-    """IMDS gives its machines a fixed answer instead of a token."""
+    """IMDS, or another token endpoint, gives its machines a wrong answer."""
 
     kind = "imds-answer"
     family = "load"
@@ -24,25 +29,40 @@ class ImdsAnswer(SwitchFault):
     target = ("region", "machine")
 
     region: str
-    status: int = Field(ge=200, le=599, description="the HTTP status of the answer")
+    status: int | None = Field(None, ge=200, le=599, description="the HTTP status of the answer; none with a flaw: its own")
     machine: str | None = Field(None, description="only this machine; none means all of the region")
+    endpoint: EndpointKind = Field("imds", description="which of the machine's token endpoints")
+    flaw: str | None = Field(None, description=f"what is wrong with the answer: {', '.join(FLAWS)}")
     body: Mapping[str, Any] | None = Field(None, description="the JSON body of the answer")
     retry_after: Duration | None = Field(None, ge=0, description="sent as Retry-After")
     times: int | None = Field(None, ge=1, description="the next so many requests; none means all")
 
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.status is None and (self.flaw is None or self.body is not None or self.retry_after is not None):
+            raise ValueError("status is needed: only a flaw can be without one, and without body and retry_after")
+        if self.flaw is not None and self.flaw not in FLAWS:
+            raise ValueError(f"flaw is one of {', '.join(FLAWS)}, not {self.flaw!r}")
+        return self
+
     def describe(self) -> str:
-        who = self.machine or f"machines of {self.region}"
+        who, what = self.machine or f"machines of {self.region}", "IMDS" if self.endpoint == "imds" else self.endpoint
         often = f" for the next {self.times} requests" if self.times else ""
-        return f"IMDS answers {self.status} to {who}{often}"
+        says = " ".join(str(part) for part in (self.status, self.flaw and f"with the flaw {self.flaw}") if part)
+        return f"{what} answers {says} to {who}{often}"
 
     def holder(self, spec: StackSpec) -> str:
+        if "azure" not in spec.vendors:
+            raise UsageError("the stack has no machines of Azure", hint="vendors: [aws, azure]")
         return in_region(spec, self.region, HOST)
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
         if self.machine is not None:
             known_machine(spec, self.region, self.machine)
-        optional = {"machine": self.machine, "body": self.body, "retry_after_s": self.retry_after, "times": self.times}
-        return {"status": self.status} | {name: value for name, value in optional.items() if value is not None}
+        given: dict[str, Any] = {"status": self.status, "machine": self.machine, "flaw": self.flaw, "body": self.body}
+        given |= {"retry_after_s": self.retry_after, "times": self.times}
+        given |= {"endpoint": None if self.endpoint == "imds" else self.endpoint}
+        return {name: value for name, value in given.items() if value is not None}
 
     def reach(self, spec: StackSpec) -> Reach:
         # The link, not the node: what a management node tells the host is not IMDS' to answer.
@@ -53,16 +73,21 @@ class ImdsAnswer(SwitchFault):
         if self.times is not None:
             held = await self.standing(world) is not None
             return Observation("bitten" if held else "absent", f"the host {'has' if held else 'has no'} such order")
-        machine, query = known_machine(world.spec, self.region, self.machine), {"api-version": "2021-02-01"}
-        answer = await client_answer(world, self.holder(world.spec), f"/{machine}/metadata/instance", query)
+        node, machine = self.holder(world.spec), known_machine(world.spec, self.region, self.machine)
+        answer = await token_answer(world, node, self.endpoint, machine)
         if answer is None:
-            return Observation("unclear", f"IMDS of {machine} does not answer")
-        ours = answer.status == self.status and self._is_our_body(answer.body)
+            # what is no machine's page is not broken off: that tells this flaw from a host that is away
+            whole = await client_answer(world, node, "/-") if self.flaw in NOT_WHOLE else None
+            return Observation("unclear" if whole is None else "bitten", f"{self.endpoint} of {machine} gives no whole answer")
+        if self.flaw is not None:
+            ours = self.status in (None, answer.status) and FLAWS[self.flaw].shows(answer, world.now())
+        else:
+            ours = answer.status == self.status and self._is_our_body(answer.body)
         its_own = " with its own body" if answer.status == self.status and not ours else ""
-        return Observation("bitten" if ours else "absent", f"IMDS of {machine} answers {answer.status}{its_own}")
+        return Observation("bitten" if ours else "absent", f"{self.endpoint} of {machine} answers {answer.status}{its_own}")
 
     def _is_our_body(self, body: Mapping[str, Any] | None) -> bool:
-        """True for the body that was asked for; without one any that is not what a machine is told of itself."""
+        """True for the body that was asked for; without one any that is no token."""
         if self.status in WITHOUT_BODY:
             return body is None
-        return body == self.body if self.body else "compute" not in (body or {})
+        return body == self.body if self.body else "access_token" not in (body or {})

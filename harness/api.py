@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from brownout.harness.base.halt import require_lifted
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment import plugins
@@ -99,10 +100,11 @@ def _of_the_disk(error: Exception, folder: Path) -> Exception:
 
 
 def _require_machine(prepared: PreparedRun) -> None:
-    """Looks up what a run in a live world needs of the machine, before it has a folder."""
+    """Looks up what a run in a live world needs of the machine, before it has a folder; raises Halted while there is a halt."""
     options = prepared.options
     if options.world == SIMULATION:
         return
+    require_lifted(state_dir())
     from brownout.harness.load.driver import require_free, require_packages
 
     require_packages(canaries=options.canaries)

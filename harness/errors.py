@@ -86,6 +86,13 @@ class CarrierGone(WorldError):
     """What kept the holds of a carrier has ended, as a dead proxy has, and the holds with it."""
 
 
+class Halted(BrownoutError):
+    """Everything was halted by hand, so nothing is injected, and no run in a live world and no load begins or goes on."""
+
+    def __init__(self, halt: str) -> None:
+        super().__init__(halt, hint="`brownout halt --lift` allows faults, runs and loads again")
+
+
 class LeftUnsafe(BrownoutError):
     """A fault could not be reverted."""
 

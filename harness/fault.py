@@ -17,7 +17,7 @@ from brownout.harness.base.models import FrozenModel
 from brownout.harness.effects import Effect
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.record.reach import Reach as Reach  # for faults that say which requests they concern
-from brownout.harness.world import Carrier, StackSpec, World
+from brownout.harness.world import Carrier, StackSpec, World, token_request
 from brownout.identity.core.messages import EMPTY, CallFailed, Request, Response
 
 
@@ -137,5 +137,15 @@ async def client_answer(
     sent = {"metadata": "true", "user-agent": "brownout-probe", **headers}
     try:
         return await world.client(node, Request("GET", path, query, sent), timeout_s=timeout_s)
+    except CallFailed:
+        return None
+
+
+async def token_answer(world: World, node: str, endpoint: str, machine: str, *, timeout_s: float = 2.0) -> Response | None:
+    """What a program on a machine gets that asks that endpoint of Azure's for a token, None when there is no answer."""
+    request = token_request(endpoint, world.spec.control_token, machine)
+    marked = request.with_headers({"user-agent": "brownout-probe"})
+    try:
+        return await world.client(node, marked, timeout_s=timeout_s)
     except CallFailed:
         return None

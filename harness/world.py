@@ -24,18 +24,24 @@ from brownout.harness.effects import Effect
 from brownout.harness.errors import WorldError
 
 # Names of the service that are part of this protocol: faults import them from here.
-from brownout.identity.aws.names import endpoint_names as endpoint_names
+from brownout.identity.azure.hosts.flaws import FLAWS as FLAWS
+from brownout.identity.azure.hosts.flaws import NOT_WHOLE as NOT_WHOLE
+from brownout.identity.azure.hosts.probes import token_request as token_request
 from brownout.identity.core.messages import Request as Request
 from brownout.identity.core.messages import Response
 from brownout.identity.core.settings import Settings as Settings
 from brownout.identity.core.topology import DEPLOYER as DEPLOYER
 from brownout.identity.core.topology import DIRECTORY as DIRECTORY
+from brownout.identity.core.topology import DOOR_KINDS, PROXY_DOOR, STS_DOOR, door_url
 from brownout.identity.core.topology import EDGE_NODE as EDGE_NODE
 from brownout.identity.core.topology import HOST as HOST
-from brownout.identity.core.topology import PROXY_DOOR, STS_DOOR
+from brownout.identity.core.topology import MANAGEMENT as MANAGEMENT
 from brownout.identity.core.topology import STORE as STORE
+from brownout.identity.core.topology import TOKEN as TOKEN
 from brownout.identity.core.topology import VAULT as VAULT
+from brownout.identity.core.topology import MachineSpec as MachineSpec
 from brownout.identity.core.topology import StackSpec as StackSpec
+from brownout.identity.names import endpoint_names as endpoint_names
 
 if TYPE_CHECKING:
     from brownout.harness.load.arrivals import LoadPlan
@@ -186,23 +192,35 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class EdgeDoors:
-    """The doors of a stack's edge, by the region in which a client stands.
+    """The doors of a stack's edge: `urls` are base URLs by the door's kind and the region in which a client stands.
 
-    `proxies` are values for HTTPS_PROXY, to be used with the file `ca_bundle`; `sts` are base URLs of the region's STS.
+    Clients trust the authority in the file `ca_bundle`. The file `trust_bundle` has it beside the authorities that the machine
+    trusts, for processes that have to do with others too. `thumbprint` is the SHA-1 of the edge's certificate, in hex.
     """
 
-    proxies: Mapping[str, str]
-    sts: Mapping[str, str]
+    urls: Mapping[str, Mapping[str, str]]
     ca_bundle: Path
+    trust_bundle: Path
+    thumbprint: str
 
     @classmethod
-    def of(cls, doors: Mapping[str, str], ca_bundle: Path) -> EdgeDoors:
-        """From `host:port` by door (`proxy.REGION`, `sts.REGION`)."""
-        urls: dict[str, dict[str, str]] = {PROXY_DOOR: {}, STS_DOOR: {}}
+    def of(cls, doors: Mapping[str, str], ca_bundle: Path, trust_bundle: Path, thumbprint: str) -> EdgeDoors:
+        """From `host:port` by door (`proxy.REGION`, `arm.REGION`)."""
+        urls: dict[str, dict[str, str]] = {kind: {} for kind in DOOR_KINDS}
         for door, address in doors.items():
             kind, _, region = door.partition(".")
-            urls[kind][region] = f"http://{address}"
-        return cls(urls[PROXY_DOOR], urls[STS_DOOR], ca_bundle)
+            urls[kind][region] = door_url(door, address)
+        return cls(urls, ca_bundle, trust_bundle, thumbprint)
+
+    @property
+    def proxies(self) -> Mapping[str, str]:
+        """Values for HTTPS_PROXY."""
+        return self.urls[PROXY_DOOR]
+
+    @property
+    def sts(self) -> Mapping[str, str]:
+        """Base URLs of STS, balanced over a region's token nodes; empty in a stack without AWS's half."""
+        return self.urls[STS_DOOR]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from brownout.identity.aws.names import endpoints as aws_endpoints
-from brownout.identity.azure.arm_management import Arm
-from brownout.identity.azure.entra import EntraPages
-from brownout.identity.azure.entra_claims import managed_identity_claims, operator_claims
-from brownout.identity.azure.imds import Imds
-from brownout.identity.azure.keyvault import KeyVault
+from brownout.identity.azure.arm.surface import Arm
+from brownout.identity.azure.blobs.surface import StorageBlobs
+from brownout.identity.azure.control.desk import AzureDesk
+from brownout.identity.azure.control.directory import AzureDirectory
+from brownout.identity.azure.data.annex import AzureVaultAnnex
+from brownout.identity.azure.entra.applications import seeded_principals
+from brownout.identity.azure.entra.claims import managed_identity_claims, operator_claims
+from brownout.identity.azure.entra.cluster import ClusterAnnex, ClusterPages
+from brownout.identity.azure.entra.federation import own_issuers
+from brownout.identity.azure.entra.pages import EntraPages
+from brownout.identity.azure.entra.token_endpoint import TokenEndpoint
+from brownout.identity.azure.hosts.annex import AzureHostAnnex
+from brownout.identity.azure.hosts.surface import MachineEndpoints
+from brownout.identity.azure.vault.keyvault import KeyVault
 from brownout.identity.core.annex import Annex
 from brownout.identity.core.edge.node import Edge
 from brownout.identity.core.node import Node
@@ -38,7 +46,9 @@ from brownout.identity.core.topology import (
     TOKEN,
     VAULT,
     NodeSpec,
+    StackSpec,
 )
+from brownout.identity.names import endpoints
 
 MakeNode = Callable[[NodeSpec, Ports], Node]
 MakeAnnex = Callable[[Any], Annex]  # from a node of the role's own class
@@ -54,14 +64,14 @@ class Part:
 
 
 ROLES: Mapping[str, MakeNode] = {
-    DIRECTORY: partial(Directory, operator_claims=operator_claims),
+    DIRECTORY: partial(Directory, operator_claims=operator_claims, seed=seeded_principals),
     DEPLOYER: Deployer,
     STORE: Store,
     TOKEN: partial(TokenNode, claims=managed_identity_claims),
     HOST: Host,
     MANAGEMENT: Management,
     VAULT: Vault,
-    EDGE: partial(Edge, endpoints=aws_endpoints),
+    EDGE: partial(Edge, endpoints=endpoints),
 }
 
 
@@ -90,12 +100,23 @@ def _aws() -> Mapping[str, Part]:
     }
 
 
+def _issuers(stack: StackSpec) -> tuple[str, ...]:
+    """Every issuer of a stack whose tokens its directory's key signs."""
+    if "aws" not in stack.vendors:
+        return own_issuers(stack)
+    from brownout.identity.aws.oidc_urls import outbound_issuer
+    from brownout.identity.aws.records.seed import account_of
+
+    return (*own_issuers(stack), outbound_issuer(account_of(stack)))
+
+
 def _azure() -> Mapping[str, Part]:
     return {
-        TOKEN: Part(surfaces=(EntraPages,)),
-        HOST: Part(surfaces=(Imds,)),
-        MANAGEMENT: Part(surfaces=(Arm,)),
-        VAULT: Part(surfaces=(KeyVault,)),
+        DIRECTORY: Part(annexes=(AzureDirectory,)),
+        TOKEN: Part(annexes=(ClusterAnnex,), surfaces=(ClusterPages, partial(TokenEndpoint, issuers=_issuers), EntraPages)),
+        HOST: Part(annexes=(AzureHostAnnex,), surfaces=(MachineEndpoints,)),
+        MANAGEMENT: Part(annexes=(AzureDesk,), surfaces=(Arm,)),
+        VAULT: Part(annexes=(AzureVaultAnnex,), surfaces=(StorageBlobs, KeyVault)),
     }
 
 

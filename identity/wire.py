@@ -8,19 +8,31 @@ here, because no message knows its connection.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from http import HTTPStatus
 
-from brownout.identity.core.messages import HeaderLines, Request, Response
+import httptools
+import orjson
+
+from brownout.identity.core.messages import OF_THE_CONNECTION, HeaderLines, Request, Response
 
 WITHOUT_PAYLOAD = (204, 304)
 _SENDS_A_LENGTH = ("PUT", "POST", "PATCH")  # also without a payload: RFC 9110 section 8.6
-_OF_THE_CONNECTION = (b"content-length", b"transfer-encoding", b"connection")
+_TEXTS = {str}
+NO_HTTP = "Invalid HTTP request received."
 
 
-def request_from(method: str, path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]], payload: bytes) -> Request:
-    """The request that was received; `path` and `query` are the target's two parts with their escapes."""
-    target = path + b"?" + query if query else path
-    return Request.raw(method, target.decode("latin-1"), headers, payload)
+def target_of(url: bytes) -> str:
+    """The path and query, with their escapes, of what stands on a request line; raises ValueError for what has none."""
+    if url.startswith(b"/") and url.isascii() and b"#" not in url:  # nearly every request
+        path, _, query = url.decode("ascii").partition("?")
+    else:
+        try:
+            parsed = httptools.parse_url(url)
+            path, query = parsed.path.decode("ascii"), (parsed.query or b"").decode("ascii")
+        except (httptools.HttpParserInvalidURLError, AttributeError, ValueError):  # no URL, one without a path, no ASCII
+            raise ValueError(f"{url!r} is no target") from None
+    return f"{path}?{query}" if query else path
 
 
 def response_from(status: int, headers: Iterable[tuple[bytes, bytes]], payload: bytes) -> Response:
@@ -30,7 +42,7 @@ def response_from(status: int, headers: Iterable[tuple[bytes, bytes]], payload: 
 
 def header_lines(request: Request) -> HeaderLines:
     """The request's header lines without those that each connection writes for itself."""
-    return tuple(line for line in request.raw_headers if line[0].lower() not in _OF_THE_CONNECTION)
+    return tuple(line for line in request.raw_headers if line[0].lower() not in OF_THE_CONNECTION)
 
 
 def encode_request(request: Request, host: str, *, prefix: str = "") -> bytes:
@@ -51,24 +63,42 @@ def encode_request(request: Request, host: str, *, prefix: str = "") -> bytes:
     return b"\r\n".join((*head, b"", payload))
 
 
-def response_parts(response: Response) -> tuple[int, HeaderLines, bytes]:
-    """Status, header lines and payload of an answer; raises TypeError or ValueError for one that cannot be sent.
+def encode_response(response: Response, also: bytes = b"", *, is_last: bool = False, head_only: bool = False) -> bytes:
+    """The whole answer in one piece, with the header lines `also`; raises TypeError or ValueError for one that cannot be sent.
 
-    An error never leaves without a payload, because real clients crash on that (docs/reference/azure-wire.md#error-bodies).
+    `is_last` tells the client that the connection ends with it, `head_only` leaves the payload away. An error never leaves
+    without a payload, unless it is meant to, because real clients crash on that (docs/reference/azure-wire.md#error-bodies).
+    After one that is cut short the connection has to end.
     """
-    if response.status >= 400 and not response.payload:
-        phrase = _phrase(response.status)
-        response = failure(response.status, phrase.replace(" ", ""), phrase).with_headers(response.headers)
-    lines = tuple(line for line in response.raw_headers if line[0].lower() not in _OF_THE_CONNECTION)
-    if response.status in WITHOUT_PAYLOAD:
-        return response.status, lines, b""
-    length = (b"content-length", str(len(response.payload)).encode())
-    return response.status, (*lines, length), response.payload
+    status, payload = response.status, _payload_of(response)
+    if status >= 400 and not payload and not response.may_be_empty:
+        phrase = _phrase(status)
+        response = failure(status, phrase.replace(" ", ""), phrase).with_headers(response.headers)
+        payload = response.payload
+    head = _status_line(status) + also + response.header_block
+    end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
+    if status in WITHOUT_PAYLOAD:
+        return head + end
+    return b"%bcontent-length: %d\r\n%b%b" % (head, len(payload), end, b"" if head_only else payload[: response.sent_bytes])
 
 
 def failure(status: int, code: str, message: str) -> Response:
     """What the server itself answers where no node does."""
     return Response(status, {"error": {"code": code, "message": message}})
+
+
+def _payload_of(response: Response) -> bytes:
+    """The payload. An object of nothing but text, as every token answer is, goes the short way to the same bytes."""
+    known = response.__dict__
+    body = known.get("body")
+    if body and "payload" not in known and set(map(type, body.values())) == _TEXTS:
+        response.payload = orjson.dumps(body if type(body) is dict else dict(body))
+    return response.payload
+
+
+@cache
+def _status_line(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {_phrase(status)}\r\n".encode("latin-1")
 
 
 def _phrase(status: int) -> str:

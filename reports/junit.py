@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from brownout.harness.record.result import ClaimResult, GateResult, Result, SloResult
+from brownout.harness.record.result import ClaimResult, GateResult, InvariantResult, Result, SloResult
 from brownout.reports import story
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -52,6 +52,8 @@ def _cases(result: Result) -> Iterator[ET.Element]:
         yield _case(result, "run", "verdict", "failure", f"{result.verdict}: {result.expectation}")
     for slo in result.slos:
         yield _slo_case(result, slo)
+    for invariant in result.invariants:
+        yield _invariant_case(result, invariant)
     for claim in result.claims:
         yield _claim_case(result, claim)
     for gate in result.gates:
@@ -80,6 +82,12 @@ def _slo_case(result: Result, slo: SloResult) -> ET.Element:
     if slo.missed_in:
         ET.SubElement(case, "system-out").text = _xml("\n".join(map(story.window_text, slo.missed_in)))
     return case
+
+
+def _invariant_case(result: Result, one: InvariantResult) -> ET.Element:
+    problem = {"violated": "failure", "not-exercised": "skipped"}.get(one.status, "")
+    message = f"{one.evidence} (1 of {one.violations})" if one.evidence else "not exercised"
+    return _case(result, "invariant", f"{one.name}: {one.sentence}", problem, message)
 
 
 def _claim_case(result: Result, claim: ClaimResult) -> ET.Element:

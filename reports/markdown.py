@@ -22,6 +22,7 @@ def render(result: Result) -> str:
         _windows(result),
         _steps(result),
         _exposure(result),
+        _invariants(result),
         _claims(result),
         _gates(result),
         _command(result),
@@ -89,6 +90,11 @@ def _exposure(result: Result) -> str | None:
         (_text(step), _text(cohort), _status(state), *shares) for step, cohort, state, *shares in story.exposure_rows(result)
     )
     return _table(story.EXPOSURE_TITLE, tuple(word.capitalize() for word in story.EXPOSURE_HEAD), rows)
+
+
+def _invariants(result: Result) -> str | None:
+    rows = ((_text(name), _status(status), *map(_text, rest)) for name, status, *rest in story.invariant_rows(result))
+    return _table(story.INVARIANTS_TITLE, tuple(word.capitalize() for word in story.INVARIANTS_HEAD), rows)
 
 
 def _claims(result: Result) -> str | None:

@@ -87,6 +87,8 @@ MARKS: Mapping[str, str] = {
     "calibrated": "unsure",
     "not-decided": "unsure",
     "not-testable": "plain",
+    "held": "good",
+    "violated": "bad",
     "passed": "good",
     "failed": "bad",
     "healed": "good",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from brownout.harness.record.result import CohortExposure, FaultWindow, Result, StepResult, Times
+from brownout.harness.record.result import CohortExposure, FaultWindow, InvariantResult, Result, StepResult, Times
 from brownout.reports.units import clock, count, duration, percent
 
 
@@ -104,6 +104,22 @@ def window_text(window: FaultWindow) -> str:
     good = None if window.ratio is None else 1 - window.ratio
     span = f"{clock(window.start_s, seconds=True)} to {clock(window.end_s, seconds=True)}"
     return f"within {window.step} ({span}) {percent(good)} of {count(window.total)} good"
+
+
+INVARIANTS_TITLE = "Invariants: what must hold whatever breaks"
+INVARIANTS_HEAD = ("invariant", "status", "exercised", "what must hold", "first violation")
+
+
+def invariant_rows(result: Result) -> Iterator[tuple[str, str, str, str, str]]:
+    """The cells of INVARIANTS_HEAD; the second is a status, which each report draws in its own way."""
+    for one in result.invariants:
+        evidence = f"{one.evidence} (1 of {count(one.violations)})" if one.evidence else one.note or "–"
+        yield one.name, one.status, times_text(one), one.sentence, evidence
+
+
+def times_text(one: InvariantResult) -> str:
+    """How often it was exercised."""
+    return "not exercised" if one.status == "not-exercised" else f"{count(one.exercised)} times"
 
 
 EXPOSURE_TITLE = "Exposure: which judged requests met each step"

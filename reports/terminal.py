@@ -157,6 +157,7 @@ def render_result(result: Result, console: Console, report: Path | None = None) 
         _windows(result),
         _steps(result),
         _exposure(result),
+        _invariants(result),
         _claims(result),
         _gates(result),
     )
@@ -250,6 +251,19 @@ def _exposure(result: Result) -> Table:
     table = _table(story.EXPOSURE_TITLE, first, second, third, *(f">{name}" for name in numbers))
     for step, cohort, state, *shares in story.exposure_rows(result, faults_only=True):
         table.add_row(safe(step), safe(cohort), _status(state), *(share.replace(" of ", "/") for share in shares))
+    return table
+
+
+def _invariants(result: Result) -> Table:
+    """What was exercised or violated; those that were not exercised stand in one row, because they say nothing."""
+    first, second, third, *_, last = story.INVARIANTS_HEAD
+    table = _table(story.INVARIANTS_TITLE, first, second, f">{third}", last)
+    idle = [name for name, status, *_ in story.invariant_rows(result) if status == "not-exercised"]
+    for name, status, times, _, evidence in story.invariant_rows(result):
+        if status != "not-exercised":
+            table.add_row(safe(name), _status(status), times, safe(evidence))
+    if idle:
+        table.add_row(safe(", ".join(idle)), _status("not-exercised"), "–", "–")
     return table
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import brownout
 
 _LIST_MAX = 16
+NEW_STACK = "this one is of an earlier version: `brownout down`, then `brownout up`"
 
 
 def closest(word: str, options: Iterable[str]) -> str | None:

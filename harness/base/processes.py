@@ -142,17 +142,25 @@ def await_true(condition: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
+def die_with_any_parent() -> None:
+    """Has the kernel kill this process when its parent ends, for one whose parent has no pid here. Linux; raises OSError.
+
+    A parent that has ended already is not noticed.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+
+
 def die_with_parent(parent_pid: int, name: str = "") -> None:
     """Has the kernel kill this process when its parent ends, however that ends; `name` is shown by `ps` and `top`.
 
     Where the kernel cannot (only Linux can), a parent that has ended already is all that is noticed. Raises OSError.
     """
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+        die_with_any_parent()
         if name:
-            libc.prctl(PR_SET_NAME, name.encode()[:15])
+            ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15])
     if os.getppid() != parent_pid:  # it ended before the kernel was asked
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -10,6 +10,7 @@ import platformdirs
 
 from brownout.harness.errors import StateFolderError, WorldError
 
+OUTSIDE = "files-outside"  # in a stack's folder: the paths of what it has in other places
 USUAL_PLACE = "~/.local/state/brownout"
 
 
@@ -53,13 +54,31 @@ def stack_dir(stack_id: str) -> Path:
     return _private(state_dir() / "stacks" / stack_id)
 
 
+def existing_stack_dir(stack_id: str) -> Path | None:
+    """The folder of a stack of this state folder, None where there is none; raises StateFolderError."""
+    state = existing_state_dir()
+    folder = None if state is None else state / "stacks" / stack_id
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def note_outside(folder: Path, path: Path) -> None:
+    """Notes a file that is to be written outside of a stack's folder, so that it goes when the folder does."""
+    with (folder / OUTSIDE).open("a", encoding="utf-8") as notes:
+        notes.write(f"{path}\n")
+        notes.flush()
+        os.fsync(notes.fileno())
+
+
 def discard_stack_dir(folder: Path, *, keep_logs: bool) -> None:
-    """Removes the folder of a stack that is down, with its secrets and its nodes' state; raises WorldError.
+    """Removes the folder of a stack that is down, with its secrets, its nodes' state and what was noted outside of it.
+
+    Raises WorldError.
 
     With `keep_logs` logs that are not empty stay. A folder that is not one of `stack_dir` is left alone.
     """
     if folder.absolute().parent != state_dir() / "stacks":
         return
+    _discard_outside(folder / OUTSIDE)
     logs = [path for path in folder.rglob("*.log") if path.stat().st_size] if keep_logs and folder.is_dir() else []
     try:
         for entry in folder.iterdir() if folder.is_dir() else ():
@@ -70,6 +89,14 @@ def discard_stack_dir(folder: Path, *, keep_logs: bool) -> None:
         raise WorldError(
             f"{folder} cannot be removed: {error}", hint="it holds keys of that stack; remove it by hand"
         ) from error
+
+
+def _discard_outside(notes: Path) -> None:
+    for line in notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else ():
+        try:
+            Path(line).unlink(missing_ok=True)
+        except OSError as error:
+            raise WorldError(f"{line} cannot be removed: {error}", hint="it was of a stack; remove it by hand") from error
 
 
 def _discard(entry: Path, kept: set[Path]) -> None:

@@ -3,7 +3,18 @@
 Commands import what they need inside their functions, so that `brownout --help` is fast.
 """
 
-from brownout.harness.cli import files, gameday, load, matrix, run, stacks, status  # each adds its commands to the group
+from brownout.harness.cli import (
+    files,
+    gameday,
+    halt,
+    latent,
+    load,
+    machine,
+    matrix,
+    run,
+    stacks,
+    status,
+)  # each adds its commands to the group
 from brownout.harness.cli.frame import main
 
-__all__ = ["files", "gameday", "load", "main", "matrix", "run", "stacks", "status"]
+__all__ = ["files", "gameday", "halt", "latent", "load", "machine", "main", "matrix", "run", "stacks", "status"]

@@ -141,9 +141,11 @@ class _Teller:
             return INCONCLUSIVE
         if ended.bite_ms is not None:
             self._say(f"  time to bite: {ended.bite_ms:.0f} ms")
-        elif ended.ended != "interrupted":
+        elif ended.ended not in ("interrupted", "halted"):
             self._say(f"  inconclusive, did not bite within {ended.waited_s:.1f} s: {ended.evidence}")
-        if ended.ended == "elsewhere":
+        if ended.ended == "halted":
+            self._say(f"  everything was halted{self._of_hold(ended)}; `brownout halt --lift` allows faults again")
+        elif ended.ended == "elsewhere":
             self._say(f"  reverted by another process{self._of_hold(ended)}")
         elif ended.lost is not None:
             seen, found = clock(ended.lost.seen_wall_s), ended.lost.evidence
@@ -164,7 +166,7 @@ class _Teller:
             self._say("  reverted; whether it is healed shows when the other faults are gone")
         if ended.ended == "interrupted":
             return INTERRUPTED
-        whole = ended.state == "bitten" and ended.lost is None and ended.ended != "elsewhere"
+        whole = ended.state == "bitten" and ended.lost is None and ended.ended not in ("elsewhere", "halted")
         return 0 if whole else INCONCLUSIVE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -11,10 +10,11 @@ from brownout.harness.cli.frame import command, heal_first
 from brownout.harness.cli.types import PORT, RATE_PER_S, SEED, NumberType
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable
 
     from brownout.harness.load.dashboard_view import View
-    from brownout.harness.operate.load_session import LoadEnd
+    from brownout.harness.operate.loads.load_session import LoadEnd
 
 T = TypeVar("T")
 EXPECTED = ("pass", "breach", "inconclusive")
@@ -63,7 +63,7 @@ def load_command(
     from brownout.harness.base.durations import parse_duration_s
     from brownout.harness.errors import UsageError
     from brownout.harness.experiment.loader import find, load
-    from brownout.harness.operate.load_session import LoadOptions, run
+    from brownout.harness.operate.loads.load_session import LoadOptions, run
 
     if rate is not None and scale_rate is not None:
         raise UsageError("--rate and --scale-rate are two ways to say one thing", hint="give one of them")
@@ -90,7 +90,7 @@ def load_command(
         dashboard_port=None if headless else dashboard_port,
         seed=seed,
     )
-    ended = asyncio.run(_until_interrupted(lambda stop: run(options, stop, _say)))
+    ended = _until_interrupted(lambda stop: run(options, stop, _say))
     _show(ended, as_json=as_json)
     return _exit_code(ended, expect or "")
 
@@ -122,19 +122,24 @@ def _setting(text: str) -> tuple[str, float]:
 
 
 def _feed(url: str, stack: str, for_s: float | None) -> int:
-    from brownout.harness.operate.fault_feed import feed
+    from brownout.harness.operate.loads.fault_feed import feed
 
-    _say(asyncio.run(_until_interrupted(lambda stop: feed(url, stack, stop, _say, for_s=for_s))))
+    _say(_until_interrupted(lambda stop: feed(url, stack, stop, _say, for_s=for_s)))
     return 0
 
 
-async def _until_interrupted(begin: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+def _until_interrupted(begin: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     """What `begin` makes of an event that Ctrl-C, SIGTERM and a closed terminal set."""
+    import asyncio
+
     from brownout.harness.base.interrupts import interruptible
 
-    stop = asyncio.Event()
-    with interruptible(asyncio.get_running_loop(), first=stop.set):
-        return await begin(stop)
+    async def begun() -> T:
+        stop = asyncio.Event()
+        with interruptible(asyncio.get_running_loop(), first=stop.set):
+            return await begin(stop)
+
+    return asyncio.run(begun())
 
 
 def _say(text: str) -> None:

@@ -12,7 +12,7 @@ import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.cli.frame import command, heal_first, tell
-from brownout.harness.cli.types import PORT, SEED
+from brownout.harness.cli.types import PORT, SEED, DurationType
 from brownout.harness.errors import BrownoutError
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.worlds.catalog import PROCESSES, SIMULATION, WORLDS
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 @click.option("--dashboard-port", type=PORT, default=8089, show_default=True)
 @click.option("--no-canaries", is_flag=True, help="Do not run the real SDKs beside the load.")
 @click.option("--no-controls", is_flag=True, help="Do not simulate the control runs that claims are compared with.")
+@click.option(
+    "--longest", "longest_s", type=DurationType(), default="1h", show_default=True, help="The most real time it may take."
+)
 def run_command(
     experiment: str,
     world: str,
@@ -52,6 +55,7 @@ def run_command(
     dashboard_port: int,
     no_canaries: bool,
     no_controls: bool,
+    longest_s: float,
 ) -> int:
     """Run EXPERIMENT, a file or the name of an installed experiment, and judge it.
 
@@ -76,6 +80,7 @@ def run_command(
         dashboard_port=dashboard_port if dashboard else None,
         canaries=not no_canaries,
         controls=not no_controls,
+        longest_s=longest_s,
         settings=_settings(checked.experiment, posture, sets),
     )
     prepared = prepare(checked, options, source=path.name)
@@ -177,9 +182,10 @@ def _timeline(prepared: PreparedRun) -> str:
         return datetime.fromtimestamp(at_s, UTC).strftime("%H:%M:%S")
 
     experiment, world, rate = prepared.experiment, prepared.options.world, prepared.rate
-    line = experiment.timeline
-    real_s = (line.end - min(line.warm_up, line.baseline)) / (rate if world != SIMULATION else float("inf"))
-    lines = [f"{experiment.title}", f"world {world}, clock rate {rate:g}, about {real_s:.0f} s of real time for the timeline"]
+    lines = [
+        f"{experiment.title}",
+        f"world {world}, clock rate {rate:g}, about {prepared.real_s:.0f} s of real time for the timeline",
+    ]
     for moment in prepared.moments:
         if isinstance(moment, PhaseStart):
             what = f"phase {moment.name}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,10 @@ from brownout.harness.cli.types import SEED, NumberType
 from brownout.harness.worlds.catalog import LIVE, PROCESSES, SIMULATION
 
 VENDORS = ("aws", "azure")  # those of identity.core.topology, whose import `--help` need not wait for
+ENDPOINTS = (  # those of operate.machines.endpoints, for the same reason
+    *("imds", "app-service", "app-service-2017", "vm-extension", "service-fabric", "arc", "cloud-shell"),
+    "workload-identity",
+)
 
 if TYPE_CHECKING:
     from brownout.harness.errors import WorldError
@@ -69,16 +72,38 @@ def up_command(
 
 @command(name="env")
 @click.option("--machine", default="", help="A machine of the stack, such as web-1.")
-@click.option("--region", default="", metavar="REGION", help="Where clients of AWS are; the machine's, or the home region.")
-@click.option("--proxy", is_flag=True, help="Clients of AWS choose endpoints themselves, through the stack's proxy.")
+@click.option("--region", default="", metavar="REGION", help="Where clients are; the machine's, or the home region.")
+@click.option("--proxy", is_flag=True, help="Clients choose endpoints themselves by name, through the stack's proxy.")
+@click.option(
+    "--endpoint", type=click.Choice(ENDPOINTS), help="With --machine: which of Azure's token endpoints; imds otherwise."
+)
+@click.option("--application", is_flag=True, help="Without --machine: a client of Azure is the stack's application.")
 @click.option("--container", is_flag=True, help="With --machine: a container's credentials instead of the machine's metadata.")
 @click.option("--stack-file", type=click.Path(dir_okay=False, path_type=Path), default=Path("stack.json"), show_default=True)
 @click.option("--inside", is_flag=True, help="For a container on the stack's network: lines for `docker run --env-file`.")
 @click.option("--network", is_flag=True, help="Print the name of that network.")
-def env_command(machine: str, region: str, proxy: bool, container: bool, stack_file: Path, inside: bool, network: bool) -> int:
+def env_command(
+    machine: str,
+    region: str,
+    proxy: bool,
+    endpoint: str | None,
+    application: bool,
+    container: bool,
+    stack_file: Path,
+    inside: bool,
+    network: bool,
+) -> int:
     """Print shell exports that make a process a client of the stack, with --machine a client on that machine."""
     from brownout.harness.errors import UsageError
-    from brownout.harness.operate.shell_variables import exports, inside_of, inside_variables, unset
+    from brownout.harness.operate.machines.endpoints import write_files
+    from brownout.harness.operate.shell_variables import (
+        application_variables,
+        exports,
+        find_machine,
+        inside_of,
+        inside_variables,
+        unset,
+    )
     from brownout.harness.operate.stack_file import read_stack_file
 
     if network:
@@ -87,12 +112,22 @@ def env_command(machine: str, region: str, proxy: bool, container: bool, stack_f
     if inside:
         if not machine:
             raise UsageError("--inside needs --machine", hint="such as --machine web-1")
+        if proxy:
+            raise UsageError("--inside and --proxy exclude each other", hint="the proxy is for clients outside of containers")
         for name, value in inside_variables(read_stack_file(stack_file), machine).items():
             click.echo(f"{name}={value}")
         return 0
-    if container and not machine:
-        raise UsageError("--container needs --machine", hint="such as --machine web-1")
-    found = exports(read_stack_file(stack_file), machine, region=region, proxy=proxy, container=container)
+    for option, given in (("--container", container), ("--endpoint", endpoint)):
+        if given and not machine:
+            raise UsageError(f"{option} needs --machine", hint="such as --machine web-1")
+    if application and machine:
+        raise UsageError("--application is for clients that are on no machine", hint="leave --machine away")
+    stack, kind = read_stack_file(stack_file), endpoint or ENDPOINTS[0]
+    found = exports(stack, machine, region=region, proxy=proxy, container=container, endpoint=kind)
+    if application:
+        found |= application_variables(stack)
+    if machine:
+        write_files(stack, find_machine(stack, machine), machine, kind)
     for name, value in found.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     if unset(found):
@@ -105,6 +140,8 @@ def env_command(machine: str, region: str, proxy: bool, container: bool, stack_f
 @click.option("--owner", default="", help="With --all: whose containers, as their label says, instead of your own.")
 def down_command(everything: bool, owner: str) -> int:
     """Take down the standing stacks, and what killed runs left."""
+    import asyncio
+
     from brownout.harness.errors import UsageError, WorldError
     from brownout.harness.operate.stacks import adopt_unknown, stacks, tear_down
 

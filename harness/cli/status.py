@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import select
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from brownout.harness.errors import BrownoutError
-    from brownout.harness.operate.good_share import Probes
+    from brownout.harness.operate.loads.good_share import Probes
     from brownout.harness.operate.status import StackView
 
 PLAIN_WIDTH = 100
@@ -38,7 +37,7 @@ PLAIN_WIDTH = 100
 def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) -> int:
     """Show the stacks that are up: nodes, builds, key ids, faults in place, and the share of good requests."""
     from brownout.harness.errors import BrownoutError, LeftUnsafe, UsageError
-    from brownout.harness.operate.good_share import Probes
+    from brownout.harness.operate.loads.good_share import Probes
     from brownout.harness.operate.orphans import orphan_lines
 
     if interval_s <= 0:
@@ -53,7 +52,7 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
     probes = Probes()
     broken = False
     if not watch:
-        views = asyncio.run(_views(stack, probes))
+        views = _views(stack, probes)
         broken = any(view.state != "dead" and view.problem for view in views)
         _show(views, as_json=as_json)
     elif sys.stdout.isatty() and not as_json:
@@ -66,24 +65,42 @@ def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) ->
     return BrownoutError.exit_code if broken else 0
 
 
-async def _views(stack: str, probes: Probes) -> tuple[StackView, ...]:
+def _views(stack: str, probes: Probes) -> tuple[StackView, ...]:
+    import asyncio
+
     from brownout.harness.operate.stacks import resolve_stack, stacks
     from brownout.harness.operate.status import overview
 
+    async def all_views() -> tuple[StackView, ...]:
+        return tuple(await asyncio.gather(*(overview(row, probes) for row in rows)))
+
     rows = [resolve_stack(stack, for_="look")] if stack else stacks()
-    return tuple(await asyncio.gather(*(overview(row, probes) for row in rows)))
+    return asyncio.run(all_views())
 
 
 def _show(views: tuple[StackView, ...], *, as_json: bool) -> None:
+    halted = _halted()
     if as_json:
-        click.echo(json.dumps({"stacks": [_plain(view) for view in views]}))
+        click.echo(json.dumps({"halted": halted or None, "stacks": [_plain(view) for view in views]}))
         return
+    if halted:
+        click.echo(halted)
     from brownout.harness.cli.status_text import render
 
     console = _console()
     with console.capture() as drawn:
         console.print(render(views))
     click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+
+
+def _halted() -> str:
+    """The halt in force and what ends it, in a line; "" where nothing is halted."""
+    from brownout.harness.base.halt import read_halt
+    from brownout.harness.base.statedir import existing_state_dir
+
+    state = existing_state_dir()
+    halt = None if state is None else read_halt(state)
+    return "" if halt is None else f"{halt} (`brownout halt --lift` ends it)"
 
 
 def _plain(view: StackView) -> dict[str, Any]:
@@ -112,7 +129,7 @@ def _watch_plain(stack: str, probes: Probes, interval_s: float, *, as_json: bool
         while True:
             if not as_json:
                 click.echo(datetime.now().astimezone().strftime("%H:%M:%S"))
-            _show(asyncio.run(_views(stack, probes)), as_json=as_json)
+            _show(_views(stack, probes), as_json=as_json)
             sys.stdout.flush()
             if reader_gone():
                 return
@@ -130,9 +147,9 @@ def _watch_live(stack: str, probes: Probes, interval_s: float) -> None:
     with _keys() as keys, Live(console=_console(), screen=True, auto_refresh=False) as live:
         try:
             while True:
-                views = asyncio.run(_views(stack, probes))
+                views = _views(stack, probes)
                 told = datetime.now().astimezone().strftime(f"%H:%M:%S  every {interval_s:g} s, q ends")
-                live.update(render(views, head=told), refresh=True)
+                live.update(render(views, head="  ".join(filter(None, [told, _halted()]))), refresh=True)
                 if _quits(keys, interval_s):
                     return
         except KeyboardInterrupt:

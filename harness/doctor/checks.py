@@ -16,6 +16,7 @@ from pathlib import Path
 
 from brownout.harness.base import hints
 from brownout.harness.base.entry_points import imported, installed
+from brownout.harness.base.halt import read_halt
 from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError, free_ports
 from brownout.harness.base.resources import limits
 from brownout.harness.base.statedir import ledger_path, state_dir
@@ -59,6 +60,7 @@ def checks(*, leftovers: Leftovers | None = None, world: str = "") -> tuple[Chec
         "ports": check_ports,
         "limits": check_limits,
         "processor": check_processor,
+        "halt": check_halt,
         "leftovers": lambda: check_leftovers(found),
         "load and canaries": check_load_packages,
         "plug-ins": check_plugins,
@@ -145,6 +147,14 @@ def check_limits() -> Check:
     ports = limits.ephemeral_ports()
     told = "" if ports is None else f", {ports:,} ephemeral ports"
     return Check("limits", True, f"{limits.open_files_max()} open files in a process{told}; a run needs {need.open_files:,}")
+
+
+def check_halt() -> Check:
+    """Whether everything is halted, which keeps runs and loads from beginning."""
+    halt = read_halt(state_dir())
+    if halt is None:
+        return Check("halt", True, "nothing is halted")
+    return Check("halt", False, str(halt), "`brownout halt --lift` allows faults, runs and loads again")
 
 
 def check_processor() -> Check:

@@ -22,6 +22,7 @@ from brownout.harness.base.pydantic_errors import DataPath, Problem, explain
 from brownout.harness.base.stats import budget
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
+from brownout.harness.experiment.cohort_checks import check_cohort
 from brownout.harness.experiment.fault_files import fault_in, is_file_name
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Alert, ControlRun, Experiment, Selector, Step
@@ -188,7 +189,7 @@ def _cohorts(experiment: Experiment) -> Iterator[Problem]:
         if cohort.region not in experiment.stack.regions:
             yield _unknown((*path, "region"), "region", cohort.region, experiment.stack.regions)
         yield from _cohort_words(path, cohort, experiment.stack.regions)
-        yield from _cohort_homes(path, cohort)
+        yield from check_cohort(path, cohort)
 
 
 def _cohort_words(path: DataPath, cohort: Cohort, regions: tuple[str, ...]) -> Iterator[Problem]:
@@ -208,14 +209,6 @@ def _cohort_words(path: DataPath, cohort: Cohort, regions: tuple[str, ...]) -> I
                 yield Problem(problem.path, problem.text, problem.hint, at_key=True)
         if weights and not sum(weights.values()) > 0:
             yield Problem((*path, key), "no weight is above 0")
-
-
-def _cohort_homes(path: DataPath, cohort: Cohort) -> Iterator[Problem]:
-    """Homes that would decide nothing: machines ask for the identities that they have."""
-    asked = {operation.name: operation.home_of for operation in client_model(cohort.model).operations}
-    if cohort.homes and not any(asked.get(name) == "drawn" for name in operations_of(cohort)):
-        text = f"homes decide nothing for a cohort of the model {cohort.model}"
-        yield Problem((*path, "homes"), text, "give its machines an identity of that region, such as shared@sydney")
 
 
 def _objectives(experiment: Experiment) -> Iterator[Problem]:

@@ -45,13 +45,13 @@ def machine_homes(spec: StackSpec) -> dict[str, str]:
 
     That is its own identity, else its only one; "" for a machine of several or none, which has to name one.
     """
-    found = {}
+    found, identities = dict[str, str](), spec.by_name()
     for machine in spec.machines:
-        known = [spec.identity(name) for name in machine.identities]
+        known = [identities[name] for name in machine.identities]
         meant = [identity for identity in known if identity.is_system] or known
         home = meant[0].home_region if len(meant) == 1 else ""
         if home != machine.region:
-            found[machine.name] = home
+            found |= dict.fromkeys((machine.name, *machine.names()), home)
     return found
 
 
@@ -81,8 +81,9 @@ def _check_machines(cohort: Cohort, spec: StackSpec) -> None:
         found = next(item for item in spec.machines if item.name == names[machine][0])
         if cohort.fresh and not found.scale_set:
             raise UsageError(f"cohort {cohort.name}: fresh machines come from a scale set, {machine!r} is none")
-        if not cohort.fresh and found.scale_set:
-            raise UsageError(f"cohort {cohort.name}: {machine!r} is a scale set", hint="say `fresh: true`")
+        if not cohort.fresh and not found.names():
+            hint = "say `fresh: true`, or how many `instances` it has"
+            raise UsageError(f"cohort {cohort.name}: {machine!r} is a scale set", hint=hint)
         if found.region != cohort.region:
             where = f"{machine!r} is in {found.region} and the cohort calls {cohort.region}"
             raise UsageError(f"cohort {cohort.name}: {where}", hint="a machine asks its own region's host only")
@@ -90,9 +91,23 @@ def _check_machines(cohort: Cohort, spec: StackSpec) -> None:
 
 def _with_machines(cohort: Cohort, spec: StackSpec) -> Cohort:
     names = _base_names(spec)
+    named = {"identity": _identity(cohort, spec)}
     if _uses_machines(cohort) and not cohort.machines:
-        return cohort.model_copy(update={"machines": _fitting(cohort, spec)})
-    return cohort.model_copy(update={"machines": tuple(one for name in cohort.machines for one in names[name])})
+        return cohort.model_copy(update={"machines": _fitting(cohort, spec), **named})
+    meant = [one for name in cohort.machines for one in names[name]]
+    if not cohort.fresh:
+        sets = {machine.name: machine.names() for machine in spec.machines}
+        meant = [instance for name in meant for instance in sets[name]]
+    return cohort.model_copy(update={"machines": tuple(meant), **named})
+
+
+def _identity(cohort: Cohort, spec: StackSpec) -> str:
+    """The resource id of the identity that the cohort names, "" where it names none; raises UsageError."""
+    known = {identity.name: identity.resource_id for identity in spec.identities if not identity.is_system}
+    if cohort.identity and cohort.identity not in known:
+        hint = did_you_mean(cohort.identity, known) or f"user-assigned identities: {', '.join(known)}"
+        raise UsageError(f"cohort {cohort.name}: no identity {cohort.identity!r}", hint=hint)
+    return known.get(cohort.identity, "")
 
 
 def _uses_machines(cohort: Cohort) -> bool:

@@ -18,6 +18,7 @@ from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.plain import WORD_MAX, OneLine, PlainData, Real, Text, Word
 from brownout.harness.errors import UsageError
 from brownout.harness.load.arrivals import Cohort
+from brownout.harness.load.retries import RetryName
 from brownout.harness.record.verdicts import Verdict
 from brownout.identity.core.topology import DEFAULT_REGIONS, DEFAULT_VENDORS, REGIONS
 
@@ -181,6 +182,8 @@ class ControlRun(FrozenModel):
     add: tuple[Step, ...] = ()
     settings: PlainData = Field(default_factory=dict)
     load_scale: float = Field(1.0, gt=0, le=1)
+    retry: RetryName | None = Field(None, description="how the cohorts that try again do so here instead")
+    name_caches: StrictBool = Field(True, description="false: clients have no caches of names here")
     fault: ClockTime | None = None
     recovery: ClockTime | None = None
 

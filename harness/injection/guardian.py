@@ -11,8 +11,10 @@ The owner of a run's stack, and of its faults, is the run's process:
 - the owner is dead, all is reverted, the grace is over: take the stack down, so that nothing stays for ever.
 
 A standing stack has no owner. Each of its faults is owned by a command in the foreground, or left in place by hand until a
-deadline. The guardian reverts faults whose owner has died or whose deadline has passed. It leaves when no fault is open and
-no command is about to open one. How exactly one guardian is ensured: brownout.harness.injection.guardian_start.
+deadline. The guardian reverts faults whose owner has died or whose deadline has passed. It leaves when no fault is open and no
+command is about to open one. How exactly one guardian is ensured: brownout.harness.injection.guardian_start.
+
+Once everything is halted (base/halt.py), it reverts what has no living owner, and after HALT_PATIENCE_S every fault.
 
 A fault that cannot be reverted stays `stuck`. The guardian retries with growing waits until it succeeds or the stack is gone.
 """
@@ -52,6 +54,7 @@ from brownout.harness.injection.recovery import (
 )
 
 RETRY_MAX_S = 30.0
+HALT_PATIENCE_S = 10.0  # so long a living owner has to revert its faults itself
 POLL_S = 0.2
 BEAT_S = 1.0
 
@@ -65,8 +68,8 @@ class Sight:
 
     `owner` is the stack's owner, `none` for a standing stack. `fenced`: the owner can no longer change anything (its epoch
     is over and, if it is dead, its carriers were swept). `orphaned_for_s`: seconds since the owner was first found dead.
-    `unowned`: ids of the faults to revert now: without a living owner, or past their deadline. `claimed`: a command may be
-    about to inject into a standing stack.
+    `unowned`: ids of the faults to revert now: without a living owner, past their deadline, or halted. `claimed`: a command may
+    be about to inject into a standing stack.
     """
 
     gone: bool = False
@@ -171,7 +174,7 @@ class Guardian:
             # It stays also until the undo is written: only then can others see that nothing is held.
             held = bool(faults or self.ledger.unwritten)
             claimed = held or self._is_claimed(self._claims)
-            return Sight(owner="none", open_faults=held, unowned=unowned_faults(faults), claimed=claimed)
+            return Sight(owner="none", open_faults=held, unowned=self._due(stack, faults), claimed=claimed)
         alive, lease = stack.owner.alive(), read_lease(stack.folder)
         return Sight(
             owner="alive" if alive else "dead",
@@ -182,8 +185,19 @@ class Guardian:
             fenced=stack.epoch > self._first_epoch if alive else stack.swept,
             orphaned_for_s=0.0 if alive else time.time() - self.ledger.mark_orphaned(stack.id),
             open_faults=bool(faults),
-            unowned=_overdue(faults),
+            unowned=self._due(stack, faults),
         )
+
+    def _due(self, stack: StackRecord, faults: Sequence[FaultRecord]) -> tuple[str, ...]:
+        """Ids of the open faults that nobody else will revert in time."""
+        halt = self.ledger.halt()
+        if halt is not None and time.time() > halt.since_s + HALT_PATIENCE_S:
+            return tuple(fault.id for fault in faults)
+        if stack.run_owned:
+            return _overdue(faults)
+        if halt is not None:
+            return tuple(fault.id for fault in faults if fault.holder is None or not fault.holder.alive())
+        return unowned_faults(faults)
 
     def _is_claimed(self, claims: FileLock) -> bool:
         """Whether a command claims the guardian or has just opened a fault. When False, this process holds the claims lock."""
@@ -212,8 +226,7 @@ class Guardian:
         if action == "take-down":
             return await take_down(self.ledger, stack, self._attach, self._make, note=log.warning)
         if action == "revert-unowned":
-            faults = self.ledger.open_faults(stack.id)
-            only = _overdue(faults) if stack.run_owned else unowned_faults(faults)
+            only = self._due(stack, self.ledger.open_faults(stack.id))
             return await heal_stack(self.ledger, stack, self._attach, self._make, only=only, note=log.warning)
         return await heal_stack(self.ledger, stack, self._attach, self._make, note=log.warning)
 

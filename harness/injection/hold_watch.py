@@ -235,6 +235,11 @@ class HoldWatch:
         when = "an unknown time" if undone is None else f"{time.strftime('%H:%M:%S', time.gmtime(undone))} UTC"
         return f"another process reverted it at {when} (now {steps[-1][0]})"
 
+    def nodes_held(self) -> frozenset[str]:
+        """The nodes that faults of the stack may hold now: killed or paused, they answer nobody."""
+        rows = (row for row in self.ledger.open_faults(self.stack_id) if row.in_place)
+        return frozenset(carrier.name for row in rows for carrier in row.carriers if carrier.kind == "node")
+
     def _beside(self, record: FaultRecord) -> Beside:
         """Every other fault of the stack and whether it is in place: the same again only when none has come or gone."""
         rows = self.ledger.faults(self.stack_id)

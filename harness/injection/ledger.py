@@ -13,6 +13,9 @@ Holders. The owner of a run's faults is the owner of its stack. A fault that a c
 by that command, its `holder`. When the command leaves the fault in place (`by_hand`), it has no owner and ends at its
 deadline.
 
+Halt. While the state folder has a halt (base/halt.py), `intend` and `check` refuse, so no fault is put in place. Undo steps
+do not ask.
+
 Several processes share one file (WAL, synchronous=FULL, one immediate transaction per change). `:memory:` serves the
 simulation, whose carriers vanish with the process. `deadline_s` is the machine's monotonic clock: real time, whatever
 clock the stack lives by; `wall_s` is for reading only.
@@ -148,10 +151,12 @@ class Ledger(LedgerFile):
     # faults
 
     def intend(self, stack_id: str, epoch: int, intent: Intent) -> FaultRecord:
-        """Commits the intent and returns its row, by whose id carriers will hold the fault; raises Fenced for an old epoch.
+        """Commits the intent and returns its row, by whose id carriers will hold the fault.
 
-        From now on a killed owner may leave a late hold, so the stack counts as not swept.
+        From now on a killed owner may leave a late hold, so the stack counts as not swept. Raises Fenced for an old epoch and
+        Halted.
         """
+        self.require_lifted()
         self._require_disk()
         with self._change() as database:
             self._check_epoch(stack_id, epoch)  # inside of the transaction: no other process can raise the epoch in between
@@ -170,7 +175,8 @@ class Ledger(LedgerFile):
         return self.fault(fault_id)
 
     def check(self, stack_id: str, epoch: int) -> None:
-        """Raises Fenced when the stack's epoch has been raised above `epoch`."""
+        """Raises Fenced when the stack's epoch has been raised above `epoch`, and Halted."""
+        self.require_lifted()
         self._require_disk()
         with self._change():
             self._check_epoch(stack_id, epoch)

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
+from brownout.harness.base.halt import Halt, read_halt, require_lifted
 from brownout.harness.errors import BrownoutError
 
 T = TypeVar("T")
@@ -83,6 +84,15 @@ class LedgerFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def halt(self) -> Halt | None:
+        """The halt in the ledger's folder, None where nothing is halted. A ledger in memory knows none."""
+        return read_halt(self.path.parent) if isinstance(self.path, Path) else None
+
+    def require_lifted(self) -> None:
+        """Raises Halted while there is a halt."""
+        if isinstance(self.path, Path):
+            require_lifted(self.path.parent)
 
     def settle(self) -> bool:
         """Writes what is unwritten to the disk and goes on there; False when that is still impossible."""

@@ -25,7 +25,7 @@ from typing import Any
 
 from brownout.harness.base.permission import Permit, permitted_by
 from brownout.harness.base.processes import ProcessId
-from brownout.harness.errors import CarrierGone, Defended, WorldError
+from brownout.harness.errors import CarrierGone, Defended, Halted, WorldError
 from brownout.harness.fault import Fault, Observation
 from brownout.harness.injection import notices
 from brownout.harness.injection.hold_watch import IN_PLACE, HoldWatch
@@ -116,7 +116,7 @@ class LifeCycle:
 
         `until_s` (emulated) is the schedule's end of the fault; soon after it the guardian ends it, without it after
         LONGEST_HOLD_S of real time. `before` is the state from a look that was just taken, None to look now. Raises what
-        `look_before` raises, Fenced and LedgerError.
+        `look_before` raises, Fenced, Halted and LedgerError.
         """
         found = await look_before(self.world, fault) if before is None else before
         unchanged = fault.unchanged(self.world.spec, found.readings)
@@ -137,8 +137,8 @@ class LifeCycle:
     async def apply(self, record: FaultRecord, fault: Fault) -> Applied:
         """Puts an intended fault in place: `applied`, or `defended` when the system refused it and nothing is held.
 
-        Raises WorldError, Fenced and LedgerError after undoing what was done. Must not be cancelled: a request on its way could
-        put a hold in place after the undo.
+        Raises WorldError, Fenced, Halted and LedgerError after undoing what was done. Must not be cancelled: a request on its
+        way could put a hold in place after the undo.
         """
         foreign = self._foreign(record.baseline["carriers"])
         if foreign:
@@ -157,7 +157,7 @@ class LifeCycle:
         except Defended as defended:
             await self._undo(record, fault, closing="defended", evidence=defended.reason)
             return Applied(record.id, record.step, "defended", defended.reason, began_s, foreign=foreign)
-        except (WorldError, Fenced, LedgerError) as error:
+        except (WorldError, Fenced, Halted, LedgerError) as error:
             self._tell(notices.ActFailed(record, str(error)))
             await self._undo(record, fault)
             raise
@@ -166,7 +166,7 @@ class LifeCycle:
         return Applied(record.id, record.step, "applied", "no look was taken yet", began_s, applied_s, foreign=foreign)
 
     def _permission_for(self, record: FaultRecord) -> Permit:
-        """What each change of this fault's apply asks before it is made; raises Fenced."""
+        """What each change of this fault's apply asks before it is made; raises Fenced and Halted."""
         owner = threading.get_ident()
 
         def check() -> None:

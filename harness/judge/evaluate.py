@@ -22,6 +22,7 @@ from brownout.harness.judge.canaries import canary_rows
 from brownout.harness.judge.doubtful import Doubtful, doubtful, planned_total
 from brownout.harness.judge.exposure import exposures
 from brownout.harness.judge.gates import LoadRecord
+from brownout.harness.judge.invariants.table import invariant_results
 from brownout.harness.judge.phases import phase_results
 from brownout.harness.judge.run_folder import Record, RunHeader, read_record, read_result, write_claims, write_result
 from brownout.harness.judge.selection import good_rule
@@ -84,8 +85,8 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
     steps = step_results(experiment, History(history.events, telling))
     slos = judge_slos(experiment, history, doubts, steps=steps, end_s=span.end_s)
     slos, steps = _exposed(experiment, history, slos, steps)
-    found_gates = _gates(record, slos, steps)
-    verdict, reasons = overall(slos, found_gates, steps)
+    found_gates, invariants = _gates(record, slos, steps), invariant_results(history)
+    verdict, reasons = overall(slos, found_gates, steps, invariants)
     return Result(
         experiment=experiment.name,
         title=experiment.title,
@@ -116,6 +117,7 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         calibrated=experiment.calibrated,
         parameters=header.parameters,
         canaries=canary_rows(record.attempts, windows),
+        invariants=invariants,
         command=header.command,
         wall_s=wall_s,
     )
@@ -188,7 +190,7 @@ def _compared(result: Result, before: Result | None) -> Result:
 
 def _with_gate(result: Result, gate: GateResult) -> Result:
     all_gates = (*result.gates, gate)
-    verdict, reasons = overall(result.slos, all_gates, result.steps)
+    verdict, reasons = overall(result.slos, all_gates, result.steps, result.invariants)
     code = exit_code(verdict, result.expected, result.posture_expects or "pass")
     return result.model_copy(
         update={"gates": all_gates, "verdict": verdict, "reasons": reasons, "exit_code": code, "claims": ()}

@@ -8,7 +8,7 @@ lower one (`doubtful`). The overall verdict is the first of these that has a rea
 |---|---|
 | unsafe | a fault could not be reverted (a stuck step, or a gate that failed with that severity) |
 | harness-error | a gate failed with that severity: the harness or its surroundings did not do their part |
-| breach | an objective is breached, and no gate failed on which the measurement depends |
+| breach | an invariant is violated or an objective breached, and no gate failed on which the measurement depends |
 | inconclusive | any gate failed, or an objective is undecided |
 | pass | none of these |
 
@@ -33,7 +33,7 @@ from brownout.harness.judge.doubtful import NOTHING_DOUBTFUL, Doubtful
 from brownout.harness.judge.selection import between, count, good_by, select
 from brownout.harness.judge.steps import clock
 from brownout.harness.record.history import History, RequestRecord
-from brownout.harness.record.result import FaultWindow, GateResult, Interval, SloResult, StepResult
+from brownout.harness.record.result import FaultWindow, GateResult, Interval, InvariantResult, SloResult, StepResult
 from brownout.harness.record.verdicts import PRECEDENCE, Verdict
 
 SloStatus = Literal["met", "breached", "undecided"]
@@ -181,6 +181,7 @@ class Findings:
     slos: tuple[SloResult, ...]
     gates: tuple[GateResult, ...]
     steps: tuple[StepResult, ...]
+    invariants: tuple[InvariantResult, ...] = ()
 
     def failed(self, severity: str) -> tuple[str, ...]:
         """What the failed gates of that severity say."""
@@ -188,10 +189,13 @@ class Findings:
 
 
 def overall(
-    slos: Iterable[SloResult], gates: Iterable[GateResult], steps: Iterable[StepResult]
+    slos: Iterable[SloResult],
+    gates: Iterable[GateResult],
+    steps: Iterable[StepResult],
+    invariants: Iterable[InvariantResult] = (),
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict by the module's table, and its reasons, each a sentence. Never without a reason."""
-    findings = Findings(tuple(slos), tuple(gates), tuple(steps))
+    findings = Findings(tuple(slos), tuple(gates), tuple(steps), tuple(invariants))
     for verdict in PRECEDENCE:
         reasons = _RULES[verdict](findings)
         if reasons:
@@ -216,7 +220,10 @@ def _breaches(findings: Findings) -> tuple[str, ...]:
 
 
 def _breached(findings: Findings) -> tuple[str, ...]:
-    return tuple(f"{slo.name}: {slo.reason}" for slo in findings.slos if slo.status == "breached")
+    """What was violated comes first: it is a fault of the service whatever its objectives say."""
+    violated = (one for one in findings.invariants if one.status == "violated")
+    broken = (f"{one.name} was violated: {one.evidence} (1 of {one.violations:,})" for one in violated)
+    return (*broken, *(f"{slo.name}: {slo.reason}" for slo in findings.slos if slo.status == "breached"))
 
 
 def _doubts(findings: Findings) -> tuple[str, ...]:

@@ -20,25 +20,47 @@ from typing import Annotated, Any
 
 from pydantic import Field, PositiveFloat, PositiveInt, StrictBool
 
+from brownout.harness.base.durations import Duration
 from brownout.harness.base.keyed_random import KeyedRandom
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.plain import OneLine, Real, Text
 from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import Account, Arrival, HomeOf, SignIn, above_zero
 from brownout.harness.load.models.names import ModelName
+from brownout.harness.load.retries import RetryName
 from brownout.harness.load.watched_objectives import Watch
+from brownout.identity.core.edge.names import NameCache
 
 RATE_MAX_PER_S = 1e6
 Weight = Annotated[Real, Field(ge=0, le=1e9)]
+
+
+class NameCaches(FrozenModel):
+    """The caches of names that a cohort's clients have before their region's resolver, `count` of them; each arrival uses one.
+
+    Emulated times: `ttl` is for how long a cache keeps a record that leads somewhere, `negative_ttl` one that does not.
+    """
+
+    count: PositiveInt = Field(1, le=100_000, description="how many caches the clients share; each arrival uses one")
+    ttl: Duration = Field(description="how long a cache keeps a record that leads somewhere, such as 5m")
+    negative_ttl: Duration = Field(description="how long it keeps the answer that the name leads nowhere")
+
+    def of(self, cohort: str, seed: int) -> tuple[NameCache, ...]:
+        """The caches of that cohort; their first records are of every age, as after days of steady use."""
+        ages = KeyedRandom(seed, "name-cache-age", cohort)
+        return tuple(
+            NameCache(f"{cohort}-{number}", self.ttl, self.negative_ttl, round(ages.at(number) * self.ttl, 3))
+            for number in range(self.count)
+        )
 
 
 class Cohort(FrozenModel):
     """Clients that behave alike.
 
     `model` names the client model; `machines` are base names of machines, of which one is drawn for each arrival: plain
-    machines for warm clients, scale sets for clients that each arrive on a machine never seen before. `mix` weighs the
-    model's operations, `front_ends` its front ends, and `homes` the home region of the identities concerned, for operations
-    that name an identity.
+    machines and instances for warm clients, scale sets for clients that each arrive on a machine never seen before. In a plan
+    `identity` is a resource id. `mix` weighs the model's operations, `front_ends` its front ends, and `homes` the home region
+    of the identities concerned, for operations that name an identity.
     """
 
     name: OneLine
@@ -48,9 +70,16 @@ class Cohort(FrozenModel):
     machines: tuple[OneLine, ...] = ()
     fresh: StrictBool = Field(False, description="every arrival comes from a machine that has just been scaled out")
     resource: Text = "https://vault.azure.net"
+    identity: Text = Field(
+        "", description="the user-assigned identity that they name when they ask for a token; none by default"
+    )
     mix: Mapping[OneLine, Weight] = Field(default_factory=dict)
     homes: Mapping[OneLine, Weight] = Field(default_factory=dict)
     front_ends: Mapping[OneLine, Weight] = Field(default_factory=dict)
+    retry: RetryName = Field("none", description="how a client tries again: as the SDK of that name does")
+    name_caches: NameCaches | None = Field(
+        None, description="caches of names of their own, for clients that find the service by name"
+    )
 
 
 class LoadPlan(FrozenModel):
@@ -170,6 +199,7 @@ class _Choices:
     machines: tuple[str, ...]
     fresh: bool
     resource: str
+    identity: str
     gaps: KeyedRandom
     machine_draws: KeyedRandom
     operation: _Weighted
@@ -177,6 +207,9 @@ class _Choices:
     front_end: _Weighted
     home_of: Mapping[str, HomeOf]
     machine_homes: Mapping[str, str]
+    retry: str
+    caches: tuple[str, ...]
+    cache_draws: KeyedRandom
 
     @classmethod
     def of(cls, plan: LoadPlan, cohort: Cohort) -> _Choices:
@@ -193,6 +226,7 @@ class _Choices:
             machines=cohort.machines,
             fresh=cohort.fresh,
             resource=cohort.resource,
+            identity=cohort.identity,
             gaps=draws("gap"),
             machine_draws=draws("machine"),
             operation=_Weighted.of(model.weights(cohort.mix), draws("operation")),
@@ -200,6 +234,9 @@ class _Choices:
             front_end=_Weighted.of(front_ends, draws("front-end")),
             home_of={operation.name: operation.home_of for operation in model.operations},
             machine_homes=plan.machine_homes,
+            retry="" if cohort.retry == "none" else cohort.retry,
+            caches=() if cohort.name_caches is None else tuple(map(str, cohort.name_caches.of(cohort.name, plan.seed))),
+            cache_draws=draws("name-cache"),
         )
 
     def arrival(self, index: int, at_s: float) -> Arrival:
@@ -217,6 +254,9 @@ class _Choices:
             resource=self.resource,
             front_end=self.front_end.at(index),
             number=index,
+            retry=self.retry,
+            identity=self.identity,
+            name_cache=self.caches[int(self.cache_draws.at(index) * len(self.caches))] if self.caches else "",
         )
 
     def _home(self, index: int, operation: str, machine: str) -> str:

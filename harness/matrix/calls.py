@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from brownout.harness.load.models.assume_role import credentials_result
-from brownout.harness.load.models.aws import (
+from brownout.harness.load.models.aws.assume_role import credentials_result
+from brownout.harness.load.models.aws.calls import (
     APP_ROLE,
     CALLER,
     FORM,
@@ -25,9 +25,9 @@ from brownout.harness.load.models.aws import (
     secret_value,
     sts,
 )
-from brownout.harness.load.models.instance_credentials import fetch
+from brownout.harness.load.models.aws.instance_credentials import fetch
+from brownout.harness.load.models.aws.secret import SECRET_NAME
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Script
-from brownout.harness.load.models.secret import SECRET_NAME
 from brownout.identity.aws import arns
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.aws.hosts.containers import authorization_token, ecs_path
@@ -88,11 +88,15 @@ class HeldByClients:
 
 @dataclass(frozen=True, slots=True)
 class CallSite:
-    """One call to be made: where, with what, and under which name new things are made."""
+    """One call to be made: where, with what, and under which name new things are made.
+
+    `new_role` is the role that was made, or was to be made, since the event began.
+    """
 
     at: ClientRegion
     held: HeldByClients
     id: str
+    new_role: str = ""
 
     def arrival(self, *, machine: str = "", front_end: str = REGIONAL) -> Arrival:
         return self.at.arrival(self.id, machine=machine, front_end=front_end)
@@ -151,7 +155,8 @@ def _identity(held: Callable[[HeldByClients], Credentials], front_end: str = REG
 
 def _issuing(action: str, fields: Callable[[CallSite], Mapping[str, str]]) -> Callable[[CallSite, float], Script]:
     def script(site: CallSite, now_s: float) -> Script:
-        return credentials_result((yield sts(site.arrival(), action, fields(site), site.held.caller, now_s)), now_s)
+        key = site.held.caller
+        return credentials_result((yield sts(site.arrival(), action, fields(site), key, now_s)), now_s, key)
 
     return script
 
@@ -215,6 +220,11 @@ CALLS: tuple[MatrixCall, ...] = (
         "assume-role",
         "AssumeRole",
         _issuing("AssumeRole", lambda site: {"RoleArn": site.role(APP_ROLE), "RoleSessionName": SESSION}),
+    ),
+    MatrixCall(
+        "assume-role-new",
+        "AssumeRole, a role made since the event began",
+        _issuing("AssumeRole", lambda site: {"RoleArn": site.role(site.new_role), "RoleSessionName": SESSION}),
     ),
     MatrixCall(
         "assume-role-web-identity",

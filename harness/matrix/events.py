@@ -28,12 +28,11 @@ class FaultCall:
 
 @dataclass(frozen=True, slots=True)
 class MatrixEvent:
-    """One event. With `shown_by_change` its faults show only once the account has changed."""
+    """One event."""
 
     name: str
     title: str
     faults: tuple[FaultCall, ...] = field(default=())
-    shown_by_change: bool = False
 
 
 def matrix_events(home: str, away: str) -> tuple[MatrixEvent, ...]:
@@ -64,7 +63,6 @@ def matrix_events(home: str, away: str) -> tuple[MatrixEvent, ...]:
             "replication-paused",
             f"no newer account reaches {away}",
             (FaultCall("iam-replication-pause", {"regions": [away]}),),
-            shown_by_change=True,
         ),
         MatrixEvent("no-global-sts", f"{GLOBAL_STS} does not exist", (FaultCall("name-nxdomain", {"name": GLOBAL_STS}),)),
         MatrixEvent("no-iam-name", f"{IAM} does not exist", (FaultCall("name-nxdomain", {"name": IAM}),)),

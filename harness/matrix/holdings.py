@@ -12,9 +12,9 @@ from collections.abc import Generator, Mapping
 from typing import TypeVar
 
 from brownout.harness.errors import WorldError
-from brownout.harness.load.models.aws import ADMIN, APP_ROLE, CALLER, credentials_in, error_code, iam, members, sts
+from brownout.harness.load.models.aws.calls import ADMIN, APP_ROLE, CALLER, credentials_in, error_code, iam, members, sts
+from brownout.harness.load.models.aws.instance_credentials import fetch
 from brownout.harness.load.models.azure import ask_for_token
-from brownout.harness.load.models.instance_credentials import fetch
 from brownout.harness.load.models.model import Call
 from brownout.harness.matrix.calls import SAML_PROVIDER, SAML_ROLE, SESSION, ClientRegion, HeldByClients
 from brownout.harness.matrix.saml import SIGNED_IN, SamlIdentityProvider
@@ -69,10 +69,11 @@ class Holdings:
         answer = yield iam(at.arrival("establish"), action, fields, self._keys[ADMIN], self._world.now())
         _require(action, answer)
 
-    async def change(self, at: ClientRegion, number: int) -> None:
-        """Changes the account, so that replicas that get nothing are seen to lag; raises WorldError."""
-        tags = {"RoleName": SAML_ROLE, "Tags.member.1.Key": "change", "Tags.member.1.Value": str(number)}
-        await self._play(self._administer(at, "TagRole", tags))
+    async def make_role(self, at: ClientRegion, name: str) -> None:
+        """Makes a role that the account's users may assume; raises WorldError where IAM does not let the region's clients."""
+        statement = {"Effect": "Allow", "Principal": {"AWS": arns.root(at.account_id)}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        await self._play(self._administer(at, "CreateRole", {"RoleName": name, "AssumeRolePolicyDocument": document}))
 
     async def has_user(self, at: ClientRegion, name: str) -> bool:
         """Whether the account has a user of that name; raises WorldError."""

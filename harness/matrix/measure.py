@@ -2,6 +2,9 @@
 
 Law: awaits nothing but the world's methods and what is built on them, so it runs on the virtual clock and under asyncio alike.
 Faults go through the life cycle of all faults. Events begin only on a stack on which every call works without them.
+
+Once its faults are in place a role is made at home, where that is possible, and given time to reach every region. One call
+assumes it: what a region does by an older account is seen by it, and by nothing else.
 """
 
 from __future__ import annotations
@@ -18,12 +21,12 @@ from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.injection.looks import look
 from brownout.harness.injection.outcomes import Applied
 from brownout.harness.load.models.model import ArrivalResult
-from brownout.harness.load.models.playing import Playing, perform
+from brownout.harness.load.playing import Playing, perform
 from brownout.harness.matrix.calls import CALLS, CREATE_USER, SDK, CallSite, ClientRegion, HeldByClients, MatrixCall, Patience
 from brownout.harness.matrix.events import MatrixEvent
 from brownout.harness.matrix.holdings import Holdings
 from brownout.harness.record.matrix import MatrixCell, MatrixRow
-from brownout.harness.world import World
+from brownout.harness.world import Settings, World
 from brownout.harness.worlds.catalog import check_able
 from brownout.identity.core import trail
 from brownout.identity.core.messages import Request, Response
@@ -31,6 +34,7 @@ from brownout.identity.core.topology import EDGE_NODE
 
 LONGEST_ROW_S = 900.0  # network time: after that the guardian ends an event's faults
 WELL_WITHIN_S, WELL_PAUSE_S = 60.0, 0.5  # network time
+ON_ITS_WAY_S = 12.0  # network time: a round of the publisher that is on its way when an event begins may have to time out first
 UNHEALED_HINT = "`brownout heal` tries again; `brownout down` takes the stack away and its faults with it"
 
 
@@ -46,6 +50,7 @@ class MatrixMeasurement:
     attempts: int
     stopped: bool = False
     _number: int = field(default=0)
+    _new_role: str = field(default="")
 
     async def rows(self, events: tuple[MatrixEvent, ...]) -> tuple[MatrixRow, ...]:
         """The rows measured; raises WorldError, LeftUnsafe and what the life cycle raises, with every fault undone or told."""
@@ -85,12 +90,22 @@ class MatrixMeasurement:
             check_able(fault.kind, fault.needs, self.world.name)
             record = await self.life.intend(event.name, fault, until_s=until_s)
             records.append((record, fault, await self.life.apply(record, fault)))
-        if event.shown_by_change:
-            await self.holdings.change(self.home, self._next_number())
+        await self._make_role()
+        interval_s = Settings.of(self.world.spec.settings).iam_publish_interval_s
+        await self.world.sleep_until(self.world.now() + 2 * interval_s + ON_ITS_WAY_S * self.world.rate)
         return [
             applied if applied.state == "defended" else await self.life.await_bite(record, fault, applied)
             for record, fault, applied in records
         ]
+
+    async def _make_role(self) -> bool:
+        """Tries to make a role at home; without one nobody can assume it, and the call that does so fails."""
+        self._new_role = f"matrix-new-{self._next_number()}"
+        try:
+            await self.holdings.make_role(self.home, self._new_role)
+        except WorldError:
+            return False
+        return True
 
     async def _heal(self) -> None:
         """Undoes every fault and returns once every call works again; raises LeftUnsafe and WorldError."""
@@ -102,8 +117,9 @@ class MatrixMeasurement:
 
     async def _await_well(self) -> None:
         """Makes all calls until every one works at its first attempt; raises WorldError when that takes too long."""
-        end_s = self.world.now() + WELL_WITHIN_S * self.world.rate
+        end_s, has_role = self.world.now() + WELL_WITHIN_S * self.world.rate, False
         while True:
+            has_role = has_role or await self._make_role()
             problem = await self._problem()
             if not problem or self.stopped:
                 return
@@ -124,7 +140,9 @@ class MatrixMeasurement:
     def _sites(self, event: str, held: Mapping[str, HeldByClients]) -> tuple[CallSite, ...]:
         """The clients of every region, with a name for what they make that no others use."""
         number = self._next_number()
-        return tuple(CallSite(at, held[at.region], f"matrix-{event}-{at.region}-{number}") for at in self.clients)
+        return tuple(
+            CallSite(at, held[at.region], f"matrix-{event}-{at.region}-{number}", self._new_role) for at in self.clients
+        )
 
     async def _cells(self, sites: tuple[CallSite, ...], *, attempts: int = 0) -> tuple[MatrixCell, ...]:
         """Every call of every client, once. Clients of a machine wait for a second or two: they are not to be disturbed."""

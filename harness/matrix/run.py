@@ -96,6 +96,7 @@ def _live(options: MatrixOptions, events: tuple[MatrixEvent, ...]) -> tuple[tupl
     require_for_stack(options.world, spec, state=state_dir())
     stack_id = f"run-{secrets.token_hex(4)}"
     with Ledger(ledger_path()) as ledger:
+        ledger.require_lifted()
         ledger.add_stack(stack_id, folder=stack_dir(stack_id), world=options.world, run_owned=True)
         world = kind.create(spec, folder=stack_dir(stack_id), epoch_s=time.time(), rate=1.0)
         session = _LiveMatrix(options, world, ledger, stack_id)

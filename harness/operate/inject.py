@@ -5,7 +5,8 @@ command is in the foreground it owns the fault, and the guardian reverts the fau
 place has no owner. It has a deadline in the ledger, at which the guardian, or else the next command, reverts it.
 
 An interrupt must not cut an apply short, because a request under way could arrive after the undo. So the first interrupt lets
-the apply end, and then ends the wait for a bite or the hold. The second ends the command at once, and the guardian reverts.
+the apply end, and then ends the wait for a bite or the hold. The second ends the command at once, and the guardian reverts. A
+halt acts as the first.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ TICK_S = 0.2
 
 GUARD_S = 1.0  # how often the guardian is looked at while a fault is held
 
-Ended = Literal["left", "time", "interrupted", "elsewhere", "lost", "no-bite", "defended"]
+EndedEarly = Literal["interrupted", "halted"]
+Ended = Literal["left", "time", "elsewhere", "lost", "no-bite", "defended"] | EndedEarly
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def inject(row: StackRecord, request: InjectRequest, hear: Hear) -> InjectResult
 async def _inject(row: StackRecord, request: InjectRequest, hear: Hear) -> InjectResult:
     world = await open_world(row, request.fault)
     with Ledger(ledger_path()) as ledger, GuardianClaim(row.folder):
+        ledger.require_lifted()
         await asyncio.to_thread(ensure_guardian, row, ledger_path())
         life = LifeCycle(world, ledger, row.id, hear, make=plugins.fault, holder=ProcessId.me())
         session = _Injection(request, row, world, ledger, life, hear)
@@ -134,14 +137,23 @@ class _Injection:
     ledger: Ledger
     life: LifeCycle
     hear: Hear
-    _stop: bool = False
+    _ended_early: EndedEarly | None = None
     _looking: asyncio.Task[Any] | None = None  # looks: the one thing that an interrupt may cancel
 
     def interrupt(self) -> None:
         """Ends the wait for a bite or the hold; the fault is then reverted."""
-        self._stop = True
+        self._end_early("interrupted")
+
+    def _end_early(self, why: EndedEarly) -> None:
+        self._ended_early = why
         if self._looking is not None:
             self._looking.cancel()
+
+    def _early_end(self) -> EndedEarly | None:
+        """What has ended the wait or the hold, a halt of this moment included; None while it goes on."""
+        if self._ended_early is None and self.ledger.halt() is not None:
+            self._end_early("halted")
+        return self._ended_early
 
     async def carry_out(self) -> InjectResult:
         """Injects, then holds, leaves or reverts as requested; raises BrownoutError with everything undone, or LeftUnsafe."""
@@ -175,8 +187,9 @@ class _Injection:
             foreign=applied.foreign,
         )
         held_s = time.monotonic()
-        if self._stop:
-            ended: Ended = "interrupted"
+        ended: Ended
+        if (early := self._early_end()) is not None:
+            ended = early
         elif not self._in_place(record.id):
             ended = "elsewhere"
         elif applied.state == "applied" and not self.request.keep:
@@ -209,11 +222,11 @@ class _Injection:
     async def _interruptibly(self, looking: Coroutine[Any, Any, T], fault_id: str) -> T | None:
         """The result of looks; None when an interrupt, or an undo by another process, ended them."""
         task = self._looking = asyncio.ensure_future(looking)
-        if self._stop:
+        if self._ended_early is not None:
             task.cancel()
         try:
             while not (await asyncio.wait({task}, timeout=TICK_S))[0]:
-                if not self._in_place(fault_id):
+                if self._early_end() is None and not self._in_place(fault_id):
                     task.cancel()
             return None if task.cancelled() else task.result()
         finally:
@@ -229,7 +242,7 @@ class _Injection:
         bitten = applied.state == "bitten"
         watch.begin(record, self.request.fault, until_s=until_s, bitten=bitten, look_s=applied.look_s)
         guarded_s = began_s
-        while not self._stop and (left_s := end_s - time.monotonic()) > 0:
+        while self._early_end() is None and (left_s := end_s - time.monotonic()) > 0:
             if not self._in_place(record.id):
                 return "elsewhere"
             await self._interruptibly(watch.look_due(before_s=until_s), record.id)
@@ -240,7 +253,7 @@ class _Injection:
                 await asyncio.to_thread(ensure_guardian, self.row, ledger_path())
             self.hear(Remaining(left_s))
             await asyncio.sleep(min(TICK_S, left_s))
-        return "interrupted" if self._stop else "time"
+        return self._ended_early or "time"
 
     def _leave(self, result: InjectResult) -> InjectResult:
         """Leaves the fault in place until its deadline, unless another process has reverted it by now."""

@@ -1,17 +1,20 @@
 """The environment in which unmodified SDKs take a process for a client of a stack, from its stack file.
 
 With a machine a process is a client on that machine. Without one it is anybody's: for AWS that of the account's first
-administrator. A client of AWS gets URLs, or with `proxy` a proxy for AWS's own names, so that it chooses its endpoint itself.
+administrator. A client gets URLs, or with `proxy` a proxy for the vendors' own names, so that it chooses its endpoint itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from brownout.harness.base import hints
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.errors import UsageError
+from brownout.harness.operate.machines import endpoints as machine_endpoints
 from brownout.harness.operate.stack_file import InsideEntry, MachineEntry, RegionEntry, StackFile
 from brownout.identity.aws.hosts.containers import authorization_token, ecs_path
+from brownout.identity.azure.hosts.endpoint import IMDS
 
 # What may be set from another time: a process's SDK would take it for meant.
 AWS_NAMES = (
@@ -28,16 +31,29 @@ AWS_NAMES = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 )
 
+AZURE_NAMES = ("AZURE_AUTHORITY_HOST", *machine_endpoints.NAMES, "AZURE_CLIENT_SECRET")
+# What HTTP clients of all languages read to learn whom to trust, the first of them with `requests`, the second with OpenSSL.
+TRUST_NAMES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+NOT_BY_PROXY = "localhost,127.0.0.1,169.254.169.254"
+
 
 def exports(
-    stack: StackFile, machine: str, *, region: str = "", proxy: bool = False, container: bool = False
+    stack: StackFile,
+    machine: str,
+    *,
+    region: str = "",
+    proxy: bool = False,
+    container: bool = False,
+    endpoint: str = IMDS,
 ) -> dict[str, str]:
     """Environment variables of a client on `machine` (of one on no machine when empty).
 
-    `region` is the one that a client of AWS is configured for: the machine's own, or the home region, when empty. With
-    `proxy` it uses AWS's names, with `container` it has the credentials of a container on the machine.
+    `region` is the one that a client is configured for: the machine's own, or the home region, when empty. With `proxy` it
+    uses the vendors' names, with `container` it has AWS's credentials of a container on the machine. `endpoint` is
+    that of Azure's token endpoints of the machine which it uses.
 
-    Raises UsageError for a machine or region that the stack does not have, and for what needs AWS's half.
+    Raises UsageError for a machine or region that the stack does not have, for what needs AWS's half, and for a stack
+    without a proxy.
     """
     found = {
         "BROWNOUT_STACK": stack.stack,
@@ -49,16 +65,23 @@ def exports(
     if stack.inside is not None:
         found["BROWNOUT_COMPOSE_VARIABLES"] = stack.inside.compose_variables
         found["BROWNOUT_DASHBOARD_URL"] = stack.inside.dashboard_url
-    stands = _find_machine(stack, machine).region if machine else region or stack.home_region
+    stands = find_machine(stack, machine).region if machine else region or stack.home_region
     base = "" if not machine else f"{stack.regions[stands].host_url}/{machine}"
-    if machine and "azure" in stack.vendors:
-        found["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = base
-    if stack.aws is None:
-        _refuse_aws(stack, region=region, proxy=proxy, container=container)
-        return found
     chosen = _region(stack, region or stands)
+    if proxy:
+        found |= _ways(stack, _region(stack, stands))
+    if "azure" in stack.vendors:
+        found |= _azure(stack, chosen, proxy=proxy)
+        if machine:
+            entry, there = find_machine(stack, machine), _region(stack, stands)
+            found |= machine_endpoints.variables(stack, there, entry, machine, base, endpoint)
+    elif endpoint != IMDS:
+        raise UsageError(f"--endpoint is for clients of Azure, and stack {stack.stack} has no Azure half")
+    if stack.aws is None:
+        _refuse_container(stack, container=container)
+        return found
     found |= {"AWS_REGION": chosen.aws_name, "AWS_DEFAULT_REGION": chosen.aws_name}  # the CLI and boto3 read only the second
-    found |= _ways(stack, chosen, _region(stack, stands)) if proxy else _urls(chosen)
+    found |= {"AWS_CA_BUNDLE": stack.aws.ca_bundle} if proxy else _urls(chosen)
     if not machine:
         return found | {
             "AWS_ACCESS_KEY_ID": stack.aws.access_key_id,
@@ -67,16 +90,37 @@ def exports(
     return found | (_container(stack, base, machine) if container else {"AWS_EC2_METADATA_SERVICE_ENDPOINT": base})
 
 
+def application_variables(stack: StackFile) -> dict[str, str]:
+    """What makes a client one of the stack's application: what EnvironmentCredential reads beside the tenant.
+
+    Raises UsageError for a stack without Azure's half.
+    """
+    if stack.application is None:
+        hint = "bring one up with `brownout up`, which brings both halves unless --vendor names one"
+        raise UsageError(f"--application is for clients of Azure, and stack {stack.stack} has no Azure half", hint=hint)
+    return {"AZURE_CLIENT_ID": stack.application.client_id, "AZURE_CLIENT_SECRET": stack.application.client_secret}
+
+
 def unset(found: Mapping[str, str]) -> tuple[str, ...]:
-    """Variables of AWS's that `exports` may have set another time, and that would win over what it sets now."""
-    return tuple(name for name in AWS_NAMES if name not in found) if "AWS_REGION" in found else ()
+    """Variables that `exports` may have set another time, and that would win over what it sets now."""
+    names = (*(AWS_NAMES if "AWS_REGION" in found else ()), *(AZURE_NAMES if "AZURE_TENANT_ID" in found else ()))
+    return tuple(name for name in names if name not in found)
 
 
-def _refuse_aws(stack: StackFile, *, region: str, proxy: bool, container: bool) -> None:
-    for option, given in (("--region", bool(region)), ("--proxy", proxy), ("--container", container)):
-        if given:
-            hint = "bring one up with `brownout up`, which brings both halves unless --vendor names one"
-            raise UsageError(f"{option} is for clients of AWS, and stack {stack.stack} has no AWS half", hint=hint)
+def _refuse_container(stack: StackFile, *, container: bool) -> None:
+    if container:
+        hint = "bring one up with `brownout up`, which brings both halves unless --vendor names one"
+        raise UsageError(f"--container is for clients of AWS, and stack {stack.stack} has no AWS half", hint=hint)
+
+
+def _azure(stack: StackFile, chosen: RegionEntry, *, proxy: bool) -> dict[str, str]:
+    """Of Azure's half: Entra by URL unless by name, and whom to trust."""
+    found = {} if proxy or not chosen.tls_entra_url else {"AZURE_AUTHORITY_HOST": chosen.tls_entra_url}
+    if stack.tls is not None:
+        # through the proxy there is the stack alone, so a client that goes round it is to trust nobody else
+        bundle = stack.tls.ca_bundle if proxy else stack.tls.trust_bundle
+        found |= dict.fromkeys(TRUST_NAMES, bundle)
+    return found
 
 
 def _region(stack: StackFile, name: str) -> RegionEntry:
@@ -97,11 +141,11 @@ def _urls(region: RegionEntry) -> dict[str, str]:
     }
 
 
-def _ways(stack: StackFile, chosen: RegionEntry, stands: RegionEntry) -> dict[str, str]:
+def _ways(stack: StackFile, stands: RegionEntry) -> dict[str, str]:
     """The proxy for clients where this one stands: on its machine, else in the region chosen. Raises UsageError."""
-    if stack.aws is None or not stands.proxy_url:
-        raise UsageError(f"stack {stack.stack} has no proxy", hint="stacks of the world `processes` have one")
-    return {"HTTPS_PROXY": stands.proxy_url, "AWS_CA_BUNDLE": stack.aws.ca_bundle}
+    if not stands.proxy_url:
+        raise UsageError(f"stack {stack.stack} has no proxy", hint=hints.NEW_STACK)
+    return {"HTTPS_PROXY": stands.proxy_url, "NO_PROXY": NOT_BY_PROXY}
 
 
 def _container(stack: StackFile, base: str, machine: str) -> dict[str, str]:
@@ -118,7 +162,7 @@ def inside_variables(stack: StackFile, machine: str) -> dict[str, str]:
 
     Raises UsageError when the stack has no such network or machine.
     """
-    known = _find_machine(stack, machine)
+    known = find_machine(stack, machine)
     urls = inside_of(stack).urls
     base = f"{urls[f'{known.region}.host']}/{machine}"
     found = {"BROWNOUT_STACK": stack.stack}
@@ -146,7 +190,8 @@ def inside_of(stack: StackFile) -> InsideEntry:
     return stack.inside
 
 
-def _find_machine(stack: StackFile, name: str) -> MachineEntry:
+def find_machine(stack: StackFile, name: str) -> MachineEntry:
+    """The machine's entry, or that of its scale set; raises UsageError."""
     if name in stack.machines and not stack.machines[name].scale_set:
         return stack.machines[name]
     base, _, number = name.rpartition("_")

@@ -24,7 +24,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.injection.looks import undo_look
 from brownout.harness.injection.recovery import world_of
-from brownout.harness.operate.good_share import GoodShare, Probes, load_share
+from brownout.harness.operate.loads.good_share import GoodShare, Probes, load_share
 from brownout.harness.world import LiveWorld, Survey
 from brownout.identity.core.messages import Request
 

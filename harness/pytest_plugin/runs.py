@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from brownout.harness.record.result import ClaimResult, Result, SloResult, StepResult
     from brownout.harness.record.verdicts import Verdict
     from brownout.harness.run.prepare import PreparedRun
+    from brownout.harness.worlds.renewals import RenewalLook
 
 HARNESS_VERDICTS = ("harness-error", "unsafe")
 Found = TypeVar("Found")
@@ -200,15 +201,18 @@ class Brownout:
         settings: Mapping[str, Any] | None = None,
         controls: bool = True,
         canaries: bool = True,
+        longest_s: float | None = None,
     ) -> Run:
         """Runs an experiment, or returns the equal run that this test session has already made.
 
         `settings` are put over those of the experiment and of the posture. `controls`: also the control runs that claims
-        are compared with. `canaries`: real SDKs beside the load (`processes` only). Raises UsageError before anything is
-        started, BrownoutError when the harness failed. Other values come from the command line's `--brownout-*`.
+        are compared with. `canaries`: real SDKs beside the load (`processes` only). `longest_s`: the most real time that the
+        timeline of a run in a live world may take, an hour when not given. Raises UsageError before anything is started,
+        BrownoutError when the harness failed. Other values come from the command line's `--brownout-*`.
         """
         __tracebackhide__ = True
         from brownout.harness.api import Options
+        from brownout.harness.run.options import RUN_LONGEST_S
 
         if isinstance(experiment, str | Path):
             checked, file = self._read(experiment)
@@ -223,6 +227,7 @@ class Brownout:
             out=self._out,
             controls=controls,
             canaries=canaries,
+            longest_s=RUN_LONGEST_S if longest_s is None else longest_s,
         )
         key = _key(chosen, options, self._uses.rerun)
         if key not in self._runs:
@@ -231,6 +236,15 @@ class Brownout:
             self._runs[key] = self._made(order)
         self._uses.note(self._runs[key])
         return self._runs[key]
+
+    def latent(self, stack: str = "") -> RenewalLook:
+        """Which cached tokens of a standing stack would not be renewed today, and when each machine fails.
+
+        `stack` may be left out where one stands. Nothing is changed. Raises UsageError and WorldError.
+        """
+        from brownout.harness.operate.latent import latent_failures
+
+        return latent_failures(stack)[1]
 
     def _read(self, name: str | Path) -> tuple[CheckedExperiment, str]:
         """The experiment, and what a command line calls it: its name, else its path."""
@@ -314,12 +328,16 @@ class _Order:
 def _order(experiment: Experiment | CheckedExperiment, options: Options, key: str, file: str) -> _Order:
     """The order for a run of the experiment in `file` ("" for an experiment without a file); raises UsageError."""
     from brownout.harness.api import prepare
+    from brownout.harness.base.durations import duration_text
+    from brownout.harness.run.options import RUN_LONGEST_S
 
     run = prepare(experiment, options)
     derived = None if file else options.out / f"{run.experiment.name}-{key[:8]}.yaml"
     words = ["brownout", "run", file or str(derived), "--world", options.world]
     words += ["--posture", options.posture, "--seed", str(options.seed)]
     words += ["--no-controls"] * (not options.controls) + ["--no-canaries"] * (not options.canaries)
+    if options.longest_s != RUN_LONGEST_S:
+        words += ["--longest", duration_text(options.longest_s)]
     return _Order(replace(run, options=replace(options, command=shlex.join(words))), key, derived)
 
 

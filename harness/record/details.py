@@ -40,6 +40,20 @@ def _is_table_of_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_texts, value.values()))
 
 
+def _is_table_of_text(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
+def _is_table_of_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(type(each) is int for each in value.values())
+
+
+def _is_table_of_tables(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_table_of_counts, value.values()))
+
+
+_PROMISES = dict.fromkeys(("publish_interval_s", "iam_publish_interval_s", "clock_rate"), ("a number", _is_number))
+_OWNERS = {name: ("text", lambda value: isinstance(value, str)) for name in ("tenant_id", "account_id")}
 _KEYS: Mapping[str, tuple[str, Fits]] = {
     "passed": ("true or false", lambda value: isinstance(value, bool)),
     "severity": (f"one of {', '.join(get_args(Severity))}", lambda value: value in get_args(Severity)),
@@ -47,4 +61,13 @@ _KEYS: Mapping[str, tuple[str, Fits]] = {
     "seen_s": ("a number or nothing", lambda value: value is None or _is_number(value)),
     "reach": ("lists of texts by name", _is_table_of_texts),
     "routes": ("lists of texts by trail", _is_table_of_texts),
+    "began_s": ("a number", _is_number),
+    "sent": ("versions by publication", _is_table_of_counts),
+    "held": ("versions by node and kind", _is_table_of_tables),
+    "withdrawn": ("names by subject", _is_table_of_text),
+    "returned": ("a list of texts", _is_texts),
+    "refused_keys": ("lists of texts by node", _is_table_of_texts),
+    "accepted_keys": ("lists of texts by node", _is_table_of_texts),
+    **_PROMISES,
+    **_OWNERS,
 }

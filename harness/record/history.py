@@ -1,7 +1,9 @@
 """The recorded history: what happened, as lines of JSON, written during the run. Checks and reports read only this.
 
-A run folder holds `events.jsonl` (this module's Event: phases, faults, steps, probes, alerts, notes) and one or more
-`requests*.jsonl` (RequestRecord: one line per request of the load). A torn last line, left by a kill, is ignored.
+A run folder holds `events.jsonl` (this module's Event: phases, faults, steps, probes, alerts, notes), one or more
+`requests*.jsonl` (RequestRecord: one line per request of the load) and, where clients try again, `attempts*.jsonl` (the same
+record with the operation `attempt`: one line per request that was sent for one of those). A torn last
+line, left by a kill, is ignored.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 import orjson
 
 from brownout.harness.errors import BrownoutError, FileError
+from brownout.harness.record.credentials import parse
 from brownout.harness.record.details import require_detail
 from brownout.harness.record.json_lines import Types, damaged, read_lines, require_time, require_types
 
@@ -30,7 +33,8 @@ class RequestRecord(NamedTuple):
 
     `outcome`: `happened` (the answer is a success), `refused` (the answer is an error, or the connection was
     refused), `unknown` (no answer). `trail` names the nodes that served it, hop by hop:
-    `node;build;key id;key kind;cache`, hops joined by `>`.
+    `node;build;key id;key kind;cache`, hops joined by `>`. `credentials` tells which were wanted, given and shown
+    (brownout.harness.record.credentials).
     """
 
     id: str
@@ -48,6 +52,7 @@ class RequestRecord(NamedTuple):
     error: str = ""
     trail: str = ""
     front_end: str = ""
+    credentials: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,9 @@ class Event:
     """One thing that happened at emulated time `at_s`.
 
     `kind` is one of `run`, `phase`, `act` (a fault or operator's step going through its life cycle), `probe`, `canary`,
-    `load`, `gate`, `note`; `what` is the event's name within its kind (`intended`, `applied`, `bitten`, `released`,
-    `healed`, ...); `subject` is the fault, node or cohort concerned; `detail` holds the rest.
+    `load`, `gate`, `look` (at the nodes' own state: run/state_watch.py), `note`; `what` is the event's name within its kind
+    (`intended`, `applied`, `bitten`, `released`, `healed`, ...); `subject` is the fault, node or cohort concerned; `detail`
+    holds the rest.
     """
 
     at_s: float
@@ -68,7 +74,7 @@ class Event:
 
 _REQUEST_FIELDS = RequestRecord._fields
 _ALL_FIELDS = itemgetter(*_REQUEST_FIELDS)
-_REQUEST_TYPES: Types = (str, str, str, str, str, str, float, float, float, float, int, str, str, str, str)
+_REQUEST_TYPES: Types = (str, str, str, str, str, str, float, float, float, float, int, str, str, str, str, str)
 _OUTCOMES = get_args(RequestOutcome)
 _EVENT_FIELDS = ("at_s", "kind", "what", "subject", "detail")
 _EVENT_TYPES: Types = (float, str, str, str, dict)
@@ -83,6 +89,7 @@ def _request_line(record: RequestRecord) -> bytes:
     # Spelt out and not sorted for every request: one is written for each request of a load.
     plain = {
         "cohort": record.cohort,
+        "credentials": record.credentials,
         "done_s": record.done_s,
         "error": record.error,
         "front_end": record.front_end,
@@ -127,6 +134,7 @@ class Recorder:
         self.folder, self.lost = folder, ""
         self._events: BinaryIO = (folder / "events.jsonl").open("ab")
         self._requests: BinaryIO = (folder / "requests.jsonl").open("ab")
+        self._attempts: BinaryIO | None = None
 
     def event(self, event: Event) -> None:
         """Writes an event, to the file at once: a killed run still tells how far it came."""
@@ -142,12 +150,21 @@ class Recorder:
             except OSError as error:
                 self.lost = error.strerror or str(error)
 
+    def attempt(self, record: RequestRecord) -> None:
+        """Writes one attempt of a request, to the file with the next block or `flush`."""
+        if not self.lost:
+            self._attempts = file = self._attempts or (self.folder / "attempts.jsonl").open("ab")
+            self._trying(lambda: file.write(_request_line(record)))
+
+    def _files(self) -> list[BinaryIO]:
+        return [self._events, self._requests, *filter(None, [self._attempts])]
+
     def flush(self) -> None:
-        for file in (self._events, self._requests):
+        for file in self._files():
             self._trying(file.flush)
 
     def close(self) -> None:
-        for file in (self._events, self._requests):
+        for file in self._files():
             self._trying(file.close)
 
     def require_whole(self) -> None:
@@ -164,10 +181,11 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A run's whole record, requests ordered by intended time, events by the time they were recorded."""
+    """A run's whole record, requests and attempts ordered by intended time, events by the time they were recorded."""
 
     events: tuple[Event, ...]
     requests: tuple[RequestRecord, ...]
+    attempts: tuple[RequestRecord, ...] = ()
 
     def select(
         self,
@@ -203,7 +221,9 @@ def read_history(folder: Path) -> History:
     if len({request.id for request in requests}) < len(requests):
         raise _repeated(logs)
     requests.sort(key=lambda r: (r.intended_s, r.id))
-    return History(events, tuple(requests))
+    attempts = [each for log in sorted(folder.glob("attempts*.jsonl")) for _, each in read_lines(log, _request)]
+    attempts.sort(key=lambda r: (r.intended_s, r.id))
+    return History(events, tuple(requests), tuple(attempts))
 
 
 def _event(raw: Mapping[str, Any]) -> Event:
@@ -226,6 +246,7 @@ def _request(raw: Mapping[str, Any]) -> RequestRecord:
     require_time(record.intended_s)
     if record.outcome not in _OUTCOMES:
         raise ValueError(f"outcome should be one of {', '.join(_OUTCOMES)}, not {record.outcome!r}")
+    parse(record.credentials)
     return record
 
 

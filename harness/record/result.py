@@ -19,6 +19,7 @@ SCHEMA: Literal["brownout/result/v1"] = "brownout/result/v1"
 Severity = Literal["inconclusive", "harness-error", "unsafe"]
 ClaimStatus = Literal["holds", "differs", "not-decided", "calibrated", "not-testable"]
 ExposureState = Literal["met", "spared", "not-exercised"]
+InvariantStatus = Literal["held", "violated", "not-exercised"]
 StepState = Literal["healed", "lost", "stuck", "defended", "failed", "skipped", "not-reached"]
 EXIT_CODES: Mapping[str, int] = {"pass": 0, "breach": 1, "inconclusive": 3, "harness-error": 4, "unsafe": 5}
 
@@ -199,6 +200,23 @@ class ClaimResult(FrozenModel):
     how: str = ""
 
 
+class InvariantResult(FrozenModel):
+    """What must hold in any run, whatever breaks: on how many occasions it could have been violated, and on how many it was.
+
+    `status` is not-exercised where there was no occasion: that run says nothing about it. `evidence` is the first violation,
+    `needs` what of the record it was judged by.
+    """
+
+    name: str
+    sentence: str
+    needs: str = ""
+    status: InvariantStatus
+    exercised: int = Field(ge=0)
+    violations: int = Field(ge=0)
+    evidence: str = ""
+    note: str = ""
+
+
 class Times(FrozenModel):
     """Seconds from the first effect (`detect`, `mitigate`) and from the end of the fault (`recover`); None is not known.
 
@@ -254,6 +272,7 @@ class Result(BaseModel):
     calibrated: Mapping[str, str]
     parameters: Mapping[str, Any]
     canaries: tuple[CanaryResult, ...] = ()
+    invariants: tuple[InvariantResult, ...] = ()
     command: str
     wall_s: float = Field(ge=0, allow_inf_nan=False)
 

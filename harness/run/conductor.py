@@ -18,9 +18,11 @@ from brownout.harness.injection.lifecycle import PATIENCE_S, LifeCycle
 from brownout.harness.injection.looks import Before, look_before
 from brownout.harness.judge.gates import steady_state
 from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.models.registry import needs_console_users
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.run.stack_whole import losses, require_carried
+from brownout.harness.run.state_watch import StateWatch
 from brownout.harness.world import LoadHandle, World
 from brownout.harness.worlds.control_plane import sign_in
 from brownout.identity.core.messages import Request
@@ -34,11 +36,15 @@ LOOK_AHEAD_S = 3.0  # network time: a look before a step begins so long before i
 
 @dataclass(slots=True)
 class RunState:
-    """What the run is doing right now, for its progress view. `active` has the roles of the steps in force, by name."""
+    """What the run is doing right now, for its progress view. `active` has the roles of the steps in force, by name.
+
+    `stop_reason` says why the run is to stop, "" for an interrupt, which needs no words.
+    """
 
     phase: str = "starting"
     active: dict[str, str] = field(default_factory=dict)
     stop_requested: bool = False
+    stop_reason: str = ""
     message: str = ""
 
 
@@ -92,12 +98,14 @@ class Conductor:
     _faults: dict[str, str] = field(default_factory=dict)  # ids of the faults in force, by step
     _before: dict[str, Before] = field(default_factory=dict)  # what was seen ahead of a step that is not due yet
     _whole_until_s: float = 0.0  # emulated time up to which the stack is taken to be there
+    _states: StateWatch = field(init=False)
 
     # the whole
 
     async def conduct(self) -> None:
         """Runs to the end, or until stopped; raises BrownoutError after everything was undone."""
         self.journal.event("run", "started")
+        self._states = StateWatch(self.world, self.journal, self.lifecycle.watch.nodes_held)
         try:
             await self.world.start()
             await self._await_ready()
@@ -107,17 +115,24 @@ class Conductor:
             raise
         finally:
             await self._take_down()
-        self.journal.event("run", "finished" if not self.state.stop_requested else "interrupted")
+        if not self.state.stop_requested:
+            self.journal.event("run", "finished")
+        else:
+            why = self.state.stop_reason
+            self.journal.event("run", "interrupted", detail={"reason": why} if why else {})
 
     async def _under_load(self) -> None:
         if self.state.stop_requested:
             return
-        plan = self.run.load.signed_in(await sign_in(self.world))
+        console = needs_console_users(cohort.model for cohort in self.run.load.cohorts)
+        plan = self.run.load.signed_in(await sign_in(self.world, console=console))
         await self._prime(plan)
         load = await self._start_load(plan)
         await self.hooks.load_started(plan)
         try:
+            await self._states.begin(self.run.end_s)
             await self._walk()
+            await self._states.look()
         finally:
             await self._wind_down(load)
 
@@ -246,9 +261,10 @@ class Conductor:
         while self.world.now() < at_s and not self.state.stop_requested:
             await self._require_whole()
             tick_s = self.hooks.tick_s
-            wake_s = min(at_s, watch.next_s())
+            wake_s = min(at_s, watch.next_s(), self._states.next_s())
             await self.world.sleep_until(wake_s if tick_s is None else min(wake_s, self.world.now() + tick_s))
             await watch.look_due(before_s=at_s)
+            await self._states.look_due(before_s=at_s)
             self._show_lost()
             self.hooks.tick()
 
@@ -303,6 +319,7 @@ class Conductor:
             await self._record_reports(moment.resolved, applied.fault_id)
             self._faults[step.name] = applied.fault_id
             self.state.active[step.name] = step.role
+        self._states.changed()
         self.state.message = f"{step.name}: {applied.state} ({applied.evidence})"
         self.hooks.tick()
 
@@ -319,6 +336,7 @@ class Conductor:
         if fault_id is not None:
             reverted = await self.lifecycle.revert(fault_id)
             self.state.active.pop(step, None)
+            self._states.changed()
             self.state.message = f"{step}: {reverted.state}"
 
 

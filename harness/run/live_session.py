@@ -1,7 +1,8 @@
 """A run in a live world: its stack, its ledger row, lease and guardian, its load and canaries, and Ctrl-C.
 
-The first interrupt ends the schedule: faults are reverted, the record is completed. The second leaves at once; a guardian
-without patience then reverts what is open and takes the stack down. A terminal that is closed and SIGTERM count as Ctrl-C.
+The first interrupt ends the schedule: faults are reverted, the record is completed. A halt (base/halt.py) does the same. The
+second leaves at once; a guardian without patience then reverts what is open and takes the stack down. A terminal that is closed
+and SIGTERM count as Ctrl-C.
 """
 
 from __future__ import annotations
@@ -187,10 +188,12 @@ class _LiveHooks(RunHooks):
         self._foreign = ForeignWatch(world, session.ledger, session.stack_id, journal)
 
     def tick(self) -> None:
-        """Shows the progress and, for the load's dashboard, the faults in force; ends a run whose record is lost."""
-        if self._session.recorder.lost and not self._session.state.stop_requested:
-            self._session.state.stop_requested = True
-            self._session.state.message = f"the record cannot be written ({self._session.recorder.lost}): reverting every fault"
+        """Shows the progress and, for the load's dashboard, the faults in force; ends a run that is to go on no longer."""
+        state, lost, halt = self._session.state, self._session.recorder.lost, self._session.ledger.halt()
+        if (lost or halt is not None) and not state.stop_requested:
+            state.stop_requested = True
+            state.stop_reason = str(halt) if halt is not None else f"the record cannot be written ({lost})"
+            state.message = f"{state.stop_reason}: reverting every fault"
         self._look_for_shortages()
         self._view.tick()
         if self._options.dashboard_port is not None:

@@ -10,12 +10,15 @@ from typing import Any
 from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import Result
 
+RUN_LONGEST_S = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to run an experiment. `expect` and `posture` may be empty; `out` is the folder in which run folders are made.
 
-    `settings` of the service go over those of the experiment and of every posture, in its control runs too.
+    `settings` of the service go over those of the experiment and of every posture, in its control runs too. `longest_s` is the
+    most real time that the timeline of a run in a live world may take.
     """
 
     world: str = "simulation"
@@ -28,6 +31,7 @@ class Options:
     canaries: bool = True
     controls: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
+    longest_s: float = RUN_LONGEST_S
 
 
 @dataclass(frozen=True, slots=True)

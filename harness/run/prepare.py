@@ -6,6 +6,7 @@ look nothing up again. Preparing reads no clock, starts nothing and writes nothi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,10 @@ from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import ControlRun, Experiment
 from brownout.harness.experiment.stack import stack_of
 from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
-from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.run.options import Options
-from brownout.harness.worlds.catalog import check_able
+from brownout.harness.worlds.catalog import SIMULATION, check_able
 from brownout.identity.core.topology import StackSpec
 
 
@@ -49,6 +50,12 @@ class PreparedRun:
         return self.experiment.timeline.rate(self.options.world)
 
     @property
+    def real_s(self) -> float:
+        """The real time that the timeline takes, once the stack is up; 0 in the simulation, which waits for nothing."""
+        line = self.experiment.timeline
+        return 0.0 if self.options.world == SIMULATION else (line.end - min(line.warm_up, line.baseline)) / self.rate
+
+    @property
     def end_s(self) -> float:
         """The end of the timeline, in emulated epoch seconds."""
         return self.load.end_s
@@ -68,7 +75,19 @@ def prepare(experiment: Experiment | CheckedExperiment, options: Options, *, sou
     steps = resolve_steps(experiment.schedule, found.steps)
     for resolved in steps:
         check_able(resolved.step.fault, resolved.fault.needs, options.world)
-    return _resolved(experiment, options, source, posture, steps)
+    run = _resolved(experiment, options, source, posture, steps)
+    _require_short(run)
+    return run
+
+
+def _require_short(run: PreparedRun) -> None:
+    """Raises UsageError for a run that would hold its machine for longer than the options allow."""
+    if run.real_s > run.options.longest_s:
+        took_min, allowed_min = run.real_s / 60, run.options.longest_s / 60
+        raise UsageError(
+            f"in world {run.options.world} the timeline takes {took_min:.3g} minutes of real time; {allowed_min:.3g} may be",
+            hint=f"`--longest {math.ceil(took_min)}m` allows it; a higher rate of the clock in `timeline.rates` shortens it",
+        )
 
 
 def _with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
@@ -115,6 +134,14 @@ def _resolved(
     )
 
 
+def _as_in(control: ControlRun, cohort: Cohort) -> Cohort:
+    """The cohort with the control run's share of its arrivals, its way of trying again, and its caches of names if any."""
+    retry = control.retry if control.retry is not None and cohort.retry != "none" else cohort.retry
+    caches = cohort.name_caches if control.name_caches else None
+    changed = {"rate_per_s": cohort.rate_per_s * control.load_scale, "retry": retry, "name_caches": caches}
+    return cohort.model_copy(update=changed)
+
+
 def derive(experiment: Experiment, control: ControlRun) -> Experiment:
     """The experiment that a control run carries out: thinner load, other steps, other borders.
 
@@ -123,9 +150,7 @@ def derive(experiment: Experiment, control: ControlRun) -> Experiment:
     """
     kept = tuple(step for step in experiment.schedule if step.name not in control.drop)
     steps = tuple(sorted((*kept, *control.add), key=lambda step: step.at))
-    cohorts = tuple(
-        cohort.model_copy(update={"rate_per_s": cohort.rate_per_s * control.load_scale}) for cohort in experiment.load.cohorts
-    )
+    cohorts = tuple(_as_in(control, cohort) for cohort in experiment.load.cohorts)
     borders = {name: value for name in ("fault", "recovery") if (value := getattr(control, name)) is not None}
     return experiment.model_copy(
         update={

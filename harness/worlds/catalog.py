@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from brownout.harness.base import hints
 from brownout.harness.errors import AbilityMissing, UsageError, WorldError
 
 if TYPE_CHECKING:  # commands and the pytest plugin need the names of the worlds only, and shall start fast
+    from importlib.metadata import EntryPoint
+
     from brownout.harness.world import LiveWorld
 
 SIMULATION, PROCESSES, COMPOSE = "simulation", "processes", "compose"
@@ -47,6 +48,8 @@ LIVE = tuple(name for name, kind in WORLDS.items() if kind.entry)
 
 def live_world(name: str) -> type[LiveWorld]:
     """The class of a world whose stacks outlive a command; raises UsageError for other names, WorldError if it cannot load."""
+    from importlib.metadata import EntryPoint
+
     kind = WORLDS.get(name)
     entry = EntryPoint(name, kind.entry, GROUP) if kind is not None else _installed().get(name)
     if entry is None or not entry.value:
@@ -62,6 +65,8 @@ def live_world(name: str) -> type[LiveWorld]:
 
 def _installed() -> Mapping[str, EntryPoint]:
     """The worlds that other packages add."""
+    from importlib.metadata import entry_points
+
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 

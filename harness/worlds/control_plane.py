@@ -10,12 +10,13 @@ from typing import Any, Protocol
 
 from brownout.harness.effects import SwitchThrow
 from brownout.harness.errors import Defended, WorldError
-from brownout.harness.load.models.model import SignIn
+from brownout.harness.load.models.model import ConsoleUser, SignIn
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.aws.records.seed import ADMIN, CALLER
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import StackSpec
 
+CONSOLE_USERS = 20  # who sign in in turn, because a code is good once
 USER_TOKEN_LIFETIME_S = 30 * 24 * 3600.0  # longer than any stack or simulated run lasts
 
 
@@ -49,10 +50,21 @@ async def access_key(world: Controlled, user: str) -> Credentials:
     return Credentials(str(found["access_key_id"]), str(found["secret_access_key"]))
 
 
-async def sign_in(world: Controlled) -> SignIn:
-    """What a load's clients sign in with on this stack; raises WorldError."""
-    users = (ADMIN, CALLER) if "aws" in world.spec.vendors else ()
-    return SignIn(await user_token(world), {user: await access_key(world, user) for user in users})
+async def console_users(world: Controlled) -> Mapping[str, ConsoleUser]:
+    """Users of AWS's console by name, made at the first call and known in every region; raises WorldError."""
+    request = Request("PUT", "/admin/aws/console-users", body={"count": CONSOLE_USERS})
+    answer = await world.control(f"{world.spec.home_region}.directory", request)
+    if not answer.ok or answer.body is None:
+        raise WorldError(f"the directory made no users of the console ({answer.status})")
+    return {str(each["user_name"]): ConsoleUser(each["password"], each["mfa_seed"]) for each in answer.body["users"]}
+
+
+async def sign_in(world: Controlled, *, console: bool = False) -> SignIn:
+    """What a load's clients sign in with on this stack, with `console` also to AWS's console; raises WorldError."""
+    is_aws = "aws" in world.spec.vendors
+    token = await user_token(world)
+    keys = {user: await access_key(world, user) for user in ((ADMIN, CALLER) if is_aws else ())}
+    return SignIn(token, keys, await console_users(world) if console and is_aws else {})
 
 
 async def hold_switch(world: Controlled, node: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:

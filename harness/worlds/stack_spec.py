@@ -1,8 +1,9 @@
 """A stack's specification made from a seed, settings and machines: the same in every world.
 
-Machines are given by name as `{"region", "zone"?, "identities"?: [...], "scale_set"?: bool, "count"?: n}`; `count` makes
-`name-1` to `name-n`. A machine without a list of identities has a system-assigned one of its own. Identities that are
-named but not defined are user-assigned ones of the machine's region, or of `REGION` when written `name@REGION`.
+Machines are given by name as `{"region", "zone"?, "identities"?: [...], "scale_set"?: bool, "count"?: n, "instances"?: n}`;
+`count` makes `name-1` to `name-n`, `instances` says that a scale set has `name_0` to `name_{n-1}` from the beginning. A machine
+without a list of identities has a system-assigned one of its own. Identities that are named but not defined are user-assigned
+ones of the machine's region, or of `REGION` when written `name@REGION`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ DEFAULT_MACHINES: Mapping[str, Mapping[str, Any]] = {
     "scaleout-south": {"region": "melbourne", "scale_set": True},
 }
 MOST_MACHINES = 10_000
-_MACHINE_KEYS = frozenset({"region", "zone", "identities", "scale_set", "count"})
+_MACHINE_KEYS = frozenset({"region", "zone", "identities", "scale_set", "count", "instances"})
 _MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(@[a-z]+)?")  # NAME or NAME@REGION; it is part of resource ids
 
@@ -77,7 +78,7 @@ def build_stack(
         control_token=control_token or keyed_id(seed, "control-token"),
         control_path=CONTROL_PATH,
         vendors=vendors,
-        edge="aws" in vendors,
+        edge=True,
     )
 
 
@@ -155,7 +156,8 @@ class _Maker:
         zone = str(table.get("zone") or ZONES[number % len(ZONES)])
         if zone not in ZONES:
             raise UsageError(f"machines.{name}: no zone {zone!r}", hint=f"zones are {', '.join(ZONES)}")
-        self.machines.append(MachineSpec(name, region, zone, arm_id, owned + users, scale_set, GROUP))
+        made = MachineSpec(name, region, zone, arm_id, owned + users, scale_set, GROUP, int(table.get("instances", 0)))
+        self.machines.append(made)
 
     def add_pools(self) -> None:
         """The identities that management callers change: one to update and assign, one to delete, in each region."""
@@ -211,6 +213,11 @@ def _check_machine(name: str, table: Any) -> None:
     count, users = table.get("count", 1), table.get("identities")
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_MACHINES:
         raise UsageError(f"machines.{name}: count is {count!r}", hint=f"a whole number from 1 to {MOST_MACHINES}")
+    instances = table.get("instances", 0)
+    if isinstance(instances, bool) or not isinstance(instances, int) or not 0 <= instances <= MOST_MACHINES:
+        raise UsageError(f"machines.{name}: instances is {instances!r}", hint=f"a whole number from 0 to {MOST_MACHINES}")
+    if instances and not table.get("scale_set"):
+        raise UsageError(f"machines.{name}: only a scale set has instances", hint="scale_set: true, or count for machines")
     if not isinstance(table.get("scale_set", False), bool):
         raise UsageError(f"machines.{name}: scale_set is {table['scale_set']!r}", hint="true or false")
     if users is not None and not (isinstance(users, list | tuple) and all(isinstance(one, str) for one in users)):

@@ -15,6 +15,7 @@ from brownout.identity.core.topology import MANAGEMENT, REGIONS, TOKEN, VAULT, S
 
 GLOBAL_STS = "sts.amazonaws.com"
 GLOBAL_SIGNIN = "signin.aws.amazon.com"
+SIGNIN_COOKIE = "aws-creds"  # who has it is signed in to the console
 IAM = "iam.amazonaws.com"
 # Regions that an account has to switch on. From there the global name still leads to the home region.
 OPT_IN = frozenset({"ap-southeast-4", "ap-east-1", "me-south-1", "eu-south-1", "af-south-1"})
@@ -51,8 +52,3 @@ def endpoints(stack: StackSpec, settings: Settings) -> NameRoutes:
 def account_signin(stack: StackSpec) -> str:
     """The account's own name for sign-in: it leads to the nearest region, and the query says which region is meant."""
     return f"{account_of(stack)}.{GLOBAL_SIGNIN}"
-
-
-def endpoint_names(stack: StackSpec) -> tuple[str, ...]:
-    """Every name that clients of the stack can use; none where it has no edge."""
-    return tuple(sorted({name for name, _ in endpoints(stack, Settings())})) if stack.edge else ()

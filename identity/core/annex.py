@@ -8,8 +8,8 @@ annexes a role has is decided in brownout.identity.roles alone.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Coroutine, Iterator, Mapping, ValuesView
+from typing import Any, ClassVar
 
 from brownout.identity.core.holds import HoldSet, Switch
 from brownout.identity.core.messages import Request, Response
@@ -17,45 +17,41 @@ from brownout.identity.core.records import Json
 from brownout.identity.core.surface import Served
 
 
-class Annex(Protocol):
-    """One vendor's part of one node. `vendor` is one word, a name of `StackSpec.vendors`."""
+class Annex:
+    """One vendor's part of one node, whose vendor it names. Each method is what an annex has that has nothing of the kind.
 
-    @property
-    def vendor(self) -> str: ...
+    `vendor` is one word, a name of `StackSpec.vendors`; `switches` are those that the node gets beside its role's own.
+    """
+
+    vendor: ClassVar[str]
+    switches: Mapping[str, Switch] = {}
 
     @property
     def ready(self) -> bool:
         """True when it can serve: a node is ready when its role and all its annexes are."""
-        ...
-
-    @property
-    def switches(self) -> Mapping[str, Switch]:
-        """Switches that the node gets beside its role's own."""
-        ...
+        return True
 
     def take_up(self, name: str, record: Json) -> None:
         """Takes up one durable record, which was persisted under `VENDOR:name`, before `start`."""
-        ...
 
     async def start(self) -> None:
         """Completes what was taken up; runs once, after the role has started."""
-        ...
 
     def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Work that goes on by itself for as long as the node runs."""
-        ...
+        return ()
 
     def state(self) -> Json:
         """What `GET /admin/state` shows under the vendor's name, without secrets."""
-        ...
+        return {}
 
     async def serve(self, request: Request, path: str) -> Served | None:
         """The answer to another node's request for `path` below `/_brownout/VENDOR`; None for any other path."""
-        ...
+        return None
 
     async def control(self, request: Request, path: str) -> Response | None:
         """The answer to the harness's request for `path` below `/_brownout/admin/VENDOR`; None for any other path."""
-        ...
+        return None
 
 
 class Annexes:
@@ -95,6 +91,9 @@ class Annexes:
 
     def state(self) -> dict[str, Json]:
         return {vendor: annex.state() for vendor, annex in self._known.items()}
+
+    def values(self) -> ValuesView[Annex]:
+        return self._known.values()
 
     async def serve(self, request: Request, path: str) -> Served | None:
         """The answer of the annex whose vendor is the first word of `path`; None where there is none."""

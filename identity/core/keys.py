@@ -36,6 +36,18 @@ def signed(request: Request, key: StoreKey, date: str) -> Request:
     return request.with_headers({DATE_HEADER: date, "authorization": authorization})
 
 
+@dataclass(slots=True)
+class KeyUses:
+    """When each key last signed a request that the store accepted, as far as this life of the store has seen any."""
+
+    since_s: float
+    last_s: dict[str, float] = field(default_factory=dict)
+
+    def idle_s(self, key_id: str, now_s: float) -> float:
+        """For how long the key has signed nothing for certain: what was before this life of the store is not known."""
+        return now_s - self.last_s.get(key_id, self.since_s)
+
+
 def key_id_of(request: Request) -> str:
     """The id of the key that a signed request names, "" for a request that is not signed."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")

@@ -13,18 +13,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import cached_property
-from typing import Any, Literal, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 EMPTY: Mapping[str, str] = {}
 JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
 PATH_SAFE = "/:@!$&'()*+,;=~"  # what RFC 3986 allows in a path as it is
+KNOWN_QUERIES, KNOWN_QUERY_MAX = 512, 512  # how many queries are remembered as fields, and of how many characters at most
 EXACT_DIGITS = 18  # integers of more digits may not fit into 64 bits
+
+TRAIL = "x-brownout-trail"  # the header that says which nodes served an answer (core/trail.py)
+OF_THE_CONNECTION = (b"content-length", b"transfer-encoding", b"connection")  # header lines that each connection writes itself
+_NO_HEADER = bytes(set(range(0x20)) - set(b"\t\r\n") | {0x7F})  # what no header can hold, beside a line break
 
 CallFailure = Literal["refused", "reset", "timeout"]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 Fields = tuple[tuple[str, str], ...]
+
+
+if TYPE_CHECKING:
+    from functools import cached_property
+else:
+
+    class cached_property:  # noqa: N801  # it is the standard library's, which takes a lock in Python 3.11: half its time
+        """An attribute that is computed when it is first asked for."""
+
+        def __init__(self, compute):
+            self._compute, self._name = compute, compute.__name__
+            self.__doc__ = compute.__doc__
+
+        def __get__(self, instance, owner=None):
+            if instance is None:
+                return self
+            found = instance.__dict__[self._name] = self._compute(instance)
+            return found
 
 
 class BadPayload(Exception):
@@ -68,10 +91,10 @@ class Message:
 
         Length and host are missing in a message that was not received: they are the connection's business.
         """
-        lines = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items())
-        if self.body is None or "content-type" in self.headers:
-            return lines
-        return (*lines, (b"content-type", self.media_type_made.encode()))
+        lines = _encoded(self.headers)
+        if self.body is not None and "content-type" not in self.headers:
+            lines.append((b"content-type", self.media_type_made.encode()))
+        return tuple(lines)
 
     @cached_property
     def payload(self) -> bytes:
@@ -109,10 +132,12 @@ class Message:
         other = object.__new__(type(self))
         known = other.__dict__
         known.update(self.__dict__)
+        known.pop("header_block", None)
+        known.pop("_sealed", None)
         if "raw_headers" in known:  # raw first: a doubled name elsewhere must stay doubled
-            new = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in added.items())
-            names = {name for name, _ in new}
-            known["raw_headers"] = (*(line for line in self.raw_headers if line[0].lower() not in names), *new)
+            new = _encoded(added)
+            names = dict(new)
+            known["raw_headers"] = (*[line for line in self.raw_headers if line[0].lower() not in names], *new)
             known.pop("headers", None)
         else:
             known["headers"] = {**self.headers, **added}
@@ -181,7 +206,8 @@ class Request(Message):
         """The query's fields in their order, doubled names and empty values included."""
         if "target" not in self.__dict__:
             return tuple(self.query.items())
-        return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
+        query = self.target.partition("?")[2]
+        return _fields_of(query) if len(query) <= KNOWN_QUERY_MAX else _read_fields(query)
 
     @property
     def has_doubled_fields(self) -> bool:
@@ -217,9 +243,16 @@ class Request(Message):
 
 
 class Response(Message):
-    """One answer: status, headers, payload."""
+    """One answer: status, headers, payload.
+
+    `sent_bytes` is for answers that are wrong on purpose: so many bytes of the payload are sent, and then the connection ends.
+    Less than none of it means that not even the head is sent.
+    `may_be_empty` lets an error leave without a payload.
+    """
 
     media_type_made = "application/json; charset=utf-8"
+    sent_bytes: int | None = None
+    may_be_empty = False
 
     def __init__(self, status: int, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] = EMPTY) -> None:
         """An answer made from values: `body` a JSON object or nothing, header names in lower case."""
@@ -236,6 +269,41 @@ class Response(Message):
         made.payload = payload
         return made
 
+    @cached_property
+    def header_block(self) -> bytes:
+        """The header lines as they leave, without those of the connection; raises ValueError for one that cannot be sent."""
+        lines = [b"%b: %b\r\n" % line for line in self.raw_headers if line[0].lower() not in OF_THE_CONNECTION]
+        block = b"".join(lines)
+        is_clean = len(block.translate(None, _NO_HEADER)) == len(block)
+        if not is_clean or not block.count(b"\r") == block.count(b"\n") == len(lines):  # each line ends once
+            raise ValueError("a header holds a line break or a control character")
+        return block
+
+    def sealed(self, trail: str) -> Response:
+        """The answer with its trail. One that is given again and again is sealed once."""
+        known = self.__dict__.get("_sealed")
+        if known is None or known[0] != trail:
+            known = self.__dict__["_sealed"] = (trail, self.with_headers({TRAIL: trail}))
+        sealed: Response = known[1]
+        assert sealed.status == self.status, "a trail changes nothing else"
+        return sealed
+
+    def cut_short(self, sent_bytes: int) -> Response:
+        """The same answer, of which only so many bytes of the payload arrive."""
+        other = self.with_headers(EMPTY)
+        other.sent_bytes = sent_bytes
+        return other
+
+    def dropped(self) -> Response:
+        """The same answer, of which nothing arrives."""
+        return self.cut_short(-1)
+
+    def emptied(self) -> Response:
+        """The same answer without a payload, also where it is an error."""
+        other = Response.raw(self.status, self.raw_headers)
+        other.may_be_empty = True
+        return other
+
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
@@ -245,6 +313,13 @@ class Response(Message):
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {dict(self.headers)!r}, {self.payload!r})"
+
+
+def _read_fields(query: str) -> Fields:
+    return tuple(parse_qsl(query, keep_blank_values=True))
+
+
+_fields_of = lru_cache(maxsize=KNOWN_QUERIES)(_read_fields)  # clients repeat themselves
 
 
 def encode_json(value: Mapping[str, Any]) -> bytes:
@@ -272,6 +347,10 @@ def _no_constant(name: str) -> Any:
 def _integer(digits: str) -> int | float:
     """An integer, or the nearest float where it may be too large to be stored as one."""
     return int(digits) if len(digits) <= EXACT_DIGITS else float(digits)
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=dict)

@@ -15,6 +15,8 @@ from typing import Any, ClassVar, TypeVar
 from brownout.identity.core.annex import Annexes
 from brownout.identity.core.holds import HoldSet, Refused, Switch, UnknownSwitch, Unreachable, Value
 from brownout.identity.core.messages import BadPayload, Request, Response
+from brownout.identity.core.overload.capacity import NodeCapacity
+from brownout.identity.core.overload.cold_start import add_cold_start
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json
 from brownout.identity.core.settings import BUILDS, Build, Settings, check_config
@@ -60,11 +62,13 @@ class Skew:
 class Node:
     """One node of the stack. Subclasses add state, switches, control requests and what other nodes ask for.
 
-    `pages` are the first words of the paths that `serve` takes.
+    `pages` are the first words of the paths that `serve` takes, `worked_pages` those that its capacity is for: what a client
+    waits for, and not what keeps the stack together (snapshots).
     """
 
     role: ClassVar[str]
     pages: ClassVar[tuple[str, ...]] = ()
+    worked_pages: ClassVar[tuple[str, ...]] = ()
     takes_builds: ClassVar[bool] = False
 
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
@@ -78,8 +82,10 @@ class Node:
         self.config: dict[str, Any] = {"force_managed_key": self.region in self.settings.force_managed_key}
         self.holds = HoldSet(ports)
         self._skew = Skew(self.holds, ports)
+        self.capacity = NodeCapacity(self.role, self.settings.capacity.get(self.role, {}), ports, self.holds)
         self.surfaces: tuple[Surface, ...] = ()
         self.annexes = Annexes(self.holds)
+        add_cold_start(self.holds, lambda: (self, *self.annexes.values()))
         self.ready = True
         self.image_build = spec.image_build
         self._bearer = f"Bearer {spec.stack.control_token}"
@@ -107,6 +113,7 @@ class Node:
             else:
                 self.take_up(kind, name, record)
         self._skew.settle()
+        self.capacity.settle()
         self.build = self.image_build or self.build  # what was rolled out to another image is not in this one
         assert self.build in BUILDS, self.build
 
@@ -124,7 +131,12 @@ class Node:
         """The answer to any request at all; never raises for what a client can send."""
         path = request.path
         try:
-            served = await (self._own(request, path[len(CONTROL_PATH) :]) if path.startswith(OWN) else self.answer(request))
+            if path.startswith(OWN):
+                served = await self._own(request, path[len(CONTROL_PATH) :])
+            elif self.capacity.on:
+                served = await self.capacity.within(request, self.hop(), lambda: self.answer(request), self.surfaces)
+            else:
+                served = await self.answer(request)
         except BadPayload as bad:
             served = Served(error(400, "InvalidRequestContent", str(bad)), self.hop())
         return served.sealed()
@@ -146,8 +158,16 @@ class Node:
             return Served(error(404, "NotFound", f"{self.name} has no {request.path}"), self.hop())
         if path.startswith("/admin/"):
             return Served(await self._admin(request, path), self.hop())
-        served = await self.annexes.serve(request, path) or await self.serve(request, path)
-        return served or Served(error(404, "NotFound", f"{self.name} has no {request.path}"), self.hop())
+
+        async def page() -> Served:
+            served = await self.annexes.serve(request, path) or await self.serve(request, path)
+            return served or Served(error(404, "NotFound", f"{self.name} has no {request.path}"), self.hop())
+
+        first = path.split("/")[1]
+        # Work is what a client waits for: such pages of the role, and what a vendor's part of another node asks of ours.
+        if self.capacity.on and (first in self.worked_pages or (first in self.annexes and request.method == "POST")):
+            return await self.capacity.within(request, self.hop(), page)
+        return await page()
 
     async def serve(self, request: Request, path: str) -> Served | None:
         """The answer to what another node asks of the role at `path` of its control plane; None for any other path.
@@ -185,7 +205,7 @@ class Node:
         common: dict[str, Any] = {"node": self.name, "build": self.build, "image_build": self.image_build}
         common |= {"now_s": self.ports.now()}
         common |= {"holds": self.holds.shown(), "reports": dict(self.holds.reports)}
-        return common | self.annexes.state() | dict(self.state())
+        return common | self.capacity.state() | self.annexes.state() | dict(self.state())
 
     def state(self) -> Json:
         """What the role adds to `GET /admin/state`."""

@@ -6,7 +6,7 @@ why the same node runs on a virtual clock in one process and on sockets in many.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
 from brownout.identity.core.messages import Request, Response
@@ -36,6 +36,18 @@ class Signer(Protocol):
         ...
 
 
+class Signal(Protocol):
+    """One wait that another coroutine of the same node ends."""
+
+    def give(self) -> None:
+        """Ends the wait, whether it has begun or not. Once."""
+        ...
+
+    async def wait(self) -> None:
+        """Returns once the signal is given. For one coroutine."""
+        ...
+
+
 class Ports(Protocol):
     """One node's view of the world. `skew_s` is how far its clock is ahead of the stack's: the node itself sets it."""
 
@@ -60,6 +72,14 @@ class Ports(Protocol):
 
     async def sleep(self, duration_s: float) -> None:
         """Waits emulated seconds."""
+        ...
+
+    def signal(self) -> Signal:
+        """A fresh signal between coroutines of this node."""
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Starts work of this node that nobody waits for; it ends with the node. What it raises is a defect and is shown."""
         ...
 
     async def persist(self, key: str, record: Mapping[str, Any] | None) -> None:

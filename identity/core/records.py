@@ -212,9 +212,10 @@ NONE_KNOWN: Mapping[str, Principal] = {}
 class Snapshot:
     """All that the directory publishes at one version.
 
-    `key_set` has the public keys that verify tokens by key id. `lines` names the disks that the directory's knowledge goes
-    back to (brownout.identity.core.replica). `signing` and `store_keys` (by region) come to some roles only and are None
-    for the others.
+    `key_set` has the public keys that verify tokens by key id. `lines` names the lives that the directory's knowledge goes
+    back to (brownout.identity.core.replication.lines). `signing` and `store_keys` (by region) come to some roles only and are
+    None for the others. `parts` is what a vendor publishes of its own to some roles, by vendor: the core carries it and does
+    not read it.
     """
 
     version: int
@@ -223,6 +224,7 @@ class Snapshot:
     lines: tuple[str, ...] = ()
     signing: SigningKey | None = None
     store_keys: Mapping[str, StoreKey] | None = None
+    parts: Mapping[str, Json] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -235,6 +237,8 @@ class Snapshot:
             found["signing"] = self.signing.to_json()
         if self.store_keys is not None:
             found["store_keys"] = keys_to_json(self.store_keys)
+        if self.parts:
+            found["parts"] = dict(self.parts)
         return found
 
     @classmethod
@@ -257,6 +261,7 @@ class Snapshot:
             lines_of(raw),
             SigningKey.from_json(signing) if signing else None,
             None if store_keys is None else keys_from_json(store_keys),
+            dict(raw.get("parts") or {}),
         )
 
 
@@ -280,7 +285,7 @@ class TokenRequest(NamedTuple):
     """What a host asks a token node for.
 
     `machine` is the resource id that the identity must be assigned to, `holder` the name of the one machine that gets the
-    token. `issued_s` asks for a token that was issued then, instead of a new one.
+    token. `issued_s` asks for a token that was issued then, instead of a new one. With `bypass` no cache may answer.
     """
 
     object_id: str
@@ -289,6 +294,7 @@ class TokenRequest(NamedTuple):
     holder: str
     resource: str
     issued_s: float | None = None
+    bypass: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -303,7 +309,9 @@ class TokenRequest(NamedTuple):
             "machine": self.machine,
             "resource": self.resource,
         }
-        return found if self.issued_s is None else found | {"issued_s": self.issued_s}
+        if self.issued_s is not None:
+            found["issued_s"] = self.issued_s
+        return found | {"bypass": True} if self.bypass else found
 
     @classmethod
     def from_json(cls, raw: Json) -> Self:
@@ -315,6 +323,7 @@ class TokenRequest(NamedTuple):
             str(raw["host_machine"]),
             str(raw["resource"]),
             None if issued_s is None else float(issued_s),
+            bool(raw.get("bypass", False)),
         )
 
 

@@ -34,8 +34,26 @@ class Residents:
         """The address that is meant where a client names none: the first machine's or a scale set's instance 0, "" for none."""
         return next(iter(self._by_address), "") or next((f"{name}_0" for name in self._sets), "")
 
+    def newcomer(self, number: int) -> Machine | None:
+        """A machine that nobody has seen before: instance `number`, counted from the end, of the first scale set.
+
+        In a region without scale sets it is one of the machines, in turn; None where there are none.
+        """
+        assert number >= 0, number
+        for name in self._sets:
+            return self.find(f"{name}_{10**SCALE_SET_DIGITS - 1 - number}")
+        addresses = tuple(self._by_address)
+        return self.find(addresses[number % len(addresses)]) if addresses else None
+
     def add_scale_set(self, machines: Machine) -> None:
+        """Takes a scale set in, in place of the one of its name; its machines have its identities from now on."""
+        assert machines.scale_set, machines.name
         self._sets[machines.name] = machines
+
+    def remove_scale_set(self, name: str) -> None:
+        """Forgets the scale set, and with it every instance; there may be none."""
+        self._sets.pop(name, None)
+        assert name not in self._sets, name
 
     def add(self, machine: Machine) -> Machine:
         """Takes the machine in, in place of itself if it is here; returns it with its address."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from brownout.identity.core import trail
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.records import CachedToken
 from brownout.identity.core.trail import Hop
 
-Code = Literal["not-found", "not-assignable", "unready", "unreachable", "unavailable", "unpublished"]
+Code = Literal["not-found", "not-assignable", "unready", "unreachable", "unavailable", "unpublished", "overloaded"]
 
 # What each code means, as the status that it has between nodes.
 STATUS: Mapping[Code, int] = {
@@ -26,6 +26,7 @@ STATUS: Mapping[Code, int] = {
     "unreachable": 503,  # a node that is needed does not answer
     "unavailable": 500,  # a node that is needed answers and cannot do its part
     "unpublished": 503,  # the store has the change, the directory did not take it
+    "overloaded": 503,  # a node that is needed has more to do than it can (docs/reference/overload.md)
 }
 _CODES: Mapping[str, Code] = {code: code for code in STATUS}
 
@@ -36,6 +37,7 @@ class Failure:
 
     code: Code
     message: str
+    retry_after_s: float = 0.0  # when the caller may try again, 0 where nobody said
 
     @property
     def is_outage(self) -> bool:
@@ -44,14 +46,15 @@ class Failure:
 
     def to_response(self) -> Response:
         """The failure as nodes tell it to each other."""
-        return error(STATUS[self.code], self.code, self.message)
+        return with_retry_after(error(STATUS[self.code], self.code, self.message), self.retry_after_s)
 
     @classmethod
     def from_response(cls, response: Response) -> Failure:
         """The failure that another node answered with; `unavailable` for an answer that is none of ours."""
         found = (response.body or {}).get("error")
         told = found if isinstance(found, Mapping) else {}
-        return cls(_CODES.get(str(told.get("code")), "unavailable"), str(told.get("message", response.status)))
+        code = _CODES.get(str(told.get("code")), "unavailable")
+        return cls(code, str(told.get("message", response.status)), retry_after_of(response))
 
 
 class Served(NamedTuple):
@@ -68,7 +71,7 @@ class Served(NamedTuple):
         """The answer with its trail, ready to be sent."""
         if self.hop is None:
             return self.response
-        return self.response.with_headers({trail.HEADER: f"{self.hop}>{self.inner}" if self.inner else str(self.hop)})
+        return self.response.sealed(f"{self.hop}>{self.inner}" if self.inner else str(self.hop))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,57 @@ class RefusesOversized(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesLarge(Protocol):
+    """A surface whose requests may have a larger payload than is usual."""
+
+    payload_limit_bytes: int
+
+
 def too_large(surfaces: Iterable[Surface], request: Request, text: str) -> Response:
     """The answer to a request whose payload is too large, in the words of the surface that would have served it."""
     surface = next((each for each in surfaces if each.takes(request)), None)
     if isinstance(surface, RefusesOversized):
         return surface.too_large(request, text)
     return error(413, "RequestEntityTooLarge", text)
+
+
+class Overloaded(NamedTuple):
+    """Why a node does not take a request now. `retry_after_s` is 0 where it does not say."""
+
+    status: int
+    message: str
+    retry_after_s: float = 0.0
+
+
+@runtime_checkable
+class RefusesWhenBusy(Protocol):
+    """A surface that has words of its own for a request that its node has no capacity for."""
+
+    def busy(self, request: Request, refusal: Overloaded) -> Response:
+        """The answer to a request of this surface's that was not looked into."""
+        ...
+
+
+def overloaded(surfaces: Iterable[Surface], request: Request, refusal: Overloaded) -> Response:
+    """The answer to a request that the node has no capacity for, in the words of the surface that would have served it."""
+    surface = next((each for each in surfaces if each.takes(request)), None)
+    if isinstance(surface, RefusesWhenBusy):
+        answer = surface.busy(request, refusal)
+    else:
+        answer = error(refusal.status, "overloaded", refusal.message)
+    return with_retry_after(answer, refusal.retry_after_s)
+
+
+def with_retry_after(response: Response, retry_after_s: float) -> Response:
+    """The answer with the header `Retry-After` in whole seconds; as it is where that is 0."""
+    return response.with_headers({"retry-after": str(ceil(retry_after_s))}) if retry_after_s else response
+
+
+def retry_after_of(response: Response) -> float:
+    """The seconds in `Retry-After`, 0 without the header or where it holds a date."""
+    given = response.headers.get("retry-after", "")
+    return float(given) if given.isdigit() else 0.0
 
 
 def error(status: int, code: str, message: str) -> Response:

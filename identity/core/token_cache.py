@@ -7,6 +7,8 @@ are settings (docs/reference/azure-wire.md#imds-token-answer).
 
 from __future__ import annotations
 
+from collections.abc import ItemsView
+from math import inf
 from typing import Literal
 
 from brownout.identity.core.records import CachedToken
@@ -17,8 +19,12 @@ Freshness = Literal["none", "fresh", "due", "ending"]
 class TokenCache:
     """Tokens by key."""
 
-    def __init__(self, *, refresh_fraction: float, margin_s: float, backoff_s: float = 0.0) -> None:
+    def __init__(
+        self, *, refresh_fraction: float, margin_s: float, backoff_s: float = 0.0, keep_s: float | None = None
+    ) -> None:
+        """`keep_s`, where given, is for how long a token is served at most before a refresh is due."""
         self._refresh_fraction, self._margin_s, self._backoff_s = refresh_fraction, margin_s, backoff_s
+        self._keep_s = inf if keep_s is None else keep_s
         self._tokens: dict[tuple[str, ...], CachedToken] = {}
         self._asked_s: dict[tuple[str, ...], float] = {}
 
@@ -38,15 +44,26 @@ class TokenCache:
         self._asked_s.clear()
         assert len(self._tokens) + len(self._asked_s) == 0, "what is cleared is cold, and waits for no backoff"
 
+    def items(self) -> ItemsView[tuple[str, ...], CachedToken]:
+        """Every token by its key, those that have ended too."""
+        return self._tokens.items()
+
+    def due_s(self, token: CachedToken) -> float:
+        """When its holder begins to ask for another one."""
+        return token.issued_s + min(self._keep_s, self._refresh_fraction * (token.expires_s - token.issued_s))
+
+    def ends_s(self, token: CachedToken) -> float:
+        """From when it is not served any more."""
+        return token.expires_s - self._margin_s
+
     def freshness(self, key: tuple[str, ...], now_s: float) -> Freshness:
         """`fresh`: serve it; `due`: try for a new one, serve it if that fails; `ending` or `none`: it cannot be served."""
         found = self._tokens.get(key)
         if found is None:
             return "none"
-        if now_s >= found.expires_s - self._margin_s:
+        if now_s >= self.ends_s(found):
             return "ending"
-        refresh_s = found.issued_s + self._refresh_fraction * (found.expires_s - found.issued_s)
-        if now_s < refresh_s or now_s < self._asked_s.get(key, float("-inf")) + self._backoff_s:
+        if now_s < self.due_s(found) or now_s < self._asked_s.get(key, float("-inf")) + self._backoff_s:
             return "fresh"
         return "due"
 

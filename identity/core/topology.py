@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from brownout.identity.core.records import Identity
 
@@ -74,13 +74,36 @@ CALLS: tuple[tuple[str, str, bool], ...] = (
     (DIRECTORY, MANAGEMENT, True),
     (DIRECTORY, VAULT, True),
     (VAULT, DIRECTORY, True),
+    (VAULT, TOKEN, False),
     (DEPLOYER, TOKEN, True),
     (DEPLOYER, MANAGEMENT, True),
     (DEPLOYER, DIRECTORY, True),
 )
 CLIENT_FACING: tuple[str, ...] = (HOST, MANAGEMENT, VAULT, TOKEN, EDGE)
 EDGE_NODE = f"{CLIENT}.{EDGE}"
-PROXY_DOOR, STS_DOOR = "proxy", "sts"  # what the edge opens for clients of each region beside its own port
+
+
+class DoorKind(NamedTuple):
+    """What a door of the edge leads to: the nodes of `role` in its region, or those behind any name where there is no role.
+
+    Only stacks with `vendor` have it, all stacks where none is named; with `tls` it speaks TLS.
+    """
+
+    role: str = ""
+    vendor: str = ""
+    tls: bool = False
+
+
+# What the edge opens for clients of each region beside its own port: `proxy.REGION`, `arm.REGION` ...
+PROXY_DOOR, STS_DOOR, ARM_DOOR, ENTRA_DOOR, VAULT_DOOR, MACHINES_DOOR = "proxy", "sts", "arm", "entra", "vault", "machines"
+DOOR_KINDS: Mapping[str, DoorKind] = {
+    PROXY_DOOR: DoorKind(),
+    STS_DOOR: DoorKind(TOKEN, "aws"),
+    ARM_DOOR: DoorKind(MANAGEMENT, "azure", tls=True),
+    ENTRA_DOOR: DoorKind(TOKEN, "azure", tls=True),
+    VAULT_DOOR: DoorKind(VAULT, "azure", tls=True),
+    MACHINES_DOOR: DoorKind(HOST, "azure", tls=True),
+}
 
 # What nodes ask of each other and what the harness asks of them is below this path on every node, and nothing else is. No name
 # of a client's own may begin with an underscore (machines, tenants, subscriptions, secrets), so none can mean a page of ours.
@@ -141,7 +164,7 @@ class MachineSpec:
     """An emulated machine, or with `scale_set` every machine called `name_<digits>`.
 
     `identities` are names of identities of the stack; `resource_id` is that of the machine or of its scale set; `scope` is
-    what its name is unique within.
+    what its name is unique within; `instances` of a scale set's machines are there from the beginning (0: they come and go).
     """
 
     name: str
@@ -151,6 +174,11 @@ class MachineSpec:
     identities: tuple[str, ...]
     scale_set: bool = False
     scope: str = ""
+    instances: int = 0
+
+    def names(self) -> tuple[str, ...]:
+        """The machines that are there from the beginning: itself, or the scale set's first."""
+        return tuple(f"{self.name}_{number}" for number in range(self.instances)) if self.scale_set else (self.name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +230,8 @@ class StackSpec:
         return home + regional + ((EDGE_NODE,) if self.edge else ())
 
     def doors(self) -> tuple[str, ...]:
-        """What clients connect to at the edge: for those who stand in a region, `proxy.REGION` and `sts.REGION`."""
-        kinds = (PROXY_DOOR, STS_DOOR) if self.edge else ()
+        """What clients who stand in a region connect to at the edge, `KIND.REGION` of each kind that the vendors need."""
+        kinds = [name for name, kind in DOOR_KINDS.items() if kind.vendor in ("", *self.vendors)] if self.edge else ()
         return tuple(f"{kind}.{region}" for kind in kinds for region in self.regions)
 
     def _nodes_of(self, region: str) -> tuple[str, ...]:
@@ -229,11 +257,19 @@ class StackSpec:
         return (self.home_region,) if role in (DIRECTORY, DEPLOYER) else self.regions
 
     def identity(self, name: str) -> Identity:
-        """The identity of that name; raises KeyError."""
-        for found in self.identities:
-            if found.name == name:
-                return found
-        raise KeyError(name)
+        """The identity of that name; raises KeyError. Whoever looks up many takes `by_name`."""
+        return self.by_name()[name]
+
+    def by_name(self) -> Mapping[str, Identity]:
+        """The identities by their names, made at each call."""
+        return {identity.name: identity for identity in self.identities}
+
+
+def door_url(door: str, address: str) -> str:
+    """The base URL of a door at `host:port`. The one with TLS names localhost, as its certificate does."""
+    if not DOOR_KINDS[door.partition(".")[0]].tls:
+        return f"http://{address}"
+    return f"https://localhost:{address.rpartition(':')[2]}"
 
 
 def link_between(source_node: str, target_node: str) -> Link:

@@ -42,7 +42,7 @@ class Clock:
 
     def now(self) -> float:
         """Emulated epoch seconds."""
-        return self.emulated_at(time.monotonic())
+        return self.epoch_s + (time.monotonic() - self.monotonic_s) * self.rate
 
     def emulated_at(self, monotonic_s: float) -> float:
         """Emulated epoch seconds at monotonic time `monotonic_s`."""

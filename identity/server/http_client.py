@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client for calls between nodes: persistent connections, one request at a time on each.
+"""A small HTTP/1.1 client for calls between nodes, and of the harness to nodes: one request at a time on a connection.
 
 Why not a library: importing a full asynchronous library doubled the time until a stack is ready (0.35 s of 0.7 s of imports).
 And libraries do not say whether a connection was established, which callers need to know. The parser, which is the hard part,
@@ -41,9 +41,13 @@ class BrokenOffError(Exception):
 
 
 class HttpClient:
-    """Requests to `host:port` addresses. Bounded by its caller: cancelling a request closes its connection."""
+    """Requests to `host:port` addresses. Bounded by its caller: cancelling a request closes its connection.
 
-    def __init__(self) -> None:
+    One that is not `persistent` makes a connection for each request.
+    """
+
+    def __init__(self, *, persistent: bool = True) -> None:
+        self._persistent = persistent
         self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
 
     async def send(self, address: str, request: Request) -> Response:
@@ -85,7 +89,7 @@ class HttpClient:
         except BaseException:
             connection.abort()
             raise
-        if connection.usable():
+        if self._persistent and connection.usable():
             self._idle[address].append(connection)
         else:
             connection.abort()
@@ -104,6 +108,7 @@ class _Connection(asyncio.Protocol):
         self._keep = True
         self._in_trailer = False
         self._silent = True
+        self._wants_head = False
         self._used_at_s = 0.0
 
     async def exchange(self, message: bytes) -> Response:
@@ -112,6 +117,7 @@ class _Connection(asyncio.Protocol):
             raise BrokenOffError(silent=True)
         self._waiter = asyncio.get_running_loop().create_future()
         self._lines, self._payload, self._silent = [], b"", True
+        self._wants_head = message.startswith(b"HEAD ")
         self._transport.write(message)
         return await self._waiter
 
@@ -148,12 +154,17 @@ class _Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_trailer = True
+        if self._wants_head:  # the parser would wait for the payload that the headers tell of
+            self._answered(keep=False)
 
     def on_body(self, body: bytes) -> None:
         self._payload += body
 
     def on_message_complete(self) -> None:
-        self._keep = self._parser.should_keep_alive()
+        self._answered(keep=self._parser.should_keep_alive())
+
+    def _answered(self, *, keep: bool) -> None:
+        self._keep = keep
         self._used_at_s = time.monotonic()
         if self._waiter is None or self._waiter.done():
             self._keep = False  # an answer without a request

@@ -1,71 +1,291 @@
-"""The HTTP protocol of a node: uvicorn's over httptools, with two things mended at the edge.
+"""One connection of a client to a node: HTTP/1.1 over httptools, the requests of a connection answered in their order.
 
-- *Trailers are not headers.* httptools reports the fields of a chunked body's trailer through the same callback as headers, and
-  uvicorn appends them to the very list that a request in progress reads its headers from. So a `Metadata: true` or a token in a
-  trailer would count or not, by how the packets came. RFC 9110 section 6.5.1 lets a recipient drop trailer fields; we do.
-- *What is not HTTP is answered in JSON* like every other error, since clients of an identity service parse what they get.
-- *An answer leaves in one piece.* uvicorn writes its head and its body apart, and on loopback each is a packet of its own: two
-  calls of the system for the node, and twice the work for a proxy and the client.
+The parser, which is the hard part, is a library. What is around it is here and not a server library's, because a node spends
+most of a cached answer's time in there: uvicorn's part of such a request cost more than twice what the node itself does.
+Four things make the difference:
+
+- *A request is whole before it is answered.* Payloads are small, so there is no stream to read from and no event to wait on.
+- *A request that came before is known.* A machine asks for its token in the same bytes again and again: what was read of them
+  the first time is what they say (`KnownRequests`). Nothing of the answer is remembered here.
+- *An answer that waits for nothing needs no task.* A node's coroutine is begun at once, and gets a task only when it waits
+  for something. Until then there is no current task: what needs one (`asyncio.timeout`) has to make its own (server/ports.py).
+  So only servers that are told so (`at_once`) do it, and the nodes' are.
+- *An answer leaves in one piece.* On loopback each write is a packet of its own: two calls of the system for the node, and
+  twice the work for a proxy and the client.
+
+At the edge, two things are as clients of an identity service need them:
+
+- *Trailers are not headers.* httptools reports the fields of a chunked body's trailer through the same callback as headers, so
+  a `Metadata: true` or a token in a trailer would count. RFC 9110 section 6.5.1 lets a recipient drop trailer fields; we do.
+- *What is not HTTP is answered in JSON* like every other error, since such clients parse what they get.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Coroutine, Generator
+from functools import partial
+from typing import Any, Protocol, cast
 
-import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+import httptools
 
 from brownout.identity import wire
+from brownout.identity.core.messages import Request
+from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES, Answering, BrokenOff, Received
 
-INTERIM = b"HTTP/1.1 100 "
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+KEEP_ALIVE_S = 75.0  # longer than clients keep an idle connection, so that a request rarely meets a closing one
+KNOWN_MAX, KNOWN_BYTES_MAX = 1024, 1024  # how many requests are remembered, and how long they may be
+WAITING_MAX = 16  # requests of one connection that were read and not begun; more stay in the socket
 
 
-class WholeAnswers:
-    """A transport that keeps the head of an answer back until its body comes, or the answer is complete."""
+class KnownRequests(dict[bytes, Received]):
+    """Requests that were read before, by all of their bytes: clients that keep a connection repeat themselves.
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
+    Only those that are whole in one packet, have no payload and are short are remembered, the last KNOWN_MAX of them. A request
+    is a value, so one may be answered any number of times.
+    """
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def note(self, data: bytes, received: Received) -> None:
+        """Remembers what was read of `data`, which began and ended between two requests of a connection."""
+        request = received.request
+        if len(data) > KNOWN_BYTES_MAX or received.is_last or request.payload or "expect" in request.headers:
+            return
+        while len(self) >= KNOWN_MAX:
+            del self[next(iter(self))]
+        self[data] = received
 
-    def write(self, data: bytes) -> None:
-        if not self._head and data.startswith(b"HTTP/1.1 ") and not data.startswith(INTERIM):
-            self._head = data
+
+class Server(Protocol):
+    """What of its server a connection needs."""
+
+    answering: Answering
+    at_once: bool
+    known: KnownRequests
+
+    def common_lines(self) -> bytes:
+        """Header lines that every answer has."""
+        ...
+
+    def opened(self, connection: Connection) -> None: ...
+
+    def closed(self, connection: Connection) -> None: ...
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Lets `work` go on in a task."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection and the parser of its requests (whose callbacks are the methods named `on_...`)."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None  # None also once the client has gone
+        self._waiting: deque[Received] = deque()
+        self._is_answering = False
+        self._is_full = False  # the client does not read its answers
+        self._is_closing = False  # nothing is read or begun any more
+        self._used_at_s = 0.0
+        self.on_message_begin()
+        self._is_between = True  # no request has begun since the last one was whole
+
+    # What the transport says.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # a TCP connection's; uvloop's derives from nothing
+        self._loop = asyncio.get_running_loop()
+        self._used_at_s = self._loop.time()
+        self._idle = self._loop.call_later(KEEP_ALIVE_S, self._close_idle)
+        self._server.opened(self)
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        self._transport = None
+        self._waiting.clear()
+        self._idle.cancel()
+        self._server.closed(self)
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._go_on()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_closing:
+            return
+        self._used_at_s = self._loop.time()
+        known = self._server.known.get(data) if self._is_between else None
+        if known is not None:
+            self._waiting.append(known)
+        elif not self._read(data):
+            self._refuse()
+            return
+        if not self._is_answering and not self._is_full:
+            self._go_on()
+        elif len(self._waiting) >= WAITING_MAX and self._transport is not None:
+            self._transport.pause_reading()
+
+    def _read(self, data: bytes) -> bool:
+        """Lets the parser read; False for what is no HTTP."""
+        was_between, waited = self._is_between, len(self._waiting)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._is_closing = True  # we speak HTTP/1.1 alone: the request is answered, what follows it is not ours to read
+        except httptools.HttpParserError:
+            return False
+        if was_between and self._is_between and len(self._waiting) == waited + 1:
+            self._server.known.note(data, self._waiting[-1])
+        return True
+
+    def shut(self) -> None:
+        """Closes the connection: at once where nothing is being answered, else after that answer."""
+        self._is_closing = True
+        self._waiting.clear()
+        if not self._is_answering and self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Ends the connection now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _close_idle(self) -> None:
+        left_s = self._used_at_s + KEEP_ALIVE_S - self._loop.time()
+        if left_s <= 0 and not self._is_answering:
+            self.shut()
         else:
-            head, self._head = self._head, b""
-            self._transport.write(head + data if head else data)
+            self._idle = self._loop.call_later(max(left_s, 1.0), self._close_idle)
 
-    def flush(self) -> None:
-        """Sends a head that has no body, as one to a HEAD request has none."""
-        if self._head:
-            self.write(b"")
+    def _refuse(self) -> None:
+        """Answers what is no HTTP, after the answers to what came before it."""
+        self._is_closing = True
+        if self._transport is None:
+            return
+        if not self._is_answering:
+            self._transport.write(wire.encode_response(wire.failure(400, "BadRequest", wire.NO_HTTP), is_last=True))
+        self.shut()
 
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
+    # What the parser says.
 
+    def on_message_begin(self) -> None:
+        self._is_between = False
+        self._url = b""
+        self._lines: list[tuple[bytes, bytes]] = []
+        self._payload: list[bytes] = []
+        self._size, self._limit_bytes = 0, PAYLOAD_LIMIT_BYTES
+        self._is_limit_final = False
+        self._in_trailer = False
+        self._expects_word = False  # the client sends its payload once it is told to
 
-class NodeProtocol(HttpToolsProtocol):
-    """One connection of a client to a node."""
+    def on_url(self, url: bytes) -> None:
+        self._url += url
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        self._whole = WholeAnswers(transport)
-        super().connection_made(self._whole)  # type: ignore[arg-type]  # what uvicorn calls of a transport is there
-
-    def on_response_complete(self) -> None:
-        self._whole.flush()
-        super().on_response_complete()
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_trailer:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects_word = True
+        self._lines.append((name, value))
 
     def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        # What the parser still reports for this message goes into another list than the one that the request was made with.
-        self.headers = []
+        self._in_trailer = True
+        if self._expects_word and not self._is_answering and not self._waiting and self._transport is not None:
+            self._transport.write(CONTINUE)
+            self._expects_word = False
 
-    def send_400_response(self, msg: str) -> None:
-        payload = orjson.dumps(dict(wire.failure(400, "BadRequest", msg).body or {}))
-        head = (STATUS_LINE[400], b"content-type: application/json; charset=utf-8\r\n", b"connection: close\r\n")
-        self.transport.write(b"".join((*head, b"content-length: %d\r\n\r\n" % len(payload), payload)))
-        self.transport.close()
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > self._limit_bytes and not self._is_limit_final:
+            self._limit_bytes = self._server.answering.payload_limit_bytes(_request(self._parser, self._url, self._lines))
+            self._is_limit_final = True
+        if self._size <= self._limit_bytes:
+            self._payload.append(body)
+        else:
+            self._payload.clear()
+
+    def on_message_complete(self) -> None:
+        parser = self._parser
+        is_last = not parser.should_keep_alive() or parser.should_upgrade()
+        request = _request(parser, self._url, self._lines, b"".join(self._payload))
+        exceeds_bytes = self._limit_bytes if self._size > self._limit_bytes else 0
+        self._waiting.append(Received(request, is_last, exceeds_bytes))
+        self._is_between, self._expects_word = True, False
+
+    # What is answered.
+
+    def _go_on(self) -> None:
+        """Answers what waits, one request after the other, until one of them waits for something itself."""
+        while self._waiting and not self._is_answering and not self._is_full and self._transport is not None:
+            received = self._waiting.popleft()
+            self._is_answering = True
+            answering = self._answer(received)
+            if not self._server.at_once:
+                self._server.spawn(self._rest(answering))
+                return
+            try:
+                awaited = answering.send(None)
+            except StopIteration:
+                continue
+            self._server.spawn(self._rest(_Begun(answering, awaited)))
+        if self._transport is None or self._is_answering:
+            return
+        if self._expects_word and not self._is_closing:  # the answers before it have gone out
+            self._transport.write(CONTINUE)
+            self._expects_word = False
+        if not self._is_closing:
+            self._transport.resume_reading()
+
+    async def _answer(self, received: Received) -> None:
+        is_last = received.is_last
+        try:
+            answer = await self._server.answering.answer(received, self._server.common_lines())
+        except BrokenOff as cut:
+            answer, is_last = cut.sent, True
+        self._is_answering = False
+        if self._transport is None:
+            return
+        self._used_at_s = self._loop.time()
+        self._transport.write(answer)
+        if is_last or (self._is_closing and not self._waiting):
+            self.shut()
+
+    async def _rest(self, begun: Awaitable[None]) -> None:
+        await begun
+        self._go_on()
+
+
+class _Begun:
+    """A coroutine that was begun outside of a task, as something that a task can wait for.
+
+    Its first step gave `awaited`, which a task would have been given; the task gets it from here instead.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        awaited = self._awaited
+        while True:
+            try:
+                given = yield awaited
+            except BaseException as thrown:
+                step = partial(self._coroutine.throw, thrown)
+            else:
+                step = partial(self._coroutine.send, given)
+            try:
+                awaited = step()
+            except StopIteration:
+                return
+
+
+def _request(
+    parser: httptools.HttpRequestParser, url: bytes, lines: list[tuple[bytes, bytes]], payload: bytes = b""
+) -> Request:
+    return Request.raw(parser.get_method().decode("ascii"), wire.target_of(url), lines, payload)

@@ -11,16 +11,39 @@ three failures differ in what the caller can know:
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from brownout.identity.core.messages import JSON_TYPE, CallFailed, Request, Response
-from brownout.identity.core.ports import Signer
+from brownout.identity.core.ports import Signal, Signer
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.durable import DurableRecords
 from brownout.identity.server.http_client import BrokenOffError, HttpClient, NotConnectedError
+
+log = logging.getLogger("brownout.identity.server")
+
+
+class _SocketSignal:
+    """A signal between coroutines of this process."""
+
+    def __init__(self) -> None:
+        self._given = asyncio.Event()
+
+    def give(self) -> None:
+        self._given.set()
+
+    async def wait(self) -> None:
+        await self._given.wait()
+
+
+def random_id() -> str:
+    """The text of a UUID of version 4; `uuid` takes four times as long, and most answers have a new one."""
+    raw = os.urandom(16)
+    digits, variant = raw.hex(), "89ab"[raw[8] & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class SocketPorts:
@@ -40,6 +63,7 @@ class SocketPorts:
         self._addresses = dict(addresses)
         self._records = records
         self._http = HttpClient()
+        self._spawned: set[asyncio.Task[None]] = set()
 
     def now(self) -> float:
         return self._clock.now() + self.skew_s
@@ -48,10 +72,23 @@ class SocketPorts:
         return time.time() + (at_s - self.now()) / self._clock.rate
 
     def new_id(self) -> str:
-        return str(uuid.uuid4())
+        return random_id()
 
     async def sleep(self, duration_s: float) -> None:
         await asyncio.sleep(self._clock.real_s(duration_s))
+
+    def signal(self) -> Signal:
+        return _SocketSignal()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._spawned.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._spawned.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            log.error("%s failed", task.get_coro(), exc_info=failure)
 
     async def persist(self, key: str, record: Mapping[str, Any] | None) -> None:
         await self._records.write(key, record)
@@ -62,6 +99,8 @@ class SocketPorts:
     async def call(self, target: str, request: Request, *, timeout_s: float) -> Response:
         """One request over the link to `target`; raises CallFailed, and KeyError where the stack has no such link."""
         address = self._addresses[target]
+        if asyncio.current_task() is None:  # an answer that was begun without one (server/http_protocol.py)
+            return await asyncio.get_running_loop().create_task(self.call(target, request, timeout_s=timeout_s))
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._http.send(address, request)
@@ -76,6 +115,8 @@ class SocketPorts:
         return response
 
     def close(self) -> None:
-        """Closes the connections and the file of records."""
+        """Ends what was spawned; closes the connections and the file of records."""
+        for task in self._spawned:
+            task.cancel()
         self._http.close()
         self._records.close()

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import uvicorn
-import uvicorn.lifespan.off  # else each node would load it for itself, by name
 import uvloop
 
 from brownout.identity.core.edge.node import Edge
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import NodeSpec
 from brownout.identity.roles import build_node
-from brownout.identity.server.asgi import Application, application
 from brownout.identity.server.durable import DurableRecords
 from brownout.identity.server.edge.doors import Doors
-from brownout.identity.server.http_protocol import NodeProtocol
+from brownout.identity.server.ending import EndAsked
+from brownout.identity.server.http_server import HttpServer
 from brownout.identity.server.log_lines import start_logging
 from brownout.identity.server.ports import SocketPorts
 from brownout.identity.server.signing import Algorithm, JwtSigner
@@ -31,23 +29,10 @@ from brownout.identity.server.spec_file import ServedStack
 READY = b"r"
 END_TIMEOUT_S = 1.0
 EMPTY_DOORS: Mapping[str, socket.socket] = {}
-KEEP_ALIVE_S = 75  # longer than clients keep an idle connection, so that a request rarely meets a closing one
 
 
 class BackgroundEndedError(Exception):
     """A background task, which must run as long as the node does, has ended."""
-
-
-class _Server(uvicorn.Server):
-    """Calls `on_ready` once it accepts connections."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_ready()
 
 
 def run_node(
@@ -90,19 +75,22 @@ async def _run(
     doors = Doors(node, served) if isinstance(node, Edge) and listeners else None
     if doors is not None:
         await doors.open(listeners)
-    server = _Server(serving_options(application(node, node.surfaces)), lambda: starting.sendall(READY))
-    serving = asyncio.create_task(server.serve([listener]))
+    server, asked = HttpServer(node, node.surfaces, at_once=True), EndAsked()
+    await server.open(listener)
+    starting.sendall(READY)
+    ending = asyncio.create_task(asked.wait())
     try:
-        await _first_ended(serving, asyncio.create_task(_released(starting)))
-        work = (*node.background(), *node.annexes.background())
-        ended = await _first_ended(serving, *map(asyncio.create_task, work))
+        ended = await _first_ended(ending, asyncio.create_task(_released(starting)))
+        if ended is not ending:
+            work = (*node.background(), *node.annexes.background())
+            ended = await _first_ended(ending, *map(asyncio.create_task, work))
     finally:
-        server.should_exit = server.force_exit = True
-        await asyncio.wait((serving,), timeout=END_TIMEOUT_S)
+        await server.close(patience_s=END_TIMEOUT_S)
         if doors is not None:
             doors.close()
         ports.close()
-    if ended is not serving:
+        asked.close()
+    if ended is not ending:
         raise BackgroundEndedError(f"{name}: {ended.get_coro()} ended")
 
 
@@ -123,19 +111,3 @@ async def _released(starting: socket.socket) -> None:
 def _algorithm(served: ServedStack) -> Algorithm:
     algorithms: dict[str, Algorithm] = {"ES256": "ES256", "RS256": "RS256"}
     return algorithms[Settings.of(served.stack.settings).token_alg]
-
-
-def serving_options(app: Application) -> uvicorn.Config:
-    """How uvicorn serves a node."""
-    return uvicorn.Config(
-        app,
-        http=NodeProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        backlog=1024,
-    )

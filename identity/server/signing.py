@@ -1,23 +1,28 @@
 """Real signatures for the emulated service: compact JWTs by RS256 (default) or ES256, shaped like a v1 access token.
 
 A key's algorithm is the key's own: `verify` takes it from the key set and never from the token, so a token cannot
-choose how it is checked. Parsed keys are cached, because parsing costs more than an ES256 signature. Keys have no certificate,
-so neither they nor tokens have an `x5t`: it is a certificate's thumbprint, and verifiers refuse a key set in which it is not.
+choose how it is checked. Parsed keys are cached, because parsing costs more than an ES256 signature. An RSA key has a
+certificate that it signs itself, as Entra's have; `x5t` of the key and of its tokens is its thumbprint. It is the same at every
+node: a signature by RS256 has one value, and nothing else in the certificate is drawn. ES256 keys have none.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.x509.oid import NameOID
 
 from brownout.identity.core.ports import BadToken
 
@@ -27,6 +32,9 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 COORDINATE_BYTES = 32  # P-256: a signature is r and s, each this long (RFC 7518 section 3.4)
 RSA_KEY_BITS = 2048
 RSA_EXPONENT = 65537
+CERTIFICATE_NAME = "accounts.accesscontrol.windows.net"
+CERTIFICATE_SERIAL = 1
+CERTIFICATE_LIFE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2049, 12, 31, tzinfo=UTC)  # longer than any stack's clock
 
 
 class JwtSigner:
@@ -46,7 +54,7 @@ class JwtSigner:
         return key.private_bytes(encoding, layout, serialization.NoEncryption()).decode()
 
     def public(self, key_id: str, private: str) -> Mapping[str, Any]:
-        """The public half as a JSON Web Key with `kid`, `use`, `alg`, `kty` and its numbers."""
+        """The public half as a JSON Web Key with `kid`, `use`, `alg`, `kty` and its numbers; RSA's have `x5t` and `x5c`."""
         key = _private(private)
         common = {"kid": key_id, "use": "sig", "alg": _algorithm(key)}
         if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -54,12 +62,15 @@ class JwtSigner:
             numbers = {"x": _number(point.x, COORDINATE_BYTES), "y": _number(point.y, COORDINATE_BYTES)}
             return {"kty": "EC", "crv": "P-256", **common, **numbers}
         modulus = key.public_key().public_numbers()
-        return {"kty": "RSA", **common, "n": _number(modulus.n), "e": _number(modulus.e)}
+        numbers = {"n": _number(modulus.n), "e": _number(modulus.e)}
+        chain = [base64.b64encode(_certificate(private)).decode()]
+        return {"kty": "RSA", **common, **numbers, "x5t": _thumbprint(private), "x5c": chain}
 
     def sign(self, key_id: str, private: str, claims: Mapping[str, Any]) -> str:
-        """A compact JWT over `claims` whose header names `key_id` in `kid`."""
+        """A compact JWT over `claims` whose header names `key_id` in `kid`, and its certificate, if it has one, in `x5t`."""
         key = _private(private)
-        signed = b".".join((_header(_algorithm(key), key_id), _encode(orjson.dumps(dict(claims)))))
+        x5t = _thumbprint(private) if isinstance(key, rsa.RSAPrivateKey) else ""
+        signed = b".".join((_header(_algorithm(key), key_id, x5t), _encode(orjson.dumps(dict(claims)))))
         return b".".join((signed, _encode(_signature(key, signed)))).decode()
 
     def verify(self, token: str, key_set: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -118,7 +129,8 @@ def _algorithm(key: PrivateKey) -> Algorithm:
 
 @lru_cache(maxsize=256)
 def _private(pem: str) -> PrivateKey:
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    # Unchecked: the stack made its keys itself, and to check one for RS256 takes longer than to make another.
+    key = serialization.load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise TypeError(f"cannot sign with a {type(key).__name__}")
     return key
@@ -133,8 +145,25 @@ def _public(jwk_json: bytes) -> PublicKey:
 
 
 @lru_cache(maxsize=256)
-def _header(algorithm: Algorithm, key_id: str) -> bytes:
-    return _encode(orjson.dumps({"typ": "JWT", "alg": algorithm, "kid": key_id}))
+def _header(algorithm: Algorithm, key_id: str, x5t: str) -> bytes:
+    named = {"x5t": x5t} if x5t else {}
+    return _encode(orjson.dumps({"typ": "JWT", "alg": algorithm, **named, "kid": key_id}))
+
+
+@lru_cache(maxsize=256)
+def _certificate(pem: str) -> bytes:
+    """The certificate of an RSA key, in DER: the same one whenever it is made."""
+    key = _private(pem)
+    assert isinstance(key, rsa.RSAPrivateKey), "only RSA signs the same way each time"
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, CERTIFICATE_NAME)])
+    made = x509.CertificateBuilder(name, name, key.public_key(), CERTIFICATE_SERIAL, *CERTIFICATE_LIFE)
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+@lru_cache(maxsize=256)
+def _thumbprint(pem: str) -> str:
+    """The SHA-1 thumbprint of an RSA key's certificate, as `x5t` has it (RFC 7517 section 4.8)."""
+    return _encode(hashlib.sha1(_certificate(pem), usedforsecurity=False).digest()).decode()
 
 
 def _encode(raw: bytes) -> bytes:

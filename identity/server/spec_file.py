@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from brownout.identity.core.records import Identity
-from brownout.identity.core.topology import MachineSpec, StackSpec, link_between
+from brownout.identity.core.topology import MachineSpec, StackSpec, door_url, link_between
 from brownout.identity.server.clock import Clock
 
 OWNER_ONLY = 0o600
@@ -32,11 +32,15 @@ class Sidecar:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """All in PEM: the authority that clients of a stack trust, and the certificate with its key that the edge shows."""
+    """All in PEM: the authority that clients of a stack trust, and the certificate with its key that the edge shows.
+
+    `thumbprint` is the certificate's SHA-1 in hex, by which clients of Service Fabric know it.
+    """
 
     ca: str
     certificate: str
     key: str
+    thumbprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ class ServedStack:
     sidecars: tuple[Sidecar, ...] = ()
     doors: Mapping[str, str] = field(default_factory=dict)
     authority: Authority | None = None
+
+    def with_doors(self, doors: Mapping[str, str], authority: Authority) -> ServedStack:
+        """The same stack with the doors of its edge at these `host:port`, which nodes tell clients of, and what they show."""
+        public = {**self.stack.public_urls, **{door: door_url(door, address) for door, address in doors.items()}}
+        return replace(self, stack=replace(self.stack, public_urls=public), doors=doors, authority=authority)
 
     def addresses_for(self, node: str) -> Mapping[str, str]:
         """Where `node` reaches each node that it may call: link addresses and nothing else."""

@@ -76,6 +76,7 @@ def page(result: Result, history: History, folder: Path) -> str:
         _timeline(result, history, lines),
         sections.steps(result),
         sections.exposure(result),
+        sections.invariants(result),
         sections.fidelity(result),
         matrix_section(matrix_of(folder)),
         details.phases(result),

@@ -218,6 +218,21 @@ def exposure(result: Result) -> Html | None:
     return section("exposure", title, table(caption, columns, rows), el("p", note, class_="note"))
 
 
+def invariants(result: Result) -> Html | None:
+    """What must hold whatever breaks, with how often it was exercised; None for a record without any."""
+    rows = [(name, badge(status), *rest) for name, status, *rest in story.invariant_rows(result)]
+    if not rows:
+        return None
+    first, second, third, *prose = (word.capitalize() for word in story.INVARIANTS_HEAD)
+    columns = (Column(first), Column(second), Column(third, "number"), *(Column(word, "prose") for word in prose))
+    note = (
+        "Exercised: occasions on which it could have been violated. "
+        "Without any, this run says nothing about it. A violation is a breach, whatever the objectives say."
+    )
+    title, _, caption = story.INVARIANTS_TITLE.partition(": ")
+    return section("invariants", title, table(caption, columns, rows), el("p", note, class_="note"))
+
+
 def _step_row(number: int, step: StepResult) -> Sequence[object]:
     role = el("span", step.role, class_=f"role {step.role}")
     name = join([el("span", number, class_="ordinal"), step.name, role, el("small", step.describe), el("small", step.note)])

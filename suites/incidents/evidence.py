@@ -87,7 +87,7 @@ class Evidence:
 
     def between(self, start: str, end: str, cohorts: Iterable[str], operations: Iterable[str] = ()) -> Counted:
         """Requests between two times of the emulated day, `HH:MM`."""
-        return self._count(self._at(start), self._at(end), cohorts, operations)
+        return self._count(self.time_s(start), self.time_s(end), cohorts, operations)
 
     def failures_done_within(self, span_s: float, cohorts: Iterable[str]) -> int:
         """How many requests had failed within this time of the impact's start; raises LookupError without an impact."""
@@ -120,7 +120,8 @@ class Evidence:
             raise LookupError(f"no request of {', '.join(cohorts)} in the window")
         return Counted(len(kept), sum(r.outcome != "happened" for r in kept))
 
-    def _at(self, text: str) -> float:
+    def time_s(self, text: str) -> float:
+        """The emulated time of `HH:MM` of the day on which the fault begins."""
         midnight_s = self.fault_s - self.fault_s % 86400
         return midnight_s + parse_clock_s(text)
 
@@ -138,7 +139,9 @@ class Evidence:
 
     def keys_between(self, start: str, end: str) -> set[str]:
         """`id (kind)` of the store keys that token nodes used for Sydney's identities between two times."""
-        return {f"{hop.key_id} ({hop.key_kind})" for hop in self._token_hops(self._at(start), self._at(end)) if hop.key_id}
+        return {
+            f"{hop.key_id} ({hop.key_kind})" for hop in self._token_hops(self.time_s(start), self.time_s(end)) if hop.key_id
+        }
 
     def _token_hops(self, start_s: float, end_s: float) -> list[trail.Hop]:
         requests = self.history.select(cohorts=["newly-scaled", "pair-visitors"], start_s=start_s, end_s=end_s)

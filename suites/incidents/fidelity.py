@@ -3,6 +3,8 @@
     python -m brownout.suites.incidents.fidelity                              the simulation's column, from a fresh run
     python -m brownout.suites.incidents.fidelity --world processes RUN_DIR    another world's column, from a run that you made
 
+Both take `--experiment NAME` for another incident than FTVR-L9Z.
+
 The table is between two markers in the page; nothing else is changed. Each command renews one column and the wording of the
 claims; the other columns are read back from the page. The same code with the same seed gives the same bytes.
 """
@@ -27,12 +29,15 @@ from brownout.harness.worlds.catalog import WORLDS
 
 EXPERIMENT = "ftvr-l9z"
 SEED = 1
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "incidents" / f"{EXPERIMENT}.md"
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "incidents"
+PAGE = PAGES / f"{EXPERIMENT}.md"
 BEGIN, END = "<!-- fidelity: begin -->", "<!-- fidelity: end -->"
 HEAD = ("claim", "what was published", "published", *(word for world in WORLDS for word in (world, "status")))
 NOTES_HEAD = "How each was measured (figures of the simulation):"
 NOT_RUN = ("not run", "–")
 _CELL = re.compile(r"(?<!\\)\|")
+_CLAIM = re.compile(r"\| [A-Z][\d.]+ \|")
+_NOTE = re.compile(r"- [A-Z][\d.]+: ")
 _SUMMARY = re.compile(rf"^- ({'|'.join(WORLDS)}): (.*)$", re.MULTILINE)
 
 WorldColumn = Mapping[str, tuple[str, str]]
@@ -47,20 +52,20 @@ class Table:
     summaries: Mapping[str, str]
 
 
-def simulate() -> Result:
+def simulate(experiment: str = EXPERIMENT) -> Result:
     """The experiment in the simulation with its own posture, all control runs included."""
     with tempfile.TemporaryDirectory(prefix="brownout-fidelity-") as folder:
         options = Options(world="simulation", seed=SEED, out=Path(folder))
-        return run(load(find(EXPERIMENT)), options).result
+        return run(load(find(experiment)), options).result
 
 
-def recorded(folder: Path, world: str) -> Result:
+def recorded(folder: Path, world: str, experiment: str = EXPERIMENT) -> Result:
     """The result of a run folder; raises UsageError unless it is a finished run of this experiment in that world."""
     result = read_result(folder)
     if result is None:
         raise UsageError(f"{folder} has no result.json", hint="name the folder that a run printed")
-    if (result.experiment, result.world) != (EXPERIMENT, world):
-        raise UsageError(f"{folder} is a run of {result.experiment} in {result.world}, not of {EXPERIMENT} in {world}")
+    if (result.experiment, result.world) != (experiment, world):
+        raise UsageError(f"{folder} is a run of {result.experiment} in {result.world}, not of {experiment} in {world}")
     if not result.claims:
         raise UsageError(f"{folder} has no claims", hint="they are checked for a finished run of the incident's posture")
     return result
@@ -112,7 +117,7 @@ def _with(page: str, lines: Sequence[str], notes: Sequence[str]) -> str:
 
 def _rows(text: str, width: int) -> Iterable[tuple[str, ...]]:
     for line in text.splitlines():
-        if line.startswith("| C"):
+        if _CLAIM.match(line):
             cells = tuple(cell.strip() for cell in _CELL.split(line)[1:-1])
             if len(cells) == width:
                 yield cells
@@ -144,7 +149,7 @@ def _notes(claims: Iterable[ClaimResult]) -> list[str]:
 
 def _notes_in(inside: str) -> list[str]:
     """The notes of the page. They quote figures of the simulation."""
-    found = [line for line in inside.splitlines() if line.startswith("- C")]
+    found = [line for line in inside.splitlines() if _NOTE.match(line)]
     return [NOTES_HEAD, "", *found] if found else []
 
 
@@ -156,14 +161,16 @@ def _cell(text: str) -> str:
 
 @click.command()
 @click.option("--world", type=click.Choice(WORLDS), default="simulation", show_default=True)
-@click.option("--page", type=click.Path(dir_okay=False, path_type=Path), default=PAGE, help="The page to write into.")
+@click.option("--experiment", default=EXPERIMENT, show_default=True, help="The incident.")
+@click.option("--page", type=click.Path(dir_okay=False, path_type=Path), default=None, help="The page to write into.")
 @click.argument("run_dir", required=False, type=click.Path(path_type=Path))
-def main(world: str, page: Path, run_dir: Path | None) -> None:
+def main(world: str, experiment: str, page: Path | None, run_dir: Path | None) -> None:
     """Renew one column of the fidelity table: from RUN_DIR, or for the simulation from a fresh run when none is named."""
     try:
         if run_dir is None and world != "simulation":
-            raise UsageError("name the folder of a run", hint=f"brownout run {EXPERIMENT} --world {world}")
-        result = simulate() if run_dir is None else recorded(run_dir, world)
+            raise UsageError("name the folder of a run", hint=f"brownout run {experiment} --world {world}")
+        page = page or PAGES / f"{experiment}.md"
+        result = simulate(experiment) if run_dir is None else recorded(run_dir, world, experiment)
         page.write_text(renewed(page.read_text(encoding="utf-8"), result), encoding="utf-8")
     except BrownoutError as error:
         click.echo(f"{error}", err=True)

@@ -9,13 +9,11 @@ reason. Chance must not turn a claim: what is compared has bounds, and what is a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.record.history import History
 from brownout.harness.record.result import ClaimResult, ClaimStatus, Result
 from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Counted, Evidence, clock, interval_text, share_text
+from brownout.suites.incidents.published_claims import Measurement, PublishedClaim, judged, not_testable, status_of
 
 INCIDENT_POSTURE = "as-of-2024-07"
 AROUND_3_PERCENT, AROUND_HALF = (0.02, 0.04), (0.4, 0.6)  # as far from the published figure as "around" may mean
@@ -25,52 +23,12 @@ DETECTED_WITHIN_S = 180.0
 WATCHED, FAILURES_NEEDED = ("newly-scaled", "management-callers"), 4  # by the alert `identity-service` of the experiment
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """What a check measured, and what that says of the claim."""
-
-    measured: str
-    status: ClaimStatus
-    how: str = ""
-    interval: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedClaim:
-    """One claim of the review with the check that tests it."""
-
-    id: str
-    text: str
-    published: str
-    check: Callable[[Evidence], Measurement]
-
-
 def claims(history: History, result: Result, controls: ControlRecords) -> tuple[ClaimResult, ...]:
     """The fidelity table; empty for a posture that is not the incident's."""
     if result.posture != INCIDENT_POSTURE:
         return ()
     evidence = Evidence(history, result, controls)
-    return tuple(_judge(claim, evidence) for claim in CLAIMS)
-
-
-def _judge(claim: PublishedClaim, evidence: Evidence) -> ClaimResult:
-    try:
-        found = claim.check(evidence)
-    except LookupError as missing:
-        found = Measurement("nothing recorded", "not-testable", f"this run has no record of it: {missing}")
-    return ClaimResult(
-        id=claim.id,
-        text=claim.text,
-        published=claim.published,
-        measured=found.measured,
-        interval=found.interval,
-        status=found.status,
-        how=found.how,
-    )
-
-
-def _status(holds: bool) -> ClaimStatus:
-    return "holds" if holds else "differs"
+    return judged(CLAIMS, evidence)
 
 
 def _in_range(found: Counted, allowed: tuple[float, float]) -> ClaimStatus:
@@ -97,7 +55,7 @@ def _impact_window(seen: Evidence) -> Measurement:
     off_s = max(abs(times.impact_start_s - seen.fault_s), abs(times.impact_end_s - seen.recovery_s))
     minutes = (times.impact_end_s - times.impact_start_s) / 60
     measured = f"{clock(times.impact_start_s)}-{clock(times.impact_end_s)}, {minutes:.0f} min"
-    status, how = _status(off_s <= NEAR_S), "first and last failed request of those that the alerts watch"
+    status, how = status_of(off_s <= NEAR_S), "first and last failed request of those that the alerts watch"
     # Failures that are due within the tolerance at either end; with a dozen, chance leaves none in one of 160,000 runs.
     due = seen.outage(WATCHED).bad * NEAR_S / (seen.recovery_s - seen.fault_s)
     if status == "differs" and due < 12:
@@ -108,7 +66,9 @@ def _impact_window(seen: Evidence) -> Measurement:
 def _scope(seen: Evidence) -> Measurement:
     ours, theirs = seen.outage(["newly-scaled", "pair-visitors"]), seen.outage(["pair-newly-scaled"])
     measured = f"{ours.bad} of {ours.total} with Sydney's identities fail, {theirs.bad} of {theirs.total} with Melbourne's"
-    return Measurement(measured, _status(ours.all_bad and theirs.none_bad), "token requests of machines without a cached token")
+    return Measurement(
+        measured, status_of(ours.all_bad and theirs.none_bad), "token requests of machines without a cached token"
+    )
 
 
 def _token_share(seen: Evidence) -> Measurement:
@@ -121,7 +81,7 @@ def _warm(seen: Evidence) -> Measurement:
     found, late = seen.outage(["warm-machines"]), seen.of("refresh-at-expiry").outage(["warm-machines"])
     how = f"hosts refresh at half of a token's life; if they did at its end, {share_text(late)} of these requests would fail"
     return Measurement(
-        f"{found.bad} of {found.total} failed", _status(found.none_bad and late.bad > 0), how, interval_text(found)
+        f"{found.bad} of {found.total} failed", status_of(found.none_bad and late.bad > 0), how, interval_text(found)
     )
 
 
@@ -142,13 +102,13 @@ def _front_ends(seen: Evidence) -> Measurement:
 def _provisioning(seen: Evidence) -> Measurement:
     own, plain = (seen.outage(["provisioning"], [name]) for name in ("provision-system", "provision-plain"))
     measured = f"with an identity {own.bad} of {own.total} failed, without {plain.bad} of {plain.total}"
-    return Measurement(measured, _status(own.all_bad and plain.none_bad), "the operation ends as FailedIdentityOperation")
+    return Measurement(measured, status_of(own.all_bad and plain.none_bad), "the operation ends as FailedIdentityOperation")
 
 
 def _new_against_old(seen: Evidence) -> Measurement:
     new, old = seen.outage(["newly-scaled"]), seen.outage(["warm-machines"])
     measured = f"new {new.bad} of {new.total} failed, existing {old.bad} of {old.total}"
-    return Measurement(measured, _status(new.all_bad and old.none_bad))
+    return Measurement(measured, status_of(new.all_bad and old.none_bad))
 
 
 def _circle(seen: Evidence) -> Measurement:
@@ -156,7 +116,7 @@ def _circle(seen: Evidence) -> Measurement:
     before, after = control.between("00:20", "00:55", ["newly-scaled"]), control.between("01:05", "07:00", ["newly-scaled"])
     measured = f"before the loss {before.bad} of {before.total} failed, after it {after.bad} of {after.total}, with valid keys"
     how = "control run circular: store access through a managed identity, every memory lost at 00:55, nodes back at 01:00"
-    return Measurement(measured, _status(before.none_bad and after.all_bad), how)
+    return Measurement(measured, status_of(before.none_bad and after.all_bad), how)
 
 
 def _elsewhere(seen: Evidence) -> Measurement:
@@ -164,19 +124,19 @@ def _elsewhere(seen: Evidence) -> Measurement:
     found = control.outage(["newly-scaled", "management-callers", "pair-visitors", "provisioning"])
     switched = control.step("switch-keys").bitten_s is not None
     measured = f"{found.bad} of {found.total} failed after the switch" if switched else "the switch did not happen"
-    return Measurement(measured, _status(switched and found.none_bad), "control run unpinned: the same steps without pins")
+    return Measurement(measured, status_of(switched and found.none_bad), "control run unpinned: the same steps without pins")
 
 
 def _not_deployed(seen: Evidence) -> Measurement:
     builds = seen.builds_after("roll-out")
-    return Measurement(f"builds that served after the roll-out: {', '.join(sorted(builds))}", _status(builds == {"1.0"}))
+    return Measurement(f"builds that served after the roll-out: {', '.join(sorted(builds))}", status_of(builds == {"1.0"}))
 
 
 def _reported(seen: Evidence) -> Measurement:
     report = seen.roll_out_report()
     measured = f"reported success: {str(report.success).lower()}; regions on the new build: {report.moved}"
     return Measurement(
-        measured, _status(report.success and report.moved == "none"), "the deployer's own report, and the builds"
+        measured, status_of(report.success and report.moved == "none"), "the deployer's own report, and the builds"
     )
 
 
@@ -187,7 +147,7 @@ def _at_once(seen: Evidence) -> Measurement:
         return Measurement("no impact", "differs")
     delay_s = first - seen.fault_s
     measured = f"first failure after {delay_s:.0f} s; with an overlap of 24 h {control.bad} of {control.total} failed"
-    return Measurement(measured, _status(delay_s <= 120 and control.none_bad), "control run long-overlap")
+    return Measurement(measured, status_of(delay_s <= 120 and control.none_bad), "control run long-overlap")
 
 
 def _pair(seen: Evidence) -> Measurement:
@@ -196,7 +156,7 @@ def _pair(seen: Evidence) -> Measurement:
     measured = (
         f"failed over to the pair {here.bad} of {here.total} fail; had only Sydney been pinned {there.bad} of {there.total}"
     )
-    return Measurement(measured, _status(here.all_bad and there.none_bad), "control run only-sydney-pinned")
+    return Measurement(measured, status_of(here.all_bad and there.none_bad), "control run only-sydney-pinned")
 
 
 def _detection(seen: Evidence) -> Measurement:
@@ -204,7 +164,7 @@ def _detection(seen: Evidence) -> Measurement:
     heard = seen.failures_done_within(DETECTED_WITHIN_S, WATCHED)
     blind = "never fires" if overall is None else f"fires at {clock(overall)}"
     how = f"burn-rate alerts on new machines, management calls and dependants; one on all token requests {blind}"
-    status = _status(detect is not None and detect <= DETECTED_WITHIN_S)
+    status = status_of(detect is not None and detect <= DETECTED_WITHIN_S)
     if status == "differs" and heard < FAILURES_NEEDED:  # the load was too thin for any monitor, as in one seed of a hundred
         how, status = f"{how}; only {heard} watched requests failed in the first 3 min, and an alert needs more", "not-decided"
     return Measurement("not detected" if detect is None else f"{detect:.0f} s after the first failure", status, how)
@@ -212,7 +172,7 @@ def _detection(seen: Evidence) -> Measurement:
 
 def _zone(seen: Evidence) -> Measurement:
     found = seen.during("fail-over-zone", ["newly-scaled"])
-    return Measurement(f"{found.bad} of {found.total} new machines still fail", _status(found.all_bad))
+    return Measurement(f"{found.bad} of {found.total} new machines still fail", status_of(found.all_bad))
 
 
 def _wrong_keys(seen: Evidence) -> Measurement:
@@ -220,21 +180,21 @@ def _wrong_keys(seen: Evidence) -> Measurement:
     old = seen.of("old-key-restored").after_step("restore-old-key", 3000, ["newly-scaled"])
     measured = f"after pushing {push.bad} of {push.total} fail, after accepting {accept.bad} of {accept.total}"
     how = f"not tried then: with the old key valid again {old.bad} of {old.total} fail (control run old-key-restored)"
-    return Measurement(measured, _status(push.all_bad and accept.all_bad and old.none_bad), how)
+    return Measurement(measured, status_of(push.all_bad and accept.all_bad and old.none_bad), how)
 
 
 def _configuration(seen: Evidence) -> Measurement:
     after = seen.between("06:30", "07:00", ["newly-scaled", "management-callers", "pair-visitors"])
     builds = seen.builds_after("force-managed-key")
     measured = f"{after.bad} of {after.total} fail afterwards, on build {', '.join(sorted(builds))}"
-    return Measurement(measured, _status(after.none_bad and builds == {"1.0"}), "no version changed")
+    return Measurement(measured, status_of(after.none_bad and builds == {"1.0"}), "no version changed")
 
 
 def _frozen(seen: Evidence) -> Measurement:
     control = seen.of("frozen")
     states = {name: control.step(name).state for name in ("roll-out", "switch-keys")}
     measured = ", ".join(f"{name} {state}" for name, state in states.items())
-    return Measurement(measured, _status(set(states.values()) == {"defended"}), "control run frozen")
+    return Measurement(measured, status_of(set(states.values()) == {"defended"}), "control run frozen")
 
 
 def _all_ready(seen: Evidence) -> Measurement:
@@ -242,13 +202,13 @@ def _all_ready(seen: Evidence) -> Measurement:
     found = control.outage(["newly-scaled", "management-callers"])
     bitten = control.step("switch-keys").bitten_s is not None
     measured = f"the gate lets the switch {'through' if bitten else 'not through'}; {found.bad} of {found.total} failed"
-    return Measurement(measured, _status(bitten and found.none_bad), "control run ready: no pins, gate on")
+    return Measurement(measured, status_of(bitten and found.none_bad), "control run ready: no pins, gate on")
 
 
 def _pin_shown(seen: Evidence) -> Measurement:
     report = seen.of("repaired").roll_out_report()
     measured = f"reported success: {str(report.success).lower()}; pins named: {', '.join(report.pins) or 'none'}"
-    return Measurement(measured, _status(not report.success and len(report.pins) == 2), "control run repaired")
+    return Measurement(measured, status_of(not report.success and len(report.pins) == 2), "control run repaired")
 
 
 def _telemetry(seen: Evidence) -> Measurement:
@@ -256,13 +216,13 @@ def _telemetry(seen: Evidence) -> Measurement:
     measured = f"in the outage {', '.join(sorted(during))}; afterwards {', '.join(sorted(after))}"
     told = during == {"manual-sydney-1 (manual)"} and after == {"managed-sydney-1 (managed)"}
     return Measurement(
-        measured, _status(told), "key id and kind in the trail of every answer of a token node for Sydney's store"
+        measured, status_of(told), "key id and kind in the trail of every answer of a token node for Sydney's store"
     )
 
 
 def _gate(seen: Evidence) -> Measurement:
     step = seen.of("repaired").step("switch-keys")
-    return Measurement(f"the switch was {step.state}", _status(step.state == "defended"), step.evidence)
+    return Measurement(f"the switch was {step.state}", status_of(step.state == "defended"), step.evidence)
 
 
 def _off_peak(seen: Evidence) -> Measurement:
@@ -275,11 +235,7 @@ def _off_peak(seen: Evidence) -> Measurement:
 def _left_the_region(seen: Evidence) -> Measurement:
     left, stayed = seen.outage(["pair-newly-scaled"]), seen.outage(["pair-visitors"])
     measured = f"with an identity there {left.bad} of {left.total} failed, with Sydney's {stayed.bad} of {stayed.total}"
-    return Measurement(measured, _status(left.none_bad and stayed.all_bad), "machines scaled out in Melbourne")
-
-
-def _not_testable(why: str) -> Callable[[Evidence], Measurement]:
-    return lambda _: Measurement("-", "not-testable", why)
+    return Measurement(measured, status_of(left.none_bad and stayed.all_bad), "machines scaled out in Melbourne")
 
 
 CLAIMS: tuple[PublishedClaim, ...] = (
@@ -294,7 +250,7 @@ CLAIMS: tuple[PublishedClaim, ...] = (
         "C8",
         "Service Fabric, Stack HCI, Databricks, AKS vary",
         "varying degrees",
-        _not_testable("only IMDS is emulated so far"),
+        not_testable("the load asks IMDS alone; no client model uses the other endpoints that are emulated"),
     ),
     PublishedClaim("C9", "Existing resources go on, new or scaled ones fail", "new or newly scaled fail", _new_against_old),
     PublishedClaim("C10", "Managed identity cannot use itself for its storage", "circular dependency", _circle),
@@ -308,7 +264,7 @@ CLAIMS: tuple[PublishedClaim, ...] = (
         "C17",
         "Cause known at once, 5.5 h to the fix",
         "5.5 h",
-        _not_testable("how long people take to find a pin is not simulated"),
+        not_testable("how long people take to find a pin is not simulated"),
     ),
     PublishedClaim("C18", "Failing over a zone does not help", "all zones impacted", _zone),
     PublishedClaim("C19", "Pushing or accepting the new key does not help", "not effective", _wrong_keys),
@@ -319,7 +275,7 @@ CLAIMS: tuple[PublishedClaim, ...] = (
     PublishedClaim("C24", "Repair: telemetry shows kind and id of the key", "July 2024", _telemetry),
     PublishedClaim("C25", "Repair: versions and keys verified first", "July 2024", _gate),
     PublishedClaim("C26", "Repair: changes off-peak", "July 2024", _off_peak),
-    PublishedClaim("C27", "Repair: documentation", "July 2024", _not_testable("a document is not a behaviour")),
+    PublishedClaim("C27", "Repair: documentation", "July 2024", not_testable("a document is not a behaviour")),
     PublishedClaim("C28", "Customers who could leave the region were spared", "mitigated", _left_the_region),
-    PublishedClaim("C29", "Health alerts reach people", "advice", _not_testable("an emulation pages no one")),
+    PublishedClaim("C29", "Health alerts reach people", "advice", not_testable("an emulation pages no one")),
 )

@@ -29,7 +29,7 @@ from brownout.harness.experiment.model import Experiment, Slo
 from brownout.harness.pytest_plugin.runs import Brownout, Run
 from brownout.suites.incidents.evidence import MANAGEMENT, TOKEN_COHORTS, Evidence
 
-REAL = pytest.param("processes", marks=[pytest.mark.slow, pytest.mark.brownout_processes])
+REAL = pytest.param("processes", marks=[pytest.mark.slow, pytest.mark.alone, pytest.mark.brownout_processes])
 CONTAINERS = pytest.param("compose", marks=[pytest.mark.slow, pytest.mark.docker, pytest.mark.brownout_processes])
 
 

@@ -22,11 +22,12 @@ from brownout.harness.load.counts import Report, Tally
 from brownout.harness.load.grants import Grant, Schedule
 from brownout.harness.load.heartbeat import GeneratorState, Heartbeat
 from brownout.harness.load.log_tail import PART_BYTES
-from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients
-from brownout.harness.load.models.playing import Playing, begin, to_record
+from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients, Pause, unanswered
+from brownout.harness.load.playing import Playing, begin, to_record
 from brownout.harness.record.history import GENERATOR_FAULT, LATE, to_line
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.server.clock import Clock
+from brownout.suites.load.attempts import AttemptsLog
 from brownout.suites.load.meter import LineFile, Meter
 
 _BURST = 50
@@ -49,9 +50,10 @@ class Engine:
         self._plan, self._worker, self._send, self._on_end = plan, worker, send, on_end
         self._clock = Clock.from_record(plan.clock)
         self._deadline_s = plan.deadline_ms / 1000
-        self._clients = Clients(plan.account)
+        self._clients = Clients(plan.account, plan.seed)
         part_bytes = None if plan.block_s is None else PART_BYTES
         self._log = LineFile(folder / f"requests-{worker}.jsonl", part_bytes=part_bytes)
+        self._attempts = AttemptsLog(plan, folder / f"attempts-{worker}.jsonl", part_bytes)
         self._beats = LineFile(folder / f"load-{worker}.jsonl", part_bytes=part_bytes)
         self._meter, self._tally = Meter(), Tally(plan)
         self._reports = 0
@@ -99,6 +101,7 @@ class Engine:
 
     def flush(self) -> None:
         self._log.flush()
+        self._attempts.flush()
 
     def beat(self) -> None:
         """Writes a heartbeat. While the schedule is paused, also accounts for arrivals that can no longer be sent in time."""
@@ -199,14 +202,35 @@ class Engine:
     def _play(self, arrival: Arrival, sent_s: float, deadline_s: float) -> ArrivalResult:
         self._meter.issued += 1
         try:
-            playing = begin(arrival, self._clients, self._clock.emulated_at(sent_s))
-            return drive(playing, lambda node, request: self._send(node, request, deadline_s - time.monotonic()))
+            playing = begin(arrival, self._clients, self._clock.emulated_at(sent_s), self._clock.now)
+            return drive(
+                playing,
+                lambda call: self._exchange(arrival, call, deadline_s),
+                lambda pause: self._wait(pause, deadline_s),
+            )
         except Exception as failed:  # an arrival without a line would be missing from every count
             self._meter.issued -= 1  # it counts as a fault of the generator, which lowers the issued share
             self._meter.fault(f"{arrival.id}: {type(failed).__name__}: {failed}")
             if self._meter.faults <= _MOST_TRACEBACKS:
                 logging.getLogger(__name__).exception("arrival %s failed inside the generator", arrival.id)
             return ArrivalResult(0, "unknown", GENERATOR_FAULT)
+
+    def _exchange(self, arrival: Arrival, call: Call, deadline_s: float) -> Response:
+        """One call of an arrival; raises CallFailed, and what the transport raises."""
+        sent_s = time.monotonic()
+        try:
+            answer = self._send(call.node, call.request, deadline_s - sent_s)
+        except CallFailed as failed:
+            self._attempts.note(arrival, call, failed, sent_s)
+            raise
+        self._attempts.note(arrival, call, answer, sent_s)
+        return answer
+
+    def _wait(self, pause: Pause, deadline_s: float) -> bool:
+        """Waits between two attempts; False when the client's deadline comes first, once it has come."""
+        left_s, wait_s = deadline_s - time.monotonic(), self._clock.real_s(pause.duration_s)
+        gevent.sleep(max(0.0, min(left_s, wait_s)))
+        return wait_s < left_s
 
     def _heartbeat(self) -> Heartbeat:
         meter, now_s = self._meter, time.monotonic()
@@ -226,12 +250,17 @@ class Engine:
         )
 
 
-def drive(playing: Playing, send: Callable[[str, Request], Response]) -> ArrivalResult:
-    """Plays to the end over `send`. What `send` raises besides CallFailed is raised."""
+def drive(playing: Playing, send: Callable[[Call], Response], wait: Callable[[Pause], bool]) -> ArrivalResult:
+    """Plays to the end over `send` and `wait`. What `send` raises besides CallFailed is raised; a false `wait` ends it."""
     step = playing.next()
-    while isinstance(step, Call):
+    while not isinstance(step, ArrivalResult):
+        if isinstance(step, Pause):
+            if not wait(step):
+                return unanswered(CallFailed("timeout", "the client's patience"))
+            step = playing.next()
+            continue
         try:
-            response: Response | CallFailed = send(step.node, step.request)
+            response: Response | CallFailed = send(step)
         except CallFailed as failed:
             response = failed
         step = playing.next(response)

@@ -17,6 +17,8 @@ from benchmarks.experiment_wall import ExperimentWall
 from benchmarks.fault_effect import EFFECTS, FaultEffect
 from benchmarks.large_account import LargeAccount
 from benchmarks.load_lag import LoadLag
+from benchmarks.many_identities import ManyIdentities
+from benchmarks.many_machines import ALGORITHMS, ManyMachines
 from benchmarks.policy_propagation import PolicyPropagation
 from benchmarks.policy_rate import PolicyRate
 from benchmarks.report import Report, Spread, read_report
@@ -137,6 +139,26 @@ def test_large_account_counts_what_it_costs(own_folder: Path) -> None:
     assert account.users == 50
     spreads = (account.write_ms, account.spread_ms, account.read_ms, account.quiet_minute_ms)
     assert min(spread.low for spread in spreads) > 0
+
+
+def test_many_machines_get_a_token_each(own_folder: Path) -> None:
+    """With either algorithm each machine gets its token, then it comes from the cache, and the host has grown meanwhile."""
+    figures = taken("many_machines", own_folder)
+    assert isinstance(figures, ManyMachines)
+    assert (figures.machines, [*figures.by_algorithm]) == (300, [*ALGORITHMS])
+    for fleet in figures.by_algorithm.values():
+        assert fleet.cached_per_s.low > fleet.uncached_per_s.high > 0
+        assert fleet.bytes_per_machine.low > 0
+
+
+def test_many_identities_are_known_everywhere(own_folder: Path) -> None:
+    """The last identity of a crowd gets its token, and every node's memory is counted."""
+    figures = taken("many_identities", own_folder)
+    assert isinstance(figures, ManyIdentities)
+    assert figures.replicas == 10
+    (crowd,) = figures.crowds
+    assert crowd.identities == 50
+    assert min(crowd.first_token_ms, crowd.token_ms.low, crowd.started_s) > 0
 
 
 def test_fault_effect_times_every_effect(own_folder: Path) -> None:

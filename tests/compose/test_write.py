@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 import yaml
 
-from brownout.compose.write import files
+from brownout.compose.firewall import DOOR_PORTS, rules
+from brownout.compose.write import written
 from brownout.harness.worlds.compose.init_container import served_stack
 from brownout.harness.worlds.compose.layout import (
     FIREWALL,
@@ -24,18 +26,20 @@ from brownout.harness.worlds.compose.layout import (
     service_of,
 )
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.core.topology import ALL_VENDORS
+from brownout.identity.core.topology import ALL_VENDORS, DOOR_KINDS, REGIONS
 from brownout.identity.server.clock import Clock
+from brownout.identity.server.shared_spec import door_ports
+from brownout.identity.server.spec_file import Authority
 
 STACK = build_stack(seed=1, vendors=ALL_VENDORS)
-FILE: dict[str, Any] = yaml.safe_load(next(text for path, text in files().items() if path.name == "compose.yaml"))
+FILE: dict[str, Any] = yaml.safe_load(next(text for path, text in written().items() if path.name == "compose.yaml"))
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 MEMBERS = (*STACK.nodes(), *probers(STACK))
 
 
 def test_what_is_in_the_repository_is_fresh() -> None:
     """compose.yaml and toxiproxy.json are what `python -m brownout.compose.write` would write now."""
-    stale = [path.name for path, text in files().items() if path.read_text(encoding="utf-8") != text]
+    stale = [path.name for path, text in written().items() if path.read_text(encoding="utf-8") != text]
     assert stale == [], "run `python -m brownout.compose.write`"
 
 
@@ -114,7 +118,7 @@ def test_every_service_that_stays_has_a_health_check(name: str) -> None:
 @pytest.mark.parametrize("node", STACK.nodes())
 def test_nodes_are_told_of_proxies_only(node: str) -> None:
     """Every address that a node gets is a port of Toxiproxy that belongs to that very link."""
-    told = served_stack(STACK, Clock.starting_now(0.0, 1.0), first_port=21000).addresses_for(node)
+    told = served_stack(STACK, Clock.starting_now(0.0, 1.0), Authority("", "", ""), first_port=21000).addresses_for(node)
     links = inside_links(STACK)
     assert set(told.values()) <= set(links.values())
     assert all(links[link] == address for link, address in links.items() if address in told.values())
@@ -126,3 +130,21 @@ def test_client_urls_are_on_loopback() -> None:
     urls = list(public_urls(STACK, 21000).values())
     assert len(urls) == len(set(urls)) > 0
     assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+", url) for url in urls)
+
+
+def test_a_door_is_known_by_the_port_that_the_machine_finds_it_at() -> None:
+    """Its proxy's on loopback. So the URLs that nodes give clients who came by a door lead back to that door."""
+    served = served_stack(STACK, Clock.starting_now(0.0, 1.0), Authority("", "", ""), first_port=21000)
+    ports = published_ports(STACK, 21000)
+    assert served.doors == {door: f"127.0.0.1:{ports[f'door->{door}']}" for door in STACK.doors()}
+    assert served.stack.public_urls["arm.sydney"] == f"https://localhost:{ports['door->arm.sydney']}"
+
+
+def test_the_firewall_lets_toxiproxy_through_to_every_door() -> None:
+    """Of a stack of all regions and vendors, which has as many doors as there can be."""
+    stack = build_stack(seed=1, vendors=ALL_VENDORS, regions=tuple(REGIONS))
+    first, last = map(int, DOOR_PORTS.split(":"))
+    assert len(door_ports(stack)) == len(DOOR_KINDS) * len(REGIONS)
+    assert set(door_ports(stack).values()) <= set(range(first, last + 1))
+    admitted = [rule for rule in rules([IPv4Network("172.21.0.0/16")], "172.21.0.1", "1:2") if DOOR_PORTS in str(rule)]
+    assert [rule[-1] for rule in admitted] == ["ACCEPT"]

@@ -13,7 +13,10 @@ from brownout.harness.errors import Defended, WorldError
 from brownout.harness.world import Carrier, World
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.azure.names import LOGIN
+from brownout.identity.core.edge.node import NAME_CACHE
 from brownout.identity.core.messages import Request
+from brownout.identity.core.topology import EDGE_NODE
 from support.carriers import link, node, switch
 from support.client_requests import token_request
 from support.world_drivers import SLACK_MS, TIMER_MS, Driver, ask
@@ -42,7 +45,7 @@ def test_a_world_says_what_it_is_and_can(driver: Driver) -> None:
     assert world.rate > 0
     assert world.abilities >= {"link:refuse", "link:reset", "link:stall", "link:slow", "node:down", "node:paused", "control"}
     assert "load" in world.abilities
-    assert world.spec.nodes() == (*build_stack(seed=21).nodes(), "client.edge")
+    assert world.spec.nodes() == build_stack(seed=21).nodes()
 
 
 def test_a_stack_that_is_up_is_whole(driver: Driver) -> None:
@@ -437,3 +440,21 @@ def test_clients_have_links_to_what_faces_them_only(driver: Driver) -> None:
     """There is no way for a client to a store, and no way around links."""
     with pytest.raises(WorldError, match=r"no link to sydney\.store"):
         driver.run(driver.world.client("sydney.store", HEALTH, timeout_s=1))
+
+
+def test_a_clients_cache_of_names_keeps_what_it_was_told(driver: Driver) -> None:
+    """A lost name fails whoever has to ask for it; who was told that there is none goes by that once it is back."""
+
+    async def by(cache: str) -> str:
+        headers = {"host": LOGIN, NAME_CACHE: f"{cache};3600;3600;3600"}
+        path = f"/{driver.world.spec.tenant_id}/v2.0/.well-known/openid-configuration"
+        return await ask(driver.world, EDGE_NODE, Request("GET", path, headers=headers))
+
+    async def story() -> list[str]:
+        found = [await by("early")]
+        await driver.world.hold(switch(EDGE_NODE), "f-1", SwitchThrow("name", {"name": LOGIN, "effect": "lost"}))
+        found += [await by("early"), await by("late")]
+        await driver.world.release(switch(EDGE_NODE), "f-1")
+        return [*found, await by("late"), await by("new")]
+
+    assert driver.run(story()) == ["200", "200", "502", "502", "200"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import tokenize
 from functools import cache
@@ -28,12 +29,23 @@ def cited() -> dict[Path, str]:
 
 
 def said(path: Path) -> str:
-    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    nodes = (node for node in ast.walk(ast.parse(read(path))) if isinstance(node, kinds))
-    texts = [ast.get_docstring(node) or "" for node in nodes]
-    with path.open("rb") as lines:
-        texts += [token.string for token in tokenize.tokenize(lines.readline) if token.type == tokenize.COMMENT]
+    """The file's docstrings and comments, "" where none of them can cite: most files are spared the tokenizer."""
+    text = read(path)
+    texts = docstrings(text) if cites(text.replace(r"\n", "\n")) else []
+    if any(cites(line[line.index("#") :]) for line in text.splitlines() if "#" in line):
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        texts += [token.string for token in tokens if token.type == tokenize.COMMENT]
     return "\n".join(texts)
+
+
+def docstrings(text: str) -> list[str]:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds))
+    return [ast.get_docstring(node) or "" for node in nodes]
+
+
+def cites(text: str) -> bool:
+    return any(pattern.search(text) for pattern in (_PAGE, _UNPUBLISHED, _NUMBERED))
 
 
 def missing(citation: str) -> str:

@@ -1,4 +1,4 @@
-"""The page on clients of AWS works as printed, on one stack: the shell, boto3, and the SDKs for JavaScript and Go."""
+"""The page on clients of AWS works as printed, on one stack: the shell, boto3, aioboto3, and the SDKs for JavaScript and Go."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PAGE = DOCS / "aws.md"
 ADMIN = ":user/admin"
 
 
-def printed(language: str) -> str:
-    (block,) = blocks(PAGE, language)
+def printed(language: str, mark: str = "") -> str:
+    (block,) = (block for block in blocks(PAGE, language) if block.mark == mark)
     return block.text
 
 
@@ -60,6 +60,20 @@ def test_the_administrator_is_known_to_the_cli_and_boto3(up: str) -> None:
     assert "Traceback" not in up
 
 
+def test_aioboto3_needs_nothing_else(up: str, newcomer: dict[str, str], folder: Path) -> None:
+    """It has an environment of its own, because it is tied to an older botocore; two calls go out at once."""
+    there = folder / "aioboto3"
+    there.mkdir()
+    (there / "printed.py").write_text(printed("python", "aioboto3"), encoding="utf-8")
+    uv = Path(sys.executable).with_name("uv")
+    told = pasted(f"{uv} venv venv && {uv} pip install --offline --python venv/bin/python aioboto3", newcomer, there)
+    if pasted("venv/bin/python -c 'import aioboto3'", newcomer, there):
+        pytest.skip(f"uv has no aioboto3 in its cache: {told[-200:]}")
+    seen = pasted('eval "$(brownout env --stack-file ../stack.json)"; venv/bin/python printed.py', newcomer, there)
+    assert seen.startswith("value of sample "), seen
+    assert seen.strip().endswith(ADMIN), seen
+
+
 def test_the_sdk_for_javascript_needs_nothing_else(up: str, newcomer: dict[str, str], folder: Path) -> None:
     """Version 3 finds endpoint and credentials in the same variables."""
     if not shutil.which("node") or not shutil.which("npm"):
@@ -90,6 +104,16 @@ def test_the_sdk_for_go_needs_nothing_else(up: str, newcomer: dict[str, str], fo
         pytest.skip(f"go has no SDK of AWS's in its cache: {told[-200:]}")
     seen = pasted('eval "$(brownout env --stack-file ../stack.json)"; ./printed', newcomer, there)
     assert seen.strip().endswith(ADMIN), seen
+
+
+def test_the_configuration_for_terraform_is_read(newcomer: dict[str, str], folder: Path) -> None:
+    """Terraform itself parses it, and finds nothing to write in another way; its provider is not there to be run."""
+    if not shutil.which("terraform"):
+        pytest.skip("there is no terraform")
+    there = folder / "terraform"
+    there.mkdir()
+    (there / "main.tf").write_text(printed("hcl"), encoding="utf-8")
+    assert pasted("terraform fmt -check -diff main.tf && echo read", newcomer, there).strip().endswith("read")
 
 
 def test_machines_names_and_faults_are_as_the_page_says(up: str, newcomer: dict[str, str], folder: Path) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from brownout.harness.pytest_plugin.runs import Brownout, Run
-from brownout.suites.incidents.fidelity import BEGIN, END, EXPERIMENT, PAGE, SEED, column_in, column_of, main, renewed
+from brownout.suites.incidents.fidelity import BEGIN, END, EXPERIMENT, PAGE, PAGES, SEED, column_in, column_of, main, renewed
 from support.docs_pages import DOCS, keys_in, section
+
+CLAIMS_OF = {
+    "aws-iam-2021-08-26": "aws_iam_2021_claims",
+    "aws-us-east-1-2025-10-20": "aws_us_east_1_2025_claims",
+    "link-cut": "link_cut_claims",
+}
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +31,24 @@ def page() -> str:
 def test_the_page_has_todays_figures(incident: Run) -> None:
     """The simulation's column is what the code gives (`python -m brownout.suites.incidents.fidelity` renews it)."""
     assert column_in(page(), "simulation") == column_of(incident.result)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLAIMS_OF)
+def test_the_pages_of_aws_have_todays_figures(name: str, brownout: Brownout) -> None:
+    """The same of AWS's events, each with its control runs."""
+    result = brownout.run(name, world="simulation", seed=SEED).result
+    assert column_in((PAGES / f"{name}.md").read_text(encoding="utf-8"), "simulation") == column_of(result)
+    assert not [claim.id for claim in result.claims if claim.status == "differs"]
+
+
+@pytest.mark.parametrize("name", CLAIMS_OF)
+def test_the_pages_of_aws_name_every_claim(name: str) -> None:
+    """No claim is left out of a page, and none is there that the code does not check."""
+    module = import_module(f"brownout.suites.incidents.{CLAIMS_OF[name]}")
+    assert [*column_in((PAGES / f"{name}.md").read_text(encoding="utf-8"), "simulation")] == [
+        claim.id for claim in module.CLAIMS
+    ]
 
 
 @pytest.mark.parametrize("world", ["processes", "compose"])

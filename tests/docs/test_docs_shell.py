@@ -52,16 +52,43 @@ def test_the_tutorial_works_when_pasted(environment: Mapping[str, str], tmp_path
 
 
 def test_the_stack_files_page_works_as_printed(environment: Mapping[str, str], tmp_path: Path) -> None:
-    """Its Python gets a token, and its shell reaches the vault, ARM, the keys and a control plane."""
+    """Its Python uses an SDK over TLS and gets a token; its shell reaches the vault, ARM, the keys and a control plane."""
     page = DOCS / "stack-file.md"
-    (python,) = (block.text for block in blocks(page, "python"))
-    (shell,) = (block.text for block in blocks(page, "sh") if block.mark == "runs with a stack")
+    python = "\n".join(block.text for block in blocks(page, "python"))
+    shell = "\n".join(block.text for block in blocks(page, "sh") if block.mark == "runs with a stack")
     (tmp_path / "printed.py").write_text(python, encoding="utf-8")
     up = 'brownout up\neval "$(brownout env --machine web-1)"\npython printed.py\n'
     told = pasted(up + shell, environment, tmp_path)
-    for seen in ("Bearer 86", "AKV10000", "value of database-password", "batch-id", '"kid":', '"key_id":"manual-sydney-1"'):
+    for seen in (
+        "['batch-id', 'doomed-melbourne',",
+        "Bearer 86",
+        '"resource":"https://management.azure.com/"',  # on the machine
+        "iam-role",
+        "AKV10000",
+        "value of app-database",
+        "batch-id",
+        '"kid":',
+        '"key_id":"manual-sydney-1"',
+    ):
         assert seen in told, (seen, told)
-    assert "Unauthorized" not in told.partition("value of database-password")[2]
+    assert "Unauthorized" not in told.partition("value of app-database")[2]
+
+
+def test_the_page_on_applications_works_as_printed(environment: Mapping[str, str], tmp_path: Path) -> None:
+    """An application is refused for want of a role, a machine reads a vault and an account by name, an application is made."""
+    page = DOCS / "azure-entra.md"
+    scripts = [block.text for block in blocks(page, "python")]
+    for number, script in enumerate(scripts):
+        (tmp_path / f"printed_{number}.py").write_text(script, encoding="utf-8")
+    application, machine, more = (block.text for block in blocks(page, "sh"))
+    told = pasted(f"{application}\npython printed_0.py\n{machine}\npython printed_1.py\n{more}", environment, tmp_path)
+    printed = [block.text for block in blocks(page, "text") if block.mark == "printed"]
+    assert len(printed) == len(scripts) == 2
+    for line in "".join(printed).splitlines():
+        assert line in told, told
+    assert '"secret":"' in told
+    assert told.count('"name":"orders"') == 1
+    assert "Traceback" not in told
 
 
 def test_the_game_day_works_when_pasted(environment: Mapping[str, str], tmp_path: Path) -> None:
@@ -71,7 +98,7 @@ def test_the_game_day_works_when_pasted(environment: Mapping[str, str], tmp_path
     assert script.count("brownout inject") == 9
     told = squeezed(pasted(script, environment, tmp_path))
     printed = [block.text for block in blocks(page, "text") if block.mark == "printed"]
-    assert len(printed) == 5
+    assert len(printed) == 6
     for line in "".join(printed).splitlines():
         assert squeezed(line) in told, (line, told)
     assert told.count("time to bite") == 7, "all bite but the one that cannot and the one that is refused"

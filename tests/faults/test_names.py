@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from brownout.faults.name_empty import NameEmpty
+from brownout.faults.name_lost import NameLost
 from brownout.faults.name_nxdomain import NameNxdomain
 from brownout.faults.name_reset import NameReset
 from brownout.faults.name_slow import NameSlow
@@ -21,9 +23,10 @@ from support.fault_cases import Trial, on_stack
 REGIONAL = "sts.ap-southeast-2.amazonaws.com"
 
 
-async def by_name(trial: Trial, name: str, region: str = "sydney") -> str:
+async def by_name(trial: Trial, name: str, region: str = "sydney", cache: str = "") -> str:
     """What a client in the region got by the name: the node that served it, or the code of the failure."""
-    request = Request("GET", "/", headers={"host": name, "x-brownout-client-region": region})
+    own = {"x-brownout-client-name-cache": cache} if cache else {}
+    request = Request("GET", "/", headers={"host": name, "x-brownout-client-region": region, **own})
     answer = await trial.world.client("client.edge", request, timeout_s=120.0)
     hops = trail.parse(trail.of(answer))
     return hops[1].node if len(hops) > 1 else str((answer.body or {})["error"]["code"])
@@ -89,6 +92,56 @@ def test_faults_of_one_name_are_a_set() -> None:
     on_stack(story)
 
 
+SEAMLESS = "autologon.microsoftazuread-sso.com"
+CACHES = {f"c{minutes};60;{minutes * 60};60": minutes for minutes in (1, 5, 30)}  # by how many minutes each keeps a bad record
+
+
+def test_a_lost_record_that_is_back_is_found_again_cache_by_cache() -> None:
+    """The recovery is a curve: each client is well once its own cache has let the bad answer go, and none before."""
+
+    async def story(trial: Trial) -> None:
+        fault = NameLost(name=SEAMLESS)
+        for cache in CACHES:
+            assert (await by_name(trial, SEAMLESS, cache=cache)).startswith("sydney.token.")
+        await fault.apply(trial.world, "f")
+        assert {await by_name(trial, SEAMLESS, cache=cache) for cache in CACHES} != {"nxdomain"}, "the good record is kept"
+        await trial.world.sleep_until(trial.world.now() + 60)
+        assert {await by_name(trial, SEAMLESS, cache=cache) for cache in CACHES} == {"nxdomain"}
+        assert (await by_name(trial, "login.microsoftonline.com", cache=next(iter(CACHES)))).startswith("sydney.token.")
+        await fault.revert(trial.world, "f")
+        back_s = trial.world.now()
+        for passed_min, well in ((0, 0), (2, 1), (6, 2), (29, 2), (31, 3)):
+            await trial.world.sleep_until(back_s + passed_min * 60)
+            served = [await by_name(trial, SEAMLESS, cache=cache) for cache in CACHES]
+            assert sum(node != "nxdomain" for node in served) == well, passed_min
+        assert (await fault.observe(trial.world)).state == "absent"
+
+    on_stack(story)
+
+
+def test_a_zone_that_checks_defends_a_name_in_use() -> None:
+    """With `name_gate` the removal is refused while clients ask, and nothing is held."""
+
+    async def story(trial: Trial) -> None:
+        await by_name(trial, SEAMLESS)
+        applied = await trial.life.inject("clean-up", NameLost(name=SEAMLESS))
+        assert applied.state == "defended"
+        assert "is in use" in applied.evidence
+        assert (await by_name(trial, SEAMLESS)).startswith("sydney.token.")
+
+    on_stack(story, name_gate=True)
+
+
+def test_looks_of_faults_do_not_put_a_name_in_use() -> None:
+    """A name that nobody but the harness has looked at may go."""
+
+    async def story(trial: Trial) -> None:
+        applied = await trial.life.inject("clean-up", NameLost(name=SEAMLESS))
+        assert applied.state == "bitten"
+
+    on_stack(story, name_gate=True)
+
+
 def test_a_fault_survives_a_restart_of_the_edge() -> None:
     """The hold is durable: an edge that was killed comes back with the name as wrong as before."""
 
@@ -117,8 +170,16 @@ def test_a_name_or_region_that_the_stack_lacks_is_refused(fault: Any, words: str
 
 
 def test_a_stack_without_names_says_so() -> None:
-    """A stack that serves no AWS clients has no edge."""
+    """One of an earlier version may have no edge."""
     with pytest.raises(UsageError, match="no endpoint names"):
+        NameReset(name="iam.amazonaws.com").carriers(replace(build_stack(seed=1), edge=False))
+
+
+def test_azures_names_can_be_broken_as_those_of_aws_can() -> None:
+    """In a stack of Azure alone AWS's are unknown, with those that there are."""
+    (carrier,) = NameReset(name="login.microsoftonline.com").carriers(build_stack(seed=1))
+    assert carrier.name == "client.edge"
+    with pytest.raises(UsageError, match=r"(?s)'iam.amazonaws.com'.*management.azure.com"):
         NameReset(name="iam.amazonaws.com").carriers(build_stack(seed=1))
 
 

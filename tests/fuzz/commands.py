@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Mapping[str, str]
     "run": (("--dry-run",), (EXPERIMENT,), {
         "--world": CHOICE, "--posture": TEXT, "--seed": NUMBER, "--out": OUT, "--expect": CHOICE, "--dashboard-port": NUMBER,
         "--json": FLAG, "--dashboard": FLAG, "--no-canaries": FLAG, "--no-controls": FLAG, "--set": ASSIGNMENT,
+        "--longest": DURATION,
     }),
     "faults": ((), (FAULT,), {}),
     "inject": ((), (FAULT,), {

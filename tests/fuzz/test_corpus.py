@@ -15,6 +15,8 @@ from fuzz.civil import broken_promise, told_by
 from fuzz.files import RICH
 from fuzz.nasty import DIGITS
 
+pytestmark = pytest.mark.slow
+
 # In the sound file RICH, what is replaced by what, and the words of the one answer.
 FILES: tuple[tuple[str, str, str], ...] = (
     ("rate_per_s: 3", "rate_per_s: 010", r":\d+:\d+: 010 without quotes is the number 8"),
@@ -71,6 +73,7 @@ COMMANDS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("load", "fifo", "--stack", "none"), "it is a pipe"),
     (("env", "--stack-file", "fifo"), "it is a pipe"),
     (("env", "--stack-file", "/dev/zero"), "it is a pipe, a device"),
+    (("env", "--inside", "--machine", "web-1", "--proxy"), "--inside and --proxy exclude each other"),
     (("report", "fifo"), "is not a run folder"),
     (("report", "/dev/zero"), "is not a run folder"),
     (("faults", "\x1b[2J"), r"there is no fault '\\x1b\[2J'"),

@@ -13,6 +13,8 @@ import pytest
 
 from fuzz import commands, files, folders
 
+pytestmark = pytest.mark.slow
+
 SEED = 20240718
 
 

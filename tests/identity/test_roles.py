@@ -9,7 +9,7 @@ import pytest
 
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.azure.keyvault import KeyVault
+from brownout.identity.azure.vault.keyvault import KeyVault
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.vault import Vault
 from brownout.identity.core.surface import Served, Surface

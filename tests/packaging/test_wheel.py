@@ -151,7 +151,7 @@ def test_a_stack_goes_up_is_broken_and_goes_down(project: Project) -> None:
     [
         "brownout.harness.injection.guardian",
         "brownout.harness.load.canary.process",
-        "brownout.harness.operate.load_master",
+        "brownout.harness.operate.loads.load_master",
         "brownout.harness.worlds.compose.prober",
         "brownout.harness.worlds.compose.init_container",
         "brownout.harness.worlds.processes.daemon",
@@ -174,11 +174,10 @@ def test_a_module_runs_from_the_projects_folder(project: Project) -> None:
     assert told.returncode == 0, told.stderr
 
 
-def test_the_compose_file_is_package_data(project: Project) -> None:
-    """The world `compose` finds its file in the wheel, by entry point."""
-    told = project.run(
-        project.python, "-c", "from brownout.harness.worlds.compose.cli import compose_file; print(compose_file())"
-    )
+def test_what_compose_files_are_made_from_is_package_data(project: Project) -> None:
+    """The world `compose` finds its templates in the wheel, by entry point."""
+    code = "from brownout.harness.worlds.compose.compose_files import templates; print(templates())"
+    told = project.run(project.python, "-c", code)
     assert told.returncode == 0, told.stderr
     assert Path(told.stdout.strip()).is_relative_to(project.python.parents[1].resolve())
 

@@ -173,7 +173,19 @@ def test_make_help_tells_every_command(checkout: Path) -> None:
     ended = run_make(checkout, path=os.environ["PATH"])
     assert ended.returncode == 0, ended.stderr
     listed = [line.split()[1] for line in ended.stdout.splitlines()]
-    assert listed == ["help", "setup", "gameday", "images", "images-offline", "test", "test-docker", "lint", "bench", "clean"]
+    assert listed == [
+        "help",
+        "setup",
+        "gameday",
+        "images",
+        "images-offline",
+        "test",
+        "test-slow",
+        "test-docker",
+        "lint",
+        "bench",
+        "clean",
+    ]
 
 
 def test_gameday_runs_the_outage_and_then_the_repaired_service(checkout: Path) -> None:

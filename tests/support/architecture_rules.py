@@ -9,6 +9,8 @@ import ast
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -50,6 +52,32 @@ _ORDER_TAKERS = frozenset({"list", "tuple", "enumerate", "iter", "next", "zip", 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What several rules ask of a file: functions with line and length, classes with line and number of methods."""
+
+    functions: tuple[tuple[str, int, int], ...]
+    classes: tuple[tuple[str, int, int], ...]
+    type_names: tuple[tuple[str, int], ...]
+
+
+@cache
+def outline(text: str) -> Outline:
+    """The outline of a file of this text, which is parsed once for all rules."""
+    tree = ast.parse(text)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, Function | ast.ClassDef)]
+    return Outline(
+        tuple((node.name, node.lineno, _length(node)) for node in nodes if isinstance(node, Function)),
+        tuple((node.name, node.lineno, _methods(node)) for node in nodes if isinstance(node, ast.ClassDef)),
+        tuple(_type_names(tree)),
+    )
+
+
+def outlines(paths: Iterator[Path]) -> Iterator[tuple[Path, Outline]]:
+    """Each of the files with its outline."""
+    return ((path, outline(path.read_text(encoding="utf-8"))) for path in paths)
+
+
 def files(root: Path, *folders: str) -> Iterator[Path]:
     """Every Python file below the folders, ordered."""
     for folder in folders:
@@ -70,10 +98,10 @@ def long_files(root: Path) -> list[str]:
 def long_functions(root: Path) -> list[str]:
     """Functions of more than 60 lines."""
     return [
-        f"{path.relative_to(root)}:{function.lineno}: {function.name} has {_length(function)} lines"
-        for path, tree in sources(root, *PACKAGES)
-        for function in _functions(tree)
-        if _length(function) > LONGEST_FUNCTION
+        f"{path.relative_to(root)}:{line}: {name} has {length} lines"
+        for path, found in outlines(files(root, *PACKAGES))
+        for name, line, length in found.functions
+        if length > LONGEST_FUNCTION
     ]
 
 
@@ -87,24 +115,25 @@ def crowded_folders(root: Path) -> list[str]:
 def large_classes(root: Path) -> list[str]:
     """Classes with more than 20 methods."""
     return [
-        f"{path.relative_to(root)}:{node.lineno}: {node.name} has {count} methods"
-        for path, node in _classes(root)
-        if (count := sum(isinstance(each, Function) for each in node.body)) > MOST_METHODS
+        f"{path.relative_to(root)}:{line}: {name} has {count} methods"
+        for path, found in outlines(_production(root))
+        for name, line, count in found.classes
+        if count > MOST_METHODS
     ]
 
 
 def shared_type_names(root: Path) -> list[str]:
     """Classes and type aliases whose name is defined in another production module too."""
     homes: dict[str, list[str]] = defaultdict(list)
-    for path, tree in ((path, ast.parse(path.read_text(encoding="utf-8"))) for path in _production(root)):
-        for name, line in _type_names(tree):
+    for path, found in outlines(_production(root)):
+        for name, line in found.type_names:
             homes[name].append(f"{path.relative_to(root)}:{line}: {name} has another home too")
     return sorted(place for places in homes.values() if len(places) > 1 for place in places)
 
 
 def median_function_length(root: Path) -> float:
     """Lines of the median function."""
-    return median(_length(function) for _, tree in sources(root, *PACKAGES) for function in _functions(tree))
+    return median(length for _, found in outlines(files(root, *PACKAGES)) for _, _, length in found.functions)
 
 
 def core_imports(root: Path) -> list[str]:
@@ -181,13 +210,6 @@ def _production(root: Path) -> Iterator[Path]:
     return (path for path in files(root, *PRODUCTION) if not path.name.startswith(("test_", "conftest")))
 
 
-def _classes(root: Path) -> Iterator[tuple[Path, ast.ClassDef]]:
-    for path in _production(root):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef):
-                yield path, node
-
-
 def _type_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Classes and aliases at the top of a module: `Name = ...` in capitals and small letters is an alias, not a constant."""
     for node in tree.body:
@@ -207,6 +229,10 @@ def _functions(tree: ast.AST) -> Iterator[Function]:
 
 def _length(function: Function) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def _methods(node: ast.ClassDef) -> int:
+    return sum(isinstance(each, Function) for each in node.body)
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[str, int]]:

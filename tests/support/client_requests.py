@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from brownout.harness.world import World
+from brownout.identity.azure.arm.routes import find_route
 from brownout.identity.core.messages import Request
 
 ARM_VERSION = {"api-version": "2024-11-30"}
 HERE = {"location": "australiaeast"}
 LIFETIME_S = 1e7  # no test outlives it, whatever its clock's rate
+
+
+def arm_version(path: str) -> dict[str, str]:
+    """The query of a call to ARM: the newest version that what is at the path has."""
+    match = find_route([word for word in path.removeprefix("/portal").split("/") if word])
+    return ARM_VERSION if match is None else {"api-version": match.route.api_versions[-1]}
 
 
 def token_request(machine: str) -> Request:

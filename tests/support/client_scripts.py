@@ -7,9 +7,9 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call, Clients, SignIn
-from brownout.harness.load.models.playing import Playing, begin
+from brownout.harness.load.playing import Playing, begin
 from brownout.identity.aws.auth.caller import Credentials
-from brownout.identity.core.messages import Response
+from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.trail import HEADER as TRAIL_HEADER
 
 KEYS = {user: Credentials(f"AKIA{user.upper():A<16}", f"secret of {user}") for user in ("admin", "caller")}
@@ -59,6 +59,13 @@ def begun(who: Arrival, clients: Clients | None = None, now_s: float = 5.0) -> t
 def first(who: Arrival, clients: Clients | None = None, now_s: float = 5.0) -> Call:
     """The first request of the arrival."""
     return begun(who, clients, now_s)[1]
+
+
+def goes_on(playing: Playing, response: Response) -> Request:
+    """The request that this response leads to."""
+    sent = playing.next(response)
+    assert isinstance(sent, Call), sent
+    return sent.request
 
 
 def ended(playing: Playing, response: Response) -> ArrivalResult:

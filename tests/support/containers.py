@@ -12,7 +12,7 @@ from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.inspected import Container
 from brownout.harness.worlds.compose.world import ComposeWorld
 from brownout.identity.core.messages import CallFailed, Request, Response
-from support.client_requests import token_request
+from support.client_requests import arm_version, token_request
 from support.world_drivers import require_whole
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class ContainerStack:
     async def arm(self, token: str, method: str, path: str, body: Mapping[str, Any] | None = None, *, region: str) -> Response:
         """One call to a region's ARM; status 0 when there was no answer."""
         headers = {"authorization": f"Bearer {token}"}
-        request = Request(method, path, {"api-version": "2024-11-30"}, headers, body)
+        request = Request(method, path, arm_version(path), headers, body)
         try:
             return await self.world.client(f"{region}.management", request, timeout_s=10)
         except CallFailed as failed:

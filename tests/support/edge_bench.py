@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, TypeVar
 import uvloop
 
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.aws.names import endpoint_names
 from brownout.identity.core.edge.node import Edge
-from brownout.identity.core.topology import CLIENT, EDGE_NODE, NodeSpec, StackSpec
+from brownout.identity.core.topology import CLIENT, EDGE_NODE, NodeSpec, StackSpec, Vendor
+from brownout.identity.names import endpoint_names
 from brownout.identity.roles import build_node
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.durable import DurableRecords
@@ -51,8 +51,10 @@ class Seen(NamedTuple):
 class EdgeBench:
     """One edge. `seen` are the requests that got to a node, in their order."""
 
-    def __init__(self, folder: Path, regions: tuple[str, ...], settings: Mapping[str, Any]) -> None:
-        self.spec: StackSpec = build_stack(seed=1, regions=regions, vendors=("aws",), settings=settings)
+    def __init__(
+        self, folder: Path, regions: tuple[str, ...], settings: Mapping[str, Any], vendors: tuple[Vendor, ...] = ("aws",)
+    ) -> None:
+        self.spec: StackSpec = build_stack(seed=1, regions=regions, vendors=vendors, settings=settings)
         self.ca_bundle = folder / "ca.pem"
         self.seen: list[Seen] = []
         self.ports: dict[str, int] = {}
@@ -153,9 +155,11 @@ def _bound() -> socket.socket:
 
 
 @contextmanager
-def edge_bench(folder: Path, *, regions: tuple[str, ...] = REGIONS, **settings: Any) -> Iterator[EdgeBench]:
+def edge_bench(
+    folder: Path, *, regions: tuple[str, ...] = REGIONS, vendors: tuple[Vendor, ...] = ("aws",), **settings: Any
+) -> Iterator[EdgeBench]:
     """An edge whose home region is the first of `regions`, served for as long as the block lasts."""
-    bench = EdgeBench(folder, regions, settings)
+    bench = EdgeBench(folder, regions, settings, vendors)
     loop = bench._loop
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

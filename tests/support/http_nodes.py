@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import uvicorn
-
 from brownout.harness.base.ports import port_of, reserve
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.surface import Surface
-from brownout.identity.server.asgi import Handler, application
+from brownout.identity.server.answering import Handler
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.durable import DurableRecords
+from brownout.identity.server.http_server import HttpServer
 from brownout.identity.server.ports import SocketPorts
-from brownout.identity.server.serve import serving_options
 from brownout.identity.server.signing import JwtSigner
 
 
@@ -35,17 +32,14 @@ class Echo:
 
 
 @asynccontextmanager
-async def served(node: Handler, surfaces: tuple[Surface, ...] = ()) -> AsyncIterator[int]:
+async def served(node: Handler, surfaces: tuple[Surface, ...] = (), *, at_once: bool = True) -> AsyncIterator[int]:
     (listener,) = reserve(1)
-    server = uvicorn.Server(serving_options(application(node, surfaces)))
-    serving = asyncio.create_task(server.serve([listener]))
+    server = HttpServer(node, surfaces, at_once=at_once)
+    await server.open(listener)
     try:
-        while not server.started:  # noqa: ASYNC110  # uvicorn tells nobody
-            await asyncio.sleep(0.005)
         yield port_of(listener)
     finally:
-        server.should_exit = True
-        await serving
+        await server.close(patience_s=1.0)
 
 
 @asynccontextmanager

@@ -52,8 +52,8 @@ def iam_stack(*, epoch_s: float = EPOCH_S, **settings: Any) -> Iterator[IamStack
         world.run(world.start())
         stack = IamStack(world)
         with (
-            mock.patch("botocore.auth.get_current_datetime", side_effect=stack.time),
-            mock.patch("botocore.waiter.time.sleep", side_effect=stack.sleep),
+            mock.patch("botocore.auth.get_current_datetime", new=stack.time),
+            mock.patch("botocore.waiter.time.sleep", new=stack.sleep),
         ):
             yield stack
     finally:

@@ -14,6 +14,7 @@ from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.topology import CONTROL_PATH
 from brownout.identity.core.trail import Hop, parse
+from support.client_requests import arm_version
 
 T = TypeVar("T")
 EPOCH_S = 1_720_742_400.0  # 2024-07-12T00:00:00Z
@@ -71,12 +72,20 @@ class Stack:
         *,
         region: str = "sydney",
         token: str | None = None,
+        version: str = "",
+        query: Mapping[str, str] | None = None,
     ) -> Response:
-        """A call to ARM with the operator's token, or another one ("" for none)."""
+        """A call to ARM with the operator's token, or another one ("" for none), by a version that the path's type has."""
         bearer = self.user_token if token is None else token
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
-        request = Request(method, path, {"api-version": "2024-11-30"}, headers, content)
+        asked = {**(arm_version(path) if not version else {"api-version": version}), **(query or {})}
+        request = Request(method, path, asked, headers, content)
         return await self.world.client(f"{region}.management", request, timeout_s=10)
+
+    async def create_group(self, name: str) -> None:
+        """Makes a resource group known."""
+        path = self.group.replace("/load", f"/{name}")
+        assert (await self.arm("PUT", path, {"location": "australiaeast"})).ok
 
     def identity_path(self, name: str) -> str:
         return f"{self.group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
@@ -91,7 +100,7 @@ class Stack:
     async def secret(self, token: str, *, region: str = "sydney", path: str = "/secrets/sample") -> Response:
         """A read of the sample vault."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return await self.world.client(f"{region}.vault", Request("GET", path, {}, headers), timeout_s=5)
+        return await self.world.client(f"{region}.vault", Request("GET", path, {"api-version": "7.6"}, headers), timeout_s=5)
 
     async def hold(self, node: str, fault_id: str, switch: str, **value: Any) -> Mapping[str, Any]:
         """Throws a switch; returns what the node reports of it."""

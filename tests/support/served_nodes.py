@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from brownout.identity.server.asgi import Handler
+from brownout.identity.server.answering import Handler
 from support.http_nodes import served
 
 

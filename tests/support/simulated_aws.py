@@ -183,7 +183,7 @@ def simulated_aws(**settings: Any) -> Iterator[SimulatedAws]:
         world.run(_start(world))
         aws = SimulatedAws(world)
         aws.publish()
-        with mock.patch("botocore.auth.get_current_datetime", side_effect=aws.time):
+        with mock.patch("botocore.auth.get_current_datetime", new=aws.time):
             yield aws
     finally:
         world.kernel.close()

@@ -12,9 +12,10 @@ import math
 from base64 import urlsafe_b64decode
 from collections.abc import Container, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call
+from brownout.harness.record.credentials import Credential, Use, told
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.trail import HEADER as TRAIL_HEADER
 
@@ -30,11 +31,23 @@ class IssuedToken(NamedTuple):
 
 
 class TokenFacts(NamedTuple):
-    """What a token says of itself: for whom it is, and in force from and to (emulated epoch seconds)."""
+    """What a token says of itself: for whom it is, in force from and to, and issued at (emulated epoch seconds).
+
+    `subject` is the object id of the identity, `name` its resource id, `owner` the tenant, `key_id` the key that signed it.
+    """
 
     audience: str
     from_s: float
     to_s: float
+    issued_s: float
+    subject: str = ""
+    name: str = ""
+    owner: str = ""
+    key_id: str = ""
+
+    def used(self, use: Use) -> Credential:
+        """The token as a record has it, in force from when it was issued."""
+        return Credential(use, self.subject, self.name, self.owner, self.audience, self.issued_s, self.to_s, self.key_id)
 
 
 def result_of(response: Response) -> ArrivalResult:
@@ -54,14 +67,17 @@ def error_code(response: Response) -> str:
 
 
 def ask_for_token(arrival: Arrival) -> Call:
-    """The request of the arrival's machine for a token, as azure-identity sends it.
+    """The request of the arrival's machine for a token, as azure-identity sends it, with or without an identity named.
 
     Source: docs/reference/azure-wire.md#imds-token-request.
     """
+    query = {"api-version": "2018-02-01", "resource": arrival.resource}
+    if arrival.identity:
+        query["msi_res_id"] = arrival.identity
     request = Request(
         "GET",
         f"/{arrival.machine}/metadata/identity/oauth2/token",
-        {"api-version": "2018-02-01", "resource": arrival.resource},
+        query,
         {"metadata": "true", "user-agent": USER_AGENT},
     )
     return Call(f"{arrival.region}.host", request)
@@ -97,9 +113,10 @@ def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[Ar
     """How an arrival that wants a token ends with this answer, and the token if it is of use at `now_s`."""
     result = accepted(response, (200,))
     if result.outcome != "happened":
-        return result, None
+        return result._replace(credentials=str(_wanted(arrival.resource))), None
     body = response.body or {}
     text, expires_in_s = body.get("access_token"), _seconds(body.get("expires_in"))
+    result = result._replace(credentials=given_token(str(text), arrival.resource))
     if not isinstance(text, str) or not text or expires_in_s is None:
         return result._replace(outcome="refused", error="no-token-in-answer"), None
     wrong = _why_useless(token_facts(text), arrival.resource, now_s)
@@ -114,11 +131,54 @@ def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[Ar
 def token_facts(text: str) -> TokenFacts | None:
     """What the JWT `text` says of itself, unverified as a client takes it; None for what is no JWT with these claims."""
     parts = text.split(".")
-    try:
-        claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))) if len(parts) == 3 else None
-        return TokenFacts(str(claims["aud"]), float(claims["nbf"]), float(claims["exp"])) if claims else None
-    except (ValueError, KeyError, TypeError):
+    if len(parts) != 3:
         return None
+    try:
+        claims = _object_in(parts[1])
+        return TokenFacts(
+            audience=str(claims["aud"]),
+            from_s=float(claims["nbf"]),
+            to_s=float(claims["exp"]),
+            issued_s=float(claims.get("iat", claims["nbf"])),
+            subject=str(claims.get("oid", "")),
+            name=str(claims.get("xms_mirid", "")),
+            owner=str(claims.get("tid", "")),
+            key_id=_key_id_in(parts[0]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _object_in(part: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+def _key_id_in(head: str) -> str:
+    """The key that a token says it was signed with, "" where it names none: clients do not look at it."""
+    try:
+        return str(_object_in(head).get("kid", ""))
+    except (ValueError, TypeError, AttributeError):
+        return ""
+
+
+@lru_cache(maxsize=TOKENS_REMEMBERED)
+def given_token(text: str, resource: str) -> str:
+    """What a record tells of an answer with the token `text` to a request for `resource`."""
+    facts = token_facts(text)
+    return told(_wanted(resource), facts.used("given") if facts else "")
+
+
+@lru_cache(maxsize=TOKENS_REMEMBERED)
+def shown_token(text: str) -> str:
+    """What a record tells of a request that showed the token `text`."""
+    facts = token_facts(text)
+    return str(facts.used("shown")) if facts else ""
+
+
+@lru_cache(maxsize=64)
+def _wanted(resource: str) -> Credential:
+    return Credential("wanted", audience=resource)
 
 
 def _why_useless(facts: TokenFacts | None, resource: str, now_s: float) -> str:

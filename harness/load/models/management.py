@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from brownout.harness.load.models.azure import accepted, identities_path, machine_path, signed_in
+from brownout.harness.load.models.azure import accepted, identities_path, machine_path, shown_token, signed_in
 from brownout.harness.load.models.model import Account, Arrival, Call, ClientModel, Clients, Operation, Script, Typical
 from brownout.identity.core.messages import Request
 
-API_VERSION = "2024-11-30"
+API_VERSION, COMPUTE_VERSION = "2024-11-30", "2024-11-01"  # of identities, of machines
 ARM, PORTAL = "arm", "portal"
 
 
@@ -43,6 +43,7 @@ class Operator(NamedTuple):
     request: Callable[[Account, Arrival], Request]
     statuses: frozenset[int]
     member: str = ""
+    api_version: str = API_VERSION
 
 
 # As azure-mgmt-msi and azure-mgmt-compute (`assign`) take the answers.
@@ -50,7 +51,7 @@ ASKED = (
     Operator(Operation("create"), _create, frozenset({200, 201}), "id"),
     Operator(Operation("delete"), _delete, frozenset({200, 204})),
     Operator(Operation("update"), _update, frozenset({200}), "id"),
-    Operator(Operation("assign", needs_machine=True, home="drawn"), _assign, frozenset({200, 202}), "id"),
+    Operator(Operation("assign", needs_machine=True, home="drawn"), _assign, frozenset({200, 202}), "id", COMPUTE_VERSION),
     Operator(Operation("list", weight=1, home="none"), _list, frozenset({200}), "value"),
 )
 _BY_NAME = {asked.operation.name: asked for asked in ASKED}
@@ -62,11 +63,12 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     asked = _BY_NAME[arrival.operation]
     wanted = asked.request(account, arrival)
     prefix = "/portal" if arrival.front_end == PORTAL else ""
-    query, headers = {"api-version": API_VERSION}, signed_in(account)
+    query, headers = {"api-version": asked.api_version}, signed_in(account)
     response = yield Call(
         f"{arrival.region}.management", Request(wanted.method, prefix + wanted.path, query, headers, wanted.body)
     )
-    return accepted(response, asked.statuses, member=asked.member)
+    shown = shown_token(account.sign_in.user_token)
+    return accepted(response, asked.statuses, member=asked.member)._replace(credentials=shown)
 
 
 MANAGEMENT = ClientModel(

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 from brownout.harness.errors import UsageError
 from brownout.harness.record.history import RequestOutcome
 from brownout.identity.aws.auth.caller import Credentials
-from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.messages import CallFailed, Request, Response
 
 Memory = TypeVar("Memory")
 On = Literal["machine", "scale set", "nothing"]
@@ -22,14 +22,24 @@ HomeOf = Literal["drawn", "machine", "region", "none"]
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleUser:
+    """What a user of AWS's console types, and the seed of the virtual MFA device, in Base32."""
+
+    password: str = field(repr=False)
+    mfa_seed: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SignIn:
     """What the clients of a load show who they are with, which only a stack that is up can give.
 
-    `user_token` is a bearer token of an Azure operator, `access_keys` are long-term credentials by the name of the IAM user.
+    `user_token` is a bearer token of an Azure operator, `access_keys` are long-term credentials by the name of the IAM user,
+    `console_users` sign in to the console by their names.
     """
 
     user_token: str = field(default="", repr=False)
     access_keys: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
+    console_users: Mapping[str, ConsoleUser] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,9 @@ class Arrival(NamedTuple):
 
     `machine` is "" for a cohort without machines and `front_end` for a model without front ends. `home` is the home
     region of the identity concerned, "" when none is (`Operation.home`). `number` counts the cohort's arrivals from 0.
+    `retry` names how it tries again (brownout.harness.load.retries), "" for not at all.
+    `identity` is the resource id of the identity that it names when it asks for a token, "" where it names none.
+    `name_cache` is the client's own cache of names, as its requests to the edge tell it, "" for none.
     """
 
     id: str
@@ -60,13 +73,17 @@ class Arrival(NamedTuple):
     resource: str
     front_end: str = ""
     number: int = 0
+    retry: str = ""
+    identity: str = ""
+    name_cache: str = ""
 
 
 class Clients:
     """The clients of one load: the account they use, and what they remember from one arrival to the next."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, seed: int = 0) -> None:
         self.account = account
+        self.seed = seed  # of what clients draw by chance, such as the waits between attempts
         self._memory: dict[type, object] = {}
 
     def memory(self, kind: type[Memory]) -> Memory:
@@ -79,17 +96,25 @@ class Clients:
 
 
 class Call(NamedTuple):
-    """`request` to `node` over the link `client->node`."""
+    """`request` to `node` over the link `client->node`. `attempt` counts those of an arrival that tries again, from 1."""
 
     node: str
     request: Request
+    attempt: int = 0
+
+
+class Pause(NamedTuple):
+    """Nothing for so many emulated seconds."""
+
+    duration_s: float
 
 
 class ArrivalResult(NamedTuple):
     """How an arrival ended. `status` is 0 without an HTTP response; `error` is the service's code or the call's failure.
 
     `trail` names the nodes that served it (`history.RequestRecord`). `home` is the home region of the identity that was asked
-    for, from a script that names one by itself; "" leaves the arrival's.
+    for, from a script that names one by itself; "" leaves the arrival's. `credentials` tells which were wanted, given and shown
+    (brownout.harness.record.credentials), without which no invariant about them is exercised.
     """
 
     status: int
@@ -97,9 +122,10 @@ class ArrivalResult(NamedTuple):
     error: str = ""
     trail: str = ""
     home: str = ""
+    credentials: str = ""
 
 
-Script = Generator[Call, Response, ArrivalResult]
+Script = Generator[Call | Pause, Response, ArrivalResult]
 
 
 def above_zero(weights: Mapping[str, float]) -> Mapping[str, float]:
@@ -151,8 +177,9 @@ class ClientModel:
     `vendor` is the one whose half of the service it uses. `target` is the share of requests that must be good within
     `within_ms` where no experiment has objectives, and `fresh_target` that of clients on machines that were never seen before.
     The first of `front_ends` is the default.
-    `needs_user_token` and `needs_access_keys`: its clients sign in with these. `caches_at_host`: its machines hold tokens in
-    their host's cache, so that a run which begins after days of steady use begins with tokens of every age.
+    `needs_user_token`, `needs_access_keys`, `needs_console_users`: its clients sign in with these. `caches_at_host`: its
+    machines hold tokens in their host's cache, so that a run which begins after days of steady use begins with tokens of every
+    age. `by_name`: its clients find the service by name, through the edge, so they may have caches of names.
     """
 
     name: str
@@ -165,7 +192,9 @@ class ClientModel:
     vendor: str = "azure"
     needs_user_token: bool = False
     needs_access_keys: bool = False
+    needs_console_users: bool = False
     caches_at_host: bool = False
+    by_name: bool = False
     typical: tuple[Typical, ...] = ()
 
     def __post_init__(self) -> None:
@@ -176,11 +205,12 @@ class ClientModel:
     def can_sign_in(self, sign_in: SignIn) -> bool:
         """Whether `sign_in` has what its clients need."""
         lacks_token = self.needs_user_token and not sign_in.user_token
-        return not (lacks_token or (self.needs_access_keys and not sign_in.access_keys))
+        lacks_users = self.needs_console_users and not sign_in.console_users
+        return not (lacks_token or lacks_users or (self.needs_access_keys and not sign_in.access_keys))
 
     @property
     def needs_sign_in(self) -> bool:
-        return self.needs_user_token or self.needs_access_keys
+        return self.needs_user_token or self.needs_access_keys or self.needs_console_users
 
     @property
     def default_operation(self) -> str:
@@ -194,3 +224,9 @@ class ClientModel:
     def needs_machine(self, operations: tuple[str, ...]) -> bool:
         """Whether one of these operations is about a machine, or asked for by one."""
         return any(operation.needs_machine for operation in self.operations if operation.name in operations)
+
+
+def unanswered(failed: CallFailed) -> ArrivalResult:
+    """The result of an arrival whose call failed: only a refused connection certainly did nothing."""
+    outcome: RequestOutcome = "refused" if failed.failure == "refused" else "unknown"
+    return ArrivalResult(0, outcome, failed.failure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brownout.harness.load.models.azure import accepted, error_code, machine_path, signed_in
+from brownout.harness.load.models.azure import accepted, error_code, machine_path, shown_token, signed_in
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, ClientModel, Clients, Operation, Script
 from brownout.identity.core.messages import Request
 
@@ -16,14 +16,15 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     identity = {"identity": {"type": "SystemAssigned"}} if arrival.operation == SYSTEM else {}
     node, path = f"{arrival.region}.management", machine_path(clients.account, arrival.id)
     response = yield Call(node, Request("PUT", path, query, headers, {"location": arrival.region, **identity}))
-    result = accepted(response, (200, 201), member="id")
+    shown = shown_token(clients.account.sign_in.user_token)
+    result = accepted(response, (200, 201), member="id")._replace(credentials=shown)
     operation_url = response.headers.get("azure-asyncoperation", "")
     if result.outcome != "happened" or not operation_url:
         return result
     polled = yield Call(node, Request("GET", _path_of(operation_url), query, headers))
     if polled.status == 200 and (polled.body or {}).get("status") == "Succeeded":
         return result
-    return ArrivalResult(polled.status, "refused", error_code(polled), result.trail)
+    return ArrivalResult(polled.status, "refused", error_code(polled), result.trail, credentials=shown)
 
 
 def _path_of(url: str) -> str:

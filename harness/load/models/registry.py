@@ -6,6 +6,7 @@ package. A name alone is checked without importing a model, and one of ours with
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint
@@ -22,11 +23,13 @@ _OURS = {
     "management": f"{_HERE}.management:MANAGEMENT",
     "resource": f"{_HERE}.resource:RESOURCE",
     "provision": f"{_HERE}.provision:PROVISION",
-    "assume-role": f"{_HERE}.assume_role:ASSUME_ROLE",
-    "instance-credentials": f"{_HERE}.instance_credentials:INSTANCE_CREDENTIALS",
-    "secret": f"{_HERE}.secret:SECRET",
-    "iam": f"{_HERE}.iam:IAM",
-    "new-role": f"{_HERE}.new_role:NEW_ROLE",
+    "assume-role": f"{_HERE}.aws.assume_role:ASSUME_ROLE",
+    "instance-credentials": f"{_HERE}.aws.instance_credentials:INSTANCE_CREDENTIALS",
+    "secret": f"{_HERE}.aws.secret:SECRET",
+    "iam": f"{_HERE}.aws.iam:IAM",
+    "new-role": f"{_HERE}.aws.new_role:NEW_ROLE",
+    "console-sign-in": f"{_HERE}.aws.console_sign_in:CONSOLE_SIGN_IN",
+    "sign-in": f"{_HERE}.sign_in:SIGN_IN",
 }
 
 
@@ -56,6 +59,11 @@ def client_model(name: str) -> ClientModel:
 def client_models() -> tuple[ClientModel, ...]:
     """All client models in the order of `names`; raises UsageError when one cannot be used."""
     return tuple(map(client_model, names()))
+
+
+def needs_console_users(models: Iterable[str]) -> bool:
+    """Whether clients of one of these models sign in to AWS's console; raises UsageError for a model that there is not."""
+    return any(client_model(name).needs_console_users for name in models)
 
 
 def front_ends() -> tuple[str, ...]:

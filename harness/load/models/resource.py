@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from brownout.harness.load.models.azure import accepted, ask_for_token, result_of, token_in
+from brownout.harness.load.models.azure import accepted, ask_for_token, given_token, result_of, shown_token, token_in
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, ClientModel, Clients, Operation, Script, Typical
+from brownout.harness.record.credentials import told
 from brownout.identity.core.messages import Request
 from brownout.identity.core.trail import joined
 
@@ -19,18 +20,19 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     held = clients.memory(HeldTokens)
     key = (arrival.machine, arrival.resource)
     token, renew_s = held.get(key, ("", 0.0))
-    token_trail = ""
+    token_trail = given = ""
     if not token or now_s >= renew_s:
         response = yield ask_for_token(arrival)
         issued = token_in(response, arrival, now_s)
         if isinstance(issued, ArrivalResult):
             return issued
         token, token_trail = issued.text, result_of(response).trail
+        given = given_token(token, arrival.resource)
         held[key] = (token, now_s + issued.expires_in_s * RENEW_AT_SHARE)
     headers = {"authorization": f"Bearer {token}"}
     secret = yield Call(f"{arrival.region}.vault", Request("GET", "/secrets/sample", {"api-version": "7.6"}, headers))
     result = accepted(secret, (200,), member="value")
-    return result._replace(trail=joined(result.trail, token_trail))
+    return result._replace(trail=joined(result.trail, token_trail), credentials=told(given, shown_token(token)))
 
 
 RESOURCE = ClientModel(

@@ -12,8 +12,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from importlib.resources import files
 from pathlib import Path
 
 from brownout.harness.base import hints
@@ -21,7 +19,6 @@ from brownout.harness.errors import WorldError
 
 OLDEST = (2, 20)
 TIMEOUT_S = 180.0
-ENTRY_POINT_GROUP, ENTRY_POINT_NAME, FILE_NAME = "brownout.compose", "file", "compose.yaml"
 PORT_TAKEN = "a port of the stack is taken"
 _GUARD = Path(__file__).with_name("subprocess_guard.py")
 _UPGRADE = "install Compose 2.20 or newer (the plugin `docker compose`, not docker-compose 1.x)"
@@ -55,28 +52,16 @@ class Compose:
     """One compose project. `variables` fill in the compose file."""
 
     project: str
+    file: Path
     variables: Mapping[str, str]
 
     def run(self, *arguments: str) -> str:
         """Runs one subcommand and returns its output; raises WorldError with the end of its error output and a hint."""
-        command = ["docker", "compose", "-p", self.project, "-f", str(compose_file()), *arguments]
+        command = ["docker", "compose", "-p", self.project, "-f", str(self.file), *arguments]
         code, out, said = _run(command, {**_plain_environment(), **self.variables})
         if code != 0:
             raise _trouble(arguments[0], said)
         return out
-
-
-def compose_file() -> Path:
-    """The compose file of the package that the entry point names; raises WorldError when none is installed."""
-    found = entry_points(group=ENTRY_POINT_GROUP, name=ENTRY_POINT_NAME)
-    package = next((entry.module for entry in found), "")
-    path = (
-        Path(str(files(package) / FILE_NAME)).resolve() if package else Path(FILE_NAME)
-    )  # not where the package is linked from
-    if not path.is_file():
-        what = f"entry point {ENTRY_POINT_NAME!r} of {ENTRY_POINT_GROUP!r}"
-        raise WorldError(f"no compose file is installed ({what})", hint=hints.install())
-    return path
 
 
 def version() -> str:

@@ -43,6 +43,7 @@ CHANGE_TIMEOUT_S = 15.0
 LOOK_INTERVAL_S = 0.01
 REMOVERS = 4
 SETTLE_S = 1.0
+FREEZE_TRIES = 5
 _START_HINT = "start it (`systemctl start docker`, or Docker Desktop), or use --world processes, which needs no engine"
 
 
@@ -142,8 +143,15 @@ class Containers:
             self._client.api.start(container)
 
     def pause(self, container: str) -> None:
-        with _calling("pause a container"):
-            self._client.api.pause(container)
+        """Freezes every process of the container. The runtime gives up on one that forks meanwhile, and is asked again."""
+        for tries_left in reversed(range(FREEZE_TRIES)):
+            try:
+                with _calling("pause a container"):
+                    self._client.api.pause(container)
+                return
+            except EngineError as failed:
+                if not tries_left or "unable to freeze" not in failed.message:
+                    raise
 
     def unpause(self, container: str) -> None:
         with _calling("unpause a container"):

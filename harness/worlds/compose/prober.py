@@ -11,24 +11,25 @@ as at every control plane:
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import uvicorn
 import uvloop
 
 from brownout.harness.worlds.compose.layout import NODE_PORT, SPEC_FOLDER
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import HEALTH_PATH
-from brownout.identity.server.asgi import application
-from brownout.identity.server.http_protocol import NodeProtocol
+from brownout.identity.server.ending import EndAsked
+from brownout.identity.server.http_server import HttpServer
 from brownout.identity.server.shared_spec import GO_NAME, read_stack
 
 MOST_MS = 30_000.0
 LOOK_INTERVAL_S = 0.05
+END_TIMEOUT_S = 1.0
 
 
 class Prober:
@@ -61,17 +62,12 @@ async def serve(name: str, folder: Path) -> None:
     while not (folder / GO_NAME).exists():  # noqa: ASYNC110  # no event tells; nothing else runs here
         await asyncio.sleep(LOOK_INTERVAL_S)
     prober = Prober(name, read_stack(folder).stack.control_token)
-    options = uvicorn.Config(
-        application(prober),
-        host="0.0.0.0",  # noqa: S104  # its own network namespace
-        port=NODE_PORT,
-        http=NodeProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-    )
-    await uvicorn.Server(options).serve()
+    with socket.create_server(("0.0.0.0", NODE_PORT)) as listener:  # noqa: S104  # its own network namespace
+        server, asked = HttpServer(prober), EndAsked()
+        await server.open(listener)
+        await asked.wait()
+        await server.close(patience_s=END_TIMEOUT_S)
+        asked.close()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from brownout.harness.base.ports import HOST, NoPortError, consecutive_ports
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.compose.cli import PORT_TAKEN, Compose, version
+from brownout.harness.worlds.compose.compose_files import COMPOSE_NAME, PROXIES_NAME, write_compose_files
 from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.image_names import FIREWALL_IMAGE, IDENTITY_IMAGE, TOXIPROXY_IMAGE
 from brownout.harness.worlds.compose.init_container import PORTS_VARIABLE, served_stack
@@ -39,6 +40,7 @@ from brownout.harness.worlds.compose.layout import (
     published_ports,
     service_of,
 )
+from brownout.harness.worlds.live.trust import CA_NAME, TRUST_NAME, make_trust
 from brownout.identity.core.topology import HEALTH_PATH, StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
@@ -68,6 +70,11 @@ class ComposeStack:
     last_port: int
 
     @property
+    def published(self) -> int:
+        """How many proxies are published."""
+        return self.last_port - self.first_port + 1
+
+    @property
     def api_port(self) -> int:
         return self.last_port + 1
 
@@ -88,12 +95,13 @@ class ComposeStack:
             "BROWNOUT_API_PORTS": f"{self.api_port}-{self.api_port + 1}",
             "BROWNOUT_HEALTH_INTERVAL": HEALTH_INTERVAL,
         }
-        return Compose(self.project, {**variables, **(tags or {})})
+        return Compose(self.project, self.folder / COMPOSE_NAME, {**variables, **(tags or {})})
 
     def write(self) -> None:
-        """Writes the record and, for `docker compose --env-file` by hand, the variables of the stack."""
+        """Writes the record and, for `docker compose --env-file` by hand, the variables of the stack, its file among them."""
         compose = self.compose()
-        lines = [f"COMPOSE_PROJECT_NAME={self.project}", *(f"{name}={value}" for name, value in compose.variables.items())]
+        variables = {"COMPOSE_PROJECT_NAME": self.project, "COMPOSE_FILE": str(compose.file), **compose.variables}
+        lines = [f"{name}={value}" for name, value in variables.items()]
         replace_whole(self.folder / VARIABLES_NAME, "\n".join((*lines, "")), durable=True, mode=OWNER_ONLY)
         row = {"schema": SCHEMA, "world": "compose", **asdict(self), "folder": str(self.folder)}
         content = orjson.dumps(row, option=orjson.OPT_INDENT_2)
@@ -159,6 +167,7 @@ def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> 
     if (folder / RECORD_NAME).exists():
         raise WorldError(f"a stack is up in {folder} already", hint="`brownout down` takes it down")
     for attempt in range(1, PORT_ATTEMPTS + 1):
+        write_compose_files(stack, folder)  # each attempt takes down what it wrote
         running = _choose_ports(stack, folder)
         try:
             return running, _start_containers(running, stack, epoch_s=epoch_s, rate=rate)
@@ -171,7 +180,7 @@ def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float) -> 
 
 
 def _choose_ports(stack: StackSpec, folder: Path) -> ComposeStack:
-    count = sum(proxy.published for proxy in proxies(stack))
+    count = published_count(stack)
     try:
         first = consecutive_ports(count + 2)
     except NoPortError as none:
@@ -181,10 +190,16 @@ def _choose_ports(stack: StackSpec, folder: Path) -> ComposeStack:
     return running
 
 
+def published_count(stack: StackSpec) -> int:
+    """How many ports a stack has on loopback, beside those of Toxiproxy's API and of the firewall."""
+    return sum(proxy.published for proxy in proxies(stack))
+
+
 def _start_containers(running: ComposeStack, stack: StackSpec, *, epoch_s: float, rate: float) -> ServedStack:
     """Starts the containers; raises WorldError, with the containers that did start left to the caller to remove."""
     compose = running.compose()
-    served = served_stack(stack, Clock.starting_now(epoch_s, rate), first_port=running.first_port)
+    clock, authority = Clock.starting_now(epoch_s, rate), make_trust(running.folder, stack)
+    served = served_stack(stack, clock, authority, first_port=running.first_port)
     write_served(running.folder / SPEC_NAME, served)
     engine = DockerEngine()
     try:
@@ -267,5 +282,5 @@ def take_down(running: ComposeStack) -> None:
         engine.remove_stack(running.stack)
     finally:
         engine.close()
-    for name in (SPEC_NAME, HOLDS_NAME, VARIABLES_NAME, RECORD_NAME):
+    for name in (SPEC_NAME, HOLDS_NAME, VARIABLES_NAME, COMPOSE_NAME, PROXIES_NAME, CA_NAME, TRUST_NAME, RECORD_NAME):
         (running.folder / name).unlink(missing_ok=True)

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import TypeAdapter
 
 from brownout.harness.base.ports import HOST
-from brownout.harness.errors import StackGone, UsageError, WorldError
+from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.load.models.model import SignIn
-from brownout.harness.world import Endpoints, Inside, ProbeResult
-from brownout.harness.worlds.catalog import COMPOSE, PROCESSES, WORLDS
+from brownout.harness.world import EdgeDoors, Endpoints, Inside, ProbeResult
+from brownout.harness.worlds.catalog import COMPOSE, WORLDS
 from brownout.harness.worlds.compose import stack as compose_stack
 from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.firewall import Firewall
@@ -43,9 +42,10 @@ from brownout.harness.worlds.compose.nodes import NodeHolds
 from brownout.harness.worlds.compose.stack import ComposeStack, read_compose_stack
 from brownout.harness.worlds.control_plane import sign_in
 from brownout.harness.worlds.live.http_world import SocketWorld
+from brownout.harness.worlds.live.trust import edge_doors
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity.core.messages import CallFailed, Request
-from brownout.identity.core.topology import CLIENT, DEFAULT_REGIONS, Link, StackSpec
+from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.shared_spec import SIGN_IN_NAME, SPEC_NAME
 from brownout.identity.server.spec_file import ServedStack, read_served
 
@@ -60,10 +60,10 @@ class ComposeWorld(SocketWorld):
     ready_timeout_s = 30.0
 
     def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> None:
-        spec = replace(spec, edge=True)  # the compose file has one container for each node, whichever vendors it serves
         super().__init__(spec, folder=folder, epoch_s=epoch_s, rate=rate)
         self._stack: ComposeStack | None = None
         self._engine: DockerEngine | None = None
+        self._edge: EdgeDoors | None = None
         self._proxies: Mapping[str, Proxy] = {proxy.name: proxy for proxy in proxies(spec)}
         self.expected_proxies = {name: (f":{proxy.port}", proxy.upstream) for name, proxy in self._proxies.items()}
 
@@ -74,10 +74,7 @@ class ComposeWorld(SocketWorld):
 
     @classmethod
     def create(cls, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> Self:
-        """A world over a stack that is not up; raises UsageError for regions that there are no containers for."""
-        if (spec.regions, spec.home_region) != (DEFAULT_REGIONS, DEFAULT_REGIONS[0]):
-            text = f"the world {COMPOSE} has containers for {' and '.join(DEFAULT_REGIONS)}, with {DEFAULT_REGIONS[0]} as home"
-            raise UsageError(text, hint=f"use --world {PROCESSES} for other regions")
+        """A world over a stack that is not up."""
         return cls(spec, folder=folder, epoch_s=epoch_s, rate=rate)
 
     @classmethod
@@ -91,15 +88,16 @@ class ComposeWorld(SocketWorld):
             compose_stack.take_down(running)  # its start or end was interrupted
             raise StackGone(f"the stack in {folder} is dead") from missing
         except ValueError as foreign:
-            compose_stack.take_down(running)  # nothing here could drive it any more
-            problem = f"the stack in {folder} was made by another version of Brownout and has been taken down"
-            raise StackGone(problem, hint="`brownout up --world compose` brings a new one up") from foreign
+            raise _of_another_version(running) from foreign
+        if running.published != compose_stack.published_count(served.stack):
+            raise _of_another_version(running)
         world = cls(served.stack, folder=folder, epoch_s=served.clock.epoch_s, rate=served.clock.rate)
         world._take(running, served)
         return world
 
     def _take(self, running: ComposeStack, served: ServedStack) -> None:
         self._stack, self.spec, self._clock = running, served.stack, served.clock
+        self._edge = edge_doors(self.folder, served)
 
     def alive(self) -> bool:
         """True while the stack's Toxiproxy runs: without it nothing reaches anything."""
@@ -150,7 +148,7 @@ class ComposeWorld(SocketWorld):
             self._engine = None
 
     def endpoints(self) -> Endpoints:
-        """Clients' links, control planes (through proxies that no fault touches) and, for containers, the client network."""
+        """Clients' links, control planes and doors (through proxies that no fault touches) and the network for containers."""
         running = self._up()
         ports = published_ports(self.spec, running.first_port)
         clients = public_urls(self.spec, running.first_port)
@@ -161,7 +159,7 @@ class ComposeWorld(SocketWorld):
             dashboard_url=f"http://{HOST}:{ports[control_name(DASHBOARD)]}",
         )
         control = {node: f"http://{HOST}:{ports[control_name(node)]}" for node in self.spec.nodes()}
-        return Endpoints(clients, control, running.toxiproxy_url, inside)
+        return Endpoints(clients, control, running.toxiproxy_url, inside, self._edge)
 
     def log_hint(self, node: str) -> str:
         return f"`docker logs {self._up().project}-{service_of(node)}-1` shows its output"
@@ -205,3 +203,10 @@ class ComposeWorld(SocketWorld):
         if self._engine is None:
             self._engine = DockerEngine()
         return self._engine
+
+
+def _of_another_version(running: ComposeStack) -> StackGone:
+    """The error for a stack that nothing here could drive, and that has been taken down."""
+    compose_stack.take_down(running)
+    problem = f"the stack in {running.folder} was made by another version of Brownout and has been taken down"
+    return StackGone(problem, hint="`brownout up --world compose` brings a new one up")

@@ -14,8 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
-
 from brownout.harness.base.permission import require_permission
 from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import WorldError
@@ -26,10 +24,10 @@ from brownout.harness.worlds.control_plane import hold_switch, read_switches, re
 from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.live.survey import SurveyedWorld
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
-from brownout.identity import wire
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
+from brownout.identity.server.http_client import BrokenOffError, HttpClient, NotConnectedError
 
 T = TypeVar("T")
 E = TypeVar("E", LinkEffect, NodeEffect)
@@ -50,7 +48,7 @@ class SocketWorld(SurveyedWorld):
         self._epoch_s = epoch_s
         self._clock: Clock | None = None
         self._stack: object | None = None  # the world's own record of a stack that is up
-        self._http: httpx.AsyncClient | None = None
+        self._http = HttpClient(persistent=False)  # a connection that is kept may be dead unnoticed
         self.shortages = Shortages()
 
     @abstractmethod
@@ -203,34 +201,19 @@ class SocketWorld(SurveyedWorld):
 
     async def close(self) -> None:
         """Closes connections; the stack is not changed."""
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
+        self._http.close()
 
     async def send(self, base_url: str, request: Request, timeout_s: float) -> Response:
         """One request over a fresh connection; raises CallFailed."""
-        if self._http is None:
-            # Fresh connections, because a pooled one may be dead unnoticed; and loopback never goes through the
-            # environment's proxy.
-            limits = httpx.Limits(max_keepalive_connections=0)
-            self._http = httpx.AsyncClient(trust_env=False, verify=False, limits=limits)  # noqa: S501  # plain HTTP
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await self._http.request(
-                    request.method,
-                    base_url,
-                    headers=wire.header_lines(request),
-                    content=request.payload or None,
-                    timeout=timeout_s,
-                    extensions={"target": request.target.encode("latin-1")},  # as it is: a URL of httpx's is normalised
-                )
-        except (TimeoutError, httpx.TimeoutException):
+                return await self._http.send(base_url.removeprefix("http://"), request)
+        except TimeoutError:
             raise CallFailed("timeout", base_url) from None
-        except httpx.ConnectError:
+        except NotConnectedError:
             raise CallFailed("refused", base_url) from None
-        except httpx.TransportError:
+        except BrokenOffError:
             raise CallFailed("reset", base_url) from None
-        return wire.response_from(answer.status_code, answer.headers.raw, answer.content)
 
 
 def _permitted(hold: Callable[[str, str, E], Mapping[str, Any]], name: str, fault_id: str, effect: E) -> Mapping[str, Any]:

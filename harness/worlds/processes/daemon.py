@@ -23,6 +23,7 @@ its folder is gone, or SPEC: nobody could find it any more, to take the stack do
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -259,6 +260,7 @@ class Daemon:
         self._served = read_served(self._spec_path)
         self._lent.keep_all()  # every link listens by now
         self._supervisor.start_all()
+        gc.enable()
         self._launched = True
         return {"ports": self.ports}
 
@@ -287,6 +289,7 @@ def import_node_code(vendors: tuple[str, ...] = ()) -> ServeNode:
 def main(spec_path: Path) -> int:
     """Runs the daemon until its end; returns its exit code."""
     _detach()
+    gc.disable()  # until the nodes have started: looking again and again at what is imported takes a tenth of a start
     folder = spec_path.parent
     sidecars: Sidecars | None = None
     daemon: Daemon | None = None

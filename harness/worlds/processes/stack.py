@@ -26,17 +26,17 @@ from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, free_ports
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.worlds.live.trust import CA_NAME, TRUST_NAME, make_trust
 from brownout.harness.worlds.processes import supervisor_socket
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER, OWN_LOG
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy, ToxiproxyError
 from brownout.harness.worlds.toxiproxy.install import HOW_BUILT
-from brownout.identity.aws.names import endpoint_names
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.spec_file import ServedStack, Sidecar, write_served
 
 SCHEMA = "brownout/world/v1"
-RECORD_NAME, SPEC_NAME, CA_NAME = "world.json", "spec.json", "ca.pem"
+RECORD_NAME, SPEC_NAME = "world.json", "spec.json"
 TOXIPROXY = "toxiproxy"
 ANSWER_TIMEOUT_S = 15.0
 TOXIPROXY_TIMEOUT_S = 5.0
@@ -138,7 +138,7 @@ def take_down(running: ProcessStack) -> None:
     if not system.await_true(lambda: not any(process.alive() for process in everyone), END_TIMEOUT_S):
         left = ", ".join(str(process.pid) for process in everyone if process.alive())
         raise WorldError(f"processes {left} of the stack in {running.folder} do not end")
-    for name in (SPEC_NAME, supervisor_socket.SOCKET_NAME, CA_NAME, RECORD_NAME):
+    for name in (SPEC_NAME, supervisor_socket.SOCKET_NAME, CA_NAME, TRUST_NAME, RECORD_NAME):
         (running.folder / name).unlink(missing_ok=True)
 
 
@@ -158,7 +158,8 @@ def check_topology(served: ServedStack, ports: Mapping[str, int]) -> None:
         raise WorldError("the stack's links and their proxies are not one to one")
     own = {f"{HOST}:{port}" for port in ports.values()}
     given = {address for node in served.stack.nodes() for address in served.addresses_for(node).values()}
-    given |= {url.removeprefix("http://") for url in served.stack.public_urls.values()}
+    nodes = served.stack.nodes()
+    given |= {url.removeprefix("http://") for name, url in served.stack.public_urls.items() if name in nodes}
     if given & own or not given <= set(served.links.values()):
         raise WorldError(f"a node or client would go round its link, at {', '.join(sorted(given & own))}")
 
@@ -313,14 +314,10 @@ def _asked_of_new(folder: Path, command: str, link: str) -> bool:
 
 
 def _with_edge(served: ServedStack, ports: Mapping[str, int], folder: Path) -> ServedStack:
-    """With the doors of the edge, and an authority of the stack's own that clients trust by a file in the folder."""
+    """With the doors of the edge, and what they show to clients."""
     if not served.stack.edge:
         return served
-    from brownout.identity.server.edge.authority import make_authority  # brings X.509, which other stacks need not wait for
-
-    authority = make_authority(folder.name, endpoint_names(served.stack))
-    replace_whole(folder / CA_NAME, authority.ca, durable=False, mode=OWNER_ONLY)
-    return replace(served, doors={door: f"{HOST}:{port}" for door, port in ports.items()}, authority=authority)
+    return served.with_doors({door: f"{HOST}:{port}" for door, port in ports.items()}, make_trust(folder, served.stack))
 
 
 def _linked(served: ServedStack, links: Mapping[str, str]) -> ServedStack:

@@ -121,7 +121,6 @@ class Supervisor:
 
     def start_all(self) -> None:
         """Forks every node and returns when all accept connections; raises SupervisorError, with all of them ended."""
-        gc.collect()
         gc.freeze()  # no collection may touch, and so copy, the pages that the processes share
         waiting = {process.name: self._fork(process) for process in self.processes.values()}
         try:

@@ -24,11 +24,11 @@ from brownout.harness.worlds.catalog import PROCESSES, WORLDS
 from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.probe import probe_address
+from brownout.harness.worlds.live.trust import edge_doors
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER
 from brownout.harness.worlds.processes.holds import SupervisorHolds
 from brownout.harness.worlds.processes.shortage import ProcessShortages
 from brownout.harness.worlds.processes.stack import (
-    CA_NAME,
     SPEC_NAME,
     ProcessStack,
     ask,
@@ -59,7 +59,7 @@ class ProcessesWorld(SocketWorld):
         self._binary = toxiproxy_binary
         self._stack: ProcessStack | None = None
         self._links: Mapping[str, str] = {}
-        self._doors: Mapping[str, str] = {}
+        self._edge: EdgeDoors | None = None
 
     @classmethod
     def prepare(cls, say: Callable[[str], None]) -> None:
@@ -99,7 +99,8 @@ class ProcessesWorld(SocketWorld):
     def _take(self, running: ProcessStack, served: ServedStack) -> None:
         self._stack, self.spec = running, served.stack
         self.shortages = ProcessShortages(self.folder / LOG_FOLDER, running.daemon)
-        self._clock, self._links, self._doors = served.clock, served.links, served.doors
+        self._clock, self._links = served.clock, served.links
+        self._edge = edge_doors(self.folder, served)
         ports = {node: f"{HOST}:{port}" for node, port in running.ports.items()}
         # a stack that is still coming up has links before it has ports
         self.expected_proxies = {link: (at, ports.get(Link.parse(link).target, "")) for link, at in served.links.items()}
@@ -125,8 +126,7 @@ class ProcessesWorld(SocketWorld):
         links = {node: self._links.get(str(Link(CLIENT, node))) for node in self.spec.nodes()}
         clients = {node: f"http://{address}" for node, address in links.items() if address is not None}
         control = {node: f"http://{HOST}:{port}" for node, port in running.ports.items()}
-        edge = EdgeDoors.of(self._doors, self.folder / CA_NAME) if self._doors else None
-        return Endpoints(clients, control, running.toxiproxy_url, edge=edge)
+        return Endpoints(clients, control, running.toxiproxy_url, edge=self._edge)
 
     async def status(self) -> Mapping[str, Any]:
         """Every process of the stack as it is: `pid`, `nodes` and `sidecars` by name; raises WorldError."""

@@ -140,7 +140,10 @@ class Exchange(Future[Response]):
     def _return(self) -> None:
         if self._link.carries(DOWNSTREAM, self):
             assert self._response is not None
-            self.resolve(self._response)
+            if self._response.sent_bytes is None:
+                self.resolve(self._response)
+            else:
+                self.reset()
         self._finish()
 
     def _finish(self) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from brownout.harness.load.arrivals import LoadPlan, arrivals, planned_count
-from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients
-from brownout.harness.load.models.playing import Playing, begin, to_record
+from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients, Pause, unanswered
+from brownout.harness.load.playing import Playing, attempt_record, begin, to_record
 from brownout.harness.record.history import Recorder
 from brownout.harness.worlds.simulation.kernel import NS_PER_S, Future, Kernel
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -43,7 +43,7 @@ class SimulatedLoad:
 
     def __init__(self, kernel: Kernel, client: Client, plan: LoadPlan, recorder: Recorder) -> None:
         self._kernel, self._client, self._plan, self._recorder = kernel, client, plan, recorder
-        self._clients = Clients(plan.account)
+        self._clients = Clients(plan.account, plan.seed)
         self._deadline_s = plan.deadline_ms / 1000
         self._planned = sum(planned_count(plan, cohort) for cohort in plan.cohorts)
         self._issued = self._under_way = 0
@@ -72,19 +72,50 @@ class SimulatedLoad:
         """Plays the client's script as far as its next call, whose end goes on from here, or to its own end."""
         try:
             if client.playing is None:
-                client.playing = begin(client.arrival, self._clients, client.sent_s)
+                client.playing = begin(client.arrival, self._clients, client.sent_s, self._kernel.now_s)
             step = client.playing.next(response)
             if isinstance(step, Call):
-                left_s = client.sent_s + self._deadline_s - self._kernel.now_s()
-                answer = self._client(step.node, step.request, timeout_s=max(0.0, left_s))
-                answer.when_done(lambda: self._play(client, _response_of(answer)))
+                self._call(client, step)
+                return
+            if isinstance(step, Pause):
+                self._pause(client, step)
                 return
             self._record(client, step)
         except Exception as failure:
             self._kernel.surface(failure)
-        # Also after a client model that failed: it must not keep `stop` waiting.
+        self._ended()  # also after a client model that failed: it must not keep `stop` waiting
+
+    def _ended(self) -> None:
         self._under_way -= 1
         self._check_idle(done=self._stopping)
+
+    def _left_s(self, client: _UnderWay) -> float:
+        """How much of its deadline a client has left."""
+        return max(0.0, client.sent_s + self._deadline_s - self._kernel.now_s())
+
+    def _call(self, client: _UnderWay, call: Call) -> None:
+        sent_s = self._kernel.now_s()
+        answer = self._client(call.node, call.request, timeout_s=self._left_s(client))
+        if call.attempt:
+            answer.when_done(lambda: self._record_attempt(client.arrival, call, sent_s, _response_of(answer)))
+        answer.when_done(lambda: self._play(client, _response_of(answer)))
+
+    def _pause(self, client: _UnderWay, pause: Pause) -> None:
+        """Waits; a client whose deadline comes first gives up then."""
+        left_s = self._left_s(client)
+        if pause.duration_s < left_s:
+            self._kernel.after(pause.duration_s, lambda: self._play(client, None))
+        else:
+            self._kernel.after(left_s, lambda: self._give_up(client))
+
+    def _give_up(self, client: _UnderWay) -> None:
+        self._record(client, unanswered(CallFailed("timeout", client.arrival.region)))
+        self._ended()
+
+    def _record_attempt(self, arrival: Arrival, call: Call, sent_s: float, answer: Response | CallFailed) -> None:
+        done_s = self._kernel.now_s()
+        record = attempt_record(arrival, call, answer, sent_s=sent_s, done_s=done_s, latency_ms=(done_s - sent_s) * 1000)
+        self._recorder.attempt(record)
 
     def _record(self, client: _UnderWay, result: ArrivalResult) -> None:
         arrival, done_s = client.arrival, self._kernel.now_s()

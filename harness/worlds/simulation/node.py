@@ -6,7 +6,7 @@ reset at once. A paused node stops between any two steps of its work, and contin
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from brownout.harness.base.keyed_random import keyed_id
@@ -14,7 +14,7 @@ from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node
-from brownout.identity.core.ports import Signer
+from brownout.identity.core.ports import Signal, Signer
 from brownout.identity.core.topology import NodeSpec, StackSpec
 from brownout.identity.roles import build_node
 
@@ -37,6 +37,21 @@ class CallingEnd(Protocol):
     def reset(self) -> None:
         """There will be none: the node is down, or died while it was serving."""
         ...
+
+
+class _SimulatedSignal:
+    """A signal between coroutines of one life."""
+
+    def __init__(self, node: SimulatedNode, life: int, given: Future[None]) -> None:
+        self._node, self._life, self._given = node, life, given
+
+    def give(self) -> None:
+        self._given.resolve(None)
+
+    async def wait(self) -> None:
+        await self._given
+        if self._node.is_hindered(self._life):
+            await self._node.going_on(self._life)
 
 
 class SimulatedPorts:
@@ -77,6 +92,12 @@ class SimulatedPorts:
         await self._world.kernel.sleep(duration_s)
         if self._node.is_hindered(self._life):
             await self._node.going_on(self._life)
+
+    def signal(self) -> Signal:
+        return _SimulatedSignal(self._node, self._life, Future(self._kernel))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._kernel.spawn(work)
 
     async def persist(self, key: str, record: Mapping[str, Any] | None) -> None:
         if self._node.is_hindered(self._life):

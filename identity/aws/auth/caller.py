@@ -39,7 +39,8 @@ class Session:
     name of a role or the name of a federated user, else "". `session_policies` are inline documents as text, `policy_arns`
     managed ones; both only take away. `tags` are session tags by key. `mfa_s` is when MFA was shown (emulated epoch
     seconds), None without. `chained` is true when a session asked for this one. `facts` are further condition keys that
-    each request of the session has, such as `aws:FederatedProvider` or `ec2:SourceInstanceARN`.
+    each request of the session has, such as `aws:FederatedProvider` or `ec2:SourceInstanceARN`. `scopes` are the documents by
+    which the session was scoped down, one for each time; it may do only what every one of them allows.
     """
 
     access_key_id: str
@@ -60,6 +61,7 @@ class Session:
     mfa_s: float | None = None
     chained: bool = False
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.kind in CALLER_KINDS, self.kind
@@ -108,6 +110,7 @@ class Session:
             "source_identity": self.source_identity,
             "chained": self.chained,
             "facts": {key: list(values) for key, values in self.facts.items()},
+            "scopes": list(self.scopes),
         }
         if self.mfa_s is not None:
             found["mfa"] = self.mfa_s
@@ -138,6 +141,7 @@ class Session:
             None if raw.get("mfa") is None else float(raw["mfa"]),
             bool(raw.get("chained", False)),
             {str(key): tuple(values) for key, values in raw.get("facts", {}).items()},
+            tuple(raw.get("scopes", ())),
         )
 
 

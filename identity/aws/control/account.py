@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from brownout.identity.aws.control.journal import AccountJournal
+from brownout.identity.aws.control.past import Past
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.records.settings import Lineage
 from brownout.identity.aws.records.tables import Tables
@@ -28,7 +29,7 @@ class AccountState:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The disks that this state goes back to."""
+        """The lives of the directory that this state goes back to."""
         lineage = self.tables.table(Lineage).get("")
         return lineage.lines if lineage else ()
 
@@ -105,16 +106,13 @@ class DescribedAccount:
     """
 
     def __init__(self) -> None:
-        self._past: list[tuple[float, AccountState]] = []  # since when each was current, oldest first
+        self._past: Past[AccountState] = Past()
 
     def note(self, state: AccountState, now_s: float, lags_s: Iterable[float]) -> AccountState:
         """The state to be described; told of the current one whenever it may have changed, and at each read."""
         lag_s = max(lags_s, default=0.0)
         if lag_s <= 0:
-            self._past = []
+            self._past = Past()
             return state
-        if not self._past or self._past[-1][1] is not state:
-            self._past.append((now_s, state))
-        while len(self._past) > 1 and self._past[1][0] <= now_s - lag_s:
-            del self._past[0]
-        return self._past[0][1]
+        self._past.note(state, now_s)
+        return self._past.at(now_s - lag_s) or self._past.oldest

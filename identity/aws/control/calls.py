@@ -44,22 +44,24 @@ class IamCall:
 class IamAnswer:
     """What a call came to: the output's members (None for an operation without output) or the error.
 
-    `version` is the account's, of which every region that has it knows what the call changed.
+    `version` is the account's by which the call was answered: every region that has it knows what the call changed, and 0 is
+    that of a call that did not come so far. `made`: the call made that version.
     """
 
     result: Mapping[str, Any] | None = None
     error: AwsError | None = None
     version: int = 0
+    made: bool = False
 
     def to_json(self) -> dict[str, Any]:
         found = {"error": self.error.to_json()} if self.error else {"result": marked(self.result)}
-        return found | {"version": self.version}
+        return found | {"version": self.version, "made": self.made}
 
     @classmethod
     def from_json(cls, raw: Json) -> IamAnswer:
         """Raises KeyError, TypeError, ValueError or AttributeError for what is no answer."""
         error = AwsError.from_json(raw["error"]) if "error" in raw else None
-        return cls(unmarked(raw.get("result")), error, int(raw["version"]))
+        return cls(unmarked(raw.get("result")), error, int(raw["version"]), raw["made"] is True)
 
 
 def trial_call(account_id: str, now_s: float) -> IamCall:

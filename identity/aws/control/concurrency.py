@@ -10,6 +10,7 @@ from __future__ import annotations
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.records.credentials import MfaDevice, ServerCertificate, SigningCertificate
+from brownout.identity.aws.records.delegation import DelegationRequest
 from brownout.identity.aws.records.policies import ManagedPolicy
 from brownout.identity.aws.records.principals import InstanceProfile, Role, User
 from brownout.identity.aws.records.providers import OidcProvider, SamlProvider
@@ -25,6 +26,7 @@ ENTITIES: tuple[RecordKind, ...] = (
     MfaDevice,
     ServerCertificate,
     SigningCertificate,
+    DelegationRequest,
 )
 TAGGED = (
     "InstanceProfile",
@@ -41,6 +43,7 @@ REFUSED = frozenset(
         *(f"{verb}{kind}" for verb in ("Tag", "Untag") for kind in TAGGED),
         *(f"{verb}{kind}" for verb in ("Create", "Delete") for kind in ("AccountAlias", "Role", "User", "VirtualMFADevice")),
         *(f"{verb}{kind}" for verb in ("Create", "Delete") for kind in ("OpenIDConnectProvider", "SAMLProvider")),
+        *(f"{verb}DelegationRequest" for verb in ("Accept", "Associate", "Create", "Reject", "Update")),
         "AddClientIDToOpenIDConnectProvider",
         "CreateInstanceProfile",
         "CreatePolicy",
@@ -49,6 +52,7 @@ REFUSED = frozenset(
         "EnableMFADevice",
         "RemoveClientIDFromOpenIDConnectProvider",
         "ResyncMFADevice",
+        "SendDelegationToken",
         "UpdateOpenIDConnectProvider",
         "UpdateOpenIDConnectProviderThumbprint",
         "UpdateSAMLProvider",

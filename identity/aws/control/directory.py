@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any
 
 from brownout.identity.aws.control.account import PREFIX, AccountState, DescribedAccount, DirectoryAccount
 from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall, trial_call
 from brownout.identity.aws.control.concurrency import check_concurrent
 from brownout.identity.aws.control.learning import VERSIONS_AHEAD, take_over
-from brownout.identity.aws.control.life import begin_account, credentials_of, keep_up, reset_account
-from brownout.identity.aws.control.publisher import PAUSE, AccountPublisher
-from brownout.identity.aws.control.registry import all_operations, reads_only
-from brownout.identity.aws.control.revocations import REVOKE, Revocations
+from brownout.identity.aws.control.life import begin_account, credentials_of, go_on, keep_up, reset_account
+from brownout.identity.aws.control.notifications import sent_tokens
+from brownout.identity.aws.control.publishing.publisher import AccountPublisher, seconds_of
+from brownout.identity.aws.control.registry import RunOperation, all_operations, reads_only
+from brownout.identity.aws.control.revocations import REVOKE, Revocations, principals_of
 from brownout.identity.aws.errors import STATUS, AwsError, fault_of, invalid_action
 from brownout.identity.aws.records.crowd import crowd
 from brownout.identity.aws.records.principals import LastUsed, User
 from brownout.identity.aws.records.published import PublishedAccount
 from brownout.identity.aws.records.seed import ADMIN, account_of, initial_account
+from brownout.identity.aws.records.tables import Tables
+from brownout.identity.core.annex import Annex
 from brownout.identity.core.holds import PASSIVE, Switch, Value, nothing_to_undo
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import Node, read_as
 from brownout.identity.core.records import Json
 from brownout.identity.core.surface import Served, error
 from brownout.identity.core.topology import REGIONS
+from brownout.identity.core.trail import Hop
 
 IAM_VERSION = "2010-05-08"
 ERRORS, LATENCY, LAG, NO_SEALING = "iam-errors", "iam-latency", "describe-lag", "stop-sealing-keys"
@@ -32,7 +36,7 @@ USUAL_ERROR = "ServiceFailure"
 LAST_USED_PATH = "/last-used"
 
 
-class IamDirectory:
+class IamDirectory(Annex):
     """IAM's control plane on the directory."""
 
     vendor = PREFIX
@@ -46,13 +50,14 @@ class IamDirectory:
             client_clocks=node.settings.real_client_clocks,
         )
         self._described = DescribedAccount()
+        self._base: Tables = initial_account(node.stack)  # what this life began with
         self.publisher = AccountPublisher(node, self._account, self._learn)
         self._revocations = Revocations(node.holds, self._account)
-        self.switches: Mapping[str, Switch] = {
+        self.switches = {
             ERRORS: Switch(self._fail, nothing_to_undo),
             LATENCY: Switch(_delay, nothing_to_undo),
             LAG: Switch(self._lag, nothing_to_undo),
-            PAUSE: Switch(self._pause, nothing_to_undo),
+            **self.publisher.switches,
             NO_SEALING: PASSIVE,
             REVOKE: self._revocations.switch,
         }
@@ -73,8 +78,11 @@ class IamDirectory:
         """Goes on with the account of an earlier life, or begins it."""
         self._account.start()
         transaction = self._account.begin()
-        if not self.ready:
-            begin_account(transaction, initial_account(self._node.stack))
+        if self.ready:
+            self._base = self._account.durable.tables
+            go_on(transaction, self._account.durable.version)
+        else:
+            begin_account(transaction, self._base)
         self._revocations.follow(transaction)
         await self._account.commit(transaction)
         assert self.ready
@@ -98,12 +106,13 @@ class IamDirectory:
             "version": known.version,
             "users": len(tables.table(User)),
             "published": {region: self.publisher.edition(region).version for region in self._node.stack.regions},
+            "delayed": self.publisher.delays.told(),
         }
 
     async def serve(self, request: Request, path: str) -> Served | None:
         if request.method == "POST" and path == CALL_PATH:
             answer = await self._answer(read_as(IamCall.from_json, request))
-            return Served(Response(200, answer.to_json()), self._node.hop())
+            return Served(Response(200, answer.to_json()), _hop(self._node, answer))
         if request.method == "POST" and path == LAST_USED_PATH:
             return Served(await self._note_last_used(request), self._node.hop())
         return None
@@ -114,28 +123,36 @@ class IamDirectory:
             await self._node.ports.sleep(float(value["delay_s"]))
         try:
             self._refuse_some()
-            return await self._run(call)
+            run = all_operations().get(call.action)
+            if run is None:
+                raise invalid_action(call.action, IAM_VERSION)
         except AwsError as refused:
-            return IamAnswer(error=refused, version=self._account.durable.version)
+            return IamAnswer(error=refused)
+        return self._describe(run, call) if reads_only(call.action) else await self._change(run, call)
 
-    async def _run(self, call: IamCall) -> IamAnswer:
-        """The operation's answer; raises AwsError."""
-        run = all_operations().get(call.action)
-        if run is None:
-            raise invalid_action(call.action, IAM_VERSION)
-        if reads_only(call.action):
-            state = self._described_state()
-            transaction = self._account.view(state)
+    def _describe(self, run: RunOperation, call: IamCall) -> IamAnswer:
+        """What a describing operation says of the state that is described now, also where it finds nothing there."""
+        state = self._described_state()
+        transaction = self._account.view(state)
+        try:
             result = run(transaction, call.params, call.caller)
-            assert not transaction.changes, f"{call.action} describes, and changes nothing"
-            return IamAnswer(result, version=state.version)
+        except AwsError as refused:
+            return IamAnswer(error=refused, version=state.version)
+        assert not transaction.changes, f"{call.action} describes, and changes nothing"
+        return IamAnswer(result, version=state.version)
+
+    async def _change(self, run: RunOperation, call: IamCall) -> IamAnswer:
+        """What a changing operation comes to once its change is durable."""
         self._described_state()
         transaction = self._account.begin()
-        result = run(transaction, call.params, call.caller)
-        check_concurrent(call.action, transaction, self._account.durable.tables)
+        try:
+            result = run(transaction, call.params, call.caller)
+            check_concurrent(call.action, transaction, self._account.durable.tables)
+        except AwsError as refused:
+            return IamAnswer(error=refused, version=self._account.durable.version)
         version = await self._account.commit(transaction)
         self._described_state()
-        return IamAnswer(result, version=version)
+        return IamAnswer(result, version=version, made=bool(transaction.changes))
 
     def _described_state(self) -> AccountState:
         """The state that is described now, which is remembered if describing lags."""
@@ -161,7 +178,7 @@ class IamDirectory:
 
     async def _learn(self, lost: list[PublishedAccount]) -> None:
         transaction = self._account.begin()
-        take_over(transaction, initial_account(self._node.stack), lost)
+        take_over(transaction, self._base, lost)
         await self._account.commit(transaction, at_least=lost[-1].version + VERSIONS_AHEAD)
 
     async def control(self, request: Request, path: str) -> Response | None:
@@ -170,6 +187,10 @@ class IamDirectory:
             return Response(200, {"error": answer.error.code if answer.error else "", "version": answer.version})
         if request.method == "GET" and path == "/credentials":
             return await self._credentials(str(request.query.get("user", ADMIN)))
+        if request.method == "GET" and path == "/notifications":
+            return Response(200, {"notifications": sent_tokens(self._account.durable, str(request.query.get("channel", "")))})
+        if request.method == "GET" and path == "/principals":
+            return Response(200, principals_of(self._account.durable))
         if request.method == "POST" and path == "/reset":
             transaction = self._account.begin()
             reset_account(transaction, initial_account(self._node.stack))
@@ -203,33 +224,19 @@ class IamDirectory:
         return {"share": share, "code": code}
 
     async def _lag(self, fault_id: str, value: Value) -> Value:
-        lag_s = _seconds(value, "lag_s")
+        lag_s = seconds_of(value, "lag_s")
         self._described.note(self._account.durable, self._node.ports.now(), [lag_s])
         return {"lag_s": lag_s}
 
-    async def _pause(self, fault_id: str, value: Value) -> Value:
-        """Publication looks at the holds; here only what cannot be meant is refused."""
-        known = {"regions": self._node.stack.regions, "nodes": self.publisher.readers()}
-        found = {name: list(value.get(name) or ()) for name in known}
-        for name, named in found.items():
-            for each in named:
-                if each not in known[name]:
-                    raise ValueError(f"{name} has {each!r}, which is not among {', '.join(known[name])}")
-        if not any(found.values()):
-            raise ValueError("regions or nodes have to be named")
-        return found
-
 
 async def _delay(fault_id: str, value: Value) -> Value:
-    return {"delay_s": _seconds(value, "delay_s")}
+    return {"delay_s": seconds_of(value, "delay_s")}
 
 
-def _seconds(value: Value, name: str) -> float:
-    """Raises KeyError, TypeError or ValueError for what is no time."""
-    found = float(value[name])
-    if not 0 <= found < float("inf"):
-        raise ValueError(f"{name} is a time in seconds, not {found:g}")
-    return found
+def _hop(node: Node, answer: IamAnswer) -> Hop:
+    """The node's hop, with the version of the account by which it answered."""
+    version = f"{'+' if answer.made else ''}{answer.version}" if answer.version else ""
+    return node.hop()._replace(version=version)
 
 
 def _draw(chance: str) -> float:

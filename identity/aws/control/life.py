@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from brownout.identity.aws.auth.region_keys import day_of
 from brownout.identity.aws.control.credentials import new_access_key, owned_by
-from brownout.identity.aws.control.editions import PAST_DAYS
+from brownout.identity.aws.control.publishing.editions import PAST_DAYS
 from brownout.identity.aws.control.sealing_keys import renew_sealing_keys
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.records.credentials import ACTIVE, AccessKey, Revocation, Secret, UserCredentials
@@ -19,6 +19,7 @@ from brownout.identity.aws.records.principals import User
 from brownout.identity.aws.records.seed import ADMIN, CALLER
 from brownout.identity.aws.records.settings import AccountSettings, Lineage, SealingKey
 from brownout.identity.aws.records.tables import Tables
+from brownout.identity.core.replication.lines import begun
 
 FIRST_USERS = (ADMIN, CALLER)
 # Through a reset: sessions of before stay readable, replicas know whose account it is, and faults are not undone.
@@ -33,6 +34,12 @@ def begin_account(tx: Transaction, initial: Tables) -> None:
         key, secret = new_access_key(tx, name)
         tx.put(Secret(f"first-key/{name}", f"{key.access_key_id} {secret}"))
     keep_up(tx, seals=True)
+
+
+def go_on(tx: Transaction, version: int) -> None:
+    """A new life of the directory goes on with the account that its disk has at `version`."""
+    lineage = tx.get(Lineage, "")
+    tx.put(Lineage(begun(lineage.lines if lineage else (), tx.new_uuid(), version)))
 
 
 def reset_account(tx: Transaction, initial: Tables) -> None:

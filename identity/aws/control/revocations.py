@@ -6,11 +6,12 @@ change has, and undoing one fault gives back only what no other takes away.
 
 from __future__ import annotations
 
-from brownout.identity.aws.control.account import DirectoryAccount
+from brownout.identity.aws.control.account import AccountState, DirectoryAccount
 from brownout.identity.aws.control.transaction import Transaction
-from brownout.identity.aws.records.credentials import AccessKey, Revocation
-from brownout.identity.aws.records.principals import User
+from brownout.identity.aws.records.credentials import ACTIVE, AccessKey, Revocation
+from brownout.identity.aws.records.principals import Role, User
 from brownout.identity.core.holds import HoldSet, Switch, Value
+from brownout.identity.core.records import Json
 
 REVOKE = "revoke-access-keys"
 
@@ -48,6 +49,20 @@ class Revocations:
         tx = self._account.begin()
         self.follow(tx)
         await self._account.commit(tx)
+
+
+def principals_of(state: AccountState) -> Json:
+    """Who there is at the state's version, without secrets: ARNs by unique id, and access keys by id, True for one of use."""
+    revocations = tuple(state.tables.table(Revocation).values())
+    return {
+        "version": state.version,
+        "roles": {role.role_id: role.arn for role in state.tables.table(Role).values()},
+        "users": {user.user_id: user.arn for user in state.tables.table(User).values()},
+        "access_keys": {
+            key.access_key_id: key.status == ACTIVE and not any(revocation.concerns(key) for revocation in revocations)
+            for key in state.tables.table(AccessKey).values()
+        },
+    }
 
 
 def _revocation(fault_id: str, value: Value) -> Revocation:

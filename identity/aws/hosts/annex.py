@@ -9,7 +9,7 @@ credentials that it had are due.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,13 @@ from brownout.identity.aws.instance_credentials import EC2, PAGE, InstanceCreden
 from brownout.identity.aws.records.principals import InstanceProfile
 from brownout.identity.aws.records.seed import CREATED_S, account_of, initial_account, role_of
 from brownout.identity.core import trail
+from brownout.identity.core.annex import Annex
 from brownout.identity.core.holds import Switch, Value
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.forced_answers import ForcedAnswer, ForcedAnswers
 from brownout.identity.core.nodes.host import UNREACHABLE, Host
 from brownout.identity.core.records import Json, Machine
-from brownout.identity.core.surface import Failure, Served
+from brownout.identity.core.surface import Failure
 from brownout.identity.core.topology import REGIONS
 from brownout.identity.core.trail import Hop
 
@@ -47,8 +48,10 @@ class Given:
         assert (self.credentials is None) != (self.failure is None), "credentials or a failure, and not both"
 
 
-class HostAnnex:
-    """AWS's part of one host."""
+class HostAnnex(Annex):
+    """AWS's part of one host. Nothing of it is durable: caches are lost with the host, and tokens outlive it."""
+
+    vendor = VENDOR
 
     def __init__(self, node: Host) -> None:
         self.node = node
@@ -57,29 +60,13 @@ class HostAnnex:
         self.cache = CredentialCache(refresh_fraction=node.settings.host_refresh_fraction)
         self.requests: dict[str, int] = {}  # for credentials, by machine's address
         self._forced = ForcedAnswers(node.holds, SWITCH)
+        self.switches = {SWITCH: Switch(self._start_answering, self._forced.switch.disengage)}
         self._region = REGIONS[node.region].aws_name
-
-    @property
-    def vendor(self) -> str:
-        return VENDOR
-
-    @property
-    def ready(self) -> bool:
-        return True
-
-    @property
-    def switches(self) -> Mapping[str, Switch]:
-        return {SWITCH: Switch(self._start_answering, self._forced.switch.disengage)}
 
     async def _start_answering(self, fault_id: str, value: Value) -> Value:
         if value.get("request") not in (None, *REQUESTS):
             raise ValueError(f"no request {value['request']!r}; requests are {', '.join(REQUESTS)}")
         return await self._forced.switch.engage(fault_id, value)
-
-    def take_up(self, name: str, record: Json) -> None:
-        """A host keeps nothing of AWS's: caches are lost with it, and tokens outlive it by themselves."""
-
-    async def start(self) -> None: ...
 
     def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
         return (self._refresh_forever(),)
@@ -87,14 +74,15 @@ class HostAnnex:
     def state(self) -> Json:
         return {"cached": len(self.cache), "requests": dict(self.requests)}
 
-    async def serve(self, request: Request, path: str) -> Served | None:
-        return None
-
     async def control(self, request: Request, path: str) -> Response | None:
         if path == "/drop-caches" and request.method == "POST":
-            self.cache.clear()
-            return Response(200, {"dropped": True})
+            return Response(200, {"dropped": self.drop_caches()})
         return None
+
+    def drop_caches(self) -> int:
+        dropped = len(self.cache)
+        self.cache.clear()
+        return dropped
 
     def instance(self, machine: Machine) -> Instance:
         """The machine as EC2 sees it, with the instance profile that its group had when the stack was made."""

@@ -14,6 +14,7 @@ from brownout.identity.aws.errors import invalid_client_token_id
 from brownout.identity.aws.iam.desk import IamDesk
 from brownout.identity.aws.protocol.answers import render, render_error
 from brownout.identity.aws.protocol.calls import AskedOperation, AwsCall
+from brownout.identity.aws.protocol.forms import MAX_PAYLOAD
 from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR, RegionalAnnex
 from brownout.identity.aws.regional.surface import AwsSurface
 from brownout.identity.core import trail
@@ -22,7 +23,9 @@ from brownout.identity.core.nodes.management import Management
 
 
 class IamFront(AwsSurface):
-    """The surface of IAM."""
+    """The surface of IAM, which takes SAML metadata of ten million characters."""
+
+    payload_limit_bytes = MAX_PAYLOAD
 
     def __init__(self, node: Management) -> None:
         annex = node.annexes[VENDOR]

@@ -78,6 +78,8 @@ def target_of(operation: AwsOperation, params: Params, caller: Caller, account: 
         return IamTarget(arns.oidc_provider(number, str(params["Url"])))
     if name == "CreateSAMLProvider":
         return IamTarget(arns.saml_provider(number, str(params["Name"])))
+    if name == "CreateDelegationRequest":
+        return IamTarget(arns.iam(number, f"delegation-request/{ANYTHING}"))
     if name == "CreateServiceLinkedRole":
         return IamTarget(arns.role(number, f"/aws-service-role/{params['AWSServiceName']}/", ANYTHING))
     if name == "GetAccessKeyLastUsed":
@@ -142,6 +144,10 @@ def _instance_profile(account: PublishedAccount, name: str) -> IamTarget:
     return IamTarget(profile.arn, profile.tags)
 
 
+def _delegation_request(account: PublishedAccount, request_id: str) -> IamTarget:
+    return IamTarget(arns.iam(account.account_id, f"delegation-request/{request_id}"))
+
+
 def _server_certificate(account: PublishedAccount, name: str) -> IamTarget:
     return IamTarget(arns.server_certificate(account.account_id, "/", name))
 
@@ -153,6 +159,7 @@ _NAMED: Mapping[str, Callable[[PublishedAccount, str], IamTarget]] = {
     "RoleName": _role,
     "UserName": _user,
     "ServerCertificateName": _server_certificate,
+    "DelegationRequestId": _delegation_request,
 }
 
 

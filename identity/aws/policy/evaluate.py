@@ -19,13 +19,14 @@ from brownout.identity.aws.policy.document import PolicyDocument, Statement
 from brownout.identity.aws.policy.principals import PermissionReach
 
 DecisionReason = Literal["allowed", "explicitDeny", "implicitDeny"]
-PolicyLayer = Literal["identity", "boundary", "session", "resource"]
+PolicyLayer = Literal["identity", "boundary", "session", "scope", "resource"]
 
 WITHOUT_POLICIES = ("service", "federated", "anonymous")  # principals whom resource-based policies alone allow
 LAYER_NAMES: dict[PolicyLayer, str] = {
     "identity": "identity-based policy",
     "boundary": "permissions boundary",
     "session": "session policy",
+    "scope": "session policy",
     "resource": "resource-based policy",
 }
 
@@ -62,13 +63,15 @@ def evaluate(
     *,
     boundary: PolicyDocument | None = None,
     session_policies: Sequence[PolicyDocument] | None = None,
+    scopes: Sequence[PolicyDocument] = (),
     resource_policy: PolicyDocument | None = None,
     resource_must_allow: bool = False,
 ) -> Decision:
     """Decide about one request.
 
     `session_policies` is None for a session without any, which has all permissions of its role; an empty sequence is a
-    federated user's session that was given none, which has none. `resource_policy` is that of the resource, a role's trust
+    federated user's session that was given none, which has none. Each of `scopes`, by which a session was scoped down, must
+    allow too, whoever else does. `resource_policy` is that of the resource, a role's trust
     policy for the actions that assume it. With `resource_must_allow` no other policy suffices, as for a role's trust policy.
     """
     layers: list[tuple[PolicyLayer, Sequence[PolicyDocument]]] = [("identity", identity_policies)]
@@ -83,6 +86,7 @@ def evaluate(
         for document in documents
         for statement in document.applying(action, context)
     ]
+    found += [MatchedStatement("scope", scope, each) for scope in scopes for each in scope.applying(action, context)]
     reach = PermissionReach.NONE
     if resource_policy is not None:
         for statement in resource_policy.applying(action, context):
@@ -90,7 +94,14 @@ def evaluate(
             if statement_reach is not PermissionReach.NONE:
                 found.append(MatchedStatement("resource", resource_policy, statement))
                 reach = max(reach, statement_reach)
-    return _decide(context, found, reach, [layer for layer, _ in layers], resource_must_allow)
+    decision = _decide(context, found, reach, [layer for layer, _ in layers], resource_must_allow)
+    if not decision.allowed or all(_allows(scope, found) for scope in scopes):
+        return decision
+    return Decision("implicitDeny", decision.matched, "scope", decision.boundary_allows)
+
+
+def _allows(scope: PolicyDocument, found: Sequence[MatchedStatement]) -> bool:
+    return any(match.layer == "scope" and match.document is scope and not match.statement.is_deny for match in found)
 
 
 def reach_of(statement: Statement, context: RequestContext) -> PermissionReach:

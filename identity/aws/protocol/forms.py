@@ -82,11 +82,15 @@ def _contradiction() -> AwsError:
 def _add_fields(text: str, found: dict[str, str]) -> None:
     if text.count("&") >= MAX_FIELDS:
         raise AwsError.of("InvalidQueryParameter", f"The request has more than {MAX_FIELDS} parameters.")
+    is_plain = "%" not in text and "+" not in text
     for pair in text.split("&"):
         name, given, value = pair.partition("=")
         if not name and not given:
             continue  # nothing between two ampersands
-        found.setdefault(_plain(name), _plain(value))
+        if is_plain:
+            found.setdefault(name, value)
+        else:
+            found.setdefault(_plain(name), _plain(value))
 
 
 def _plain(text: str) -> str:

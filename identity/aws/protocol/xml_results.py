@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from brownout.identity.aws.protocol.shapes import Shape
@@ -36,7 +37,12 @@ def writer_of(shape: Shape, wire: str) -> WriteXml:
 
 def iso_time(epoch_s: float) -> str:
     """`2030-01-01T00:00:00Z`: UTC, in whole seconds."""
-    return datetime.fromtimestamp(math.floor(epoch_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _iso_second(math.floor(epoch_s))
+
+
+@lru_cache(maxsize=256)  # many answers share a second
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _structure(shape: Shape, wire: str) -> WriteXml:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from brownout.identity.aws.errors import validation_error
+from brownout.identity.aws.provisioning.changes import CHANGE_SET, ChangeSets
 from brownout.identity.aws.provisioning.records import ProvisionedStack, StackDeletion
+from brownout.identity.aws.provisioning.updates import StackUpdates
 from brownout.identity.aws.provisioning.work import StackWork
 from brownout.identity.aws.regional.annex import VENDOR, RegionalAnnex
 from brownout.identity.core.node import Node
+from brownout.identity.core.ports import Signal
 from brownout.identity.core.records import Json
 
 RECORD, DELETION = "stack/", "stack-deletion/"
-ROUND_S = 5.0  # between two looks at stacks with work left
+ROUND_S = 5.0  # between two tries at stacks whose next step has to wait
 
 
 class ManagementAnnex(RegionalAnnex):
@@ -23,7 +28,13 @@ class ManagementAnnex(RegionalAnnex):
         super().__init__(node)
         self._stacks: dict[str, ProvisionedStack] = {}  # by id, oldest first
         self._ending: dict[str, StackDeletion] = {}  # by id: what the work is to end when it next looks
+        self.change_sets = ChangeSets(node)
         self.work = StackWork(self, self.keep, self._stacks.__getitem__)
+        self.updates = StackUpdates(self.work)
+        self._protected: dict[str, bool] = {}  # by id: what was said since the node began, also while its work goes on
+        self._changing: set[str] = set()
+        self._idle: Signal | None = None  # what the work waits for
+        self._is_called = self._sleeps = False
 
     def take_up(self, name: str, record: Json) -> None:
         if name.startswith(RECORD):
@@ -32,6 +43,8 @@ class ManagementAnnex(RegionalAnnex):
         elif name.startswith(DELETION):
             deletion = StackDeletion.from_json(record)
             self._ending[deletion.stack_id] = deletion
+        elif name.startswith(CHANGE_SET):
+            self.change_sets.take_up(record)
         else:
             super().take_up(name, record)
 
@@ -63,6 +76,7 @@ class ManagementAnnex(RegionalAnnex):
 
     async def keep(self, stack: ProvisionedStack) -> None:
         """Makes a stack durable as it is now."""
+        stack = replace(stack, is_protected=self._protected.get(stack.stack_id, stack.is_protected))
         await self.node.ports.persist(f"{VENDOR}:{RECORD}{_unique(stack.stack_id)}", stack.to_json())
         self._stacks[stack.stack_id] = stack
         assert self._stacks[stack.stack_id].name == stack.name, "a stack keeps its name"
@@ -72,12 +86,49 @@ class ManagementAnnex(RegionalAnnex):
         assert deletion.stack_id in self._stacks, "only what is there is ended"
         await self.node.ports.persist(f"{VENDOR}:{DELETION}{_unique(deletion.stack_id)}", deletion.to_json())
         self._ending[deletion.stack_id] = deletion
+        self.wake()
+
+    async def protect(self, stack_id: str, is_protected: bool) -> None:
+        """Says whether a stack may be deleted, whatever the work is doing with it."""
+        self._protected[stack_id] = is_protected
+        await self.keep(self._stacks[stack_id])
+
+    @contextmanager
+    def changing(self, name: str) -> Iterator[None]:
+        """Holds a stack's name for one request that changes it; raises AwsError ValidationError while another one does."""
+        if name in self._changing:
+            raise validation_error(f"Stack [{name}] is being changed by another request.")
+        self._changing.add(name)
+        try:
+            yield
+        finally:
+            self._changing.remove(name)
+
+    def wake(self) -> None:
+        """Has the work look at the stacks now, or once more where it is looking at them."""
+        self._is_called = True
+        if self._idle is not None:
+            idle, self._idle = self._idle, None
+            idle.give()
+
+    async def _wake_later(self) -> None:
+        await self.node.ports.sleep(ROUND_S)
+        self._sleeps = False
+        self.wake()
 
     async def _work_for_ever(self) -> None:
+        """Works whenever it is woken; work that has to wait wakes it after a while."""
         while True:
-            await self.node.ports.sleep(ROUND_S)
+            self._is_called = False
             if self.ready:
                 await self.advance()
+            if self._is_called:
+                continue
+            if not self._sleeps and (not self.ready or any(stack.is_busy for stack in self._stacks.values())):
+                self._sleeps = True
+                self.node.ports.spawn(self._wake_later())
+            self._idle = self.node.ports.signal()
+            await self._idle.wait()
 
     async def advance(self) -> None:
         """Works on every stack that has work left; deletions that were asked for come first."""
@@ -88,7 +139,7 @@ class ManagementAnnex(RegionalAnnex):
             del self._ending[deletion.stack_id]
         for stack in tuple(self._stacks.values()):
             if stack.is_busy:
-                await self.work.advance(stack)
+                await (self.work if stack.update is None else self.updates).advance(stack)
         assert all(stack_id in self._stacks for stack_id in self._ending), "what is to be ended is known"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 from brownout.identity.core.records import Json
 
 IN_PROGRESS = "_IN_PROGRESS"
+REVIEW = "REVIEW_IN_PROGRESS"  # made by a change set that was not executed yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,91 @@ class StackChange:
 
 
 @dataclass(frozen=True, slots=True)
+class StackForm:
+    """What a stack is declared to be: all that an update changes, and that a rollback restores.
+
+    `caller` (JSON of a Caller) is whose permissions the stack has.
+    """
+
+    template: str
+    parameters: Mapping[str, str]
+    caller: Json
+    role_arn: str = ""
+    capabilities: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "template": self.template,
+            "parameters": dict(self.parameters),
+            "caller": dict(self.caller),
+            "role_arn": self.role_arn,
+            "capabilities": list(self.capabilities),
+            "tags": dict(self.tags),
+            "outputs": dict(self.outputs),
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        return cls(
+            str(raw["template"]),
+            dict(raw["parameters"]),
+            dict(raw["caller"]),
+            str(raw["role_arn"]),
+            tuple(raw["capabilities"]),
+            dict(raw["tags"]),
+            dict(raw["outputs"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StackUpdate:
+    """An update of a stack under way: what the stack was `before` with its `resources`, and how far the work is.
+
+    `done` are the logical ids that are as they should be, `current` the one that is worked on, and `old` what is to be ended
+    at last: resources that were replaced or removed. `keeps_failure` says that nothing is rolled back.
+    """
+
+    before: StackForm
+    resources: tuple[ProvisionedResource, ...]
+    keeps_failure: bool = False
+    done: tuple[str, ...] = ()
+    current: str = ""
+    old: tuple[ProvisionedResource, ...] = ()
+
+    def earlier(self, logical_id: str) -> ProvisionedResource | None:
+        """The resource as it was before the update, None for one that is new."""
+        return next((each for each in self.resources if each.logical_id == logical_id), None)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "before": self.before.to_json(),
+            "resources": [each.to_json() for each in self.resources],
+            "keeps_failure": self.keeps_failure,
+            "done": list(self.done),
+            "current": self.current,
+            "old": [each.to_json() for each in self.old],
+        }
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Self:
+        return cls(
+            StackForm.from_json(raw["before"]),
+            tuple(ProvisionedResource.from_json(each) for each in raw["resources"]),
+            bool(raw["keeps_failure"]),
+            tuple(raw["done"]),
+            str(raw["current"]),
+            tuple(ProvisionedResource.from_json(each) for each in raw["old"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ProvisionedStack:
-    """A stack. `caller` (JSON of a Caller) is whose permissions it has; `on_failure` what follows when a resource fails."""
+    """A stack. `caller` (JSON of a Caller) is whose permissions it has; `on_failure` what follows when a resource fails.
+
+    `update` is there from the beginning of an update until all that it left behind is ended.
+    """
 
     stack_id: str
     name: str
@@ -113,10 +197,32 @@ class ProvisionedStack:
     resources: tuple[ProvisionedResource, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     events: tuple[StackChange, ...] = ()
+    updated_s: float = 0.0
+    change_set_id: str = ""
+    is_protected: bool = False
+    update: StackUpdate | None = None
 
     @property
     def is_busy(self) -> bool:
-        return self.status.endswith(IN_PROGRESS)
+        """True while there is work; a stack that waits for its first change set has none."""
+        return self.status.endswith(IN_PROGRESS) and self.status != REVIEW
+
+    @property
+    def form(self) -> StackForm:
+        return StackForm(self.template, self.parameters, self.caller, self.role_arn, self.capabilities, self.tags, self.outputs)
+
+    def with_form(self, form: StackForm) -> ProvisionedStack:
+        """The stack declared to be something else."""
+        return replace(
+            self,
+            template=form.template,
+            parameters=form.parameters,
+            caller=form.caller,
+            role_arn=form.role_arn,
+            capabilities=form.capabilities,
+            tags=form.tags,
+            outputs=form.outputs,
+        )
 
     @property
     def is_gone(self) -> bool:
@@ -150,6 +256,10 @@ class ProvisionedStack:
             "resources": [each.to_json() for each in self.resources],
             "outputs": dict(self.outputs),
             "events": [each.to_json() for each in self.events],
+            "updated_s": self.updated_s,
+            "change_set_id": self.change_set_id,
+            "is_protected": self.is_protected,
+            "update": None if self.update is None else self.update.to_json(),
         }
 
     @classmethod
@@ -171,6 +281,10 @@ class ProvisionedStack:
             tuple(ProvisionedResource.from_json(each) for each in raw["resources"]),
             dict(raw["outputs"]),
             tuple(StackChange.from_json(each) for each in raw["events"]),
+            float(raw.get("updated_s", 0.0)),  # these four are not there in stacks of earlier versions
+            str(raw.get("change_set_id", "")),
+            bool(raw.get("is_protected", False)),
+            StackUpdate.from_json(raw["update"]) if raw.get("update") else None,
         )
 
 

@@ -1,4 +1,4 @@
-"""Templates of stacks: JSON that names resources, what they refer to, and in which order they can be made.
+"""Templates of stacks: JSON or YAML that names resources, what they refer to, and in which order they can be made.
 
 Of the intrinsic functions there are Ref, Fn::GetAtt, Fn::Sub and Fn::Join. Wire facts:
 docs/reference/aws-wire.md#provisioning-with-templates.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from brownout.identity.aws.errors import AwsError, validation_error
+from brownout.identity.aws.provisioning.yaml_template import NotYaml, read_yaml
 
 NO_VALUE = "AWS::NoValue"
 PSEUDO = ("AWS::AccountId", "AWS::Partition", "AWS::Region", "AWS::StackId", "AWS::StackName", "AWS::URLSuffix", NO_VALUE)
@@ -64,12 +65,9 @@ class TemplateScope:
 
 
 def parse_template(text: str, kinds: Mapping[str, object]) -> StackTemplate:
-    """The template in a JSON text whose resources are of these kinds; raises AwsError ValidationError as the real service."""
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _malformed("JSON not well-formed.") from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("Resources"), dict) or not raw["Resources"]:
+    """The template in a text whose resources are of these kinds; raises AwsError ValidationError as the real service."""
+    raw = _read(text)
+    if not isinstance(raw.get("Resources"), dict) or not raw["Resources"]:
         raise _malformed("At least one Resources member must be defined.")
     defaults = {name: _default(name, each) for name, each in _table(raw, "Parameters").items()}
     resources = {name: _resource(name, each) for name, each in raw["Resources"].items()}
@@ -81,6 +79,21 @@ def parse_template(text: str, kinds: Mapping[str, object]) -> StackTemplate:
     _check_references(template)
     template.order()
     return template
+
+
+def _read(text: str) -> Mapping[str, Any]:
+    """What a text in JSON, or else in YAML, says."""
+    try:
+        raw = json.loads(text) if text.lstrip().startswith("{") else read_yaml(text)
+    except json.JSONDecodeError as wrong:
+        raise _malformed(f"JSON not well-formed. (line {wrong.lineno}, column {wrong.colno})") from None
+    except (ValueError, RecursionError):
+        raise _malformed("JSON not well-formed.") from None
+    except NotYaml as wrong:
+        raise _malformed(f"YAML not well-formed. {wrong}".rstrip()) from None
+    if not isinstance(raw, dict):
+        raise _malformed("unsupported structure.")
+    return raw
 
 
 def _malformed(what: str) -> AwsError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from brownout.identity.aws.records import credentials, policies, principals, providers, published, reports, settings
+from brownout.identity.aws.records import credentials, delegation, policies, principals, providers, published, reports, settings
 from brownout.identity.aws.records.tables import RecordKind
 
 KINDS: tuple[RecordKind, ...] = (
@@ -34,5 +34,6 @@ KINDS: tuple[RecordKind, ...] = (
     settings.SealingKey,
     reports.CredentialReport,
     reports.AccessJob,
+    delegation.DelegationRequest,
 )
 BY_NAME: Mapping[str, RecordKind] = {kind.KIND: kind for kind in KINDS}

@@ -131,7 +131,7 @@ PUBLISHED: tuple[RecordKind, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class PublishedAccount:
-    """The account as one region is sent it. `lines` are the disks of the directory that its content goes back to."""
+    """The account as one region is sent it. `lines` are the lives of the directory that its content goes back to."""
 
     account_id: str
     region: str

@@ -52,7 +52,7 @@ class AccountSettings(AccountRecord):
 
 @dataclass(frozen=True, slots=True)
 class Lineage(AccountRecord):
-    """The lines that the account goes back to, one for each disk of the directory (brownout.identity.core.replica)."""
+    """The lines that the account goes back to (brownout.identity.core.replication.lines)."""
 
     KIND: ClassVar[str] = "lineage"
 

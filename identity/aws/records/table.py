@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, ValuesView
 from functools import cached_property
 from itertools import chain
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, overload
 from zlib import crc32
 
 from brownout.identity.aws.records.record import AccountRecord
 
 R = TypeVar("R", bound=AccountRecord)
+D = TypeVar("D")
 
 ROWS_PER_PART = 64  # a table that has more on average gets twice as many parts
 MOST_PARTS = 4096
@@ -47,6 +48,15 @@ class RecordTable(Mapping[str, R], Generic[R]):
 
     def __getitem__(self, key: str) -> R:
         return self._parts[self._part_of(key)][key]
+
+    @overload
+    def get(self, key: str, /) -> R | None: ...
+
+    @overload
+    def get(self, key: str, /, default: R | D) -> R | D: ...
+
+    def get(self, key: str, /, default: R | D | None = None) -> R | D | None:
+        return self._parts[crc32(key.encode()) & (len(self._parts) - 1)].get(key, default)  # on the way of every request
 
     def __iter__(self) -> Iterator[str]:
         for part in self._parts:

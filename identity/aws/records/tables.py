@@ -28,7 +28,7 @@ class Tables:
 
     def table(self, kind: type[R]) -> RecordTable[R]:
         """The records of one kind by key."""
-        return self._by_kind.get(kind) or _EMPTY
+        return self._by_kind.get(kind, _EMPTY)
 
     def with_changes(self, changes: Changes) -> Tables:
         """The tables after each key of each kind got that record, or none at all."""

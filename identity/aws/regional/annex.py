@@ -18,17 +18,19 @@ from brownout.identity.aws.names import OPT_IN
 from brownout.identity.aws.policy.context import EMPTY, RequestContext, RequestFacts, request_keys
 from brownout.identity.aws.policy.document import PolicyDocument
 from brownout.identity.aws.policy.evaluate import Decision, denial, evaluate
+from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.records.seed import account_of
 from brownout.identity.aws.regional.denials import AccessDeniedError
 from brownout.identity.aws.regional.index import AccountIndex, Permissions
 from brownout.identity.aws.regional.replica import AccountReplica
 from brownout.identity.aws.regional.usage import Usage
-from brownout.identity.core.holds import Switch
+from brownout.identity.core.annex import Annex
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import MALFORMED, Node
 from brownout.identity.core.records import Json
 from brownout.identity.core.surface import Served, error
 from brownout.identity.core.topology import DIRECTORY, REGIONS, link_between
+from brownout.identity.core.trail import Hop
 
 VENDOR = "aws"
 PAGE, USAGE_PAGE = "/account", "/last-used"  # below /_brownout/aws
@@ -40,11 +42,10 @@ LOOPBACK = "127.0.0.1"  # where every client of a stack is
 RequestKeys = Mapping[str, str | Sequence[str]]
 
 
-class RegionalAnnex:
+class RegionalAnnex(Annex):
     """The account on one token, management or vault node."""
 
     vendor = VENDOR
-    switches: Mapping[str, Switch] = {}
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -68,13 +69,15 @@ class RegionalAnnex:
             raise service_unavailable()
         return self._index
 
+    def hop(self) -> Hop:
+        """The node's hop, with the version of the account by which it answers."""
+        hop, version = self.node.hop(), self.replica.version
+        return hop._replace(version=str(version)) if version else hop
+
     def take_up(self, name: str, record: Json) -> None:
         assert name == "account", name
         self.replica.take(record)
         self._follow()
-
-    async def start(self) -> None:
-        """Nothing is left to complete: what was taken up is all there is."""
 
     def background(self) -> tuple[Coroutine[Any, Any, None], ...]:
         return (self._report_for_ever(),) if self._reports else ()
@@ -180,14 +183,24 @@ class RegionalAnnex:
             held.policies,
             boundary=held.boundary,
             session_policies=self.index.session_policies(caller),
+            scopes=() if caller.session is None else tuple(parse_document(text, "session") for text in caller.session.scopes),
             resource_policy=resource_policy,
             resource_must_allow=resource_must_allow,
         )
 
-    def authorize(self, caller: Caller, action: str, resource: str, facts: RequestFacts, keys: RequestKeys = EMPTY) -> None:
+    def authorize(
+        self,
+        caller: Caller,
+        action: str,
+        resource: str,
+        facts: RequestFacts,
+        keys: RequestKeys = EMPTY,
+        *,
+        resource_policy: PolicyDocument | None = None,
+    ) -> None:
         """Raises AwsError AccessDenied unless the caller may do `action` ("iam:GetUser") to `resource` (an ARN, or "*")."""
         context = self.context(caller, action, resource, facts, keys)
-        decision = self.decide(caller, context)
+        decision = self.decide(caller, context, resource_policy=resource_policy)
         if not decision.allowed:
             raise AccessDeniedError(denial(context, decision, resource=resource), context, decision)
 

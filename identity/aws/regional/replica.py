@@ -2,8 +2,8 @@
 
 Law: a replica never goes back. Three kinds of snapshot are refused, and the answer names which: an *older* one, which a stale
 writer sends; an *empty* one, which a writer sends that lost what it had, for no account is without users, roles and keys at
-once; a *stranger's*, of another account or region, or from a directory that shares no disk (`lines`) with the one that this
-replica knows.
+once; a *stranger's*, of another account or region, or from a directory that does not know all that this replica was sent: its
+disk was lost, or is an older copy of itself (brownout.identity.core.replication.lines).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Literal
 
 from brownout.identity.aws.records.published import PublishedAccount
 from brownout.identity.core.records import Json
+from brownout.identity.core.replication.lines import contains
 
 SnapshotRefusal = Literal["older", "empty", "stranger"]
 
@@ -49,7 +50,7 @@ class AccountReplica:
     def _refusal(self, offered: PublishedAccount) -> SnapshotRefusal | None:
         if (offered.account_id, offered.region) != (self._account_id, self._region):
             return "stranger"
-        if self.account is not None and self.account.lines and not set(self.account.lines) & set(offered.lines):
+        if self.account is not None and not contains(offered.lines, self.account.lines, self.version):
             return "stranger"
         if offered.version < self.version:
             return "older"

@@ -9,14 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Container
 
-from brownout.identity.aws.errors import AwsError, request_entity_too_large
+from brownout.identity.aws.errors import AwsError, request_entity_too_large, service_unavailable, throttling
 from brownout.identity.aws.protocol.answers import render_error
 from brownout.identity.aws.protocol.calls import AskedOperation, find_operation, not_built
 from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.regional.annex import RegionalAnnex
 from brownout.identity.aws.regional.query import is_query_request, refusal
 from brownout.identity.core.messages import Request, Response
-from brownout.identity.core.surface import Served
+from brownout.identity.core.surface import Overloaded, Served
 
 
 class AwsSurface(ABC):
@@ -32,17 +32,20 @@ class AwsSurface(ABC):
     def too_large(self, request: Request, text: str) -> Response:
         return render_error(self.service, request_entity_too_large(text), self._account.node.ports.new_id())
 
+    def busy(self, request: Request, refusal: Overloaded) -> Response:
+        error = throttling() if refusal.status == 429 else service_unavailable()
+        return render_error(self.service, error, self._account.node.ports.new_id())
+
     async def serve(self, request: Request) -> Served:
-        node = self._account.node
-        request_id = node.ports.new_id()
+        request_id = self._account.node.ports.new_id()
         try:
             asked = find_operation(self.service, request)
             if asked.operation.name not in self._built:
                 raise not_built(asked.operation)
             response, inner = await self.answer(request, asked, request_id)
         except AwsError as refused:
-            return Served(refusal(self._account, self.service, refused, request_id), node.hop())
-        return Served(response, node.hop(), inner)
+            return Served(refusal(self._account, self.service, refused, request_id), self._account.hop())
+        return Served(response, self._account.hop(), inner)
 
     @abstractmethod
     async def answer(self, request: Request, asked: AskedOperation, request_id: str) -> tuple[Response, str]:

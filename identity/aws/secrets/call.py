@@ -9,6 +9,7 @@ from typing import Any
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.policy.context import EMPTY, RequestFacts, tag_keys
+from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.protocol.services import Params
 from brownout.identity.aws.regional.annex import RequestKeys
 from brownout.identity.aws.secrets.annex import VaultAnnex
@@ -34,9 +35,10 @@ class SecretsCall:
     def new_id(self) -> str:
         return self.annex.node.ports.new_id()
 
-    def authorize(self, resource: str, keys: RequestKeys = EMPTY) -> None:
-        """Raises AwsError AccessDenied unless the caller may do this call's action to `resource`."""
-        self.annex.authorize(self.caller, self.action, resource, self.facts, keys)
+    def authorize(self, resource: str, keys: RequestKeys = EMPTY, *, policy: str = "") -> None:
+        """Raises AwsError AccessDenied unless the caller may do this call's action to `resource`, which has that policy."""
+        document = parse_document(policy, "resource") if policy else None
+        self.annex.authorize(self.caller, self.action, resource, self.facts, keys, resource_policy=document)
 
     def secret(self, *, also_deleted: bool = False, keys: RequestKeys = EMPTY) -> StoredSecret:
         """The secret that the parameter SecretId means, once the caller is known to be allowed; raises AwsError.
@@ -49,7 +51,7 @@ class SecretsCall:
         if found is None:
             self.authorize(secret_id if secret_id.startswith("arn:") else self.annex.arn_of(secret_id), keys)
             raise not_found()
-        self.authorize(found.arn, {**conditions(found), **keys})
+        self.authorize(found.arn, {**conditions(found), **keys}, policy=found.policy)
         if found.is_deleted and not also_deleted:
             raise invalid_request("You can't perform this operation on the secret because it was marked for deletion.")
         return found

@@ -72,12 +72,6 @@ async def list_secret_version_ids(call: SecretsCall) -> SecretsResult:
     return {"ARN": secret.arn, "Name": secret.name, "Versions": versions} | ({"NextToken": following} if following else {})
 
 
-async def get_resource_policy(call: SecretsCall) -> SecretsResult:
-    """A secret has no policy of its own here."""
-    secret = call.secret()
-    return {"ARN": secret.arn, "Name": secret.name}
-
-
 async def get_random_password(call: SecretsCall) -> SecretsResult:
     """Characters of the kinds that are not excluded, at least one of each unless the caller says otherwise."""
     call.authorize("*")

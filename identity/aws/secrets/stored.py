@@ -49,7 +49,10 @@ class SecretVersion:
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """A secret. `deleted_s` and `ends_s` are when its deletion was asked for and when it ends, None for a living one."""
+    """A secret. `deleted_s` and `ends_s` are when its deletion was asked for and when it ends, None for a living one.
+
+    `policy` is the document of its resource-based policy, with the ids of users and roles for their ARNs, "" for none.
+    """
 
     name: str
     arn: str
@@ -61,6 +64,7 @@ class StoredSecret:
     tags: Mapping[str, str] = field(default_factory=dict)
     deleted_s: float | None = None
     ends_s: float | None = None
+    policy: str = ""
 
     @property
     def is_deleted(self) -> bool:
@@ -111,6 +115,7 @@ class StoredSecret:
             "tags": dict(self.tags),
             "deleted_s": self.deleted_s,
             "ends_s": self.ends_s,
+            "policy": self.policy,
         }
 
     @classmethod
@@ -127,6 +132,7 @@ class StoredSecret:
             {str(key): str(value) for key, value in raw["tags"].items()},
             None if deleted_s is None else float(deleted_s),
             None if ends_s is None else float(ends_s),
+            str(raw.get("policy", "")),
         )
 
 

@@ -12,7 +12,7 @@ from brownout.identity.aws.protocol.answers import render
 from brownout.identity.aws.protocol.calls import AskedOperation
 from brownout.identity.aws.regional.annex import VENDOR
 from brownout.identity.aws.regional.surface import AwsSurface
-from brownout.identity.aws.secrets import reading, writing
+from brownout.identity.aws.secrets import policies, reading, writing
 from brownout.identity.aws.secrets.annex import VaultAnnex
 from brownout.identity.aws.secrets.call import RunSecrets, SecretsCall
 from brownout.identity.core.messages import Request, Response
@@ -22,19 +22,23 @@ SERVICE = "secretsmanager"
 OPERATIONS: Mapping[str, RunSecrets] = {
     "BatchGetSecretValue": reading.batch_get_secret_value,
     "CreateSecret": writing.create_secret,
+    "DeleteResourcePolicy": policies.delete_resource_policy,
     "DeleteSecret": writing.delete_secret,
     "DescribeSecret": reading.describe_secret,
     "GetRandomPassword": reading.get_random_password,
-    "GetResourcePolicy": reading.get_resource_policy,
+    "GetResourcePolicy": policies.get_resource_policy,
     "GetSecretValue": reading.get_secret_value,
+    "ListResourcePolicies": policies.list_resource_policies,
     "ListSecretVersionIds": reading.list_secret_version_ids,
     "ListSecrets": reading.list_secrets,
+    "PutResourcePolicy": policies.put_resource_policy,
     "PutSecretValue": writing.put_secret_value,
     "RestoreSecret": writing.restore_secret,
     "TagResource": writing.tag_resource,
     "UntagResource": writing.untag_resource,
     "UpdateSecret": writing.update_secret,
     "UpdateSecretVersionStage": writing.update_secret_version_stage,
+    "ValidateResourcePolicy": policies.validate_resource_policy,
 }
 
 

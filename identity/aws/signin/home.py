@@ -2,7 +2,8 @@
 
 A region asks `POST /_brownout/aws/sign-in` for attempts that it cannot or may not judge by itself, and
 `POST /_brownout/aws/sign-in-challenge` for a challenge. The harness registers a security key with
-`PUT /_brownout/admin/aws/security-keys`; IAM has no operation for that either.
+`PUT /_brownout/admin/aws/security-keys`, for IAM has no operation for that, and has users of the console made with
+`PUT /_brownout/admin/aws/console-users`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from brownout.identity.aws.signin.attempts import (
     judge_code,
     user_with_password,
 )
+from brownout.identity.aws.signin.console_users import console_logins, make_user
 from brownout.identity.aws.signin.security_keys import (
     BadAssertion,
     Challenges,
@@ -34,7 +36,7 @@ from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import Node, read_as
 from brownout.identity.core.surface import Served, error
 
-PAGE, CHALLENGE_PAGE, KEYS_PAGE = "/sign-in", "/sign-in-challenge", "/security-keys"
+PAGE, CHALLENGE_PAGE, KEYS_PAGE, USERS_PAGE = "/sign-in", "/sign-in-challenge", "/security-keys", "/console-users"
 
 
 class HomeDirectory(IamDirectory):
@@ -102,7 +104,22 @@ class HomeDirectory(IamDirectory):
         if request.method == "PUT" and path == KEYS_PAGE:
             body = request.body or {}
             return await self._register(str(body["user"]), str(body["name"]), str(body["public_key"]))
+        if request.method == "PUT" and path == USERS_PAGE:
+            return await self._make_users(read_as(lambda raw: int(raw["count"]), request))
         return await super().control(request, path)
+
+    async def _make_users(self, count: int) -> Response:
+        """Sees to it that there are so many users of the console, published to every region, and tells their secrets."""
+        try:
+            logins = console_logins(count, self._node.stack.control_token)
+        except ValueError as wrong:
+            return error(400, "BadValue", str(wrong))
+        transaction = self.account.begin()
+        for login in logins:
+            make_user(transaction, login)
+        await self.account.commit(transaction)
+        await self.publisher.publish_now()
+        return Response(200, {"users": [login._asdict() for login in logins]})
 
     async def _register(self, user_name: str, name: str, public_key: str) -> Response:
         """Gives a user a security key, whose public key stays here."""

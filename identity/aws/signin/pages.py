@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from html import escape
 
+from brownout.identity.aws.names import SIGNIN_COOKIE
 from brownout.identity.aws.signin.attempts import Refusal
 from brownout.identity.core.messages import Response
 
 HeaderPairs = Iterable[tuple[bytes, bytes]]
-COOKIE = "aws-creds"
 
 REFUSED: Mapping[Refusal, str] = {
     "wrong": "Your authentication information is incorrect. Please try again.",
@@ -65,7 +65,7 @@ def redirect(location: str, headers: HeaderPairs = ()) -> Response:
 
 def cookie(token: str, lifetime_s: int) -> tuple[bytes, bytes]:
     """The header line that gives a browser its session, or with "" takes it away."""
-    text = f"{COOKIE}={token}; Path=/; Max-Age={lifetime_s if token else 0}; HttpOnly; SameSite=Lax"
+    text = f"{SIGNIN_COOKIE}={token}; Path=/; Max-Age={lifetime_s if token else 0}; HttpOnly; SameSite=Lax"
     return b"set-cookie", text.encode("latin-1")
 
 
@@ -73,6 +73,6 @@ def cookie_of(header: str) -> str:
     """The session in a `Cookie` header, "" without one."""
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE:
+        if name == SIGNIN_COOKIE:
             return value
     return ""

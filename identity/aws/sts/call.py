@@ -63,6 +63,8 @@ def check_session(caller: Caller, name: str) -> None:
     """Raises AwsError AccessDenied for an operation that a user's session, or a federated one, cannot call."""
     if caller.session is None or caller.kind == "assumed-role" or name == "GetCallerIdentity":
         return
+    if name == "GetScopedCredentials":
+        return
     if name != "AssumeRole" or caller.kind == "federated-user":
         raise access_denied(f"Cannot call {name} with session credentials")
 

@@ -7,7 +7,7 @@ ahead of its time; when the newest has ended, the region can open old tokens and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from brownout.identity.aws import ids
 from brownout.identity.aws.auth.caller import CallerKind, Credentials, Session
@@ -70,6 +70,28 @@ def issue(annex: RegionalAnnex, wish: SessionWish) -> tuple[Session, Credentials
     )
     token = seal(session, key, ports.new_id, least_bytes=wish.least_token_bytes)
     return session, Credentials(session.access_key_id, session.secret_access_key, token, session.expires_s)
+
+
+def scoped(annex: RegionalAnnex, session: Session, ends_s: float, scopes: tuple[str, ...], least_bytes: int) -> Credentials:
+    """Credentials for the same session until `ends_s`, held to those scopes; raises AwsError as `issue` does.
+
+    When the session began stays as it is, so that what revokes the sessions of before a time revokes this too.
+    """
+    assert ends_s <= session.expires_s, "what is scoped down lasts no longer"
+    ports = annex.node.ports
+    key = newest_key(annex.index.account.sealing_keys.values(), ports.now())
+    if key is None:
+        raise AwsError.of("ServiceUnavailable", NO_KEY)
+    first, second = ports.new_id(), ports.new_id()
+    made = replace(
+        session,
+        access_key_id=ids.access_key_id(ids.SESSION_KEY, annex.account_id, first),
+        secret_access_key=ids.secret_access_key(first, second),
+        expires_s=ends_s,
+        scopes=scopes,
+    )
+    token = seal(made, key, ports.new_id, least_bytes=least_bytes)
+    return Credentials(made.access_key_id, made.secret_access_key, token, ends_s)
 
 
 def members(wish: SessionWish, credentials: Credentials) -> dict[str, object]:

@@ -3,18 +3,25 @@
 Theory. A name leads to the nodes of one role in one region; which region may depend on where the client stands, as with a
 global name that is served locally. Clients of a region share one resolver. It keeps a record for the record's time to live,
 good or bad. So a bad record has two ends: the one of the fault that published it, and that of each resolver's copy.
-`nxdomain`, `empty` and `wrong` are such records; `slow` and `reset` concern the way to the name and are over when they end.
+`nxdomain`, `empty`, `wrong` and `lost` are such records; `slow` and `reset` concern the way to the name and are over when they
+end. `lost` is an act of whoever keeps the zone: the record is removed, and a check of theirs may refuse that.
+
+A client may have a cache of its own before its region's resolver. It keeps what leads somewhere for one time and what does not
+for another, whatever the record says, as resolvers with limits of their own, runtimes and proxies do. Each is filled when its
+clients ask, so caches that are alike run out at different moments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal, NamedTuple, cast, get_args
 
-NameEffect = Literal["nxdomain", "empty", "wrong", "slow", "reset"]
+NameEffect = Literal["nxdomain", "empty", "wrong", "lost", "slow", "reset"]
 NAME_EFFECTS: tuple[NameEffect, ...] = get_args(NameEffect)
-RECORDS = frozenset({"nxdomain", "empty", "wrong"})
+RECORDS = frozenset({"nxdomain", "empty", "wrong", "lost"})
+IN_USE_S = 86_400.0  # a name that was asked for within this time is in use
 
 
 class Endpoint(NamedTuple):
@@ -66,8 +73,7 @@ class NameFault:
         return name == self.name and (not self.regions or region in self.regions)
 
 
-@dataclass(frozen=True, slots=True)
-class NameRecord:
+class NameRecord(NamedTuple):
     """What a resolver says of a name: where it leads, or `nxdomain` or `empty`; kept until `until_s` of emulated time."""
 
     endpoint: Endpoint | None
@@ -75,19 +81,92 @@ class NameRecord:
     until_s: float = 0.0
 
 
+class NameCache(NamedTuple):
+    """A client's own cache, by its name; how long it keeps a record that leads somewhere, and one that does not.
+
+    `first_s` is how long it keeps the first good one: a cache that was in use before it is first seen here has one of some age.
+    """
+
+    name: str
+    ttl_s: float
+    negative_ttl_s: float
+    first_s: float
+
+    def __str__(self) -> str:
+        """As it stands in a request's header."""
+        return f"{self.name};{self.ttl_s:g};{self.negative_ttl_s:g};{self.first_s:g}"
+
+    @classmethod
+    def of(cls, text: str) -> NameCache:
+        """From a header; raises ValueError."""
+        name, *times = text.split(";")
+        try:
+            made = cls(name, *map(float, times))
+            sound = bool(name) and all(0 <= time_s < inf for time_s in made[1:])
+        except (ValueError, TypeError):
+            sound = False
+        if not sound:
+            raise ValueError(f"a name cache is NAME;TTL_S;NEGATIVE_TTL_S;FIRST_S, not {text[:60]!r}")
+        return made
+
+    def keeps_s(self, record: NameRecord, *, first: bool) -> float:
+        """For how long it keeps a record that it has just got."""
+        if record.endpoint is None:
+            return self.negative_ttl_s
+        return self.first_s if first else self.ttl_s
+
+
+class NameFound(NamedTuple):
+    """What a look-up found. `cache` is `hit` or `miss` for a client with a cache of its own, else empty."""
+
+    record: NameRecord
+    cache: Literal["", "hit", "miss"] = ""
+
+
 class Resolvers:
-    """The resolvers of all regions. `ttl_s` is how long they keep a good record."""
+    """The resolvers of all regions, and the caches of clients. `ttl_s` is how long resolvers keep a good record.
+
+    They live in memory: with the edge's process what was kept is gone, and so is what is known of use.
+    """
 
     def __init__(self, endpoints: NameRoutes, ttl_s: float) -> None:
         self._endpoints, self._ttl_s = endpoints, ttl_s
         self._kept: dict[tuple[str, str], NameRecord] = {}
+        self._cached: dict[tuple[str, str, str], NameRecord] = {}
+        self._asked_s: dict[str, float] = {}  # by name: when a client's question last got as far as whoever keeps the zone
         self.names = frozenset(name for name, _ in endpoints)
 
-    def look_up(self, name: str, region: str, faults: Iterable[NameFault], now_s: float) -> NameRecord:
-        """The record that a client in `region` gets; raises KeyError for a name that the stack does not have."""
+    def look_up_for(
+        self, name: str, region: str, faults: Iterable[NameFault], now_s: float, *, cache: NameCache | None, counts: bool = True
+    ) -> NameFound:
+        """The record that a client gets, by its own cache if it has one. `counts`: it is use of the name, and no probe."""
+        if cache is None:
+            return NameFound(self.look_up(name, region, faults, now_s, counts=counts))
+        kept = self.cached(name, region, cache, now_s)
+        if kept is not None:
+            return NameFound(kept, "hit")
+        found, key = self.look_up(name, region, faults, now_s, counts=counts), (cache.name, name, region)
+        keeps_s = cache.keeps_s(found, first=key not in self._cached)
+        self._cached[key] = found._replace(until_s=now_s + keeps_s)
+        assert keeps_s >= 0, "what is kept is kept from now on"
+        return NameFound(found, "miss")
+
+    def cached(self, name: str, region: str, cache: NameCache, now_s: float) -> NameRecord | None:
+        """The record in a client's own cache, None where it has to ask."""
+        kept = self._cached.get((cache.name, name, region))
+        return kept if kept is not None and now_s < kept.until_s else None
+
+    def used_s(self, name: str) -> float | None:
+        """When the record was last asked for, None where it never was in this life."""
+        return self._asked_s.get(name)
+
+    def look_up(self, name: str, region: str, faults: Iterable[NameFault], now_s: float, *, counts: bool = True) -> NameRecord:
+        """The record that the resolver of `region` gives; raises KeyError for a name that the stack does not have."""
         kept = self._kept.get((name, region))
         if kept is not None and now_s < kept.until_s:
             return kept
+        if counts:
+            self._asked_s[name] = now_s
         found = self._published(name, region, faults, now_s)
         assert found.endpoint is not None or found.problem, "a record leads somewhere or says why not"
         self._kept[name, region] = found

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from brownout.identity.core import trail
-from brownout.identity.core.edge.names import Endpoint, NameFault, NameRoutes, Resolvers
-from brownout.identity.core.holds import Switch, Value, nothing_to_undo
+from brownout.identity.core.edge.names import IN_USE_S, Endpoint, NameCache, NameFault, NameRoutes, Resolvers
+from brownout.identity.core.holds import Refused, Switch, Value, nothing_to_undo
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.core.node import Node
 from brownout.identity.core.ports import Ports
@@ -30,6 +30,8 @@ from brownout.identity.core.trail import Hop
 CLIENT_REGION = (
     "x-brownout-client-region"  # where a client of the edge's own port stands; the home region where it does not say
 )
+NAME_CACHE = "x-brownout-client-name-cache"  # the cache that a client of the edge's own port has, none where it does not say
+PROBE_AGENT = "brownout-probe"  # whose requests are looks, and no use of a name
 NAME_SWITCH = "name"
 EJECTED_S = 10.0
 CALL_TIMEOUT_S = 60.0  # as long as the real clients' own
@@ -48,12 +50,16 @@ class UnknownName(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where a name leads: to `nodes`, the first to be tried first, or nowhere, for what `outcome` says."""
+    """Where a name leads: to `nodes`, the first to be tried first, or nowhere, for what `outcome` says.
+
+    `cache` is `hit` or `miss` for a client with a cache of its own.
+    """
 
     name: str
     region: str
     outcome: Literal["found", "nxdomain", "empty", "reset"]
     nodes: tuple[str, ...] = ()
+    cache: Literal["", "hit", "miss"] = ""
 
     @property
     def problem(self) -> str:
@@ -85,28 +91,42 @@ class Edge(Node):
         }
 
     async def _check_fault(self, fault_id: str, value: Value) -> Value:
-        self._fault(value)
+        fault = self._fault(value)
+        if fault.effect == "lost" and self.settings.name_gate:
+            self._check_unused(fault.name)
         return {}
+
+    def _check_unused(self, name: str) -> None:
+        """Raises Refused for a name in use: a record may go once nobody has asked for it for a day."""
+        used_s = self._resolvers.used_s(name)
+        ago_s = None if used_s is None else self.ports.now() - used_s
+        if ago_s is not None and ago_s < IN_USE_S:
+            raise Refused(f"{name} is in use: it was asked for {ago_s:.0f} s ago")
 
     def _fault(self, value: Mapping[str, Any]) -> NameFault:
         return NameFault.of(value, names=self.names, regions=self.stack.regions)
 
-    async def lead(self, name: str, region: str) -> Way:
-        """Where a client in `region` gets by `name`, once its resolver has answered; raises UnknownName."""
+    async def lead(self, name: str, region: str, *, cache: NameCache | None = None, counts: bool = True) -> Way:
+        """Where a client in `region` gets by `name`, once its resolver has answered; raises UnknownName.
+
+        `cache` is the client's own; `counts` says that it is use of the name.
+        """
         if name not in self.names:
             raise UnknownName(f"{name!r} is no name of this stack; it has {', '.join(sorted(self.names))}")
         if region not in self.stack.regions:
             raise UnknownName(f"no client comes from {region!r}; regions are {', '.join(self.stack.regions)}")
         standing = [fault for fault in map(self._fault, self.holds.held(NAME_SWITCH)) if fault.concerns(name, region)]
+        asks = cache is None or self._resolvers.cached(name, region, cache, self.ports.now()) is None
         delay_s = max((fault.delay_s for fault in standing), default=0.0)
-        if delay_s:
+        if delay_s and asks:
             await self.ports.sleep(delay_s)
         if any(fault.effect == "reset" for fault in standing):
             return Way(name, region, "reset")
-        record = self._resolvers.look_up(name, region, standing, self.ports.now())
+        looked = self._resolvers.look_up_for(name, region, standing, self.ports.now(), cache=cache, counts=counts)
+        record = looked.record
         if record.endpoint is None:
-            return Way(name, region, record.problem or "empty")
-        return Way(name, region, "found", self.in_turn(record.endpoint))
+            return Way(name, region, record.problem or "empty", cache=looked.cache)
+        return Way(name, region, "found", self.in_turn(record.endpoint), looked.cache)
 
     def in_turn(self, endpoint: Endpoint) -> tuple[str, ...]:
         """The nodes behind an endpoint, whose turn it is first; those left out come last, for when nothing else answers."""
@@ -127,11 +147,17 @@ class Edge(Node):
         """What the node behind the name in `host` answers, for a client in the region that CLIENT_REGION names."""
         region = request.headers.get(CLIENT_REGION, self.stack.home_region)
         name = request.headers.get("host", "").partition(":")[0].lower()
+        told, counts = request.headers.get(NAME_CACHE, ""), request.headers.get("user-agent") != PROBE_AGENT
         try:
-            way = await self.lead(name, region)
+            cache = NameCache.of(told) if told else None
+            way = await self.lead(name, region, cache=cache, counts=counts)
+        except ValueError as wrong:
+            return Served(error(400, "BadNameCache", str(wrong)), self.hop())
         except UnknownName as unknown:
             return Served(error(403, "NotOfThisStack", str(unknown)), self.hop())
-        hop = Hop(self.name, key_id=f"{name}@{region}")
+        # Whose own cache has the record does not depend on what is published for the region: it has another key.
+        key_id = name if way.cache == "hit" else f"{name}@{region}"
+        hop = Hop(self.name, key_id=key_id, key_kind="" if cache is None else cache.name, cache=way.cache)
         if way.outcome != "found":
             return Served(error(502, way.outcome, way.problem), hop)
         return await self._forwarded(way, request, hop)

@@ -6,20 +6,21 @@ store has lost with the disk is given back on demand (`POST /principals/ID/resto
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Protocol
 
 from brownout.identity.core.holds import PASSIVE
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node, read_as
+from brownout.identity.core.nodes.assigned.signing_keys import SigningKeys
 from brownout.identity.core.nodes.catalog import Catalog
 from brownout.identity.core.nodes.key_manager import KeyManager
 from brownout.identity.core.nodes.publisher import Publisher, managed_keys
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json, Principal, keys_to_json
 from brownout.identity.core.surface import Served, error
-from brownout.identity.core.topology import DIRECTORY, STORE, NodeSpec
+from brownout.identity.core.topology import DIRECTORY, STORE, NodeSpec, StackSpec
 
 OPERATOR_TOKEN_LIFETIME_S = 3600.0
 
@@ -30,23 +31,31 @@ class OperatorClaims(Protocol):
     def __call__(self, *, tenant_id: str, issued_s: float, lifetime_s: float) -> Json: ...
 
 
+Seed = Callable[[StackSpec], tuple[Principal, ...]]
+
+
 class Directory(Node):
-    """The one directory of a stack."""
+    """The one directory of a stack. `seed` gives the principals that it begins with beside the stack's identities."""
 
     role = DIRECTORY
     pages = ("snapshot", "resources", "principals")
+    worked_pages = ("resources", "principals")
 
-    def __init__(self, spec: NodeSpec, ports: Ports, *, operator_claims: OperatorClaims) -> None:
+    def __init__(self, spec: NodeSpec, ports: Ports, *, operator_claims: OperatorClaims, seed: Seed) -> None:
         super().__init__(spec, ports)
-        self.catalog = Catalog(self.stack, ports)
+        self.catalog = Catalog(self.stack, ports, seed(self.stack))
         self._publisher = Publisher(self, self.catalog)
         self._operator_claims = operator_claims
         keys = KeyManager(self, self._publisher)
         self.holds.add({**keys.switches, **self._publisher.switches, "freeze": PASSIVE})
+        self._signing_keys = SigningKeys(
+            self.holds, self.catalog, ports, self.settings, lambda: self._publisher.publish(self._publisher.readers())
+        )
 
     async def start(self) -> None:
         await super().start()
         await self.catalog.start()
+        await self._signing_keys.settle()
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
         self.catalog.take_up(kind, name, record)
@@ -106,10 +115,17 @@ class Directory(Node):
             return error(502, "Unreachable", "the store did not answer")
         return Response(answer.status, answer.body)  # its headers were for one journey
 
+    async def publish(self) -> dict[str, bool]:
+        """Sends the newest snapshot to every node at once, beside the rounds; which of them took it."""
+        return await self._publisher.publish(self._publisher.readers())
+
     async def control(self, request: Request, path: str) -> Response:
         if path == "/admin/user-token" and request.method == "POST":
             lifetime_s = float((request.body or {}).get("lifetime_s", OPERATOR_TOKEN_LIFETIME_S))
             return Response(200, {"access_token": self._operator_token(lifetime_s)})
+        if path == "/admin/deletions" and request.method == "GET":
+            gone = {name: known.identity.resource_id for name, known in self.catalog.identities.items() if known.deleted}
+            return Response(200, {"version": self.catalog.version, "deleted": gone})
         return await super().control(request, path)
 
     def _operator_token(self, lifetime_s: float) -> str:

@@ -15,12 +15,17 @@ from brownout.identity.core.records import Json
 
 @dataclass(frozen=True, slots=True)
 class ForcedAnswer:
-    """What a hold wants an endpoint to say; without a body and a text the vendor's own words for that status."""
+    """What a hold wants an endpoint to say; without a body and a text the vendor's own words for that status.
+
+    A `flaw` is made in the answer before it is sent; which flaws there are is the endpoint's to know. With a flaw there may be
+    no status (0): then the endpoint answers as it would without the hold.
+    """
 
     status: int
     body: Json | None = None
     text: str = ""
     retry_after_s: float | None = None
+    flaw: str = ""
 
 
 class ForcedAnswers:
@@ -45,12 +50,13 @@ class ForcedAnswers:
                 assert self._left[fault_id] >= 0, "no answer is given more often than its times"
             retry_after_s = value.get("retry_after_s")
             retry_after_s = None if retry_after_s is None else float(retry_after_s)
-            return ForcedAnswer(int(value["status"]), value.get("body") or None, value.get("text") or "", retry_after_s)
+            said = value.get("body") or None, value.get("text") or "", retry_after_s, str(value.get("flaw") or "")
+            return ForcedAnswer(int(value.get("status") or 0), *said)
         return None
 
     async def _start(self, fault_id: str, value: Value) -> Value:
-        status = int(value["status"])
-        if not 200 <= status <= 599:
+        status = int(value.get("status") or 0 if value.get("flaw") else value["status"])
+        if not 200 <= status <= 599 and not (status == 0 and value.get("flaw")):
             raise ValueError(f"status {status} is not the status of an HTTP answer")
         if not isinstance(value.get("body") or {}, Mapping):
             raise ValueError("body is a JSON object")

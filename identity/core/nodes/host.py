@@ -14,7 +14,9 @@ from brownout.identity.core import trail
 from brownout.identity.core.holds import Switch, Value, nothing_to_undo
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node, read_as
-from brownout.identity.core.nodes.forced_answers import ForcedAnswer, ForcedAnswers
+from brownout.identity.core.nodes.assigned.held_changes import HeldChanges
+from brownout.identity.core.nodes.assigned.renewals import UNNAMED, DefaultIdentity, Renewals, no_default
+from brownout.identity.core.overload.surges import SURGE, Surges
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import CachedToken, Identity, Json, Machine, TokenRequest
 from brownout.identity.core.residents import Residents
@@ -24,6 +26,7 @@ from brownout.identity.core.topology import HOST, NodeSpec
 from brownout.identity.core.trail import Hop
 
 UNREACHABLE = Failure("unreachable", "the managed identity service does not answer")
+SURGE_RESOURCE = "https://management.azure.com/"  # what the machines of a backlog report to
 PATIENCE = 1.5  # a token node's own call to a store may time out before the host's call to the token node does
 
 
@@ -31,38 +34,64 @@ class Host(Node):
     """One region's host of many machines."""
 
     role = HOST
-    pages = ("machines",)
+    pages = ("machines", "defaults")
 
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
-        settings = self.settings
-        self.cache = TokenCache(
-            refresh_fraction=settings.host_refresh_fraction,
-            margin_s=settings.expiry_margin_s,
-            backoff_s=settings.host_refresh_backoff_s,
-        )
+        self.caches: dict[str, TokenCache] = {}  # by the service on the host that has it
+        self.cache = self.add_cache("")
         self.residents = Residents(self.stack.zones)
         self.machine = self.residents.find  # by address: once for every request, so without a step between
         self.requests: dict[str, int] = {}  # for credentials, by machine's address
-        self._forced = ForcedAnswers(self.holds, "answer")
+        self.unnamed: set[str] = set()  # addresses of machines that asked without naming an identity
+        self.default_identity: DefaultIdentity = no_default
+        self.renewals = Renewals(self)
+        self._changes = HeldChanges(self.holds)
+        self._keeps_unnamed = self.settings.host_cache and self.settings.host_cache_unnamed
+        self._surges = Surges(ports, self.holds, lambda number: _come_up(self, number))
         self._hops = {cache: Hop(self.name, cache=cache) for cache in ("hit", "miss", "stale")}
         self.holds.add(
             {
                 "route-zone": Switch(self._route_zone, nothing_to_undo),
                 "route-region": Switch(self._route_region, nothing_to_undo),
-                "answer": self._forced.switch,
+                SURGE: self._surges.switch,
             }
         )
+        known = self.stack.by_name()
         for machine in self.stack.machines:
             if machine.region == self.region:
-                identities = tuple(self.stack.identity(name) for name in machine.identities)
+                identities = tuple(known[name] for name in machine.identities)
                 made = Machine(machine.name, machine.zone, machine.resource_id, identities, machine.scale_set, machine.scope)
                 if made.scale_set:
                     self.residents.add_scale_set(made)
                 else:
                     self.residents.add(made)
 
+    def add_cache(self, name: str, *, keep_s: float | None = None) -> TokenCache:
+        """A cache of tokens for a service of that name on the host, beside the host's own, which has no name.
+
+        `keep_s` is for how long such a service serves a token at most before it asks for another.
+        """
+        assert name not in self.caches, name
+        settings = self.settings
+        self.caches[name] = TokenCache(
+            refresh_fraction=settings.host_refresh_fraction,
+            margin_s=settings.expiry_margin_s,
+            backoff_s=settings.host_refresh_backoff_s,
+            keep_s=keep_s,
+        )
+        return self.caches[name]
+
+    async def start(self) -> None:
+        await super().start()
+        self._surges.resume()
+
     def take_up(self, kind: str, name: str, record: Json) -> None:
+        if kind == "scale-set":
+            if record.get("deleted"):
+                self.residents.remove_scale_set(name)
+            else:
+                self.residents.add_scale_set(Machine.from_json(record))
         if kind != "machine":
             return
         self.residents.remove(name)  # a later one may have its address
@@ -72,7 +101,15 @@ class Host(Node):
 
     def state(self) -> Json:
         routes = {zone: self._route(zone) for zone in self.stack.zones}
-        return {"routes": routes, "cached": len(self.cache), "imds_requests": dict(self.requests)}
+        cached = sum(map(len, self.caches.values()))
+        plain = {"routes": routes, "cached": cached, "imds_requests": dict(self.requests), "held_back": self._changes.keys()}
+        return plain | self._surges.state()
+
+    def drop_caches(self) -> int:
+        dropped = sum(map(len, self.caches.values()))
+        for cache in self.caches.values():
+            cache.clear()
+        return dropped
 
     def default_machine(self) -> Machine | None:
         """The machine that is meant where a client names none: that of the settings, else the region's first."""
@@ -81,7 +118,17 @@ class Host(Node):
     async def serve(self, request: Request, path: str) -> Served | None:
         if path == "/machines" and request.method in ("PUT", "DELETE"):
             return Served(await self._change_machine(request), self.hop())
+        if path == "/defaults" and request.method == "POST":
+            return Served(self._who_would_miss_a_default(request), self.hop())
         return None
+
+    def _who_would_miss_a_default(self, request: Request) -> Response:
+        """Which machines, with identities as they are to be, would be refused what they ask for without naming one."""
+        wanted = read_as(Machine.from_json, request)
+        is_clear = isinstance(self.default_identity(wanted), Identity)
+        known = (self.machine(address) for address in sorted(self.unnamed))
+        concerned = [machine.address for machine in known if machine is not None and machine.key == wanted.key]
+        return Response(200, {"machines": [] if is_clear else concerned})
 
     def count_request(self, machine: str) -> None:
         """Counts one request of the machine of that address for a credential, for the node's state."""
@@ -90,32 +137,59 @@ class Host(Node):
         self.requests[machine] = counted
 
     async def issue(
-        self, machine: Machine, identity: Identity, resource: str, *, age_s: float | None = None, bypass: bool = False
+        self,
+        machine: Machine,
+        identity: Identity,
+        resource: str,
+        *,
+        age_s: float | None = None,
+        bypass: bool = False,
+        unnamed: bool = False,
+        cache: TokenCache | None = None,
     ) -> Issued:
-        """A token from the cache or from a token node; failures are the token node's, and `unreachable`.
+        """A token from a cache or from a token node; failures are the token node's, and `unreachable`.
 
-        `age_s` asks for one that was issued that long ago (it fills caches as a long-running stack's would be). `bypass` asks a
-        token node whatever the cache has.
+        `age_s` asks for one that was issued that long ago (it fills caches as a long-running stack's would be). `bypass` asks
+        for one that no cache has, neither this one nor the token node's. `unnamed` says that the request named no identity:
+        with the setting `host_cache_unnamed` its token is cached as the answer to that, whichever identity is meant by then.
+        `cache` is that of the service that asks, the host's own where it names none.
         """
-        key, now_s = (identity.object_id, machine.address, resource), self.ports.now()
-        freshness = self.cache.freshness(key, now_s) if self.settings.host_cache and not bypass else "none"
-        cached = self.cache.get(key)
+        kept = self.cache if cache is None else cache
+        own_key, now_s = (identity.object_id, machine.address, resource), self.ports.now()
+        key = (UNNAMED, machine.address, resource) if unnamed and self._keeps_unnamed else own_key
+        freshness = kept.freshness(key, now_s) if self.settings.host_cache and not bypass else "none"
+        cached = kept.get(key)
         if freshness == "fresh" and cached is not None and age_s is None:
+            if self.capacity.on:
+                await self.capacity.work("hit")
             return Issued(self._hops["hit"], token=cached)
+        if self.capacity.on:
+            await self.capacity.work("miss")
         issued_s = None if age_s is None else now_s - age_s
         wanted = TokenRequest(
-            identity.object_id, identity.home_region, machine.resource_id, machine.address, resource, issued_s
+            identity.object_id, identity.home_region, machine.resource_id, machine.address, resource, issued_s, bypass
         )
-        assert wanted.key == key, "both caches tell the same tokens apart"
+        assert wanted.key == own_key, "both caches tell the same tokens apart"
         asked = await self._ask(machine.zone, wanted)
         if asked.token is not None:
-            self.cache.put(key, asked.token)
-            if self.cache.freshness(key, now_s) == "due":  # the token node's own cache gave us the one that we had
-                self.cache.asked(key, now_s)
+            kept.put(key, asked.token)
+            if kept.freshness(key, now_s) == "due":  # the token node's own cache gave us the one that we had
+                kept.asked(key, now_s)
         elif freshness == "due" and cached is not None and asked.failure is not None and asked.failure.is_outage:
-            self.cache.asked(key, now_s)
+            kept.asked(key, now_s)
             return Issued(self._hops["stale"], asked.inner, token=cached)
         return asked
+
+    def kept(self, machine: Machine, resource: str) -> Issued | None:
+        """What is cached for requests that name no identity, while it may be served; None without that.
+
+        For a surface that cannot say any more which identity such a request means.
+        """
+        key = (UNNAMED, machine.address, resource)
+        freshness = self.cache.freshness(key, self.ports.now()) if self._keeps_unnamed else "none"
+        if freshness in ("none", "ending"):
+            return None
+        return Issued(self._hops["hit" if freshness == "fresh" else "stale"], token=self.cache.get(key))
 
     async def _ask(self, zone: str, wanted: TokenRequest) -> Issued:
         """What the zone's token nodes say of a token."""
@@ -160,32 +234,38 @@ class Host(Node):
             raise ValueError(f"no region {value['to']!r}; regions are {', '.join(self.stack.regions)}")
         return {"first": self._route(self.stack.zones[0])[0]}
 
-    def forced_answer(self, machine: str) -> ForcedAnswer | None:
-        """What the oldest `answer` hold on the machine wants said, which counts as one of its times; None without one."""
-        forced = self._forced.take(lambda value: value.get("machine") in (None, machine))
-        if forced is not None:
-            self.count_request(machine)
-        return forced
-
     async def _change_machine(self, request: Request) -> Response:
         """The management node says which identities a machine has now, or that there is no such machine any more."""
         changed = read_as(lambda raw: Machine.from_json({**raw, "zone": raw.get("zone") or self.stack.zones[0]}), request)
+        if changed.scale_set:
+            gone = request.method == "DELETE"
+            await self.ports.persist(f"scale-set:{changed.name}", {"deleted": True} if gone else changed.to_json())
+            if gone:
+                self._changes.make(changed.key, lambda: self.residents.remove_scale_set(changed.name))
+            else:
+                self._changes.make(changed.key, lambda: self.residents.add_scale_set(changed))
+            return Response(200, {"address": changed.name})
+        known = self.residents.by_resource(changed.key)
         if request.method == "PUT":
-            placed = self.residents.add(changed)
+            placed = replace(changed, address=known.address) if known else self.residents.add(changed)
+            if known:
+                self._changes.make(changed.key, lambda: self.residents.add(placed))
             await self.ports.persist(f"machine:{placed.address}", placed.to_json())
             return Response(200, {"address": placed.address})
-        known = self.residents.by_resource(changed.key)
         if known is not None:
-            self.residents.remove(known.address)
-            await self.ports.persist(f"machine:{known.address}", {"deleted": True})
+            address = known.address
+            self._changes.make(changed.key, lambda: self.residents.remove(address))
+            await self.ports.persist(f"machine:{address}", {"deleted": True})
         return Response(200, {})
 
     async def control(self, request: Request, path: str) -> Response:
         if path == "/admin/prime" and request.method == "POST":
             return await self._prime((request.body or {}).get("tokens", []))
         if path == "/admin/drop-caches" and request.method == "POST":
-            self.cache.clear()
-            return Response(200, {"dropped": True})
+            return Response(200, {"dropped": self.drop_caches()})
+        if path == "/admin/renewals" and request.method == "GET":
+            tried = await self.renewals.look()
+            return Response(200, {"now_s": self.ports.now(), "tokens": [renewal.to_json() for renewal in tried]})
         return await super().control(request, path)
 
     async def _prime(self, wanted: list[Mapping[str, Any]]) -> Response:
@@ -198,10 +278,24 @@ class Host(Node):
             machine = self.machine(str(item["machine"]))
             if machine is None or not machine.identities:
                 return error(404, "MachineNotFound", f"no machine {item['machine']!r} with an identity")
-            issued = await self.issue(machine, machine.identities[0], str(item["resource"]), age_s=float(item["age_s"]))
+            identity, resource, age_s = machine.identities[0], str(item["resource"]), float(item["age_s"])
+            issued = await self.issue(machine, identity, resource, age_s=age_s, unnamed=True)
             if issued.failure is not None:
                 return error(502, "PrimeFailed", f"{item['machine']}: {issued.failure.code}: {issued.failure.message}")
+            if issued.token is not None:  # those of its callers that name the identity have had it as long
+                self.cache.put((identity.object_id, machine.address, resource), issued.token)
             routes.setdefault(f"{issued.hop}>{issued.inner}", []).append(machine.name)
             primed += 1
         assert primed == len(wanted), "caches are primed whole or the answer is an error"
         return Response(200, {"primed": primed, "routes": routes})
+
+
+async def _come_up(host: Host, number: int) -> bool:
+    """One machine more comes up and needs a token: of a scale set, if the region has one. False where it gets none."""
+    machine = host.residents.newcomer(number)
+    if machine is None or not machine.identities:
+        return False
+    identity = machine.identities[0]
+    wanted = TokenRequest(identity.object_id, identity.home_region, machine.resource_id, machine.address, SURGE_RESOURCE, None)
+    answer = await host.ask_token_nodes(machine.zone, host.internal("POST", "/token", wanted.to_json()))
+    return answer is not None and answer.ok

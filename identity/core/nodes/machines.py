@@ -48,15 +48,13 @@ class Machines:
     def __init__(self, node: Reader, writer: IdentityWriter) -> None:
         self._node, self._writer = node, writer
         self._machines: dict[str, Machine] = {}
-        self._sets: set[tuple[str, str]] = set()  # scale sets come with the stack: name and scope in lower case
         self._elsewhere: dict[str, str] = {}  # resource id in lower case of other regions' first machines -> region
+        known = node.stack.by_name()
         for spec in node.stack.machines:
             if spec.region != node.region:
                 self._elsewhere[spec.resource_id.lower()] = spec.region
             else:
-                identities = tuple(node.stack.identity(name) for name in spec.identities)
-                if spec.scale_set:
-                    self._sets.add((spec.name.lower(), spec.scope.lower()))
+                identities = tuple(known[name] for name in spec.identities)
                 machine = Machine(spec.name, spec.zone, spec.resource_id, identities, spec.scale_set, spec.scope)
                 self._machines[machine.key] = machine
 
@@ -81,14 +79,24 @@ class Machines:
         """Every machine of the region, without scale sets."""
         return tuple(machine for machine in self._machines.values() if not machine.scale_set)
 
+    def everything(self) -> tuple[Machine, ...]:
+        """Every machine and scale set of the region."""
+        return tuple(self._machines.values())
+
+    def scale_sets(self) -> tuple[Machine, ...]:
+        """Every scale set of the region."""
+        return tuple(machine for machine in self._machines.values() if machine.scale_set)
+
     def is_instance(self, name: str, scope: str) -> bool:
         """True for the name of an instance of a scale set of that scope."""
         base, _, number = name.lower().rpartition("_")
-        return number.isdigit() and (base, scope.lower()) in self._sets
+        return number.isdigit() and any(
+            (known.name.lower(), known.scope.lower()) == (base, scope.lower()) for known in self.scale_sets()
+        )
 
-    def new(self, resource_id: str, name: str, scope: str) -> Machine:
-        """A machine that is about to be created; `scope` is what its name is unique within."""
-        return Machine(name, self._node.stack.zones[0], resource_id, scope=scope)
+    def new(self, resource_id: str, name: str, scope: str, *, scale_set: bool = False) -> Machine:
+        """A machine or scale set that is about to be created; `scope` is what its name is unique within."""
+        return Machine(name, self._node.stack.zones[0], resource_id, scale_set=scale_set, scope=scope)
 
     async def change(self, machine: Machine, wanted: WantedIdentities) -> Changed:
         """Changes the machine's identities; when nothing failed the machine is durable and its host knows it.
@@ -177,8 +185,6 @@ class Machines:
         return await self._tell_host("PUT", machine)
 
     async def _tell_host(self, method: str, machine: Machine) -> str:
-        if machine.scale_set:
-            return ""  # its instances are made up by the host
         request = self._node.internal(method, "/machines", machine.to_json())
         try:
             return trail.of(await self._node.ports.call(f"{self._node.region}.{HOST}", request, timeout_s=HOST_TIMEOUT_S))

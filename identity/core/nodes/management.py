@@ -8,11 +8,12 @@ known in its own region only. What is another region's business is *relayed* to 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import ClassVar
 
 from brownout.identity.core import trail
 from brownout.identity.core.messages import CallFailed, Request, Response
+from brownout.identity.core.nodes.assigned.attachments import Attachments
 from brownout.identity.core.nodes.machines import Machines
 from brownout.identity.core.nodes.reader import Reader
 from brownout.identity.core.nodes.writer import IdentityWriter
@@ -22,6 +23,8 @@ from brownout.identity.core.surface import Served, error
 from brownout.identity.core.topology import MANAGEMENT, NodeSpec
 
 RELAY = "/relay"
+RELAYED = ("host", "if-match", "if-none-match")  # headers of a client that the other front end needs
+RETURNED = ("azure-asyncoperation", "location", "retry-after")  # and those of its answer
 RELAY_PATIENCE = 4.0  # the other front end calls its store, the directory and its host before it answers
 
 
@@ -30,11 +33,13 @@ class Management(Reader):
 
     role = MANAGEMENT
     pages: ClassVar[tuple[str, ...]] = ("snapshot", "relay")
+    worked_pages = ("relay",)
 
     def __init__(self, spec: NodeSpec, ports: Ports) -> None:
         super().__init__(spec, ports)
         self.identities = IdentityWriter(self)
         self.machines = Machines(self, self.identities)
+        Attachments(self, self.machines, self.identities)
         self.serve_relayed: Callable[[Request], Awaitable[Served]] | None = None
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
@@ -54,16 +59,23 @@ class Management(Reader):
     async def serve(self, request: Request, path: str) -> Served | None:
         if path.startswith(f"{RELAY}/") and self.serve_relayed is not None:
             inner = path.removeprefix(RELAY)
-            return await self.serve_relayed(Request(request.method, inner, request.query, body=request.body))
+            return await self.serve_relayed(
+                Request(request.method, inner, request.query, _named(request.headers, RELAYED), request.body)
+            )
         return await super().serve(request, path)
 
     async def relay(self, region: str, request: Request) -> Served:
         """What the front end of `region` answers to a client whom this one has let in; 503 `unreachable` without an answer."""
         assert region != self.region, "a front end answers for its own region itself"
         inner = self.internal(request.method, RELAY + request.path, request.body, request.query)
+        inner = inner.with_headers(_named(request.headers, RELAYED))
         try:
             answer = await self.ports.call(f"{region}.{MANAGEMENT}", inner, timeout_s=RELAY_PATIENCE * self.call_timeout_s)
         except CallFailed as failed:
             return Served(error(503, "unreachable", f"the front end of {region} does not answer: {failed.failure}"), self.hop())
-        kept = {name: value for name, value in answer.headers.items() if name in ("azure-asyncoperation", "retry-after")}
+        kept = _named(answer.headers, RETURNED)
         return Served(Response(answer.status, answer.body, kept), self.hop(), trail.of(answer))
+
+
+def _named(headers: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name in names}

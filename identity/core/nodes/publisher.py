@@ -3,8 +3,9 @@
 The rate is the same whether or not anything changed, so a busy day and a quiet one load the data plane alike. Each node has
 a round of its own (`Rounds`), so a node that hangs delays no other; one that did not take a snapshot is asked again sooner.
 
-A replica that answers `stranger` knows a directory of whose disk nothing is left. Then the directory learns from the newest
-of such replicas what had been published: identities, deletions, signing keys. Switches held on the lost disk are lost.
+A replica that answers `stranger` knows something that the directory has lost, with its disk or by an older copy of it. Then the
+directory learns from the newest of such replicas what had been published: identities, deletions, signing keys. Switches held
+on the lost disk are lost.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.nodes.catalog import Catalog
 from brownout.identity.core.records import MANAGED, StoreKey
+from brownout.identity.core.replication.lines import contains
 from brownout.identity.core.topology import MANAGEMENT, TOKEN, VAULT, NodeName, StackSpec
 
 REPLICATED = (TOKEN, MANAGEMENT, VAULT)  # the roles that keep a replica
@@ -124,7 +126,7 @@ class Publisher:
             answers = [await self._rounds.ask(node, self._node.internal("GET", "/snapshot")) for node in self.readers()]
             found = [answer.body for answer in answers if answer is not None and answer.ok and answer.body]
             lines = self._catalog.lines
-            lost = [each for each in found if each["lines"] and not any(line in lines for line in each["lines"])]
+            lost = [each for each in found if not contains(lines, each["lines"], int(each["version"]))]
             if lost:
                 await self._catalog.take_over(sorted(lost, key=lambda each: int(each["version"])))
         finally:

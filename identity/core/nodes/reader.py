@@ -9,9 +9,9 @@ from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json, keys_from_json
-from brownout.identity.core.replica import Replica
+from brownout.identity.core.replication.replica import Replica
 from brownout.identity.core.store_client import StoreClient
-from brownout.identity.core.surface import Served, error
+from brownout.identity.core.surface import Failure, Served, error
 from brownout.identity.core.topology import DIRECTORY, NodeSpec
 from brownout.identity.core.trail import Hop
 
@@ -19,6 +19,14 @@ from brownout.identity.core.trail import Hop
 def object_id_of(request: Request) -> str:
     """The identity that a request to a store (`/identities/ID...`) is about."""
     return (*request.path.split("/"), "", "")[2]
+
+
+def failure_of_store(response: Response) -> Failure:
+    """What a store's answer that is no success means for an identity that exists."""
+    told = Failure.from_response(response)
+    return (
+        told if told.code == "overloaded" else Failure("unavailable", str((response.body or {}).get("error", response.status)))
+    )
 
 
 class Reader(Node):

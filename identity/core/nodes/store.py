@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from brownout.identity.core.holds import Switch, Value
-from brownout.identity.core.keys import ALWAYS, KeyRing, key_id_of, manual_key
+from brownout.identity.core.holds import PASSIVE, Refused, Switch, Value
+from brownout.identity.core.keys import ALWAYS, KeyRing, KeyUses, key_id_of, manual_key
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.nodes.reader import object_id_of
@@ -21,6 +21,8 @@ from brownout.identity.core.surface import Served, error
 from brownout.identity.core.topology import STORE, MachineSpec, NodeSpec
 from brownout.identity.core.trail import Hop
 
+READ_ONLY = "read-only"
+KEY_SWITCHES = ("roll-key", "invalidate-key", "accept-key")
 REFUSAL = "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly"
 
 
@@ -34,11 +36,13 @@ class Store(Node):
         self.records: dict[str, StoreRecord] = {}
         self.generations = 0
         self.ring = self._ring()
+        self.uses = KeyUses(since_s=ports.now())
         self.holds.add(
             {
                 "roll-key": Switch(self._roll, self._rebuild),
                 "invalidate-key": Switch(self._invalidate, self._rebuild),
                 "accept-key": Switch(self._accept, self._rebuild),
+                READ_ONLY: PASSIVE,
             }
         )
 
@@ -47,8 +51,11 @@ class Store(Node):
         await super().start()
         self.ring = self._ring()  # what is decided below is decided against the keys that there were
         for fault_id, hold in tuple(self.holds.items()):
-            if not hold.decided:  # killed between taking the hold and deciding what it means
-                await self.holds.switches[hold.switch].engage(fault_id, hold.value)
+            if hold.switch in KEY_SWITCHES and not hold.decided:  # killed between taking the hold and deciding what it means
+                try:
+                    await self.holds.switches[hold.switch].engage(fault_id, hold.value)
+                except Refused:  # by the check that the kill kept it from
+                    await self.holds.release(fault_id)
         assert len(self.ring.of_kind(MANAGED)) <= self.generations, "every managed key has a generation of its own"
 
     def _ring(self) -> KeyRing:
@@ -66,7 +73,7 @@ class Store(Node):
                 ring.revoked[fault_id] = decided["revokes"]
             elif hold.switch == "invalidate-key":
                 ring.revoked[fault_id] = {decided["resolved"]: decided["at_s"]}
-            else:
+            elif hold.switch == "accept-key":
                 ring.accepted[fault_id] = decided["resolved"]
         assert first.key_id in ring.keys, "a ring has its manual key, valid or not"
         return ring
@@ -93,7 +100,8 @@ class Store(Node):
 
     def state(self) -> Json:
         alive = sum(1 for record in self.records.values() if not record.deleted)
-        return {"keys": self.ring.report(self.ports.now()), "identities": alive}
+        keys = self.ring.report(self.ports.now())
+        return {"keys": keys, "identities": alive, "takes_writes": not self.holds.held(READ_ONLY)}
 
     async def answer(self, request: Request) -> Served:
         """The store's own clients sign their requests with its keys."""
@@ -103,6 +111,7 @@ class Store(Node):
             return Served(error(403, "AuthenticationFailed", f"{REFUSAL} ({why_not})"), self.hop())
         key_id = key_id_of(request)
         assert self.ring.valid_until_s(key_id) > now_s, "what is served was signed with a key that is valid now"
+        self.uses.last_s[key_id] = now_s
         return Served(await self._read_or_write(request), Hop(self.name, "", key_id, self.ring.keys[key_id].kind))
 
     async def _read_or_write(self, request: Request) -> Response:
@@ -110,6 +119,10 @@ class Store(Node):
         if collection != "identities" or not object_id:
             return error(404, "ResourceNotFound", f"the store has no {request.path}")
         assert object_id == object_id_of(request), request.path
+        if self.capacity.on:
+            await self.capacity.work("read" if request.method == "GET" else "write")
+        if request.method != "GET" and self.holds.held(READ_ONLY):
+            return _read_only()
         if action and action[0] == "assign" and request.method == "POST":
             return await self._assign(object_id, request.body or {})
         if request.method == "GET":
@@ -180,14 +193,25 @@ class Store(Node):
         return {"key_id": key_id, "revokes": revokes}
 
     async def _invalidate(self, fault_id: str, value: Value) -> Value:
-        key_id = self.ring.resolve(str(value.get("key_id", "current")))
-        await self._decide(fault_id, resolved=key_id, at_s=self.ports.now())
+        """The key ends now or after a while. With `key_use_gate_s` a key that is in use is not ended: raises Refused."""
+        key_id, after_s = self.ring.resolve(str(value.get("key_id", "current"))), float(value.get("after_s", 0.0))
+        if not 0 <= after_s < ALWAYS:
+            raise ValueError(f"after_s is {after_s}")
+        idle_s, gate_s = self.uses.idle_s(key_id, self.ports.now()), self.settings.key_use_gate_s
+        if gate_s and idle_s < gate_s:  # a clock that was ahead makes what was used just now look used later
+            raise Refused(f"{key_id} may be in use: it signed nothing for {idle_s:.0f} s, and {gate_s:g} s are asked for")
+        await self._decide(fault_id, resolved=key_id, at_s=self.ports.now() + after_s)
         return {"key_id": key_id}
 
     async def _accept(self, fault_id: str, value: Value) -> Value:
         key_id = self.ring.resolve(str(value["key_id"]))
         await self._decide(fault_id, resolved=key_id)
         return {"key_id": key_id}
+
+
+def _read_only() -> Response:
+    """Not 403, which to a reader means a key that is not good, and makes it try another."""
+    return error(503, "ReadOnly", "the store takes no writes")
 
 
 def _absent(object_id: str) -> Response:

@@ -147,6 +147,9 @@ def _failure(response: Response) -> Failure:
     """What a store's answer means to the caller: the inner status, never the key."""
     if response.status == 404:
         return Failure("not-found", str((response.body or {}).get("error", {}).get("message", "")))
+    told = Failure.from_response(response)
+    if told.code == "overloaded":
+        return told
     text = f"its metadata store answered {response.status}"
     return Failure("unreachable" if response.status in (502, 504) else "unavailable", text)
 

@@ -1,9 +1,13 @@
-"""The doors of the edge: for clients of each region a CONNECT proxy for the stack's names, and a balanced port for STS.
+"""The doors of the edge: for clients of each region a CONNECT proxy for the stack's names, and ports that need no name.
 
-A client with `HTTPS_PROXY` set to a proxy's door and `AWS_CA_BUNDLE` to the stack's authority chooses its endpoint by its own
-rules, and gets to the stack. The proxy dials links of the stack and nothing else: any other name, address or port is refused
-with 403 before anything is looked up. What is wrong with a name shows before TLS begins, as it would: 502 with the resolver's
-words, or a reset. The port for STS needs no name and no TLS; it is the value for `AWS_ENDPOINT_URL_STS`.
+A client with `HTTPS_PROXY` set to a proxy's door and `AWS_CA_BUNDLE` or `REQUESTS_CA_BUNDLE` to the stack's authority chooses
+its endpoint by its own rules, and gets to the stack. The proxy dials links of the stack and nothing else: any other name,
+address or port is refused with 403 before anything is looked up. What is wrong with a name shows before TLS begins, as it
+would: 502 with the resolver's words, or a reset.
+
+The other doors are for clients that take a base URL. Each leads to the nodes of one role of its region, which take turns by
+connection. Most speak TLS with the certificate of the names, which is also good for localhost
+(brownout.identity.core.topology.DOOR_KINDS).
 """
 
 from __future__ import annotations
@@ -12,20 +16,23 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from brownout.identity.core.edge.names import Endpoint
 from brownout.identity.core.edge.node import Edge, UnknownName
-from brownout.identity.core.topology import EDGE_NODE, PROXY_DOOR, STS_DOOR, TOKEN
-from brownout.identity.server.edge.authority import server_context
+from brownout.identity.core.topology import DOOR_KINDS, EDGE_NODE
+from brownout.identity.server.edge.patience import PeerLimit, patience
 from brownout.identity.server.edge.pipe import End, NoWayError, connect, reset
+from brownout.identity.server.edge.server_context import server_context
+from brownout.identity.server.edge.tls import NO_LIMIT_S, TLS_TIMEOUT_S, TlsListener
+from brownout.identity.server.http_server import BACKLOG
 from brownout.identity.server.spec_file import ServedStack
 
 log = logging.getLogger("brownout.identity.server")
 HEAD_BYTES_MAX = 16_384
-HEAD_TIMEOUT_S = 10.0
-TLS_TIMEOUT_S = 10.0
+HEAD_TIMEOUT_S = 60.0
 HTTPS_PORT = "443"
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -45,19 +52,22 @@ class Doors:
         assert served.authority is not None, "an edge has an authority"
         self.edge = edge
         self.addresses = dict(served.addresses_for(EDGE_NODE))
-        self.context = server_context(served.authority)
-        self._servers: list[asyncio.Server] = []
+        self.context = server_context(served.authority, edge.names)
+        self._servers: list[asyncio.Server | TlsListener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.clients: set[Door] = set()  # those that are connected
 
     async def open(self, listeners: Mapping[str, socket.socket]) -> None:
-        """Serves each door (`proxy.REGION`, `sts.REGION`) on its bound socket."""
-        kinds: Mapping[str, Callable[[Doors, str], Door]] = {PROXY_DOOR: ProxyDoor, STS_DOOR: StsDoor}
+        """Serves each door (`proxy.REGION`, `arm.REGION`) on its bound socket."""
         loop = asyncio.get_running_loop()
         for door, listener in listeners.items():
-            kind, _, region = door.partition(".")
-            make = kinds[kind]
-            self._servers.append(await loop.create_server(lambda make=make, region=region: make(self, region), sock=listener))  # type: ignore[misc]  # binds now
+            name, _, region = door.partition(".")
+            kind = DOOR_KINDS[name]
+            make = partial(RoleDoor, self, Endpoint(kind.role, region)) if kind.role else partial(ProxyDoor, self, region)
+            if kind.tls:
+                self._servers.append(TlsListener(listener, self.context, make, self.spawn))
+            else:
+                self._servers.append(await loop.create_server(make, sock=listener, backlog=BACKLOG))
 
     def close(self) -> None:
         for server in self._servers:
@@ -86,9 +96,9 @@ class Doors:
 class Door(End):
     """One client's connection to a door, and in the end one end of a pipe."""
 
-    def __init__(self, doors: Doors, region: str) -> None:
+    def __init__(self, doors: Doors) -> None:
         super().__init__()
-        self._doors, self._region = doors, region
+        self._doors = doors
 
     @property
     def connected(self) -> asyncio.Transport:
@@ -105,8 +115,12 @@ class Door(End):
         super().connection_lost(error)
 
 
-class StsDoor(Door):
-    """A connection that goes to one of the region's token nodes."""
+class RoleDoor(Door):
+    """A connection that goes to one of the nodes of a role in a region."""
+
+    def __init__(self, doors: Doors, endpoint: Endpoint) -> None:
+        super().__init__(doors)
+        self._endpoint = endpoint
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -114,7 +128,7 @@ class StsDoor(Door):
 
     async def _lead(self) -> None:
         try:
-            node = await self._doors.node(self._doors.edge.in_turn(Endpoint(TOKEN, self._region)))
+            node = await self._doors.node(self._doors.edge.in_turn(self._endpoint))
         except NoWayError:
             reset(self.connected)
             return
@@ -125,14 +139,15 @@ class ProxyDoor(Door):
     """A connection that asks for a name by CONNECT, and then goes to a node behind it."""
 
     def __init__(self, doors: Doors, region: str) -> None:
-        super().__init__(doors, region)
+        super().__init__(doors)
+        self._region = region
         self._head = b""
         self._asked = False
-        self._waiting: asyncio.TimerHandle | None = None
+        self._waiting: PeerLimit | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._waiting = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, transport.close)
+        self._waiting = PeerLimit(HEAD_TIMEOUT_S, transport.close)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._waiting is not None:
@@ -185,10 +200,11 @@ class ProxyDoor(Door):
         transport.write(ESTABLISHED)
         self.join(node)
         try:
-            secured = await loop.start_tls(
-                transport, self, self._doors.context, server_side=True, ssl_handshake_timeout=TLS_TIMEOUT_S
-            )
-        except (OSError, ssl.SSLError) as failed:  # such as a client that does not trust the stack's authority
+            async with patience(TLS_TIMEOUT_S):
+                secured = await loop.start_tls(
+                    transport, self, self._doors.context, server_side=True, ssl_handshake_timeout=NO_LIMIT_S
+                )
+        except (OSError, TimeoutError, ssl.SSLError) as failed:  # such as a client that does not trust the stack's authority
             log.info("client in %s: TLS: %s", self._region, failed)
             self.other = None
             if node.transport is not None:

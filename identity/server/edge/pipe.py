@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
+from brownout.identity.server.edge.patience import patience
 from brownout.identity.server.spec_file import split_address
 
 CONNECT_TIMEOUT_S = 10.0
@@ -111,7 +112,7 @@ async def connect(nodes: tuple[str, ...], addresses: dict[str, str], leave_out: 
         host, port = split_address(addresses[node])
         end = End()
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with patience(CONNECT_TIMEOUT_S):
                 await loop.create_connection(lambda made=end: made, host, port)  # type: ignore[misc]  # binds now, not later
         except (OSError, TimeoutError):
             leave_out(node)

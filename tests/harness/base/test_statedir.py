@@ -12,6 +12,7 @@ from brownout.harness.base import statedir
 from brownout.harness.cli import main
 from brownout.harness.errors import StateFolderError
 from brownout.harness.injection.standing import anything_stands
+from support.brownout_command import small
 
 
 def test_it_is_made_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,8 +78,9 @@ def test_without_a_home_a_command_that_needs_the_folder_says_so(
 def test_a_simulation_needs_no_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in the simulation and its report work for a user without a home."""
     _without_home(monkeypatch)
-    words = ("run", "ftvr-l9z", "--world", "simulation", "--no-controls", "--expect", "breach", "--out", str(tmp_path))
+    runs = tmp_path / "runs"
+    words = ("run", str(small(tmp_path)), "--world", "simulation", "--expect", "breach", "--out", str(runs))
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
-    (folder,) = tmp_path.iterdir()
+    (folder,) = runs.iterdir()
     assert CliRunner().invoke(main, ("report", str(folder))).exit_code == 0

@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 from brownout.harness.cli import main
 from support.brownout_command import PROGRAM, TIMEOUT_S, invoke, small
 
+pytestmark = pytest.mark.slow
+
 CUTS = 3
 
 

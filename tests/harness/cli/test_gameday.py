@@ -103,6 +103,33 @@ def test_ctrl_c_reverts_at_once(gameday: Brownout) -> None:
     assert gameday.open_faults() == []
 
 
+def test_a_halt_reverts_everything_and_allows_nothing_new(gameday: Brownout) -> None:
+    """What was left in place and what a command holds is gone when `halt` returns; the next fault is refused until the lift."""
+    assert gameday.run("inject", "link-refuse", "--target", LINK).returncode == 0
+    holding = gameday.start("inject", "node-pause", "--target", "melbourne.vault", "--for", "10m")
+    eventually(lambda: "bites" in holding.out.read_text(), TIMEOUT_S, what="it bites")
+    told = gameday.run("halt", "--reason", "pager went off")
+    assert (told.returncode, gameday.open_faults()) == (0, []), told.stderr
+    assert outcome(gameday) == "ok"
+    assert (holding.end(), "everything was halted" in holding.out.read_text()) == (3, True)
+    refused = gameday.run("inject", "link-refuse", "--target", LINK)
+    assert (refused.returncode, "pager went off" in refused.stderr) == (4, True)
+    assert "pager went off" in gameday.run("status").stdout
+    assert gameday.run("halt", "--lift").returncode == 0
+    assert gameday.run("inject", "link-refuse", "--target", LINK, "--for", "100ms").returncode == 0
+
+
+def test_an_empty_file_halts(gameday: Brownout) -> None:
+    """`touch HALT` in the state folder is enough: the guardian reverts what was left in place."""
+    assert gameday.run("inject", "link-refuse", "--target", LINK).returncode == 0
+    (gameday.home / "HALT").touch()
+    eventually(lambda: gameday.open_faults() == [], TIMEOUT_S, what="the guardian has seen it")
+    assert outcome(gameday) == "ok"
+    assert json.loads(gameday.run("status", "--json").stdout)["halted"].startswith("halted since")
+    assert gameday.run("halt", "--lift").returncode == 0
+    assert json.loads(gameday.run("status", "--json").stdout)["halted"] is None
+
+
 def reset_by_another_program(gameday: Brownout) -> None:
     """What a person with curl does to the stack's Toxiproxy."""
     httpx.post(f"{gameday.world().endpoints().toxiproxy}/reset", trust_env=False).raise_for_status()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 
@@ -43,6 +44,24 @@ def test_ctrl_c_in_mid_fault_heals_reports_and_ends_with_130(brownout: Brownout)
     started.wait_for("cut: bitten")
     started.interrupt()
     assert_healed_and_told(brownout, started, fault="healed")
+
+
+def test_a_halt_in_mid_fault_ends_the_run_and_refuses_the_next(brownout: Brownout) -> None:
+    """`halt` returns when the fault is reverted and the stack is gone; the run has a record without a verdict."""
+    started = start_long(brownout)
+    started.wait_for("cut: bitten")
+    told = brownout.run("halt", "--reason", "enough")
+    assert told.returncode == 0, told.stderr
+    assert_healed_and_told(brownout, started, fault="healed")
+    result = json.loads(started.out.read_text())
+    halted = re.compile(r"the run was interrupted at (onset|fault): halted since .* UTC: enough")
+    assert any(halted.search(reason) for reason in result["reasons"]), result["reasons"]
+    path = next(brownout.work.glob("*.yaml"))
+    refused = brownout.run("run", str(path), "--out", "later")
+    assert (refused.returncode, "enough" in refused.stderr) == (4, True)
+    assert not (brownout.work / "later").exists()
+    assert brownout.run("run", str(path), "--world", "simulation", "--out", "later").returncode in (0, 1, 3)
+    assert brownout.run("halt", "--lift").returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -14,6 +14,8 @@ from brownout.harness.record.history import Event, Recorder, RecordLost
 from brownout.harness.run import simulated
 from support.brownout_command import PROGRAM, TIMEOUT_S, small
 
+pytestmark = pytest.mark.slow
+
 LOST = "brownout: the output could not be written: No space left on device\n"
 
 

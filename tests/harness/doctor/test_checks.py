@@ -58,6 +58,7 @@ def test_every_matter_is_looked_at() -> None:
         "ports",
         "limits",
         "processor",
+        "halt",
         "leftovers",
         "load and canaries",
         "plug-ins",

@@ -15,13 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from brownout.harness.base.halt import FILE_NAME, halt
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import WorldError
-from brownout.harness.injection.guardian import Guardian, Sight, decide
+from brownout.harness.injection.guardian import HALT_PATIENCE_S, Guardian, Sight, decide
 from brownout.harness.injection.guardian_start import start_guardian
 from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.injection.recovery import attach_world, heal_leftovers
 from support.fake_world import WORLD_FILE, FakeWorld, FileWorld, drive, make, unreachable
-from support.lifecycle_bench import Bench, fake
+from support.lifecycle_bench import DEAD, Bench, fake
 from support.places import SUPPORT, TESTS
 
 TTL_S = 0.6
@@ -70,6 +73,41 @@ def test_overdue_faults_are_reverted_alone(bench: Bench) -> None:
     assert drive(guardian._act("revert-unowned"))
     assert bench.world.held() == {"node:b": {kept.fault_id}}
     assert bench.ledger.stack("s").epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("run_owned", "halted_for_s", "due"),
+    [
+        (False, 0.0, {"by-hand", "killed"}),
+        (False, HALT_PATIENCE_S + 60, {"by-hand", "killed", "held"}),
+        (True, 0.0, set()),
+        (True, HALT_PATIENCE_S + 60, {"by-hand", "killed", "held"}),
+    ],
+)
+def test_a_halt_makes_faults_due(tmp_path: Path, run_owned: bool, halted_for_s: float, due: set[str]) -> None:
+    """What no living process owns is reverted at once; a command and a run get the time to do it themselves."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        stack = ledger.add_stack("s", folder=tmp_path, world="file", run_owned=run_owned)
+        if not run_owned:
+            ledger.let_go("s")
+        bench, me = Bench(ledger, FakeWorld(), tmp_path), None if run_owned else ProcessId.me()
+        for step, holder in (("by-hand", me), ("killed", None if run_owned else DEAD), ("held", me)):
+            life = LifeCycle(bench.world, ledger, "s", bench.notice, make=make, holder=holder)
+            found = drive(life.inject(step, fake(f"node:{step}")))
+            if step == "by-hand" and not run_owned:
+                ledger.keep_until(found.fault_id, time.monotonic() + 3600, by_hand=True)
+        guardian = Guardian(ledger, "s", bench.attach, make)
+        assert len(guardian.look().unowned) == (0 if run_owned else 1), "before the halt: that of the killed command"
+        halt(tmp_path, "")
+        since_s = time.time() - halted_for_s
+        os.utime(tmp_path / FILE_NAME, (since_s, since_s))
+        unowned = guardian.look().unowned
+        assert {fault.step for fault in ledger.open_faults("s") if fault.id in unowned} == due
+        drive(guardian._act("revert-unowned"))
+        left = {"by-hand", "killed", "held"} - due
+        assert {fault.step for fault in ledger.open_faults("s")} == left
+        assert stack.epoch == ledger.stack("s").epoch
+        guardian.close()
 
 
 def test_what_cannot_be_reverted_is_tried_less_and_less_often(bench: Bench) -> None:

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brownout.harness.base.halt import halt, lift
 from brownout.harness.base.processes import ProcessId
+from brownout.harness.errors import Halted
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import CLOSED, LEGAL, STATES, UNDO, Intent
@@ -119,6 +121,21 @@ def test_a_closed_stack_takes_no_more_faults() -> None:
         assert ledger.stacks() == ()
         with pytest.raises(Fenced):
             ledger.intend("s", 1, intent())
+
+
+def test_while_everything_is_halted_faults_can_only_be_undone(tmp_path: Path) -> None:
+    """No intent and no further change of an apply, from any process that shares the file; undo steps go on."""
+    with ledger_with_stack(tmp_path / "ledger.sqlite") as ledger:
+        fault = ledger.intend("s", 1, intent())
+        halt(tmp_path, "enough")
+        for act in (lambda: ledger.intend("s", 1, intent()), lambda: ledger.check("s", 1)):
+            with pytest.raises(Halted, match="enough"):
+                act()
+        ledger.advance(fault.id, "reverting")
+        ledger.advance(fault.id, "reverted")
+        assert not ledger.advance(fault.id, "healed").open
+        lift(tmp_path)
+        ledger.check("s", 1)
 
 
 def test_a_dead_owner_is_dated_once() -> None:

@@ -73,6 +73,13 @@ def test_a_share_counts_all_three_outcomes_and_measures_latency():
     assert share.longest_outage_s == 30
 
 
+def test_percentiles_are_those_they_are_named_after():
+    """Of a hundred requests, the 50th and the 99th in order of their latency."""
+    found = [request(FAULT + 0.1 * number, took_s=number / 1000) for number in range(1, 101)]
+    (share,) = phase_results(found, WINDOWS)[1].shares
+    assert (share.p50_ms, share.p99_ms) == (pytest.approx(50), pytest.approx(99))
+
+
 def test_an_outage_is_cut_at_the_phase():
     """Within a phase that failed throughout, the outage is as long as the phase and no longer."""
     outages = [phase.shares[0].longest_outage_s for phase in phase_results(outage(), WINDOWS)]

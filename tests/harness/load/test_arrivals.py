@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals, operations_of, plan_json, planned_count
+from brownout.harness.load.arrivals import Cohort, LoadPlan, NameCaches, arrivals, operations_of, plan_json, planned_count
 from brownout.harness.load.models.model import Operation
+from brownout.identity.core.edge.names import NameCache
 
 WARM = Cohort(name="warm", model="token", region="sydney", rate_per_s=5, machines=("vm1", "vm2", "vm3"))
 SCALED = Cohort(name="scaled", model="token", region="sydney", rate_per_s=1, machines=("vmss",), fresh=True)
@@ -145,3 +146,35 @@ def test_a_plan_of_one_block_is_the_plan_without_blocks() -> None:
     """Blocks change nothing but how much is planned at a time."""
     whole = plan(WARM, OPERATORS)
     assert list(arrivals(in_blocks(whole, 500.0))) == list(arrivals(whole))
+
+
+OFFICES = Cohort(
+    name="offices",
+    model="sign-in",
+    region="sydney",
+    rate_per_s=1,
+    name_caches=NameCaches(count=20, ttl="5m", negative_ttl="15m"),
+)
+
+
+def test_clients_have_caches_of_names_with_records_of_every_age() -> None:
+    """Each arrival uses one of the cohort's caches, which are told with their times; first records are of different ages."""
+    told = {NameCache.of(arrival.name_cache) for arrival in arrivals(plan(OFFICES))}
+    assert sorted(cache.name for cache in told) == sorted(f"offices-{number}" for number in range(20))
+    assert {(cache.ttl_s, cache.negative_ttl_s) for cache in told} == {(300.0, 900.0)}
+    firsts = sorted(cache.first_s for cache in told)
+    assert len(set(firsts)) == 20
+    assert 0 <= firsts[0] < 100 < 200 < firsts[-1] <= 300
+
+
+def test_caches_survive_a_trip_through_json() -> None:
+    """A worker's arrivals use the same caches as the master's."""
+    made = plan(OFFICES)
+    assert list(arrivals(LoadPlan.model_validate(plan_json(made)))) == list(arrivals(made))
+
+
+def test_clients_without_caches_name_none() -> None:
+    """And nobody else's arrivals change when a cohort gets some."""
+    without = list(arrivals(plan(OFFICES.model_copy(update={"name_caches": None}))))
+    assert {arrival.name_cache for arrival in without} == {""}
+    assert [arrival._replace(name_cache="") for arrival in arrivals(plan(OFFICES))] == without

@@ -18,7 +18,7 @@ from brownout.harness.load.dashboard_view import read_view, view, write_view
 from brownout.harness.load.fault_spans import FaultSpan, FaultSpans
 from brownout.harness.load.heartbeat import Heartbeat
 from brownout.harness.load.models.model import Arrival, ArrivalResult
-from brownout.harness.load.models.playing import to_record
+from brownout.harness.load.playing import to_record
 from brownout.harness.load.watched_objectives import Watch, WatchedObjective
 from brownout.harness.record.history import RequestOutcome
 

@@ -29,7 +29,7 @@ from brownout.harness.load.log_tail import LogTail
 from brownout.harness.load.models.model import SignIn
 from brownout.harness.record.history import RequestRecord
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 Stubs = Callable[[str], Any]
 Plans = Callable[..., LoadPlan]

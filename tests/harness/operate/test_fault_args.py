@@ -69,7 +69,8 @@ def test_what_is_wrong_is_said(kind: str, target: str | None, settings: tuple[st
     assert caught.value.exit_code == 2
 
 
-WHOLE = ("freeze", "iam-errors", "iam-latency", "iam-describe-lag")  # they concern the one control plane
+KEYS, IAM = ("signing-key-roll", "signing-key-withdraw"), ("iam-errors", "iam-latency", "iam-describe-lag")
+WHOLE = ("freeze", *KEYS, *IAM)  # of the one control plane
 
 
 @pytest.mark.parametrize("kind", plugins.faults().values(), ids=lambda kind: kind.kind)

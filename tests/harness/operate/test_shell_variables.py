@@ -7,22 +7,26 @@ from pathlib import Path
 import pytest
 
 from brownout.harness.errors import UsageError
-from brownout.harness.operate.shell_variables import exports, inside_variables, unset
+from brownout.harness.operate.machines import endpoints as machine_endpoints
+from brownout.harness.operate.shell_variables import application_variables, exports, inside_variables, unset
 from brownout.harness.operate.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
 from brownout.harness.world import EdgeDoors, Endpoints, Inside
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.aws.auth.caller import Credentials
-from brownout.identity.core.topology import Vendor
+from brownout.identity.azure.entra.applications import seeded_secret
+from brownout.identity.core.topology import DOOR_KINDS, Vendor
 
 KEY = Credentials("AKIAEXAMPLE", "a secret")
 STS = {"sydney": "http://127.0.0.1:71", "melbourne": "http://127.0.0.1:72"}
 PROXIES = {"sydney": "http://127.0.0.1:81", "melbourne": "http://127.0.0.1:82"}
+TLS = {kind: {region: f"https://localhost/{kind}.{region}" for region in STS} for kind, made in DOOR_KINDS.items() if made.tls}
+DOORS = {"proxy": PROXIES, "sts": STS, **TLS}
 
 
 def stack_file(*vendors: Vendor, edge: bool = True, inside: bool = False) -> StackFile:
     spec = build_stack(seed=1, vendors=vendors)
     clients = {name: f"http://127.0.0.1/{name}" for name in spec.nodes()}
-    doors = EdgeDoors(PROXIES, STS, Path("/stack/ca.pem")) if edge and "aws" in vendors else None
+    doors = EdgeDoors(DOORS, Path("/stack/ca.pem"), Path("/stack/trust.pem"), "AB" * 20) if edge else None
     within = Inside("net", {name: f"http://inside/{name}" for name in spec.nodes()}, Path("/v"), "http://d") if inside else None
     endpoints = Endpoints(clients, {}, "http://127.0.0.1:1", inside=within, edge=doors)
     key = KEY if "aws" in vendors else None
@@ -90,20 +94,67 @@ def test_a_client_on_a_machine_stands_there_whatever_region_it_uses() -> None:
 
 
 def test_a_stack_of_azure_alone_prints_nothing_of_aws() -> None:
-    """And nothing is unset; what needs AWS's half is refused."""
+    """And nothing of it is unset; what needs AWS's half is refused."""
     azure = stack_file("azure")
     found = exports(azure, "web-1")
-    assert not any(name.startswith("AWS_") for name in found)
-    assert unset(found) == ()
+    assert not any(name.startswith("AWS_") for name in (*found, *unset(found)))
     assert azure.aws is None
-    for more in ({"proxy": True}, {"region": "sydney"}, {"container": True}):
-        with pytest.raises(UsageError, match="has no AWS half"):
-            exports(azure, "web-1", **more)
+    with pytest.raises(UsageError, match="has no AWS half"):
+        exports(azure, "web-1", container=True)
+
+
+def test_by_url_a_client_of_azure_gets_entra_over_tls_and_trusts_others_too() -> None:
+    """Of the region asked for; the machine's own where none is."""
+    azure = stack_file("azure")
+    for found, region in (
+        (exports(azure, "web-south-1"), "melbourne"),
+        (exports(azure, "web-south-1", region="sydney"), "sydney"),
+    ):
+        assert found["AZURE_AUTHORITY_HOST"] == f"https://localhost/entra.{region}"
+        assert {found[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")} == {"/stack/trust.pem"}
+        assert "HTTPS_PROXY" not in found
+    assert set(unset(exports(azure, ""))) == {*machine_endpoints.NAMES, "AZURE_CLIENT_SECRET"}
+
+
+def test_by_name_a_client_of_azure_has_a_proxy_and_trusts_the_stack_alone() -> None:
+    """A client that goes round the proxy cannot send anything to anybody else; loopback is not for the proxy."""
+    found = exports(stack_file("azure"), "web-1", proxy=True)
+    assert found["HTTPS_PROXY"] == PROXIES["sydney"]
+    assert {"localhost", "127.0.0.1"} <= set(found["NO_PROXY"].split(","))
+    assert {found[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")} == {"/stack/ca.pem"}
+    assert "AZURE_AUTHORITY_HOST" in unset(found)
+
+
+def test_the_stack_file_has_the_doors_with_tls() -> None:
+    """One of each service and region; the storage account is in the path of its URL."""
+    melbourne = stack_file("azure").regions["melbourne"]
+    assert melbourne.tls_management_url == "https://localhost/arm.melbourne"
+    assert melbourne.tls_blob_url == f"{melbourne.tls_vault_url}/brownoutmelbourne"
+    assert stack_file("azure", edge=False).regions["melbourne"].tls_vault_url == ""
+    assert stack_file("aws").regions["melbourne"].tls_vault_url == ""
 
 
 def test_a_stack_of_aws_alone_prints_nothing_of_azure() -> None:
     """Nor does its environment name a tenant."""
     assert not any(name.startswith("AZURE_") for name in exports(stack_file("aws"), "web-1"))
+
+
+def test_the_application_has_a_client_id_and_a_secret_of_the_run() -> None:
+    """EnvironmentCredential reads both beside the tenant; the stack file has them, and no two runs share the secret."""
+    found = exports(BOTH, "") | application_variables(BOTH)
+    known = BOTH.application
+    assert known is not None
+    assert found["AZURE_TENANT_ID"] == BOTH.tenant_id
+    assert (found["AZURE_CLIENT_ID"], found["AZURE_CLIENT_SECRET"]) == (known.client_id, known.client_secret)
+    other = seeded_secret(build_stack(seed=1, control_token="another run's"))
+    assert known.client_secret == seeded_secret(build_stack(seed=1)) != other
+
+
+def test_a_stack_of_aws_alone_has_no_application() -> None:
+    """Which is said, with what to do."""
+    assert stack_file("aws").application is None
+    with pytest.raises(UsageError, match="no Azure half"):
+        application_variables(stack_file("aws"))
 
 
 def test_a_region_that_the_stack_lacks_is_refused() -> None:

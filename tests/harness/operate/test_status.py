@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from brownout.harness.cli.status_text import render
-from brownout.harness.operate.good_share import GoodShare
+from brownout.harness.operate.loads.good_share import GoodShare
 from brownout.harness.operate.status import FaultView, KeyView, NodeView, SeenNow, StackView, keys_of
 
 

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from brownout.harness.pytest_plugin.allure import Chapter, chapters
 from brownout.harness.record.history import Event
 from support.plugin_project import Project, allure_results, counted, step_names
+
+pytestmark = pytest.mark.slow
 
 TESTS = """
 import allure, pytest

@@ -12,6 +12,8 @@ from brownout.harness.pytest_plugin.outcome import NOTHING_PROVEN
 from support.places import ROOT
 from support.plugin_project import Project, allure_results, counted, junit_properties
 
+pytestmark = pytest.mark.slow
+
 TESTS = """
 import pytest
 

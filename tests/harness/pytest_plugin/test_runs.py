@@ -173,6 +173,18 @@ def test_a_run_can_be_repeated_in_a_terminal(tmp_path: Path) -> None:
     assert again.result.parameters == derived.result.parameters
 
 
+def test_a_longer_run_than_an_hour_has_to_be_allowed(tmp_path: Path) -> None:
+    """It is refused before anything starts, and the command that repeats an allowed one allows it too."""
+    own = facade(tmp_path)
+    long = own.experiment("tiny.yaml")
+    line = long.timeline.model_copy(update={"rates": {}, "end": long.timeline.end + 3600})
+    long = long.model_copy(update={"timeline": line})
+    with pytest.raises(UsageError, match=r"in world processes the timeline takes 80 minutes of real time; 60 may be"):
+        own.run(long, world="processes")
+    assert not (tmp_path / "shared" / "runs").exists()
+    assert own.run(long, longest_s=7200.0).result.command.endswith(" --longest 7200.0s")
+
+
 def test_a_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
     """Its name comes with a suggestion, and no run folder is made."""
     with pytest.raises(UsageError, match="token_lifetime_s"):

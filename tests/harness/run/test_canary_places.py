@@ -17,7 +17,8 @@ from brownout.identity.aws.auth.caller import Credentials
 REGIONS = ("sydney", "melbourne")
 KEY = Credentials("AKIAEXAMPLE", "secret")
 URLS = {f"{region}.{node}": f"http://{region}.{node}" for region in REGIONS for node in ("host", "token.z1", "vault")}
-DOORS = EdgeDoors({"sydney": "http://proxy.s", "melbourne": "http://proxy.m"}, {}, Path("/stack/ca.pem"))
+PROXIES = {"sydney": "http://proxy.s", "melbourne": "http://proxy.m"}
+DOORS = EdgeDoors({"proxy": PROXIES}, Path("/stack/ca.pem"), Path("/stack/trust.pem"), "00")
 TOKENS = {"model": "token", "region": "melbourne"}
 ASSUMERS = {"model": "assume-role", "region": "sydney"}
 SECRETS = {"model": "secret", "region": "melbourne", "machines": ("web-1",)}

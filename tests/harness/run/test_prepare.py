@@ -161,6 +161,15 @@ def test_a_control_run_is_the_experiment_with_its_changes() -> None:
     assert made.load.cohorts[0].rate_per_s == 0.5
 
 
+def test_a_control_run_may_be_without_caches_of_names() -> None:
+    """Its clients ask their region's resolver each time; the experiment's own keep theirs."""
+    caches = {"count": 3, "ttl": "5m", "negative_ttl": "5m"}
+    cohort = {"model": "sign-in", "name_caches": caches}
+    made = small_day(cohort, controls={"uncached": {"posture": "repaired", "name_caches": False}})
+    assert derive(made, made.controls["uncached"]).load.cohorts[0].name_caches is None
+    assert made.load.cohorts[0].name_caches is not None
+
+
 def test_settings_of_the_options_go_over_those_of_every_posture() -> None:
     """So a run with a setting is compared with control runs that have it too."""
     day = small_day(settings={"key_overlap_s": 5})

@@ -41,7 +41,7 @@ class Bench:
     """A view of a run whose clock stands at a time after the baseline began."""
 
     def __init__(self, folder: Path, sink: Sink) -> None:
-        run = prepare(small_day(alerts={"warm-tokens": ALERT}), Options(world="processes"))
+        run = prepare(small_day(alerts={"warm-tokens": ALERT}), Options(world="processes", longest_s=86_400.0))
         self.now_s = run.load.start_s + 1000.0
         self.folder, self.state = folder, RunState(phase="baseline")
         world = cast(World, SimpleNamespace(rate=RATE, now=lambda: self.now_s))

@@ -9,8 +9,16 @@ import pytest
 
 from brownout.harness.effects import SwitchThrow
 from brownout.harness.errors import Defended, WorldError
-from brownout.harness.load.models.model import SignIn
-from brownout.harness.worlds.control_plane import access_key, hold_switch, read_switches, release_switch, sign_in, user_token
+from brownout.harness.load.models.model import ConsoleUser, SignIn
+from brownout.harness.worlds.control_plane import (
+    access_key,
+    console_users,
+    hold_switch,
+    read_switches,
+    release_switch,
+    sign_in,
+    user_token,
+)
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Request, Response
 from support.fake_world import drive
@@ -91,3 +99,18 @@ def test_a_stack_of_aws_gives_access_keys_too() -> None:
     assert "hidden" not in repr(found)
     with pytest.raises(WorldError, match=r"no access key of admin \(404\)"):
         drive(access_key(Answers(Response(404, None)), "admin"))
+
+
+def test_users_of_the_console_are_made_for_a_load_that_has_such() -> None:
+    """They come from the home region's directory, and only where the load asks for them; none is shown in a text."""
+    token, key = Response(200, {"access_token": "t"}), Response(200, {"access_key_id": "AKIA1", "secret_access_key": "hidden"})
+    users = Response(200, {"users": [{"user_name": "console-0", "password": "hidden", "mfa_seed": "hidden too"}]})
+    world = Answers(token, key, key, users)
+    world.spec = build_stack(seed=1, vendors=("aws",))
+    found = drive(sign_in(world, console=True))
+    assert found.console_users == {"console-0": ConsoleUser("hidden", "hidden too")}
+    assert "hidden" not in repr(found) + repr(found.console_users)
+    assert world.asked[-1] == ("sydney.directory", "PUT", "/admin/aws/console-users")
+    assert drive(sign_in(Answers(token), console=True)).console_users == {}, "a stack without AWS has no console"
+    with pytest.raises(WorldError, match=r"no users of the console \(503\)"):
+        drive(console_users(Answers(Response(503, None))))

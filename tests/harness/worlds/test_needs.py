@@ -82,7 +82,7 @@ def test_a_starved_up_is_refused_by_the_command_and_leaves_nothing(tmp_path: Pat
     environment = {**os.environ, "BROWNOUT_HOME": str(tmp_path / "home")}
     ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert ended.returncode == 4, ended.stderr
-    assert "896 open files in one process, and the limit is 64" in ended.stderr
-    assert "`ulimit -n 896`" in ended.stderr
+    assert "902 open files in one process, and the limit is 64" in ended.stderr
+    assert "`ulimit -n 902`" in ended.stderr
     assert not (tmp_path / "stack.json").exists()
     assert not list((tmp_path / "home").glob("stacks/*"))

@@ -88,9 +88,9 @@ def test_the_control_token_can_be_given() -> None:
 
 
 def test_the_default_stack_has_both_regions_and_three_zones() -> None:
-    """Sixteen nodes: two home roles, and store, three token zones, host, management and vault in each region."""
+    """Seventeen nodes: two home roles, the edge, and store, three token zones, host, management and vault in each region."""
     spec = build_stack(seed=1)
-    assert len(spec.nodes()) == 16
+    assert len(spec.nodes()) == 17
     assert {machine.name for machine in spec.machines} >= {"web-1", "batch", *(set(DEFAULT_MACHINES) & {"scaleout"})}
     assert spec.token_nodes("melbourne") == ("melbourne.token.z1", "melbourne.token.z2", "melbourne.token.z3")
     with pytest.raises(KeyError):

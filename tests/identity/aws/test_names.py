@@ -6,10 +6,11 @@ import botocore.session
 import pytest
 
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.aws.names import OPT_IN, endpoint_names, endpoints
+from brownout.identity.aws.names import OPT_IN, endpoints
 from brownout.identity.core.edge.names import Endpoint
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import REGIONS
+from brownout.identity.names import endpoint_names
 
 ALL = tuple(REGIONS)
 STACK = build_stack(seed=1, regions=ALL, home="virginia", vendors=("aws",))
@@ -48,8 +49,3 @@ def test_every_endpoint_that_botocore_chooses_is_a_name(service: str) -> None:
     for region in ALL:
         client = session.create_client(service, REGIONS[region].aws_name, aws_access_key_id="x", aws_secret_access_key="x")
         assert client.meta.endpoint_url.removeprefix("https://") in names
-
-
-def test_a_stack_without_an_edge_has_no_names() -> None:
-    """Azure's half alone has none."""
-    assert endpoint_names(build_stack(seed=1)) == ()

@@ -10,6 +10,7 @@ import pytest
 from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.simulation.world import SimulationWorld
+from brownout.identity.core.annex import Annex
 from brownout.identity.core.holds import PASSIVE, Switch
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.vault import Vault
@@ -23,17 +24,21 @@ NODE = "sydney.vault"
 T = TypeVar("T")
 
 
-class Counter:
+class Counter(Annex):
     """Counts what it is asked, durably, and once more for every hour that passes."""
 
     vendor = "counter"
-    ready = True
     switches: Mapping[str, Switch] = {"stop-counting": PASSIVE}
 
     def __init__(self, node: Vault) -> None:
         self._node = node
+        self.well = True
         self.count, self.hours = 0, 0
         self.started_with = -1
+
+    @property
+    def ready(self) -> bool:
+        return self.well
 
     def take_up(self, name: str, record: Json) -> None:
         assert name == "count"
@@ -158,9 +163,29 @@ def test_a_node_is_ready_when_its_annexes_are() -> None:
         counter = node.annexes["counter"]
         assert isinstance(counter, Counter)
         found: list[object] = []
-        for counter.ready in (True, False):
+        for counter.well in (True, False):
             answer = await node.handle(Request("GET", "/_brownout/healthz"))
             found.append((answer.body or {})["ready"])
         return found
 
     assert on_stack(story) == [True, False]
+
+
+def test_an_annex_with_nothing_of_its_own_keeps_its_node_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says no more than its vendor; the node is ready with it, shows it empty, and a path below its name is not found."""
+
+    class Bare(Annex):
+        vendor = "counter"
+
+        def __init__(self, node: Vault) -> None: ...
+
+    monkeypatch.setitem(VENDORS, "counter", {VAULT: Part(annexes=(Bare,))})
+
+    async def story(world: SimulationWorld) -> tuple[bool, Json, int]:
+        node = world._nodes[NODE].node
+        assert node is not None
+        asked = await node.handle(node.internal("GET", "/counter/count"))
+        told = await world.control(NODE, Request("GET", "/healthz"))
+        return bool((told.body or {})["ready"]), await shown(world), asked.status
+
+    assert on_stack(story) == (True, {}, 404)

@@ -107,3 +107,16 @@ def test_equality_is_that_of_the_wire() -> None:
     assert Request("GET", "/a b", {"x": "1"}) == Request.raw("GET", "/a%20b?x=1")
     assert Response(200, {"a": 1}) != Response(201, {"a": 1})
     assert Response(200) != Request("GET", "/")
+
+
+def test_an_answer_that_is_given_again_is_sealed_once() -> None:
+    """The same trail gives the same answer; another trail, and other headers, give another, with lines of its own."""
+    answer = Response(200, {"a": "b"}, {"server": "s"})
+    sealed = answer.sealed("host;;;;hit")
+    assert sealed is answer.sealed("host;;;;hit")
+    assert sealed.header_block.endswith(b"x-brownout-trail: host;;;;hit\r\ncontent-type: application/json; charset=utf-8\r\n")
+    assert answer.sealed("host;;;;miss").headers["x-brownout-trail"] == "host;;;;miss"
+    other = sealed.with_headers({"server": "t"})
+    lines = sealed.header_block.replace(b"server: s", b"server: t").splitlines()
+    assert sorted(other.header_block.splitlines()) == sorted(lines)
+    assert answer.with_headers({"server": "t"}).sealed("host;;;;miss").headers["server"] == "t"

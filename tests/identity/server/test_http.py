@@ -7,8 +7,10 @@ import errno
 import json
 import socket
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import AsyncMock
@@ -23,8 +25,9 @@ from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.surface import Served
 from brownout.identity.server import serve
-from brownout.identity.server.asgi import PAYLOAD_LIMIT_BYTES
+from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES
 from brownout.identity.server.clock import Clock
+from brownout.identity.server.ports import random_id
 from brownout.identity.server.spec_file import ServedStack
 from support.http_nodes import Echo, ports_to, served
 
@@ -130,6 +133,34 @@ def test_what_is_too_large_is_refused_in_the_surfaces_words(path: str, media_typ
     status, headers, body = asyncio.run(large())
     assert (status, headers["content-type"]) == (413, media_type)
     assert f"The body is larger than {PAYLOAD_LIMIT_BYTES} bytes.".encode() in body
+
+
+class Large(Sized):
+    """A surface that takes more than is usual."""
+
+    payload_limit_bytes = 2 * PAYLOAD_LIMIT_BYTES
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "is_read"),
+    [
+        ("/own/x", PAYLOAD_LIMIT_BYTES + 1, True),
+        ("/own/x", 2 * PAYLOAD_LIMIT_BYTES + 1, False),
+        ("/x", PAYLOAD_LIMIT_BYTES + 1, False),
+        ("/_brownout/aws/account", 5 * PAYLOAD_LIMIT_BYTES, True),
+    ],
+)
+def test_a_payload_may_be_as_large_as_its_reader_says(path: str, size: int, is_read: bool) -> None:
+    """A surface says for its own requests; what other nodes send may be as long as all that they know."""
+
+    async def large() -> tuple[int, int]:
+        node = Echo()
+        async with served(node, (Large(),)) as port:
+            status, _, _ = await ask(port, message(f"PUT {path}", b"x" * size))
+        return status, sum(len(request.payload) for request in node.seen)
+
+    status, read = asyncio.run(large())
+    assert (status != 413, read) == (is_read, size if is_read else 0)
 
 
 def test_an_error_never_leaves_without_a_body() -> None:
@@ -327,6 +358,17 @@ def test_a_line_break_in_a_header_is_no_second_header(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="line break"):
         asyncio.run(call())
     assert node.seen == []
+
+
+def test_a_new_id_is_a_random_uuid() -> None:
+    """Ids have the form and the version that real services' have, all bits but those are random, and none comes twice."""
+    found = [uuid.UUID(random_id()) for _ in range(200)]
+    assert {(each.version, each.variant) for each in found} == {(4, uuid.RFC_4122)}
+    assert len(set(found)) == len(found)
+    seen = 0
+    for one, other in pairwise(found):
+        seen |= one.int ^ other.int
+    assert seen.bit_count() == 128 - 6
 
 
 def test_emulated_time_passes_at_the_clocks_rate(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from typing import Any
 
 import pytest
 
+from brownout.harness.base.ports import port_of, reserve
 from brownout.identity.core.messages import Request, Response
-from brownout.identity.server.http_protocol import WholeAnswers
+from brownout.identity.server import http_protocol
+from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES, Received
+from brownout.identity.server.http_server import HttpServer
 from brownout.identity.server.log_lines import FORMAT, OneRecordLines
 from support.http_nodes import Echo, served
 
@@ -102,53 +104,6 @@ def test_a_log_record_begins_one_line_and_no_other(breaks: str) -> None:
     assert all(line.startswith("    ") for line in others)
 
 
-class Written(asyncio.Transport):
-    """A transport that keeps what is written to it, and how often."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[bytes] = []
-
-    def write(self, data: Any) -> None:
-        self.pieces.append(bytes(data))
-
-    def close(self) -> None:
-        self.pieces.append(b"closed")
-
-    def is_closing(self) -> bool:
-        return b"closed" in self.pieces
-
-
-@pytest.mark.parametrize(
-    ("writes", "sent"),
-    [
-        ([b"HTTP/1.1 200 OK\r\n\r\n", b"body"], [b"HTTP/1.1 200 OK\r\n\r\nbody"]),
-        ([b"HTTP/1.1 200 OK\r\n\r\n", b"", b"more"], [b"HTTP/1.1 200 OK\r\n\r\n", b"more"]),
-        ([b"HTTP/1.1 100 Continue\r\n\r\n"], [b"HTTP/1.1 100 Continue\r\n\r\n"]),
-        ([b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 is text"], [b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 is text"]),
-    ],
-)
-def test_head_and_body_are_one_piece(writes: list[bytes], sent: list[bytes]) -> None:
-    """A head waits for what comes next and for nothing else; an interim answer does not wait."""
-    transport = Written()
-    whole = WholeAnswers(transport)
-    for data in writes:
-        whole.write(data)
-    assert transport.pieces == sent
-    assert not whole.is_closing()
-
-
-@pytest.mark.parametrize("end", ["flush", "close"])
-def test_a_head_without_a_body_is_sent(end: str) -> None:
-    """At the end of the answer and of the connection, once."""
-    transport = Written()
-    whole = WholeAnswers(transport)
-    whole.write(b"HTTP/1.1 200 OK\r\n\r\n")
-    getattr(whole, end)()
-    whole.flush()
-    assert transport.pieces == [b"HTTP/1.1 200 OK\r\n\r\n", *([b"closed"] if end == "close" else [])]
-
-
 @pytest.mark.parametrize("method", ["HEAD", "GET", "POST"])
 @pytest.mark.parametrize("status", [200, 204, 304, 500])
 def test_every_answer_leaves_on_a_connection_that_stays(method: str, status: int) -> None:
@@ -169,3 +124,302 @@ def test_every_answer_leaves_on_a_connection_that_stays(method: str, status: int
     answers = asyncio.run(whole())
     assert answers.count(f"HTTP/1.1 {status}".encode()) == 2
     assert answers.count(b"some") == (0 if method == "HEAD" or status in (204, 304) else 2)
+
+
+class Steps:
+    """A node that waits as often as the path says, says where it was, and keeps what became of each request."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            for _ in range(int(request.path[1:])):
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self.ended.append("cancelled")
+            raise
+        self.ended.append(request.path)
+        return Response(200, {"path": request.path, "in_task": asyncio.current_task() is not None})
+
+
+def asked(path: str, *lines: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "host: x", *lines, "", ""]).encode()
+
+
+async def exchanged(port: int, sent: bytes) -> bytes:
+    """All that comes back on one connection until the server closes it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("waits", [(0, 0, 0), (3, 0, 1), (0, 2, 0), (1, 1, 1)])
+def test_requests_of_one_connection_are_answered_in_their_order(waits: tuple[int, ...]) -> None:
+    """Whether a request waits for something or not, its answer comes after those before it, and only then the end."""
+    sent = b"".join(asked(f"/{wait}") for wait in waits[:-1]) + asked(f"/{waits[-1]}", "connection: close")
+
+    async def whole() -> bytes:
+        async with served(Steps()) as port:
+            return await exchanged(port, sent)
+
+    answers = asyncio.run(whole()).split(b"HTTP/1.1 200 OK")[1:]
+    told = [json.loads(answer.partition(b"\r\n\r\n")[2]) for answer in answers]
+    assert [each["path"] for each in told] == [f"/{wait}" for wait in waits]
+    assert [b"connection: close" in answer for answer in answers] == [False, False, True]
+
+
+def test_an_answer_that_waits_for_nothing_needs_no_task() -> None:
+    """Only a request that waits for something gets a task, and goes on in it."""
+
+    async def whole() -> list[bool]:
+        async with served(Steps()) as port:
+            answers = [await exchanged(port, asked(path, "connection: close")) for path in ("/0", "/1", "/5")]
+            return [json.loads(answer.partition(b"\r\n\r\n")[2])["in_task"] for answer in answers]
+
+    assert asyncio.run(whole()) == [False, True, True]
+
+
+class Patient:
+    """What answers within a time of its own, as no node does."""
+
+    async def handle(self, request: Request) -> Response:
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0)
+            return Response(200, {"path": request.path})
+
+
+def test_what_is_no_node_has_a_task_from_the_start() -> None:
+    """A handler may use what needs a current task, unless its server was told that it waits for ports alone."""
+
+    async def whole(*, at_once: bool) -> int:
+        async with served(Patient(), at_once=at_once) as port:
+            answer = await exchanged(port, asked("/a") + asked("/b", "connection: close"))
+            return answer.count(b"HTTP/1.1 200 OK")
+
+    assert asyncio.run(whole(at_once=False)) == 2
+    assert asyncio.run(whole(at_once=True)) == 0
+
+
+def test_a_server_that_closes_ends_what_it_waits_for() -> None:
+    """A request that does not end in time is cancelled, where it waits, and its connection ends."""
+    node = Steps()
+
+    async def whole() -> bytes:
+        (listener,) = reserve(1)
+        server = HttpServer(node, at_once=True)
+        await server.open(listener)
+        port = port_of(listener)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(asked("/1000000000"))
+        while not server.busy:  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(0)
+        await server.close(patience_s=0.01)
+        with pytest.raises(ConnectionError):
+            await asyncio.open_connection("127.0.0.1", port)
+        try:
+            return await asyncio.wait_for(reader.read(), 5)
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+    assert asyncio.run(whole()) == b""
+    assert node.ended == ["cancelled"]
+
+
+def test_a_client_is_told_to_send_its_payload() -> None:
+    """`Expect: 100-continue` gets its word before the payload comes, and one answer after it."""
+    head = b"PUT /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+
+    async def whole() -> tuple[bytes, bytes]:
+        async with served(Echo()) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head)
+            word = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            writer.write(b"{}")
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            return word, answer
+
+    word, answer = asyncio.run(whole())
+    assert word == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "line", "stays"), [("1.0", "", False), ("1.0", "connection: keep-alive", True), ("1.1", "", True)]
+)
+def test_a_connection_stays_where_the_client_wants_it(version: str, line: str, stays: bool) -> None:
+    """HTTP/1.0 closes unless asked to stay, HTTP/1.1 stays unless asked to close."""
+    sent = f"GET /0 HTTP/{version}\r\nhost: x\r\n{line}\r\n".encode() + (b"\r\n" if line else b"")
+
+    async def whole() -> bool:
+        async with served(Steps()) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            await asyncio.wait_for(reader.readuntil(b"}"), 5)
+            writer.write(asked("/0"))
+            again = await asyncio.wait_for(reader.read(1), 5)
+            writer.close()
+            return again != b""
+
+    assert asyncio.run(whole()) is stays
+
+
+def test_an_upgrade_is_answered_as_what_it_asks_for_and_ends() -> None:
+    """A client that wants another protocol gets an answer in this one, and nothing that it sends after it is read."""
+    sent = asked("/0", "connection: upgrade", "upgrade: websocket") + b"\x81\x05hello"
+
+    async def whole() -> bytes:
+        async with served(Steps()) as port:
+            return await exchanged(port, sent)
+
+    answer = asyncio.run(whole())
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1") == 1
+    assert b"connection: close" in answer
+
+
+def test_an_idle_connection_is_closed_and_a_used_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that says nothing for as long as one is kept is closed by the server."""
+    monkeypatch.setattr(http_protocol, "KEEP_ALIVE_S", 0.2)
+
+    async def whole() -> tuple[bytes, bytes]:
+        async with served(Steps()) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(asked("/0"))
+            first = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+            rest = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            return first, rest
+
+    first, rest = asyncio.run(whole())
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    assert rest == b""
+
+
+def test_what_follows_a_payload_that_is_too_large_is_read_as_ever() -> None:
+    """The rest of the payload is dropped, and the next request of the connection is answered."""
+    size = PAYLOAD_LIMIT_BYTES + 70_000
+    sent = b"PUT /x HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + b"y" * size + asked("/0", "connection: close")
+
+    async def whole() -> bytes:
+        async with served(Steps()) as port:
+            return await exchanged(port, sent)
+
+    answer = asyncio.run(whole())
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.count(b"HTTP/1.1 200 OK") == 1
+
+
+class Unread(asyncio.Transport):
+    """The way to a client that reads nothing."""
+
+    def write(self, data: object) -> None: ...
+
+    def close(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+def read_by(server: HttpServer, *packets: bytes) -> None:
+    """One connection of the server gets these packets."""
+    connection = http_protocol.Connection(server)
+    connection.connection_made(Unread())
+    for packet in packets:
+        connection.data_received(packet)
+    connection.connection_lost(None)
+
+
+async def told_apart(node: Echo, *packets: bytes) -> list[bytes]:
+    """The answer to each packet of a connection, in which a request is whole."""
+    async with served(node) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        answers = []
+        for packet in packets:
+            writer.write(packet)
+            answers.append(await asyncio.wait_for(reader.readuntil(b"}"), 5))
+        writer.close()
+        return answers
+
+
+def test_a_request_that_came_before_is_asked_and_answered_again() -> None:
+    """The same bytes reach the node each time as the same request, and bytes that differ in one place as another."""
+    node = Echo()
+    asyncio.run(told_apart(node, asked("/0", "a: 1"), asked("/0", "a: 1"), asked("/0", "a: 2"), asked("/0", "a: 1")))
+    assert [request.headers["a"] for request in node.seen] == ["1", "1", "2", "1"]
+    assert node.seen[0] is node.seen[1] is node.seen[3]
+
+
+@pytest.mark.parametrize("cut", [1, 17, 30])
+def test_bytes_of_a_known_request_inside_another_are_no_request(cut: int) -> None:
+    """A packet that looks like a request that came before is the rest of the one that has begun, if one has."""
+    known, node = asked("/0"), Echo()
+    begun = b"PUT /x HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (cut + len(known)) + b"y" * cut
+
+    async def whole() -> None:
+        read_by(HttpServer(node, at_once=True), known, begun, known, known)
+
+    asyncio.run(whole())
+    assert [(request.method, len(request.payload)) for request in node.seen] == [
+        ("GET", 0),
+        ("PUT", cut + len(known)),
+        ("GET", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "is_known"),
+    [
+        (asked("/0"), True),
+        (asked("/0", "connection: close"), False),
+        (asked("/0", "expect: 100-continue"), False),
+        (asked("/0", "content-length: 2") + b"{}", False),
+        (asked("/0", f"a: {'1' * http_protocol.KNOWN_BYTES_MAX}"), False),
+        (asked("/0") + asked("/1"), False),
+        (asked("/0") + b"GET /1", False),
+    ],
+)
+def test_what_is_more_than_one_short_request_is_not_remembered(data: bytes, is_known: bool) -> None:
+    """Only a request that is whole, short and without a payload, and after which its connection goes on, is known later."""
+
+    async def whole() -> bool:
+        server = HttpServer(Echo(), at_once=True)
+        read_by(server, data)
+        return data in server.known
+
+    assert asyncio.run(whole()) is is_known
+
+
+def test_the_oldest_of_too_many_known_requests_is_forgotten() -> None:
+    """However many different requests come, no more than a fixed number is remembered, and the newest are."""
+    known = http_protocol.KnownRequests()
+    packets = [asked(f"/{number}") for number in range(http_protocol.KNOWN_MAX + 2)]
+    for packet in packets:
+        known.note(packet, Received(Request.raw("GET", "/"), is_last=False))
+    assert list(known) == packets[2:]
+
+
+def test_a_client_that_reads_nothing_is_answered_when_it_does() -> None:
+    """Answers that nobody reads stop the reading of more requests, and none is lost."""
+    many = 400
+    node = Echo(Response(200, {"text": "x" * 20_000}))
+
+    async def whole() -> tuple[int, bytes]:
+        async with served(node) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(asked("/0") * (many - 1) + asked("/0", "connection: close"))
+            seen = -1
+            while seen != len(node.seen):
+                seen = len(node.seen)
+                await asyncio.sleep(0.2)
+            answer = await asyncio.wait_for(reader.read(), 20)
+            writer.close()
+            return seen, answer
+
+    seen, answers = asyncio.run(whole())
+    assert seen < many
+    assert answers.count(b"HTTP/1.1 200 OK") == many

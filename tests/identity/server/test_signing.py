@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from typing import Any, get_args
 
 import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from brownout.identity.core.ports import BadToken
 from brownout.identity.server.signing import Algorithm, JwtSigner
@@ -30,11 +33,12 @@ def forged(token: str, **header: Any) -> str:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_real_library_accepts_our_tokens_with_our_key_set(algorithm: Algorithm) -> None:
-    """PyJWT verifies the token with the published key, and the header names it by `kid` (no `x5t`: there is no certificate)."""
+    """PyJWT verifies the token with the published key, and the header names it by `kid`, and its certificate by `x5t`."""
     _, token, keys = signed(algorithm)
     key = jwt.PyJWK(keys["k1"])
     assert jwt.decode(token, key, algorithms=[algorithm], audience=CLAIMS["aud"]) == CLAIMS
-    assert jwt.get_unverified_header(token) == {"typ": "JWT", "alg": algorithm, "kid": "k1"}
+    named = {"x5t": keys["k1"]["x5t"]} if algorithm == "RS256" else {}
+    assert jwt.get_unverified_header(token) == {"typ": "JWT", "alg": algorithm, "kid": "k1", **named}
     assert (keys["k1"]["kid"], keys["k1"]["use"], keys["k1"]["alg"]) == ("k1", "sig", algorithm)
 
 
@@ -45,11 +49,27 @@ def test_what_was_signed_verifies(algorithm: Algorithm) -> None:
     assert JwtSigner().verify(token, keys) == CLAIMS
 
 
+def test_an_rsa_key_has_a_certificate_of_its_own_that_every_node_makes_alike() -> None:
+    """`x5c` is a certificate over the key's own numbers, signed by itself; `x5t` is its SHA-1 thumbprint, twenty bytes."""
+    signer = JwtSigner("RS256")
+    private = signer.generate("k1")
+    key, again = signer.public("k1", private), JwtSigner("RS256").public("k1", private)
+    assert key == again
+    der = base64.b64decode(key["x5c"][0])
+    found = x509.load_der_x509_certificate(der)
+    found.verify_directly_issued_by(found)
+    public = found.public_key()
+    assert isinstance(public, rsa.RSAPublicKey)
+    assert base64.urlsafe_b64decode(key["n"] + "==") == public.public_numbers().n.to_bytes(256, "big")
+    assert base64.urlsafe_b64decode(key["x5t"] + "=") == hashlib.sha1(der, usedforsecurity=False).digest()
+    assert "x5t" not in JwtSigner("ES256").public("k2", JwtSigner("ES256").generate("k2"))
+
+
 def test_the_public_half_tells_nothing_private() -> None:
     """The key set has the public numbers only."""
     for algorithm in ALGORITHMS:
         _, _, keys = signed(algorithm)
-        assert set(keys["k1"]) <= {"kid", "use", "alg", "kty", "crv", "x", "y", "n", "e"}
+        assert set(keys["k1"]) <= {"kid", "use", "alg", "kty", "crv", "x", "y", "n", "e", "x5t", "x5c"}
 
 
 def test_another_key_of_the_same_name_is_refused() -> None:

@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from brownout.identity.core.messages import Request, Response
-from support.client_requests import ARM_VERSION, user_token
+from support.client_requests import arm_version, user_token
 from support.server_stacks import Stack
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def arm(stack: Stack, method: str, path: str, content: Mapping[str, Any] | None 
     async def call() -> Response:
         headers = {"authorization": f"Bearer {await user_token(stack.world)}"}
         return await stack.world.client(
-            f"{region}.management", Request(method, path, ARM_VERSION, headers, content), timeout_s=5
+            f"{region}.management", Request(method, path, arm_version(path), headers, content), timeout_s=5
         )
 
     answer = stack.run(call())
@@ -50,8 +50,8 @@ def test_a_token_verifies_with_the_published_keys(stack: Stack, path: str) -> No
     answer = ask(stack, path).body or {}
     keys = (ask(stack, f"/{stack.world.spec.tenant_id}/discovery/keys", "", node="sydney.token.z1").body or {})["keys"]
     by_id = {key["kid"]: key for key in keys}
-    assert not any("x5t" in key for key in keys)
     header = jwt.get_unverified_header(answer["access_token"])
+    assert header["x5t"] == by_id[header["kid"]]["x5t"]
     key = jwt.PyJWK(by_id[header["kid"]])
     claims = jwt.decode(answer["access_token"], key, algorithms=["RS256"], audience="https://vault.azure.net")
     assert claims["exp"] == int(answer["expires_on"])
@@ -91,6 +91,8 @@ def test_machines_do_not_get_in_each_others_way(stack: Stack) -> None:
     assert arm(stack, "PUT", machine_path(stack, "admin"), system).status == 201
     assert ask(stack, f"/admin{TOKEN}").status == 200
     before = (ask(stack, f"/web-4{TOKEN}").body or {})["client_id"]
+    group = machine_path(stack, "", "rg-other").partition("/providers")[0]
+    assert arm(stack, "PUT", group, {"location": "australiaeast"}).status == 201
     assert arm(stack, "PUT", machine_path(stack, "web-4", "rg-other"), system, region="melbourne").status == 201
     other = (ask(stack, f"/web-4@rg-other{TOKEN}").body or {})["client_id"]
     assert arm(stack, "DELETE", machine_path(stack, "web-4", "rg-other")).ok

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 LONG_S = 60.0
 
 
+@pytest.mark.alone
 def test_interrupting_prints_a_summary(up: Brownout) -> None:
     """Ctrl-C ends Locust and tells what each cohort met; the lock and the faults' document are gone with it."""
     dashboard = Dashboard(up)
@@ -31,6 +32,7 @@ def test_interrupting_prints_a_summary(up: Brownout) -> None:
     assert not (folder_of(up) / "faults.json").exists()
 
 
+@pytest.mark.alone
 def test_several_workers_are_one_load(up: Brownout) -> None:
     """Two workers and their master send what one process would; the log of each is in the folder, and all of it adds up."""
     told = up.run("load", "ftvr-l9z", "--headless", "--workers", "2", "--for", "6s", "--json")
@@ -55,6 +57,18 @@ def test_killing_the_command_leaves_no_locust(up: Brownout) -> None:
     told = up.run("load", "--headless", "--for", "1s", "--set", "sydney-apps=0")
     assert told.returncode == 0, told.stderr
     assert "sydney-apps" not in told.stdout
+
+
+def test_a_halt_ends_the_load_and_allows_none(up: Brownout) -> None:
+    """`halt` returns when the load has ended, which says why; until it is lifted no load begins."""
+    made = Dashboard(up)
+    told = up.run("halt", "--reason", "enough")
+    assert (told.returncode, generators(up)) == (0, []), told.stderr
+    assert made.command.end() == 0
+    assert "load ended: halted since" in made.command.out.read_text()
+    refused = up.run("load", "--headless", "--for", "1s")
+    assert (refused.returncode, "enough" in refused.stderr) == (4, True)
+    assert up.run("halt", "--lift").stdout.startswith("lifted: halted since")
 
 
 def test_the_load_goes_down_with_its_stack(up: Brownout) -> None:

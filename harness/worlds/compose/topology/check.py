@@ -35,7 +35,6 @@ from brownout.harness.worlds.compose.image_names import IDENTITY_IMAGE
 from brownout.harness.worlds.compose.inspected import SERVICE_LABEL, Confined, Network
 from brownout.harness.worlds.compose.layout import (
     API_PORT,
-    CONTROL,
     DASHBOARD,
     DASHBOARD_PORT,
     FIREWALL,
@@ -44,11 +43,12 @@ from brownout.harness.worlds.compose.layout import (
     TOXIPROXY,
     inside_links,
     proxies,
+    service_of,
 )
 from brownout.harness.worlds.compose.stack import ComposeStack, owner, read_compose_stack
 from brownout.harness.worlds.compose.topology.rules import Violation, rule_violations
-from brownout.identity.core.topology import CLIENT, StackSpec
-from brownout.identity.server.shared_spec import SPEC_NAME
+from brownout.identity.core.topology import CLIENT, EDGE_NODE, StackSpec
+from brownout.identity.server.shared_spec import FIRST_DOOR_PORT, SPEC_NAME
 from brownout.identity.server.spec_file import read_served
 
 TRY_TIMEOUT_S = 1.5
@@ -125,8 +125,8 @@ class _InsideCheck:
     ) -> None:
         self._engine, self._project, self._containers, self._outside = engine, project, containers, outside
         self._told = inside_links(stack)
-        self._link_ports = [each.port for each in proxies(stack) if not each.name.startswith(f"{CONTROL}->")]
-        self._control_ports = [each.port for each in proxies(stack) if each.name.startswith(f"{CONTROL}->")]
+        self._link_ports = [each.port for each in proxies(stack) if not each.machines]
+        self._machines_ports = {each.port: each.name for each in proxies(stack) if each.machines}
         self._proxy_at = {name: at for each in containers if each.service == TOXIPROXY for name, at in each.networks.items()}
 
     def look(self) -> tuple[_Checked, ...]:
@@ -168,15 +168,17 @@ class _InsideCheck:
                     found |= self._foreign(other, address)
         found[f"{TOXIPROXY}:{API_PORT}"] = "Toxiproxy's API"
         found[f"{TOXIPROXY}:{FIREWALL_PORT}"] = "the firewall's control plane"
-        return found | {f"{TOXIPROXY}:{port}": "a control plane of a node" for port in self._control_ports}
+        return found | {f"{TOXIPROXY}:{port}": f"{name}, the machine's alone" for port, name in self._machines_ports.items()}
 
     def _foreign(self, other: Confined, address: str) -> dict[str, str]:
         """The ports of a container of another network. Toxiproxy is asked for by address only: its name is everywhere."""
         if other.service == TOXIPROXY:
             return {f"{address}:{port}": "Toxiproxy's side on another network" for port in (self._link_ports[0], API_PORT)}
         names = [name for name in (address, other.service) if name]
-        port = DASHBOARD_PORT if other.service == DASHBOARD else NODE_PORT
-        return {f"{name}:{port}": f"{other.service or other.name} on another network" for name in names}
+        ports = {DASHBOARD: (DASHBOARD_PORT,), service_of(EDGE_NODE): (NODE_PORT, FIRST_DOOR_PORT)}.get(
+            other.service, (NODE_PORT,)
+        )
+        return {f"{name}:{port}": f"{other.service or other.name} on another network" for name in names for port in ports}
 
     def _expected(self, container: Confined) -> list[str]:
         """Targets of which it must reach at least one, as the control for failures: its proxies; for the firewall the nodes."""

@@ -16,7 +16,8 @@ from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import ClientModel, Operation
 
-OURS = ("token", "management", "resource", "provision", "assume-role", "instance-credentials", "secret", "iam", "new-role")
+AWS = ("assume-role", "instance-credentials", "secret", "iam", "new-role", "console-sign-in")
+OURS = ("token", "management", "resource", "provision", *AWS, "sign-in")
 MODEL = "from brownout.harness.load.models.token import TOKEN\nfrom dataclasses import replace\n"
 
 
@@ -30,6 +31,18 @@ def test_our_models_are_found_by_name() -> None:
         assert model.default_operation in operations
     cohorts = [typical.cohort for model in registry.client_models() for typical in model.typical]
     assert len(set(cohorts)) == len(cohorts)
+
+
+def test_our_models_need_nothing_of_the_service_they_call() -> None:
+    """They can be imported where only a load runs, as in its container: without what signs, and without vendors' SDKs."""
+    program = """
+import sys
+sys.modules.update(dict.fromkeys(("cryptography", "botocore", "boto3", "azure", "msal")))  # None: cannot be imported
+from brownout.harness.load.models import registry
+print(*(model.name for model in registry.client_models()))
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert told.stdout.split() == list(OURS), told.stderr
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:
@@ -104,7 +117,7 @@ def test_our_names_are_ours(install) -> None:
 
 def test_front_ends_of_all_models_are_known() -> None:
     """Each is named once."""
-    assert registry.front_ends() == ("arm", "portal", "regional", "global")
+    assert registry.front_ends() == ("arm", "portal", "regional", "global", "login", "seamless")
 
 
 def test_operations_are_weighed_by_the_mix_or_else_by_the_model() -> None:

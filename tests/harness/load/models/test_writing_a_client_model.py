@@ -20,8 +20,8 @@ from brownout.harness.experiment.loader import load, validate
 from brownout.harness.experiment.watch import model_watch
 from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals
 from brownout.harness.load.models.model import Account
-from brownout.harness.operate.good_share import Probes
-from brownout.harness.operate.load_plan import needs_sign_in, typical_load
+from brownout.harness.operate.loads.good_share import Probes
+from brownout.harness.operate.loads.load_plan import needs_sign_in, typical_load
 from brownout.harness.record.history import RequestRecord, read_history
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -82,7 +82,7 @@ def test_it_runs_in_a_simulated_experiment(keyset: Path, tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "keysets"}, ("iam, new-role, keyset", "'keyset'?")),
+        ({"model": "keysets"}, ("console-sign-in, sign-in, keyset", "'keyset'?")),
         ({"mix": {"key": 1}}, ("there is no keyset operation 'key'", "'keys'?")),
         ({"front_ends": {"prtal": 1}}, ("there is no front end 'prtal'", "'portal'?")),
     ],

@@ -64,7 +64,7 @@ def test_a_file_is_replaced_as_a_whole(stack: ContainerStack) -> None:
 def test_a_node_that_ends_at_its_start_is_named_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that cannot read its specification ends the start with its name and traceback; nothing is left running."""
     world = ComposeWorld(build_stack(seed=1), folder=tmp_path / "c-mistold", epoch_s=time.time(), rate=1.0)
-    monkeypatch.setattr(world, "ready_timeout_s", 3.0)
+    monkeypatch.setattr(world, "ready_timeout_s", 10.0)
     put_file = Containers.put_file
 
     def misspelt(containers: Containers, container: str, folder: str, name: str, content: bytes, *, uid: int) -> None:

@@ -28,7 +28,9 @@ from brownout.harness.worlds.compose import cli as compose_cli
 from brownout.harness.worlds.compose.stack import RECORD_NAME, bring_up
 from brownout.harness.worlds.compose.world import ComposeWorld
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.server.clock import Clock
 from brownout.identity.server.shared_spec import SPEC_NAME
+from brownout.identity.server.spec_file import ServedStack, write_served
 from support.stub_engine import OLD, Answers, stub_docker, stub_engine
 
 Engine = Callable[[Answers], None]
@@ -154,14 +156,18 @@ def test_what_compose_says(engine: Engine, tmp_path: Path, says: str, problem: s
 
 
 def test_a_taken_port_is_tried_elsewhere(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another program may take a port between the look and the engine's bind: other ports are chosen, three times."""
+    """Another program may take a port between the look and the engine's bind: other ports are chosen, three times.
+
+    Each attempt has a compose file, although the one before took its own away.
+    """
     engine(Answers())
     log = tmp_path / "calls"
     program = stub_docker(tmp_path / "bin", says={"create": "port is already allocated"})
-    program.write_text(program.read_text().replace("case", f'echo "$BROWNOUT_PORTS $*" >> "{log}"\ncase', 1))
+    program.write_text(program.read_text().replace("case", f'echo "$(test -f "$5" && echo with file) $*" >> "{log}"\ncase', 1))
     told = up()
     require_trouble(told, "a port of the stack is taken", "other ports")
-    assert sum(" create " in line for line in log.read_text().splitlines()) == 3
+    created = [line for line in log.read_text().splitlines() if " create " in line]
+    assert [line.startswith("with file compose ") for line in created] == [True] * 3
 
 
 def test_an_engine_that_was_stopped_loses_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -260,14 +266,19 @@ def test_nobody_else_waits_for_the_docker_library() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
-def test_a_stack_of_another_version_is_taken_down(engine: Engine) -> None:
-    """A stack whose specification cannot be read any more is removed by its label, and the message says why."""
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_stack_of_another_version_is_taken_down(engine: Engine, *, whole: bool) -> None:
+    """A stack whose specification cannot be read any more, or one with other ports than it would have now, is removed by
+    its label, and the message says why.
+    """
     answers = Answers()
     engine(answers)
     folder = stack_dir("up-1")
     record = '{"schema": "brownout/world/v1", "world": "compose", "stack": "up-1", "project": "p",'
     (folder / RECORD_NAME).write_text(f'{record} "first_port": 21000, "last_port": 21010}}')
     (folder / SPEC_NAME).write_text('{"stack": {}}')
+    if whole:
+        write_served(folder / SPEC_NAME, ServedStack(build_stack(seed=1), Clock.starting_now(0.0, 1.0)))
     with pytest.raises(StackGone, match="another version of Brownout and has been taken down"):
         ComposeWorld.attach(folder)
     assert any("containers/json" in asked for asked in answers.asked)

@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from brownout.harness.base import ports as port_range
 from brownout.harness.effects import NodeEffect, SwitchThrow
 from brownout.harness.worlds.control_plane import access_key
-from brownout.harness.worlds.processes.stack import CA_NAME, SPEC_NAME
+from brownout.harness.worlds.live.trust import CA_NAME
+from brownout.harness.worlds.processes.stack import SPEC_NAME
 from brownout.harness.worlds.processes.world import ProcessesWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.topology import REGIONS

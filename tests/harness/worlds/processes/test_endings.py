@@ -55,7 +55,7 @@ def test_stop_ends_everything_and_may_run_twice(fresh_world: ProcessesWorld, run
     """After stop no process of the stack lives, its secrets are gone, and stopping or attaching again is harmless."""
     run(fresh_world.start())
     leader = daemon_pid(fresh_world)
-    assert len(session_members(leader)) == 18
+    assert len(session_members(leader)) == 19
     run(fresh_world.stop())
     run(fresh_world.stop())
     assert session_members(leader) == []

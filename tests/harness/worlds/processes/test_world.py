@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import stat
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from azure.identity import ManagedIdentityCredential
 
 from brownout.harness.base import ports as port_range
 from brownout.harness.base import processes as system
@@ -36,7 +40,7 @@ def test_a_stack_is_ready_in_seconds_and_hands_out_tokens(stack: Stack) -> None:
     pids = {row["pid"] for row in status["nodes"].values()}
     answer = stack.run(stack.world.client("sydney.host", token_request("web-1"), timeout_s=3))
     assert set(status["nodes"]) == set(stack.world.spec.nodes())
-    assert len(pids) == 16
+    assert len(pids) == 17
     assert {row["state"] for row in status["nodes"].values()} == {"running"}
     assert stack.ready_s < 8
     assert answer.status == 200
@@ -65,6 +69,50 @@ def test_a_link_fault_bites_and_heals(stack: Stack, state: LinkEffect, outcome: 
     assert other.outcome == "ok"
     assert healed.outcome == "ok"
     assert stack.run(world.read(carrier))["holds"] == {}
+
+
+def test_an_overloaded_node_is_slow_then_refuses_and_heals(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of six requests one is worked on, two wait and three are refused; a real client's is refused too, and tries again.
+
+    Once the limits are gone those that waited are answered, and the client gets its token.
+    """
+    world, limits = stack.world, {"at_once": 1, "queue": 2, "work_s": {"request": 4.0}}
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"{world.endpoints().clients['sydney.host']}/web-2")
+
+    answered: list[int] = []
+
+    async def ask() -> None:
+        answered.append((await world.client("sydney.host", token_request("web-1"), timeout_s=30)).status)
+
+    async def shown() -> Mapping[str, Any]:
+        found: Mapping[str, Any] = (await world.read(switch("sydney.host")))["capacity"]
+        return found
+
+    async def refused(number: int) -> None:
+        async with asyncio.timeout(30):  # a node without limits refuses nobody
+            while (await shown())["refused"]["full"] < number:  # noqa: ASYNC110  # only the node knows
+                await asyncio.sleep(0.02)
+
+    def ask_as_an_sdk() -> str:
+        return ManagedIdentityCredential().get_token("https://vault.azure.net/.default").token
+
+    async def story() -> None:
+        await world.hold(switch("sydney.host"), "f-capacity", SwitchThrow("capacity", limits))
+        try:
+            calls = [asyncio.create_task(ask()) for _ in range(6)]
+            await refused(3)
+            limited = await shown()
+            assert (limited["in_work"], limited["queued"]) == (1, 2)
+            token = asyncio.create_task(asyncio.to_thread(ask_as_an_sdk))
+            await refused(4)
+        finally:
+            await world.release(switch("sydney.host"), "f-capacity")
+        await asyncio.gather(*calls)
+        assert answered == [503] * 3 + [200] * 3
+        assert await token
+        assert "capacity" not in await world.read(switch("sydney.host"))
+
+    stack.run(story())
 
 
 @pytest.mark.parametrize("options", [(), (socket.SO_REUSEADDR,), (socket.SO_REUSEADDR, socket.SO_REUSEPORT)])
@@ -306,7 +354,7 @@ def test_every_process_is_in_the_daemons_session(stack: Stack) -> None:
     leader = daemon_pid(stack.world)
     out = subprocess.run(["ps", "-s", str(leader), "-o", "pid="], capture_output=True, text=True, check=True).stdout
     assert os.getsid(leader) == leader
-    assert len(out.split()) == 18
+    assert len(out.split()) == 19
 
 
 def test_a_paused_node_that_somebody_wakes_is_told_as_lacking(stack: Stack) -> None:

@@ -11,7 +11,7 @@ from brownout.identity.aws.control.calls import IamCall
 from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.records.principals import LastUsed
 from support.aws_directories import DIRECTORY, AwsStack, caller, on_aws_stack
-from support.identity_stacks import EPOCH_S, body
+from support.identity_stacks import EPOCH_S, body, hops
 
 
 def test_a_user_is_made_and_found() -> None:
@@ -64,7 +64,7 @@ def test_the_account_survives_a_restart() -> None:
 
     before, after, first, second = on_aws_stack(story)
     assert before == after
-    assert second == first
+    assert second == first + 1, "the line of the new life, and nothing else"
 
 
 def test_credentials_are_told_to_the_harness() -> None:
@@ -200,6 +200,9 @@ def test_describing_lags() -> None:
         ("pause-iam-replication", {"regions": ["perth"]}),
         ("pause-iam-replication", {"nodes": ["sydney.store"]}),
         ("pause-iam-replication", {"regions": 3}),
+        ("slow-iam-replication", {"regions": ["melbourne"]}),
+        ("slow-iam-replication", {"delay_s": 5}),
+        ("slow-iam-replication", {"regions": ["melbourne"], "delay_s": -5}),
     ],
 )
 def test_a_switch_that_cannot_be_meant_is_refused(switch: str, value: dict[str, Any]) -> None:
@@ -211,6 +214,28 @@ def test_a_switch_that_cannot_be_meant_is_refused(switch: str, value: dict[str, 
         return answer.status
 
     assert on_aws_stack(story) == 400
+
+
+def test_an_answer_names_the_version_that_it_made_or_was_given_by() -> None:
+    """A change its own, a description the one described (also where that has not what is asked for); a failed call none."""
+
+    async def story(stack: AwsStack) -> tuple[list[str], int]:
+        async def told(action: str, **params: Any) -> str:
+            node = stack.node(DIRECTORY)
+            call = IamCall(action, params, caller(), "r").to_json()
+            return hops(await node.handle(node.internal("POST", "/aws/call", call)))[0].version
+
+        first = stack.iam.account.durable.version
+        found = [await told("CreateUser", UserName="Ann"), await told("GetUser", UserName="Ann")]
+        await stack.hold(DIRECTORY, "lag", "describe-lag", lag_s=20.0)
+        found += [await told("CreateUser", UserName="Bob"), await told("GetUser", UserName="Bob")]
+        found += [await told("DeleteUser", UserName="Cid"), await told("AcquireRole")]
+        await stack.hold(DIRECTORY, "errors", "iam-errors", share=1.0)
+        return [*found, await told("GetUser", UserName="Ann")], first
+
+    versions, first = on_aws_stack(story)
+    ann, bob = str(first + 1), str(first + 2)
+    assert versions == [f"+{ann}", ann, f"+{bob}", ann, bob, "", ""]
 
 
 def test_of_two_uses_the_later_is_kept() -> None:

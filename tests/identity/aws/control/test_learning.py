@@ -54,7 +54,7 @@ def test_what_was_changed_since_is_newer() -> None:
 def test_both_lines_are_known_and_sealing_keys_open_on() -> None:
     """The account goes back to the lost disk and to this one, and tokens that were sealed before can be opened."""
     found = taken_over([SealingKey("new", b"n", 0.0, 1.0, 2.0)], [], published("sydney", 9, OLD))
-    assert found.table(Lineage)[""].lines == ("new", "lost")
+    assert found.table(Lineage)[""].lines == ("lost@9", "new")
     assert set(found.table(SealingKey)) == {"old", "new"}
 
 

@@ -64,7 +64,7 @@ def provisioned() -> Iterator[Provisioned]:
         assert answer.body is not None, answer
         admin = Credentials(str(answer.body["access_key_id"]), str(answer.body["secret_access_key"]))
         world.run(world.sleep_until(world.now() + 5))
-        with mock.patch("botocore.auth.get_current_datetime", side_effect=aws.time):
+        with mock.patch("botocore.auth.get_current_datetime", new=aws.time):
             yield Provisioned(aws, admin)
     finally:
         world.kernel.close()

@@ -271,7 +271,7 @@ def test_names_are_unique_and_typed_exceptions_say_so(provisioned: Provisioned) 
     with pytest.raises(client.exceptions.AlreadyExistsException):
         create(provisioned)
     with pytest.raises(ClientError) as caught:
-        client.update_stack(StackName="job", UsePreviousTemplate=True)
+        client.detect_stack_drift(StackName="job")
     assert code_of(caught) == "InvalidAction"
 
 

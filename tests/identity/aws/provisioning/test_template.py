@@ -56,7 +56,7 @@ def test_resources_come_after_what_they_need() -> None:
     ("text", "told"),
     [
         ("{", "JSON not well-formed"),
-        ("[]", "At least one Resources member"),
+        ("[]", "unsupported structure"),
         ('{"Resources": {}}', "At least one Resources member"),
         ('{"Resources": {"A": {}}}', "must contain a Type member"),
         ('{"Resources": {"A": 7}}', "must contain a Type member"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from brownout.identity.aws.records.delegation import Approver, PolicyParameter
 from brownout.identity.aws.records.kinds import KINDS
 from brownout.identity.aws.records.policies import PolicyVersion
 from brownout.identity.aws.records.principals import User
@@ -27,6 +28,8 @@ SAMPLES: dict[str, Any] = {
     "Mapping[str, str]": {"one": "1", "b": "two"},
     "tuple[str, ...]": ("a", "b"),
     "tuple[PolicyVersion, ...]": (PolicyVersion("v1", "{}", 2.5), PolicyVersion("v2", "[]", 3.0)),
+    "tuple[PolicyParameter, ...]": (PolicyParameter("one", ("a", "b"), is_list=True), PolicyParameter("two", ("c",))),
+    "Approver | None": Approver("arn", "role", "arn:p", "AROA", "s", ("{}",), ("arn:q",), ("scope",), {"k": "v"}, "me"),
     "PublishedKey": PublishedKey("AKIA", "u", 1, {"r": b"k"}),
     "PublishedLogin": PublishedLogin("U", b"s", b"d", 1),
     "PasswordPolicy | None": PasswordPolicy(minimum_length=9),

@@ -12,7 +12,7 @@ from brownout.identity.aws.records.credentials import AccessKey, Secret
 from brownout.identity.aws.records.principals import InstanceProfile, Role, User
 from brownout.identity.aws.records.providers import OidcProvider
 from brownout.identity.aws.records.seed import initial_account, role_of
-from brownout.identity.azure.entra_claims import issuer
+from brownout.identity.azure.entra.claims import issuer
 
 STACK = build_stack(seed=3)
 

@@ -16,6 +16,7 @@ from brownout.harness.world import Carrier
 from brownout.identity.aws.auth.totp import code_of, period_of, seed_bytes
 from support.aws_roles import document, trust
 from support.live_aws import LiveAws, live_aws
+from support.saml_documents import metadata
 from support.simulated_aws import refusal
 
 pytestmark = pytest.mark.slow
@@ -68,6 +69,19 @@ def test_a_machines_entra_token_opens_a_role(live: LiveAws) -> None:
         ).exception
         == "InvalidIdentityTokenException"
     )
+
+
+def test_an_account_of_megabytes_reaches_every_region(live: LiveAws) -> None:
+    """Forty keys are more than a mebibyte with the signing keys of their days; SAML metadata of two is taken too."""
+    iam, made = live.client("iam", "sydney.management"), []
+    for number in range(20):
+        iam.create_user(UserName=f"many-{number}")
+        made += [iam.create_access_key(UserName=f"many-{number}")["AccessKey"] for _ in range(2)]
+    iam.create_saml_provider(Name="large", SAMLMetadataDocument=metadata(more="x" * 2_000_000))
+    for node in ("sydney.token.z3", "melbourne.token.z1"):
+        keys = {"Credentials": {**made[-1], "SessionToken": ""}}
+        eventually(live.client("sts", node, keys=keys).get_caller_identity)
+    assert len(iam.list_saml_providers()["SAMLProviderList"]) == 1
 
 
 def test_a_device_made_by_iam_is_checked_by_sts_of_a_cut_region(live: LiveAws) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from brownout.harness.effects import LinkEffect, NodeEffect
+from brownout.harness.effects import LinkEffect, NodeEffect, SwitchThrow
+from brownout.harness.errors import Defended
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core import trail
@@ -12,11 +13,13 @@ from brownout.identity.core.messages import Request, Response
 from support.simulated_stacks import on_world
 
 REGIONAL = "sts.ap-southeast-2.amazonaws.com"
+EDGE, CACHE = Carrier("control", "client.edge"), {"x_brownout_client_name_cache": "office-7;60;600;60"}
 BOTH = ("aws", "azure")
 
 
-async def ask(world: SimulationWorld, name: str, region: str = "sydney") -> Response:
-    request = Request("GET", "/nowhere", headers={"host": name, "x-brownout-client-region": region})
+async def ask(world: SimulationWorld, name: str, region: str = "sydney", **more: str) -> Response:
+    sent = {"host": name, "x-brownout-client-region": region} | {key.replace("_", "-"): value for key, value in more.items()}
+    request = Request("GET", "/nowhere", headers=sent)
     return await world.client("client.edge", request, timeout_s=90.0)
 
 
@@ -104,3 +107,59 @@ def test_a_client_stands_in_a_region_of_the_stack() -> None:
         assert (await ask(world, "iam.amazonaws.com", region="perth")).status == 403
 
     on_world(story, vendors=BOTH)
+
+
+def test_a_clients_cache_stands_in_the_trail() -> None:
+    """A record from the cache does not depend on the region's resolver any more, so it has another key than a fresh one."""
+
+    async def story(world: SimulationWorld) -> None:
+        hops = [trail.parse(trail.of(await ask(world, REGIONAL, **CACHE)))[0] for _ in range(2)]
+        assert [(hop.key_id, hop.key_kind, hop.cache) for hop in hops] == [
+            (f"{REGIONAL}@sydney", "office-7", "miss"),
+            (REGIONAL, "office-7", "hit"),
+        ]
+
+    on_world(story, vendors=BOTH)
+
+
+def test_who_has_the_record_does_not_wait_for_a_slow_look_up() -> None:
+    """A look-up that takes long concerns only clients that look up."""
+
+    async def story(world: SimulationWorld) -> None:
+        await ask(world, REGIONAL, **CACHE)
+        await world.hold(EDGE, "f", SwitchThrow("name", {"name": REGIONAL, "effect": "slow", "delay_s": 5.0}))
+        began_s = world.now()
+        await ask(world, REGIONAL, **CACHE)
+        assert world.now() - began_s < 1
+        await ask(world, REGIONAL)
+        assert world.now() - began_s >= 5
+
+    on_world(story, vendors=BOTH)
+
+
+def test_a_cache_that_makes_no_sense_is_refused() -> None:
+    """The answer says how one is written."""
+
+    async def story(world: SimulationWorld) -> None:
+        answer = await ask(world, REGIONAL, x_brownout_client_name_cache="office")
+        assert (answer.status, (answer.body or {})["error"]["code"]) == (400, "BadNameCache")
+
+    on_world(story, vendors=BOTH)
+
+
+def test_a_zone_that_checks_keeps_a_record_in_use() -> None:
+    """It is refused until nobody has asked for a day; looks of faults are no use, and other names may go."""
+    lost = SwitchThrow("name", {"name": REGIONAL, "effect": "lost"})
+
+    async def story(world: SimulationWorld) -> None:
+        await ask(world, REGIONAL)
+        await world.sleep_until(world.now() + 3600)
+        with pytest.raises(Defended, match="asked for 3600 s ago"):
+            await world.hold(EDGE, "f", lost)
+        await world.hold(EDGE, "g", SwitchThrow("name", {"name": "iam.amazonaws.com", "effect": "lost"}))
+        await ask(world, REGIONAL, user_agent="brownout-probe")
+        await world.sleep_until(world.now() + 86_400)
+        await world.hold(EDGE, "f", lost)
+        assert (await ask(world, REGIONAL)).status == 502
+
+    on_world(story, vendors=BOTH, name_gate=True, publish_interval_s=3600.0, iam_publish_interval_s=3600.0)

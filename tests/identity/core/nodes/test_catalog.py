@@ -18,8 +18,8 @@ def test_published_keys_are_public() -> None:
         return directory.catalog.snapshot("vault", {}), directory.catalog.snapshot("management", {})
 
     vault, management = on_stack(story)
-    assert set(vault) == {"version", "identities", "key_set", "lines"}
-    assert set(management) == {"version", "identities", "key_set", "lines", "store_keys"}
+    assert set(vault) == {"version", "identities", "key_set", "lines", "parts"}
+    assert set(management) == {"version", "identities", "key_set", "lines", "parts", "store_keys"}
 
 
 def test_only_what_changed_is_made_again_for_the_next_snapshot() -> None:

@@ -243,3 +243,94 @@ def test_a_healthy_stack_restores_nothing() -> None:
 
     before, after = on_stack(story)
     assert before == after
+
+
+async def put_back(stack: Stack, node: str, copy: dict[str, Any], *, before: float = 0.0) -> None:
+    """Ends a node and brings it back with an older copy of its disk."""
+    await stack.world.hold(Carrier("node", node), "copy", NodeEffect("down"))
+    await stack.wait(before)
+    disk = stack.world._nodes[node].disk
+    disk.clear()
+    disk.update(copy)
+    await stack.world.release(Carrier("node", node), "copy")
+
+
+@pytest.mark.parametrize("changes", [1, 700])  # fewer than a block of reserved versions, and more
+def test_an_older_copy_of_the_directory_s_disk_catches_up(changes: int) -> None:
+    """What was made, changed and deleted since the copy is known again; versions go on upwards, nothing deleted comes back."""
+
+    async def story(stack: Stack) -> None:
+        await create(stack, "deleted-later")
+        await create(stack, "changed-later")
+        copy = dict(stack.world._nodes[DIRECTORY].disk)
+        await create(stack, "made-later")
+        for number in range(changes):
+            tags = {"tags": {"n": str(number)}}
+            assert (await stack.arm("PATCH", stack.identity_path("changed-later"), tags)).status == 200
+        assert (await stack.arm("DELETE", stack.identity_path("deleted-later"))).status == 200
+        await stack.wait(ROUND_S)
+        before, replica = await stack.state(DIRECTORY), (await stack.state("melbourne.vault"))["replica_version"]
+        await put_back(stack, DIRECTORY, copy)
+        await create(stack, "made-since", region="melbourne", location="australiasoutheast")
+        await stack.wait(2 * ROUND_S)
+        after = await stack.state(DIRECTORY)
+        assert (after["identities"], after["signing_key_id"]) == (before["identities"] + 1, before["signing_key_id"])
+        for region in ("sydney", "melbourne"):
+            status = {
+                name: (await stack.arm("GET", stack.identity_path(name), region=region)).status
+                for name in ("made-later", "changed-later", "made-since", "deleted-later")
+            }
+            assert status == {"made-later": 200, "changed-later": 200, "made-since": 200, "deleted-later": 404}
+        changed = body(await stack.arm("GET", stack.identity_path("changed-later")))
+        assert changed["tags"] == {"n": str(changes - 1)}
+        assert (await stack.state("melbourne.vault"))["replica_version"] == after["version"] > replica
+        await stack.restart(DIRECTORY)
+        again = await stack.state(DIRECTORY)
+        assert again["identities"] == after["identities"], "what was learned is durable"
+
+    on_stack(story)
+
+
+def test_an_older_copy_that_nobody_contradicts_at_first_is_found_out_later() -> None:
+    """Cut off from all replicas it gives out as many versions as they know; they still see what it lacks, and give it back."""
+
+    async def story(stack: Stack) -> list[int]:
+        copy = dict(stack.world._nodes[DIRECTORY].disk)
+        await create(stack, "lost")
+        await stack.wait(ROUND_S)
+        readers = [
+            node for node in stack.world.spec.nodes() if any(role in node for role in (".token.", "management", "vault"))
+        ]
+        for node in readers:
+            await stack.world.hold(Carrier("node", node), "away", NodeEffect("down"))
+        await put_back(stack, DIRECTORY, copy)
+        for _ in range(5):
+            await stack.raw(DIRECTORY, "POST", "/admin/nothing", stack.world.spec.control_token)
+            await stack.node(DIRECTORY).catalog.next_version()  # type: ignore[attr-defined]
+        for node in readers:
+            await stack.world.release(Carrier("node", node), "away")
+        await stack.wait(2 * ROUND_S)
+        return [
+            (await stack.arm("GET", stack.identity_path("lost"), region=region)).status for region in ("sydney", "melbourne")
+        ]
+
+    assert on_stack(story) == [200, 200]
+
+
+def test_a_directory_that_is_only_restarted_learns_nothing() -> None:
+    """Its disk has all that replicas know, key pushes included, so they take it as it is."""
+
+    async def story(stack: Stack) -> list[bool]:
+        await create(stack, "kept")
+        await stack.hold(DIRECTORY, "push", "push-keys", region="sydney")
+        await stack.wait(ROUND_S)
+        found = []
+        for _ in range(3):
+            await stack.restart(DIRECTORY)
+            await stack.wait(ROUND_S)
+            found.append("learned:" in stack.world._nodes[DIRECTORY].disk)
+            state = await stack.state("melbourne.vault")
+            assert state["replica_version"] == (await stack.state(DIRECTORY))["version"]
+        return found
+
+    assert on_stack(story) == [False, False, False]

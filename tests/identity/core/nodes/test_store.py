@@ -107,6 +107,107 @@ def test_an_invalidated_key_is_refused_from_now_on() -> None:
     assert on_stack(story) == [403, 404, 404]
 
 
+def test_an_order_that_takes_a_while_ends_the_key_after_it() -> None:
+    """`after_s`: the key is good until the order is in force, and then refused; a restart in between changes nothing."""
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.hold("sydney.store", "f", "invalidate-key", key_id="manual", after_s=HOUR_S)
+        seen = [await ask(stack, manual(stack))]
+        await stack.restart("sydney.store")
+        await stack.wait(HOUR_S - 10)
+        seen.append(await ask(stack, manual(stack)))
+        await stack.wait(20)
+        seen.append(await ask(stack, manual(stack)))
+        await stack.release("sydney.store", "f")
+        return [*seen, await ask(stack, manual(stack))]
+
+    assert on_stack(story) == [404, 404, 403, 404]
+
+
+@pytest.mark.parametrize("after", [-1, float("nan"), float("inf"), "soon"])
+def test_a_delay_that_cannot_be_is_a_bad_value(after: Any) -> None:
+    """Only a finite number of seconds that is not negative is a delay; otherwise the key stays valid."""
+
+    async def story(stack: Stack) -> tuple[int, int]:
+        answer = await stack.try_hold("sydney.store", "f", "invalidate-key", {"key_id": "manual", "after_s": after})
+        return answer.status, await ask(stack, manual(stack))
+
+    assert on_stack(story) == (400, 404)
+
+
+def test_a_key_in_use_is_not_ended_where_the_store_looks() -> None:
+    """With `key_use_gate_s` the order is refused until the key has signed nothing for so long; a wrong signature is none."""
+
+    async def end_manual(stack: Stack) -> int:
+        return (await stack.try_hold("sydney.store", "f", "invalidate-key", {"key_id": "manual"})).status
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.wait(601)
+        await ask(stack, manual(stack))
+        await stack.wait(590)
+        seen = [await end_manual(stack)]
+        wrong = StoreKey("sydney", manual(stack).key_id, "manual", "not the secret")
+        assert await ask(stack, wrong) == 403
+        await stack.wait(11)
+        return [*seen, await end_manual(stack), await ask(stack, manual(stack))]
+
+    assert on_stack(story, key_use_gate_s=600) == [409, 200, 403]
+
+
+def test_a_store_that_does_not_look_ends_a_key_in_use_whatever_its_clock_says() -> None:
+    """Without the setting nothing is asked, also where the clock went back since the key was last used."""
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.hold("sydney.store", "ahead", "skew", ahead_s=HOUR_S)
+        seen = [await ask(stack, manual(stack))]
+        await stack.release("sydney.store", "ahead")
+        await stack.hold("sydney.store", "f", "invalidate-key", key_id="manual")
+        return [*seen, await ask(stack, manual(stack))]
+
+    assert on_stack(story) == [404, 403]
+
+
+def test_another_keys_use_is_no_reason_to_keep_one() -> None:
+    """What counts is whether this key signs, not whether the store is asked."""
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.hold("sydney.store", "roll", "roll-key", overlap_s=HOUR_S)
+        await stack.wait(601)
+        seen = await ask(stack, newest(stack))
+        managed = await stack.try_hold("sydney.store", "a", "invalidate-key", {"key_id": "managed"})
+        unused = await stack.try_hold("sydney.store", "b", "invalidate-key", {"key_id": "manual"})
+        return [seen, managed.status, unused.status]
+
+    assert on_stack(story, key_use_gate_s=600) == [404, 409, 200]
+
+
+def test_a_store_that_has_just_started_does_not_know_what_was_used() -> None:
+    """After a restart any key may have signed a moment ago, so none is ended for as long as the setting says."""
+
+    async def story(stack: Stack) -> list[int]:
+        await stack.wait(601)
+        await stack.restart("sydney.store")
+        seen = []
+        for _ in range(2):
+            seen.append((await stack.try_hold("sydney.store", "f", "invalidate-key", {"key_id": "manual"})).status)
+            await stack.wait(601)
+        return seen
+
+    assert on_stack(story, key_use_gate_s=600) == [409, 200]
+
+
+def test_an_order_that_a_kill_kept_from_the_check_is_checked_on_its_return() -> None:
+    """Killed between taking the order and deciding it, the store refuses it when it comes back, and goes on."""
+
+    async def story(stack: Stack) -> tuple[int, Any]:
+        node = stack.world._nodes["sydney.store"]
+        node.disk["hold:f"] = {"switch": "invalidate-key", "order": 1, "value": {"key_id": "manual"}, "decided": {}}
+        await stack.restart("sydney.store")
+        return await ask(stack, manual(stack)), (await stack.state("sydney.store"))["holds"]
+
+    assert on_stack(story, key_use_gate_s=600) == (404, {})
+
+
 def test_an_accepted_key_is_accepted_whatever_else_says() -> None:
     """`accept-key` overrides roll-over and invalidation for as long as it is held (claim C19, the alternative)."""
 

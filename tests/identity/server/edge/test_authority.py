@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
+from ipaddress import IPv4Address, IPv4Network
+
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from brownout.identity.server.edge.authority import make_authority, server_context
+from brownout.identity.server.edge.authority import make_authority
+from brownout.identity.server.edge.server_context import server_context
 
 NAMES = ("sts.amazonaws.com", "iam.amazonaws.com")
 
@@ -17,11 +22,18 @@ def test_the_certificate_is_for_the_names_and_signed_by_the_authority() -> None:
     ca, leaf = (x509.load_pem_x509_certificate(text.encode()) for text in (made.ca, made.certificate))
     leaf.verify_directly_issued_by(ca)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert set(names.get_values_for_type(x509.DNSName)) == set(NAMES)
+    assert set(names.get_values_for_type(x509.DNSName)) == {*NAMES, "localhost"}
+    assert names.get_values_for_type(x509.IPAddress) == [IPv4Address("127.0.0.1")]
     assert list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.SERVER_AUTH]
     key = load_pem_private_key(made.key.encode(), None)
     assert key.public_key() == leaf.public_key()
-    server_context(made)
+    server_context(made, NAMES)
+
+
+def test_the_thumbprint_is_that_of_the_certificate() -> None:
+    """As ssl sees it on the wire."""
+    made = make_authority("s", NAMES)
+    assert made.thumbprint == hashlib.sha1(ssl.PEM_cert_to_DER_cert(made.certificate)).hexdigest().upper()
 
 
 def test_whoever_has_the_authoritys_files_can_vouch_for_no_other_name() -> None:
@@ -30,7 +42,11 @@ def test_whoever_has_the_authoritys_files_can_vouch_for_no_other_name() -> None:
     ca, leaf = (x509.load_pem_x509_certificate(text.encode()) for text in (made.ca, made.certificate))
     constraints = ca.extensions.get_extension_for_class(x509.NameConstraints)
     assert constraints.critical
-    assert {each.value for each in constraints.value.permitted_subtrees or ()} == set(NAMES)
+    assert {each.value for each in constraints.value.permitted_subtrees or ()} == {
+        *NAMES,
+        "localhost",
+        IPv4Network("127.0.0.1/32"),
+    }
     assert leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is False
     assert "PRIVATE" not in made.ca + made.certificate
     assert load_pem_private_key(made.key.encode(), None).public_key() != ca.public_key()

@@ -1,0 +1,163 @@
+"""Invariants of what was withdrawn: identities, access keys, store keys, signing keys. No node that knows may honour it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+from brownout.harness.judge.invariants.facts import Facts, StateLook, credentials, hops_of, nodes_of
+from brownout.harness.judge.invariants.invariant import Invariant, Occasions
+from brownout.harness.record.credentials import Credential
+from brownout.harness.record.history import RequestRecord
+from brownout.identity.core.topology import MANAGEMENT, TOKEN, VAULT, NodeName
+
+IDENTITIES, KEYS = ("identity", "role", "user"), ("access-key",)
+
+
+def _no_token(facts: Facts, seen: Occasions) -> None:
+    """Who was meant by a refused request: the role that it named, or whom the machine's earlier tokens were for."""
+    last: dict[tuple[str, str], str] = {}
+    for request in facts.requests():
+        given = credentials(request, "given")
+        meant = {subject for each in given for subject in _subjects(each)}
+        asker = (request.machine, request.operation)
+        if request.machine and meant:
+            last[asker] = min(meant)
+        elif not meant:
+            meant = {last[asker]} if asker in last else set()
+            meant |= set(_named(facts, request))
+        for subject in sorted(meant & _withdrawn_at(facts, request)):
+            nodes = nodes_of(request, TOKEN) or _token_nodes(facts, request)
+            if facts.withdrawn(request, subject, nodes):
+                seen.judge(request, _issued_since(facts, request, subject))
+
+
+def _withdrawn_at(facts: Facts, request: RequestRecord) -> AbstractSet[str]:
+    """All that was withdrawn when the request was made, as far as a look tells."""
+    stretch = facts.calm(request)
+    return stretch[0].withdrawn.keys() if stretch else frozenset()
+
+
+def _subjects(credential: Credential) -> Iterator[str]:
+    """How a credential's subject may be named in a look."""
+    if credential.subject:
+        yield from (f"{kind}:{credential.subject}" for kind in IDENTITIES)
+
+
+def _named(facts: Facts, request: RequestRecord) -> Iterator[str]:
+    """Withdrawn roles that the request asked for by name."""
+    stretch = facts.calm(request)
+    wanted = {each.name.rpartition("/")[2] for each in credentials(request, "wanted") if each.name}
+    if stretch is None or not wanted:
+        return
+    for subject, found in stretch[0].withdrawn.items():
+        if subject.startswith("role:") and found.name.rpartition("/")[2] in wanted:
+            yield subject
+
+
+def _token_nodes(facts: Facts, request: RequestRecord) -> tuple[str, ...]:
+    """The region's token nodes, one of which a request that shows none would have needed."""
+    stretch = facts.calm(request)
+    held = stretch[0].held if stretch else {}
+    names = [node for node in held if NodeName.parse(node).role == TOKEN]
+    return tuple(node for node in names if NodeName.parse(node).region == request.region)
+
+
+def _issued_since(facts: Facts, request: RequestRecord, subject: str) -> str:
+    """What was issued for the subject after all its nodes knew: an older token may be handed out from a cache until its end."""
+    stretch = facts.calm(request)
+    assert stretch is not None, "only asked for requests in a calm stretch"
+    nodes = nodes_of(request, TOKEN)
+    for each in credentials(request, "given"):
+        is_new = bool(nodes) if each.from_s is None else each.from_s > stretch[0].at_s
+        if subject in _subjects(each) and is_new:
+            return f"{', '.join(nodes) or 'its host'} gave new credentials for {subject}, which was deleted"
+    return ""
+
+
+def _not_let_in(facts: Facts, seen: Occasions) -> None:
+    for request, shown in _shown(facts):
+        for subject in _subjects(shown):
+            nodes = nodes_of(request, VAULT, MANAGEMENT)
+            if facts.withdrawn(request, subject, nodes):
+                let_in = request.outcome == "happened"
+                seen.judge(request, f"{', '.join(nodes)} let {subject} in, which was deleted" if let_in else "")
+
+
+def _access_keys(facts: Facts, seen: Occasions) -> None:
+    for request, shown in _shown(facts):
+        nodes = nodes_of(request, TOKEN, MANAGEMENT, VAULT)
+        if shown.key_id and facts.withdrawn(request, f"access-key:{shown.key_id}", nodes):
+            let_in = request.outcome == "happened"
+            seen.judge(request, f"{', '.join(nodes)} took access key {shown.key_id}, which was revoked" if let_in else "")
+
+
+def _shown(facts: Facts) -> Iterator[tuple[RequestRecord, Credential]]:
+    return ((request, shown) for request in facts.requests() for shown in credentials(request, "shown"))
+
+
+def _store_keys(facts: Facts, seen: Occasions) -> None:
+    """A store names the key in its hop only when it accepts it; whoever asked it names the key in any case."""
+    for request in facts.requests():
+        stretch = facts.calm(request)
+        hops = hops_of(request) if stretch else ()
+        refused = _refused_by(*stretch) if stretch else {}
+        used = {hop.key_id for hop in hops if hop.key_id in refused}
+        for key in sorted(used):
+            accepted = [hop.node for hop in hops if hop.key_id == key and hop.node == refused[key]]
+            seen.judge(
+                request, f"{accepted[0]} served a request that was signed with {key}, which it refuses" if accepted else ""
+            )
+
+
+def _refused_by(before: StateLook, after: StateLook) -> dict[str, str]:
+    """The keys that are refused throughout, each with its store: a key's id names its region."""
+    return {
+        key: store for store, keys in before.refused_keys.items() for key in keys & after.refused_keys.get(store, frozenset())
+    }
+
+
+def _signing_keys(facts: Facts, seen: Occasions) -> None:
+    for request, shown in _shown(facts):
+        stretch = facts.calm(request)
+        if stretch is None or not shown.audience or not shown.key_id:
+            continue
+        for node in nodes_of(request, VAULT):
+            known = [look.accepted_keys.get(node) for look in stretch]
+            if all(keys and shown.key_id not in keys for keys in known):
+                let_in = request.outcome == "happened"
+                seen.judge(request, f"{node} took a token signed with {shown.key_id}, which was withdrawn" if let_in else "")
+
+
+INVARIANTS = (
+    Invariant(
+        "no-token-for-a-deleted-identity",
+        "Who was deleted gets no new token or credentials from a node that has heard of it.",
+        "identities and roles of answers, looks at deletions and versions; counted: a request for one that was deleted",
+        _no_token,
+    ),
+    Invariant(
+        "a-deleted-identity-is-not-let-in",
+        "Who was deleted is not let in by a node that has heard of it, whatever it shows.",
+        "identities of what was shown, looks at deletions and versions; counted: a request by one that was deleted",
+        _not_let_in,
+    ),
+    Invariant(
+        "no-revoked-access-key",
+        "An access key that was revoked, deleted or made inactive opens nothing at a node that has heard of it.",
+        "access keys that were shown, looks at keys and versions; counted: a request with such a key",
+        _access_keys,
+    ),
+    Invariant(
+        "no-revoked-store-key",
+        "A store serves no request that is signed with a key which it refuses.",
+        "store keys in trails, looks at key rings; counted: a request for which such a key was used",
+        _store_keys,
+    ),
+    Invariant(
+        "no-withdrawn-signing-key",
+        "A token that was signed with a withdrawn key opens nothing where the key is known to be gone.",
+        "signing keys of tokens that were shown, looks at key sets; counted: a request with such a token",
+        _signing_keys,
+    ),
+)

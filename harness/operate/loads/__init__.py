@@ -1,0 +1,1 @@
+"""Loads by hand on standing stacks, and what is read of them."""

@@ -1,0 +1,1 @@
+"""Machines of a stack as processes of this machine play them."""

@@ -1,0 +1,1 @@
+"""How the account gets to the regions: what each is sent, to whom and when."""

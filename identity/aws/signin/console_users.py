@@ -1,0 +1,57 @@
+"""Users who sign in to the console with a password and a virtual MFA device, as many as the harness's clients want to be.
+
+Their passwords and seeds follow from the stack's control token, so whoever may ask for them is told the same ones each time,
+and no password is kept. They may do nothing but sign in.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from dataclasses import replace
+from typing import NamedTuple
+
+from brownout.identity.aws import arns, ids
+from brownout.identity.aws.control.credentials import owned_by
+from brownout.identity.aws.control.operations.credentials.passwords import set_password
+from brownout.identity.aws.control.transaction import Transaction
+from brownout.identity.aws.records.credentials import LoginProfile, MfaDevice, Secret
+from brownout.identity.aws.records.principals import User
+
+MOST = 100
+SEED_BYTES = 20
+
+
+class ConsoleLogin(NamedTuple):
+    """What a user signs in with. `mfa_seed` is the device's, in Base32 as IAM shows it."""
+
+    user_name: str
+    password: str
+    mfa_seed: str
+
+
+def console_logins(count: int, control_token: str) -> tuple[ConsoleLogin, ...]:
+    """What that many users `console-N` sign in with; raises ValueError for a number that cannot be meant."""
+    if not 1 <= count <= MOST:
+        raise ValueError(f"users are 1 to {MOST}, not {count}")
+    return tuple(_login(f"console-{number}", control_token) for number in range(count))
+
+
+def _login(user_name: str, control_token: str) -> ConsoleLogin:
+    made = hmac.digest(control_token.encode(), f"console user {user_name}".encode(), "sha512")
+    seed, rest = made[:SEED_BYTES], made[SEED_BYTES:]
+    return ConsoleLogin(user_name, f"Console-{rest[:16].hex()}", base64.b32encode(seed).decode())
+
+
+def make_user(tx: Transaction, login: ConsoleLogin) -> None:
+    """Puts the user into the account, unless there is one of that name."""
+    name = login.user_name
+    if tx.get(User, name.lower()) is not None:
+        return
+    user = User(name, tx.new_id(ids.USER), arns.user(tx.account_id, "/", name), tx.now_s)
+    serial = arns.mfa_device(tx.account_id, "/", name)
+    tx.put(user, LoginProfile(name, tx.now_s, tx.now_s))
+    set_password(tx, user, login.password, reset_required=False)
+    tx.put(MfaDevice(serial, tx.now_s, user_name=name, enabled_s=tx.now_s))
+    tx.put(Secret(serial, base64.b32decode(login.mfa_seed).hex()))
+    tx.put(replace(owned_by(tx, name), mfa_devices=(serial,)))

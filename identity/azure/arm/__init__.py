@@ -1,0 +1,1 @@
+"""Azure Resource Manager: paths, resources, operations and errors."""

@@ -1,0 +1,150 @@
+"""Every path that ARM serves here, as one table: its type, its verbs, and the action that each verb needs a role for.
+
+Segments compare without regard to case. A template that begins with `{scope}` stands below any scope, the root among them.
+docs/azure-arm.md is printed from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from brownout.identity.azure.arm import versions as v
+
+SUBSCRIPTION = "/subscriptions/{subscription}"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
+SCOPE = "{scope}"
+READ, WRITE, DELETE = "read", "write", "delete"
+_SUFFIXES = {"GET": READ, "HEAD": READ, "PUT": WRITE, "PATCH": WRITE, "DELETE": DELETE}
+ONE, EDITED = ("GET", "PUT", "DELETE"), ("GET", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRoute:
+    """One path. `handler` names what serves it; `actions` are those by verb that do not follow from the type.
+
+    `acts_on_parent` says that a role is needed at what the path is below, as for a list; `open` that none is needed.
+    """
+
+    template: str
+    kind: str
+    handler: str
+    verbs: tuple[str, ...] = ("GET",)
+    actions: Mapping[str, str] = field(default_factory=dict)
+    acts_on_parent: bool = False
+    open: bool = False
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        return tuple(segment for segment in self.template.split("/") if segment)
+
+    @property
+    def api_versions(self) -> tuple[str, ...]:
+        return v.VERSIONS[self.kind]
+
+    def action(self, verb: str) -> str:
+        """The action that the caller needs a role for."""
+        return self.actions.get(verb) or f"{self.kind}/{_SUFFIXES[verb]}"
+
+
+class Match(NamedTuple):
+    """The route of a path and the values of its placeholders as they were spelled."""
+
+    route: ArmRoute
+    values: Mapping[str, str]
+
+
+def _in_provider(kind: str) -> tuple[str, str]:
+    """The lists of a type: that of a group and that of the subscription."""
+    return f"{GROUP}/providers/{kind}", f"{SUBSCRIPTION}/providers/{kind}"
+
+
+def _lists(kind: str, handler: str) -> tuple[ArmRoute, ...]:
+    return tuple(ArmRoute(template, kind, handler, acts_on_parent=True) for template in _in_provider(kind))
+
+
+_UAI, _VM, _SET = (_in_provider(kind)[0] for kind in (v.USER_ASSIGNED, v.MACHINES, v.SCALE_SETS))
+_AUTHORIZATION = f"/{SCOPE}/providers/{v.AUTHORIZATION_NAMESPACE}"
+_LOCATION = f"{SUBSCRIPTION}/providers/{v.COMPUTE_NAMESPACE}/locations/{{location}}"
+_OF_SUBSCRIPTION = f"{v.RESOURCES_NAMESPACE}/subscriptions"
+
+ROUTES: tuple[ArmRoute, ...] = (
+    ArmRoute("/metadata/endpoints", f"{v.RESOURCES_NAMESPACE}/endpoints", "endpoints", open=True),
+    ArmRoute("/tenants", f"{v.RESOURCES_NAMESPACE}/tenants", "tenants", open=True),
+    ArmRoute("/subscriptions", _OF_SUBSCRIPTION, "subscriptions", open=True),
+    ArmRoute(SUBSCRIPTION, _OF_SUBSCRIPTION, "subscription"),
+    ArmRoute(f"{SUBSCRIPTION}/locations", f"{_OF_SUBSCRIPTION}/locations", "locations", acts_on_parent=True),
+    ArmRoute(f"{SUBSCRIPTION}/resourceGroups", v.GROUPS, "groups", acts_on_parent=True),
+    ArmRoute(GROUP, v.GROUPS, "group", ("HEAD", *EDITED)),
+    ArmRoute(f"{SUBSCRIPTION}/resources", f"{_OF_SUBSCRIPTION}/resources", "resources", acts_on_parent=True),
+    ArmRoute(f"{GROUP}/resources", f"{_OF_SUBSCRIPTION}/resources", "resources", acts_on_parent=True),
+    ArmRoute(f"{SUBSCRIPTION}/operationresults/{{operation}}", f"{_OF_SUBSCRIPTION}/operationresults", "operation-result"),
+    ArmRoute(f"{SUBSCRIPTION}/providers", f"{_OF_SUBSCRIPTION}/providers", "providers", acts_on_parent=True),
+    ArmRoute(f"{SUBSCRIPTION}/providers/{{namespace}}", f"{_OF_SUBSCRIPTION}/providers", "provider", acts_on_parent=True),
+    ArmRoute(
+        f"{SUBSCRIPTION}/providers/{{namespace}}/register",
+        f"{_OF_SUBSCRIPTION}/providers",
+        "register",
+        ("POST",),
+        {"POST": "{namespace}/register/action"},
+        acts_on_parent=True,
+    ),
+    *_lists(v.USER_ASSIGNED, "identities"),
+    ArmRoute(f"{_UAI}/{{name}}", v.USER_ASSIGNED, "identity", EDITED),
+    ArmRoute(f"{_UAI}/{{name}}/federatedIdentityCredentials", v.FEDERATED_CREDENTIALS, "credentials", acts_on_parent=True),
+    ArmRoute(f"{_UAI}/{{name}}/federatedIdentityCredentials/{{credential}}", v.FEDERATED_CREDENTIALS, "credential", ONE),
+    ArmRoute(
+        f"/providers/{v.IDENTITY_NAMESPACE}/operations", f"{v.IDENTITY_NAMESPACE}/operations", "identity-operations", open=True
+    ),
+    ArmRoute(f"/{SCOPE}/providers/{v.SYSTEM_ASSIGNED}/default", v.SYSTEM_ASSIGNED, "system-identity"),
+    *_lists(v.MACHINES, "machines"),
+    ArmRoute(f"{_VM}/{{name}}", v.MACHINES, "machine", EDITED),
+    ArmRoute(f"{_VM}/{{name}}/instanceView", v.MACHINES, "machine-view", actions={"GET": f"{v.MACHINES}/instanceView/read"}),
+    *_lists(v.SCALE_SETS, "scale-sets"),
+    ArmRoute(f"{_SET}/{{name}}", v.SCALE_SETS, "scale-set", EDITED),
+    ArmRoute(f"{_SET}/{{name}}/instanceView", v.SCALE_SETS, "set-view", actions={"GET": f"{v.SCALE_SETS}/instanceView/read"}),
+    ArmRoute(
+        f"{_SET}/{{name}}/delete", v.SCALE_SETS, "delete-instances", ("POST",), {"POST": f"{v.SCALE_SETS}/delete/action"}, True
+    ),
+    ArmRoute(f"{_SET}/{{name}}/virtualMachines", v.INSTANCES, "instances", acts_on_parent=True),
+    ArmRoute(f"{_SET}/{{name}}/virtualMachines/{{instance}}", v.INSTANCES, "instance", ("GET", "DELETE")),
+    ArmRoute(f"{_LOCATION}/operations/{{operation}}", v.COMPUTE_OPERATIONS, "operation", acts_on_parent=True),
+    ArmRoute(f"{_AUTHORIZATION}/roleDefinitions", v.ROLE_DEFINITIONS, "role-definitions", acts_on_parent=True),
+    ArmRoute(f"{_AUTHORIZATION}/roleDefinitions/{{name}}", v.ROLE_DEFINITIONS, "role-definition", ONE, acts_on_parent=True),
+    ArmRoute(f"{_AUTHORIZATION}/roleAssignments", v.ROLE_ASSIGNMENTS, "role-assignments", acts_on_parent=True),
+    ArmRoute(f"{_AUTHORIZATION}/roleAssignments/{{name}}", v.ROLE_ASSIGNMENTS, "role-assignment", ONE, acts_on_parent=True),
+    ArmRoute(f"{_AUTHORIZATION}/permissions", v.PERMISSIONS, "permissions", acts_on_parent=True, open=True),
+)
+_SCOPED = tuple((route, route.segments[1:]) for route in ROUTES if route.segments[0] == SCOPE)
+_FIXED: dict[int, list[tuple[ArmRoute, tuple[str, ...]]]] = {}
+for _route in ROUTES:
+    if _route.segments[0] != SCOPE:
+        _FIXED.setdefault(len(_route.segments), []).append((_route, _route.segments))
+
+
+def find_route(words: list[str]) -> Match | None:
+    """The route of a path's words; None where there is none. Routes below any scope are looked for first."""
+    for route, segments in _SCOPED:
+        tail = words[len(words) - len(segments) :] if len(words) >= len(segments) else []
+        values = _values(segments, tail)
+        if values is not None:
+            return Match(route, {"scope": "/" + "/".join(words[: len(words) - len(segments)]), **values})
+    for route, segments in _FIXED.get(len(words), ()):
+        values = _values(segments, words)
+        if values is not None:
+            return Match(route, values)
+    return None
+
+
+def _values(segments: tuple[str, ...], words: list[str]) -> dict[str, str] | None:
+    """The placeholders' values, None where a fixed segment differs."""
+    if len(segments) != len(words):
+        return None
+    values = {}
+    for segment, word in zip(segments, words, strict=True):
+        if segment.startswith("{"):
+            values[segment[1:-1]] = word
+        elif segment.lower() != word.lower():
+            return None
+    return values

@@ -1,0 +1,1 @@
+"""Entra: public pages, key sets, the claims of tokens and their verification."""

@@ -1,0 +1,1 @@
+"""Token endpoints of machines: the instance metadata service and its relatives."""

@@ -1,0 +1,88 @@
+"""IMDS' token endpoint, which every machine has.
+
+A token answer has strings only; the same token comes with falling `expires_in` until it is refreshed.
+Wire facts: docs/reference/azure-wire.md#imds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from brownout.identity.azure.entra.claims import STARTS_BEFORE_S
+from brownout.identity.azure.hosts.endpoint import IMDS, Asked, Unclear, status_of
+from brownout.identity.azure.hosts.limits import TokenLimits
+from brownout.identity.azure.hosts.request import HEADERS, default_identity, parse, refusal
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.nodes.host import Host
+from brownout.identity.core.records import CachedToken, Identity, Machine
+from brownout.identity.core.surface import Failure, with_retry_after
+
+ROOT = "metadata"
+TOKEN_PATH = f"{ROOT}/identity/oauth2/token"
+
+
+class Imds:
+    """The instance metadata service. The host's own cache is its cache."""
+
+    kind, path, cache = IMDS, TOKEN_PATH, None
+
+    def __init__(self, node: Host) -> None:
+        self._settings = settings = node.settings
+        limits = TokenLimits(per_s=settings.imds_requests_per_s, at_once=settings.imds_requests_at_once)
+        self.limits = limits if limits.are_set else None
+        node.default_identity = self._default_identity
+
+    def read(self, request: Request, machine: Machine) -> Asked | Unclear | Response:
+        return parse(request, machine.identities, self._settings)
+
+    def answer(self, request: Request, asked: Asked | Unclear, token: CachedToken, now_s: float) -> Response:
+        return _answer(token, asked.resource, tuple(asked.selectors.items()), int(token.expires_s - now_s))
+
+    def failed(self, request: Request, failure: Failure) -> Response:
+        return oauth_failed(failure)
+
+    def says(self, request: Request, status: int) -> Response:
+        if status == 429:
+            return refusal(429, "too_many_requests", "Too many requests")
+        return refusal(status, "unknown", f"IMDS answers {status}")
+
+    def _default_identity(self, machine: Machine) -> Identity | Failure:
+        found = default_identity(machine.identities, self._settings)
+        if isinstance(found, Identity):
+            return found
+        return Failure("not-found", str((found.body or {})["error_description"]))
+
+
+def token_fields(asked: Asked | Unclear, token: CachedToken, now_s: float) -> dict[str, str]:
+    """A token answer: all values strings, `expires_in` counted from now (docs/reference/azure-wire.md#imds-token-answer)."""
+    return _fields(token, asked.resource, asked.selectors.items(), int(token.expires_s - now_s))
+
+
+@lru_cache(maxsize=512)  # clients ask again and again, and within a second of a token's life nothing in its answer changes
+def _answer(token: CachedToken, resource: str, selectors: tuple[tuple[str, str], ...], left_s: int) -> Response:
+    return Response(200, _fields(token, resource, selectors, left_s), HEADERS)
+
+
+def _fields(token: CachedToken, resource: str, selectors: Iterable[tuple[str, str]], left_s: int) -> dict[str, str]:
+    left = str(left_s)
+    fields = {
+        "access_token": token.token,
+        "client_id": token.client_id,
+        "expires_in": left,
+        "expires_on": str(int(token.expires_s)),
+        "ext_expires_in": left,
+        "not_before": str(int(token.issued_s) - STARTS_BEFORE_S),
+        "resource": resource,
+        "token_type": "Bearer",
+    }
+    return fields | {name: value for name, value in selectors if name != "client_id"}
+
+
+def oauth_failed(failure: Failure) -> Response:
+    """What IMDS and its relatives say of each failure of the service behind them."""
+    if failure.code == "not-found":
+        return refusal(400, "invalid_request", failure.message)
+    if failure.code == "unavailable":
+        return refusal(500, "unknown", f"failed to retrieve token from the directory ({failure.message})")
+    return with_retry_after(refusal(status_of(failure), "unknown", failure.message), failure.retry_after_s)

@@ -1,0 +1,38 @@
+"""Secrets that programs on a machine know: of its own endpoints, and of the extension that IMDS replaced.
+
+They are derived from the stack's control token, which is made for each run, so a host needs to keep none, and all who have the
+token agree. No report and no page for clients shows them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+SERVICE_ACCOUNT_FILE = "/var/run/secrets/azure/tokens/azure-identity-token"  # where a pod finds its token
+ARC_TOKENS = "/var/opt/azcmagent/tokens"  # the one folder in which clients look for keys of the Arc agent
+
+
+def endpoint_secret(control_token: str, kind: str, address: str) -> str:
+    """What a program on the machine of that address shows to its endpoint of that kind, in the form of a UUID."""
+    made = _digest(control_token, f"azure-endpoint {kind} {address}")
+    return "-".join((made[:8], made[8:12], f"4{made[13:16]}", f"a{made[17:20]}", made[20:32]))
+
+
+def arc_key_file(control_token: str, address: str) -> str:
+    """The path of the key that the Arc agent's challenge names, on the machine of that address."""
+    return f"{ARC_TOKENS}/brownout-{_digest(control_token, f'azure-arc-file {address}')[:24]}.key"
+
+
+def extension_secret(control_token: str, object_id: str) -> str:
+    """The client secret of a managed identity, which only the VM extension ever kept on a machine."""
+    return _digest(control_token, f"azure-extension {object_id}")
+
+
+def is_secret(given: str, wanted: str) -> bool:
+    """True when they are the same, told in a time that says nothing of where they differ."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+
+
+def _digest(control_token: str, what: str) -> str:
+    return hmac.digest(control_token.encode(), what.encode(), hashlib.sha256).hex()

@@ -1,0 +1,1 @@
+"""Protected APIs that judge tokens: Key Vault."""

@@ -1,0 +1,1 @@
+"""Overload: what a node can work on, what waits, and what is refused."""

@@ -1,0 +1,1 @@
+"""The clients that are measured: small programs, in each language one."""

@@ -1,0 +1,1 @@
+"""What the sources promise of an identity's life, promise by promise."""

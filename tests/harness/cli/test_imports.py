@@ -1,0 +1,43 @@
+"""What the command imports: a library that a command does not use costs everyone who calls it a part of a second."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_RUN = """
+import sys
+from brownout.harness.cli import main
+try:
+    main(sys.argv[2].split())
+except SystemExit:
+    pass
+print(*(name for name in sys.argv[1].split() if name in sys.modules), file=sys.stderr)
+"""
+LIVE = "asyncio docker httpx rich"  # what stacks that are up are reached with
+DATA = "importlib.metadata pydantic yaml"
+HEAVY = "bokeh botocore cryptography locust gevent azure numpy"
+
+
+@pytest.mark.parametrize(
+    ("command", "unused"),
+    [("--help", f"{LIVE} {DATA} {HEAVY}"), ("run --help", f"{LIVE} {DATA} {HEAVY}"), ("faults link-slow", f"{LIVE} {HEAVY}")],
+)
+def test_a_command_imports_what_it_uses(command: str, unused: str) -> None:
+    """Help needs none of the libraries, and what only reads data needs none that reaches stacks or draws charts."""
+    command_line = [sys.executable, "-c", _RUN, unused, command]
+    told = subprocess.run(command_line, capture_output=True, text=True, timeout=120, check=True)
+    assert told.stdout
+    assert told.stderr.split() == []
+
+
+def test_a_stack_of_processes_is_reached_without_httpx_and_docker() -> None:
+    """Bringing one up, breaking it and healing it import neither: containers and the load's web page need them."""
+    script = (
+        "import sys; from brownout.harness.operate import heal, inject, stacks\n"
+        "from brownout.harness.worlds.catalog import live_world; live_world('processes')\n"
+        "sys.exit(any(name in sys.modules for name in ('httpx', 'docker', 'rich', 'cryptography')))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False).returncode == 0
