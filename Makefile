@@ -1,5 +1,6 @@
 # Every path here is relative, so that a checkout whose path has spaces works.
 VENV_BIN := .venv/bin
+AGAINST_THE_CLOCK := $(VENV_BIN)/python scripts/against_the_clock.py
 EXPERIMENT := suites/experiments/ftvr-l9z.yaml
 .DEFAULT_GOAL := help
 .PHONY: help setup gameday images images-offline test test-slow test-docker lint bench clean
@@ -29,12 +30,12 @@ test: setup ## Run the tests that need neither Docker nor seconds of real time
 	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not slow"
 
 test-slow: setup ## Run the tests on real processes, against the clock (a quarter of an hour)
-	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not alone and not docker"
-	@$(VENV_BIN)/python -m pytest -m "slow and alone and not docker"
+	@$(AGAINST_THE_CLOCK) -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not alone and not docker"
+	@$(AGAINST_THE_CLOCK) -m "slow and alone and not docker"
 
 test-docker: setup ## Run the tests that need Docker (skipped where there is none; BROWNOUT_REQUIRE_DOCKER=1 insists)
-	@$(VENV_BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m docker tests
-	@$(VENV_BIN)/python -m pytest -m docker suites
+	@$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m docker tests
+	@$(AGAINST_THE_CLOCK) -m docker suites
 
 lint: setup ## Check style, types and import rules
 	@$(VENV_BIN)/ruff check .

@@ -124,7 +124,7 @@ class Conductor:
     async def _under_load(self) -> None:
         if self.state.stop_requested:
             return
-        console = needs_console_users(cohort.model for cohort in self.run.load.cohorts)
+        console = [cohort.name for cohort in self.run.load.cohorts if needs_console_users(cohort.model)]
         plan = self.run.load.signed_in(await sign_in(self.world, console=console))
         await self._prime(plan)
         load = await self._start_load(plan)

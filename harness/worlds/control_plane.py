@@ -5,7 +5,7 @@ Each call is one or two requests of `World.control`, so it works alike on socket
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from brownout.harness.effects import SwitchThrow
@@ -50,21 +50,22 @@ async def access_key(world: Controlled, user: str) -> Credentials:
     return Credentials(str(found["access_key_id"]), str(found["secret_access_key"]))
 
 
-async def console_users(world: Controlled) -> Mapping[str, ConsoleUser]:
-    """Users of AWS's console by name, made at the first call and known in every region; raises WorldError."""
-    request = Request("PUT", "/admin/aws/console-users", body={"count": CONSOLE_USERS})
+async def console_users(world: Controlled, cohorts: Sequence[str]) -> Mapping[str, ConsoleUser]:
+    """Each cohort's users of AWS's console by name, made at the first call and known in every region; raises WorldError."""
+    body = {"groups": list(cohorts), "count": CONSOLE_USERS}
+    request = Request("PUT", "/admin/aws/console-users", body=body)
     answer = await world.control(f"{world.spec.home_region}.directory", request)
     if not answer.ok or answer.body is None:
         raise WorldError(f"the directory made no users of the console ({answer.status})")
     return {str(each["user_name"]): ConsoleUser(each["password"], each["mfa_seed"]) for each in answer.body["users"]}
 
 
-async def sign_in(world: Controlled, *, console: bool = False) -> SignIn:
-    """What a load's clients sign in with on this stack, with `console` also to AWS's console; raises WorldError."""
+async def sign_in(world: Controlled, *, console: Sequence[str] = ()) -> SignIn:
+    """What a load's clients sign in with on this stack, those of the cohorts `console` to AWS's console; raises WorldError."""
     is_aws = "aws" in world.spec.vendors
     token = await user_token(world)
     keys = {user: await access_key(world, user) for user in ((ADMIN, CALLER) if is_aws else ())}
-    return SignIn(token, keys, await console_users(world) if console and is_aws else {})
+    return SignIn(token, keys, await console_users(world, console) if console and is_aws else {})
 
 
 async def hold_switch(world: Controlled, node: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ package. A name alone is checked without importing a model, and one of ours with
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint
@@ -61,9 +60,9 @@ def client_models() -> tuple[ClientModel, ...]:
     return tuple(map(client_model, names()))
 
 
-def needs_console_users(models: Iterable[str]) -> bool:
-    """Whether clients of one of these models sign in to AWS's console; raises UsageError for a model that there is not."""
-    return any(client_model(name).needs_console_users for name in models)
+def needs_console_users(model: str) -> bool:
+    """Whether clients of the model sign in to AWS's console; raises UsageError for a model that there is not."""
+    return client_model(model).needs_console_users
 
 
 def front_ends() -> tuple[str, ...]:

@@ -184,7 +184,7 @@ async def _plan(options: LoadOptions, world: LiveWorld, say: Notify) -> LoadPlan
         scale=options.scale,
         given=options.rates,
     )
-    console = needs_console_users(cohort.model for cohort in cohorts)
+    console = [cohort.name for cohort in cohorts if needs_console_users(cohort.model)]
     return manual_plan(
         ManualLoad(cohorts, model_watch(cohorts) if options.experiment is None else load.watch, load.deadline_ms),
         world.spec,

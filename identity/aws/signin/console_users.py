@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,8 +20,9 @@ from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.records.credentials import LoginProfile, MfaDevice, Secret
 from brownout.identity.aws.records.principals import User
 
-MOST = 100
+MOST = 500  # of all groups together
 SEED_BYTES = 20
+_GROUP = re.compile(r"[\w+=,.@-]{1,60}", re.ASCII)  # as IAM has it of names, with room for the number
 
 
 class ConsoleLogin(NamedTuple):
@@ -30,11 +33,14 @@ class ConsoleLogin(NamedTuple):
     mfa_seed: str
 
 
-def console_logins(count: int, control_token: str) -> tuple[ConsoleLogin, ...]:
-    """What that many users `console-N` sign in with; raises ValueError for a number that cannot be meant."""
-    if not 1 <= count <= MOST:
-        raise ValueError(f"users are 1 to {MOST}, not {count}")
-    return tuple(_login(f"console-{number}", control_token) for number in range(count))
+def console_logins(groups: Sequence[str], count: int, control_token: str) -> tuple[ConsoleLogin, ...]:
+    """What that many users `GROUP-N` of each group sign in with; raises ValueError for what cannot be meant."""
+    if not groups or count < 1 or count * len(groups) > MOST:
+        raise ValueError(f"users are 1 to {MOST} in all, not {count} in each of {len(groups)} groups")
+    wrong = next((group for group in groups if not _GROUP.fullmatch(group)), None)
+    if wrong is not None:
+        raise ValueError(f"{wrong!r} does not begin a user's name")
+    return tuple(_login(f"{group}-{number}", control_token) for group in groups for number in range(count))
 
 
 def _login(user_name: str, control_token: str) -> ConsoleLogin:

@@ -8,7 +8,9 @@ A region asks `POST /_brownout/aws/sign-in` for attempts that it cannot or may n
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from brownout.identity.aws import arns
 from brownout.identity.aws.auth.totp import matching_period
@@ -105,13 +107,13 @@ class HomeDirectory(IamDirectory):
             body = request.body or {}
             return await self._register(str(body["user"]), str(body["name"]), str(body["public_key"]))
         if request.method == "PUT" and path == USERS_PAGE:
-            return await self._make_users(read_as(lambda raw: int(raw["count"]), request))
+            return await self._make_users(*read_as(_groups, request))
         return await super().control(request, path)
 
-    async def _make_users(self, count: int) -> Response:
-        """Sees to it that there are so many users of the console, published to every region, and tells their secrets."""
+    async def _make_users(self, groups: Sequence[str], count: int) -> Response:
+        """Sees to it that each group has so many users of the console, published to every region, and tells their secrets."""
         try:
-            logins = console_logins(count, self._node.stack.control_token)
+            logins = console_logins(groups, count, self._node.stack.control_token)
         except ValueError as wrong:
             return error(400, "BadValue", str(wrong))
         transaction = self.account.begin()
@@ -142,3 +144,10 @@ class HomeDirectory(IamDirectory):
 def _subject(serial: str) -> str:
     """What a security key's public key is kept under: not the serial number alone, where seeds of other devices stand."""
     return f"security-key/{serial}"
+
+
+def _groups(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
+    """The groups of users that are wanted and how many of each; raises what `read_as` makes a refusal of."""
+    if not isinstance(raw["groups"], list):
+        raise TypeError("groups are a list of names")
+    return tuple(map(str, raw["groups"])), int(raw["count"])

@@ -107,10 +107,10 @@ def test_users_of_the_console_are_made_for_a_load_that_has_such() -> None:
     users = Response(200, {"users": [{"user_name": "console-0", "password": "hidden", "mfa_seed": "hidden too"}]})
     world = Answers(token, key, key, users)
     world.spec = build_stack(seed=1, vendors=("aws",))
-    found = drive(sign_in(world, console=True))
+    found = drive(sign_in(world, console=["console"]))
     assert found.console_users == {"console-0": ConsoleUser("hidden", "hidden too")}
     assert "hidden" not in repr(found) + repr(found.console_users)
     assert world.asked[-1] == ("sydney.directory", "PUT", "/admin/aws/console-users")
-    assert drive(sign_in(Answers(token), console=True)).console_users == {}, "a stack without AWS has no console"
+    assert drive(sign_in(Answers(token), console=["console"])).console_users == {}, "a stack without AWS has no console"
     with pytest.raises(WorldError, match=r"no users of the console \(503\)"):
-        drive(console_users(Answers(Response(503, None))))
+        drive(console_users(Answers(Response(503, None)), ["console"]))

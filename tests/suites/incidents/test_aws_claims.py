@@ -63,6 +63,8 @@ EAST: Mapping[str, Contradiction] = {
     "E7": lambda seen: seen.told(east.FIRST, ("sts-tokyo",)),
     "E8": lambda seen: seen.told(east.SECOND, east.GLOBAL, control="global-name-home", ok=True),
     "E9": lambda seen: seen.told(east.FIRST, ("role-apps-virginia",)),
+    "E10": lambda seen: seen.told(east.SIGN_IN_ONLY, east.CONSOLE_AT_HOME, ok=True),
+    "E11": lambda seen: seen.told(east.FIRST, east.CONSOLE_REGIONAL),
 }
 CUT: Mapping[str, Contradiction] = {
     "C1": lambda seen: seen.each(

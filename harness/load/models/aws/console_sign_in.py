@@ -1,8 +1,8 @@
 """console-sign-in: a person signs in to the console with a password and the code that a phone shows.
 
 The front end is the address: `regional` names the region, which judges by itself; `global` names none, and the home region's
-control plane judges. A code is good once at each node, so the clients of a load are many users, in turn
-(docs/reference/aws-wire.md#one-time-passwords).
+control plane judges. A code is good once at each node, so the clients of a cohort are many users, in turn, and no two cohorts
+have one in common (docs/reference/aws-wire.md#one-time-passwords).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import EDGE_NODE, REGIONS
 from brownout.identity.core.trail import joined
 
+_COHORT = re.compile(r"-[0-9]+$")
 _ARN, _EXPIRES = re.compile(rb'<strong id="arn">([^<]+)<'), re.compile(rb'<dd id="expires">([0-9]+)<')
 
 
@@ -55,8 +56,8 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
 
 
 def _user_of(arrival: Arrival, account: Account) -> tuple[str, ConsoleUser]:
-    """Whose turn it is; raises UsageError for a load without such users."""
-    users = sorted(account.sign_in.console_users.items())
+    """Whose turn it is of the cohort's users, `COHORT-N`; raises UsageError for a load without such users."""
+    users = sorted(each for each in account.sign_in.console_users.items() if _COHORT.sub("", each[0]) == arrival.cohort)
     if not users:
         raise UsageError("the load has no users of the console", hint="a stack with `--vendor aws` gives it some")
     return users[arrival.number % len(users)]

@@ -32,7 +32,7 @@ ARN = "arn:aws:iam::123456789012:user/console-1"
 
 
 def person(front_end: str = "regional", number: int = 1) -> Arrival:
-    return arrival("console-sign-in", "console-sign-in", front_end=front_end, machine="", number=number)
+    return arrival("console-sign-in", "console-sign-in", front_end=front_end, machine="", number=number, cohort="console")
 
 
 def signed_in(arn: str = ARN, cookie: str = "token") -> Response:
@@ -112,8 +112,8 @@ def test_a_load_without_such_users_is_told_so() -> None:
     assert model.needs_sign_in
     assert not model.can_sign_in(ACCOUNT.sign_in)
     assert model.can_sign_in(PEOPLE.account.sign_in)
-    assert registry.needs_console_users(["iam", "console-sign-in"])
-    assert not registry.needs_console_users(["iam", "token"])
+    assert registry.needs_console_users("console-sign-in")
+    assert not registry.needs_console_users("iam")
 
 
 def _shares(requests: tuple[RequestRecord, ...], cohort: str, from_s: float, to_s: float) -> tuple[int, int]:

@@ -15,9 +15,13 @@ from .conftest import MELBOURNE, SYDNEY, Console, facts_of
 REGIONAL, GLOBAL, HOME = f"/console?region={MELBOURNE}", "/console", f"/console?region={SYDNEY}"
 
 
-def made(console: Console, count: Any) -> Response:
-    """The answer to the order of so many users."""
-    request = Request("PUT", "/admin/aws/console-users", body={"count": count})
+def made(console: Console, count: Any, groups: Any = ("console",)) -> Response:
+    """The answer to the order of so many users in each group."""
+    request = Request(
+        "PUT",
+        "/admin/aws/console-users",
+        body={"groups": list(groups) if isinstance(groups, tuple) else groups, "count": count},
+    )
     return console.world.run(console.world.control("sydney.directory", request))
 
 
@@ -57,9 +61,33 @@ def test_who_asks_again_is_told_the_same(console: Console) -> None:
     assert not any(first[0]["password"] in secret.value for secret in secrets.values())
 
 
-@pytest.mark.parametrize("count", [0, 101, "many", None])
-def test_a_number_that_cannot_be_meant_is_refused(console: Console, count: Any) -> None:
+def test_groups_have_users_of_their_own(console: Console) -> None:
+    """Two people of different groups sign in at one node in one and the same half minute, each with a code of their own."""
+    answer = made(console, 2, ("night", "day"))
+    assert answer.body is not None
+    names = [user["user_name"] for user in answer.body["users"]]
+    assert names == ["night-0", "night-1", "day-0", "day-1"]
+    for user in answer.body["users"][::2]:
+        assert console.sign_in(GLOBAL, **typed(console, user)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("count", "groups"),
+    [
+        (0, ("console",)),
+        (501, ("console",)),
+        (251, ("night", "day")),
+        ("many", ("console",)),
+        (None, ("console",)),
+        (1, ()),
+        (1, ("a/b",)),
+        (1, ("",)),
+        (1, "console"),
+        (1, None),
+    ],
+)
+def test_an_order_that_cannot_be_meant_is_refused(console: Console, count: Any, groups: Any) -> None:
     """400, and no user is made."""
     before = console.directory.account.durable.version
-    assert made(console, count).status == 400
+    assert made(console, count, groups).status == 400
     assert console.directory.account.durable.version == before
