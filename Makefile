@@ -3,7 +3,7 @@ VENV_BIN := .venv/bin
 AGAINST_THE_CLOCK := $(VENV_BIN)/python scripts/against_the_clock.py
 EXPERIMENT := suites/experiments/ftvr-l9z.yaml
 .DEFAULT_GOAL := help
-.PHONY: help setup gameday images images-offline test test-slow test-docker lint bench clean
+.PHONY: help setup gameday images images-offline test test-slow test-docker controls lint bench clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test-slow: setup ## Run the tests on real processes, against the clock (a quarte
 test-docker: setup ## Run the tests that need Docker (skipped where there is none; BROWNOUT_REQUIRE_DOCKER=1 insists)
 	@$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m docker tests
 	@$(AGAINST_THE_CLOCK) -m docker suites
+
+controls: setup ## Run every negative control and print a line for each; fails when one stays green (a minute)
+	@PYTHONPATH=tests $(VENV_BIN)/python -m controls
 
 lint: setup ## Check style, types and import rules
 	@$(VENV_BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -52,7 +52,11 @@ class OverloadFault(Fault):
         return everywhere(self.describe(), looks)
 
 
-def is_held(state: Mapping[str, Any], switch: str, value: Mapping[str, Any]) -> bool:
-    """Whether a node's state has a hold of that switch with that value, and with whatever the node added to it."""
-    values = (hold["value"] for hold in state["holds"].values() if hold["switch"] == switch)
-    return any({**found, **value} == found for found in values)
+def held(state: Mapping[str, Any], switch: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Holds of that switch with that value in a node's state: the id of each, and its value with whatever the node added to it.
+
+    That a node shows a hold is no sign that it does anything about it.
+    """
+    for fault_id, hold in state["holds"].items():
+        if hold["switch"] == switch and {**hold["value"], **value} == hold["value"]:
+            yield fault_id, hold["value"]

@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
-from brownout.faults._overload import OverloadFault, is_held
+from brownout.faults._overload import OverloadFault, held
 from brownout.harness.fault import Duration
+
+ROUNDING = 1e-3  # of the share that a node shows
 
 
 class Admit(OverloadFault):
@@ -29,6 +31,16 @@ class Admit(OverloadFault):
         return {"closed_s": self.closed, "share": self.share, "ramp_s": self.ramp}
 
     def shows(self, state: Mapping[str, Any]) -> tuple[bool, str]:
-        """The order stands for as long as it is held, also when its ramp has come to its end."""
-        share = state.get("capacity", {}).get("admitted_share", 1.0)
-        return is_held(state, self.switch, self.value()), f"lets {share:.0%} in"
+        """The node lets in what the ramp says, or less, since the moment that it gave the order itself; also past its end."""
+        if "capacity" not in state:
+            return False, "lets everything in"
+        share, orders = float(state["capacity"]["admitted_share"]), held(state, self.switch, self.value())
+        wanted = [self._share_after(state["now_s"] - order["from_s"]) for _, order in orders if "from_s" in order]
+        return any(share <= most + ROUNDING for most in wanted), f"lets {share:.0%} in"
+
+    def _share_after(self, elapsed_s: float) -> float:
+        """What is let in so long after the order."""
+        ramped_s = elapsed_s - self.closed
+        if ramped_s < 0:
+            return 0.0
+        return self.share + (1 - self.share) * min(1.0, ramped_s / self.ramp) if self.ramp else 1.0

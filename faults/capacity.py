@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from brownout.faults._overload import OverloadFault, is_held
+from brownout.faults._overload import OverloadFault, held
 from brownout.harness.errors import UsageError
 from brownout.harness.fault import Duration
 
@@ -41,9 +41,9 @@ class Capacity(OverloadFault):
 
     def shows(self, state: Mapping[str, Any]) -> tuple[bool, str]:
         limits, wanted = state.get("capacity", {}), self.value()
-        held = is_held(state, self.switch, wanted)
+        ordered = any(held(state, self.switch, wanted))
         same = all(limits.get(name) == given for name, given in wanted.items() if name != "work_s")
         work = wanted.get("work_s", {})
         same = same and {**limits.get("work_s", {}), **work} == limits.get("work_s", {})
         seen = f"{limits.get('at_once') or 'any number'} at once, {limits.get('queued', 0)} waiting"
-        return held and same, seen
+        return ordered and same, seen

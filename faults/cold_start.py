@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brownout.faults._overload import OverloadFault, is_held
+from brownout.faults._overload import OverloadFault, held
 from brownout.harness.errors import UsageError
 from brownout.harness.world import HOST, TOKEN, StackSpec
 
@@ -36,5 +36,8 @@ class ColdStart(OverloadFault):
         return "" if any(cached) else "no node concerned had anything in its cache"
 
     def shows(self, state: Mapping[str, Any]) -> tuple[bool, str]:
-        """The order and what it dropped: how full a cache is afterwards depends on the load."""
-        return is_held(state, self.switch, self.value()), f"{state.get('cached', 0)} tokens cached now"
+        """The node reports what it dropped, unless it has started anew: how full a cache is afterwards depends on the load."""
+        reports = (state.get("reports", {}).get(fault_id, {}) for fault_id, _ in held(state, self.switch, self.value()))
+        dropped = next((int(report["dropped"]) for report in reports if "dropped" in report), None)
+        what = "dropped nothing that it reports" if dropped is None else f"dropped {dropped}"
+        return dropped is not None, f"{what}, {state.get('cached', 0)} tokens cached now"

@@ -23,6 +23,8 @@ class KeyAccept(StoreKeyFault):
         order = await self.standing(world)
         if order is None:
             return Observation("absent", f"no such order stands; {text}")
+        if "resolved" not in order:
+            return Observation("unclear", f"the store does not say which key that is; {text}")
         key_id = str(order["resolved"])
         if key_id not in await ended_by_order(world, self.region):
             return Observation("unclear", f"{key_id} would be valid anyway; {text}")

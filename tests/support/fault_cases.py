@@ -190,6 +190,7 @@ def on_stack(
     *,
     regions: tuple[str, ...] = DEFAULT_REGIONS,
     vendors: tuple[Vendor, ...] = VENDORS,
+    world_kind: type[SimulationWorld] = SimulationWorld,
     **settings: Any,
 ) -> T:
     """Runs `story` on a fresh simulated stack that has just come up. It has an edge, for faults of names.
@@ -198,7 +199,7 @@ def on_stack(
     """
     usual = {"config_delay_s": 1.0, "iam_publish_interval_s": 60.0}
     spec = replace(build_stack(seed=1, settings={**usual, **settings}, regions=regions, vendors=vendors), edge=True)
-    world = SimulationWorld(spec, epoch_s=EPOCH_S)
+    world = world_kind(spec, epoch_s=EPOCH_S)
     with Ledger(":memory:") as ledger:
 
         async def whole() -> T:
