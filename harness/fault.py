@@ -18,6 +18,7 @@ from brownout.harness.effects import Effect
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.record.reach import Reach as Reach  # for faults that say which requests they concern
 from brownout.harness.world import Carrier, StackSpec, World, token_request
+from brownout.identity.azure.machine_secrets import endpoint_secret
 from brownout.identity.core.messages import EMPTY, CallFailed, Request, Response
 
 
@@ -143,7 +144,7 @@ async def client_answer(
 
 async def token_answer(world: World, node: str, endpoint: str, machine: str, *, timeout_s: float = 2.0) -> Response | None:
     """What a program on a machine gets that asks that endpoint of Azure's for a token, None when there is no answer."""
-    request = token_request(endpoint, world.spec.control_token, machine)
+    request = token_request(endpoint, endpoint_secret(world.spec.control_token, endpoint, machine), machine)
     marked = request.with_headers({"user-agent": "brownout-probe"})
     try:
         return await world.client(node, marked, timeout_s=timeout_s)

@@ -22,6 +22,7 @@ from brownout.identity.azure.entra.federation import own_issuers
 from brownout.identity.azure.entra.pages import EntraPages
 from brownout.identity.azure.entra.token_endpoint import TokenEndpoint
 from brownout.identity.azure.hosts.annex import AzureHostAnnex
+from brownout.identity.azure.hosts.pods.workload_identity import Pods
 from brownout.identity.azure.hosts.surface import MachineEndpoints
 from brownout.identity.azure.vault.keyvault import KeyVault
 from brownout.identity.core.annex import Annex
@@ -114,7 +115,7 @@ def _azure() -> Mapping[str, Part]:
     return {
         DIRECTORY: Part(annexes=(AzureDirectory,)),
         TOKEN: Part(annexes=(ClusterAnnex,), surfaces=(ClusterPages, partial(TokenEndpoint, issuers=_issuers), EntraPages)),
-        HOST: Part(annexes=(AzureHostAnnex,), surfaces=(MachineEndpoints,)),
+        HOST: Part(annexes=(AzureHostAnnex,), surfaces=(Pods, MachineEndpoints)),
         MANAGEMENT: Part(annexes=(AzureDesk,), surfaces=(Arm,)),
         VAULT: Part(annexes=(AzureVaultAnnex,), surfaces=(StorageBlobs, KeyVault)),
     }

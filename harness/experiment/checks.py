@@ -22,16 +22,16 @@ from brownout.harness.base.pydantic_errors import DataPath, Problem, explain
 from brownout.harness.base.stats import budget
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
-from brownout.harness.experiment.cohort_checks import check_cohort
 from brownout.harness.experiment.fault_files import fault_in, is_file_name
 from brownout.harness.experiment.load_plan import load_plan
-from brownout.harness.experiment.model import Alert, ControlRun, Experiment, Selector, Step
-from brownout.harness.experiment.phase_checks import check_phases
+from brownout.harness.experiment.model import Alert, Experiment, Selector, Step
+from brownout.harness.experiment.parts.cohort_checks import check_cohort, unknown
+from brownout.harness.experiment.parts.control_checks import check_added_load, check_controls
+from brownout.harness.experiment.parts.phase_checks import check_phases
 from brownout.harness.experiment.stack import check_stack, stack_of
 from brownout.harness.experiment.steps import ResolvedStep
 from brownout.harness.fault import Fault
-from brownout.harness.load.arrivals import Cohort, operations_of
-from brownout.harness.load.models.registry import client_model, front_ends
+from brownout.harness.load.arrivals import operations_of
 from brownout.harness.worlds.catalog import WORLDS
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import StackSpec
@@ -79,12 +79,8 @@ def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], 
     if not found:  # what follows needs machines, cohorts, settings and faults that are sound by themselves
         stack = stack_of(experiment, seed=0)
         found += (*_cohort_machines(experiment, stack), *_targets(built, stack), *check_phases(experiment))
-        found += _whole_settings(experiment)
+        found += (*check_added_load(experiment), *_whole_settings(experiment))
     return tuple(found), tuple(built.values())
-
-
-def _unknown(path: DataPath, what: str, word: str, options: Iterable[str]) -> Problem:
-    return Problem(path, f"there is no {what} {word!r}", did_you_mean(word, options))
 
 
 def _timeline(experiment: Experiment) -> Iterator[Problem]:
@@ -102,7 +98,7 @@ def _timeline(experiment: Experiment) -> Iterator[Problem]:
         yield Problem(("timeline", "edge"), text, "onset and heal are cut from the start of fault and of recovery")
     for world in line.rates:
         if world not in WORLDS:
-            problem = _unknown(("timeline", "rates", world), "world", world, WORLDS)
+            problem = unknown(("timeline", "rates", world), "world", world, WORLDS)
             yield Problem(problem.path, problem.text, problem.hint, at_key=True)
 
 
@@ -115,12 +111,12 @@ def _is_date(text: str) -> bool:
 
 def _postures(experiment: Experiment) -> Iterator[Problem]:
     if experiment.posture not in experiment.postures:
-        yield _unknown(("posture",), "posture", experiment.posture, experiment.postures)
+        yield unknown(("posture",), "posture", experiment.posture, experiment.postures)
     steps = [step.name for _, step in _all_steps(experiment)]
     for name, posture in experiment.postures.items():
         for index, step in enumerate(posture.defends):
             if step not in steps:
-                yield _unknown(("postures", name, "defends", index), "step", step, steps)
+                yield unknown(("postures", name, "defends", index), "step", step, steps)
 
 
 def _all_steps(experiment: Experiment) -> Iterator[tuple[DataPath, Step]]:
@@ -158,7 +154,7 @@ def _needs(path: DataPath, step: Step, experiment: Experiment) -> Iterator[Probl
         return
     earlier = {other.name for _, other in _all_steps(experiment) if other.at < step.at}
     if step.needs not in earlier:
-        problem = _unknown((*path, "needs"), "earlier step", step.needs, earlier)
+        problem = unknown((*path, "needs"), "earlier step", step.needs, earlier)
         yield Problem(problem.path, problem.text, problem.hint or "no step is earlier than this one")
 
 
@@ -186,29 +182,7 @@ def _cohorts(experiment: Experiment) -> Iterator[Problem]:
     yield from _twice(("load", "cohorts"), "cohort", [cohort.name for cohort in cohorts])
     for index, cohort in enumerate(cohorts):
         path: DataPath = ("load", "cohorts", index)
-        if cohort.region not in experiment.stack.regions:
-            yield _unknown((*path, "region"), "region", cohort.region, experiment.stack.regions)
-        yield from _cohort_words(path, cohort, experiment.stack.regions)
-        yield from check_cohort(path, cohort)
-
-
-def _cohort_words(path: DataPath, cohort: Cohort, regions: tuple[str, ...]) -> Iterator[Problem]:
-    """The keys of a cohort's tables of weights."""
-    model = client_model(cohort.model)
-    operations = tuple(operation.name for operation in model.operations)
-    fronts = model.front_ends or (front_ends() if cohort.front_ends else ())
-    tables: list[tuple[str, Mapping[str, float], str, Iterable[str]]] = [
-        ("homes", cohort.homes, "region", regions),
-        ("front_ends", cohort.front_ends, "front end", fronts),
-        ("mix", cohort.mix, f"{model.name} operation", operations),
-    ]
-    for key, weights, what, options in tables:
-        for word in weights:
-            if word not in options:
-                problem = _unknown((*path, key, word), what, word, options)
-                yield Problem(problem.path, problem.text, problem.hint, at_key=True)
-        if weights and not sum(weights.values()) > 0:
-            yield Problem((*path, key), "no weight is above 0")
+        yield from check_cohort(path, cohort, experiment.stack.regions)
 
 
 def _objectives(experiment: Experiment) -> Iterator[Problem]:
@@ -260,34 +234,7 @@ def _selector(experiment: Experiment, path: DataPath, selector: Selector) -> Ite
     for key, what, given, options in words:
         for index, word in enumerate(given):
             if word not in options:
-                yield _unknown((*path, key, index), what, word, options)
-
-
-def _controls(experiment: Experiment) -> Iterator[Problem]:
-    names = [step.name for step in experiment.schedule]
-    for name, control in experiment.controls.items():
-        path: DataPath = ("controls", name)
-        if control.posture not in experiment.postures:
-            yield _unknown((*path, "posture"), "posture", control.posture, experiment.postures)
-        for index, dropped in enumerate(control.drop):
-            if dropped not in names:
-                yield _unknown((*path, "drop", index), "step", dropped, names)
-        for index, step in enumerate(control.add):
-            if step.name in names and step.name not in control.drop:
-                text = f"there is already a step called {step.name!r}"
-                yield Problem((*path, "add", index, "name"), text, "drop it, or rename this")
-        yield from _control_times(path, experiment, control)
-
-
-def _control_times(path: DataPath, experiment: Experiment, control: ControlRun) -> Iterator[Problem]:
-    line = experiment.timeline
-    fault = line.fault if control.fault is None else control.fault
-    recovery = line.recovery if control.recovery is None else control.recovery
-    has_own = control.fault is not None or control.recovery is not None
-    if has_own and not line.baseline < fault < recovery < line.end:
-        culprit = "recovery" if control.recovery is not None else "fault"
-        span = f"fault {clock_text(fault)} and recovery {clock_text(recovery)}"
-        yield Problem((*path, culprit), f"{span} must lie in that order between baseline and end")
+                yield unknown((*path, key, index), what, word, options)
 
 
 def _settings(experiment: Experiment) -> Iterator[Problem]:
@@ -389,5 +336,5 @@ _RULES: tuple[Callable[[Experiment], Iterator[Problem]], ...] = (
     _cohorts,
     _objectives,
     _alerts,
-    _controls,
+    check_controls,
 )

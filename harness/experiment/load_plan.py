@@ -16,8 +16,18 @@ from brownout.harness.load.arrivals import Cohort, LoadPlan, operations_of
 from brownout.harness.load.models.model import Account
 from brownout.harness.load.models.registry import client_model
 from brownout.identity.aws.records.seed import account_of
-from brownout.identity.core.settings import Settings
-from brownout.identity.core.topology import StackSpec
+from brownout.identity.azure.hosts.endpoint import (
+    APP_SERVICE,
+    OWN_BY_DEFAULT,
+    VM_EXTENSION,
+    WITH_CACHES,
+    WITH_SECRETS,
+    WORKLOAD_IDENTITY,
+)
+from brownout.identity.azure.records import federated_credentials
+from brownout.identity.azure.service_accounts import subject_of
+from brownout.identity.core.settings import BUILDS, FIRST_BUILD, Settings
+from brownout.identity.core.topology import MachineSpec, StackSpec
 
 
 def load_plan(experiment: Experiment, spec: StackSpec) -> LoadPlan:
@@ -87,6 +97,39 @@ def _check_machines(cohort: Cohort, spec: StackSpec) -> None:
         if found.region != cohort.region:
             where = f"{machine!r} is in {found.region} and the cohort calls {cohort.region}"
             raise UsageError(f"cohort {cohort.name}: {where}", hint="a machine asks its own region's host only")
+        _check_endpoint(cohort, found, spec)
+
+
+def _check_endpoint(cohort: Cohort, machine: MachineSpec, spec: StackSpec) -> None:
+    """Raises UsageError for a machine that has nothing of the kind by which the cohort's clients get tokens."""
+    problem, hint = _lacks(cohort, machine, spec)
+    if problem:
+        raise UsageError(f"cohort {cohort.name}: {machine.name!r} {problem}", hint=hint)
+
+
+def _lacks(cohort: Cohort, machine: MachineSpec, spec: StackSpec) -> tuple[str, str]:
+    """What the machine lacks for the endpoint that the cohort's clients use, and what to do; "" for nothing."""
+    kind = client_model(cohort.model).endpoint_of(cohort.endpoint)
+    known = spec.by_name()
+    identities = [known[name] for name in machine.identities]
+    build = Settings.of(spec.settings).builds.get(machine.region, FIRST_BUILD)
+    if kind == WORKLOAD_IDENTITY and not _runs_pods(machine, spec):
+        return "runs no pods", "give the machine `pods: true` and a user-assigned identity"
+    if kind == VM_EXTENSION and not BUILDS[build].has_vm_extension:
+        return f"begins with build {build}, whose machines have no VM extension", "set `builds` to an earlier one"
+    if kind in OWN_BY_DEFAULT and not cohort.identity and not any(each.is_system for each in identities):
+        problem = f"has no identity of its own, which is what {kind} means where none is named"
+        return problem, "name one with `identity`, or leave the machine's `identities` away"
+    if kind in WITH_SECRETS and not identities:
+        return f"has no identity that {kind} could give a token for", "leave its `identities` away: it has its own then"
+    return "", ""
+
+
+def _runs_pods(machine: MachineSpec, spec: StackSpec) -> bool:
+    """Whether one of its identities trusts the service account of the machine's pods."""
+    of_pods = subject_of(machine.name.lower())
+    trusted = (each for name in machine.identities for each in federated_credentials(spec.details.get(name, {})))
+    return any(credential.subject == of_pods for credential in trusted)
 
 
 def _with_machines(cohort: Cohort, spec: StackSpec) -> Cohort:
@@ -117,7 +160,7 @@ def _uses_machines(cohort: Cohort) -> bool:
 def _fitting(cohort: Cohort, spec: StackSpec) -> tuple[str, ...]:
     """The machines of a cohort that names none: all machines of its region that get a token without naming an identity."""
     homely = (item for item in spec.machines if item.region == cohort.region and item.scale_set == cohort.fresh)
-    return tuple(item.name for item in homely if len(item.identities) == 1)
+    return tuple(item.name for item in homely if len(item.identities) == 1 and not _lacks(cohort, item, spec)[0])
 
 
 def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, Any]]]:
@@ -127,17 +170,28 @@ def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, A
     have been requesting tokens for days (claim C4, docs/reference/sources.md).
     """
     settings = Settings.of(spec.settings)
+    found: dict[str, list[dict[str, Any]]] = {}
+    seen: set[tuple[str, str, str]] = set()
+    for cohort in plan.cohorts:
+        model = client_model(cohort.model)
+        if cohort.fresh or not model.caches_at_host:
+            continue
+        endpoint = model.endpoint_of(cohort.endpoint)
+        service = endpoint if endpoint in WITH_CACHES else ""
+        for machine in cohort.machines:
+            if (machine, cohort.resource, service) not in seen:
+                seen.add((machine, cohort.resource, service))
+                drawn = keyed_random(spec.seed, "age", machine, cohort.resource, *filter(None, [service]))
+                tokens = found.setdefault(cohort.region, [])
+                of_service = {"service": service} if service else {}
+                age_s = round(drawn * _oldest_s(settings, service), 3)
+                token = {"machine": machine, "resource": cohort.resource, "age_s": age_s}
+                tokens.append(token | of_service)
+    return found
+
+
+def _oldest_s(settings: Settings, service: str) -> float:
+    """How old a token is at most before the cache of that service asks for another."""
     oldest_s = settings.host_refresh_fraction * settings.token_lifetime_s
     oldest_s = min(oldest_s, settings.token_lifetime_s - settings.expiry_margin_s)
-    found: dict[str, list[dict[str, Any]]] = {}
-    seen: set[tuple[str, str]] = set()
-    for cohort in plan.cohorts:
-        if cohort.fresh or not client_model(cohort.model).caches_at_host:
-            continue
-        for machine in cohort.machines:
-            if (machine, cohort.resource) not in seen:
-                seen.add((machine, cohort.resource))
-                age_s = round(keyed_random(spec.seed, "age", machine, cohort.resource) * oldest_s, 3)
-                tokens = found.setdefault(cohort.region, [])
-                tokens.append({"machine": machine, "resource": cohort.resource, "age_s": age_s})
-    return found
+    return min(oldest_s, settings.app_service_cache_s) if service == APP_SERVICE else oldest_s

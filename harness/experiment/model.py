@@ -175,11 +175,16 @@ class Load(FrozenModel):
 
 
 class ControlRun(FrozenModel):
-    """A second, simulated run that a claim is compared with: another posture, steps dropped or added, load thinned."""
+    """A second, simulated run that a claim is compared with: another posture, steps dropped or added, load thinned.
+
+    The cohorts that it adds have their own rates, whatever its share of the others' is.
+    """
 
     posture: Word
     drop: tuple[OneLine, ...] = ()
     add: tuple[Step, ...] = ()
+    add_machines: PlainData = Field(default_factory=dict, description="machines that only this run has, by name")
+    add_cohorts: tuple[Cohort, ...] = Field((), description="cohorts that only this run has, at their own rates")
     settings: PlainData = Field(default_factory=dict)
     load_scale: float = Field(1.0, gt=0, le=1)
     retry: RetryName | None = Field(None, description="how the cohorts that try again do so here instead")

@@ -8,11 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
-from brownout.harness.base.pydantic_errors import Problem
+from brownout.harness.base.pydantic_errors import DataPath, Problem
 from brownout.harness.errors import UsageError
-from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.model import ControlRun, Experiment
+from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.models.registry import client_model
-from brownout.harness.worlds.stack_spec import build_stack
+from brownout.harness.worlds.stack_spec import build_stack, default_machines
 from brownout.identity.core.topology import REGIONS, StackSpec
 
 MachineTables = Mapping[str, Mapping[str, Any]]
@@ -30,6 +31,16 @@ def stack_of(
         home=experiment.stack.home or "",
         vendors=experiment.stack.vendors,
     )
+
+
+def with_additions(experiment: Experiment, control: ControlRun) -> Experiment:
+    """The experiment with the machines and cohorts that a control run adds."""
+    if not control.add_machines and not control.add_cohorts:
+        return experiment
+    shape = experiment.stack
+    machines = experiment.machines or default_machines(shape.regions, shape.home or shape.regions[0])
+    load = experiment.load.model_copy(update={"cohorts": (*experiment.load.cohorts, *control.add_cohorts)})
+    return experiment.model_copy(update={"machines": {**machines, **control.add_machines}, "load": load})
 
 
 def check_stack(experiment: Experiment) -> Iterator[Problem]:
@@ -51,11 +62,12 @@ def check_stack(experiment: Experiment) -> Iterator[Problem]:
 
 def _unserved_cohorts(experiment: Experiment) -> Iterator[Problem]:
     vendors = experiment.stack.vendors
-    for index, cohort in enumerate(experiment.load.cohorts):
+    places: list[tuple[DataPath, tuple[Cohort, ...]]] = [(("load", "cohorts"), experiment.load.cohorts)]
+    places += [(("controls", name, "add_cohorts"), control.add_cohorts) for name, control in experiment.controls.items()]
+    for path, index, cohort in ((path, *each) for path, cohorts in places for each in enumerate(cohorts)):
         with suppress(UsageError):  # a model that cannot be used is told where its operations are checked
             vendor = client_model(cohort.model).vendor
             if vendor not in vendors:
                 text = f"clients of the model {cohort.model!r} need the vendor {vendor}, which this stack does not have"
-                yield Problem(
-                    ("load", "cohorts", index, "model"), text, f"write `stack: {{vendors: [{vendor}]}}`, or name both"
-                )
+                hint = f"write `stack: {{vendors: [{vendor}]}}`, or name both"
+                yield Problem((*path, index, "model"), text, hint)

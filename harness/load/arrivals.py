@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Annotated, Any
@@ -29,6 +29,7 @@ from brownout.harness.load.models.model import Account, Arrival, HomeOf, SignIn,
 from brownout.harness.load.models.names import ModelName
 from brownout.harness.load.retries import RetryName
 from brownout.harness.load.watched_objectives import Watch
+from brownout.identity.azure.hosts.endpoint import WITH_SECRETS
 from brownout.identity.core.edge.names import NameCache
 
 RATE_MAX_PER_S = 1e6
@@ -70,6 +71,9 @@ class Cohort(FrozenModel):
     machines: tuple[OneLine, ...] = ()
     fresh: StrictBool = Field(False, description="every arrival comes from a machine that has just been scaled out")
     resource: Text = "https://vault.azure.net"
+    endpoint: OneLine | None = Field(
+        None, description="the kind of token endpoint by which they get tokens; the model's first by default"
+    )
     identity: Text = Field(
         "", description="the user-assigned identity that they name when they ask for a token; none by default"
     )
@@ -128,6 +132,11 @@ def planned_count(plan: LoadPlan, cohort: Cohort) -> int:
 def operations_of(cohort: Cohort) -> tuple[str, ...]:
     """Every operation that an arrival of the cohort can have; raises UsageError when its client model cannot be used."""
     return tuple(registry.client_model(cohort.model).weights(cohort.mix))
+
+
+def secret_endpoints(cohorts: Iterable[Cohort]) -> frozenset[str]:
+    """The kinds of endpoints at which their clients have to show a secret of their machine; raises UsageError."""
+    return frozenset(registry.client_model(each.model).endpoint_of(each.endpoint) for each in cohorts) & WITH_SECRETS
 
 
 def _cohort_arrivals(plan: LoadPlan, cohort: Cohort, after_s: float) -> Iterator[Arrival]:
@@ -200,6 +209,7 @@ class _Choices:
     fresh: bool
     resource: str
     identity: str
+    endpoint: str
     gaps: KeyedRandom
     machine_draws: KeyedRandom
     operation: _Weighted
@@ -227,6 +237,7 @@ class _Choices:
             fresh=cohort.fresh,
             resource=cohort.resource,
             identity=cohort.identity,
+            endpoint=model.endpoint_of(cohort.endpoint),
             gaps=draws("gap"),
             machine_draws=draws("machine"),
             operation=_Weighted.of(model.weights(cohort.mix), draws("operation")),
@@ -257,6 +268,7 @@ class _Choices:
             retry=self.retry,
             identity=self.identity,
             name_cache=self.caches[int(self.cache_draws.at(index) * len(self.caches))] if self.caches else "",
+            endpoint=self.endpoint,
         )
 
     def _home(self, index: int, operation: str, machine: str) -> str:

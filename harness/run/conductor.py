@@ -17,7 +17,7 @@ from brownout.harness.experiment.steps import PhaseStart, ResolvedStep, StepEnd,
 from brownout.harness.injection.lifecycle import PATIENCE_S, LifeCycle
 from brownout.harness.injection.looks import Before, look_before
 from brownout.harness.judge.gates import steady_state
-from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.arrivals import LoadPlan, secret_endpoints
 from brownout.harness.load.models.registry import needs_console_users
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
@@ -124,8 +124,9 @@ class Conductor:
     async def _under_load(self) -> None:
         if self.state.stop_requested:
             return
-        console = [cohort.name for cohort in self.run.load.cohorts if needs_console_users(cohort.model)]
-        plan = self.run.load.signed_in(await sign_in(self.world, console=console))
+        cohorts = self.run.load.cohorts
+        console = [cohort.name for cohort in cohorts if needs_console_users(cohort.model)]
+        plan = self.run.load.signed_in(await sign_in(self.world, console=console, endpoints=secret_endpoints(cohorts)))
         await self._prime(plan)
         load = await self._start_load(plan)
         await self.hooks.load_started(plan)

@@ -18,7 +18,7 @@ from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import CheckedExperiment, checked
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import ControlRun, Experiment
-from brownout.harness.experiment.stack import stack_of
+from brownout.harness.experiment.stack import stack_of, with_additions
 from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.record.verdicts import VERDICTS
@@ -150,13 +150,13 @@ def derive(experiment: Experiment, control: ControlRun) -> Experiment:
     """
     kept = tuple(step for step in experiment.schedule if step.name not in control.drop)
     steps = tuple(sorted((*kept, *control.add), key=lambda step: step.at))
-    cohorts = tuple(_as_in(control, cohort) for cohort in experiment.load.cohorts)
+    thinned = tuple(_as_in(control, cohort) for cohort in experiment.load.cohorts)
+    load = experiment.load.model_copy(update={"cohorts": thinned})
     borders = {name: value for name in ("fault", "recovery") if (value := getattr(control, name)) is not None}
-    return experiment.model_copy(
+    return with_additions(experiment.model_copy(update={"load": load}), control).model_copy(
         update={
             "schedule": steps,
             "timeline": experiment.timeline.model_copy(update=borders),
-            "load": experiment.load.model_copy(update={"cohorts": cohorts}),
             "settings": {**experiment.settings, **control.settings},
             "posture": control.posture,
             "gates": experiment.gates.model_copy(update={"steady_state": False}),

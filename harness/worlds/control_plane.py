@@ -5,7 +5,7 @@ Each call is one or two requests of `World.control`, so it works alike on socket
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from brownout.harness.effects import SwitchThrow
@@ -13,6 +13,7 @@ from brownout.harness.errors import Defended, WorldError
 from brownout.harness.load.models.model import ConsoleUser, SignIn
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.aws.records.seed import ADMIN, CALLER
+from brownout.identity.azure.machine_secrets import endpoint_key
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import StackSpec
 
@@ -60,12 +61,16 @@ async def console_users(world: Controlled, cohorts: Sequence[str]) -> Mapping[st
     return {str(each["user_name"]): ConsoleUser(each["password"], each["mfa_seed"]) for each in answer.body["users"]}
 
 
-async def sign_in(world: Controlled, *, console: Sequence[str] = ()) -> SignIn:
-    """What a load's clients sign in with on this stack, those of the cohorts `console` to AWS's console; raises WorldError."""
+async def sign_in(world: Controlled, *, console: Sequence[str] = (), endpoints: Iterable[str] = ()) -> SignIn:
+    """What a load's clients sign in with on this stack; raises WorldError.
+
+    Those of the cohorts `console` sign in to AWS's console; `endpoints` are the kinds that are asked on Azure's machines.
+    """
     is_aws = "aws" in world.spec.vendors
     token = await user_token(world)
     keys = {user: await access_key(world, user) for user in ((ADMIN, CALLER) if is_aws else ())}
-    return SignIn(token, keys, await console_users(world, console) if console and is_aws else {})
+    users = await console_users(world, console) if console and is_aws else {}
+    return SignIn(token, keys, users, {kind: endpoint_key(world.spec.control_token, kind) for kind in sorted(endpoints)})
 
 
 async def hold_switch(world: Controlled, node: str, fault_id: str, throw: SwitchThrow) -> Mapping[str, Any]:

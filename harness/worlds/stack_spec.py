@@ -1,20 +1,25 @@
 """A stack's specification made from a seed, settings and machines: the same in every world.
 
-Machines are given by name as `{"region", "zone"?, "identities"?: [...], "scale_set"?: bool, "count"?: n, "instances"?: n}`;
+Machines are given by name as `{"region", "zone"?, "identities"?: [...], "scale_set"?: bool, "count"?: n, "instances"?: n,
+"pods"?: bool}`;
 `count` makes `name-1` to `name-n`, `instances` says that a scale set has `name_0` to `name_{n-1}` from the beginning. A machine
 without a list of identities has a system-assigned one of its own. Identities that are named but not defined are user-assigned
-ones of the machine's region, or of `REGION` when written `name@REGION`.
+ones of the machine's region, or of `REGION` when written `name@REGION`. `pods` says that the machines are nodes of the region's
+cluster: the first of their identities trusts the service account of their pods from the beginning.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.keyed_random import keyed_id
 from brownout.harness.errors import UsageError
+from brownout.identity.azure.records import FEDERATED_CREDENTIALS, MOST_FEDERATED_CREDENTIALS, FederatedCredential
+from brownout.identity.azure.service_accounts import EXCHANGE_AUDIENCE, cluster_issuer, subject_of
 from brownout.identity.core.records import Identity
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import (
@@ -36,7 +41,7 @@ DEFAULT_MACHINES: Mapping[str, Mapping[str, Any]] = {
     "scaleout-south": {"region": "melbourne", "scale_set": True},
 }
 MOST_MACHINES = 10_000
-_MACHINE_KEYS = frozenset({"region", "zone", "identities", "scale_set", "count", "instances"})
+_MACHINE_KEYS = frozenset({"region", "zone", "identities", "scale_set", "count", "instances", "pods"})
 _MACHINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}(@[a-z]+)?")  # NAME or NAME@REGION; it is part of resource ids
 
@@ -64,7 +69,7 @@ def build_stack(
         maker.add(name, table)
     maker.add_pools()
     maker.check_default_machines(checked.get("default_machines", {}))
-    return StackSpec(
+    stack = StackSpec(
         seed=seed,
         tenant_id=keyed_id(seed, "tenant"),
         subscription_id=subscription,
@@ -80,6 +85,23 @@ def build_stack(
         vendors=vendors,
         edge=True,
     )
+    return replace(stack, details=_details(stack, maker.pods))
+
+
+def _details(stack: StackSpec, pods: Mapping[str, list[tuple[str, str]]]) -> dict[str, Any]:
+    """By identity its federated credentials for service accounts, of which `pods` has the regions and names."""
+    found: dict[str, Any] = {}
+    for identity, accounts in pods.items():
+        if len(accounts) > MOST_FEDERATED_CREDENTIALS:
+            problem = f"identity {identity} cannot trust the service accounts of {len(accounts)} machines"
+            hint = f"at most {MOST_FEDERATED_CREDENTIALS}; the machines of a scale set share one account"
+            raise UsageError(problem, hint=hint)
+        made = [
+            FederatedCredential(name, cluster_issuer(stack, region), subject_of(name), (EXCHANGE_AUDIENCE,))
+            for region, name in accounts
+        ]
+        found[identity] = {FEDERATED_CREDENTIALS: [each.to_json() for each in made]}
+    return found
 
 
 def _check_regions(regions: tuple[str, ...], home: str) -> None:
@@ -132,6 +154,7 @@ class _Maker:
         self._seed, self._subscription, self._regions = seed, subscription, regions
         self.identities: dict[str, Identity] = {}
         self.machines: list[MachineSpec] = []
+        self.pods: dict[str, list[tuple[str, str]]] = {}  # by identity, region and service account of those that it trusts
         self._names: set[str] = set()  # in lower case: resource ids do not tell cases apart
 
     def add(self, name: str, table: Mapping[str, Any]) -> None:
@@ -158,6 +181,8 @@ class _Maker:
             raise UsageError(f"machines.{name}: no zone {zone!r}", hint=f"zones are {', '.join(ZONES)}")
         made = MachineSpec(name, region, zone, arm_id, owned + users, scale_set, GROUP, int(table.get("instances", 0)))
         self.machines.append(made)
+        if table.get("pods"):
+            self.pods.setdefault(users[0], []).append((region, name.lower()))
 
     def add_pools(self) -> None:
         """The identities that management callers change: one to update and assign, one to delete, in each region."""
@@ -218,8 +243,12 @@ def _check_machine(name: str, table: Any) -> None:
         raise UsageError(f"machines.{name}: instances is {instances!r}", hint=f"a whole number from 0 to {MOST_MACHINES}")
     if instances and not table.get("scale_set"):
         raise UsageError(f"machines.{name}: only a scale set has instances", hint="scale_set: true, or count for machines")
-    if not isinstance(table.get("scale_set", False), bool):
-        raise UsageError(f"machines.{name}: scale_set is {table['scale_set']!r}", hint="true or false")
+    for key in ("scale_set", "pods"):
+        if not isinstance(table.get(key, False), bool):
+            raise UsageError(f"machines.{name}: {key} is {table[key]!r}", hint="true or false")
+    if table.get("pods") and not users:
+        problem = f"machines.{name}: pods need a user-assigned identity, which alone can have federated credentials"
+        raise UsageError(problem, hint="such as identities: [pods-id]")
     if users is not None and not (isinstance(users, list | tuple) and all(isinstance(one, str) for one in users)):
         raise UsageError(f"machines.{name}: identities is {users!r}", hint="a list of names; [] for none")
     for user in users or ():

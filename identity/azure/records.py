@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from brownout.identity.formed import FormedRecord
 
 FEDERATED_CREDENTIALS = "federatedCredentials"  # where `Principal.details` has those of an identity
+MOST_FEDERATED_CREDENTIALS = 20  # of one identity
 NO_TAGS: Mapping[str, str] = {}
 
 

@@ -19,7 +19,7 @@ from brownout.identity.core.overload.capacity import NodeCapacity
 from brownout.identity.core.overload.cold_start import add_cold_start
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json
-from brownout.identity.core.settings import BUILDS, Build, Settings, check_config
+from brownout.identity.core.settings import BUILDS, FIRST_BUILD, Build, Settings, check_config
 from brownout.identity.core.surface import Served, Surface, error
 from brownout.identity.core.topology import CONTROL_PATH, NodeSpec
 from brownout.identity.core.trail import Hop
@@ -78,7 +78,7 @@ class Node:
         self.ports = ports
         self.settings = Settings.of(spec.stack.settings)
         self.call_timeout_s = self.settings.call_timeout_ms / 1000
-        self.build = self.settings.builds.get(self.region, "1.0")
+        self.build = self.settings.builds.get(self.region, FIRST_BUILD)
         self.config: dict[str, Any] = {"force_managed_key": self.region in self.settings.force_managed_key}
         self.holds = HoldSet(ports)
         self._skew = Skew(self.holds, ports)

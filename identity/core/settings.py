@@ -35,6 +35,8 @@ BUILDS: Mapping[str, Build] = {
     "2.0": Build(uses_managed_keys=True, accepts_managed_key=True, has_vm_extension=False),
 }
 
+FIRST_BUILD = "1.0"  # what a region's nodes run where no setting says otherwise
+
 
 NODE_CONFIG = ("force_managed_key",)  # what `POST /admin/config` may set on a node that holds store keys
 

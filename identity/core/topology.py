@@ -204,7 +204,7 @@ class StackSpec:
     `settings` is the flat table of `identity.core.settings`; `store_keys` holds each region's first, manual key secret;
     `control_token` opens the control plane of every node of this stack and is made for the run; `control_path` is where that
     is, "" in stacks of earlier versions, which are still driven; `vendors` are those whose surfaces clients find; `edge` says
-    whether clients can reach it by name.
+    whether clients can reach it by name; `details` has, by an identity's name, a vendor's own with which it begins.
     """
 
     seed: int
@@ -222,6 +222,7 @@ class StackSpec:
     public_urls: Mapping[str, str] = field(default_factory=dict)
     vendors: tuple[str, ...] = DEFAULT_VENDORS
     edge: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def nodes(self) -> tuple[str, ...]:
         """Every node's name, in the order in which they start."""

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from brownout.harness.pytest_plugin.runs import Brownout, Run
-from brownout.suites.incidents.fidelity import BEGIN, END, EXPERIMENT, PAGE, PAGES, SEED, column_in, column_of, main, renewed
+from brownout.suites.incidents.fidelity import (
+    BEGIN,
+    END,
+    EXPERIMENT,
+    NOT_RUN,
+    PAGE,
+    PAGES,
+    SEED,
+    column_in,
+    column_of,
+    main,
+    renewed,
+)
 from support.docs_pages import DOCS, keys_in, section
 
 CLAIMS_OF = {
@@ -16,6 +28,7 @@ CLAIMS_OF = {
     "aws-us-east-1-2025-10-20": "aws_us_east_1_2025_claims",
     "link-cut": "link_cut_claims",
 }
+NEWER_THAN_THE_RUNS = {"C8"}  # rests on a control run that the runs of the other columns did not have yet
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +67,11 @@ def test_the_pages_of_aws_name_every_claim(name: str) -> None:
 @pytest.mark.parametrize("world", ["processes", "compose"])
 def test_the_page_has_a_run_in_every_world(incident: Run, world: str) -> None:
     """The other columns are filled, and their statuses are the simulation's: no claim holds in one world only."""
-    told = {claim: status for claim, (_, status) in column_in(page(), world).items()}
-    assert told == {claim.id: claim.status for claim in incident.result.claims}
+    column = column_in(page(), world)
+    missing = {claim for claim, cell in column.items() if cell == NOT_RUN}
+    assert missing <= NEWER_THAN_THE_RUNS, "the runs have a record of these"
+    told = {claim: status for claim, (_, status) in column.items() if claim not in missing}
+    assert told == {claim.id: claim.status for claim in incident.result.claims if claim.id not in missing}
 
 
 def test_renewing_a_column_leaves_the_rest_as_it_is(incident: Run) -> None:

@@ -16,7 +16,7 @@ ONE, SEVERAL, NONE = "single", "several", "bare"  # one user-assigned identity, 
 
 async def ask(stack: Stack, kind: str, machine: str = OWN, **changed: Any) -> Response:
     """The answer to a good request with changes: `method`, `path`, `query` and `headers` ("" or None takes one away)."""
-    good = token_request(kind, stack.world.spec.control_token, machine)
+    good = token_request(kind, secret_of(stack, kind, machine), machine)
     query = _kept({**good.query, **changed.get("query", {})})
     headers = _kept({**good.headers, **changed.get("headers", {})})
     if good.method == "POST":  # fields of a form instead
@@ -30,7 +30,7 @@ async def ask(stack: Stack, kind: str, machine: str = OWN, **changed: Any) -> Re
 
 async def ask_raw(stack: Stack, kind: str, query: str, machine: str = OWN) -> Response:
     """The answer to a good request whose query stands as it is on the wire."""
-    good = token_request(kind, stack.world.spec.control_token, machine)
+    good = token_request(kind, secret_of(stack, kind, machine), machine)
     request = Request.raw("GET", f"{good.path}?{query}", good.raw_headers)
     return await stack.world.client("sydney.host", request, timeout_s=5)
 

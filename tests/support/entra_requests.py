@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from brownout.identity.azure.entra.applications import FOREVER_S, Certificate
-from brownout.identity.azure.entra.assertions import ASSERTION_TYPE, thumbprints
+from brownout.identity.azure.entra.assertions import thumbprints
+from brownout.identity.azure.service_accounts import ASSERTION_TYPE
 from support.simulated_azure import EPOCH_S, SimulatedAzure
 
 VAULT = "https://vault.azure.net"

@@ -24,8 +24,8 @@ from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.azure.control.directory import CHANGE_PAGE, ControlChange
 from brownout.identity.azure.entra.applications import Application, seeded_application, seeded_secret
-from brownout.identity.azure.entra.federation import cluster_issuer
 from brownout.identity.azure.records import FederatedCredential, RoleAssignment
+from brownout.identity.azure.service_accounts import cluster_issuer
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.records import Principal

@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call
 from brownout.harness.record.credentials import Credential, Use, told
+from brownout.identity.azure.hosts.endpoint import APP_SERVICE, SERVICE_FABRIC
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.trail import HEADER as TRAIL_HEADER
 
 USER_AGENT = "brownout-load"
+BY_THEIR_END = frozenset({APP_SERVICE, SERVICE_FABRIC})  # endpoints whose answers say when a token ends, and nothing else
 TOKENS_REMEMBERED = 4096  # a host answers with the same token for hours
 
 
@@ -115,7 +117,7 @@ def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[Ar
     if result.outcome != "happened":
         return result._replace(credentials=str(_wanted(arrival.resource))), None
     body = response.body or {}
-    text, expires_in_s = body.get("access_token"), _seconds(body.get("expires_in"))
+    text, expires_in_s = body.get("access_token"), _lives_s(body, arrival, now_s)
     result = result._replace(credentials=given_token(str(text), arrival.resource))
     if not isinstance(text, str) or not text or expires_in_s is None:
         return result._replace(outcome="refused", error="no-token-in-answer"), None
@@ -190,6 +192,14 @@ def _why_useless(facts: TokenFacts | None, resource: str, now_s: float) -> str:
     if now_s >= facts.to_s:
         return "token-expired"
     return "token-not-yet-valid" if now_s < facts.from_s else ""
+
+
+def _lives_s(body: Mapping[str, Any], arrival: Arrival, now_s: float) -> float | None:
+    """For how long the token in an answer lives, as clients of the arrival's endpoint read it; None where it does not say."""
+    if arrival.endpoint not in BY_THEIR_END:
+        return _seconds(body.get("expires_in"))
+    ends_s = _seconds(body.get("expires_on"))
+    return None if ends_s is None else ends_s - now_s
 
 
 def _seconds(value: object) -> float | None:

@@ -34,12 +34,14 @@ class SignIn:
     """What the clients of a load show who they are with, which only a stack that is up can give.
 
     `user_token` is a bearer token of an Azure operator, `access_keys` are long-term credentials by the name of the IAM user,
-    `console_users` sign in to the console by their names.
+    `console_users` sign in to the console by their names, `endpoint_keys` are by the kind of an endpoint what the secrets of
+    that kind are derived from.
     """
 
     user_token: str = field(default="", repr=False)
     access_keys: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
     console_users: Mapping[str, ConsoleUser] = field(default_factory=dict, repr=False)
+    endpoint_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Arrival(NamedTuple):
     region of the identity concerned, "" when none is (`Operation.home`). `number` counts the cohort's arrivals from 0.
     `retry` names how it tries again (brownout.harness.load.retries), "" for not at all.
     `identity` is the resource id of the identity that it names when it asks for a token, "" where it names none.
-    `name_cache` is the client's own cache of names, as its requests to the edge tell it, "" for none.
+    `name_cache` is the client's own cache of names, as its requests to the edge tell it, "" for none. `endpoint` is the kind of
+    endpoint of its machine by which it gets tokens, "" for a model that has no choice.
     """
 
     id: str
@@ -76,6 +79,7 @@ class Arrival(NamedTuple):
     retry: str = ""
     identity: str = ""
     name_cache: str = ""
+    endpoint: str = ""
 
 
 class Clients:
@@ -176,7 +180,8 @@ class ClientModel:
 
     `vendor` is the one whose half of the service it uses. `target` is the share of requests that must be good within
     `within_ms` where no experiment has objectives, and `fresh_target` that of clients on machines that were never seen before.
-    The first of `front_ends` is the default.
+    The first of `front_ends` is the default, and so is the first of `endpoints`: the kinds of endpoints by which its clients
+    can get tokens.
     `needs_user_token`, `needs_access_keys`, `needs_console_users`: its clients sign in with these. `caches_at_host`: its
     machines hold tokens in their host's cache, so that a run which begins after days of steady use begins with tokens of every
     age. `by_name`: its clients find the service by name, through the edge, so they may have caches of names.
@@ -189,6 +194,7 @@ class ClientModel:
     fresh_target: float = 0.99
     within_ms: float = 1000.0
     front_ends: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
     vendor: str = "azure"
     needs_user_token: bool = False
     needs_access_keys: bool = False
@@ -216,6 +222,10 @@ class ClientModel:
     def default_operation(self) -> str:
         """The first operation with a weight."""
         return next(operation.name for operation in self.operations if operation.weight > 0)
+
+    def endpoint_of(self, wanted: str | None) -> str:
+        """The kind of endpoint of a cohort that wants this one, the default where it wants none; "" for a model without any."""
+        return wanted or (self.endpoints[0] if self.endpoints else "")
 
     def weights(self, mix: Mapping[str, float]) -> Mapping[str, float]:
         """The weights of operations above 0: those of a cohort's `mix`, or the model's own where it has none."""

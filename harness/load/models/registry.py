@@ -29,6 +29,7 @@ _OURS = {
     "new-role": f"{_HERE}.aws.new_role:NEW_ROLE",
     "console-sign-in": f"{_HERE}.aws.console_sign_in:CONSOLE_SIGN_IN",
     "sign-in": f"{_HERE}.sign_in:SIGN_IN",
+    "workload-identity": f"{_HERE}.workload_identity:WORKLOAD_IDENTITY",
 }
 
 

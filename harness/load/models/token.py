@@ -1,14 +1,15 @@
-"""token: a machine asks its IMDS for a token."""
+"""token: a machine asks its IMDS, or another of its token endpoints, for a token."""
 
 from __future__ import annotations
 
-from brownout.harness.load.models.azure import ask_for_token, token_result
+from brownout.harness.load.models.machine_endpoints import token_by_endpoint
 from brownout.harness.load.models.model import Arrival, ClientModel, Clients, Operation, Script, Typical
+from brownout.identity.azure.hosts.endpoint import KINDS
 
 
 def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
-    """One request, as by a process that has just started: tokens are kept in a process's memory only."""
-    return token_result((yield ask_for_token(arrival)), arrival, now_s)
+    """The requests of a process that has just started: tokens are kept in a process's memory only."""
+    return token_by_endpoint(arrival, clients.account, now_s)
 
 
 TOKEN = ClientModel(
@@ -16,6 +17,7 @@ TOKEN = ClientModel(
     operations=(Operation("token", weight=1, needs_machine=True),),
     script=script,
     target=0.999,
+    endpoints=KINDS,
     caches_at_host=True,
     typical=(
         Typical(cohort="machines", share=0.6, probe="established", on="machine"),

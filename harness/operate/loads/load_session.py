@@ -25,7 +25,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
 from brownout.harness.load import driver
-from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.arrivals import LoadPlan, secret_endpoints
 from brownout.harness.load.dashboard_view import View, read_view
 from brownout.harness.load.log_tail import PART_BYTES, PARTS
 from brownout.harness.load.models.model import SignIn
@@ -185,13 +185,14 @@ async def _plan(options: LoadOptions, world: LiveWorld, say: Notify) -> LoadPlan
         given=options.rates,
     )
     console = [cohort.name for cohort in cohorts if needs_console_users(cohort.model)]
+    kinds = secret_endpoints(cohorts)
     return manual_plan(
         ManualLoad(cohorts, model_watch(cohorts) if options.experiment is None else load.watch, load.deadline_ms),
         world.spec,
         urls={str(Link(CLIENT, node)): url for node, url in world.endpoints().clients.items()},
         clock=world.clock_record(),
         now_s=world.now(),
-        sign_in=await sign_in(world, console=console) if needs_sign_in(cohorts) else SignIn(),
+        sign_in=await sign_in(world, console=console, endpoints=kinds) if kinds or needs_sign_in(cohorts) else SignIn(),
         seed=options.seed,
     )
 

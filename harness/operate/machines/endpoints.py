@@ -17,11 +17,19 @@ from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.statedir import existing_stack_dir, note_outside
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.operate.stack_file import MachineEntry, RegionEntry, StackFile
-from brownout.identity.azure.hosts.endpoint import APP_SERVICE, ARC, CLOUD_SHELL, IMDS, SERVICE_FABRIC, VM_EXTENSION
+from brownout.identity.azure.hosts.endpoint import (
+    APP_SERVICE,
+    ARC,
+    CLOUD_SHELL,
+    IMDS,
+    SERVICE_FABRIC,
+    VM_EXTENSION,
+    WORKLOAD_IDENTITY,
+)
 from brownout.identity.azure.hosts.probes import endpoint_path
 from brownout.identity.azure.machine_secrets import ARC_TOKENS, SERVICE_ACCOUNT_FILE, endpoint_secret
 
-APP_SERVICE_2017, WORKLOAD_IDENTITY = "app-service-2017", "workload-identity"
+APP_SERVICE_2017 = "app-service-2017"
 ENDPOINTS = (
     *(IMDS, APP_SERVICE, APP_SERVICE_2017, VM_EXTENSION, SERVICE_FABRIC, ARC, CLOUD_SHELL),
     WORKLOAD_IDENTITY,

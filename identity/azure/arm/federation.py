@@ -16,12 +16,16 @@ from brownout.identity.azure.arm.identities import served_failure
 from brownout.identity.azure.arm.paging import page
 from brownout.identity.azure.control.desk import AzureDesk
 from brownout.identity.azure.errors import error
-from brownout.identity.azure.records import FEDERATED_CREDENTIALS, FederatedCredential, federated_credentials
+from brownout.identity.azure.records import (
+    FEDERATED_CREDENTIALS,
+    MOST_FEDERATED_CREDENTIALS,
+    FederatedCredential,
+    federated_credentials,
+)
 from brownout.identity.core.messages import Response
 from brownout.identity.core.records import Json, Principal
 from brownout.identity.core.surface import Served
 
-MOST = 20  # of one identity
 LONGEST = 600  # characters of an issuer, a subject, an audience
 
 
@@ -133,7 +137,8 @@ def _conflict(wanted: FederatedCredential, others: list[FederatedCredential], kn
     if any((each.issuer, each.subject) == (wanted.issuer, wanted.subject) for each in others):
         text = f"Issuer and subject combination already exists for this Managed Identity '{known.identity.name}'."
         return error(409, "Conflict", text)
-    if len(others) >= MOST:
-        text = f"Too many federated identity credentials on '{known.identity.name}': at most {MOST} are allowed."
+    if len(others) >= MOST_FEDERATED_CREDENTIALS:
+        most = MOST_FEDERATED_CREDENTIALS
+        text = f"Too many federated identity credentials on '{known.identity.name}': at most {most} are allowed."
         return error(400, "BadRequest", text)
     return None

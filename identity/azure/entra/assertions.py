@@ -25,7 +25,6 @@ from brownout.identity.azure.entra.applications import Certificate
 from brownout.identity.core.messages import decode_json
 from brownout.identity.core.records import Json
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SKEW_ALLOWED_S = 300.0
 PADDINGS: Mapping[str, padding.AsymmetricPadding] = {
     "RS256": padding.PKCS1v15(),

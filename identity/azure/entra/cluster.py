@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
-from brownout.identity.azure.entra.federation import cluster_issuer
+from brownout.identity.azure.service_accounts import NAMESPACE, cluster_issuer, subject_of
 from brownout.identity.core.annex import Annex
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import read_as
@@ -21,8 +21,6 @@ from brownout.identity.core.topology import REGIONS
 
 VENDOR = "azure"
 PAGE = "/service-account-tokens"
-EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
-NAMESPACE = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class ServiceAccountRequest:
 
     @property
     def subject(self) -> str:
-        return f"system:serviceaccount:{NAMESPACE}:{self.name}"
+        return subject_of(self.name)
 
     def to_json(self) -> dict[str, Any]:
         return {"name": self.name, "audience": self.audience, "lifetime_s": self.lifetime_s}

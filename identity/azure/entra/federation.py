@@ -7,7 +7,6 @@ Wire facts: docs/reference/azure-wire.md#client-assertions.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 from brownout.identity.azure.entra import aadsts
@@ -15,19 +14,13 @@ from brownout.identity.azure.entra.aadsts import MatchedPart
 from brownout.identity.azure.entra.assertions import ClientAssertion
 from brownout.identity.azure.entra.claims import issuer, issuer_v2
 from brownout.identity.azure.records import FederatedCredential, federated_credentials
+from brownout.identity.azure.service_accounts import cluster_issuer
 from brownout.identity.core.nodes.token import TokenNode
 from brownout.identity.core.ports import BadToken
 from brownout.identity.core.records import Principal
-from brownout.identity.core.topology import REGIONS, StackSpec
+from brownout.identity.core.topology import StackSpec
 
 Issuers = Callable[[StackSpec], tuple[str, ...]]  # those of the stack whose keys the directory publishes
-
-
-def cluster_issuer(stack: StackSpec, region: str) -> str:
-    """The issuer of service account tokens of the region's cluster."""
-    made = hashlib.sha256(f"{stack.tenant_id} {region} cluster".encode()).hexdigest()
-    cluster = "-".join((made[:8], made[8:12], f"4{made[13:16]}", f"a{made[17:20]}", made[20:32]))
-    return f"https://{REGIONS[region].azure_name}.oic.prod-aks.azure.com/{stack.tenant_id}/{cluster}/"
 
 
 def own_issuers(stack: StackSpec) -> tuple[str, ...]:

@@ -12,12 +12,13 @@ from typing import Literal
 
 from brownout.identity.azure.entra import aadsts, assertions
 from brownout.identity.azure.entra.applications import Application
-from brownout.identity.azure.entra.assertions import ASSERTION_TYPE, ClientAssertion
+from brownout.identity.azure.entra.assertions import ClientAssertion
 from brownout.identity.azure.entra.claims import Proof, is_known_resource
 from brownout.identity.azure.entra.clients import ClientIndex, registration_of
 from brownout.identity.azure.entra.federation import Federation
 from brownout.identity.azure.entra.tenants import ANY_TENANT, is_entra, parts_of_url
 from brownout.identity.azure.machine_secrets import extension_secret, is_secret
+from brownout.identity.azure.service_accounts import ASSERTION_TYPE
 from brownout.identity.core.messages import Request
 from brownout.identity.core.nodes.token import TokenNode
 from brownout.identity.core.records import KINDS, Principal

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from typing import NamedTuple
 
-from brownout.identity.azure.entra.cluster import EXCHANGE_AUDIENCE, PAGE, ServiceAccountRequest
+from brownout.identity.azure.entra.cluster import PAGE, ServiceAccountRequest
 from brownout.identity.azure.hosts.endpoint import ARC, IMDS, KINDS
 from brownout.identity.azure.hosts.flaws import FLAWS
-from brownout.identity.azure.machine_secrets import SERVICE_ACCOUNT_FILE, arc_key_file, endpoint_secret, extension_secret
+from brownout.identity.azure.machine_secrets import (
+    SERVICE_ACCOUNT_FILE,
+    arc_key_file,
+    endpoint_key,
+    extension_secret,
+    secret_of_machine,
+)
+from brownout.identity.azure.service_accounts import EXCHANGE_AUDIENCE, service_account
+from brownout.identity.core import trail
 from brownout.identity.core.annex import Annex
 from brownout.identity.core.holds import Switch, Value
 from brownout.identity.core.messages import Request, Response
@@ -21,6 +30,13 @@ VENDOR = "azure"
 SWITCH = "answer"
 SERVICE_ACCOUNT_LIFETIME_S = 86_400.0  # the longest that a cluster gives: nobody here renews the file
 EXTENSION_FILE = "/var/lib/waagent/Microsoft.ManagedIdentity.ManagedIdentityExtensionForLinux/credentials.json"
+
+
+class ServiceAccountToken(NamedTuple):
+    """A token of a service account, "" where there is none, and the trail over which it came."""
+
+    text: str
+    trail: str
 
 
 class AzureHostAnnex(Annex):
@@ -48,7 +64,8 @@ class AzureHostAnnex(Annex):
             machine = self.node.machine(request.query.get("machine", ""))
             if machine is None:
                 return error(404, "MachineNotFound", f"no machine {request.query.get('machine')!r}")
-            return Response(200, {"files": self.files(machine) | await self._service_account_token(machine)})
+            token = (await self.service_account_token(machine)).text
+            return Response(200, {"files": self.files(machine) | ({SERVICE_ACCOUNT_FILE: token} if token else {})})
         return None
 
     def forced_answer(self, machine: str, kind: str) -> ForcedAnswer | None:
@@ -68,14 +85,17 @@ class AzureHostAnnex(Annex):
             counted = self.requests[kind]
             counted[machine] = counted.get(machine, 0) + 1
 
-    async def _service_account_token(self, machine: Machine) -> dict[str, str]:
-        """The token of the service account of the pods on the machine, by its path; nothing while no token node answers."""
-        wanted = ServiceAccountRequest(machine.address.lower(), EXCHANGE_AUDIENCE, SERVICE_ACCOUNT_LIFETIME_S)
+    async def service_account_token(self, machine: Machine) -> ServiceAccountToken:
+        """The token of the service account of the pods on the machine; without a text while no token node gives one."""
+        wanted = ServiceAccountRequest(service_account(machine), EXCHANGE_AUDIENCE, SERVICE_ACCOUNT_LIFETIME_S)
         request = self.node.internal("POST", f"/{VENDOR}{PAGE}", wanted.to_json())
-        answer = await self.node.ask_token_nodes(machine.zone, request)
-        if answer is None or not answer.ok or answer.body is None:
-            return {}
-        return {SERVICE_ACCOUNT_FILE: str(answer.body["token"])}
+        answer = await self.node.ask_token_nodes(
+            machine.zone, request, failed_over=False
+        )  # another region's cluster is another
+        if answer is None:
+            return ServiceAccountToken("", "")
+        text = str(answer.body["token"]) if answer.ok and answer.body is not None else ""
+        return ServiceAccountToken(text, trail.of(answer))
 
     def files(self, machine: Machine) -> dict[str, str]:
         """By path what programs on a machine can read, as far as it lets them get tokens.
@@ -84,7 +104,8 @@ class AzureHostAnnex(Annex):
         (docs/reference/azure-wire.md#vm-extension).
         """
         control_token = self.node.stack.control_token
-        found = {arc_key_file(control_token, machine.address): endpoint_secret(control_token, ARC, machine.address)}
+        arc_key = endpoint_key(control_token, ARC)
+        found = {arc_key_file(arc_key, machine.address): secret_of_machine(arc_key, machine.address)}
         if self.node.features.has_vm_extension:
             keys = [
                 {

@@ -15,7 +15,7 @@ from typing import Any
 from brownout.identity.azure.entra.claims import STARTS_BEFORE_S, is_known_resource
 from brownout.identity.azure.hosts.endpoint import APP_SERVICE, Asked, Unclear, lower_query, selected, status_of
 from brownout.identity.azure.hosts.limits import TokenLimits
-from brownout.identity.azure.machine_secrets import endpoint_secret, is_secret
+from brownout.identity.azure.machine_secrets import endpoint_key, is_secret, secret_of_machine
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.host import Host
 from brownout.identity.core.records import CachedToken, Machine
@@ -46,6 +46,7 @@ class AppService:
 
     def __init__(self, node: Host) -> None:
         self._node, self._settings = node, node.settings
+        self._key = endpoint_key(node.stack.control_token, APP_SERVICE)
         self.cache = node.add_cache(APP_SERVICE, keep_s=node.settings.app_service_cache_s)
         limits = TokenLimits(per_s=0, at_once=node.settings.app_service_requests_at_once)
         self.limits = limits if limits.are_set else None
@@ -71,14 +72,11 @@ class AppService:
     def _refused(self, request: Request, machine: Machine) -> Response | None:
         """Why a request is not one of the machine's own programs: it does not show the secret."""
         header = SECRET_HEADERS.get(_version_of(request), SECRET_HEADERS[V2019])
-        given, wanted = request.headers.get(header, ""), self._secret(machine)
+        given, wanted = request.headers.get(header, ""), secret_of_machine(self._key, machine.address)
         if is_secret(given, wanted):
             return None
         what = "Invalid" if given else "Missing"
         return self._error(request, 401, f"{what} secret token header: {header}.")
-
-    def _secret(self, machine: Machine) -> str:
-        return endpoint_secret(self._node.stack.control_token, APP_SERVICE, machine.address)
 
     def _identity(self, request: Request, query: Mapping[str, str], resource: str, machine: Machine) -> Asked | Response:
         known = SELECTORS[_version_of(request)]

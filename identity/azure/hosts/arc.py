@@ -10,7 +10,7 @@ from brownout.identity.azure.entra.claims import is_known_resource
 from brownout.identity.azure.hosts.endpoint import ARC, Asked, Query, Unclear, lower_query, selected
 from brownout.identity.azure.hosts.imds import TOKEN_PATH, oauth_failed, token_fields
 from brownout.identity.azure.hosts.request import NOT_FOUND, refusal
-from brownout.identity.azure.machine_secrets import arc_key_file, endpoint_secret, is_secret
+from brownout.identity.azure.machine_secrets import arc_key_file, endpoint_key, is_secret, secret_of_machine
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.host import Host
 from brownout.identity.core.records import CachedToken, Machine
@@ -27,7 +27,7 @@ class Arc:
     kind, path, limits = ARC, f"arc/{TOKEN_PATH}", None
 
     def __init__(self, node: Host) -> None:
-        self._token, self._settings = node.stack.control_token, node.settings
+        self._key, self._settings = endpoint_key(node.stack.control_token, ARC), node.settings
         self.cache = node.add_cache(ARC)
 
     def read(self, request: Request, machine: Machine) -> Asked | Response:
@@ -55,11 +55,10 @@ class Arc:
     def _challenge(self, request: Request, machine: Machine) -> Response | None:
         """The refusal of a request that does not show the key in the machine's file."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        key = endpoint_secret(self._token, ARC, machine.address)
-        if scheme.lower() == "basic" and is_secret(given.strip(), key):
+        if scheme.lower() == "basic" and is_secret(given.strip(), secret_of_machine(self._key, machine.address)):
             return None
         text = "the key in the file that the challenge names is needed"
-        realm = f"Basic realm={arc_key_file(self._token, machine.address)}"
+        realm = f"Basic realm={arc_key_file(self._key, machine.address)}"
         return refusal(401, "unauthorized", text).with_headers({"www-authenticate": realm})
 
     def answer(self, request: Request, asked: Asked | Unclear, token: CachedToken, now_s: float) -> Response:

@@ -27,6 +27,14 @@ IMDS, APP_SERVICE, VM_EXTENSION, SERVICE_FABRIC, ARC, CLOUD_SHELL = KINDS = (
     "cloud-shell",
 )
 
+# No endpoint of a machine's own: a pod's token of its service account is exchanged at Entra.
+WORKLOAD_IDENTITY = "workload-identity"
+WITH_SECRETS = frozenset({APP_SERVICE, SERVICE_FABRIC, ARC, WORKLOAD_IDENTITY})  # a program has to show its machine's
+WITHOUT_SELECTORS = frozenset({SERVICE_FABRIC, CLOUD_SHELL, WORKLOAD_IDENTITY})  # a client cannot choose the identity
+
+OWN_BY_DEFAULT = frozenset({APP_SERVICE, ARC})  # a client that names no identity means the machine's own, never another one
+WITH_CACHES = frozenset(KINDS) - {IMDS}  # these keep tokens of their own, beside the host's
+
 
 class Asked(NamedTuple):
     """A token request understood: for which identity and resource, the selectors to echo, and whether to pass the cache by."""

@@ -1,4 +1,4 @@
-"""A token request to each kind of endpoint, as a program on the machine sends it: for looks at what an endpoint answers now."""
+"""A token request to each kind of endpoint, as a program on the machine sends it: for loads, and for looks at its answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from brownout.identity.azure.hosts.endpoint import APP_SERVICE, ARC, CLOUD_SHELL, IMDS, SERVICE_FABRIC, VM_EXTENSION
-from brownout.identity.azure.machine_secrets import endpoint_secret
 from brownout.identity.core.messages import FORM_TYPE, Request
 
 RESOURCE = "https://vault.azure.net"
@@ -21,6 +20,7 @@ _GETS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
 
 
 CLOUD_SHELL_PATH = "cloud-shell/oauth2/token"
+POD_PAGE = ["pod", "identity"]  # the words below a machine's address
 
 
 def endpoint_path(kind: str) -> str:
@@ -29,14 +29,22 @@ def endpoint_path(kind: str) -> str:
 
 
 def token_request(
-    kind: str, control_token: str, address: str, *, resource: str = RESOURCE, selectors: Mapping[str, str] | None = None
+    kind: str, secret: str, address: str, *, resource: str = RESOURCE, selectors: Mapping[str, str] | None = None
 ) -> Request:
-    """A request for a token, by the endpoint of that kind, of the machine of that address; raises KeyError for no such kind."""
+    """A request for a token, by the endpoint of that kind, of the machine of that address; raises KeyError for no such kind.
+
+    Without a secret it does not have the header that would show one: so a client of Arc asks first.
+    """
     if kind == CLOUD_SHELL:
         lines = ((b"metadata", b"true"), (b"content-type", FORM_TYPE.encode()))
         form = urlencode({"resource": resource, **(selectors or {})}).encode()
         return Request.raw("POST", f"/{address}/{CLOUD_SHELL_PATH}", lines, form)
     path, version, headers = _GETS[kind]
-    secret = endpoint_secret(control_token, kind, address)
     query = ({"api-version": version} if version else {}) | {"resource": resource} | dict(selectors or {})
-    return Request("GET", f"/{address}/{path}", query, {name: value.format(secret) for name, value in headers.items()})
+    shown = {name: value.format(secret) for name, value in headers.items() if secret or "{}" not in value}
+    return Request("GET", f"/{address}/{path}", query, shown)
+
+
+def pod_request(secret: str, address: str) -> Request:
+    """What a pod on the machine of that address asks its node for when it starts, in place of reading its file system."""
+    return Request("GET", f"/{address}/{'/'.join(POD_PAGE)}", headers={"authorization": f"Bearer {secret}"})

@@ -12,7 +12,7 @@ import hashlib
 from brownout.identity.azure.entra.claims import is_known_resource
 from brownout.identity.azure.hosts.endpoint import SERVICE_FABRIC, Asked, Query, Unclear, lower_query
 from brownout.identity.azure.hosts.imds import TOKEN_PATH
-from brownout.identity.azure.machine_secrets import endpoint_secret, is_secret
+from brownout.identity.azure.machine_secrets import endpoint_key, is_secret, secret_of_machine
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.nodes.host import Host
 from brownout.identity.core.records import CachedToken, Identity, Machine
@@ -30,6 +30,7 @@ class ServiceFabric:
 
     def __init__(self, node: Host) -> None:
         self._node, self._settings = node, node.settings
+        self._key = endpoint_key(node.stack.control_token, SERVICE_FABRIC)
         self.cache = node.add_cache(SERVICE_FABRIC)
 
     def read(self, request: Request, machine: Machine) -> Asked | Response:
@@ -39,7 +40,7 @@ class ServiceFabric:
         if not secret:
             return self._error(400, "SecretHeaderNotFound", "Secret is not found in the request headers.")
         identity = _identity_of_application(machine)
-        known = is_secret(secret, endpoint_secret(self._node.stack.control_token, SERVICE_FABRIC, machine.address))
+        known = is_secret(secret, secret_of_machine(self._key, machine.address))
         if identity is None or not known:
             return self._error(404, "ManagedIdentityNotFound", NO_IDENTITY)
         query = lower_query(request)

@@ -17,7 +17,7 @@ from brownout.identity.azure.hosts.cloud_shell import CloudShell
 from brownout.identity.azure.hosts.endpoint import MachineEndpoint, Unclear
 from brownout.identity.azure.hosts.flaws import FLAWS
 from brownout.identity.azure.hosts.imds import ROOT, Imds
-from brownout.identity.azure.hosts.pod_identity import PodIdentity
+from brownout.identity.azure.hosts.pods.pod_identity import PodIdentity
 from brownout.identity.azure.hosts.request import query_of, refusal
 from brownout.identity.azure.hosts.service_fabric import ServiceFabric
 from brownout.identity.azure.hosts.vm_extension import VmExtension

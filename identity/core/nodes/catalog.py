@@ -85,7 +85,9 @@ class Catalog:
 
     async def start(self) -> None:
         """Completes what was taken up: the specification's identities, a version, a line, a signing key."""
-        first = (*(Principal(identity) for identity in self._stack.identities), *self._seeded)
+        details = self._stack.details
+        ours = (Principal(identity, details=details.get(identity.name, {})) for identity in self._stack.identities)
+        first = (*ours, *self._seeded)
         seeded = {known.identity.object_id: replace(known, version=1) for known in first}
         since = int(self._learned.get("since", 0))  # what was changed later is newer than what was learned
         changed = {name: known for name, known in self.identities.items() if known.version > since}

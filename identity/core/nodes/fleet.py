@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from brownout.identity.core.messages import CallFailed, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.records import Json
-from brownout.identity.core.settings import BUILDS
+from brownout.identity.core.settings import BUILDS, FIRST_BUILD
 from brownout.identity.core.surface import error
 from brownout.identity.core.topology import MANAGEMENT, TOKEN, NodeName
 
@@ -42,7 +42,7 @@ class Fleet:
 
     def first_build(self, name: str) -> str:
         """The build that a node comes with."""
-        return self._node.settings.builds.get(NodeName.parse(name).region, "1.0")
+        return self._node.settings.builds.get(NodeName.parse(name).region, FIRST_BUILD)
 
     def first_config(self, name: str) -> Config:
         """The configuration that a node comes with."""

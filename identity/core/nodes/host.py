@@ -201,9 +201,12 @@ class Host(Node):
             return Issued(hop, inner, token=CachedToken.from_json(response.body))
         return Issued(hop, inner, failure=Failure.from_response(response))
 
-    async def ask_token_nodes(self, zone: str, request: Request) -> Response | None:
-        """The answer of the first token node that answers, of those that the zone's machines use; None where none does."""
-        for node in self._route(zone):
+    async def ask_token_nodes(self, zone: str, request: Request, *, failed_over: bool = True) -> Response | None:
+        """The answer of the first token node that answers, of those that the zone's machines use; None where none does.
+
+        Without `failed_over` it is one of this region, whatever operators have failed over: for what only the region has.
+        """
+        for node in self._route(zone) if failed_over else _own_nodes(self, zone):
             try:
                 return await self.ports.call(node, request, timeout_s=PATIENCE * self.call_timeout_s)
             except CallFailed as failed:
@@ -279,15 +282,24 @@ class Host(Node):
             if machine is None or not machine.identities:
                 return error(404, "MachineNotFound", f"no machine {item['machine']!r} with an identity")
             identity, resource, age_s = machine.identities[0], str(item["resource"]), float(item["age_s"])
-            issued = await self.issue(machine, identity, resource, age_s=age_s, unnamed=True)
+            service = str(item.get("service", ""))
+            issued = await self.issue(
+                machine, identity, resource, age_s=age_s, unnamed=not service, cache=self.caches[service] if service else None
+            )
             if issued.failure is not None:
                 return error(502, "PrimeFailed", f"{item['machine']}: {issued.failure.code}: {issued.failure.message}")
-            if issued.token is not None:  # those of its callers that name the identity have had it as long
+            if issued.token is not None and not service:  # those of its callers that name the identity have had it as long
                 self.cache.put((identity.object_id, machine.address, resource), issued.token)
             routes.setdefault(f"{issued.hop}>{issued.inner}", []).append(machine.name)
             primed += 1
         assert primed == len(wanted), "caches are primed whole or the answer is an error"
         return Response(200, {"primed": primed, "routes": routes})
+
+
+def _own_nodes(host: Host, zone: str) -> list[str]:
+    """The token nodes of the host's region, the zone's first."""
+    nodes, start = host.stack.token_nodes(host.region), host.stack.zones.index(zone)
+    return [*nodes[start:], *nodes[:start]]
 
 
 async def _come_up(host: Host, number: int) -> bool:

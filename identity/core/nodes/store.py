@@ -88,7 +88,10 @@ class Store(Node):
             assigned[name].append(machine_id)
         for identity in self.stack.identities:
             if identity.home_region == self.region:
-                self.records[identity.object_id] = StoreRecord(identity, assigned=tuple(assigned[identity.name]))
+                details = self.stack.details.get(identity.name, {})
+                self.records[identity.object_id] = StoreRecord(
+                    identity, assigned=tuple(assigned[identity.name]), details=details
+                )
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
         if kind == "identity":

@@ -10,6 +10,7 @@ import pytest
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.load_plan import load_plan, primed_tokens
 from brownout.harness.experiment.model import Experiment
+from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.topology import StackSpec
 from support.small_day import small_day
@@ -60,6 +61,78 @@ def test_a_cohort_that_cannot_be_is_refused(cohort: dict[str, Any], words: str, 
         planned(cohort)
     assert words in refused.value.message
     assert hint in refused.value.hint
+
+
+NODES = {
+    "web": {"region": "sydney", "count": 40},
+    "batch": {"region": "sydney", "identities": ["a", "b"]},
+    "bare": {"region": "sydney", "identities": []},
+    "pods": {"region": "sydney", "scale_set": True, "instances": 3, "identities": ["pods-id"], "pods": True},
+}
+
+
+def planned_on_nodes(cohort: dict[str, Any], **settings: Any) -> LoadPlan:
+    made = small_day(cohort, machines=NODES)
+    return load_plan(made, build_stack(seed=1, settings=settings, machines=made.machines))
+
+
+@pytest.mark.parametrize(
+    ("cohort", "settings", "words", "hint"),
+    [
+        ({"model": "workload-identity", "machines": ["web"]}, {}, "'web-1' runs no pods", "pods: true"),
+        (
+            {"endpoint": "app-service", "machines": ["batch"]},
+            {},
+            "no identity of its own, which is what app-service",
+            "`identity`",
+        ),
+        ({"endpoint": "arc", "machines": ["batch"]}, {}, "no identity of its own, which is what arc means", "`identity`"),
+        ({"endpoint": "service-fabric", "machines": ["bare"]}, {}, "no identity that service-fabric could", "`identities`"),
+        (
+            {"endpoint": "vm-extension", "machines": ["web"]},
+            {"builds": {"sydney": "2.0"}},
+            "begins with build 2.0, whose machines have no VM extension",
+            "`builds`",
+        ),
+    ],
+)
+def test_an_endpoint_that_the_machine_does_not_have_is_refused(
+    cohort: dict[str, Any], settings: dict[str, Any], words: str, hint: str
+) -> None:
+    """Its clients could never get a token; the message says what the machine lacks."""
+    with pytest.raises(UsageError) as refused:
+        planned_on_nodes(cohort, **settings)
+    assert words in refused.value.message
+    assert hint in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("cohort", "count"),
+    [
+        ({"endpoint": "app-service", "machines": ["batch"], "identity": "a"}, 1),
+        ({"endpoint": "service-fabric", "machines": ["batch"]}, 1),
+        ({"endpoint": "vm-extension", "machines": ["web"]}, 40),
+        ({"endpoint": "arc"}, 40),
+        ({"model": "workload-identity", "machines": ["pods"]}, 3),
+        ({"model": "workload-identity", "fresh": True}, 1),
+    ],
+)
+def test_machines_that_have_the_endpoint_are_taken(cohort: dict[str, Any], count: int) -> None:
+    """Named ones, and of those that are not named only what has it."""
+    assert len(planned_on_nodes(cohort).cohorts[0].machines) == count
+
+
+@pytest.mark.parametrize("endpoint", ["app-service", "service-fabric", "arc", "cloud-shell", "vm-extension"])
+def test_established_machines_have_their_tokens_where_their_clients_ask(endpoint: str) -> None:
+    """Each of the other endpoints has a cache of its own; IMDS has the host's, whatever a cohort calls it."""
+    spec = build_stack(seed=1, machines=NODES)
+    for kind, service in ((endpoint, {"service": endpoint}), ("imds", {}), (None, {})):
+        plan = planned_on_nodes({"endpoint": kind, "machines": ["web"]})
+        tokens = primed_tokens(plan, spec)["sydney"]
+        assert [{name: token[name] for name in token if name == "service"} for token in tokens] == [service] * 40
+        longest_s = 28_800 if service == {"service": "app-service"} else 43_200
+        assert max(token["age_s"] for token in tokens) < longest_s, "older ones would have been renewed"
+    assert primed_tokens(planned_on_nodes({"model": "workload-identity", "machines": ["pods"]}), spec) == {}
 
 
 @pytest.mark.parametrize(("posture", "oldest_s"), [("repaired", 0.5 * 86399), ("fragile", 86399 - 300)])

@@ -288,7 +288,8 @@ def test_no_secret_is_ever_in_the_run_folder(stub: Stubs, plan_of: Plans, tmp_pa
     """Not even while the load starts: a run that is killed then leaves a folder that may be handed round."""
     service = stub("ok")
     plan = plan_of({"sydney": service.url}, length_s=0.5)
-    plan = plan.model_copy(update={"account": replace(plan.account, sign_in=SignIn("a-secret-of-this-run"))})
+    signed = SignIn("a-secret-of-this-run", endpoint_keys={"arc": "a-secret-of-this-run too"})
+    plan = plan.model_copy(update={"account": replace(plan.account, sign_in=signed)})
     seen: set[str] = set()
 
     def look() -> None:

@@ -20,6 +20,7 @@ from brownout.harness.worlds.control_plane import (
     user_token,
 )
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.identity.azure.machine_secrets import endpoint_secret, secret_of_machine
 from brownout.identity.core.messages import Request, Response
 from support.fake_world import drive
 
@@ -99,6 +100,18 @@ def test_a_stack_of_aws_gives_access_keys_too() -> None:
     assert "hidden" not in repr(found)
     with pytest.raises(WorldError, match=r"no access key of admin \(404\)"):
         drive(access_key(Answers(Response(404, None)), "admin"))
+
+
+def test_a_load_is_given_the_keys_of_the_endpoints_that_it_asks() -> None:
+    """From each the secrets of machines follow, and from none the control token or another kind's."""
+    token = Response(200, {"access_token": "t"})
+    world = Answers(token)
+    found = drive(sign_in(world, endpoints={"arc", "app-service"}))
+    assert sorted(found.endpoint_keys) == ["app-service", "arc"]
+    control_token = world.spec.control_token
+    assert secret_of_machine(found.endpoint_keys["arc"], "web-1") == endpoint_secret(control_token, "arc", "web-1")
+    assert len({*found.endpoint_keys.values(), control_token}) == 3
+    assert not [key for key in found.endpoint_keys.values() if key in repr(found) or control_token in key]
 
 
 def test_users_of_the_console_are_made_for_a_load_that_has_such() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from brownout.harness.errors import UsageError
 from brownout.harness.worlds.stack_spec import DEFAULT_MACHINES, build_stack
+from brownout.identity.azure.records import federated_credentials
+from brownout.identity.azure.service_accounts import cluster_issuer
 from brownout.identity.core.topology import REGIONS
 from support.identity_stacks import MACHINES
 
@@ -45,6 +47,10 @@ MACHINE_MISTAKES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"web": 3}, "keys and values are needed"),
     ({"we_b": {"region": "sydney"}}, "no name for a machine"),
     ({"a/b": {"region": "sydney"}}, "no name for a machine"),
+    ({"web": {"region": "sydney", "identities": ["x"], "pods": 1}}, "pods is 1"),
+    ({"web": {"region": "sydney", "pods": True}}, "pods need a user-assigned identity"),
+    ({"web": {"region": "sydney", "identities": [], "pods": True}}, "pods need a user-assigned identity"),
+    ({"web": {"region": "sydney", "count": 21, "identities": ["x"], "pods": True}}, "service accounts of 21 machines"),
     ({"web": {"region": "sydney", "count": 2}, "web-1": {"region": "sydney"}}, "a machine 'web-1' already"),
 )
 
@@ -56,6 +62,18 @@ def test_a_machine_that_cannot_be_is_refused(machines: dict[str, Any], words: st
         build_stack(seed=1, machines=machines)
     assert words in refused.value.message
     assert refused.value.hint
+
+
+def test_the_first_identity_of_a_node_trusts_its_pods() -> None:
+    """One credential for each machine, and one for all of a scale set's, of the machine's own cluster; others trust nobody."""
+    nodes = {"region": "sydney", "identities": ["x", "y"], "pods": True}
+    machines = {"node": {**nodes, "count": 20}, "set": {**nodes, "identities": ["z@melbourne"], "scale_set": True}}
+    stack = build_stack(seed=1, machines=machines)
+    assert set(stack.details) == {"x", "z"}
+    (found,) = federated_credentials(stack.details["z"])
+    assert (found.issuer, found.subject) == (cluster_issuer(stack, "sydney"), "system:serviceaccount:default:set")
+    assert [each.name for each in federated_credentials(stack.details["x"])] == [f"node-{number}" for number in range(1, 21)]
+    assert build_stack(seed=1).details == {}
 
 
 def test_an_identity_has_one_home() -> None:

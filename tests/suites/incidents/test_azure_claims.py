@@ -61,6 +61,7 @@ FTVR: Mapping[str, Contradiction] = {
     "C5": lambda seen: seen.told(OUTAGE, CALLERS, ok=True),
     "C6": lambda seen: seen.each(OUTAGE, CALLERS, change=_well_at_arm),
     "C7": lambda seen: seen.told(OUTAGE, ("provisioning",), "provision-plain"),
+    "C8": lambda seen: seen.told(OUTAGE, ("aks-pods-new",), control="other-resources"),
     "C9": lambda seen: seen.told(OUTAGE, NEW, ok=True),
     "C10": lambda seen: seen.told(("01:05", "07:00"), NEW, control="circular", ok=True),
     "C11": lambda seen: seen.told(OUTAGE, VISITORS, control="unpinned"),

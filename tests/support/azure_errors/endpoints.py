@@ -73,7 +73,7 @@ def twice_at_once(kind: str) -> Provoke:
     """Of two requests in one moment, on a slow link, the one that is too many."""
 
     def provoke(on: ErrorStack) -> Response:
-        request = token_request(kind, on.world.spec.control_token, "web-1", resource=COLD["resource"])
+        request = token_request(kind, secret_of(on.stack, kind), "web-1", resource=COLD["resource"])
         with on.held(LIMITED, LinkEffect("slow", latency_ms=300)):
             answers = on.together(("sydney.host", request), ("sydney.host", request))
         return max(answers, key=lambda answer: answer.status)

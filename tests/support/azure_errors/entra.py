@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from brownout.identity.azure.entra.applications import Application, new_secret
-from brownout.identity.azure.entra.federation import cluster_issuer
 from brownout.identity.azure.records import FederatedCredential
+from brownout.identity.azure.service_accounts import cluster_issuer
 from brownout.identity.core.messages import Request, Response
 from support.azure_errors.endpoints import NOBODY, Provoke
 from support.azure_errors.rows import ErrorRow, ErrorStack

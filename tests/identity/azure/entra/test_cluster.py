@@ -9,9 +9,8 @@ import pytest
 
 from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
-from brownout.identity.azure.entra.cluster import EXCHANGE_AUDIENCE
-from brownout.identity.azure.entra.federation import cluster_issuer
 from brownout.identity.azure.machine_secrets import SERVICE_ACCOUNT_FILE
+from brownout.identity.azure.service_accounts import EXCHANGE_AUDIENCE, cluster_issuer
 from brownout.identity.core.messages import FORM_TYPE, Request, Response
 from support.azure_endpoints import claims, secret_of
 from support.identity_stacks import HOUR_S, VAULT, Stack, body, on_stack

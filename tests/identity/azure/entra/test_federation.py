@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from brownout.identity.azure.entra.federation import cluster_issuer
 from brownout.identity.azure.records import FederatedCredential
+from brownout.identity.azure.service_accounts import cluster_issuer
 from support.entra_requests import Answered, ask_with
 from support.simulated_azure import IMDS, SimulatedAzure, on_azure
 

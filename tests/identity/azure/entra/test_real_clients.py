@@ -11,8 +11,8 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import CertificateCredential, ClientAssertionCredential, ClientSecretCredential, WorkloadIdentityCredential
 
-from brownout.identity.azure.entra.federation import cluster_issuer
 from brownout.identity.azure.records import FederatedCredential
+from brownout.identity.azure.service_accounts import cluster_issuer
 from support.entra_requests import VAULT, certificate, claims_of
 from support.simulated_azure import LOGIN, SimulatedAzure, on_azure
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brownout.identity.azure.entra.federation import cluster_issuer
+from brownout.identity.azure.service_accounts import cluster_issuer
 from brownout.identity.core.messages import Request, Response
 from support.entra_requests import OwnCertificate, ask, ask_with, certificate
 from support.simulated_azure import HOUR_S, SimulatedAzure, on_azure

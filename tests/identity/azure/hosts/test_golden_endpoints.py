@@ -19,7 +19,7 @@ from brownout.harness.effects import SwitchThrow
 from brownout.harness.operate.machines.endpoints import NAMES
 from brownout.harness.operate.shell_variables import exports
 from brownout.harness.operate.stack_file import StackFile, make_stack_file
-from brownout.identity.azure.machine_secrets import ARC_TOKENS, arc_key_file, endpoint_secret
+from brownout.identity.azure.machine_secrets import ARC_TOKENS, arc_key_file, endpoint_key, endpoint_secret
 from brownout.suites.clients.programs.acquisition import Acquisition
 from brownout.suites.clients.programs.python_cases import ClientStep, PythonCase, read_story, start
 from support.carriers import switch
@@ -137,7 +137,11 @@ def seen(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[See
         pytest.skip("clients of the Arc agent read a file that only root may write")
     assert len(MACHINES) == len(CASES), "each case has a name of its own"
     folder, file = tmp_path_factory.mktemp("golden"), stack_file_of(stack)
-    keys = [Path(arc_key_file(file.control_token, MACHINES[case.name])) for case in CASES if case.endpoint == "arc"]
+    keys = [
+        Path(arc_key_file(endpoint_key(file.control_token, "arc"), MACHINES[case.name]))
+        for case in CASES
+        if case.endpoint == "arc"
+    ]
     Path(ARC_TOKENS).mkdir(parents=True, exist_ok=True)
     for case, key in zip((case for case in CASES if case.endpoint == "arc"), keys, strict=True):
         key.write_text(endpoint_secret(file.control_token, "arc", MACHINES[case.name]))
