@@ -89,9 +89,8 @@ class AzureHostAnnex(Annex):
         """The token of the service account of the pods on the machine; without a text while no token node gives one."""
         wanted = ServiceAccountRequest(service_account(machine), EXCHANGE_AUDIENCE, SERVICE_ACCOUNT_LIFETIME_S)
         request = self.node.internal("POST", f"/{VENDOR}{PAGE}", wanted.to_json())
-        answer = await self.node.ask_token_nodes(
-            machine.zone, request, failed_over=False
-        )  # another region's cluster is another
+        # Not by an operator's fail-over: another region's cluster is another issuer.
+        answer = await self.node.ask_token_nodes(machine.zone, request, failed_over=False)
         if answer is None:
             return ServiceAccountToken("", "")
         text = str(answer.body["token"]) if answer.ok and answer.body is not None else ""
