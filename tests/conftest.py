@@ -16,6 +16,7 @@ import pytest
 pytest_plugins = ["pytester", "support.needs_docker"]
 
 ROOT = Path(__file__).resolve().parents[1]
+FULL_COLLECTION_AFTER = 100  # collections of the middle generation; the interpreter's own number is 10
 FIRST = (
     "tests/harness/matrix/test_processes.py",
     "tests/suites/incidents/test_aws_claims.py",
@@ -43,13 +44,18 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected stays to the end: looking for garbage among it takes a sixth of the time, and again during tests."""
+    """What is collected stays to the end: looking for garbage among it takes a sixth of the time, and again during tests.
+
+    So do reports and whatever is kept for a session: a full search of all of it is worth its time less often than by default.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+        young, middle, _ = gc.get_threshold()
+        gc.set_threshold(young, middle, FULL_COLLECTION_AFTER)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
