@@ -37,6 +37,7 @@ def region_key(secret: str, day: int, region: str) -> bytes:
     return hmac.digest(date_key, region.encode(), "sha256")
 
 
+@lru_cache(maxsize=256)  # both regions derive the same keys for global endpoints, and each run of a stack the same ones
 def horizon(secret: str, region: str, first_day: int, days: int) -> bytes:
     """The region's keys for `days` days from `first_day` on, one after the other."""
     assert days > 0, "a horizon has a day"

@@ -207,7 +207,8 @@ class RegionalAnnex(Annex):
     async def _report_for_ever(self) -> None:
         while True:
             await self.node.ports.sleep(USAGE_INTERVAL_S)
-            await self.report()
+            if self.usage:
+                await self.report()
 
     async def report(self) -> None:
         """Tells the directory what was used; what it does not take is told the next time."""

@@ -50,8 +50,7 @@ class Deployer(Node):
     async def _reconcile_for_ever(self) -> None:
         while True:
             await self.ports.sleep(RECONCILE_S)
-            await self.fleet.settle_builds(self.stack.regions)
-            await self.fleet.settle_configs(self.stack.regions)
+            await self.fleet.settle()
 
     def state(self) -> Json:
         regions = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from brownout.identity.core.holds import Hold
 from brownout.identity.core.messages import CallFailed, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.records import Json
@@ -26,6 +27,7 @@ class Fleet:
         self._served = {str(each): each.region for each in served if each.role in (TOKEN, MANAGEMENT)}
         self.builds = {name: self.first_build(name) for name in self.targets()}
         self.configs = {name: self.first_config(name) for name in self.targets()}
+        self._settled: tuple[Hold, ...] | None = None  # the holds that all nodes follow; None once one was told anything
 
     def targets(self, regions: Iterable[str] = ()) -> tuple[str, ...]:
         """The nodes of these regions, of all without any."""
@@ -76,6 +78,15 @@ class Fleet:
         """The regions that a hold names, all of the stack when it names none."""
         return tuple(value.get("regions") or self._node.stack.regions)
 
+    async def settle(self) -> None:
+        """Gives every node what it did not take before; looks at none while the holds are those that all of them follow."""
+        holds = tuple(self._node.holds.values())
+        if holds == self._settled:
+            return
+        self._settled = holds
+        await self.settle_builds(self._node.stack.regions)
+        await self.settle_configs(self._node.stack.regions)
+
     async def settle_builds(self, regions: Iterable[str]) -> dict[str, bool]:
         """Moves every node of the regions to the build that it should run; which of them follow."""
         return {name: await self._set_build(name, self.desired_build(name)) for name in self.targets(regions)}
@@ -105,6 +116,7 @@ class Fleet:
         return True
 
     async def _tell(self, name: str, path: str, body: Json) -> Response:
+        self._settled = None
         request = self._node.internal("POST", path, body)
         try:
             return await self._node.ports.call(name, request, timeout_s=self._node.call_timeout_s)
