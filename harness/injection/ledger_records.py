@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -117,6 +118,11 @@ def stack_of(row: sqlite3.Row) -> StackRecord:
     )
 
 
+@lru_cache(maxsize=1024)  # a fault's carriers do not change, and every look at it reads its row
+def _carriers_in(text: str) -> tuple[Carrier, ...]:
+    return tuple(Carrier.parse(each) for each in json.loads(text))
+
+
 def fault_of(row: sqlite3.Row) -> FaultRecord:
     return FaultRecord(
         id=row["id"],
@@ -125,7 +131,7 @@ def fault_of(row: sqlite3.Row) -> FaultRecord:
         step=row["step"],
         kind=row["kind"],
         params=json.loads(row["params"]),
-        carriers=tuple(Carrier.parse(text) for text in json.loads(row["carriers"])),
+        carriers=_carriers_in(row["carriers"]),
         baseline=json.loads(row["baseline"]),
         deadline_s=row["deadline_s"],
         boot=row["boot"],

@@ -244,18 +244,7 @@ class StackSpec:
 
     def links(self) -> tuple[Link, ...]:
         """Every link of the stack: clients to what faces them, then node to node."""
-        nodes = [(name, NodeName.parse(name)) for name in self.nodes()]
-        found = [Link(CLIENT, name) for name, target in nodes if target.role in CLIENT_FACING]
-        for source_role, target_role, leaves_region in CALLS:
-            targets = [(name, target.region) for name, target in nodes if target.role == target_role]
-            for source_region in self._regions_of(source_role):
-                source = f"{source_region}.{source_role}"
-                reached = (name for name, region in targets if leaves_region or region == source_region)
-                found += [Link(source, name) for name in reached if name != source]
-        return tuple(found)
-
-    def _regions_of(self, role: str) -> tuple[str, ...]:
-        return (self.home_region,) if role in (DIRECTORY, DEPLOYER) else self.regions
+        return _links(self.nodes(), self.regions, self.home_region)
 
     def identity(self, name: str) -> Identity:
         """The identity of that name; raises KeyError. Whoever looks up many takes `by_name`."""
@@ -264,6 +253,20 @@ class StackSpec:
     def by_name(self) -> Mapping[str, Identity]:
         """The identities by their names, made at each call."""
         return {identity.name: identity for identity in self.identities}
+
+
+@lru_cache(maxsize=64)  # a run asks again and again, and the stacks of a process differ in little else
+def _links(names: tuple[str, ...], regions: tuple[str, ...], home_region: str) -> tuple[Link, ...]:
+    """Every link between these nodes, and from clients to them."""
+    nodes = [(name, NodeName.parse(name)) for name in names]
+    found = [Link(CLIENT, name) for name, target in nodes if target.role in CLIENT_FACING]
+    for source_role, target_role, leaves_region in CALLS:
+        targets = [(name, target.region) for name, target in nodes if target.role == target_role]
+        for source_region in (home_region,) if source_role in (DIRECTORY, DEPLOYER) else regions:
+            source = f"{source_region}.{source_role}"
+            reached = (name for name, region in targets if leaves_region or region == source_region)
+            found += [Link(source, name) for name in reached if name != source]
+    return tuple(found)
 
 
 def door_url(door: str, address: str) -> str:

@@ -98,12 +98,13 @@ class StepInPlace:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A history as invariants read it."""
+    """A history as invariants read it. `requests` are those that were sent, by intended time."""
 
     history: History
     promises: Promises | None
     looks: tuple[StateLook, ...]
     steps: tuple[StepInPlace, ...]
+    requests: tuple[RequestRecord, ...]
     _calm: tuple[tuple[StateLook, StateLook], ...]
     _starts_s: tuple[float, ...] = field(default=())
     _skewed: tuple[StepInPlace, ...] = field(default=())
@@ -116,11 +117,8 @@ class Facts:
         calm = tuple((a, b) for a, b in pairwise(looks) if not _any_within(touched_s, a.at_s, b.began_s))
         steps, starts_s = _in_place(history), tuple(a.at_s for a, _ in calm)
         skewed = tuple(step for step in steps if step.life.said("fault") == WRONG_CLOCKS)
-        return cls(history, _promises(history.events), looks, steps, calm, starts_s, skewed)
-
-    def requests(self) -> Iterator[RequestRecord]:
-        """Every request that was sent, by intended time."""
-        return (request for request in self.history.requests if request.error not in NOT_SENT)
+        sent = tuple(request for request in history.requests if request.error not in NOT_SENT)
+        return cls(history, _promises(history.events), looks, steps, sent, calm, starts_s, skewed)
 
     def clocks_agree(self, start_s: float, end_s: float) -> bool:
         """Whether no node's clock was made wrong at some time from one to the other."""
@@ -148,10 +146,9 @@ def credentials(request: RequestRecord, use: Use) -> tuple[Credential, ...]:
     return _by_use(request.credentials)[use] if request.credentials else ()
 
 
-def bearer_tokens(request: RequestRecord, *uses: Use) -> Iterator[Credential]:
+def bearer_tokens(request: RequestRecord, *uses: Use) -> Iterable[Credential]:
     """The request's tokens that name the key which signed them and have an end, in these uses."""
-    for use in uses:
-        yield from (each for each in credentials(request, use) if each.audience and each.key_id and each.to_s is not None)
+    return _bearer_tokens(request.credentials, uses) if request.credentials else ()
 
 
 def nodes_of(request: RequestRecord, *roles: str) -> tuple[str, ...]:
@@ -168,6 +165,12 @@ def hops_of(request: RequestRecord) -> tuple[Hop, ...]:
 def _by_use(text: str) -> Mapping[str, tuple[Credential, ...]]:
     every = parse(text)
     return {use: tuple(each for each in every if each.use == use) for use in USES}
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _bearer_tokens(text: str, uses: tuple[Use, ...]) -> tuple[Credential, ...]:
+    every = (each for use in uses for each in _by_use(text)[use])
+    return tuple(each for each in every if each.audience and each.key_id and each.to_s is not None)
 
 
 @lru_cache(maxsize=REMEMBERED)  # trails name no request

@@ -24,7 +24,7 @@ def _tenant(facts: Facts, seen: Occasions) -> None:
     if facts.promises is None:
         return
     ours = {facts.promises.tenant_id, facts.promises.account_id}
-    for request in facts.requests():
+    for request in facts.requests:
         shown = credentials(request, "shown") if request.outcome == "happened" else ()
         for each in (*credentials(request, "given"), *shown):
             if each.owner:
@@ -38,7 +38,7 @@ def _identity(facts: Facts, seen: Occasions) -> None:
         if wanted.name and given.name:
             same = wanted.name.rpartition("/")[2] == given.name.rpartition("/")[2]
             seen.judge(request, "" if same else f"credentials of {given.name} came instead of {wanted.name}")
-    for request in facts.requests():
+    for request in facts.requests:
         for given in credentials(request, "given") if request.machine else ():
             owner = _machine_of(given.name)
             if owner:
@@ -54,7 +54,7 @@ def _machine_of(resource_id: str) -> str:
 
 def _answered(facts: Facts) -> Iterator[tuple[RequestRecord, Credential, Credential]]:
     """Each request that was given something, with what it wanted."""
-    for request in facts.requests():
+    for request in facts.requests:
         wanted, given = credentials(request, "wanted"), credentials(request, "given")
         if wanted and given:
             yield request, wanted[0], given[0]

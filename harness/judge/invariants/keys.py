@@ -34,7 +34,7 @@ class Signed(NamedTuple):
 def _not_refused(facts: Facts, seen: Occasions) -> None:
     """A verifier that has ceased to trust a key is found by the looks before and after the request."""
     first_trusted_s, taken = _first_trusted(facts), set[str]()
-    for request in facts.requests():
+    for request in facts.requests:
         stretch = facts.calm(request)
         if stretch is None or not facts.clocks_agree(request.sent_s, request.done_s):
             continue
@@ -110,7 +110,7 @@ def _published_since(facts: Facts) -> Mapping[tuple[str, str], float]:
 def _first_signed(facts: Facts) -> Mapping[tuple[str, str], Signed]:
     """The earliest token of each key that was given in each region."""
     found: dict[tuple[str, str], Signed] = {}
-    for request in facts.requests():
+    for request in facts.requests:
         for signed in _signed(request):
             where = (request.region, signed.key_id)
             if where not in found or signed.from_s < found[where].from_s:
@@ -126,7 +126,7 @@ def _signed(request: RequestRecord) -> Iterator[Signed]:
 
 def _stay_published(facts: Facts, seen: Occasions) -> None:
     """At each look, whether the keys of tokens that are in force are where they were published before."""
-    tokens = [signed for request in facts.requests() for signed in _signed(request)]
+    tokens = [signed for request in facts.requests for signed in _signed(request)]
     tokens.sort(key=lambda one: one.request.done_s, reverse=True)
     ends_s: dict[str, float] = {}  # by key: when the last of its tokens ends
     published: dict[str, set[str]] = {}

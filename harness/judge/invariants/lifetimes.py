@@ -9,7 +9,7 @@ ALLOWED_S = 300.0  # five minutes of clocks that differ, as verifiers of the fie
 
 
 def _expired(facts: Facts, seen: Occasions) -> None:
-    for request in facts.requests():
+    for request in facts.requests:
         if not facts.clocks_agree(request.sent_s, request.done_s):
             continue
         for shown in credentials(request, "shown"):
@@ -22,7 +22,7 @@ def _expired(facts: Facts, seen: Occasions) -> None:
 
 
 def _in_force(facts: Facts, seen: Occasions) -> None:
-    for request in facts.requests():
+    for request in facts.requests:
         for given in credentials(request, "given"):
             if given.to_s is not None:
                 over_s = request.sent_s - given.to_s

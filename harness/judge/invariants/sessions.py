@@ -54,7 +54,7 @@ def _judge(seen: Occasions, request: RequestRecord, node: str, version: int, due
 
 def _sessions(facts: Facts) -> Iterator[Sequence[RequestRecord]]:
     found: dict[tuple[str, str], list[RequestRecord]] = {}
-    for request in facts.requests():
+    for request in facts.requests:
         found.setdefault((request.cohort, request.region), []).append(request)
     yield from found.values()
 

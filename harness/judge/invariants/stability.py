@@ -22,7 +22,7 @@ _Ways = Mapping[_Asker, set[Route]]
 
 
 def _stable(facts: Facts, seen: Occasions) -> None:
-    requests, longest_s = tuple(facts.requests()), 0.0
+    requests, longest_s = tuple(facts.requests), 0.0
     for step in facts.steps:
         if step.reach is not None and step.reach.replicas:
             others = [each for each in facts.steps if each is not step]

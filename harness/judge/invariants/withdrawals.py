@@ -17,7 +17,7 @@ IDENTITIES, KEYS = ("identity", "role", "user"), ("access-key",)
 def _no_token(facts: Facts, seen: Occasions) -> None:
     """Who was meant by a refused request: the role that it named, or whom the machine's earlier tokens were for."""
     last: dict[tuple[str, str], str] = {}
-    for request in facts.requests():
+    for request in facts.requests:
         given = credentials(request, "given")
         meant = {subject for each in given for subject in _subjects(each)}
         asker = (request.machine, request.operation)
@@ -93,12 +93,12 @@ def _access_keys(facts: Facts, seen: Occasions) -> None:
 
 
 def _shown(facts: Facts) -> Iterator[tuple[RequestRecord, Credential]]:
-    return ((request, shown) for request in facts.requests() for shown in credentials(request, "shown"))
+    return ((request, shown) for request in facts.requests for shown in credentials(request, "shown"))
 
 
 def _store_keys(facts: Facts, seen: Occasions) -> None:
     """A store names the key in its hop only when it accepts it; whoever asked it names the key in any case."""
-    for request in facts.requests():
+    for request in facts.requests:
         stretch = facts.calm(request)
         hops = hops_of(request) if stretch else ()
         refused = _refused_by(*stretch) if stretch else {}

@@ -76,6 +76,15 @@ class Future(Generic[T]):
         return self.result()
 
 
+class Timer(Future[None]):
+    """Done when its time comes."""
+
+    __slots__ = ()
+
+    def ring(self) -> None:
+        self.resolve(None)
+
+
 class Kernel:
     """Runs coroutines on virtual time."""
 
@@ -110,13 +119,17 @@ class Kernel:
         else:
             self._due.append(callback)
 
+    def timer(self, duration_s: float) -> Timer:
+        """A future that is done after a while, counted from now."""
+        timer = Timer(self)
+        self.after(duration_s, timer.ring)
+        return timer
+
     async def sleep(self, duration_s: float) -> None:
-        future: Future[None] = Future(self)
-        self.after(duration_s, lambda: future.resolve(None))
-        await future
+        await self.timer(duration_s)
 
     async def sleep_until(self, at_s: float) -> None:
-        await self.sleep(at_s - self.now_s())
+        await self.timer(at_s - self.now_s())
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Starts a coroutine at this instant; its end is the future's. A failure that nothing awaits surfaces in `run`."""

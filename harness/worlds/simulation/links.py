@@ -14,7 +14,8 @@ One difference: when its set of holds changes, the real proxy sends at once what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from brownout.harness.base.keyed_random import keyed_stream
@@ -35,7 +36,7 @@ class SimulatedLink:
 
     def __init__(self, name: str, seed: int, *, crosses: bool) -> None:
         self.name = name
-        self._draw = keyed_stream(seed, "latency", name).random
+        self._seed = seed
         self._base_ms = CROSS_REGION_MS if crosses else LATENCY_MS
         self.under_way: dict[Exchange, None] = {}  # whatever cuts the link resets them
         self._holds: dict[str, LinkEffect] = {}
@@ -43,6 +44,11 @@ class SimulatedLink:
         self._stalled: frozenset[str] = frozenset()
         self._reset: frozenset[str] = frozenset()
         self._lost: frozenset[str] = frozenset()  # directions in which nothing arrives
+
+    @cached_property
+    def _draw(self) -> Callable[[], float]:
+        """The next number of the link's own stream, which is made for the first message: most links of a stack carry none."""
+        return keyed_stream(self._seed, "latency", self.name).random
 
     def report(self) -> Mapping[str, Any]:
         """The link's state: `holds` by fault id, and whether it refuses."""

@@ -89,7 +89,7 @@ class SimulatedPorts:
         return response
 
     async def sleep(self, duration_s: float) -> None:
-        await self._world.kernel.sleep(duration_s)
+        await self._kernel.timer(duration_s)
         if self._node.is_hindered(self._life):
             await self._node.going_on(self._life)
 
