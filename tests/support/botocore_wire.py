@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.loaders import Loader, create_loader
 
 from brownout.harness.load.canary.botocore_clock import botocore_clock
 from brownout.identity.core.messages import CallFailed
@@ -60,6 +62,13 @@ class SleptClock:
 Answering = Callable[[AWSPreparedRequest], Answer]
 
 
+@cache
+def _loader(search_paths: str | None = None) -> Loader:
+    """One for all sessions of this process: to read the models of services anew takes most of a session's time."""
+    made: Loader = create_loader(search_paths)
+    return made
+
+
 @contextmanager
 def botocore_wire(now: Callable[[], float], sleep: Callable[[float], None], answer: Answering) -> Iterator[list[Sent]]:
     """While it is open, botocore sends nowhere else; yields all that it has sent so far."""
@@ -75,6 +84,7 @@ def botocore_wire(now: Callable[[], float], sleep: Callable[[float], None], answ
     random.seed(SEED)
     with (
         botocore_clock(now),
+        mock.patch("botocore.session.create_loader", _loader),
         mock.patch("botocore.httpsession.URLLib3Session.send", send),
         mock.patch("botocore.endpoint.time.sleep", side_effect=sleep),
         mock.patch("botocore.retries.bucket.Clock.current_time", side_effect=now),
