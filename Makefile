@@ -21,7 +21,7 @@ images: setup ## Build the images of the compose world, from the registry's base
 images-offline: setup ## Build the same images where no image registry can be reached (a minute or two)
 	@$(VENV_BIN)/python scripts/images.py --offline
 
-# A run against the clock has the machine to itself: beside other tests it proves nothing.
+# A run against the clock has the machine to itself but for one other of its kind: each takes a quarter of a processor.
 # Two stacks of containers at once are no trouble to each other, except to a run against the clock: those come after.
 # The tests start Python some hundred times: where bytecode is not kept, each time compiles everything once more.
 test test-slow test-docker: export PYTHONDONTWRITEBYTECODE =
@@ -31,7 +31,7 @@ test: setup ## Run the tests that need neither Docker nor seconds of real time
 
 test-slow: setup ## Run the tests on real processes, against the clock (a quarter of an hour)
 	@$(AGAINST_THE_CLOCK) -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not alone and not docker"
-	@$(AGAINST_THE_CLOCK) -m "slow and alone and not docker"
+	@$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m "slow and alone and not docker"
 
 test-docker: setup ## Run the tests that need Docker (skipped where there is none; BROWNOUT_REQUIRE_DOCKER=1 insists)
 	@$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m docker tests

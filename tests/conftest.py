@@ -18,6 +18,8 @@ pytest_plugins = ["pytester", "support.needs_docker"]
 ROOT = Path(__file__).resolve().parents[1]
 FULL_COLLECTION_AFTER = 100  # collections of the middle generation; the interpreter's own number is 10
 FIRST = (
+    "suites/incidents/test_identity_not_found.py",
+    "suites/incidents/test_ftvr_l9z.py",
     "tests/harness/matrix/test_processes.py",
     "tests/suites/incidents/test_aws_claims.py",
     "tests/packaging/test_wheel.py",

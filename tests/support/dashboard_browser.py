@@ -17,7 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
+
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+REQUIRE = "BROWNOUT_REQUIRE_BROWSER"
 ANSWER_TIMEOUT_S = 30.0
 LOOK_S = 0.2
 # The browser reads its orders from 3 and answers on 4.
@@ -33,6 +36,16 @@ os.execv(sys.argv[3], sys.argv[3:])
 def find_browser() -> str:
     """The path of a browser, "" when there is none."""
     return next(filter(None, map(shutil.which, PROGRAMS)), "")
+
+
+def browser_or_skip() -> str:
+    """The path of a browser; without one the test is skipped, or fails where one is required."""
+    found = find_browser()
+    if not found and os.environ.get(REQUIRE) == "1":
+        pytest.fail(f"no Chromium is on PATH and {REQUIRE}=1")
+    if not found:
+        pytest.skip("no Chromium is on PATH")
+    return found
 
 
 class Browser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import urllib.error
 import urllib.request
@@ -14,13 +13,12 @@ import pytest
 from brownout.harness.base.ports import ephemeral_port
 from brownout.harness.load.log_tail import LogTail
 from support.brownout_command import Brownout, eventually, small
-from support.dashboard_browser import browser, find_browser
+from support.dashboard_browser import browser, browser_or_skip
 from support.dashboard_load import TOKEN, Dashboard, folder_of, view_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
 
 FAULT, TARGET = "link-refuse", "client->sydney.host"
-REQUIRE = "BROWNOUT_REQUIRE_BROWSER"
 LONG_S = 60.0
 
 
@@ -31,16 +29,6 @@ def dashboard(up: Brownout) -> Iterator[Dashboard]:
     yield made
     made.command.interrupt()
     made.command.end()
-
-
-def browser_or_skip() -> str:
-    """The path of a browser; without one the test is skipped, or fails where one is required."""
-    found = find_browser()
-    if not found and os.environ.get(REQUIRE) == "1":
-        pytest.fail(f"no Chromium is on PATH and {REQUIRE}=1")
-    if not found:
-        pytest.skip("no Chromium is on PATH")
-    return found
 
 
 def test_both_pages_show_a_fault_while_it_is_in_place(up: Brownout, dashboard: Dashboard) -> None:
