@@ -25,7 +25,7 @@ from brownout.harness.experiment import plugins
 from brownout.harness.experiment.fault_files import fault_in, is_file_name
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Alert, Experiment, Selector, Step
-from brownout.harness.experiment.parts.cohort_checks import check_cohort, unknown
+from brownout.harness.experiment.parts.cohort_checks import check_cohort, check_rates, unknown
 from brownout.harness.experiment.parts.control_checks import check_added_load, check_controls
 from brownout.harness.experiment.parts.phase_checks import check_phases
 from brownout.harness.experiment.stack import check_stack, stack_of
@@ -40,7 +40,6 @@ Faults = Mapping[str, type[Fault]]
 
 ALERT_WINDOW_MIN_S = 1.0
 DEADLINE_MIN_S, DEADLINE_MAX_S = 0.001, 600.0
-MOST_ARRIVALS = 20_000_000  # of a whole run: each is a line of the log and a request in memory when it is judged
 
 _BORDERS = ("warm_up", "baseline", "fault", "recovery", "end")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -170,11 +169,7 @@ def _load(experiment: Experiment) -> Iterator[Problem]:
     if not DEADLINE_MIN_S <= load.deadline_s <= DEADLINE_MAX_S:
         text = f"{load.deadline_s:g} s is no deadline for a request"
         yield Problem(("load", "deadline"), text, f"from {DEADLINE_MIN_S * 1000:g} ms to {DEADLINE_MAX_S:g} s, such as 2s")
-    planned = sum(cohort.rate_per_s for cohort in load.cohorts) * max(0, line.end - line.baseline)
-    if planned > MOST_ARRIVALS:
-        yield Problem(
-            ("load", "cohorts"), f"{planned:,.0f} requests are planned, more than {MOST_ARRIVALS:,}", "lower rate_per_s"
-        )
+    yield from check_rates(("load", "cohorts"), load.cohorts, max(0, line.end - line.baseline))
 
 
 def _cohorts(experiment: Experiment) -> Iterator[Problem]:

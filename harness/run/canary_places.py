@@ -11,11 +11,12 @@ from brownout.harness.load.models.registry import client_model
 from brownout.harness.world import Endpoints
 from brownout.identity.aws.arns import role
 from brownout.identity.aws.records.seed import APP_ROLE, CALLER
+from brownout.identity.azure.hosts.endpoint import IMDS
 from brownout.identity.core.topology import REGIONS
 
 
 def azure_machines(plan: LoadPlan, regions: Iterable[str], endpoints: Endpoints) -> CanaryMachines | None:
-    """The first region's whose load has both an established machine and new ones that get tokens; None without one."""
+    """The first region's whose load has both an established machine and new ones that ask IMDS for tokens; None without one."""
     for region in regions:
         found = _machines(plan, region, {"token"}, endpoints)
         if found.warm and found.scale_set:
@@ -54,8 +55,15 @@ def _way(endpoints: Endpoints, region: str) -> Mapping[str, str]:
 
 
 def _machines(plan: LoadPlan, region: str, models: Collection[str], endpoints: Endpoints) -> CanaryMachines:
-    """An established machine and a scale set of those models' cohorts, each "" where there is none."""
-    cohorts = [cohort for cohort in plan.cohorts if cohort.region == region and cohort.model in models]
+    """An established machine and a scale set of those models' cohorts, each "" where there is none.
+
+    Canaries ask a machine's metadata service: cohorts that get tokens by another endpoint have no say.
+    """
+    cohorts = [
+        cohort
+        for cohort in plan.cohorts
+        if cohort.region == region and cohort.model in models and cohort.endpoint in (None, IMDS)
+    ]
     warm = [name for cohort in cohorts if not cohort.fresh for name in cohort.machines]
     sets = [name for cohort in cohorts if cohort.fresh for name in cohort.machines]
     return CanaryMachines(

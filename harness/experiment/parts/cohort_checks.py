@@ -13,10 +13,19 @@ from brownout.harness.load.models.model import ClientModel
 from brownout.harness.load.models.registry import client_model, front_ends, names
 from brownout.identity.azure.hosts.endpoint import WITHOUT_SELECTORS
 
+MOST_ARRIVALS = 20_000_000  # of a whole run: each is a line of the log and a request in memory when it is judged
+
 
 def unknown(path: DataPath, what: str, word: str, options: Iterable[str]) -> Problem:
     """The problem of a word that is none of the options."""
     return Problem(path, f"there is no {what} {word!r}", did_you_mean(word, options))
+
+
+def check_rates(path: DataPath, cohorts: Iterable[Cohort], length_s: float) -> Iterator[Problem]:
+    """More arrivals than a run can have."""
+    planned = sum(cohort.rate_per_s for cohort in cohorts) * length_s
+    if planned > MOST_ARRIVALS:
+        yield Problem(path, f"{planned:,.0f} requests are planned, more than {MOST_ARRIVALS:,}", "lower rate_per_s")
 
 
 def check_cohort(path: DataPath, cohort: Cohort, regions: tuple[str, ...]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from brownout.harness.base.pydantic_errors import DataPath, Problem
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import ControlRun, Experiment
-from brownout.harness.experiment.parts.cohort_checks import check_cohort, unknown
+from brownout.harness.experiment.parts.cohort_checks import check_cohort, check_rates, unknown
 from brownout.harness.experiment.stack import stack_of, with_additions
 
 
@@ -76,7 +76,8 @@ def _added_machines(path: DataPath, experiment: Experiment, control: ControlRun)
 
 
 def _added_cohorts(path: DataPath, experiment: Experiment, control: ControlRun) -> Iterator[Problem]:
-    taken = [cohort.name for cohort in experiment.load.cohorts]
+    taken, line = [cohort.name for cohort in experiment.load.cohorts], experiment.timeline
+    yield from check_rates(path, control.add_cohorts, max(0, line.end - line.baseline))
     for index, cohort in enumerate(control.add_cohorts):
         if cohort.name in taken:
             text = f"there is already a cohort called {cohort.name!r}"

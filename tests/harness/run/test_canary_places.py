@@ -39,6 +39,16 @@ def test_azure_s_need_an_established_machine_and_new_ones() -> None:
     assert azure_machines(plan(SECRETS), REGIONS, endpoints) is None
 
 
+def test_canaries_of_azure_stand_where_imds_is_asked() -> None:
+    """A machine whose clients ask another endpoint has no token in IMDS' cache, so it stands for nothing."""
+    warm, new = {**TOKENS, "machines": ("web-1",)}, {**TOKENS, "machines": ("vmss",), "fresh": True}
+    endpoints = Endpoints(URLS, {}, "")
+    by_arc = {"endpoint": "arc", "machines": ("arc-1",)}
+    found = azure_machines(plan({**warm, **by_arc}, {**warm, "endpoint": "imds"}, new), REGIONS, endpoints)
+    assert found == CanaryMachines("http://melbourne.host", "web-1", "vmss")
+    assert azure_machines(plan({**warm, **by_arc}, new), REGIONS, endpoints) is None
+
+
 def test_aws_s_stand_where_the_load_has_machines() -> None:
     """A region with machines goes before one without; a scale set is used where there is one."""
     endpoints = Endpoints(URLS, {}, "", edge=DOORS)

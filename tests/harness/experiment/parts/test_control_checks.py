@@ -44,6 +44,7 @@ def test_a_sound_addition_is_no_problem() -> None:
         ({"add_machines": {"pods": {"region": "perth"}}}, "add_machines.pods", "no region 'perth'"),
         ({"add_machines": {"pods": {"region": "sydney", "pods": True}}}, "add_machines.pods", "a user-assigned identity"),
         ({"add_cohorts": [FRESH]}, "add_cohorts[0].machines", "no machine 'pods'"),
+        ({"add_cohorts": [{**FRESH, "rate_per_s": 1e5}]}, "add_cohorts", "1,020,000,000 requests are planned, more than"),
         ({"add_cohorts": [{**FRESH, "name": "warm"}]}, "add_cohorts[0].name", "already a cohort called 'warm'"),
         ({"add_cohorts": [FRESH, FRESH]}, "add_cohorts[1].name", "already a cohort called 'pods'"),
         ({"add_cohorts": [{**FRESH, "region": "perth"}]}, "add_cohorts[0].region", "no region 'perth'"),
