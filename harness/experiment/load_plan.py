@@ -5,6 +5,7 @@ Everything here is a pure function of the experiment, the posture and the seed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
@@ -84,6 +85,7 @@ def _check_machines(cohort: Cohort, spec: StackSpec) -> None:
     if _uses_machines(cohort) and not (cohort.machines or _fitting(cohort, spec)):
         kind = "scale sets" if cohort.fresh else "machines"
         raise UsageError(f"cohort {cohort.name}: {cohort.region} has no {kind} for it", hint=f"machines: {', '.join(names)}")
+    needs = _EndpointNeeds.of(cohort, spec)
     for machine in cohort.machines:
         if machine not in names:
             hint = did_you_mean(machine, names) or f"machines: {', '.join(names)}"
@@ -97,32 +99,41 @@ def _check_machines(cohort: Cohort, spec: StackSpec) -> None:
         if found.region != cohort.region:
             where = f"{machine!r} is in {found.region} and the cohort calls {cohort.region}"
             raise UsageError(f"cohort {cohort.name}: {where}", hint="a machine asks its own region's host only")
-        _check_endpoint(cohort, found, spec)
+        problem, hint = needs.lacking(found)
+        if problem:
+            raise UsageError(f"cohort {cohort.name}: {found.name!r} {problem}", hint=hint)
 
 
-def _check_endpoint(cohort: Cohort, machine: MachineSpec, spec: StackSpec) -> None:
-    """Raises UsageError for a machine that has nothing of the kind by which the cohort's clients get tokens."""
-    problem, hint = _lacks(cohort, machine, spec)
-    if problem:
-        raise UsageError(f"cohort {cohort.name}: {machine.name!r} {problem}", hint=hint)
+@dataclass(frozen=True, slots=True)
+class _EndpointNeeds:
+    """What a machine has to have for the kind of endpoint by which a cohort's clients get tokens."""
 
+    kind: str
+    names_identity: bool
+    own: frozenset[str]  # names of system-assigned identities
+    spec: StackSpec
 
-def _lacks(cohort: Cohort, machine: MachineSpec, spec: StackSpec) -> tuple[str, str]:
-    """What the machine lacks for the endpoint that the cohort's clients use, and what to do; "" for nothing."""
-    kind = client_model(cohort.model).endpoint_of(cohort.endpoint)
-    known = spec.by_name()
-    identities = [known[name] for name in machine.identities]
-    build = Settings.of(spec.settings).builds.get(machine.region, FIRST_BUILD)
-    if kind == WORKLOAD_IDENTITY and not _runs_pods(machine, spec):
-        return "runs no pods", "give the machine `pods: true` and a user-assigned identity"
-    if kind == VM_EXTENSION and not BUILDS[build].has_vm_extension:
-        return f"begins with build {build}, whose machines have no VM extension", "set `builds` to an earlier one"
-    if kind in OWN_BY_DEFAULT and not cohort.identity and not any(each.is_system for each in identities):
-        problem = f"has no identity of its own, which is what {kind} means where none is named"
-        return problem, "name one with `identity`, or leave the machine's `identities` away"
-    if kind in WITH_SECRETS and not identities:
-        return f"has no identity that {kind} could give a token for", "leave its `identities` away: it has its own then"
-    return "", ""
+    @classmethod
+    def of(cls, cohort: Cohort, spec: StackSpec) -> _EndpointNeeds:
+        kind = client_model(cohort.model).endpoint_of(cohort.endpoint)
+        own = frozenset(known.name for known in spec.identities if known.is_system) if kind in OWN_BY_DEFAULT else frozenset()
+        return cls(kind, bool(cohort.identity), own, spec)
+
+    def lacking(self, machine: MachineSpec) -> tuple[str, str]:
+        """What the machine lacks, and what to do; "" for nothing."""
+        if self.kind == WORKLOAD_IDENTITY and not _runs_pods(machine, self.spec):
+            return "runs no pods", "give the machine `pods: true` and a user-assigned identity"
+        if self.kind == VM_EXTENSION:
+            build = Settings.of(self.spec.settings).builds.get(machine.region, FIRST_BUILD)
+            if not BUILDS[build].has_vm_extension:
+                return f"begins with build {build}, whose machines have no VM extension", "set `builds` to an earlier one"
+        if self.kind in OWN_BY_DEFAULT and not self.names_identity and not self.own.intersection(machine.identities):
+            problem = f"has no identity of its own, which is what {self.kind} means where none is named"
+            return problem, "name one with `identity`, or leave the machine's `identities` away"
+        if self.kind in WITH_SECRETS and not machine.identities:
+            problem = f"has no identity that {self.kind} could give a token for"
+            return problem, "leave its `identities` away: it has its own then"
+        return "", ""
 
 
 def _runs_pods(machine: MachineSpec, spec: StackSpec) -> bool:
@@ -159,8 +170,9 @@ def _uses_machines(cohort: Cohort) -> bool:
 
 def _fitting(cohort: Cohort, spec: StackSpec) -> tuple[str, ...]:
     """The machines of a cohort that names none: all machines of its region that get a token without naming an identity."""
+    needs = _EndpointNeeds.of(cohort, spec)
     homely = (item for item in spec.machines if item.region == cohort.region and item.scale_set == cohort.fresh)
-    return tuple(item.name for item in homely if len(item.identities) == 1 and not _lacks(cohort, item, spec)[0])
+    return tuple(item.name for item in homely if len(item.identities) == 1 and not needs.lacking(item)[0])
 
 
 def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, Any]]]:
@@ -171,19 +183,20 @@ def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, A
     """
     settings = Settings.of(spec.settings)
     found: dict[str, list[dict[str, Any]]] = {}
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str, str]] = set()
     for cohort in plan.cohorts:
         model = client_model(cohort.model)
         if cohort.fresh or not model.caches_at_host:
             continue
         endpoint = model.endpoint_of(cohort.endpoint)
         service = endpoint if endpoint in WITH_CACHES else ""
+        named = cohort.identity if service else ""
         for machine in cohort.machines:
-            if (machine, cohort.resource, service) not in seen:
-                seen.add((machine, cohort.resource, service))
+            if (machine, cohort.resource, service, named) not in seen:
+                seen.add((machine, cohort.resource, service, named))
                 drawn = keyed_random(spec.seed, "age", machine, cohort.resource, *filter(None, [service]))
                 tokens = found.setdefault(cohort.region, [])
-                of_service = {"service": service} if service else {}
+                of_service = {name: value for name, value in (("service", service), ("identity", named)) if value}
                 age_s = round(drawn * _oldest_s(settings, service), 3)
                 token = {"machine": machine, "resource": cohort.resource, "age_s": age_s}
                 tokens.append(token | of_service)

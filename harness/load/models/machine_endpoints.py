@@ -45,7 +45,7 @@ def _by_arc(arrival: Arrival, account: Account, now_s: float) -> Generator[Call,
     answer = yield _ask(arrival, _secret(arrival, account))
     result = token_result(answer, arrival, now_s)
     echoed = str((answer.body or {}).get(SELECTORS[ARC], "")).lower()
-    if result.outcome == "happened" and echoed != arrival.identity.lower():
+    if result.outcome == "happened" and arrival.identity and echoed != arrival.identity.lower():
         return result._replace(outcome="refused", error="identity-not-confirmed")
     return _told(result)
 

@@ -281,8 +281,9 @@ class Host(Node):
             machine = self.machine(str(item["machine"]))
             if machine is None or not machine.identities:
                 return error(404, "MachineNotFound", f"no machine {item['machine']!r} with an identity")
-            identity, resource, age_s = machine.identities[0], str(item["resource"]), float(item["age_s"])
-            service = str(item.get("service", ""))
+            resource, age_s, service = str(item["resource"]), float(item["age_s"]), str(item.get("service", ""))
+            named = (known for known in machine.identities if known.resource_id == item.get("identity"))
+            identity = next(named, machine.identities[0])
             issued = await self.issue(
                 machine, identity, resource, age_s=age_s, unnamed=not service, cache=self.caches[service] if service else None
             )

@@ -15,6 +15,7 @@ from brownout.identity.azure.machine_secrets import endpoint_key, secret_of_mach
 from brownout.identity.core.trail import parse
 
 PODS = "workload-identity"
+NAMED = ("app-service", "arc", "vm-extension")  # kinds with a cache of their own at which a client can name an identity
 EACH = 12
 LENGTH_S = 240
 
@@ -25,10 +26,16 @@ def cohort(kind: str, name: str, machines: str, *, fresh: bool = False) -> dict[
     return {"name": f"{name}-{kind}", "region": "sydney", "rate_per_s": rate, "machines": [machines], "fresh": fresh, **model}
 
 
+def naming(kind: str) -> dict[str, Any]:
+    """Old clients on a machine of two identities that name the second."""
+    return {**cohort(kind, "old", "pair"), "name": f"old-named-{kind}", "identity": "second-id"}
+
+
 def small_load() -> Experiment:
     """Four minutes in which a dozen old and a dozen new clients of each kind ask for a token, and nothing of theirs breaks."""
     nodes = {"region": "sydney", "scale_set": True, "identities": ["pods-id"], "pods": True}
     old = [cohort(kind, "old", "nodes" if kind == PODS else "web") for kind in (*KINDS, PODS)]
+    old += [naming(kind) for kind in NAMED]
     new = [cohort(kind, "new", "nodes" if kind == PODS else "fleet", fresh=True) for kind in (*KINDS, PODS)]
     return Experiment.model_validate(
         {
@@ -49,6 +56,7 @@ def small_load() -> Experiment:
             "postures": {"plain": {"description": "as it comes", "expect": "pass"}},
             "machines": {
                 "web": {"region": "sydney", "count": 4},
+                "pair": {"region": "sydney", "identities": ["first-id", "second-id"]},
                 "fleet": {"region": "sydney", "scale_set": True},
                 "nodes": {**nodes, "instances": 4},
             },
@@ -87,7 +95,8 @@ def test_clients_of_every_endpoint_get_tokens(brownout: Brownout, world: str) ->
     """Old machines get theirs from the cache of their endpoint, new ones from the token service, pods from Entra."""
     run = brownout.run(small_load(), world=world, seed=1).expect("pass")
     found = Counter((record.cohort, record.outcome, record.error) for record in run.history.requests)
-    assert found == {(f"{age}-{kind}", "happened", ""): EACH for age in ("old", "new") for kind in (*KINDS, PODS)}
+    cohorts = [f"{age}-{kind}" for age in ("old", "new") for kind in (*KINDS, PODS)] + [f"old-named-{kind}" for kind in NAMED]
+    assert found == {(name, "happened", ""): EACH for name in cohorts}
     for record in run.history.requests:
         served = parse(record.trail)
         by_cache, by_service = served[0].cache == "hit", any(".token." in hop.node for hop in served)

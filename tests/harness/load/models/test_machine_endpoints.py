@@ -88,7 +88,7 @@ def test_a_token_is_good_as_the_sdk_reads_it(kind: str, body: dict[str, str]) ->
         ({**body, "access_token": jwt("https://another")}, "refused", "wrong-audience"),
     ):
         playing, _ = asking(kind)
-        result = ended(playing, Response(200, answer))
+        result = ended(playing, Response(200, {**answer, "msi_res_id": "what nobody asked for"}))
         assert (result.outcome, result.error) == (outcome, error), answer
 
 
