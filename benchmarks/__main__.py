@@ -17,6 +17,7 @@ from benchmarks import (
     compose_stack,
     experiment_wall,
     fault_effect,
+    flakes,
     large_account,
     load_lag,
     many_identities,
@@ -26,6 +27,7 @@ from benchmarks import (
     signature_rate,
     sim_rate,
     stack_ready,
+    system_claims,
     toxiproxy_ceiling,
     toxiproxy_latency,
 )
@@ -50,6 +52,8 @@ _MODULES = (
     many_identities,
     aws_rate,
     policy_propagation,
+    flakes,
+    system_claims,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 

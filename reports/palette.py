@@ -101,6 +101,11 @@ MARKS: Mapping[str, str] = {
     "happened": "good",
     "refused": "bad",
     "unknown": "unsure",
+    "better": "good",
+    "worse": "bad",
+    "not comparable": "unsure",
+    "no regression": "good",
+    "regression": "bad",
 }
 SYMBOLS: Mapping[str, str] = {"good": "✓", "bad": "✗", "unsure": "?", "plain": "–"}
 

@@ -174,11 +174,12 @@ def _print_why(result: Result, console: Console) -> None:
     """The reasons of objectives that are not met, where the table has no room for them."""
     for slo in result.slos:
         if slo.status != "met":
-            console.print(_status(slo.status).append_text(safe(f" {slo.name}: {slo.reason}", "default")))
+            console.print(status_text(slo.status).append_text(safe(f" {slo.name}: {slo.reason}", "default")))
     console.print()
 
 
-def _status(word: str) -> Text:
+def status_text(word: str) -> Text:
+    """A status as mark and word, in the mark's colour."""
     mark = palette.mark(word)
     return Text(f"{palette.SYMBOLS[mark]} {word}", style=_STYLES[mark])
 
@@ -201,7 +202,7 @@ def _print_verdict(result: Result, console: Console) -> None:
     console.print()
 
 
-def _table(title: str, *columns: str) -> Table:
+def titled_table(title: str, *columns: str) -> Table:
     """Names keep their words whole, prose folds; columns that start with `>` hold numbers."""
     table = Table(
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
@@ -213,7 +214,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _objectives(result: Result, *, wide: bool) -> Table:
-    table = _table(
+    table = titled_table(
         "Objectives", "objective", "status", ">target", ">good", ">bad of total", ">budget", *(["why"] if wide else [])
     )
     for slo in result.slos:
@@ -221,62 +222,63 @@ def _objectives(result: Result, *, wide: bool) -> Table:
         budget = "–" if slo.budget_spent is None else f"×{slo.budget_spent:.1f}"
         bad = f"{count(slo.bad)} of {count(slo.total)}"
         why = [safe(slo.reason)] if wide else []
-        table.add_row(safe(slo.name), _status(slo.status), target(slo.target), good, bad, budget, *why)
+        table.add_row(safe(slo.name), status_text(slo.status), target(slo.target), good, bad, budget, *why)
     return table
 
 
 def _windows(result: Result) -> Table:
     """Of objectives that are not breached, the faults within which the target was missed: the report has every one."""
     objective, fault, *numbers = story.WINDOWS_HEAD
-    table = _table(story.WINDOWS_TITLE, objective, fault, *(f">{name}" for name in numbers))
+    table = titled_table(story.WINDOWS_TITLE, objective, fault, *(f">{name}" for name in numbers))
     for slo, step, *cells in story.window_rows(result, missed_only=True):
         table.add_row(safe(slo), safe(step), *cells)
     return table
 
 
 def _steps(result: Result) -> Table:
-    table = _table(
+    table = titled_table(
         "Steps, with the failing share before and after", ">#", "step", "role", ">at", "state", ">before", ">after", "effect"
     )
     for number, step in enumerate(result.steps, 1):
         at = clock(step.applied_s if step.applied_s is not None else step.at_s)
         change = percent(step.before), percent(step.after)
-        table.add_row(str(number), safe(step.name), step.role, at, _status(step.state), *change, safe(story.effect_word(step)))
+        state, effect = status_text(step.state), safe(story.effect_word(step))
+        table.add_row(str(number), safe(step.name), step.role, at, state, *change, effect)
     return table
 
 
 def _exposure(result: Result) -> Table:
     """Of faults alone: the report has every step."""
     first, second, third, *numbers = story.EXPOSURE_HEAD
-    table = _table(story.EXPOSURE_TITLE, first, second, third, *(f">{name}" for name in numbers))
+    table = titled_table(story.EXPOSURE_TITLE, first, second, third, *(f">{name}" for name in numbers))
     for step, cohort, state, *shares in story.exposure_rows(result, faults_only=True):
-        table.add_row(safe(step), safe(cohort), _status(state), *(share.replace(" of ", "/") for share in shares))
+        table.add_row(safe(step), safe(cohort), status_text(state), *(share.replace(" of ", "/") for share in shares))
     return table
 
 
 def _invariants(result: Result) -> Table:
     """What was exercised or violated; those that were not exercised stand in one row, because they say nothing."""
     first, second, third, *_, last = story.INVARIANTS_HEAD
-    table = _table(story.INVARIANTS_TITLE, first, second, f">{third}", last)
+    table = titled_table(story.INVARIANTS_TITLE, first, second, f">{third}", last)
     idle = [name for name, status, *_ in story.invariant_rows(result) if status == "not-exercised"]
     for name, status, times, _, evidence in story.invariant_rows(result):
         if status != "not-exercised":
-            table.add_row(safe(name), _status(status), times, safe(evidence))
+            table.add_row(safe(name), status_text(status), times, safe(evidence))
     if idle:
-        table.add_row(safe(", ".join(idle)), _status("not-exercised"), "–", "–")
+        table.add_row(safe(", ".join(idle)), status_text("not-exercised"), "–", "–")
     return table
 
 
 def _claims(result: Result) -> Table:
-    table = _table("Fidelity", "claim", "status", "what was published", "published", "measured")
+    table = titled_table("Fidelity", "claim", "status", "what was published", "published", "measured")
     for claim in result.claims:
         measured = f"{claim.measured} ({claim.interval})" if claim.interval else claim.measured
-        table.add_row(safe(claim.id), _status(claim.status), safe(claim.text), safe(claim.published), safe(measured))
+        table.add_row(safe(claim.id), status_text(claim.status), safe(claim.text), safe(claim.published), safe(measured))
     return table
 
 
 def _gates(result: Result) -> Table:
-    table = _table("Failed gates", "gate", "makes the run", "why")
+    table = titled_table("Failed gates", "gate", "makes the run", "why")
     for gate in result.gates:
         if not gate.passed:
             table.add_row(safe(gate.name), gate.severity, safe(gate.reason))

@@ -12,9 +12,10 @@ from brownout.harness.cli import (
     machine,
     matrix,
     run,
+    series,
     stacks,
     status,
 )  # each adds its commands to the group
 from brownout.harness.cli.frame import main
 
-__all__ = ["files", "gameday", "halt", "latent", "load", "machine", "main", "matrix", "run", "stacks", "status"]
+__all__ = ["files", "gameday", "halt", "latent", "load", "machine", "main", "matrix", "run", "series", "stacks", "status"]

@@ -11,7 +11,7 @@ import click
 
 from brownout.harness.cli.frame import command, heal_first
 from brownout.harness.cli.run import write_report
-from brownout.harness.errors import BrownoutError
+from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.worlds.catalog import WORLDS
 
 if TYPE_CHECKING:
@@ -59,11 +59,19 @@ def schema_command() -> int:
 @click.option("--markdown", is_flag=True, help="Print the result as Markdown, as for a job's summary.")
 @click.option("--junit", is_flag=True, help="Print the result as JUnit XML.")
 def report_command(run_dir: Path, as_json: bool, markdown: bool, junit: bool) -> int:
-    """Evaluate the record in RUN_DIR again, of a finished or a killed run, and write its report."""
+    """Evaluate the record in RUN_DIR again, of a finished or a killed run or series of runs, and write its report."""
+    from brownout.harness.cli.series import report_series
     from brownout.harness.experiment import plugins
     from brownout.harness.judge.evaluate import evaluate
+    from brownout.harness.series.plan import is_series
 
     heal_first(needs_state=False)
+    if is_series(run_dir):
+        if markdown or junit:
+            raise UsageError(
+                f"{run_dir} is a series of runs, which has a page, a table and JSON", hint="name one of its episodes"
+            )
+        return report_series(run_dir, as_json=as_json)
     result = evaluate(run_dir)
     report = _written(run_dir, result)
     if as_json:

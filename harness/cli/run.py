@@ -12,13 +12,13 @@ import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.cli.frame import command, heal_first, tell
-from brownout.harness.cli.types import PORT, SEED, DurationType
+from brownout.harness.cli.types import EPISODES, PORT, SEED, DurationType
 from brownout.harness.errors import BrownoutError
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.worlds.catalog import PROCESSES, SIMULATION, WORLDS
 
 if TYPE_CHECKING:
-    from brownout.harness.api import Outcome
+    from brownout.harness.api import Options, Outcome
     from brownout.harness.experiment.model import Experiment
     from brownout.harness.record.progress import ProgressSink
     from brownout.harness.run.prepare import PreparedRun
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 @click.option("--posture", default="", help="A posture of the experiment; its own when not given.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting of the service; may be repeated.")
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Decides load, targets and ages.")
+@click.option("--episodes", type=EPISODES, help="Run it so often, with draws from --seed, and judge the system.")
+@click.option("--offset", "offset_s", type=DurationType(), default="0s", help="Begin the stack so much emulated time earlier.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--expect", type=click.Choice(VERDICTS), default=None, help="Exit 0 when this verdict comes out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object to stdout.")
@@ -47,6 +49,8 @@ def run_command(
     posture: str,
     sets: tuple[str, ...],
     seed: int,
+    episodes: int | None,
+    offset_s: float,
     out: Path,
     expect: str | None,
     as_json: bool,
@@ -59,10 +63,13 @@ def run_command(
 ) -> int:
     """Run EXPERIMENT, a file or the name of an installed experiment, and judge it.
 
+    With --episodes a claim about the system, not about one run: it needs five episodes or more.
+
     Exit codes: 0 pass, 1 SLO breached, 2 bad usage or file, 3 inconclusive, 4 harness error, 5 left unsafe,
     130 interrupted and healed. With --expect 0 when that verdict came out, 1 when pass or breach came out instead.
     """
-    from brownout.harness.api import Options, carry_out, prepare
+    from brownout.harness.api import Options, prepare
+    from brownout.harness.cli.series import SeriesOrder, run_series
     from brownout.harness.errors import UsageError
     from brownout.harness.experiment.loader import find, read
 
@@ -81,18 +88,27 @@ def run_command(
         canaries=not no_canaries,
         controls=not no_controls,
         longest_s=longest_s,
+        offset_s=offset_s,
         settings=_settings(checked.experiment, posture, sets),
     )
+    if episodes is not None:
+        asked = SeriesOrder(checked, options, episodes, path.name, _repeat_episode(experiment, options, sets))
+        return run_series(asked, _progress, dry_run=dry_run, as_json=as_json)
     prepared = prepare(checked, options, source=path.name)
     if dry_run:
         click.echo(_timeline(prepared))
         return 0
+    return _run_one(prepared, as_json=as_json)
+
+
+def _run_one(prepared: PreparedRun, *, as_json: bool) -> int:
+    """Carries one run out, prints what came of it and returns the exit code."""
+    from brownout.harness.api import carry_out
+
+    world, port = prepared.options.world, prepared.options.dashboard_port
     heal_first(needs_state=world != SIMULATION)
-    if dashboard:
-        click.echo(
-            f"Locust's dashboard: http://127.0.0.1:{dashboard_port}/  faults: http://127.0.0.1:{dashboard_port}/faults",
-            err=True,
-        )
+    if port is not None:
+        click.echo(f"Locust's dashboard: http://127.0.0.1:{port}/  faults: http://127.0.0.1:{port}/faults", err=True)
     try:
         outcome = carry_out(prepared, sink=_progress(world), meanwhile=_html_report)
     except BrownoutError as error:
@@ -113,6 +129,14 @@ def _settings(experiment: Experiment, posture: str, sets: tuple[str, ...]) -> di
 def _repeat(arguments: list[str]) -> str:
     """The command that repeats this run."""
     return shlex.join(["brownout", *arguments[1:]])
+
+
+def _repeat_episode(experiment: str, options: Options, sets: tuple[str, ...]) -> tuple[str, ...]:
+    """The command for one run of a series, without its seed and offset."""
+    words = ["brownout", "run", experiment, "--world", options.world]
+    words += ["--posture", options.posture] if options.posture else []
+    words += [word for text in sets for word in ("--set", text)]
+    return (*words, *(["--no-canaries"] * (not options.canaries)))
 
 
 def _progress(world: str) -> ProgressSink | None:

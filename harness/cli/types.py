@@ -47,6 +47,8 @@ class NumberType(click.ParamType[float]):
 
 
 PORT = NumberType(1, 65_535, whole=True)
+EPISODES = NumberType(1, 1000, whole=True)
+MARGIN = NumberType(0, 100)
 SEED = NumberType(0, 2**63 - 1, whole=True)
 RATE_PER_S = NumberType(1e-6, 1e6)
 

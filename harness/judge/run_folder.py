@@ -38,8 +38,8 @@ _GAUGES = TypeAdapter(Mapping[str, Real])
 class RunHeader(BaseModel):
     """The facts about a run that are not in its history, written before anything starts.
 
-    `source` is the name of the experiment's file, "" when it came from none. `started_at` is real time in ISO 8601. Keys of a
-    file that are not known are ignored.
+    `source` is the name of the experiment's file, "" when it came from none. The stack began `offset_s` of emulated time
+    earlier than its timeline says. `started_at` is real time in ISO 8601. Keys of a file that are not known are ignored.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -55,6 +55,7 @@ class RunHeader(BaseModel):
     expected: Verdict | Literal[""] = ""
     parameters: PlainData = {}
     source: str = ""
+    offset_s: float = Field(0.0, ge=0)
 
     @model_validator(mode="after")
     def _posture_is_known(self) -> Self:
@@ -106,7 +107,7 @@ def read_record(folder: Path) -> Record:
 
     Raises UsageError when the folder is not a run's, and FileError at the place where its history is damaged.
     """
-    header = _read_header(folder)
+    header = read_header(folder)
     history = read_history(folder) if (folder / "events.jsonl").exists() else History((), ())
     attempts = tuple(read_attempts(folder))
     return Record(header, history, attempts, _read_gauges(folder), _read_claims(folder), history_digest(folder))
@@ -121,7 +122,8 @@ def history_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_header(folder: Path) -> RunHeader:
+def read_header(folder: Path) -> RunHeader:
+    """What was run; raises UsageError when the folder is not a run's."""
     try:
         return RunHeader.model_validate_json(read_regular(folder / "run.json"))
     except (FileNotFoundError, NotADirectoryError):

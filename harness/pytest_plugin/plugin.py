@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from brownout.harness.pytest_plugin.outcome import NOTHING_PROVEN, Inconclusive, InconclusiveFailed
-from brownout.harness.pytest_plugin.runs import Brownout, Run, Uses
+from brownout.harness.pytest_plugin.runs import Brownout, Run
 from brownout.harness.pytest_plugin.settings import OPTIONS, PluginSettings
+from brownout.harness.pytest_plugin.uses import Uses
 from brownout.harness.record.verdicts import heaviest
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class BrownoutPlugin:
         if not item.stash[_REASON]:
             item.user_properties.append(("verdict", heaviest(run.verdict for run in runs)))
         for listener in self._listeners:
-            listener.runs_used(item, runs)
+            listener.runs_used(item, tuple(run for run in runs if isinstance(run, Run)))
 
 
 def _races_the_clock(item: pytest.Item) -> bool:

@@ -10,66 +10,27 @@ from __future__ import annotations
 import hashlib
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.pytest_plugin.outcome import Inconclusive
 from brownout.harness.pytest_plugin.share import Entry, once, turn_of_the_machine
+from brownout.harness.pytest_plugin.uses import HARNESS_VERDICTS, Uses, named, require_verdicts
 
 if TYPE_CHECKING:
     from brownout.harness.api import Options
     from brownout.harness.experiment.checks import CheckedExperiment
     from brownout.harness.experiment.model import Experiment
+    from brownout.harness.pytest_plugin.series import Series
     from brownout.harness.record.history import History
     from brownout.harness.record.result import ClaimResult, Result, SloResult, StepResult
     from brownout.harness.record.verdicts import Verdict
     from brownout.harness.run.prepare import PreparedRun
     from brownout.harness.worlds.renewals import RenewalLook
-
-HARNESS_VERDICTS = ("harness-error", "unsafe")
-Found = TypeVar("Found")
-
-
-@dataclass(slots=True)
-class Uses:
-    """The runs that the current test has used, and those whose verdict it has accepted."""
-
-    runs: list[Run] = field(default_factory=list)
-    accepted: list[Run] = field(default_factory=list)
-    folder: Path | None = None
-    rerun: str = ""  # which test this is and for which time it runs, when it is not the first
-    _times: Counter[str] = field(default_factory=Counter)
-
-    def begin(self, test: str, folder: Path) -> None:
-        """Another test begins, or the same one again (as with pytest-rerunfailures); `folder` is that of its file."""
-        self.folder = folder
-        self.runs.clear()
-        self.accepted.clear()
-        self._times[test] += 1
-        self.rerun = f"{test} {self._times[test]}" if self._times[test] > 1 else ""
-
-    def note(self, run: Run) -> None:
-        if run not in self.runs:
-            self.runs.append(run)
-
-    def accept(self, run: Run) -> None:
-        self.accepted.append(run)
-
-    def inconclusive(self, failed: BaseException) -> Inconclusive | None:
-        """Inconclusive, for a failed test that used an inconclusive run; None when the failure counts."""
-        unproven = [run for run in self.runs if run not in self.accepted and run.is_inconclusive]
-        return Inconclusive(f"{unproven[0].why}; on it the test failed with {failed!r}") if unproven else None
-
-    def check(self) -> None:
-        """Raises for the first run that was used and proves nothing, unless its verdict was expected."""
-        for run in self.runs:
-            if run not in self.accepted:
-                run.require_conclusive()
 
 
 class Run:
@@ -127,7 +88,7 @@ class Run:
     def expect(self, *verdicts: str) -> Self:
         """The run itself, when its verdict is one of `verdicts`; raises AssertionError, or Inconclusive if that came out."""
         __tracebackhide__ = True
-        _known_verdicts(verdicts)
+        require_verdicts(verdicts)
         self._uses.note(self)
         if self._result.verdict not in verdicts:
             self.require_conclusive()
@@ -139,7 +100,7 @@ class Run:
         """A published claim beside what was measured; raises UsageError when this run has no such claim."""
         __tracebackhide__ = True
         self.require_conclusive()
-        return _named(claim_id, {claim.id: claim for claim in self._result.claims}, f"claim of {self.name}")
+        return named(claim_id, {claim.id: claim for claim in self._result.claims}, f"claim of {self.name}")
 
     def holds(self, *claim_ids: str) -> Self:
         """The run itself, when every one of these claims holds; raises AssertionError with those that do not."""
@@ -154,13 +115,13 @@ class Run:
         """An objective as it was judged; raises UsageError when the experiment has none of that name."""
         __tracebackhide__ = True
         self.require_conclusive()
-        return _named(name, {slo.name: slo for slo in self._result.slos}, f"objective of {self._result.experiment}")
+        return named(name, {slo.name: slo for slo in self._result.slos}, f"objective of {self._result.experiment}")
 
     def step(self, name: str) -> StepResult:
         """The result of a step of the schedule; raises UsageError when there is none of that name."""
         __tracebackhide__ = True
         self.require_conclusive()
-        return _named(name, {step.name: step for step in self._result.steps}, f"step of {self._result.experiment}")
+        return named(name, {step.name: step for step in self._result.steps}, f"step of {self._result.experiment}")
 
     def require_conclusive(self) -> None:
         """Raises Inconclusive, or AssertionError after a harness error or an unsafe end; else does nothing."""
@@ -184,6 +145,7 @@ class Brownout:
         self._world, self._seed, self._shared, self._root, self._uses = world, seed, shared, root, uses
         self._out, self._keep = out or shared / "runs", out is not None
         self._runs: dict[str, Run] = {}
+        self._series: dict[str, Series] = {}
 
     def experiment(self, name: str | Path) -> Experiment:
         """An installed experiment by name, or one from a file, found as `run` finds it, to derive others from."""
@@ -236,6 +198,43 @@ class Brownout:
             self._runs[key] = self._made(order)
         self._uses.note(self._runs[key])
         return self._runs[key]
+
+    def series(
+        self,
+        experiment: str | Path,
+        *,
+        episodes: int,
+        world: str = "",
+        posture: str = "",
+        seed: int | None = None,
+        canaries: bool = True,
+        longest_s: float | None = None,
+    ) -> Series:
+        """Runs an experiment so many times, with seeds and offsets drawn from `seed`, for a claim about the system.
+
+        It is made once in each process of a session. Fewer than five episodes are always inconclusive. `longest_s` is for all
+        of them together. Raises what `run` raises.
+        """
+        __tracebackhide__ = True
+        from brownout.harness.api import Options, require_main_thread
+        from brownout.harness.pytest_plugin.series import make_series
+        from brownout.harness.run.options import RUN_LONGEST_S
+
+        checked, file = self._read(experiment)
+        options = Options(
+            world=world or self._world,
+            posture=posture or checked.experiment.posture,
+            seed=self._seed if seed is None else seed,
+            out=self._out,
+            canaries=canaries,
+            longest_s=RUN_LONGEST_S if longest_s is None else longest_s,
+        )
+        require_main_thread(options.world)
+        key = f"{_key(checked.experiment, options, self._uses.rerun)} x{episodes}"
+        if key not in self._series:
+            self._series[key] = make_series(checked, options, episodes, self._uses, file=file)
+        self._uses.note(self._series[key])
+        return self._series[key]
 
     def latent(self, stack: str = "") -> RenewalLook:
         """Which cached tokens of a standing stack would not be renewed today, and when each machine fails.
@@ -360,23 +359,6 @@ def _key(experiment: Experiment, options: Options, rerun: str) -> str:
         *([rerun] if rerun else ()),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-
-
-def _known_verdicts(verdicts: tuple[str, ...]) -> None:
-    from brownout.harness.record.verdicts import VERDICTS
-
-    unknown = [verdict for verdict in verdicts if verdict not in VERDICTS]
-    if unknown or not verdicts:
-        raise UsageError(f"no verdict {', '.join(unknown) or 'was named'}", hint=f"verdicts: {', '.join(VERDICTS)}")
-
-
-def _named(name: str, known: Mapping[str, Found], what: str) -> Found:
-    if name not in known:
-        from brownout.harness.base.hints import did_you_mean
-
-        hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
-        raise UsageError(f"there is no {what} called {name!r}", hint=hint)
-    return known[name]
 
 
 def _claim_line(claim: ClaimResult) -> str:

@@ -285,8 +285,13 @@ class Result(BaseModel):
     @property
     def expectation(self) -> str:
         """How the verdict stands to the expected one, in words; "" for a pass that only the posture expects."""
-        if self.expected:
-            return f"{self.expected} was expected" if self.unexpected else "as expected"
-        if self.unexpected:
-            return f"posture {self.posture} was expected to give {self.posture_expects}"
-        return "" if self.posture_expects in ("", "pass") else f"as expected of posture {self.posture}"
+        return expectation(self.verdict, self.expected, posture=self.posture, expects=self.posture_expects)
+
+
+def expectation(verdict: str, expected: str, *, posture: str, expects: str) -> str:
+    """How a verdict stands to the `expected` one, or to that which the posture `expects`; "" for a pass as that expects."""
+    if expected:
+        return "as expected" if verdict == expected else f"{expected} was expected"
+    if expects and verdict != expects:
+        return f"posture {posture} was expected to give {expects}"
+    return "" if expects in ("", "pass") else f"as expected of posture {posture}"

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from brownout.harness.base.durations import duration_text
 from brownout.harness.errors import UsageError
 from brownout.harness.judge.run_folder import RunHeader, write_header
 from brownout.harness.run.prepare import PreparedRun
@@ -32,6 +33,7 @@ def write_run_file(folder: Path, run: PreparedRun) -> None:
         command=options.command or _command(run),
         expected=options.expect,
         parameters=run.stack.settings,
+        offset_s=options.offset_s,
     )
     write_header(folder, header)
 
@@ -40,7 +42,8 @@ def _command(run: PreparedRun) -> str:
     """The command line that makes this run, for one that was not started by a command."""
     options = run.options
     words = ("brownout", "run", run.experiment.name, "--world", options.world)
-    return shlex.join((*words, "--posture", run.posture, "--seed", str(options.seed)))
+    offset = ("--offset", duration_text(options.offset_s)) if options.offset_s else ()
+    return shlex.join((*words, "--posture", run.posture, "--seed", str(options.seed), *offset))
 
 
 def versions() -> dict[str, str]:
@@ -55,7 +58,12 @@ def versions() -> dict[str, str]:
 
 def new_run_folder(run: PreparedRun) -> Path:
     """A fresh folder for the run under `options.out`; with `-2` and so on where its name is taken; raises UsageError."""
-    base, name = run.options.out, f"{run.experiment.name}-{run.options.world}-{run.posture}-{run.options.seed}"
+    made = f"{run.experiment.name}-{run.options.world}-{run.posture}-{run.options.seed}"
+    return new_folder(run.options.out, run.options.folder_name or made)
+
+
+def new_folder(base: Path, name: str) -> Path:
+    """A fresh folder of that name in `base`, with `-2` and so on where it is taken; raises UsageError."""
     for number in range(1, 10_000):
         folder = base / (name if number == 1 else f"{name}-{number}")
         try:

@@ -97,7 +97,8 @@ class _LiveSession:
         """The world, not yet started, with a clock set so that the stack is ready before the baseline begins."""
         timeline, rate = self.run.experiment.timeline, self.run.rate
         # The clock starts at the warm-up, or earlier where the warm-up leaves too little real time to bring the stack up.
-        epoch_s = timeline.epoch_s() + min(timeline.warm_up, timeline.baseline - _lead_real_s(guardian_took_s) * rate)
+        ready_s = min(timeline.warm_up, timeline.baseline - _lead_real_s(guardian_took_s) * rate)
+        epoch_s = timeline.epoch_s() + ready_s - self.run.options.offset_s
         # Every process of the machine can reach these nodes, so their token is a secret and not drawn from the seed.
         stack = replace(self.run.stack, control_token=secrets.token_urlsafe(24))
         kind = live_world(self.run.options.world)

@@ -11,6 +11,7 @@ from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import Result
 
 RUN_LONGEST_S = 3600.0
+OFFSET_MAX_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Options:
     """How to run an experiment. `expect` and `posture` may be empty; `out` is the folder in which run folders are made.
 
     `settings` of the service go over those of the experiment and of every posture, in its control runs too. `longest_s` is the
-    most real time that the timeline of a run in a live world may take.
+    most real time that the timeline of a run in a live world may take. `offset_s`: how much earlier, in emulated time, the
+    stack begins, so that the schedule meets another point of its cycles. `folder_name` "" is a name made of what is run.
     """
 
     world: str = "simulation"
@@ -32,6 +34,8 @@ class Options:
     controls: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
     longest_s: float = RUN_LONGEST_S
+    offset_s: float = 0.0
+    folder_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from brownout.harness.experiment.stack import stack_of, with_additions
 from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.record.verdicts import VERDICTS
-from brownout.harness.run.options import Options
+from brownout.harness.run.options import OFFSET_MAX_S, Options
 from brownout.harness.worlds.catalog import SIMULATION, check_able
 from brownout.identity.core.topology import StackSpec
 
@@ -53,7 +53,8 @@ class PreparedRun:
     def real_s(self) -> float:
         """The real time that the timeline takes, once the stack is up; 0 in the simulation, which waits for nothing."""
         line = self.experiment.timeline
-        return 0.0 if self.options.world == SIMULATION else (line.end - min(line.warm_up, line.baseline)) / self.rate
+        begin = min(line.warm_up, line.baseline) - self.options.offset_s
+        return 0.0 if self.options.world == SIMULATION else (line.end - begin) / self.rate
 
     @property
     def end_s(self) -> float:
@@ -105,6 +106,8 @@ def _check_options(options: Options) -> None:
     """Raises UsageError for options that no command line can give."""
     if not isinstance(options.seed, int) or isinstance(options.seed, bool) or not 0 <= options.seed <= INT_MAX:
         raise UsageError("the seed is not a whole number from 0 to 2^63 - 1", hint="such as seed=1")
+    if not 0 <= options.offset_s <= OFFSET_MAX_S:
+        raise UsageError(f"the offset {options.offset_s:g} s is not from 0 s to a day", hint="such as --offset 17s")
     if options.expect and options.expect not in VERDICTS:
         raise UsageError(f"there is no verdict {options.expect!r}", hint=did_you_mean(options.expect, VERDICTS))
 

@@ -23,7 +23,7 @@ def simulate(run: PreparedRun, folder: Path) -> bool:
     """
     recorder = Recorder(folder)
     timeline = run.experiment.timeline
-    epoch_s = timeline.epoch_s() + timeline.warm_up - WARM_UP_ROOM_S
+    epoch_s = timeline.epoch_s() + timeline.warm_up - WARM_UP_ROOM_S - run.options.offset_s
     world = SimulationWorld(run.stack, epoch_s=epoch_s, recorder=recorder)
     ledger = Ledger(":memory:")
     ledger.add_stack(SIMULATED_STACK, folder=folder, world="simulation", run_owned=True)

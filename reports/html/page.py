@@ -93,10 +93,11 @@ def page(result: Result, history: History, folder: Path) -> str:
         _scripts(built),
     )
     title = f"{palette.VERDICT_WORDS.get(result.verdict, result.verdict)}: {result.title}"
-    return f"<!doctype html>\n{el('html', _head(title), body, lang='en', class_='no-script')}\n"
+    return f"<!doctype html>\n{el('html', head(title), body, lang='en', class_='no-script')}\n"
 
 
-def _head(title: str) -> Html:
+def head(title: str) -> Html:
+    """A page's head, with everything that it may load: nothing."""
     return el(
         "head",
         el("meta", charset="utf-8"),

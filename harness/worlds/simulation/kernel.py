@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 Callback = Callable[[], None]
 NS_PER_S = 1_000_000_000
+_AWAITS_ON_THE_WAY_OUT_MAX = 1000
 
 
 class Deadlock(Exception):
@@ -244,4 +245,12 @@ class _Task(Future[T]):
             self._resume(TypeError(f"a coroutine of the simulation awaited {awaited!r}, which is not of its kernel"))
 
     def close(self) -> None:
-        self._coroutine.close()
+        """Ends the coroutine. What it awaits on its way out is refused, one after the other: nothing answers any more."""
+        for _ in range(_AWAITS_ON_THE_WAY_OUT_MAX):
+            try:
+                self._coroutine.close()
+            except RuntimeError as error:
+                if str(error) != "coroutine ignored GeneratorExit":
+                    raise
+            else:
+                return

@@ -9,7 +9,7 @@ from support.plugin_project import Project, counted
 
 PAGE = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^<!-- (.+?) -->\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-FAST = ("checkout.yaml", "pytest.ini", "test_checkout.py", "test_sweep.py", "test_undecided.py")
+FAST = ("checkout.yaml", "pytest.ini", "test_checkout.py", "test_sweep.py", "test_system.py", "test_undecided.py")
 
 
 def test_the_page_works_as_printed(project: Project) -> None:
@@ -19,6 +19,6 @@ def test_the_page_works_as_printed(project: Project) -> None:
         (project.folder / name).write_text(BLOCKS[name], encoding="utf-8")
     (project.folder / "test_wrong.py").write_text(BLOCKS["test_checkout.py"].replace("breach", "pass"), encoding="utf-8")
     ended = project.run("-W", "error", "--strict-markers", "-o", "brownout_out=")
-    assert counted(ended) == {"passed": 4, "failed": 1, "inconclusive": 1}
+    assert counted(ended) == {"passed": 5, "failed": 1, "inconclusive": 1}
     for line in (BLOCKS["failure"] + BLOCKS["inconclusive"].splitlines()[0]).splitlines():
         ended.stdout.fnmatch_lines([f"*{line.replace('...', '*').strip()}*"])

@@ -270,6 +270,28 @@ def test_closing_ends_what_is_under_way(kernel: Kernel) -> None:
     assert seen == ["a", "b", "c"]
 
 
+def test_closing_ends_a_coroutine_that_awaits_on_its_way_out(kernel: Kernel) -> None:
+    """As one that takes down what it started: each of its awaits is refused, and closing neither fails nor waits."""
+    seen: list[str] = []
+
+    async def wait() -> None:
+        try:
+            await kernel.sleep(1000)
+        finally:
+            try:
+                await kernel.sleep(1)
+            finally:
+                await kernel.sleep(1)
+                seen.append("not reached")
+
+    kernel.spawn(wait())
+    kernel.run(kernel.sleep(1))
+    kernel.close()
+    kernel.close()
+    assert seen == []
+    assert kernel.now_s() == 1001.0
+
+
 def test_run_is_not_re_entrant(kernel: Kernel) -> None:
     """A coroutine that calls `run` itself gets an error that says so."""
 

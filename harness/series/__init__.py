@@ -1,0 +1,1 @@
+"""Claims about the system: series of runs (`episodes`), and comparisons of one side's runs with another's."""
