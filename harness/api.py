@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from brownout.harness.base.halt import require_lifted
-from brownout.harness.base.statedir import state_dir
+from brownout.harness.base.statedir import existing_state_dir, state_dir
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment
@@ -27,12 +28,12 @@ from brownout.harness.record.result import Result
 from brownout.harness.run.controls import ControlRuns
 from brownout.harness.run.header import new_run_folder, write_run_file
 from brownout.harness.run.options import Options, Outcome
-from brownout.harness.run.prepare import PreparedRun, prepare
+from brownout.harness.run.prepare import PreparedRun, prepare, require_short
 from brownout.harness.run.simulated import simulate
 from brownout.harness.worlds.catalog import SIMULATION, live_world
 from brownout.harness.worlds.needs import require_for_run
 
-__all__ = ["Options", "Outcome", "PreparedRun", "carry_out", "prepare", "run"]
+__all__ = ["Options", "Outcome", "PreparedRun", "carry_out", "prepare", "refusals", "run"]
 
 _OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 Meanwhile = Callable[[], object]
@@ -99,19 +100,45 @@ def _of_the_disk(error: Exception, folder: Path) -> Exception:
     return error
 
 
+def refusals(prepared: PreparedRun) -> tuple[BrownoutError, ...]:
+    """Everything for which `carry_out` would refuse the run on this machine at this moment; starts and builds nothing."""
+    found: list[BrownoutError] = []
+    for check in _checks(prepared, build=False):
+        try:
+            check()
+        except BrownoutError as error:
+            found.append(error)
+    return tuple(found)
+
+
 def _require_machine(prepared: PreparedRun) -> None:
-    """Looks up what a run in a live world needs of the machine, before it has a folder; raises Halted while there is a halt."""
+    """Looks up what a run needs of the machine, before it has a folder; raises the first refusal."""
+    for check in _checks(prepared, build=True):
+        check()
+
+
+def _checks(prepared: PreparedRun, *, build: bool) -> Iterator[Callable[[], object]]:
+    """Each look at whether the run may begin, which raises BrownoutError when it may not. A simulation always may."""
     options = prepared.options
     if options.world == SIMULATION:
         return
-    require_lifted(state_dir())
     from brownout.harness.load.driver import require_free, require_packages
 
-    require_packages(canaries=options.canaries)
+    state = state_dir() if build else existing_state_dir()
+    yield lambda: require_short(prepared)
+    if state is not None:
+        yield partial(require_lifted, state)
+    yield lambda: require_packages(canaries=options.canaries)
     if options.dashboard_port is not None:
-        require_free(options.dashboard_port)
-    live_world(options.world).prepare(lambda line: print(line, file=sys.stderr))  # noqa: T201 - says what will be used
-    require_for_run(options.world, prepared.stack, prepared.load, rate=prepared.rate, folder=options.out, state=state_dir())
+        yield partial(require_free, options.dashboard_port)
+    kind = live_world(options.world)
+    yield lambda: kind.prepare(_tell) if build else kind.look(_tell)
+    needs = partial(require_for_run, options.world, prepared.stack, prepared.load, rate=prepared.rate)
+    yield lambda: needs(folder=options.out, state=state or options.out)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 - says what will be used
 
 
 def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None) -> bool:

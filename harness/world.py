@@ -270,8 +270,13 @@ class LiveWorld(World, Protocol):
     shortages: Shortages
 
     @classmethod
-    def prepare(cls, say: Callable[[str], None]) -> None:
+    def look(cls, say: Callable[[str], None]) -> None:
         """Looks up what every stack of this world needs of the machine and says what is used; raises BrownoutError."""
+        ...
+
+    @classmethod
+    def prepare(cls, say: Callable[[str], None]) -> None:
+        """The same, and builds what is missing where it can."""
         ...
 
     @classmethod

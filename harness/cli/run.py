@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--expect", type=click.Choice(VERDICTS), default=None, help="Exit 0 when this verdict comes out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object to stdout.")
-@click.option("--dry-run", is_flag=True, help="Check everything and print the timeline; start nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the timeline and why the run would be refused now; start nothing.")
 @click.option("--dashboard", is_flag=True, help="Open Locust's web UI on loopback during the run (processes only).")
 @click.option("--dashboard-port", type=PORT, default=8089, show_default=True)
 @click.option("--no-canaries", is_flag=True, help="Do not run the real SDKs beside the load.")
@@ -68,8 +68,7 @@ def run_command(
     Exit codes: 0 pass, 1 SLO breached, 2 bad usage or file, 3 inconclusive, 4 harness error, 5 left unsafe,
     130 interrupted and healed. With --expect 0 when that verdict came out, 1 when pass or breach came out instead.
     """
-    from brownout.harness.api import Options, prepare
-    from brownout.harness.cli.series import SeriesOrder, run_series
+    from brownout.harness.api import Options, prepare, refusals
     from brownout.harness.errors import UsageError
     from brownout.harness.experiment.loader import find, read
 
@@ -92,12 +91,14 @@ def run_command(
         settings=_settings(checked.experiment, posture, sets),
     )
     if episodes is not None:
+        from brownout.harness.cli.series import SeriesOrder, run_series
+
         asked = SeriesOrder(checked, options, episodes, path.name, _repeat_episode(experiment, options, sets))
         return run_series(asked, _progress, dry_run=dry_run, as_json=as_json)
     prepared = prepare(checked, options, source=path.name)
     if dry_run:
         click.echo(_timeline(prepared))
-        return 0
+        return _tell_refusals(refusals(prepared))
     return _run_one(prepared, as_json=as_json)
 
 
@@ -194,6 +195,13 @@ def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
     if as_json:
         click.echo(result.model_dump_json(by_alias=True))
     return result.exit_code
+
+
+def _tell_refusals(found: Sequence[BrownoutError]) -> int:
+    """Prints why the run would not begin now; returns the exit code that it would end with, 0 when it would begin."""
+    for error in found:
+        tell(error)
+    return found[0].exit_code if found else 0
 
 
 def _timeline(prepared: PreparedRun) -> str:

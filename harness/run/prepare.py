@@ -76,12 +76,10 @@ def prepare(experiment: Experiment | CheckedExperiment, options: Options, *, sou
     steps = resolve_steps(experiment.schedule, found.steps)
     for resolved in steps:
         check_able(resolved.step.fault, resolved.fault.needs, options.world)
-    run = _resolved(experiment, options, source, posture, steps)
-    _require_short(run)
-    return run
+    return _resolved(experiment, options, source, posture, steps)
 
 
-def _require_short(run: PreparedRun) -> None:
+def require_short(run: PreparedRun) -> None:
     """Raises UsageError for a run that would hold its machine for longer than the options allow."""
     if run.real_s > run.options.longest_s:
         took_min, allowed_min = run.real_s / 60, run.options.longest_s / 60

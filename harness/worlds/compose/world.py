@@ -68,9 +68,14 @@ class ComposeWorld(SocketWorld):
         self.expected_proxies = {name: (f":{proxy.port}", proxy.upstream) for name, proxy in self._proxies.items()}
 
     @classmethod
-    def prepare(cls, say: Callable[[str], None]) -> None:
+    def look(cls, say: Callable[[str], None]) -> None:
         """Looks at engine, Compose and images; raises BrownoutError for what is missing or too old."""
         say(compose_stack.prepare())
+
+    @classmethod
+    def prepare(cls, say: Callable[[str], None]) -> None:
+        """The same: images are built by a command of their own."""
+        cls.look(say)
 
     @classmethod
     def create(cls, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> Self:

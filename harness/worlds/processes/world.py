@@ -40,7 +40,7 @@ from brownout.harness.worlds.processes.stack import (
     take_down,
 )
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
-from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
+from brownout.harness.worlds.toxiproxy.install import find_toxiproxy_server, toxiproxy_server
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.spec_file import ServedStack, read_served
@@ -60,6 +60,12 @@ class ProcessesWorld(SocketWorld):
         self._stack: ProcessStack | None = None
         self._links: Mapping[str, str] = {}
         self._edge: EdgeDoors | None = None
+
+    @classmethod
+    def look(cls, say: Callable[[str], None]) -> None:
+        """Finds Toxiproxy's program; one that is missing will be built."""
+        if find_toxiproxy_server(say=say) is None:
+            say("Toxiproxy will be built first")
 
     @classmethod
     def prepare(cls, say: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brownout.harness.base.files import FileLock
-from brownout.harness.base.statedir import tools_dir, usual_state_path
+from brownout.harness.base.statedir import existing_state_dir, tools_dir, usual_state_path
 from brownout.harness.errors import BrownoutError
 
 TOXIPROXY_VERSION = "2.12.0"
@@ -124,9 +124,9 @@ def toxiproxy_version(program: Path, *, run: RunCommand = run_command) -> str:
 
 
 def _tools_folders() -> tuple[Path, ...]:
-    """The tools folder, and the usual one too where BROWNOUT_HOME points elsewhere: a build serves every home."""
-    usual = usual_state_path()
-    return (tools_dir(), *((usual / "tools",) if usual is not None else ()))
+    """Where tools may be, made or not: in the state folder, and in the usual one where BROWNOUT_HOME points elsewhere."""
+    states = (existing_state_dir(), usual_state_path())
+    return tuple(state / "tools" for state in states if state is not None)
 
 
 @contextmanager

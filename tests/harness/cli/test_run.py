@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,25 @@ def test_a_dry_run_shows_the_timeline_and_starts_nothing(work: Path, world: str)
     assert "callers: 40 per emulated second" in told.stdout
     assert files(work) == {"small.yaml"}
     assert not (work.parent / "home").exists()
+
+
+def test_a_dry_run_tells_every_refusal(work: Path) -> None:
+    """A halt, a timeline that is too long and a port that is taken are told together, and the code is the run's own."""
+    path, home = small(work), work.parent / "home"
+    home.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        options = ("--world", "processes", "--longest", "1s", "--dashboard", "--dashboard-port", port)
+        assert invoke("halt", "--reason", "maintenance").exit_code == 0
+        told = invoke("run", str(path), *options, "--dry-run")
+        begun = invoke("run", str(path), *options)
+    assert told.exit_code == begun.exit_code == 2
+    assert "apply cut [fault]" in told.stdout
+    for refusal in ("minutes of real time", "maintenance", f"port {port}"):
+        assert refusal in told.stderr
+    assert files(work) == {"small.yaml"}
+    assert invoke("halt", "--lift").exit_code == 0
+    assert invoke("run", str(path), "--world", "processes", "--dry-run").exit_code == 0
 
 
 # the result
