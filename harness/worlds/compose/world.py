@@ -72,10 +72,7 @@ class ComposeWorld(SocketWorld):
         """Looks at engine, Compose and images; raises BrownoutError for what is missing or too old."""
         say(compose_stack.prepare())
 
-    @classmethod
-    def prepare(cls, say: Callable[[str], None]) -> None:
-        """The same: images are built by a command of their own."""
-        cls.look(say)
+    prepare = look  # images are built by a command of their own
 
     @classmethod
     def create(cls, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> Self:
