@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import lru_cache
 
 USER, ROLE, GROUP, POLICY, INSTANCE_PROFILE = "AIDA", "AROA", "AGPA", "ANPA", "AIPA"
 ACCESS_KEY, SESSION_KEY = "AKIA", "ASIA"
@@ -20,6 +21,7 @@ _KEY_BYTES = 10  # what 16 characters of base 32 hold: a bit that is 1, the acco
 _CHANCE_BITS, _ACCOUNT_BITS = 39, 40
 
 
+@lru_cache(maxsize=64)  # every part of every node of a stack asks
 def account_id(seed: int) -> str:
     """The 12 digits of the account of a stack with that seed; the first is never 0."""
     digest = hashlib.sha256(f"account {seed}".encode()).digest()

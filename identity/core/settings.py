@@ -113,10 +113,9 @@ class Settings:
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Settings:
         """Settings with `raw` over the defaults; raises ValueError that names the setting and what was meant."""
-        known = {f.name: f for f in fields(cls)}
         for name, value in raw.items():
-            if name not in known:
-                close = get_close_matches(name, known, 1)
+            if name not in _NAMES:
+                close = get_close_matches(name, _NAMES, 1)
                 raise ValueError(f"no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
             _check_type(name, value, getattr(_DEFAULTS, name))
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in raw.items()}
@@ -167,3 +166,4 @@ def _check_type(name: str, value: Any, default: Any) -> None:
 
 
 _DEFAULTS = Settings()
+_NAMES = tuple(each.name for each in fields(Settings))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from brownout.identity.aws import arns, ids
@@ -54,14 +55,21 @@ def role_of(machine_name: str) -> str:
 
 def initial_account(stack: StackSpec) -> Tables:
     """The records that the account starts with."""
-    return Tables.of(_Seed(stack).records())
+    roles = sorted({role_of(machine.name).lower(): role_of(machine.name) for machine in stack.machines}.values())
+    return _tables(stack.seed, entra_issuer(stack), tuple(roles))
+
+
+@lru_cache(maxsize=64)  # its directory and the hosts of every region ask, and tables are never changed
+def _tables(seed: int, issuer: str, machine_roles: tuple[str, ...]) -> Tables:
+    return Tables.of(_Seed(seed, issuer, machine_roles).records())
 
 
 class _Seed:
     """Makes the records of one stack's account."""
 
-    def __init__(self, stack: StackSpec) -> None:
-        self._stack, self._account = stack, account_of(stack)
+    def __init__(self, seed: int, issuer: str, machine_roles: tuple[str, ...]) -> None:
+        self._seed, self._issuer, self._machine_roles = seed, issuer, machine_roles
+        self._account = ids.account_id(seed)
 
     def records(self) -> Iterator[AccountRecord]:
         """Each record once."""
@@ -74,14 +82,13 @@ class _Seed:
         provisioning = _trust("sts:AssumeRole", {"AWS": arns.root(self._account), "Service": "cloudformation.amazonaws.com"})
         yield self._role(DEPLOYER_ROLE, provisioning, {"provisioning": _allow("iam:*", "sts:*", "secretsmanager:*")})
         yield from self._web_identity()
-        for name in sorted({role_of(machine.name).lower(): role_of(machine.name) for machine in self._stack.machines}.values()):
+        for name in self._machine_roles:
             yield from self._machine_role(name)
 
     def _web_identity(self) -> Iterator[AccountRecord]:
-        issuer = entra_issuer(self._stack)
-        provider = arns.oidc_provider(self._account, issuer)
-        yield OidcProvider(provider, issuer, CREATED_S, AUDIENCES)
-        trusted = {"StringEquals": {f"{issuer}:aud": list(AUDIENCES)}}
+        provider = arns.oidc_provider(self._account, self._issuer)
+        yield OidcProvider(provider, self._issuer, CREATED_S, AUDIENCES)
+        trusted = {"StringEquals": {f"{self._issuer}:aud": list(AUDIENCES)}}
         trust = _trust("sts:AssumeRoleWithWebIdentity", {"Federated": provider}, trusted)
         yield self._role(WEB_IDENTITY_ROLE, trust, {"secrets": _READS_SECRETS})
 
@@ -101,7 +108,7 @@ class _Seed:
         return Role(name, self._id(ids.ROLE, name), arn, CREATED_S, trust, inline=inline)
 
     def _id(self, prefix: str, name: str) -> str:
-        return ids.unique_id(prefix, f"{self._stack.seed} {name}")
+        return ids.unique_id(prefix, f"{self._seed} {name}")
 
 
 def _trust(action: str, principal: Mapping[str, Any], condition: Mapping[str, Any] | None = None) -> str:

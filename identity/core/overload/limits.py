@@ -52,10 +52,9 @@ class Limits:
 
     def changed(self, raw: Mapping[str, Any], role: str) -> Self:
         """These limits with those of `raw` in place of the same names; raises ValueError."""
-        known = {each.name for each in fields(Limits)}
-        surplus = sorted(raw.keys() - known)
+        surplus = sorted(raw.keys() - _NAMES)
         if surplus:
-            raise ValueError(f"capacity has no {surplus[0]!r}; it has {', '.join(sorted(known))}")
+            raise ValueError(f"capacity has no {surplus[0]!r}; it has {', '.join(sorted(_NAMES))}")
         work_s = raw.get("work_s", {})
         if not isinstance(work_s, Mapping):
             raise ValueError(f"work_s is a table of seconds by kind, not {work_s!r}")
@@ -80,6 +79,9 @@ class Limits:
     def patience_s(self) -> float:
         """After how long a wait a request is refused when its turn comes; infinity where it is worked on all the same."""
         return min(filter(None, (self.give_up_s, self.shed_s)), default=float("inf"))
+
+
+_NAMES = frozenset(each.name for each in fields(Limits))
 
 
 def check_capacity(raw: Mapping[str, Any]) -> None:
