@@ -113,20 +113,17 @@ def token_result(response: Response, arrival: Arrival, now_s: float) -> ArrivalR
 
 def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[ArrivalResult, IssuedToken | None]:
     """How an arrival that wants a token ends with this answer, and the token if it is of use at `now_s`."""
-    result = accepted(response, (200,))
-    if result.outcome != "happened":
-        return result._replace(credentials=str(_wanted(arrival.resource))), None
+    if response.status != 200:
+        return accepted(response, (200,))._replace(credentials=str(_wanted(arrival.resource))), None
     body = response.body or {}
     text, expires_in_s = body.get("access_token"), _lives_s(body, arrival, now_s)
-    result = result._replace(credentials=given_token(str(text), arrival.resource))
+    told, trail = given_token(str(text), arrival.resource), response.headers.get(TRAIL_HEADER, "")
     if not isinstance(text, str) or not text or expires_in_s is None:
-        return result._replace(outcome="refused", error="no-token-in-answer"), None
-    wrong = _why_useless(token_facts(text), arrival.resource, now_s)
-    if not wrong and expires_in_s <= 0:
-        wrong = "token-expired"
+        return ArrivalResult(200, "refused", "no-token-in-answer", trail, credentials=told), None
+    wrong = _why_useless(token_facts(text), arrival.resource, now_s) or ("token-expired" if expires_in_s <= 0 else "")
     if wrong:
-        return result._replace(outcome="refused", error=wrong), None
-    return result, IssuedToken(text, expires_in_s)
+        return ArrivalResult(200, "refused", wrong, trail, credentials=told), None
+    return ArrivalResult(200, "happened", "", trail, credentials=told), IssuedToken(text, expires_in_s)
 
 
 @lru_cache(maxsize=TOKENS_REMEMBERED)

@@ -166,7 +166,7 @@ class Kernel:
         assert self._main is None, "run is not re-entrant"
         main = self._start(coroutine)
         self._main = main
-        due, timers = self._due, self._timers
+        due, timers, pop = self._due, self._timers, heapq.heappop
         try:
             while not main.done:
                 if due:
@@ -174,11 +174,12 @@ class Kernel:
                     continue
                 if not timers:
                     raise Deadlock("nothing is scheduled any more")
-                self.now_ns, _, callback = heapq.heappop(timers)
+                now_ns, _, callback = pop(timers)
+                self.now_ns = now_ns
                 # All timers of this instant become due before the first of them runs, so that what they schedule for the
                 # same instant comes after them.
-                while timers and timers[0][0] == self.now_ns:
-                    due.append(heapq.heappop(timers)[2])
+                while timers and timers[0][0] == now_ns:
+                    due.append(pop(timers)[2])
                 callback()
         finally:
             self._main = None

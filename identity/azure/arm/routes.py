@@ -116,35 +116,40 @@ ROUTES: tuple[ArmRoute, ...] = (
     ArmRoute(f"{_AUTHORIZATION}/roleAssignments/{{name}}", v.ROLE_ASSIGNMENTS, "role-assignment", ONE, acts_on_parent=True),
     ArmRoute(f"{_AUTHORIZATION}/permissions", v.PERMISSIONS, "permissions", acts_on_parent=True, open=True),
 )
-_SCOPED = tuple((route, route.segments[1:]) for route in ROUTES if route.segments[0] == SCOPE)
-_FIXED: dict[int, list[tuple[ArmRoute, tuple[str, ...]]]] = {}
+
+
+class _Pattern:
+    """The segments of a route, placeholders and fixed ones apart."""
+
+    def __init__(self, route: ArmRoute, segments: tuple[str, ...]) -> None:
+        self.route, self.length = route, len(segments)
+        self._places = tuple((at, segment[1:-1]) for at, segment in enumerate(segments) if segment.startswith("{"))
+        self._fixed = tuple((at, segment.lower()) for at, segment in enumerate(segments) if not segment.startswith("{"))
+
+    def fits(self, lower: list[str], first: int) -> bool:
+        """Whether the words in lower case, from the one at `first` on, are those of the pattern, which are as many."""
+        return all(lower[first + at] == segment for at, segment in self._fixed)
+
+    def values(self, words: list[str], first: int) -> dict[str, str]:
+        """The placeholders' values in words that fit."""
+        return {name: words[first + at] for at, name in self._places}
+
+
+_SCOPED = tuple(_Pattern(route, route.segments[1:]) for route in ROUTES if route.segments[0] == SCOPE)
+_WHOLE: dict[int, list[_Pattern]] = {}
 for _route in ROUTES:
     if _route.segments[0] != SCOPE:
-        _FIXED.setdefault(len(_route.segments), []).append((_route, _route.segments))
+        _WHOLE.setdefault(len(_route.segments), []).append(_Pattern(_route, _route.segments))
 
 
 def find_route(words: list[str]) -> Match | None:
     """The route of a path's words; None where there is none. Routes below any scope are looked for first."""
-    for route, segments in _SCOPED:
-        tail = words[len(words) - len(segments) :] if len(words) >= len(segments) else []
-        values = _values(segments, tail)
-        if values is not None:
-            return Match(route, {"scope": "/" + "/".join(words[: len(words) - len(segments)]), **values})
-    for route, segments in _FIXED.get(len(words), ()):
-        values = _values(segments, words)
-        if values is not None:
-            return Match(route, values)
+    lower = [word.lower() for word in words]
+    for pattern in _SCOPED:
+        first = len(words) - pattern.length
+        if first >= 0 and pattern.fits(lower, first):
+            return Match(pattern.route, {"scope": "/" + "/".join(words[:first]), **pattern.values(words, first)})
+    for pattern in _WHOLE.get(len(words), ()):
+        if pattern.fits(lower, 0):
+            return Match(pattern.route, pattern.values(words, 0))
     return None
-
-
-def _values(segments: tuple[str, ...], words: list[str]) -> dict[str, str] | None:
-    """The placeholders' values, None where a fixed segment differs."""
-    if len(segments) != len(words):
-        return None
-    values = {}
-    for segment, word in zip(segments, words, strict=True):
-        if segment.startswith("{"):
-            values[segment[1:-1]] = word
-        elif segment.lower() != word.lower():
-            return None
-    return values

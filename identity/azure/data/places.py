@@ -13,9 +13,10 @@ GROUP = "load"  # where no resource of the stack says which group is its own
 
 def resource_group(node: Node) -> str:
     """The id of the resource group that the stack's resources are in."""
-    ids = (*(each.resource_id for each in node.stack.machines), *(each.resource_id for each in node.stack.identities))
-    group = next((each.split("/")[4] for each in ids), GROUP)
-    return f"/subscriptions/{node.stack.subscription_id}/resourceGroups/{group}"
+    stack = node.stack
+    first = [each.resource_id for each in stack.machines[:1]] or [each.resource_id for each in stack.identities[:1]]
+    group = first[0].split("/")[4] if first else GROUP
+    return f"/subscriptions/{stack.subscription_id}/resourceGroups/{group}"
 
 
 def vault_id(node: Node) -> str:
