@@ -65,7 +65,10 @@ class EpisodeShare(FrozenModel):
 
 
 class EpisodeResult(FrozenModel):
-    """One run of a series. One that does not `count` says nothing of the system; `why` says so, or what its verdict is."""
+    """One run of a series. One that does not `count` says nothing of the system; `why` says so, or what its verdict rests on.
+
+    `folder` is below the series' own.
+    """
 
     number: int
     folder: str

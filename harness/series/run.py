@@ -18,6 +18,7 @@ from brownout.harness.experiment.checks import CheckedExperiment
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.judge.run_folder import read_result
 from brownout.harness.record.progress import ProgressSink
+from brownout.harness.record.result import Result
 from brownout.harness.record.series import PlannedEpisode, SeriesPlan, SeriesResult
 from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import PreparedRun
@@ -152,7 +153,7 @@ class _Work:
         self._done(MadeEpisode(planned, outcome.result))
         if outcome.interrupted:
             self.interrupted = True
-            return INTERRUPTED_SERIES
+            return _why_early(outcome.result)
         ended = outcome.result.verdict
         return f"{planned.folder} ended as {ended}" if ended in ("unsafe", "harness-error") else ""
 
@@ -166,3 +167,8 @@ class _Work:
     def _done(self, made: MadeEpisode) -> None:
         self.made.append(made)
         self.told(made)
+
+
+def _why_early(result: Result) -> str:
+    """Why an interrupted run ended: an interrupt, or a halt with its reason."""
+    return next((gate.reason for gate in result.gates if gate.name == "finished" and not gate.passed), INTERRUPTED_SERIES)

@@ -105,7 +105,7 @@ def _episode(made: MadeEpisode) -> EpisodeResult:
         offset_s=planned.offset_s,
         verdict=result.verdict,
         counts=counts(result),
-        why=why_not(result) or "; ".join(result.reasons),
+        why=why_not(result) or result.reasons[0],
         shares=tuple(
             EpisodeShare(objective=slo.name, total=slo.total, bad=slo.bad, doubtful=slo.doubtful) for slo in result.slos
         ),

@@ -80,8 +80,7 @@ def _objectives(result: SeriesResult) -> Html:
         return section("objectives", "Objectives", el("p", "No objective was judged.", class_="note"))
     columns = (
         Column("Objective", "prose wide"), Column("Status"), Column("Target", "number"), Column("Good", "number"),
-        Column("Episodes, interval and target"), Column("The system", "number"), Column("Worst episode", "number"),
-        Column("Best episode", "number"), Column("Bad of requests", "number"),
+        Column("The system's interval, and the episodes"), Column("Bad of requests", "number"),
     )  # fmt: skip
     note = (
         "Each dot is an episode's share of good requests. The bar is the interval of the system's share, the tick its target. "
@@ -94,8 +93,9 @@ def _objectives(result: SeriesResult) -> Html:
 def _objective_row(found: SystemObjective, episodes: Sequence[EpisodeResult]) -> Sequence[object]:
     good, between, worst, best, bad = objective_cells(found)
     name = join([found.name, el("small", found.reason, class_="why")])
-    status = badge(found.status)
-    return name, status, target(found.target), good, _drawing(found, episodes), between, worst, best, bad
+    words = el("small", "" if found.interval is None else f"the system {between}; ", f"episodes {worst} to {best}")
+    drawing = el("div", _drawing(found, episodes), words)
+    return name, badge(found.status), target(found.target), good, drawing, bad
 
 
 def _drawing(found: SystemObjective, episodes: Sequence[EpisodeResult]) -> Html:
@@ -116,12 +116,16 @@ def _drawing(found: SystemObjective, episodes: Sequence[EpisodeResult]) -> Html:
         left, right = across(1 - found.interval.high), across(1 - found.interval.low)
         parts.append(el("line", x1=left, x2=right, y1=40, y2=40, class_="whisker"))
     parts += [_dot(episode, across(share), 8 + 11 * (index % _ROWS)) for index, (episode, share) in enumerate(known)]
-    label = f"{found.name}: scale from {target(floor)} to 100 % good"
-    drawing = el(
-        "svg", *parts, viewBox=f"0 0 {_WIDTH} 50", width=_WIDTH, height=50, role="img", aria_label=label,
-        class_=f"interval {palette.mark(found.status)}",
+    parts += [el("text", words, x=x, y=58, text_anchor=end) for words, x, end in _scale(floor)]
+    return el(
+        "svg", *parts, viewBox=f"0 0 {_WIDTH} 62", width=_WIDTH, height=62, role="img",
+        aria_label=f"{found.name}: each episode's share of good requests", class_=f"interval {palette.mark(found.status)}",
     )  # fmt: skip
-    return el("div", drawing, el("small", f"{target(floor)} to 100 %"))
+
+
+def _scale(floor: float) -> tuple[tuple[str, int, str], ...]:
+    """The words at both ends of a drawing's scale."""
+    return (target(floor), _LEFT, "start"), ("100 %", _RIGHT, "end")
 
 
 def _dot(episode: EpisodeResult, x: float, y: float) -> Html:
@@ -137,9 +141,9 @@ def _floor(shares: Sequence[float]) -> float:
 def _episodes(result: SeriesResult, folder: Path) -> Html:
     names = [objective.name for objective in result.objectives]
     columns = (
-        Column("Episode"), Column("Verdict"), Column("Counts"), Column("Seed", "number"), Column("Offset", "number"),
+        Column("Episode", "prose wide"), Column("Verdict"), Column("Seed", "number"), Column("Offset", "number"),
         *(Column(name, "number") for name in names), Column("Detected", "number"), Column("Recovered", "number"),
-        Column("Longest outage", "number"), Column("Why", "prose wide"),
+        Column("Longest outage", "number"),
     )  # fmt: skip
     rows = [_episode_row(episode, names, folder) for episode in result.episodes]
     note = (
@@ -153,9 +157,11 @@ def _episodes(result: SeriesResult, folder: Path) -> Html:
 def _episode_row(episode: EpisodeResult, names: Sequence[str], folder: Path) -> Sequence[object]:
     report = f"{episode.folder}/report.html"
     name = el("a", episode.folder, href=report) if (folder / report).is_file() else episode.folder
+    why = episode.why if episode.counts else f"does not count: {episode.why}"
     times = (duration(value) for value in (episode.times.detect, episode.times.recover, episode.times.longest_outage))
-    head_cells = (name, badge(episode.verdict), "yes" if episode.counts else "no", el("code", episode.seed))
-    return *head_cells, duration(episode.offset_s), *episode_shares(episode, names), *times, episode.why
+    first = join([name, el("small", why, class_="why")])
+    shares = episode_shares(episode, names)
+    return first, badge(episode.verdict), el("code", episode.seed), duration(episode.offset_s), *shares, *times
 
 
 def _repeat(result: SeriesResult) -> Html:

@@ -56,3 +56,14 @@ def test_an_interrupt_leaves_a_record_that_says_so(tmp_path: Path, monkeypatch: 
     assert simulate(prepare(thin_day(), Options()), tmp_path) is False
     (event,) = read_history(tmp_path).events
     assert (event.kind, event.what) == ("run", "interrupted")
+
+
+def test_an_offset_begins_the_stack_earlier_and_moves_nothing_else(tmp_path: Path) -> None:
+    """The stack's first moment is so much earlier; load and schedule keep their times."""
+    for name, offset_s in (("plain", 0.0), ("earlier", 40.0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert simulate(prepare(thin_day(), Options(offset_s=offset_s)), folder)
+    plain, earlier = (read_history(tmp_path / name) for name in ("plain", "earlier"))
+    assert earlier.events[0].at_s == plain.events[0].at_s - 40
+    assert [one.intended_s for one in earlier.requests] == [one.intended_s for one in plain.requests]
