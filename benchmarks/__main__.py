@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from benchmarks import (
     aws_rate,
     cached_tokens,
     compose_stack,
+    crash_matrix,
     experiment_wall,
     fault_effect,
     flakes,
@@ -54,6 +55,7 @@ _MODULES = (
     policy_propagation,
     flakes,
     system_claims,
+    crash_matrix,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str], *, results: Path = RESULTS, page: Path = PAGE
     failed = []
     for name in asked.names or BENCHMARKS:
         try:
-            report = take(BENCHMARKS[name], size=asked.size)
+            report = take(BENCHMARKS[name], size=asked.size, kills=asked.kills)
         except Exception as error:  # any failure of one benchmark: the others still run
             failed.append(f"{name} failed: {type(error).__name__}: {error}")
             continue
@@ -85,17 +87,22 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     sizes.add_argument("--long", dest="size", action="store_const", const="long", help="also what takes minutes")
     sizes.add_argument("--tiny", dest="size", action="store_const", const="tiny", help="too short for figures: does it work?")
     parser.set_defaults(size="full")
+    parser.add_argument("--kills", type=int, metavar="N", help="of crash_matrix: so many of its cases, drawn by a fixed seed")
     asked = parser.parse_args(arguments)
+    if asked.kills is not None and (asked.names != [crash_matrix.BENCHMARK.name] or asked.kills < 1):
+        parser.error("--kills is a number from 1 on, for crash_matrix alone")
     unknown = [name for name in asked.names if name not in BENCHMARKS and asked.names != [TABLE]]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are {names}")
     return asked
 
 
-def take(benchmark: Benchmark[Any], *, size: str) -> Report:
-    """Measures one benchmark."""
+def take(benchmark: Benchmark[Any], *, size: str, kills: int | None = None) -> Report:
+    """Measures one benchmark; the crash matrix may be asked for so many `kills`."""
     settings = {"tiny": benchmark.tiny, "long": benchmark.long or benchmark.full}.get(size, benchmark.full)
     flag = f" --{size}" if size == "tiny" or (size == "long" and benchmark.long is not None) else ""
+    if kills is not None:
+        settings, flag = replace(settings, kills=kills), f"{flag} --kills {kills}"
     machine, started_s = Machine.here(), time.perf_counter()
     print(f"{benchmark.title} ...", file=sys.stderr, flush=True)
     figures = benchmark.measure(settings)

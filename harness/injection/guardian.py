@@ -28,7 +28,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -105,7 +105,8 @@ def decide(sight: Sight, *, grace_s: float) -> Action:
 class Guardian:
     """The guardian's loop over one stack: look, decide, act, wait. The wait doubles after each failure.
 
-    Construct it in the epoch of a run's owner, or with a standing stack's guardian lock held.
+    Construct it in the epoch of a run's owner, or with a standing stack's guardian lock held. `monotonic` is the clock of
+    leases and deadlines.
     """
 
     def __init__(
@@ -117,9 +118,10 @@ class Guardian:
         *,
         poll_s: float = POLL_S,
         grace_s: float = GRACE_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ledger, self.stack_id = ledger, stack_id
-        self._attach, self._make, self._grace_s = attach, make, grace_s
+        self._attach, self._make, self._grace_s, self._monotonic = attach, make, grace_s, monotonic
         self._poll_s = self._wait_s = poll_s
         self._beat_due_s = 0.0
         stack = ledger.stack(stack_id)
@@ -133,11 +135,11 @@ class Guardian:
 
     def run(self) -> None:
         """Returns when `decide` says `leave`."""
-        while (action := self._next()) != "leave":
+        while (action := self.next_action()) != "leave":
             if action != "watch":
                 write_beat(self._folder, acting=True)
                 self._beat_due_s = 0.0
-                self._wait_s = self._after(done=asyncio.run(self._act(action)))
+                self._wait_s = self._after(done=asyncio.run(self.act(action)))
             self._rest()
 
     def _rest(self) -> None:
@@ -153,7 +155,8 @@ class Guardian:
         """Seconds to wait: POLL_S after success, twice the last wait after a failure, at most RETRY_MAX_S."""
         return self._poll_s if done else min(2 * self._wait_s, RETRY_MAX_S)
 
-    def _next(self) -> Action:
+    def next_action(self) -> Action:
+        """What to do now; a ledger that cannot be read for a moment is a reason to watch on, one that is gone to leave."""
         try:
             return decide(self.look(), grace_s=self._grace_s)
         except LedgerError as error:
@@ -178,7 +181,7 @@ class Guardian:
         alive, lease = stack.owner.alive(), read_lease(stack.folder)
         return Sight(
             owner="alive" if alive else "dead",
-            lapsed=lease is not None and lease.lapsed(),
+            lapsed=lease is not None and lease.lapsed(self._monotonic()),
             released=lease is not None and lease.released,
             # A living owner may still be inside an apply, so it cannot be swept yet; its new epoch must do. Once it is
             # dead, only a sweep shows that no late hold is left.
@@ -194,10 +197,10 @@ class Guardian:
         if halt is not None and time.time() > halt.since_s + HALT_PATIENCE_S:
             return tuple(fault.id for fault in faults)
         if stack.run_owned:
-            return _overdue(faults)
+            return _overdue(faults, self._monotonic())
         if halt is not None:
             return tuple(fault.id for fault in faults if fault.holder is None or not fault.holder.alive())
-        return unowned_faults(faults)
+        return unowned_faults(faults, self._monotonic())
 
     def _is_claimed(self, claims: FileLock) -> bool:
         """Whether a command claims the guardian or has just opened a fault. When False, this process holds the claims lock."""
@@ -209,7 +212,7 @@ class Guardian:
         claims.take(shared=True)  # downgrade: commands, which take it shared, may go on
         return True
 
-    async def _act(self, action: Action) -> bool:
+    async def act(self, action: Action) -> bool:
         """Carries the action out. Returns False, and logs why, when something could not be undone."""
         stack = self.ledger.stack(self.stack_id)
         log.warning("%s: %s", stack.id, action)
@@ -231,9 +234,8 @@ class Guardian:
         return await heal_stack(self.ledger, stack, self._attach, self._make, note=log.warning)
 
 
-def _overdue(faults: Sequence[FaultRecord]) -> tuple[str, ...]:
+def _overdue(faults: Sequence[FaultRecord], now_s: float) -> tuple[str, ...]:
     """Ids of a run's open faults that are past their deadline: its process lives, but has not reverted them."""
-    now_s = time.monotonic()
     return tuple(fault.id for fault in faults if fault.in_place and fault.overdue(now_s))
 
 

@@ -140,9 +140,10 @@ class LeaseRenewer:
                 return  # never again: its file stays as it is, and everybody sees that it has lapsed
             self._ran_s, self._ran_wall_s = self.lease.monotonic(), time.time()
             if self._ran_s - self._renewed_s >= self.lease.ttl_s / 3:
-                self._renew()
+                self.renew()
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """Renews it now; `problem` says why that failed, if it did."""
         try:
             self._renewed_s = self.lease.renew()
             self.problem = ""

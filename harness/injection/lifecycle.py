@@ -36,6 +36,7 @@ from brownout.harness.injection.looks import (
     CRASHED,
     Before,
     HealLook,
+    dead_node,
     gone_with_links,
     holds_on,
     look,
@@ -44,6 +45,7 @@ from brownout.harness.injection.looks import (
     looks_as_before,
     moments,
     others_in_place,
+    read_there,
     undo_look,
 )
 from brownout.harness.injection.outcomes import Applied, Reverted
@@ -259,7 +261,8 @@ class LifeCycle:
         closed = {record.id: record for record in self.ledger.faults(self.stack_id) if not record.open}
         swept: list[str] = []
         for carrier in sorted({carrier for record in closed.values() for carrier in record.carriers}):
-            for fault_id in sorted(await holds_on(self.world, carrier)):
+            readings, _ = await read_there(self.world, [carrier])  # with what kept it, a late hold is gone too
+            for fault_id in sorted(hold for reading in readings.values() for hold in reading["holds"]):
                 if fault_id in closed:
                     await self.world.release(carrier, fault_id)
                     swept.append(f"{carrier}: {fault_id}")
@@ -339,14 +342,14 @@ class LifeCycle:
         The order of the cases matters: the first that applies decides.
         """
         try:
-            readings = {str(carrier): await self.world.read(carrier) for carrier in record.carriers}
-        except CarrierGone as gone:
-            return HealLook("healed", f"nothing is held any more: {gone.message}")
+            readings, gone = await read_there(self.world, record.carriers)
         except WorldError as error:  # another fault, such as a killed node, may be the reason
             return HealLook("later" if others_in_place(self.ledger, record) else "not-yet", error.message)
         residue = [carrier for carrier, reading in readings.items() if record.id in reading["holds"]]
         if residue:
             return HealLook("not-yet", f"still held on {', '.join(residue)}")
+        if gone:
+            return HealLook("healed", f"nothing is held any more: {gone}")
         # A look would prove nothing: its code is missing, the effect lasts, or it was there before. The carriers decide.
         if fault is None or fault.lasting or looked_bitten_before(record):
             return HealLook("healed", "no carrier holds it any more; a look cannot tell more")
@@ -355,8 +358,8 @@ class LifeCycle:
             return HealLook("healed", seen.evidence)
         if seen.evidence.startswith(CRASHED):
             return HealLook("healed", f"no carrier holds it any more; {seen.evidence}")
-        # Where every link has ended, each look sees what a fault would show, and always will.
-        if ended := await gone_with_links(self.world):
+        # Where every link has ended, or a node by itself, each look sees what a fault would show, and always will.
+        if ended := dead_node(readings) or await gone_with_links(self.world):
             return HealLook("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")
         # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
         if others_in_place(self.ledger, record):

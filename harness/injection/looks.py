@@ -5,7 +5,7 @@ Law: as in lifecycle, nothing is awaited here but the world's methods and a faul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,6 +65,23 @@ async def holds_on(world: World, carrier: Carrier) -> Mapping[str, Any]:
     """The carrier's holds by fault id; raises WorldError."""
     holds: Mapping[str, Any] = (await world.read(carrier))["holds"]
     return holds
+
+
+async def read_there(world: World, carriers: Iterable[Carrier]) -> tuple[Mapping[str, Mapping[str, Any]], str]:
+    """The readings, by their texts, of the carriers that are there, and what ended that kept others; raises WorldError."""
+    readings, gone = dict[str, Mapping[str, Any]](), ""
+    for carrier in carriers:
+        try:
+            readings[str(carrier)] = await world.read(carrier)
+        except CarrierGone as ended:
+            gone = ended.message
+    return readings, gone
+
+
+def dead_node(readings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which node of these carriers ended, and not by a hold; "" where none did."""
+    dead = {carrier: reading for carrier, reading in readings.items() if reading.get("state") == "dead"}
+    return next((f"{carrier} has ended ({reading.get('exit')})" for carrier, reading in dead.items()), "")
 
 
 async def gone_with_links(world: World) -> str:

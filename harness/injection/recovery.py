@@ -118,14 +118,15 @@ async def heal_leftovers(
     grace_s: float = GRACE_S,
     within: Within = _without_limit,
     together: Together = one_after_another,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> tuple[Healed, ...]:
     """Reverts every fault whose owner is dead, has lost its lease or has let the deadline pass; every command does this first.
 
     Stacks that no longer run are closed. A run's stack is taken down `grace_s` after its owner was first found dead. Returns
     one entry per stack that needed anything, also for those that could not be undone (`require_whole`). `together` heals
-    all stacks, `within` each of them, in a bounded time.
+    all stacks, `within` each of them, in a bounded time. `monotonic` is the clock of leases and deadlines.
     """
-    calls = [within(stack, _heal_leftover(ledger, stack, attach, make, grace_s)) for stack in ledger.stacks()]
+    calls = [within(stack, _heal_leftover(ledger, stack, attach, make, grace_s, monotonic)) for stack in ledger.stacks()]
     return tuple(found for found in await together(calls) if found is not None)
 
 
@@ -139,10 +140,12 @@ def require_whole(healed: Sequence[Healed]) -> None:
         )
 
 
-async def _heal_leftover(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, grace_s: float) -> Healed | None:
+async def _heal_leftover(
+    ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, grace_s: float, monotonic: Callable[[], float]
+) -> Healed | None:
     """Heals one stack; None when it needs nothing."""
     lease, alive = read_lease(stack.folder), stack.owner.alive()
-    renewed = lease is None or not (lease.lapsed() or lease.released)
+    renewed = lease is None or not (lease.lapsed(monotonic()) or lease.released)
     if alive and renewed:  # its owner and its guardian look after it; to interfere would break a healthy run
         return None
     if not stack.run_owned and stack.owner.pid and not alive and not _let_go_unnoticed(ledger, stack):
@@ -151,7 +154,7 @@ async def _heal_leftover(ledger: Ledger, stack: StackRecord, attach: Attach, mak
     if stack.run_owned and orphaned_for_s > grace_s:
         return await take_down(ledger, stack, attach, make)
     if not stack.run_owned and stack.folder.is_dir():
-        return await _heal_standing(ledger, stack, attach, make)
+        return await _heal_standing(ledger, stack, attach, make, monotonic())
     if not stack.folder.is_dir() or ledger.open_faults(stack.id) or _to_sweep(ledger, stack):
         return await heal_stack(ledger, stack, attach, make)
     return None
@@ -178,8 +181,8 @@ async def _clear_never_up(ledger: Ledger, stack: StackRecord) -> Healed:
     return replace(gone, never_up=True, gone=False)
 
 
-async def _heal_standing(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make) -> Healed | None:
-    unowned = unowned_faults(ledger.open_faults(stack.id))
+async def _heal_standing(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, now_s: float) -> Healed | None:
+    unowned = unowned_faults(ledger.open_faults(stack.id), now_s)
     if not unowned and not _to_sweep(ledger, stack):
         return None
     healed = await heal_stack(ledger, stack, attach, make, only=unowned)

@@ -157,18 +157,29 @@ class ProcessesWorld(SocketWorld):
         return Toxiproxy(self._up().toxiproxy_url, lent=partial(lent_port, self.folder))
 
     async def control(self, node: str, request: Request) -> Response:
-        """As in every world; a node whose process is stopped is not waited for, but named."""
+        """As in every world; a node whose process is stopped is not waited for, but named.
+
+        Raises CarrierGone for one that has ended by itself: nothing is held there until it is started again.
+        """
         answering = asyncio.ensure_future(super().control(node, request))
         try:
             done, _ = await asyncio.wait({answering}, timeout=LATE_S)
             if not done:
                 await self._require_running(node)
             return await answering
+        except CarrierGone:
+            raise
+        except WorldError:
+            await self._require_running(node)
+            raise
         finally:
             answering.cancel()
 
     async def _require_running(self, node: str) -> None:
+        """Raises CarrierGone for a node that has ended by itself, WorldError for one that is stopped."""
         seen = await asyncio.to_thread(self.node_holds().read, self.known_node(node))
+        if seen["state"] == "dead":
+            raise CarrierGone(f"{node} has ended by itself ({seen.get('exit')})", hint=self.log_hint(node))
         if seen["state"] == "paused":
             by = f"held by {', '.join(seen['holds'])}" if seen["holds"] else "by no hold of Brownout's"
             hint = f"`kill -CONT {seen['pid']}` continues it" if not seen["holds"] else ""

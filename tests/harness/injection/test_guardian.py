@@ -70,7 +70,7 @@ def test_overdue_faults_are_reverted_alone(bench: Bench) -> None:
     bench.ledger._database.execute("UPDATE faults SET deadline_s = 0 WHERE step = 'short'")
     guardian = Guardian(bench.ledger, "s", bench.attach, make)
     assert len(guardian.look().unowned) == 1
-    assert drive(guardian._act("revert-unowned"))
+    assert drive(guardian.act("revert-unowned"))
     assert bench.world.held() == {"node:b": {kept.fault_id}}
     assert bench.ledger.stack("s").epoch == 1
 
@@ -103,7 +103,7 @@ def test_a_halt_makes_faults_due(tmp_path: Path, run_owned: bool, halted_for_s: 
         os.utime(tmp_path / FILE_NAME, (since_s, since_s))
         unowned = guardian.look().unowned
         assert {fault.step for fault in ledger.open_faults("s") if fault.id in unowned} == due
-        drive(guardian._act("revert-unowned"))
+        drive(guardian.act("revert-unowned"))
         left = {"by-hand", "killed", "held"} - due
         assert {fault.step for fault in ledger.open_faults("s")} == left
         assert stack.epoch == ledger.stack("s").epoch
@@ -115,7 +115,7 @@ def test_what_cannot_be_reverted_is_tried_less_and_less_often(bench: Bench) -> N
     drive(bench.life().inject("cut", fake()))
     bench.world.broken["release node:a"] = unreachable()
     guardian = Guardian(bench.ledger, "s", bench.attach, make)
-    assert not drive(guardian._act("take-over"))
+    assert not drive(guardian.act("take-over"))
     assert bench.states() == ["stuck"]
     waits = []
     for _ in range(12):
@@ -124,7 +124,7 @@ def test_what_cannot_be_reverted_is_tried_less_and_less_often(bench: Bench) -> N
     assert waits == sorted(waits)
     assert waits[-1] == 30.0
     bench.world.broken.clear()
-    assert drive(guardian._act("take-over"))
+    assert drive(guardian.act("take-over"))
     assert guardian._after(done=True) < 1
     assert bench.states() == ["healed"]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +16,7 @@ from brownout.harness.errors import CarrierGone, WorldError
 from brownout.harness.fault import Observation
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
-from brownout.harness.world import World
+from brownout.harness.world import Carrier, World
 from support.fake_world import Clumsy, FakeFault, FakeWorld, drive, make, refusal, unreachable
 from support.lifecycle_bench import Bench, fake
 
@@ -339,6 +341,33 @@ def test_where_every_link_has_ended_a_look_proves_no_heal(bench: Bench) -> None:
     reverted = drive(life.revert(applied.fault_id))
     assert reverted.state == "healed"
     assert reverted.evidence.endswith("a look cannot tell more: the proxy has ended")
+
+
+def test_a_carrier_that_is_gone_hides_no_other(bench: Bench) -> None:
+    """What kept one carrier has died; the other still holds the fault, so it is not healed."""
+    life = bench.life()
+    applied = drive(life.inject("cut", fake(NODE_A, NODE_B)))
+    bench.world.broken |= {f"{verb} {NODE_A}": CarrierGone("it has ended") for verb in ("read", "release")}
+    bench.world.stubborn.add(NODE_B)
+    reverted = drive(life.revert(applied.fault_id))
+    assert (reverted.state, reverted.evidence) == ("stuck", f"still held on {NODE_B}")
+    bench.world.stubborn.clear()
+    assert drive(life.revert(applied.fault_id)).evidence == "nothing is held any more: it has ended"
+
+
+def test_a_node_that_ended_by_itself_is_no_failure_to_revert(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node is released and silent all the same, because its process has ended since: healed, and said so."""
+    life, read = bench.life(), bench.world.read
+    applied = drive(life.inject("cut", fake(NODE_A)))
+    bench.world.lingering.add(NODE_A)
+
+    async def dead(carrier: Carrier) -> Mapping[str, Any]:
+        return {**await read(carrier), "state": "dead", "exit": "signal SIGKILL"}
+
+    monkeypatch.setattr(bench.world, "read", dead)
+    reverted = drive(life.revert(applied.fault_id))
+    assert reverted.state == "healed"
+    assert reverted.evidence.endswith("a look cannot tell more: node:a has ended (signal SIGKILL)")
 
 
 def test_each_change_of_an_apply_asks_for_permission(bench: Bench) -> None:

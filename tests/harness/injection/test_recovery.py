@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from brownout.harness.base.statedir import ledger_path, stack_dir
-from brownout.harness.errors import LeftUnsafe, StackGone
+from brownout.harness.errors import CarrierGone, LeftUnsafe, StackGone
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.injection.recovery import attach_world, heal_leftovers, heal_stack, require_whole
@@ -166,6 +166,18 @@ def test_a_stack_that_is_gone_took_its_faults_with_it(tmp_path: Path) -> None:
     assert healed.gone
     assert set(bench.states()) == {"healed"}
     assert bench.ledger.stacks() == ()
+
+
+def test_late_holds_need_no_search_where_what_kept_them_has_ended(tmp_path: Path) -> None:
+    """The runner and what carries its links died together: the next command finds nothing left, and is not left unsafe."""
+    bench, _ = killed_run(tmp_path, 30)
+    carriers = {str(carrier) for fault in bench.ledger.faults("s") for carrier in fault.carriers}
+    links = {carrier for carrier in carriers if carrier.startswith("link:")}
+    assert links
+    bench.world.broken = {f"{verb} {link}": CarrierGone("it has ended") for verb in ("read", "release") for link in links}
+    (healed,) = drive(heal_leftovers(bench.ledger, bench.attach, make))
+    assert (healed.whole, healed.problem) == (True, "")
+    assert bench.ledger.open_faults("s") == ()
 
 
 def test_one_unsafe_stack_does_not_keep_others_from_being_healed(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ import pytest
 from brownout.harness.base import processes as system
 from brownout.harness.effects import LinkEffect, NodeEffect
 from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.experiment import plugins
+from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME, read_process_stack
 from brownout.harness.worlds.processes.supervisor_socket import SOCKET_NAME
 from brownout.harness.worlds.processes.world import ProcessesWorld
@@ -72,6 +75,24 @@ def test_a_paused_and_a_killed_node_do_not_keep_a_stack_up(fresh_world: Processe
     run(fresh_world.hold(node("sydney.host"), "f-2", NodeEffect("down")))
     run(fresh_world.stop())
     assert session_members(leader) == []
+
+
+def test_a_fault_whose_node_was_killed_is_no_failure_to_revert(fresh_world: ProcessesWorld, run: Run) -> None:
+    """The node that kept the switch is gone, and the switch with it: healed within seconds, and what ended is named."""
+    run(fresh_world.start())
+    try:
+        with Ledger(":memory:") as ledger:
+            ledger.add_stack("s", folder=fresh_world.folder, world="processes", run_owned=True)
+            life = LifeCycle(fresh_world, ledger, "s", lambda notice: None)
+            applied = run(life.inject("roll", plugins.fault("key-rollover", {"region": "sydney"})))
+            assert applied.state == "bitten"
+            os.kill(int(run(fresh_world.read(node("sydney.store")))["pid"]), signal.SIGKILL)
+            assert system.await_true(lambda: run(fresh_world.read(node("sydney.store")))["state"] == "dead", 5)
+            reverted = run(life.revert(applied.fault_id))
+            assert reverted.state == "healed"
+            assert "sydney.store has ended by itself (" in reverted.evidence
+    finally:
+        run(fresh_world.stop())
 
 
 def test_kill_9_of_the_parent_takes_everything_with_it(fresh_world: ProcessesWorld, run: Run) -> None:
