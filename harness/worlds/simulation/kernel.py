@@ -67,14 +67,21 @@ class Future(Generic[T]):
     def result(self) -> T:
         """The value; raises the error that the future failed with. Only to be called when done."""
         assert self.done
-        if self._error is not None:
-            raise self._error
-        return self._value  # type: ignore[no-any-return]  # Any, because it is None until there is a value
+        error = self._error
+        if error is None:
+            return self._value  # type: ignore[no-any-return]  # Any, because it is None until there is a value
+        try:
+            raise error
+        finally:  # the error's traceback has this frame: with the future in it, each failed call would be a reference cycle
+            del self, error
 
     def __await__(self) -> Generator[Future[T], None, T]:
         if not self.done:
             yield self
-        return self.result()
+        try:
+            return self.result()
+        finally:
+            del self  # as in `result`
 
 
 class Timer(Future[None]):

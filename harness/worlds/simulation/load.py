@@ -35,7 +35,7 @@ def _response_of(answer: Future[Response]) -> Response | CallFailed:
     try:
         return answer.result()
     except CallFailed as failed:
-        return failed
+        return failed.with_traceback(None)  # it would hold the future, which holds the failure
 
 
 class SimulatedLoad:

@@ -76,16 +76,14 @@ class SimulatedPorts:
     async def call(self, target: str, request: Request, *, timeout_s: float) -> Response:
         if self._node.is_hindered(self._life):
             await self._node.going_on(self._life)
-        failure: CallFailed | None = None
-        response = Response(0)
         try:
             response = await self._world.call(self._node.name, target, request, timeout_s=timeout_s)
-        except CallFailed as failed:
-            failure = failed
+        except CallFailed:
+            if self._node.is_hindered(self._life):
+                await self._node.going_on(self._life)
+            raise
         if self._node.is_hindered(self._life):
             await self._node.going_on(self._life)
-        if failure is not None:
-            raise failure
         return response
 
     async def sleep(self, duration_s: float) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import Any
@@ -322,3 +324,25 @@ def test_a_kernel_runs_again_where_it_stopped(kernel: Kernel) -> None:
     kernel.run(kernel.sleep(15))
     kernel.run(kernel.sleep(10))
     assert seen == [1010.0, 1020.0]
+
+
+def test_a_failure_is_freed_with_its_last_reference(kernel: Kernel) -> None:
+    """A future whose failure was awaited is part of no reference cycle: an outage has a failed call for each request."""
+
+    def failing() -> Future[None]:
+        future: Future[None] = Future(kernel)
+        future.fail(Broken())
+        return future
+
+    async def story() -> weakref.ref[Broken]:
+        try:
+            await failing()
+        except Broken as failed:
+            return weakref.ref(failed)
+        raise AssertionError("it was awaited and did not raise")
+
+    gc.disable()
+    try:
+        assert kernel.run(story())() is None
+    finally:
+        gc.enable()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -204,3 +206,23 @@ def test_a_stack_that_never_gets_ready_is_an_error() -> None:
     with pytest.raises(WorldError, match=r"never got ready: .*sydney\.directory"):
         world.run(world.start())
     assert all(each.is_down for each in world._nodes.values())
+
+
+def test_a_failed_call_of_a_node_is_freed_with_its_last_reference() -> None:
+    """The failure that a node's call raises holds nothing that holds the failure, so an outage leaves no reference cycles."""
+
+    async def story(world: SimulationWorld) -> weakref.ref[CallFailed]:
+        await world.hold(link("sydney.token->sydney.store"), "cut", LinkEffect("refuse"))
+        asking = world._nodes["sydney.token.z1"].node
+        assert asking is not None
+        try:
+            await asking.ports.call("sydney.store", Request("GET", HEALTH_PATH), timeout_s=1)
+        except CallFailed as failed:
+            return weakref.ref(failed)
+        raise AssertionError("the link refuses, and the call did not fail")
+
+    gc.disable()
+    try:
+        assert on_world(story)() is None
+    finally:
+        gc.enable()
