@@ -41,16 +41,16 @@ class ExperimentFlakes(Part):
     unexpected: tuple[str, ...]
 
 
-class FlakeFigures(Figures):
+class Flakes(Figures):
     by_experiment: Mapping[str, ExperimentFlakes]
 
 
-def measure(settings: FlakeSettings) -> FlakeFigures:
+def measure(settings: FlakeSettings) -> Flakes:
     found = {}
     for name in settings.only or sorted(plugins.experiments()):
         with TemporaryDirectory() as folder:
             found[name] = _flakes(plugins.experiments()[name], settings.runs, Path(folder))
-    return FlakeFigures(by_experiment=found)
+    return Flakes(by_experiment=found)
 
 
 def _flakes(file: Path, runs: int, folder: Path) -> ExperimentFlakes:
@@ -67,7 +67,7 @@ def _flakes(file: Path, runs: int, folder: Path) -> ExperimentFlakes:
     )
 
 
-def rows(figures: FlakeFigures) -> tuple[Row, ...]:
+def rows(figures: Flakes) -> tuple[Row, ...]:
     return tuple(
         Row(
             f"{name}, posture {found.posture}, expected {found.expected}",
@@ -82,7 +82,7 @@ BENCHMARK = Benchmark(
     name="flakes",
     title="Flakes of the bundled experiments",
     about="Each bundled experiment in the simulation, each time with another seed and offset; the posture of its file.",
-    figures=FlakeFigures,
+    figures=Flakes,
     measure=measure,
     rows=rows,
     full=FlakeSettings(runs=20),

@@ -41,15 +41,15 @@ class ClaimErrors(Part):
     false_regression_of_single_runs: float
 
 
-class ClaimFigures(Figures):
+class SystemClaims(Figures):
     """By `k episodes, CV c`."""
 
     by_kind: Mapping[str, ClaimErrors]
 
 
-def measure(settings: ClaimSettings) -> ClaimFigures:
+def measure(settings: ClaimSettings) -> SystemClaims:
     kinds = [(k, cv) for cv in settings.variations for k in settings.episodes]
-    return ClaimFigures(by_kind={f"{k} episodes, CV {cv:g}": claim_errors(k, cv, settings) for k, cv in kinds})
+    return SystemClaims(by_kind={f"{k} episodes, CV {cv:g}": claim_errors(k, cv, settings) for k, cv in kinds})
 
 
 def claim_errors(k: int, cv: float, settings: ClaimSettings) -> ClaimErrors:
@@ -96,7 +96,7 @@ def _failures(draw: Random, ratio: float) -> int:
     return count
 
 
-def rows(figures: ClaimFigures) -> tuple[Row, ...]:
+def rows(figures: SystemClaims) -> tuple[Row, ...]:
     found = []
     for kind, one in figures.by_kind.items():
         found += [
@@ -132,7 +132,7 @@ BENCHMARK = Benchmark(
     name="system_claims",
     title="Claims about the system from made-up series",
     about=f"{REQUESTS:,} requests an episode, budget {BUDGET:.1%}, confidence {CONFIDENCE:.0%}; the truth is known.",
-    figures=ClaimFigures,
+    figures=SystemClaims,
     measure=measure,
     rows=rows,
     full=ClaimSettings(series=2_000),

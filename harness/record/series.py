@@ -6,9 +6,9 @@ Ratios are bad over total, times are emulated seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.record.result import Interval, Times, expectation
@@ -48,6 +48,12 @@ class SeriesPlan(FrozenModel):
     versions: Mapping[str, str]
     command: str = ""
     started_at: str
+
+    @model_validator(mode="after")
+    def _episodes_are_many(self) -> Self:
+        if len({one.folder for one in self.episodes}) < len(self.episodes):
+            raise ValueError("an episode is there twice")
+        return self
 
 
 class EpisodeShare(FrozenModel):

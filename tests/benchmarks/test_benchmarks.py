@@ -15,6 +15,7 @@ from benchmarks.cached_tokens import CachedTokens
 from benchmarks.compose_stack import FAULTS, ComposeStack
 from benchmarks.experiment_wall import ExperimentWall
 from benchmarks.fault_effect import EFFECTS, FaultEffect
+from benchmarks.flakes import Flakes
 from benchmarks.large_account import LargeAccount
 from benchmarks.load_lag import LoadLag
 from benchmarks.many_identities import ManyIdentities
@@ -25,6 +26,7 @@ from benchmarks.report import Report, Spread, read_report
 from benchmarks.signature_rate import SignatureRate
 from benchmarks.sim_rate import SimRate
 from benchmarks.stack_ready import HEALTH, REST, STAGES, StackReady
+from benchmarks.system_claims import SystemClaims
 from benchmarks.table import plain
 from benchmarks.toxiproxy_ceiling import ToxiproxyCeiling
 from benchmarks.toxiproxy_latency import ToxiproxyLatency
@@ -92,6 +94,23 @@ def test_sim_rate_counts_what_was_simulated(own_folder: Path) -> None:
     assert loaded.happened_share == 1.0
     assert loaded.hours_per_s.median > 0
     assert figures.round_trips_per_s.median > 0
+
+
+def test_flakes_count_what_was_not_expected(own_folder: Path) -> None:
+    """An experiment's runs are counted by verdict, and those that its posture does not expect are named."""
+    figures = taken("flakes", own_folder)
+    assert isinstance(figures, Flakes)
+    (found,) = figures.by_experiment.values()
+    assert found.runs == sum(found.verdicts.values()) == 1
+    assert found.disagreements == found.runs - found.verdicts.get(found.expected, 0) == len(found.unexpected)
+
+
+def test_system_claims_have_shares(own_folder: Path) -> None:
+    """Every kind of claim about made-up series has a share."""
+    figures = taken("system_claims", own_folder)
+    assert isinstance(figures, SystemClaims)
+    (errors,) = figures.by_kind.values()
+    assert all(0 <= share <= 1 for share in errors.model_dump().values())
 
 
 def test_policy_rate_counts_decisions(own_folder: Path) -> None:

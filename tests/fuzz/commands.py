@@ -30,8 +30,9 @@ COMMANDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Mapping[str, str]
     "run": (("--dry-run",), (EXPERIMENT,), {
         "--world": CHOICE, "--posture": TEXT, "--seed": NUMBER, "--out": OUT, "--expect": CHOICE, "--dashboard-port": NUMBER,
         "--json": FLAG, "--dashboard": FLAG, "--no-canaries": FLAG, "--no-controls": FLAG, "--set": ASSIGNMENT,
-        "--longest": DURATION,
+        "--longest": DURATION, "--offset": DURATION, "--episodes": NUMBER,
     }),
+    "compare": ((), (FOLDER, FOLDER), {"--margin": NUMBER, "--also-before": FOLDER, "--also-after": FOLDER, "--json": FLAG}),
     "faults": ((), (FAULT,), {}),
     "inject": ((), (FAULT,), {
         "--target": TARGET, "--with": ASSIGNMENT, "--for": DURATION, "--stack": TEXT, "--keep": FLAG, "--json": FLAG,

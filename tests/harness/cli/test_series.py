@@ -83,11 +83,15 @@ def test_wrong_folders_are_told(work: Path, tmp_path: Path) -> None:
     shutil.copytree(series(work), tmp_path / "old")
     plan = tmp_path / "old" / "series.json"
     plan.write_text(plan.read_text().replace("series/v1", "series/v0"))
+    shutil.copytree(series(work), tmp_path / "twice")
+    plan = tmp_path / "twice" / "series.json"
+    plan.write_text(plan.read_text().replace("episode-02", "episode-01"))
     for arguments, words in (
         (("compare", one, str(tmp_path / "nowhere")), "is not a run folder"),
         (("compare", one, one), "is on both sides"),
         (("compare", one, str(tmp_path / "old")), "of another version"),
         (("report", str(tmp_path / "old")), "of another version"),
+        (("report", str(tmp_path / "twice")), "an episode is there twice"),
         (("run", str(work / "small.yaml"), "--episodes", "0"), "is not from 1 to 1000"),
         (("run", str(work / "small.yaml"), "--episodes", "5", "--offset", "3s"), "draws the offsets"),
         (("run", str(work / "small.yaml"), "--episodes", "1000"), "--longest"),
