@@ -16,6 +16,7 @@ from benchmarks import (
     cached_tokens,
     compose_stack,
     crash_matrix,
+    crash_processes,
     experiment_wall,
     fault_effect,
     flakes,
@@ -56,6 +57,7 @@ _MODULES = (
     flakes,
     system_claims,
     crash_matrix,
+    crash_processes,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 
@@ -87,10 +89,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     sizes.add_argument("--long", dest="size", action="store_const", const="long", help="also what takes minutes")
     sizes.add_argument("--tiny", dest="size", action="store_const", const="tiny", help="too short for figures: does it work?")
     parser.set_defaults(size="full")
-    parser.add_argument("--kills", type=int, metavar="N", help="of crash_matrix: so many of its cases, drawn by a fixed seed")
+    parser.add_argument("--kills", type=int, metavar="N", help="of the crash matrix: so many crashes, drawn by a fixed seed")
+    parser.add_argument("--world", choices=("simulation", "processes"), help="of the crash matrix: where (else simulation)")
     asked = parser.parse_args(arguments)
-    if asked.kills is not None and (asked.names != [crash_matrix.BENCHMARK.name] or asked.kills < 1):
-        parser.error("--kills is a number from 1 on, for crash_matrix alone")
+    if asked.world == "processes" and asked.names == [crash_matrix.BENCHMARK.name]:
+        asked.names = [crash_processes.BENCHMARK.name]
+    crashes = asked.names in ([crash_matrix.BENCHMARK.name], [crash_processes.BENCHMARK.name])
+    if (asked.kills is not None and (not crashes or asked.kills < 1)) or (asked.world is not None and not crashes):
+        parser.error("--kills (from 1 on) and --world are for crash_matrix alone")
     unknown = [name for name in asked.names if name not in BENCHMARKS and asked.names != [TABLE]]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are {names}")
@@ -98,7 +104,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def take(benchmark: Benchmark[Any], *, size: str, kills: int | None = None) -> Report:
-    """Measures one benchmark; the crash matrix may be asked for so many `kills`."""
+    """Measures one benchmark; the crash matrix may be asked for for so many `kills`."""
     settings = {"tiny": benchmark.tiny, "long": benchmark.long or benchmark.full}.get(size, benchmark.full)
     flag = f" --{size}" if size == "tiny" or (size == "long" and benchmark.long is not None) else ""
     if kills is not None:
