@@ -170,7 +170,9 @@ def _time(
     known = [[value for value in side if value is not None] for side in values]
     why = whole or _why_not_time(before, after) or _unknown(before, known[0]) or _unknown(after, known[1])
     if why:
-        yield _not_comparable(name, "time", why)
+        # An impact of which AFTER knows no end, or that no alert saw, may be the worst of all.
+        unseen = sum(of(result.times) is None and result.times.impact_start_s is not None for result in after.counted)
+        yield _not_comparable(name, "time", why, hides=unseen > 0)
         return
     one, two = known
     yield _Pair(name, "time", fmean(one), fmean(two), margin * fmean(one), lambda confidence: welch(one, two, confidence))
@@ -192,8 +194,16 @@ def _unknown(side: Side, known: Sequence[float]) -> str:
     return f"in {missing} of {len(side.counted)} episodes of {side.name} it is not known" if missing else ""
 
 
-def _not_comparable(name: str, kind: Literal["share", "time"], reason: str) -> ComparedRow:
-    return ComparedRow(name=name, kind=kind, before=None, after=None, verdict="not comparable", reason=reason)
+def _not_comparable(name: str, kind: Literal["share", "time"], reason: str, *, hides: bool = True) -> ComparedRow:
+    return ComparedRow(
+        name=name,
+        kind=kind,
+        before=None,
+        after=None,
+        verdict="not comparable",
+        reason=reason,
+        may_hide_regression=hides,
+    )
 
 
 def _judged(pair: _Pair, confidence: float) -> ComparedRow:
@@ -208,6 +218,7 @@ def _judged(pair: _Pair, confidence: float) -> ComparedRow:
         high=bounds.high,
         allowed=pair.allowed,
         verdict=_verdict(bounds),
+        may_hide_regression=bounds.high > pair.allowed,
     )
 
 
@@ -231,11 +242,9 @@ def _overall(
 
 def _doubts(rows: Sequence[ComparedRow]) -> Iterator[str]:
     for row in rows:
-        if row.verdict == "not comparable":
-            if row.kind == "share":
-                yield f"{row.name} cannot be compared: {row.reason}"
-        elif row.hides_regression:
-            yield f"{row.name} may be worse by more than the margin"
+        if row.may_hide_regression:
+            unknown = row.verdict == "not comparable"
+            yield f"{row.name} {f'cannot be compared: {row.reason}' if unknown else 'may be worse by more than the margin'}"
 
 
 def _notes(before: Side, after: Side) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,17 @@ def test_milliseconds_are_not_compared_between_worlds() -> None:
     one, two = (header(world=world).model_copy(update={"experiment": strict}) for world in ("simulation", "processes"))
     found = compare(side("BEFORE", [10] * 5, known=one), side("AFTER", [10] * 5, known=two))
     assert "answers within 300 ms" in row(found).reason
+
+
+def test_an_outage_that_does_not_end_is_no_regression_ruled_out() -> None:
+    """Where AFTER has an impact whose recovery is not known it may be the worst; where it has no impact there is none."""
+    before = side("BEFORE", [0] * 5, times=[60.0] * 5)
+    quiet = side("AFTER", [0] * 5, times=[None] * 5)
+    runs = [replace(run, result=run.result.model_copy(update={"times": Times(impact_start_s=1.0)})) for run in quiet.runs]
+    found = compare(before, Side("AFTER", tuple(runs)))
+    assert found.verdict == "inconclusive"
+    assert found.reasons == ("time to recover cannot be compared: in 5 of 5 episodes of AFTER it is not known",)
+    assert compare(before, quiet).verdict == "no regression"
 
 
 def test_runs_with_a_failed_gate_are_left_out() -> None:
