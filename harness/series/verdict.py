@@ -39,6 +39,8 @@ from brownout.harness.series.intervals import EPISODES_LEAST, EpisodeTally, clus
 COUNTED_SHARE_LEAST = 0.8
 _TOO_SHORT = frozenset({"samples"})  # gates that say nothing of an episode's figures but that it has few of them
 
+_OF_AN_EARLY_END = frozenset({"finished", "steady-state"})
+
 
 @dataclass(frozen=True, slots=True)
 class MadeEpisode:
@@ -58,12 +60,14 @@ def counts(result: Result) -> bool:
 def why_not(result: Result) -> str:
     """Why a run does not count: its failed gates, else the reasons of its verdict; "" for one that counts.
 
-    Of a run that did not come to its end that alone is said: its other gates fail for want of a record.
+    Of a run that did not come to its end that alone is said, and what of the baseline ended it: its other gates fail for want
+    of a record.
     """
     if counts(result):
         return ""
     failed = [gate for gate in result.gates if not gate.passed and gate.name not in _TOO_SHORT]
-    told = [gate for gate in failed if gate.name == "finished"] or failed
+    early = any(gate.name == "finished" for gate in failed)
+    told = [gate for gate in failed if gate.name in _OF_AN_EARLY_END] if early else failed
     return "; ".join([f"{gate.name}: {gate.reason}" for gate in told] or result.reasons)
 
 
