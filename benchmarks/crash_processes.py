@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -185,10 +186,12 @@ class Episode:
         return [row.state for row in rows]
 
     def _strike(self, run: subprocess.Popen[bytes]) -> None:
-        found = {"runner": run.pid, "runner stopped": run.pid, **self._pids()}
+        found = self._pids()
         for victim in self._draw.victims:
-            if victim in found and (victim not in ("runner", "runner stopped") or run.poll() is None):
-                os.kill(found[victim], signal.SIGSTOP if victim == "runner stopped" else signal.SIGKILL)
+            if victim.startswith("runner"):
+                run.send_signal(signal.SIGSTOP if victim == "runner stopped" else signal.SIGKILL)
+            elif victim in found:
+                _kill(found[victim])
 
     def _pids(self) -> dict[str, int]:
         pids: dict[str, int] = {}
@@ -221,7 +224,7 @@ class Episode:
             time.sleep(LEASE_TTL_S + 1)
             if not _eventually(lambda: not self._open(), BOUND_S):
                 self._after.problems.append("a stopped run was not healed by its guardian")
-            os.kill(run.pid, signal.SIGCONT)
+            run.send_signal(signal.SIGCONT)
         if not _eventually(lambda: run.poll() is not None, PATIENCE_S):
             self._after.problems.append("the run did not end")
         self._after.run_code = run.poll()
@@ -252,7 +255,7 @@ class Episode:
         if not _eventually(lambda: not self._ours(), 15.0):
             self._after.problems.append(f"left running: {list(self._ours().values())[:3]}")
             for pid in self._ours():
-                os.kill(pid, signal.SIGKILL)
+                _kill(pid)
 
     def _ours(self) -> dict[int, str]:
         """Living processes with this episode's state folder in their environment, but for this one."""
@@ -265,6 +268,11 @@ class Episode:
             if wanted in variables.split(b"\0") and line and int(process.name) != os.getpid():
                 found[int(process.name)] = line.replace(b"\0", b" ").decode(errors="replace")
         return found
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it has ended by now
+        os.kill(pid, signal.SIGKILL)
 
 
 def _children(pid: int) -> list[int]:

@@ -81,6 +81,8 @@ class Machine:
         self.gone: set[str] = set()
         self._stopped: dict[str, Future[None]] = {}
         self.struck_s: float | None = None
+        self.settles_s = 0.0  # of the fault, which a guardian waits for
+        self.before_resume: Callable[[str], None] = lambda _: None
 
     async def boundary(self, process: str) -> None:
         """The process has come to a boundary; returns when it may go on."""
@@ -95,13 +97,17 @@ class Machine:
         self.struck_s = self.world.now()
         if blow.verb == "stop":
             self._stopped[blow.whom] = Future(self.world.kernel)
-            self.world.kernel.after(PAUSE_S, lambda: self._stopped.pop(blow.whom).resolve(None))
+            self.world.kernel.after(PAUSE_S + self.settles_s, lambda: self._resume(blow.whom))
             return
         self.gone.add(blow.whom)
         if blow.whom == "toxiproxy":
             self.world.end_links()
         elif blow.whom in self.world.spec.nodes():
             self.world.end_node(blow.whom)
+
+    def _resume(self, process: str) -> None:
+        self.before_resume(process)
+        self._stopped.pop(process).resolve(None)
 
     def is_running(self, process: str) -> bool:
         return process not in self.gone and process not in self._stopped
@@ -216,7 +222,10 @@ class TableLedger(Ledger):
 
 @dataclass(slots=True)
 class Ending:
-    """How one crash ended. `problems` are promises that were broken; `healed_s` is from the blow to the last row's close."""
+    """How one crash ended. `problems` are promises that were broken.
+
+    `healed_s` is from a kill to the last row's close, 0 where no guardian healed after one.
+    """
 
     problems: list[str] = field(default_factory=list)
     healed_by: str = ""
@@ -236,6 +245,8 @@ class Crash:
         self.ending = Ending()
         self._runner_done = self._acting = False
         self._told: list[str] = []
+        self.machine.settles_s = fault.settles_s(world.spec)
+        self.machine.before_resume = self._check_stopped
 
     async def carried_out(self) -> Ending:
         """Carries it out and checks what was promised."""
@@ -362,6 +373,13 @@ class Crash:
             self.ending.healed_s = self.world.now() - self.machine.struck_s
             if self.ending.healed_s > BOUND_S + self.fault.settles_s(self.world.spec):
                 self.ending.problems.append(f"the guardian took {self.ending.healed_s:.1f} s")
+
+    def _check_stopped(self, process: str) -> None:
+        """A run that was stopped for longer than its lease was healed meanwhile, where its guardian lives."""
+        if process == "runner" and self._guardian_lives() and self.ledger.faults(STACK):
+            left = [row.step for row in self.ledger.open_faults(STACK)]
+            self.ending.healed_by = "" if left else "guardian"
+            self.ending.problems += [f"{step} was not healed while its run was stopped" for step in left]
 
     async def _check(self) -> None:
         problems = self.ending.problems
