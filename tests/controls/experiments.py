@@ -18,8 +18,8 @@ from brownout.harness.record.result import Result
 from controls.control import Control, Outcome
 from support.thin_replays import SELDOM
 
-# Of the load, where the runs are not shared with tests of claims: enough for a breach.
-THIN = {"aws-iam-2021-08-26": 0.06, "aws-us-east-1-2025-10-20": 0.06, "link-cut": 0.15}
+# Of the load, where runs are not shared with tests of claims: enough for a breach, and to meet an objective without it.
+THIN = {"aws-iam-2021-08-26": 0.09, "aws-us-east-1-2025-10-20": 0.12, "link-cut": 0.15}
 
 
 @dataclass(frozen=True, slots=True)
