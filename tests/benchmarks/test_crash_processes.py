@@ -35,5 +35,6 @@ def test_a_killed_run_is_healed_by_its_guardian_and_leaves_nothing() -> None:
     figures = measure(ProcessSettings(kills=1, seed=21))
     assert figures.problems == ()
     assert figures.healed_s is not None
+    assert figures.healed_s.low > 0.01, "it was in force when the run was killed"
     assert figures.healed_s.high < BOUND_S
     assert rows(figures)[0].value == "1, 0 with a promise broken"
