@@ -79,6 +79,7 @@ CUT: Mapping[str, Contradiction] = {
     "C15": lambda seen: seen.told(cut.CUT, cut.REGIONAL, "session-token"),
     "C16": lambda seen: seen.told(cut.CUT, cut.BEYOND, "put-role-policy", ok=True),
     "C18": lambda seen: seen.changed(ITSELF, _no_versions_stand_still),
+    "C21": lambda seen: seen.told(cut.CUT, (cut.CONSOLE_GLOBAL,), control="console", ok=True),
     "C23": lambda seen: seen.told(cut.CUT, ("global-assumers",), control="local-global-name"),
     "C24": lambda seen: seen.told(cut.CUT, ("role-apps",)),
 }
