@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from itertools import cycle
 from typing import Any, cast
 
@@ -32,7 +34,8 @@ START_WITHIN_S = 30.0
 class Job(BaseModel):
     """What to do: for how long, on how many connections, and the pids (by name) whose processor time is to be taken.
 
-    `requests` are sent in turn, each as it goes over the wire (as Latin-1). `mark` is what every good answer contains.
+    `requests` are sent in turn, each as it goes over the wire (as Latin-1). `mark` is what every good answer contains. With
+    `once` none is sent a second time: the first moments count then, and the burst is over when all are answered.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +47,7 @@ class Job(BaseModel):
     connections: int
     length_s: float
     pids: Mapping[str, int]
+    once: bool = False
 
 
 class Burst(BaseModel):
@@ -67,10 +71,17 @@ class Connection(asyncio.Protocol):
     """One connection; `latencies_ms` and `bad` are of the answers since they were last cleared.
 
     Where a server ends its connection after an answer, `reopen` is called to make another one, which is in no latency.
+    `idle` is called when there is nothing left to send.
     """
 
-    def __init__(self, requests: Iterator[bytes], mark: bytes, reopen: Callable[[Connection], object]) -> None:
-        self._requests, self._mark, self._reopen, self._is_over = requests, mark, reopen, False
+    def __init__(
+        self,
+        requests: Iterator[bytes],
+        mark: bytes,
+        reopen: Callable[[Connection], object],
+        idle: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._requests, self._mark, self._reopen, self._idle, self._is_over = requests, mark, reopen, idle, False
         self._received, self._sent_s = bytearray(), 0.0
         self._transport: asyncio.Transport | None = None
         self.latencies_ms: list[float] = []
@@ -81,9 +92,12 @@ class Connection(asyncio.Protocol):
         self._send()
 
     def _send(self) -> None:
+        request = next(self._requests, None)
         self._sent_s = time.perf_counter()
-        if self._transport is not None:
-            self._transport.write(next(self._requests))
+        if self._transport is not None and request is not None:
+            self._transport.write(request)
+        if request is None:
+            self._idle()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -126,9 +140,10 @@ class Connection(asyncio.Protocol):
 
 
 async def burst(job: Job) -> Burst:
-    """Runs the job; what comes in the first moments, while connections are made, is not counted."""
+    """Runs the job; what comes in the first moments, while connections are made, is not counted unless it goes `once`."""
     loop = asyncio.get_running_loop()
-    requests, mark = cycle([each.encode("latin-1") for each in job.requests]), job.mark.encode("latin-1")
+    encoded, mark = [each.encode("latin-1") for each in job.requests], job.mark.encode("latin-1")
+    requests = iter(encoded) if job.once else cycle(encoded)
     opening = set[asyncio.Task[Any]]()
 
     def reopen(connection: Connection) -> None:
@@ -136,15 +151,24 @@ async def burst(job: Job) -> Burst:
         opening.add(task)
         task.add_done_callback(opening.discard)
 
-    connections = [Connection(requests, mark, reopen) for _ in range(job.connections)]
+    working, all_answered = set(range(job.connections)), asyncio.Event()
+
+    def idle(number: int) -> None:
+        working.discard(number)
+        if not working:
+            all_answered.set()
+
+    connections = [Connection(requests, mark, reopen, partial(idle, number)) for number in range(job.connections)]
     for connection in connections:
         reopen(connection)
-    await asyncio.sleep(WARM_UP_S)
+    if not job.once:
+        await asyncio.sleep(WARM_UP_S)
     before = _busy_s(job)
     for connection in connections:
         connection.clear()
     started_s = time.perf_counter()
-    await asyncio.sleep(job.length_s)
+    with suppress(TimeoutError):  # it is when no request is sent a second time that they run out
+        await asyncio.wait_for(all_answered.wait(), job.length_s)
     took_s = time.perf_counter() - started_s
     latencies_ms = [latency for connection in connections for latency in connection.latencies_ms]
     bad = sum(connection.bad for connection in connections)
