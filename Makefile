@@ -30,12 +30,16 @@ test: setup ## Run the tests that need neither Docker nor seconds of real time
 	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not slow"
 
 test-slow: setup ## Run the tests on real processes, against the clock (a quarter of an hour)
-	@$(AGAINST_THE_CLOCK) -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not alone and not docker"
-	@$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m "slow and alone and not docker"
+	@failed=0; \
+	$(AGAINST_THE_CLOCK) -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not alone and not docker" || failed=1; \
+	$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m "slow and alone and not docker" || failed=1; \
+	exit $$failed
 
 test-docker: setup ## Run the tests that need Docker (skipped where there is none; BROWNOUT_REQUIRE_DOCKER=1 insists)
-	@$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m docker tests
-	@$(AGAINST_THE_CLOCK) -m docker suites
+	@failed=0; \
+	$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m docker tests || failed=1; \
+	$(AGAINST_THE_CLOCK) -m docker suites || failed=1; \
+	exit $$failed
 
 controls: setup ## Run every negative control and print a line for each; fails when one stays green (a minute)
 	@PYTHONPATH=tests $(VENV_BIN)/python -m controls
