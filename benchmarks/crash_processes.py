@@ -7,6 +7,7 @@ processes are struck. Then the guardian has its bound, where one lives; the next
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -28,6 +29,7 @@ from benchmarks.report import Benchmark, Figures, Part, Row, Spread
 from benchmarks.stands import Home, own_home
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.recovery import world_of
 from brownout.harness.run.live_session import LEASE_TTL_S
 from brownout.harness.worlds.processes.stack import RECORD_NAME, read_process_stack
 
@@ -225,7 +227,7 @@ class Episode:
             return
         if "runner stopped" in self._draw.victims:
             time.sleep(LEASE_TTL_S + 1)
-            if not _eventually(lambda: not self._open(), BOUND_S):
+            if not _eventually(lambda: not self._in_place(), BOUND_S):
                 self._after.problems.append("a stopped run was not healed by its guardian")
             run.send_signal(signal.SIGCONT)
         if not _eventually(lambda: run.poll() is not None, PATIENCE_S):
@@ -235,6 +237,16 @@ class Episode:
     def _open(self) -> list[str]:
         with Ledger(ledger_path()) as ledger:
             return [fault.id for stack in ledger.stacks() for fault in ledger.open_faults(stack.id)]
+
+    def _in_place(self) -> list[str]:
+        """Open faults that a carrier holds. A run that was stopped in the middle of a change of the ledger keeps rows open."""
+        opened = self._open()
+        if not opened:
+            return []
+        with Ledger(ledger_path()) as ledger:
+            surveys = [asyncio.run(world_of(stack).survey()) for stack in ledger.stacks()]
+        held = {fault for survey in surveys for holds in survey.holds.values() for fault in holds}
+        return [fault for fault in opened if fault in held or any(survey.silent for survey in surveys)]
 
     def _next_command(self) -> None:
         told = subprocess.run(

@@ -152,6 +152,7 @@ class View:
         raise NotImplementedError("the stack is up before anything crashes")
 
     async def stop(self) -> None:
+        self._machine.gone.add("parent")
         await self._after(self._inner.stop())
 
     async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:

@@ -175,11 +175,13 @@ class Ledger(LedgerFile):
         return self.fault(fault_id)
 
     def check(self, stack_id: str, epoch: int) -> None:
-        """Raises Fenced when the stack's epoch has been raised above `epoch`, and Halted."""
+        """Raises Fenced when the stack's epoch has been raised above `epoch`, and Halted.
+
+        Only reads: a process that is stopped in the middle of a check keeps no other one from writing.
+        """
         self.require_lifted()
         self._require_disk()
-        with self._change():
-            self._check_epoch(stack_id, epoch)
+        self._check_epoch(stack_id, epoch)
 
     def advance(self, fault_id: str, to: State, *, evidence: str = "") -> FaultRecord:
         """Moves a fault to `to` and returns the row as it then stands.

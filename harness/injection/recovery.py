@@ -8,7 +8,8 @@ The order is always the same:
 
 A failed undo is never dropped: the row stays `stuck`, the command ends as left unsafe, and the next command tries again.
 
-A stack whose `up` was killed never came up: it is taken away, whatever there is of it.
+A stack whose `up` was killed never came up: it is taken away, whatever there is of it. So is the stack of a dead run, without
+further grace, once what carried its links has ended: no request arrives there any more, and nobody is left to repair it.
 
 A standing stack has no owner. Each of its faults is owned by a command in the foreground, or left in place until a deadline.
 There only unowned faults are reverted, and the epoch is not raised, because it would fence the other commands too.
@@ -29,6 +30,7 @@ from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import CLOSED, FaultRecord, StackRecord
 from brownout.harness.injection.lifecycle import LifeCycle, Make
+from brownout.harness.injection.looks import gone_with_links
 from brownout.harness.injection.notices import ActFailed, BiteMissing, BiteSeen, Notice, Tell, UndoStep
 from brownout.harness.injection.outcomes import Reverted
 from brownout.harness.injection.stack_entry import read_entry
@@ -53,7 +55,8 @@ class Healed:
     `gone`: the stack no longer existed. `swept`: `carrier: id` of late holds that were found and released.
     `released`: faults that no carrier holds, and whose heal cannot be seen while other faults stay in place.
     `took_s`: network seconds until each fault was seen to be healed, where that was seen. `never_up`: its `up` was killed.
-    `lost`: what was found of each fault that was no longer in force before its revert.
+    `lost`: what was found of each fault that was no longer in force before its revert. `broken` says what of a stack that was
+    taken down had ended, "" for one that was whole.
     """
 
     stack: str
@@ -67,6 +70,7 @@ class Healed:
     released: tuple[str, ...] = ()
     took_s: Mapping[str, float] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)
+    broken: str = ""
 
     @property
     def whole(self) -> bool:
@@ -155,9 +159,27 @@ async def _heal_leftover(
         return await take_down(ledger, stack, attach, make)
     if not stack.run_owned and stack.folder.is_dir():
         return await _heal_standing(ledger, stack, attach, make, monotonic())
+    healed = None
     if not stack.folder.is_dir() or ledger.open_faults(stack.id) or _to_sweep(ledger, stack):
+        healed = await heal_stack(ledger, stack, attach, make)
+    if alive or (healed is not None and healed.gone):
+        return healed
+    return await _clear_broken(ledger, stack, attach, make, healed)
+
+
+async def _clear_broken(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, healed: Healed | None) -> Healed | None:
+    """Takes the stack of a dead run down where its links have ended; else returns `healed`, what was done about it before."""
+    try:
+        ended = await gone_with_links(await attach(stack))
+    except StackGone:
         return await heal_stack(ledger, stack, attach, make)
-    return None
+    except WorldError:
+        return healed  # it cannot be reached, which `healed` says where anything was in place
+    if not ended:
+        return healed
+    down = await take_down(ledger, stack, attach, make)
+    before = () if healed is None else healed.healed
+    return replace(down, healed=(*before, *(each for each in down.healed if each not in before)), broken=ended)
 
 
 def _let_go_unnoticed(ledger: Ledger, stack: StackRecord) -> bool:

@@ -209,10 +209,14 @@ def _leftover_line(found: Healed) -> str:
         return f"leftover: stack {found.stack} is gone, and its faults with it"
     if found.never_up:
         return f"leftover: stack {found.stack} never came up, its `up` was killed; it was cleared away"
-    if found.taken_down:
-        return f"leftover: stack {found.stack} of a run that died was taken down"
     what = [_timed(found, fault) for fault in found.healed] + list(found.swept)
-    return f"leftover: healed on stack {found.stack}: {', '.join(what) or 'nothing was in place'}"
+    if found.taken_down:
+        why = f", because {found.broken}" if found.broken else ""
+        ended = f"; with it ended {', '.join(what)}" if what and found.broken else ""
+        return f"leftover: stack {found.stack} of a run that died was taken down{why}{ended}"
+    if not what:
+        return f"leftover: nothing was in place on stack {found.stack} of a run that died"
+    return f"leftover: healed on stack {found.stack}: {', '.join(what)}"
 
 
 def _timed(found: Healed, fault: str) -> str:

@@ -1,11 +1,14 @@
 """A run as a process of its own, for tests to kill: a stack in a file, a lease, a guardian, faults applied when told.
 
 `runner_process.py FOLDER LEDGER TTL_S [UNTIL_S]` applies one fault and prints `applied`. Then each line on stdin is a
-command: `apply` (another fault; prints `applied` or the name of what refused it), `release` (ends the lease and leaves).
+command: `apply` (another fault; prints `applied` or the name of what refused it), `freeze` (stops in the middle of a change of
+the ledger, as SIGSTOP may; prints `thawed` once it goes on), `release` (ends the lease and leaves).
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -38,6 +41,11 @@ def main(folder: Path, ledger_path: Path, ttl_s: float, until_s: float | None) -
             keeper.stop()
             say(str(guardian.wait()))
             return
+        if line.strip() == "freeze":
+            with ledger._change():
+                os.kill(os.getpid(), signal.SIGSTOP)
+            say("thawed")
+            continue
         try:
             drive(life.inject("again", FakeFault(on=("node:b",))))
             say("applied")

@@ -6,10 +6,13 @@ import asyncio
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
+from brownout.harness.injection.ledger import Ledger
 from brownout.harness.run.live_session import LEASE_TTL_S
+from brownout.harness.worlds.processes.stack import read_process_stack
 from support.brownout_command import Brownout, eventually, probe_all
 from support.cut_runs import RUN_FOLDER, outcome, start_and_cut
 
@@ -19,6 +22,58 @@ pytestmark = pytest.mark.slow
 def guardian_pid(brownout: Brownout) -> int:
     (pid,) = [pid for pid, command in brownout.processes().items() if "brownout.harness.injection.guardian" in command]
     return pid
+
+
+def pids(brownout: Brownout, victims: tuple[str, ...]) -> list[int]:
+    """Those of the run under way, in that order."""
+    (stack,) = brownout.stacks()
+    running = read_process_stack(stack.folder)
+    found = {"guardian": guardian_pid(brownout), "parent": running.daemon.pid, "toxiproxy": running.sidecars[0].pid}
+    children = Path(f"/proc/{running.daemon.pid}/task/{running.daemon.pid}/children").read_text(encoding="ascii").split()
+    found["node"] = next(pid for pid in map(int, children) if pid != running.sidecars[0].pid)
+    return [found[victim] for victim in victims]
+
+
+@pytest.mark.parametrize("others", [("toxiproxy",), ("node",), ("parent",)], ids=" and ".join)
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "unguarded"])
+def test_what_died_with_its_runner_is_no_failure_of_the_next_command(
+    brownout: Brownout, others: tuple[str, ...], guarded: bool
+) -> None:
+    """A part of the stack dies with its run, with its guardian or without: the next command ends with 0, nothing is left."""
+    started = start_and_cut(brownout)
+    (stack,) = brownout.stacks()
+    for pid in pids(brownout, others if guarded else ("guardian", *others)):
+        os.kill(pid, signal.SIGKILL)
+    started.process.kill()
+    started.end()
+    told = brownout.run("status", "--json")
+    assert told.returncode == 0, told.stderr
+    stacks = json.loads(told.stdout)["stacks"]
+    assert [one["stack"] for one in stacks] == ([stack.id] if others == ("node",) else [])
+    assert all(one["faults"] == [] for one in stacks)
+    with Ledger(brownout.home / "ledger.sqlite") as ledger:
+        states = [state for row in ledger.faults(stack.id) for state, _, _ in ledger.transitions(row.id)]
+    assert states[-1] == "healed"
+    assert "stuck" not in states
+    again = brownout.run("status")
+    assert (again.returncode, again.stderr) == (0, "")
+    brownout.run("down", "--all")
+    eventually(lambda: brownout.processes() == {}, 15, what="no process is left")
+
+
+@pytest.mark.parametrize("others", [("guardian", "toxiproxy"), ("guardian", "parent")], ids=" and ".join)
+def test_a_run_that_lost_its_guardian_and_its_stack_ends_and_leaves_nothing(
+    brownout: Brownout, others: tuple[str, ...]
+) -> None:
+    """It is a harness error and not left unsafe; the next command has nothing to do."""
+    started = start_and_cut(brownout)
+    for pid in pids(brownout, others):
+        os.kill(pid, signal.SIGKILL)
+    assert started.end() == 4
+    assert brownout.open_faults() == []
+    told = brownout.run("status")
+    assert (told.returncode, told.stderr) == (0, "")
+    eventually(lambda: brownout.processes() == {}, 15, what="no process is left")
 
 
 def test_after_kill_9_of_the_runner_its_guardian_heals(brownout: Brownout) -> None:

@@ -261,6 +261,23 @@ def test_a_frozen_runner_is_healed_and_fenced(start: Start) -> None:
 
 
 @pytest.mark.slow
+def test_a_runner_that_stands_still_in_the_ledger_is_healed_all_the_same(start: Start) -> None:
+    """It keeps the ledger from being written, so its rows are closed when it goes on; what was in place is gone long before."""
+    run = start()
+    run.tell("freeze")
+    try:
+        assert eventually(lambda: run.held() == {})
+        assert run.states() != ["healed"], "the lock is held"
+    finally:
+        os.kill(run.process.pid, signal.SIGCONT)
+    assert run.says() == "thawed"
+    assert eventually(lambda: run.states() == ["healed"])
+    run.tell("apply")
+    assert run.says() == "Fenced"
+    assert run.held() == {}
+
+
+@pytest.mark.slow
 def test_when_both_are_killed_the_next_command_heals(start: Start) -> None:
     """With runner and guardian killed at once, the next command restores the baseline."""
     run = start()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path, stack_dir
 from brownout.harness.errors import CarrierGone, LeftUnsafe, StackGone
 from brownout.harness.injection.ledger import Fenced, Ledger
@@ -213,6 +214,41 @@ def test_a_dead_runs_stack_is_taken_down_after_its_grace(tmp_path: Path, grace_s
         assert worlds["run"].stopped is down
         assert not worlds["up"].stopped
         assert [stack.id for stack in ledger.stacks()] == (["up"] if down else ["run", "up"])
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_dead_runs_stack_without_links_is_taken_down_at_once(tmp_path: Path, in_place: bool) -> None:
+    """Nobody can use or repair it: it goes with its faults, which is said and is no failure, whoever reverted them before."""
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("run", folder=tmp_path, world="", owner=DEAD, run_owned=True)
+        bench = Bench(ledger, FakeWorld(), tmp_path)
+        life = LifeCycle(bench.world, ledger, "run", bench.notice, make=make)
+        drive(life.inject("cut", fake("link:x->y")))
+        if not in_place:
+            drive(life.revert_all())
+            ledger.mark_swept("run")
+        link = f"link:{bench.world.spec.links()[0]}"
+        bench.world.broken = {
+            f"{verb} {name}": CarrierGone("it has ended") for verb in ("read", "release") for name in (link, "link:x->y")
+        }
+        (healed,) = drive(heal_leftovers(ledger, bench.attach, make))
+        assert (healed.taken_down, healed.whole, healed.broken) == (True, True, "it has ended")
+        assert len(healed.healed) == in_place
+        assert bench.world.stopped
+        assert ledger.stacks() == ()
+        assert not any(state == "stuck" for row in ledger.faults("run") for state, _, _ in ledger.transitions(row.id))
+
+
+@pytest.mark.parametrize("owner", [None, DEAD])
+def test_a_stack_with_links_or_with_an_owner_is_not_taken_down(tmp_path: Path, owner: ProcessId | None) -> None:
+    """A living owner says itself what becomes of its stack, and one that can be looked at keeps its grace."""
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("run", folder=tmp_path, world="", owner=owner, run_owned=True)
+        bench = Bench(ledger, FakeWorld(), tmp_path)
+        if owner is None:
+            bench.world.broken = {f"read link:{bench.world.spec.links()[0]}": CarrierGone("it has ended")}
+        assert drive(heal_leftovers(ledger, bench.attach, make)) == ()
+        assert not bench.world.stopped
 
 
 def test_a_stack_whose_up_was_killed_is_cleared_away(stand: Callable[[str], Stand]) -> None:
