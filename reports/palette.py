@@ -47,6 +47,14 @@ DARK: Mapping[str, str] = {
     "c6": "#f0e442",
     "c7": "#d2a679",
 }
+# A colour and a hatch for each outcome: what is not good can be told without colours.
+OUTCOME_STYLES: Mapping[str, tuple[str, str]] = {
+    "good": ("calm", " "),
+    "slow": ("unsure", "\\"),
+    "refused": ("bad", "/"),
+    "unknown": ("unsure", "."),
+}
+OUTCOMES = tuple(OUTCOME_STYLES)
 COHORT_COLOURS = 8
 _DASHES: tuple[tuple[int, ...], ...] = ((), (8, 3), (2, 2), (9, 3, 2, 3), (), (5, 2), (12, 3), (3, 4))
 

@@ -148,7 +148,7 @@ def get_toxiproxy() -> bool:
     """Whether it is installed now; the installer has printed why not."""
     say("Toxiproxy")
     return (
-        subprocess.run([str(VENV_PYTHON), "-m", "brownout.harness.worlds.toxiproxy.install"], cwd=ROOT, check=False).returncode
+        subprocess.run([str(VENV / "bin" / "brownout"), "setup"], cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode
         == 0
     )
 

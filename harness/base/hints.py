@@ -38,11 +38,12 @@ def checkout() -> Path | None:
     return root if (root / "Makefile").is_file() and (root / "src" / "brownout").is_dir() else None
 
 
-def install(extra: str = "") -> str:
-    """How to install Brownout, with the packages of an extra."""
+def install(*extras: str) -> str:
+    """How to install Brownout, with the packages of these extras."""
+    named = ",".join(sorted(set(extras)))
     if checkout() is not None:
-        return f"`make setup` installs {f'what {extra} needs' if extra else 'it'}"
-    return f"pip install 'brownout[{extra}]'" if extra else "pip install --force-reinstall brownout"
+        return f"`make setup` installs {f'what {named} needs' if named else 'it'}"
+    return f"pip install 'brownout[{named}]'" if named else "pip install --force-reinstall brownout"
 
 
 def images() -> str:

@@ -1,4 +1,4 @@
-"""Commands that start nothing: validate, schema, report, doctor."""
+"""Commands that start nothing: validate, schema, report, doctor, setup."""
 
 from __future__ import annotations
 
@@ -114,3 +114,15 @@ def doctor_command(as_json: bool, world: str | None, stack_id: str | None) -> in
     else:
         click.echo(render(found))
     return 0 if all(check.ok for check in found) else 4
+
+
+@command(name="setup")
+def setup_command() -> int:
+    """Get the Toxiproxy server, which stacks of processes need: found, or built once (half a minute).
+
+    BROWNOUT_TOXIPROXY names one that is there already.
+    """
+    from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
+
+    click.echo(toxiproxy_server(say=lambda text: click.echo(text, err=True)))
+    return 0

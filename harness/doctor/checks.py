@@ -28,7 +28,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import unowned_faults, world_of
 from brownout.harness.injection.standing import anything_stands, stray_holds, unknown_stacks
-from brownout.harness.load.driver import LOAD_MODULES
+from brownout.harness.load.driver import CANARY_MODULES, LOAD_MODULES
 from brownout.harness.worlds.catalog import COMPOSE, PROCESSES
 from brownout.harness.worlds.needs import RUN_AT_ONCE, stack_needs
 from brownout.harness.worlds.stack_spec import build_stack
@@ -218,10 +218,12 @@ def _left_of(ledger: Ledger, stack: StackRecord) -> Iterator[str]:
 
 def check_load_packages() -> Check:
     """Whether the load's packages are installed. They are not imported, because Locust patches the whole process."""
-    missing = hints.missing(*LOAD_MODULES)
+    wanted = {**LOAD_MODULES, **CANARY_MODULES}
+    missing = hints.missing(*wanted)
     if not missing:
-        return Check("load and canaries", True, f"{', '.join(LOAD_MODULES)} are installed")
-    return Check("load and canaries", False, f"missing: {', '.join(missing)}", hints.install("load"))
+        return Check("load and canaries", True, f"{', '.join(wanted)} are installed")
+    fix = hints.install(*(wanted[name] for name in missing))
+    return Check("load and canaries", False, f"missing: {', '.join(missing)}", fix)
 
 
 def check_plugins() -> Check:

@@ -31,7 +31,9 @@ from brownout.identity.server.clock import Clock
 
 ENTRY_POINT_GROUP, ENTRY_POINT_NAME = "brownout.load", "locust"
 OWN_MODULE = "brownout.suites.load.locustfile"
-LOAD_MODULES = ("locust", "aiohttp", "azure.identity", "boto3")  # the load itself needs the first, its canaries the others
+# What each needs, with the extra that installs it: the load itself, and the real clients beside it.
+LOAD_MODULES: Mapping[str, str] = {"locust": "load"}
+CANARY_MODULES: Mapping[str, str] = {"aiohttp": "azure", "azure.identity": "azure", "boto3": "aws"}
 LOG_NAME = "locust.log"
 PROBLEMS_NAME = "load-problems.json"
 _LEFT = ("requests*.jsonl", "load-*.jsonl", "locust*.log", PROBLEMS_NAME, BANDS_NAME, BOARD_NAME)
@@ -210,9 +212,11 @@ class DrivenLoad:
 
 def require_packages(*, canaries: bool) -> None:
     """Raises UsageError when packages of the load, or of the real SDKs beside it, are not installed. Imports none of them."""
-    missing = hints.missing(*(LOAD_MODULES if canaries else LOAD_MODULES[:1]))
+    wanted = {**LOAD_MODULES, **(CANARY_MODULES if canaries else {})}
+    missing = hints.missing(*wanted)
     if missing:
-        raise UsageError(f"the load needs {', '.join(missing)}, not installed here", hint=hints.install("load"))
+        hint = hints.install(*(wanted[name] for name in missing))
+        raise UsageError(f"the load needs {', '.join(missing)}, not installed here", hint=hint)
 
 
 def find_locustfile() -> Path:

@@ -58,7 +58,7 @@ def live_world(name: str) -> type[LiveWorld]:
         found: type[LiveWorld] = entry.load()
     except (ImportError, AttributeError) as error:
         raise WorldError(
-            f"the world {name} cannot be loaded: {error}", hint=hints.install("compose" if name == COMPOSE else "")
+            f"the world {name} cannot be loaded: {error}", hint=hints.install(*(("compose",) if name == COMPOSE else ()))
         ) from error
     return found
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -26,13 +25,10 @@ from brownout.harness.record.result import Result
 from brownout.reports import palette, story
 from brownout.reports.buckets import Bucket, CohortSeries, RequestSlices
 from brownout.reports.html.canvas import add_tooltip, draw, mark_time, new_figure
-from brownout.reports.html.lanes import lanes_figure
+from brownout.reports.html.lanes_chart import lanes_figure
 from brownout.reports.units import clock, count, milliseconds, percent
 
 _LOWEST_MS = 0.1
-# A colour and a hatch for each: what is not good can be told without colours.
-_OUTCOME_STYLES = {"good": ("calm", " "), "slow": ("unsure", "\\"), "refused": ("bad", "/"), "unknown": ("unsure", ".")}
-OUTCOMES = tuple(_OUTCOME_STYLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +106,7 @@ def _latency_value(value: float | None) -> float:
 
 
 def _outcome_text(bucket: Bucket) -> str:
-    bad = [f"{count(n)} {word}" for word in OUTCOMES[1:] if (n := getattr(bucket, word))]
+    bad = [f"{count(n)} {word}" for word in palette.OUTCOMES[1:] if (n := getattr(bucket, word))]
     return f"{count(bucket.total)}{' (' + ', '.join(bad) + ')' if bad else ''}"
 
 
@@ -120,7 +116,7 @@ def _outcome_columns(lines: RequestSlices) -> dict[str, list[Any]]:
     slices = list(zip(*(series.buckets for series in lines.cohorts), strict=True))
     return {
         "good": [sum(b.happened - b.slow for b in row) * per_minute for row in slices],
-        **{word: [sum(getattr(b, word) for b in row) * per_minute for row in slices] for word in OUTCOMES[1:]},
+        **{word: [sum(getattr(b, word) for b in row) * per_minute for row in slices] for word in palette.OUTCOMES[1:]},
     }
 
 
@@ -156,11 +152,11 @@ def _latency_range(lines: RequestSlices) -> tuple[float, float]:
 
 
 def _rate(result: Result, lines: RequestSlices, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
-    top = max(map(sum, zip(*(source.data[name] for name in OUTCOMES), strict=True))) * 1.08
+    top = max(map(sum, zip(*(source.data[name] for name in palette.OUTCOMES), strict=True))) * 1.08
     fig = new_figure(time_range, cursor, 240, y_range=Range1d(start=0, end=top or 1))
     mark_time(fig, result, lines)
     base = [0.0] * len(lines.starts_s)
-    for outcome, (colour, hatch) in _OUTCOME_STYLES.items():
+    for outcome, (colour, hatch) in palette.OUTCOME_STYLES.items():
         upper = [low + value for low, value in zip(base, source.data[outcome], strict=True)]
         drawn = [math.nan if low == high else high for low, high in zip(base, upper, strict=True)]
         data = {"left": source.data["left"], "right": source.data["right"], "bottom": base, "top": drawn}
@@ -186,9 +182,3 @@ def _cohort_line(fig: Any, source: ColumnDataSource, index: int, line: Line | St
     style = palette.cohort_style(index)
     line.update(line_dash=list(style.dash), line_join="round", tags=[f"line_color={style.colour}"])
     draw(fig, source, line).tags = [f"cohort:{index}"]
-
-
-def cohort_names(lines: RequestSlices) -> Iterator[tuple[str, palette.CohortStyle]]:
-    """The cohorts in the order of the charts, with their styles, for the page's legend."""
-    for index, series in enumerate(lines.cohorts):
-        yield series.name, palette.cohort_style(index)

@@ -1,22 +1,26 @@
 """`report.html`: the whole run as one file that opens anywhere, also without a network.
 
 The page forbids itself any request (its Content-Security-Policy allows inline parts only), and every text of the record
-goes through `brownout.reports.markup`, so that names in an experiment cannot become markup. Where scripts do not run, and on
-paper, a static picture stands in for the charts.
+goes through `brownout.reports.markup`, so that names in an experiment cannot become markup. A static picture stands in for the
+charts on paper, where scripts do not run, and in a page that was written without Bokeh, which the extra `report` installs.
 """
 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brownout.harness.errors import UsageError
 from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import Result
 from brownout.reports import palette
 from brownout.reports.buckets import RequestSlices, timeline
-from brownout.reports.html import charts, details, sections
+from brownout.reports.html import details, sections
 from brownout.reports.html.canaries import canaries, read_marks
 from brownout.reports.html.lanes import lane_names
 from brownout.reports.html.matrix import matrix_of, matrix_section
@@ -24,10 +28,16 @@ from brownout.reports.markup import Html, el, join
 from brownout.reports.svg import availability_svg
 from brownout.reports.units import duration
 
+if TYPE_CHECKING:
+    from brownout.reports.html.charts import Charts
+
 _ASSETS = Path(__file__).parent / "assets"
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
+)
+_STILL = (
+    "This is a still picture: Bokeh, which draws the interactive charts, is not installed (pip install 'brownout[report]')."
 )
 _PANELS = (
     ("chart-lanes", "What was done, and what came of it", ""),
@@ -68,12 +78,12 @@ def history_of(folder: Path) -> History:
 def page(result: Result, history: History, folder: Path) -> str:
     """The report's text."""
     lines = timeline(result, history.requests)
-    built = charts.build(result, lines) if lines is not None else None
+    built = _charts(result, lines) if lines is not None else None
     parts = (
         sections.banner(result),
         sections.key_numbers(result),
         sections.objectives(result),
-        _timeline(result, history, lines),
+        _timeline(result, history, lines, interactive=built is not None),
         sections.steps(result),
         sections.exposure(result),
         sections.invariants(result),
@@ -118,10 +128,39 @@ def stylesheet() -> str:
     return screen + (_ASSETS / "report.css").read_text(encoding="utf-8")
 
 
-def _timeline(result: Result, history: History, lines: RequestSlices | None) -> Html:
+def _charts(result: Result, lines: RequestSlices) -> Charts | None:
+    """The interactive charts; None where Bokeh is not installed."""
+    if find_spec("bokeh") is None:
+        return None
+    with _some_home():
+        from brownout.reports.html import charts
+
+    return charts.build(result, lines)
+
+
+@contextmanager
+def _some_home() -> Iterator[None]:
+    """Bokeh looks for settings in the user's home when it is imported, and fails for a user without one."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.devnull
+        try:
+            yield
+        finally:
+            del os.environ["HOME"]
+    else:
+        yield
+
+
+def _timeline(result: Result, history: History, lines: RequestSlices | None, *, interactive: bool) -> Html:
     if lines is None:
         return sections.section("timeline", "Timeline", el("p", "No requests were recorded.", class_="note"))
-    static = el("figure", Html(availability_svg(result, history)), class_="static")
+    picture = Html(availability_svg(result, history))
+    if not interactive:
+        notice = el("p", _STILL, class_="note")
+        return sections.section("timeline", "Timeline", notice, el("figure", picture, class_="picture"))
+    static = el("figure", picture, class_="picture static")
     notice = el("noscript", el("p", "Scripts are off here, so this is a still picture.", class_="note"))
     return sections.section(
         "timeline", "Timeline",
@@ -152,9 +191,15 @@ def _toolbar(result: Result) -> Html:
 def _legend(lines: RequestSlices) -> Html:
     chips = (
         el("button", _key(style), el("span", name), type="button", data_cohort=index, aria_pressed="true", class_="chip")
-        for index, (name, style) in enumerate(charts.cohort_names(lines))
+        for index, (name, style) in enumerate(_cohorts(lines))
     )
     return el("div", *chips, role="group", aria_label="Show or hide a cohort", class_="legend")
+
+
+def _cohorts(lines: RequestSlices) -> Iterator[tuple[str, palette.CohortStyle]]:
+    """The cohorts in the order of the charts, with their styles."""
+    for index, series in enumerate(lines.cohorts):
+        yield series.name, palette.cohort_style(index)
 
 
 def _key(style: palette.CohortStyle) -> Html:
@@ -171,20 +216,22 @@ def _panel(result: Result, lines: RequestSlices, id_: str, title: str, what: str
 
 
 def _outcome_keys() -> Html:
-    return el("span", *(el("span", el("i", class_=word), word) for word in charts.OUTCOMES), class_="keys")
+    return el("span", *(el("span", el("i", class_=word), word) for word in palette.OUTCOMES), class_="keys")
 
 
-def _scripts(built: charts.Charts | None) -> Html:
+def _scripts(built: Charts | None) -> Html:
     """The page's own script, and BokehJS when there is a chart."""
     own = el("script", Html((_ASSETS / "report.js").read_text(encoding="utf-8")))
     if built is None:
         return own
+    from brownout.reports.html.charts import bokeh_javascript
+
     data = {"document": built.document, "elements": built.elements, "start": built.start_ms, "end": built.end_ms,
             "impact": built.impact_ms}  # fmt: skip
     return join(
         [
             el("script", embedded_json(data), type="application/json", id="chart-data"),
-            el("script", Html(charts.bokeh_javascript())),
+            el("script", Html(bokeh_javascript())),
             own,
         ]
     )

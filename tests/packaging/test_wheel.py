@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import brownout
+from support.docs_pages import DOCS, blocks
 from support.installed_wheel import FOLDERS, Project, build, clone, make_project, unpack
 from support.plugin_project import EXPERIMENT
 
@@ -133,6 +134,63 @@ def test_an_installed_experiment_is_found(project: Project) -> None:
     assert told.returncode == 0, told.stderr
 
 
+@pytest.fixture(scope="module")
+def small(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same with no extra installed."""
+    made = make_project(tmp_path_factory.mktemp("small"), built.wheel, core_only=True)
+    (made.folder / "breached.yaml").write_text(EXPERIMENT.format(name="breached", rate_per_s=0.5, target=0.9), encoding="utf-8")
+    return made
+
+
+@pytest.mark.parametrize("module", ["bokeh", "numpy", "locust", "docker", "boto3", "azure", "pytest"])
+def test_the_core_brings_no_package_of_an_extra(small: Project, module: str) -> None:
+    """The environment without extras has none of their packages: what the next tests show they show of the core."""
+    told = small.run(
+        small.python, "-c", f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is not None)"
+    )
+    assert told.returncode == 0, told.stderr
+
+
+def test_the_core_runs_and_reports(small: Project) -> None:
+    """Without extras a simulated run gives its verdict, and a page that has the still picture and says how to get charts."""
+    told = small.brownout("run", "breached.yaml", "--world", "simulation", "--expect", "breach")
+    assert told.returncode == 0, told.stderr
+    (folder,) = (small.folder / "runs").iterdir()
+    assert "brownout[report]" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_on_installing_works_with_the_core(small: Project) -> None:
+    """Its commands run one after the other in an empty folder, with no extra, and leave nothing up."""
+    (block,) = blocks(DOCS / "install.md", "sh")
+    for line in block.text.splitlines():
+        told = small.run("sh", "-c", line)
+        assert told.returncode == 0, (line, told.stderr)
+
+
+def test_the_page_on_installing_names_every_extra(built: Built) -> None:
+    """The extras of the page are those of the wheel."""
+    with zipfile.ZipFile(built.wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith("/METADATA"))
+        extras = HeaderParser().parsestr(archive.read(name).decode()).get_all("Provides-Extra")
+    page = (DOCS / "install.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == sorted(extras or ())
+
+
+def test_the_core_brings_a_stack_up(small: Project) -> None:
+    """Without extras a stack of processes goes up, is broken and goes down; what a load needs is named with its extra."""
+    up = small.brownout("up")
+    try:
+        assert up.returncode == 0, up.stderr
+        hit = small.brownout("inject", "node-pause", "--target", "sydney.token.z1", "--for", "1s")
+        assert hit.returncode == 0, hit.stdout + hit.stderr
+    finally:
+        down = small.brownout("down")
+    assert down.returncode == 0, down.stderr
+    load = small.brownout("run", "breached.yaml", "--world", "processes")
+    assert load.returncode == 2
+    assert "pip install 'brownout[aws,azure,load]'" in load.stderr
+
+
 def test_a_stack_goes_up_is_broken_and_goes_down(project: Project) -> None:
     """A stack of processes, its daemon, its guardian and Toxiproxy start from the project's folder, and all end."""
     up = project.brownout("up")
@@ -155,7 +213,6 @@ def test_a_stack_goes_up_is_broken_and_goes_down(project: Project) -> None:
         "brownout.harness.worlds.compose.prober",
         "brownout.harness.worlds.compose.init_container",
         "brownout.harness.worlds.processes.daemon",
-        "brownout.harness.worlds.toxiproxy.install",
         "brownout.identity.server.container",
         "brownout.suites.load.locustfile",
     ],
@@ -168,10 +225,11 @@ def test_what_runs_as_a_module_is_found(project: Project, module: str) -> None:
     assert Path(told.stdout.strip()).is_relative_to(project.python.parents[1])
 
 
-def test_a_module_runs_from_the_projects_folder(project: Project) -> None:
-    """`python -m`, which puts the folder first on Python's path, runs one of them to its end."""
-    told = project.run(project.python, "-m", "brownout.harness.worlds.toxiproxy.install")
+def test_setup_gets_toxiproxy(project: Project) -> None:
+    """`brownout setup` prints the program that stacks use, without a Makefile."""
+    told = project.brownout("setup")
     assert told.returncode == 0, told.stderr
+    assert Path(told.stdout.strip()).name == "toxiproxy-server"
 
 
 def test_what_compose_files_are_made_from_is_package_data(project: Project) -> None:

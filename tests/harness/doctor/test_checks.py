@@ -21,6 +21,7 @@ from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import Intent
 from brownout.harness.world import Carrier
+from brownout.harness.worlds.toxiproxy.install import HOW_BUILT
 from support.fake_world import drive
 from support.stand_ins import Stand
 from support.standing_fixtures import stand
@@ -78,9 +79,7 @@ def test_the_real_toxiproxy_starts_and_ends() -> None:
 def test_a_missing_toxiproxy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a server the finding names the command that gets one."""
     monkeypatch.setattr(doctor, "find_toxiproxy_server", lambda *, say: None)
-    assert doctor.check_toxiproxy() == Check(
-        "Toxiproxy", False, "not found", "the first `brownout up` builds it (half a minute)"
-    )
+    assert doctor.check_toxiproxy() == Check("Toxiproxy", False, "not found", HOW_BUILT)
 
 
 def test_a_toxiproxy_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -180,7 +179,8 @@ def test_a_ledger_that_cannot_be_read_is_a_finding(home: Path) -> None:
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A package of the load that is not installed is named, also when its parent package is missing."""
-    monkeypatch.setattr(doctor, "LOAD_MODULES", ("json", "no_such_package", "no_such_parent.child"))
+    monkeypatch.setattr(doctor, "LOAD_MODULES", {"json": "load", "no_such_package": "load"})
+    monkeypatch.setattr(doctor, "CANARY_MODULES", {"no_such_parent.child": "aws"})
     found = doctor.check_load_packages()
     assert (found.ok, found.detail) == (False, "missing: no_such_package, no_such_parent.child")
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -161,6 +164,24 @@ def test_a_run_without_any_record_is_rendered(build_folder: Callable[..., Path])
     page = Page(path.read_text(encoding="utf-8"))
     assert "No requests were recorded" in page.text
     assert path.stat().st_size < 100_000
+
+
+def test_a_page_without_bokeh_shows_the_still_picture(whole: Path, tmp_path: Path) -> None:
+    """Where Bokeh is not installed the page has the picture of the run in place of the charts, and says what is missing."""
+    shutil.copytree(whole, tmp_path / "run")
+    code = (
+        "import sys, pathlib; sys.modules['bokeh'] = None\n"
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'bokeh' else find(name, *a)\n"
+        "from brownout.reports.html import write; write(pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], check=True, timeout=60)
+    page = Page((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
+    assert "brownout[report]" in page.text
+    assert [a["class"] for a in page.all("figure")] == ["picture"]
+    assert not any("charts" in str(a.get("class")).split() for _, a in page.elements)
+    assert not any(a.get("id") == "chart-data" for a in page.all("script"))
+    assert len(page.all("svg")) >= 1
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -207,14 +207,33 @@ def test_commands_that_cannot_run_or_hang_have_a_reason() -> None:
     assert tools.run_command(["sleep", "30"], {}, 0.1) == Ran(-1, "", "not done after 0 s")
 
 
-def test_the_module_reports_failure_without_a_traceback(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("version", ["2.9.0", "2.12.0"])
+def test_the_server_that_the_variable_names_comes_first(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    """`python -m brownout.harness.worlds.toxiproxy.install` prints the message and the hint and exits with the error's code."""
+    """BROWNOUT_TOXIPROXY decides, also where another server is on PATH."""
+    named, other = tmp_path / "named", tmp_path / "other"
+    named.write_text(f"toxiproxy-server version {version}\n")
+    other.write_text("toxiproxy-server version 2.1.0\n")
+    on_path(monkeypatch, toxiproxy_server=str(other))
+    monkeypatch.setenv("BROWNOUT_TOXIPROXY", str(named))
+    said: list[str] = []
+    assert toxiproxy_server(say=said.append, run=Machine().run) == named
+    assert said == [f"Toxiproxy {version} from BROWNOUT_TOXIPROXY ({named})"]
 
-    def fails(**_: object) -> Path:
-        raise BrownoutError("no Toxiproxy", hint="try again")
 
-    monkeypatch.setattr(tools, "toxiproxy_server", fails)
-    assert tools.main() == 4
-    assert capsys.readouterr().err == "setup failed: no Toxiproxy\n  -> try again\n"
+@pytest.mark.parametrize(
+    ("prints", "why"), [("toxiproxy-server version 1.4.0\n", "its version is 1.4.0"), ("", "it prints no version")]
+)
+def test_a_named_server_that_is_none_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prints: str, why: str
+) -> None:
+    """What BROWNOUT_TOXIPROXY names is never passed over for another server: the error says what is wrong with it."""
+    named, other = tmp_path / "named", tmp_path / "other"
+    named.write_text(prints)
+    other.write_text("toxiproxy-server version 2.1.0\n")
+    on_path(monkeypatch, toxiproxy_server=str(other))
+    monkeypatch.setenv("BROWNOUT_TOXIPROXY", str(named))
+    with pytest.raises(BrownoutError, match=why) as refused:
+        toxiproxy_server(say=lambda _: None, run=Machine().run)
+    assert "unset BROWNOUT_TOXIPROXY" in refused.value.hint
