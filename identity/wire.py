@@ -82,6 +82,16 @@ def encode_response(response: Response, also: bytes = b"", *, is_last: bool = Fa
     return b"%bcontent-length: %d\r\n%b%b" % (head, len(payload), end, b"" if head_only else payload[: response.sent_bytes])
 
 
+def encode_again(response: Response, also: bytes, *, is_last: bool, head_only: bool) -> bytes:
+    """What `encode_response` makes of an answer that is given again and again: made once for each `also`."""
+    how = (also, is_last, head_only)
+    known = response.__dict__.get("_encoded")
+    if known is None or known[0] != how:
+        known = response.__dict__["_encoded"] = (how, encode_response(response, also, is_last=is_last, head_only=head_only))
+    encoded: bytes = known[1]
+    return encoded
+
+
 def failure(status: int, code: str, message: str) -> Response:
     """What the server itself answers where no node does."""
     return Response(status, {"error": {"code": code, "message": message}})

@@ -79,8 +79,12 @@ class Message:
 
         A message made from a JSON value has no `content-type` here, unless its maker gave one.
         """
-        found: dict[str, str] = {}
-        for name, value in self.raw_headers:
+        lines = self.raw_headers
+        found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}
+        if len(found) == len(lines):  # nearly always
+            return found
+        found = {}
+        for name, value in lines:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             found[key] = f"{found[key]}, {text}" if key in found else text
         return found
@@ -134,6 +138,7 @@ class Message:
         known.update(self.__dict__)
         known.pop("header_block", None)
         known.pop("_sealed", None)
+        known.pop("_encoded", None)
         if "raw_headers" in known:  # raw first: a doubled name elsewhere must stay doubled
             new = _encoded(added)
             names = dict(new)
@@ -185,6 +190,11 @@ class Request(Message):
         """The path and query as they stand on the wire."""
         path = quote(self.path, safe=PATH_SAFE)
         return f"{path}?{urlencode(self.query, quote_via=quote)}" if self.query else path
+
+    @property
+    def is_raw(self) -> bool:
+        """True when it was made from what stood on the wire."""
+        return "raw_headers" in self.__dict__
 
     @cached_property
     def path(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -71,7 +72,11 @@ class Served(NamedTuple):
         """The answer with its trail, ready to be sent."""
         if self.hop is None:
             return self.response
-        return self.response.sealed(f"{self.hop}>{self.inner}" if self.inner else str(self.hop))
+        hop = _text_of(self.hop)
+        return self.response.sealed(f"{hop}>{self.inner}" if self.inner else hop)
+
+
+_text_of = lru_cache(maxsize=256)(Hop.__str__)  # a node has few hops, and is asked for one in every answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,18 @@ class Surface(Protocol):
 
     async def serve(self, request: Request) -> Served:
         """The answer to a request that it takes; raises BadPayload for one whose payload cannot be read."""
+        ...
+
+
+@runtime_checkable
+class AnswersAtOnce(Protocol):
+    """A surface that has some answers ready, so that a server need not begin a coroutine for them."""
+
+    def at_once(self, request: Request) -> Served | None:
+        """What `serve` would answer to a request that it takes, where that waits for nothing; None leaves it to `serve`.
+
+        Where it is None, nothing has been counted or changed.
+        """
         ...
 
 

@@ -2,11 +2,12 @@
 
 The parser, which is the hard part, is a library. What is around it is here and not a server library's, because a node spends
 most of a cached answer's time in there: uvicorn's part of such a request cost more than twice what the node itself does.
-Four things make the difference:
+Five things make the difference:
 
 - *A request is whole before it is answered.* Payloads are small, so there is no stream to read from and no event to wait on.
 - *A request that came before is known.* A machine asks for its token in the same bytes again and again: what was read of them
-  the first time is what they say (`KnownRequests`). Nothing of the answer is remembered here.
+  before is what they say (`KnownRequests`). Nothing of the answer is remembered here.
+- *An answer that is ready needs no coroutine.* A surface may have it at once (core/surface.py:AnswersAtOnce).
 - *An answer that waits for nothing needs no task.* A node's coroutine is begun at once, and gets a task only when it waits
   for something. Until then there is no current task: what needs one (`asyncio.timeout`) has to make its own (server/ports.py).
   So only servers that are told so (`at_once`) do it, and the nodes' are.
@@ -37,24 +38,50 @@ from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES, Answering, B
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 KEEP_ALIVE_S = 75.0  # longer than clients keep an idle connection, so that a request rarely meets a closing one
 KNOWN_MAX, KNOWN_BYTES_MAX = 1024, 1024  # how many requests are remembered, and how long they may be
+ONCE_MAX = 16_384  # how many requests that came once are known to have come
 WAITING_MAX = 16  # requests of one connection that were read and not begun; more stay in the socket
 
 
-class KnownRequests(dict[bytes, Received]):
+class KnownRequests:
     """Requests that were read before, by all of their bytes: clients that keep a connection repeat themselves.
 
-    Only those that are whole in one packet, have no payload and are short are remembered, the last KNOWN_MAX of them. A request
-    is a value, so one may be answered any number of times.
+    Only those that are whole in one packet, have no payload and are short are remembered, KNOWN_MAX of them at most, and from
+    their second time on: clients whose requests are new each time are not paid for, and push nobody out. A request is a value,
+    so one may be answered any number of times. When half of the room is filled, those go that were not asked since it was
+    filled before.
     """
+
+    def __init__(self) -> None:
+        self._young: dict[bytes, Received] = {}
+        self._old: dict[bytes, Received] = {}
+        self._once: set[int] = set()  # what came once, as hashes: where two are the same, one is remembered earlier
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def get(self, data: bytes) -> Received | None:
+        """The request that was read of the same bytes; None for bytes that are not known."""
+        found = self._young.get(data)
+        if found is None and (found := self._old.pop(data, None)) is not None:
+            self._add(data, found)
+        return found
 
     def note(self, data: bytes, received: Received) -> None:
         """Remembers what was read of `data`, which began and ended between two requests of a connection."""
         request = received.request
+        if (seen := hash(data)) not in self._once:
+            if len(self._once) >= ONCE_MAX:
+                self._once.clear()
+            self._once.add(seen)
+            return
         if len(data) > KNOWN_BYTES_MAX or received.is_last or request.payload or "expect" in request.headers:
             return
-        while len(self) >= KNOWN_MAX:
-            del self[next(iter(self))]
-        self[data] = received
+        self._add(data, received)
+
+    def _add(self, data: bytes, received: Received) -> None:
+        if len(self._young) >= KNOWN_MAX // 2:
+            self._old, self._young = self._young, {}
+        self._young[data] = received
 
 
 class Server(Protocol):
@@ -223,6 +250,12 @@ class Connection(asyncio.Protocol):
         """Answers what waits, one request after the other, until one of them waits for something itself."""
         while self._waiting and not self._is_answering and not self._is_full and self._transport is not None:
             received = self._waiting.popleft()
+            ready = self._server.answering.at_once(received, self._server.common_lines()) if self._server.at_once else None
+            if ready is not None:
+                self._transport.write(ready)
+                if received.is_last or (self._is_closing and not self._waiting):
+                    self.shut()
+                continue
             self._is_answering = True
             answering = self._answer(received)
             if not self._server.at_once:

@@ -19,6 +19,7 @@ from brownout.identity.core.records import CachedToken, Identity, Machine
 from brownout.identity.core.surface import Failure, with_retry_after
 
 ROOT = "metadata"
+KNOWN_REQUESTS, KNOWN_TARGET_MAX = 4096, 512  # requests that are remembered as what they ask for, and characters of a target
 TOKEN_PATH = f"{ROOT}/identity/oauth2/token"
 
 
@@ -32,9 +33,23 @@ class Imds:
         limits = TokenLimits(per_s=settings.imds_requests_per_s, at_once=settings.imds_requests_at_once)
         self.limits = limits if limits.are_set else None
         node.default_identity = self._default_identity
+        self._understood: dict[tuple[str, str, str | None, bool], tuple[Machine, Asked]] = {}
 
     def read(self, request: Request, machine: Machine) -> Asked | Unclear | Response:
-        return parse(request, machine.identities, self._settings)
+        """What `parse` makes of the request; what was understood once is known while the machine is the same record."""
+        if not request.is_raw:
+            return parse(request, machine.identities, self._settings)
+        headers = request.headers
+        said = (request.method, request.target, headers.get("metadata"), "x-forwarded-for" in headers)  # all that is looked at
+        known = self._understood.get(said)
+        if known is not None and known[0] is machine:
+            return known[1]
+        asked = parse(request, machine.identities, self._settings)
+        if isinstance(asked, Asked) and len(request.target) <= KNOWN_TARGET_MAX:
+            if len(self._understood) >= KNOWN_REQUESTS:
+                self._understood.clear()
+            self._understood[said] = (machine, asked)
+        return asked
 
     def answer(self, request: Request, asked: Asked | Unclear, token: CachedToken, now_s: float) -> Response:
         return _answer(token, asked.resource, tuple(asked.selectors.items()), int(token.expires_s - now_s))

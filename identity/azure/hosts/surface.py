@@ -14,7 +14,7 @@ from brownout.identity.azure.hosts.annex import annex_of
 from brownout.identity.azure.hosts.app_service import AppService
 from brownout.identity.azure.hosts.arc import Arc
 from brownout.identity.azure.hosts.cloud_shell import CloudShell
-from brownout.identity.azure.hosts.endpoint import MachineEndpoint, Unclear
+from brownout.identity.azure.hosts.endpoint import Asked, MachineEndpoint, Unclear
 from brownout.identity.azure.hosts.flaws import FLAWS
 from brownout.identity.azure.hosts.imds import ROOT, Imds
 from brownout.identity.azure.hosts.pods.pod_identity import PodIdentity
@@ -23,7 +23,7 @@ from brownout.identity.azure.hosts.service_fabric import ServiceFabric
 from brownout.identity.azure.hosts.vm_extension import VmExtension
 from brownout.identity.core.messages import EMPTY, Request, Response
 from brownout.identity.core.nodes.forced_answers import ForcedAnswer
-from brownout.identity.core.nodes.host import Host
+from brownout.identity.core.nodes.host import Host, fresh_token
 from brownout.identity.core.records import Machine
 from brownout.identity.core.surface import Overloaded, Served
 from brownout.identity.core.topology import REGIONS
@@ -57,6 +57,24 @@ class MachineEndpoints:
         """In the words of the endpoint that is asked; of IMDS for any other page."""
         _, _, path = self._resolve(request)
         return self._endpoints.get(path, self._imds).says(request, refusal.status)
+
+    def at_once(self, request: Request) -> Served | None:
+        """A token that is fresh in a cache, as nearly every answer, while no hold, limit or capacity has a say in it."""
+        node, (address, _, path) = self._node, request.path[1:].partition("/")
+        machine, endpoint = node.machine(address), self._endpoints.get(path)
+        if machine is None or endpoint is None or endpoint.limits is not None or self._annex.forces_answers:
+            return None
+        asked = endpoint.read(request, machine)
+        if not isinstance(asked, Asked) or asked.bypass_cache:
+            return None
+        unnamed = endpoint.cache is None and not asked.selectors
+        token = fresh_token(node, machine, asked.identity, asked.resource, unnamed=unnamed, cache=endpoint.cache)
+        if token is None:
+            return None
+        self._annex.count_request(machine.address, endpoint.kind)
+        if unnamed:
+            node.unnamed.add(machine.address)
+        return Served(endpoint.answer(request, asked, token, node.ports.now()), node.hops["hit"])
 
     async def serve(self, request: Request) -> Served:
         node, (address, _, path) = self._node, request.path[1:].partition("/")

@@ -47,9 +47,9 @@ class Host(Node):
         self.default_identity: DefaultIdentity = no_default
         self.renewals = Renewals(self)
         self._changes = HeldChanges(self.holds)
-        self._keeps_unnamed = self.settings.host_cache and self.settings.host_cache_unnamed
+        self.keeps_unnamed = self.settings.host_cache and self.settings.host_cache_unnamed
         self._surges = Surges(ports, self.holds, lambda number: _come_up(self, number))
-        self._hops = {cache: Hop(self.name, cache=cache) for cache in ("hit", "miss", "stale")}
+        self.hops = {cache: Hop(self.name, cache=cache) for cache in ("hit", "miss", "stale")}
         self.holds.add(
             {
                 "route-zone": Switch(self._route_zone, nothing_to_undo),
@@ -156,13 +156,13 @@ class Host(Node):
         """
         kept = self.cache if cache is None else cache
         own_key, now_s = (identity.object_id, machine.address, resource), self.ports.now()
-        key = (UNNAMED, machine.address, resource) if unnamed and self._keeps_unnamed else own_key
+        key = (UNNAMED, machine.address, resource) if unnamed and self.keeps_unnamed else own_key
         freshness = kept.freshness(key, now_s) if self.settings.host_cache and not bypass else "none"
         cached = kept.get(key)
         if freshness == "fresh" and cached is not None and age_s is None:
             if self.capacity.on:
                 await self.capacity.work("hit")
-            return Issued(self._hops["hit"], token=cached)
+            return Issued(self.hops["hit"], token=cached)
         if self.capacity.on:
             await self.capacity.work("miss")
         issued_s = None if age_s is None else now_s - age_s
@@ -177,7 +177,7 @@ class Host(Node):
                 kept.asked(key, now_s)
         elif freshness == "due" and cached is not None and asked.failure is not None and asked.failure.is_outage:
             kept.asked(key, now_s)
-            return Issued(self._hops["stale"], asked.inner, token=cached)
+            return Issued(self.hops["stale"], asked.inner, token=cached)
         return asked
 
     def kept(self, machine: Machine, resource: str) -> Issued | None:
@@ -186,17 +186,17 @@ class Host(Node):
         For a surface that cannot say any more which identity such a request means.
         """
         key = (UNNAMED, machine.address, resource)
-        freshness = self.cache.freshness(key, self.ports.now()) if self._keeps_unnamed else "none"
+        freshness = self.cache.freshness(key, self.ports.now()) if self.keeps_unnamed else "none"
         if freshness in ("none", "ending"):
             return None
-        return Issued(self._hops["hit" if freshness == "fresh" else "stale"], token=self.cache.get(key))
+        return Issued(self.hops["hit" if freshness == "fresh" else "stale"], token=self.cache.get(key))
 
     async def _ask(self, zone: str, wanted: TokenRequest) -> Issued:
         """What the zone's token nodes say of a token."""
         response = await self.ask_token_nodes(zone, self.internal("POST", "/token", wanted.to_json()))
         if response is None:
-            return Issued(self._hops["miss"], failure=UNREACHABLE)
-        hop, inner = self._hops["miss"], trail.of(response)
+            return Issued(self.hops["miss"], failure=UNREACHABLE)
+        hop, inner = self.hops["miss"], trail.of(response)
         if response.ok and response.body is not None:
             return Issued(hop, inner, token=CachedToken.from_json(response.body))
         return Issued(hop, inner, failure=Failure.from_response(response))
@@ -295,6 +295,17 @@ class Host(Node):
             primed += 1
         assert primed == len(wanted), "caches are primed whole or the answer is an error"
         return Response(200, {"primed": primed, "routes": routes})
+
+
+def fresh_token(
+    host: Host, machine: Machine, identity: Identity, resource: str, *, unnamed: bool, cache: TokenCache | None
+) -> CachedToken | None:
+    """The token that `host.issue` would serve from a cache at once, without waiting for anything; None where it would not."""
+    if host.capacity.on or not host.settings.host_cache:
+        return None
+    kept = host.cache if cache is None else cache
+    key = (UNNAMED if unnamed and host.keeps_unnamed else identity.object_id, machine.address, resource)
+    return kept.get(key) if kept.freshness(key, host.ports.now()) == "fresh" else None
 
 
 def _own_nodes(host: Host, zone: str) -> list[str]:

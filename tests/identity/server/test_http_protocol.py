@@ -10,8 +10,9 @@ import pytest
 
 from brownout.harness.base.ports import port_of, reserve
 from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.surface import Served
 from brownout.identity.server import http_protocol
-from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES, Received
+from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES, Answering, Received
 from brownout.identity.server.http_server import HttpServer
 from brownout.identity.server.log_lines import FORMAT, OneRecordLines
 from support.http_nodes import Echo, served
@@ -347,11 +348,13 @@ async def told_apart(node: Echo, *packets: bytes) -> list[bytes]:
 
 
 def test_a_request_that_came_before_is_asked_and_answered_again() -> None:
-    """The same bytes reach the node each time as the same request, and bytes that differ in one place as another."""
+    """The same bytes are the same request from the second time on, and bytes that differ in one place are another."""
     node = Echo()
-    asyncio.run(told_apart(node, asked("/0", "a: 1"), asked("/0", "a: 1"), asked("/0", "a: 2"), asked("/0", "a: 1")))
-    assert [request.headers["a"] for request in node.seen] == ["1", "1", "2", "1"]
-    assert node.seen[0] is node.seen[1] is node.seen[3]
+    one, other = asked("/0", "a: 1"), asked("/0", "a: 2")
+    asyncio.run(told_apart(node, one, one, one, other, one))
+    assert [request.headers["a"] for request in node.seen] == ["1", "1", "1", "2", "1"]
+    assert node.seen[0] is not node.seen[1]
+    assert node.seen[1] is node.seen[2] is node.seen[4]
 
 
 @pytest.mark.parametrize("cut", [1, 17, 30])
@@ -361,10 +364,11 @@ def test_bytes_of_a_known_request_inside_another_are_no_request(cut: int) -> Non
     begun = b"PUT /x HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (cut + len(known)) + b"y" * cut
 
     async def whole() -> None:
-        read_by(HttpServer(node, at_once=True), known, begun, known, known)
+        read_by(HttpServer(node, at_once=True), known, known, begun, known, known)
 
     asyncio.run(whole())
     assert [(request.method, len(request.payload)) for request in node.seen] == [
+        ("GET", 0),
         ("GET", 0),
         ("PUT", cut + len(known)),
         ("GET", 0),
@@ -389,18 +393,35 @@ def test_what_is_more_than_one_short_request_is_not_remembered(data: bytes, is_k
     async def whole() -> bool:
         server = HttpServer(Echo(), at_once=True)
         read_by(server, data)
-        return data in server.known
+        assert server.known.get(data) is None, "once is not again and again"
+        read_by(server, data)
+        return server.known.get(data) is not None
 
     assert asyncio.run(whole()) is is_known
 
 
-def test_the_oldest_of_too_many_known_requests_is_forgotten() -> None:
-    """However many different requests come, no more than a fixed number is remembered, and the newest are."""
+def test_those_of_too_many_known_requests_that_nobody_sends_any_more_are_forgotten() -> None:
+    """However many requests repeat themselves, a fixed number is remembered: the newest, and what is asked all the time."""
     known = http_protocol.KnownRequests()
-    packets = [asked(f"/{number}") for number in range(http_protocol.KNOWN_MAX + 2)]
-    for packet in packets:
-        known.note(packet, Received(Request.raw("GET", "/"), is_last=False))
-    assert list(known) == packets[2:]
+    received, always = Received(Request.raw("GET", "/"), is_last=False), asked("/always")
+    packets = [asked(f"/{number}") for number in range(2 * http_protocol.KNOWN_MAX)]
+    for packet in (always, *packets):
+        known.note(packet, received)
+        known.note(packet, received)
+        assert known.get(always) is received
+        assert len(known) <= http_protocol.KNOWN_MAX
+    assert known.get(packets[-1]) is received
+    assert known.get(packets[0]) is None
+
+
+def test_clients_whose_requests_are_new_each_time_push_out_nobody() -> None:
+    """Any number of requests that come once leave those that are known where they are."""
+    known = http_protocol.KnownRequests()
+    received, always = Received(Request.raw("GET", "/"), is_last=False), asked("/always")
+    for packet in (always, always, *(asked(f"/{number}") for number in range(2 * http_protocol.ONCE_MAX))):
+        known.note(packet, received)
+    assert known.get(always) is received
+    assert len(known) == 1
 
 
 def test_a_client_that_reads_nothing_is_answered_when_it_does() -> None:
@@ -423,3 +444,47 @@ def test_a_client_that_reads_nothing_is_answered_when_it_does() -> None:
     seen, answers = asyncio.run(whole())
     assert seen < many
     assert answers.count(b"HTTP/1.1 200 OK") == many
+
+
+class Ready:
+    """A surface that has an answer ready for `/ready`, and fails to have one for `/raise`."""
+
+    def takes(self, request: Request) -> bool:
+        return True
+
+    def at_once(self, request: Request) -> Served | None:
+        if request.path == "/raise":
+            raise RuntimeError("the surface is broken")
+        return Served(Response(200, {"ready": request.query.get("n", "")})) if request.path == "/ready" else None
+
+    async def serve(self, request: Request) -> Served:
+        raise AssertionError("the node is asked, and not its surface")
+
+
+def test_answers_that_are_ready_keep_their_place_among_those_that_are_not() -> None:
+    """Requests of one connection are answered in their order, whichever of them waits, and the last ends the connection."""
+    sent = asked("/ready?n=1") + asked("/x") + asked("/ready?n=2") + asked("/raise") + asked("/ready?n=3", "connection: close")
+
+    async def whole() -> bytes:
+        async with served(Names(), (Ready(),)) as port:
+            return await exchanged(port, sent)
+
+    answer = asyncio.run(whole())
+    places = [answer.index(text) for text in (b'"ready":"1"', b'["host"]', b'"ready":"2"', b'"ready":"3"')]
+    assert places == sorted(places)
+    assert answer.count(b"HTTP/1.1 200 OK") == 5
+    assert answer.count(b"connection: close") == 1
+
+
+def test_a_ready_answer_is_encoded_for_each_way_it_is_asked_for() -> None:
+    """One answer that is given again and again has its head alone for HEAD, and the date of its second."""
+    surface, response = Ready(), Response(200, {"a": "b"})
+    surface.at_once = lambda request: Served(response)  # type: ignore[method-assign]
+    answering = Answering(Names(), (surface,))
+    get, head = (Received(Request.raw(method, "/"), is_last=False) for method in ("GET", "HEAD"))
+    for _ in range(2):
+        assert (answering.at_once(get, b"date: 1\r\n") or b"").endswith(b'{"a":"b"}')
+        assert (answering.at_once(head, b"date: 1\r\n") or b"").endswith(b"\r\n\r\n")
+        assert b"date: 2" in (answering.at_once(get, b"date: 2\r\n") or b"")
+        last = answering.at_once(Received(get.request, is_last=True), b"")
+        assert b"connection: close" in (last or b"")
