@@ -24,6 +24,7 @@ from brownout.harness.record.details import require_detail
 from brownout.harness.record.json_lines import Types, damaged, read_lines, require_time, require_types
 
 RequestOutcome = Literal["happened", "refused", "unknown"]
+REQUEST_BLOCK_BYTES = 65_536  # a hundred requests
 LATE, GENERATOR_FAULT = "late", "generator-fault"
 NOT_SENT = frozenset({LATE, GENERATOR_FAULT})  # `error` of a request that the generator itself could not send
 
@@ -133,7 +134,7 @@ class Recorder:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.lost = folder, ""
         self._events: BinaryIO = (folder / "events.jsonl").open("ab")
-        self._requests: BinaryIO = (folder / "requests.jsonl").open("ab")
+        self._requests: BinaryIO = (folder / "requests.jsonl").open("ab", buffering=REQUEST_BLOCK_BYTES)
         self._attempts: BinaryIO | None = None
 
     def event(self, event: Event) -> None:

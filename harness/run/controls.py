@@ -17,9 +17,10 @@ from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.judge.evaluate import evaluate, write_result
 from brownout.harness.judge.run_folder import read_result
-from brownout.harness.record.history import read_history
+from brownout.harness.record.history import History, read_history
+from brownout.harness.record.result import Result
 from brownout.harness.run.header import write_run_file
-from brownout.harness.run.prepare import PreparedRun, prepare_control
+from brownout.harness.run.prepare import PreparedRun, derive, prepare_control
 from brownout.harness.run.simulated import simulate
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
@@ -65,17 +66,19 @@ class ControlRuns:
 
     def _largest_first(self) -> list[_Job]:
         """The jobs by their load: a long one that begins last would keep one worker busy while the others are idle."""
-        return sorted(self._jobs, key=lambda job: -job[0].controls[job[1]].load_scale)
+        return sorted(self._jobs, key=lambda job: -_arrivals_per_s(job[0], job[1]))
 
     def results(self) -> ControlRecords:
         """History and result of every control run, by name; waits for them and raises what one of them raised."""
+        found: dict[str, tuple[History, Result]] = {}
         for job in self._largest_first():  # also where there are no workers: one order, whatever the process is like
-            if job[1] in self._started:
-                self._started[job[1]].result()
+            name, own = job[1], self._folder / "controls" / job[1]
+            if name in self._started:
+                self._started[name].result()
             else:
                 _simulate_control(*job)
-        folders = {job[1]: self._folder / "controls" / job[1] for job in self._jobs}
-        return {name: (read_history(own), read_result(own) or evaluate(own)) for name, own in folders.items()}
+            found[name] = read_history(own), read_result(own) or evaluate(own)  # while others are still under way
+        return {job[1]: found[job[1]] for job in self._jobs}
 
     def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
         if self._pool is None:
@@ -94,6 +97,11 @@ def _become_worker(parent_pid: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     if sys.platform == "linux":
         system.die_with_parent(parent_pid)
+
+
+def _arrivals_per_s(experiment: Experiment, name: str) -> float:
+    """The load of a control run, as far as its file says before it is prepared."""
+    return sum(cohort.rate_per_s for cohort in derive(experiment, experiment.controls[name]).load.cohorts)
 
 
 def _simulate_control(experiment: Experiment, name: str, seed: int, folder: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 Callback = Callable[[], None]
+TimerPlace = tuple[int, int]  # a callback's instant, and its order among those that were scheduled
 NS_PER_S = 1_000_000_000
 _AWAITS_ON_THE_WAY_OUT_MAX = 1000
 
@@ -100,7 +101,7 @@ class Kernel:
         self.now_ns = round(start_s * NS_PER_S)
         self._timers: list[tuple[int, int, Callback]] = []  # of later instants only
         self._due: deque[Callback] = deque()
-        self._timers_set = 0
+        self._scheduled = 0
         self._tasks: dict[_Task[Any], None] = {}  # in the order of their start, so that closing is the same in every run
         self._main: _Task[Any] | None = None
 
@@ -110,8 +111,8 @@ class Kernel:
     def at(self, instant_ns: int, callback: Callback) -> None:
         """Calls back at an instant, or now if that is past."""
         if instant_ns > self.now_ns:
-            self._timers_set += 1
-            heapq.heappush(self._timers, (instant_ns, self._timers_set, callback))
+            self._scheduled += 1
+            heapq.heappush(self._timers, (instant_ns, self._scheduled, callback))
         else:
             self._due.append(callback)
 
@@ -119,11 +120,26 @@ class Kernel:
         """Calls back at this instant, after what was already scheduled for it."""
         self._due.append(callback)
 
-    def after(self, delay_s: float, callback: Callback) -> None:
-        delay_ns = round(delay_s * NS_PER_S)
-        if delay_ns > 0:
-            self._timers_set += 1
-            heapq.heappush(self._timers, (self.now_ns + delay_ns, self._timers_set, callback))
+    def after(self, delay_s: float, callback: Callback) -> int:
+        """Calls back after a while, counted from now; returns the instant."""
+        instant_ns = self.now_ns + round(delay_s * NS_PER_S)
+        if instant_ns > self.now_ns:
+            self._scheduled += 1
+            heapq.heappush(self._timers, (instant_ns, self._scheduled, callback))
+        else:
+            self._due.append(callback)
+        return instant_ns
+
+    def place(self, delay_s: float) -> TimerPlace:
+        """The place that `after` would give a callback now, for one that may not be needed in the end (see `put`)."""
+        self._scheduled += 1
+        return self.now_ns + round(delay_s * NS_PER_S), self._scheduled
+
+    def put(self, place: TimerPlace, callback: Callback) -> None:
+        """Calls back in that place, as if it had been scheduled when the place was given. Its instant must not be past."""
+        instant_ns, order = place
+        if instant_ns > self.now_ns:
+            heapq.heappush(self._timers, (instant_ns, order, callback))
         else:
             self._due.append(callback)
 

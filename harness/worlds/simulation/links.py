@@ -21,7 +21,7 @@ from typing import Any
 from brownout.harness.base.keyed_random import keyed_stream
 from brownout.harness.effects import LinkEffect, is_refused, streams_of
 from brownout.harness.errors import WorldError
-from brownout.harness.worlds.simulation.kernel import Future, Kernel
+from brownout.harness.worlds.simulation.kernel import Future, Kernel, TimerPlace
 from brownout.harness.worlds.simulation.node import SimulatedNode
 from brownout.identity.core.messages import CallFailed, Request, Response
 
@@ -108,19 +108,26 @@ class SimulatedLink:
 class Exchange(Future[Response]):
     """One call over a link, from the request's departure; the future is its answer.
 
-    It takes two timers, one for each message, and a third for the caller's time-out. The node serves it at the instant at
-    which the request arrives, also when the caller has given up by then.
+    It takes two timers, one for each message. The node serves it at the instant at which the request arrives, also when the
+    caller has given up by then. The caller's time-out is set only once the answer may come later than that.
     """
 
-    __slots__ = ("_link", "_node", "_request", "_response")
+    __slots__ = ("_gives_up", "_link", "_node", "_request", "_response")
 
     def __init__(self, kernel: Kernel, link: SimulatedLink, node: SimulatedNode, request: Request, timeout_s: float) -> None:
         super().__init__(kernel)
         self._link, self._node, self._request = link, node, request
         self._response: Response | None = None
+        self._gives_up: TimerPlace | None = kernel.place(timeout_s)
         link.under_way[self] = None
-        kernel.after(timeout_s, self._time_out)
-        kernel.after(link.delay_s(UPSTREAM), self._arrive)
+        self._require(kernel.after(link.delay_s(UPSTREAM), self._arrive))
+
+    def _require(self, goes_on_ns: int | None) -> None:
+        """Sets the time-out, unless the call goes on before it; `goes_on_ns` is when, None where that is not known."""
+        place = self._gives_up
+        if place is not None and (goes_on_ns is None or goes_on_ns >= place[0]):
+            self._gives_up = None
+            self.kernel.put(place, self._time_out)
 
     def reset(self) -> None:
         """The connection is lost."""
@@ -133,6 +140,8 @@ class Exchange(Future[Response]):
     def _arrive(self) -> None:
         if self._link.carries(UPSTREAM, self):
             self.kernel.begin(self._serve())
+            if self._response is None:
+                self._require(None)
         else:
             self._finish()
 
@@ -141,7 +150,7 @@ class Exchange(Future[Response]):
         if self._response is None:
             self._finish()
         else:
-            self.kernel.after(self._link.delay_s(DOWNSTREAM), self._return)
+            self._require(self.kernel.after(self._link.delay_s(DOWNSTREAM), self._return))
 
     def _return(self) -> None:
         if self._link.carries(DOWNSTREAM, self):
@@ -157,4 +166,5 @@ class Exchange(Future[Response]):
         if self.done:
             self._link.under_way.pop(self, None)
         else:
+            self._require(None)
             self.when_done(self._finish)

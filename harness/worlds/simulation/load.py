@@ -87,22 +87,23 @@ class SimulatedLoad:
 
     def _ended(self) -> None:
         self._under_way -= 1
-        self._check_idle(done=self._stopping)
+        if self._stopping:
+            self._check_idle(done=True)
 
-    def _left_s(self, client: _UnderWay) -> float:
+    def _left_s(self, client: _UnderWay, now_s: float) -> float:
         """How much of its deadline a client has left."""
-        return max(0.0, client.sent_s + self._deadline_s - self._kernel.now_s())
+        return max(0.0, client.sent_s + self._deadline_s - now_s)
 
     def _call(self, client: _UnderWay, call: Call) -> None:
         sent_s = self._kernel.now_s()
-        answer = self._client(call.node, call.request, timeout_s=self._left_s(client))
+        answer = self._client(call.node, call.request, timeout_s=self._left_s(client, sent_s))
         if call.attempt:
             answer.when_done(lambda: self._record_attempt(client.arrival, call, sent_s, _response_of(answer)))
         answer.when_done(lambda: self._play(client, _response_of(answer)))
 
     def _pause(self, client: _UnderWay, pause: Pause) -> None:
         """Waits; a client whose deadline comes first gives up then."""
-        left_s = self._left_s(client)
+        left_s = self._left_s(client, self._kernel.now_s())
         if pause.duration_s < left_s:
             self._kernel.after(pause.duration_s, lambda: self._play(client, None))
         else:

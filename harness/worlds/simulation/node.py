@@ -187,10 +187,10 @@ class SimulatedNode:
             caller.reset()
             return None
         self._callers[caller] = None
-        if self.is_hindered(life):
+        if self.holds:
             await self.going_on(life)
         response = await node.handle(request)
-        if self.is_hindered(life):
+        if self.holds or self.life != life:
             await self.going_on(life)
         self._callers.pop(caller, None)
         return response

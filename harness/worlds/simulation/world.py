@@ -102,7 +102,7 @@ class SimulationWorld:
         As with the real proxies, whose ports are open when the node behind them is not, a node that is down resets.
         """
         node = self._nodes[target]
-        if not link.refuses and not node.is_down:
+        if node.node is not None and not link.refuses:
             return Exchange(self.kernel, link, node, request, timeout_s)
         refused: Future[Response] = Future(self.kernel)
         failure = CallFailed("refused" if link.refuses else "reset", target)
