@@ -112,10 +112,17 @@ def _postures(experiment: Experiment) -> Iterator[Problem]:
     if experiment.posture not in experiment.postures:
         yield unknown(("posture",), "posture", experiment.posture, experiment.postures)
     steps = [step.name for _, step in _all_steps(experiment)]
+    faults = {step.name for _, step in _all_steps(experiment) if step.role == "fault"}
     for name, posture in experiment.postures.items():
         for index, step in enumerate(posture.defends):
             if step not in steps:
                 yield unknown(("postures", name, "defends", index), "step", step, steps)
+        for index, step in enumerate(posture.skips):
+            if step not in steps:
+                yield unknown(("postures", name, "skips", index), "step", step, steps)
+            elif step in faults:
+                text = f"step {step!r} is a fault, and a posture that is spared the fault proves nothing"
+                yield Problem(("postures", name, "skips", index), text, "skip mitigations and operations only")
 
 
 def _all_steps(experiment: Experiment) -> Iterator[tuple[DataPath, Step]]:

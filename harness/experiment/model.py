@@ -70,6 +70,7 @@ class Posture(FrozenModel):
     expect: Verdict
     settings: PlainData = Field(default_factory=dict)
     defends: tuple[OneLine, ...] = Field((), description="steps that this posture is expected to refuse")
+    skips: tuple[OneLine, ...] = Field((), description="mitigations and operations that have no reason under this posture")
 
 
 class StackShape(FrozenModel):

@@ -21,8 +21,9 @@ def bite(
 ) -> GateResult:
     """Every step did what the experiment says that it does: it bit, or was refused where the posture declares that.
 
-    A step that was skipped because the one it needs was not in place is judged by that one. A fault was in place in a judged
-    phase and changed something; `surprises` says by step what one that was to have no effect did all the same.
+    A step that was skipped because the one it needs was not in place is judged by that one, and one that the posture skips must
+    not have been tried. A fault was in place in a judged phase and changed something; `surprises` says by step what one that
+    was to have no effect did all the same.
     """
     schedule, results = experiment.schedule, {step.name: step for step in steps}
     judged = _judged_windows(experiment)
@@ -40,6 +41,8 @@ def bite(
 
 def _bite_failure(step: Step, posture: Posture, results: Mapping[str, StepResult]) -> str:
     result = results[step.name]
+    if step.name in posture.skips:
+        return "" if result.state == "skipped" else f"{step.name} was tried, though this posture skips it"
     if result.state == "skipped":
         needed = results.get(step.needs or "")
         return (

@@ -6,12 +6,13 @@ asyncio alike. Whatever happens on the way, everything that was applied is rever
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from brownout.harness.errors import BrownoutError, CarrierGone, WorldError
 from brownout.harness.experiment.load_plan import primed_tokens
+from brownout.harness.experiment.model import Step
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.experiment.steps import PhaseStart, ResolvedStep, StepEnd, StepStart
 from brownout.harness.injection.lifecycle import PATIENCE_S, LifeCycle
@@ -83,6 +84,15 @@ class RunHooks:
 
 
 NO_HOOKS = RunHooks()
+
+
+def why_skipped(step: Step, run: PreparedRun, in_place: Container[str]) -> str:
+    """Why a step is not tried while the steps `in_place` are; "" when it is."""
+    if step.name in run.experiment.postures[run.posture].skips:
+        return f"posture {run.posture} has no reason for it, so this was not tried"
+    if step.needs is not None and step.needs not in in_place:
+        return f"{step.needs} is not in place, so this was not tried"
+    return ""
 
 
 @dataclass(slots=True)
@@ -241,7 +251,7 @@ class Conductor:
         At a high rate of the clock a look of milliseconds would put the step in force minutes late.
         """
         coming = self._next_start(index)
-        if coming is None or self.state.stop_requested:
+        if coming is None or self.state.stop_requested or why_skipped(coming.resolved.step, self.run, self._faults):
             return
         ahead_s = coming.at_s - LOOK_AHEAD_S * self.world.rate
         if self.run.moments[index].at_s < ahead_s or coming.resolved.step.name in self._before:
@@ -300,8 +310,8 @@ class Conductor:
 
     async def _apply(self, moment: StepStart) -> None:
         step, fault = moment.resolved.step, moment.resolved.fault
-        if step.needs is not None and step.needs not in self._faults:
-            self.journal.act("skipped", step, {"evidence": f"{step.needs} is not in place, so this was not tried"})
+        if why := why_skipped(step, self.run, self._faults):
+            self.journal.act("skipped", step, {"evidence": why})
             return
         reach = fault.reach(self.world.spec).to_json()
         self.journal.act("planned", step, {"describe": fault.describe(), "reach": reach})

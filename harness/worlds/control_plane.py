@@ -58,7 +58,10 @@ async def console_users(world: Controlled, cohorts: Sequence[str]) -> Mapping[st
     answer = await world.control(f"{world.spec.home_region}.directory", request)
     if not answer.ok or answer.body is None:
         raise WorldError(f"the directory made no users of the console ({answer.status})")
-    return {str(each["user_name"]): ConsoleUser(each["password"], each["mfa_seed"]) for each in answer.body["users"]}
+    return {
+        str(each["user_name"]): ConsoleUser(each["password"], each["mfa_seed"], each["security_key"])
+        for each in answer.body["users"]
+    }
 
 
 async def sign_in(world: Controlled, *, console: Sequence[str] = (), endpoints: Iterable[str] = ()) -> SignIn:

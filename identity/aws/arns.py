@@ -84,6 +84,11 @@ def mfa_device(account: str, path: str, name: str) -> str:
     return iam(account, f"mfa{path}{name}")
 
 
+def security_key(account: str, user_name: str, name: str) -> str:
+    """The serial number of a security key."""
+    return iam(account, f"u2f/user/{user_name}/{name}")
+
+
 def server_certificate(account: str, path: str, name: str) -> str:
     return iam(account, f"server-certificate{path}{name}")
 

@@ -11,14 +11,14 @@ from brownout.harness.record.history import History
 from brownout.harness.record.result import ClaimResult, ClaimStatus, Result
 from brownout.suites.incidents.aws_evidence import account_versions, failures, names_in, nodes_in, of_text
 from brownout.suites.incidents.evidence import Counted, Evidence, interval_text
-from brownout.suites.incidents.published_claims import Measurement, PublishedClaim, judged, not_testable, status_of
+from brownout.suites.incidents.published_claims import Measurement, PublishedClaim, judged, status_of
 
 POSTURE = "as-documented"
 BEFORE, CUT, AFTER_MIDNIGHT, AFTER = ("23:02", "23:32"), ("23:33", "24:31"), ("24:01", "24:31"), ("24:34", "24:47")
 WHOLE = ("23:02", "24:47")
 REGIONAL, APPS = ("regional-assumers",), ("instance-apps", "role-apps")
 BEYOND, AT_HOME = ("administrators",), ("home-administrators", "home-assumers")
-CONSOLE_REGIONAL, CONSOLE_GLOBAL = "console-regional", "console-global"
+CONSOLE_REGIONAL, CONSOLE_GLOBAL, CONSOLE_KEYS = "console-regional", "console-global", "console-keys"
 IAM_NAME = "iam.amazonaws.com"
 ALONE = "suites/resilience/test_claims.py tests it by itself"
 
@@ -131,6 +131,16 @@ def _sign_in(seen: Evidence) -> Measurement:
     return Measurement(measured, status_of(regional.none_bad and by_global.all_bad), how, interval_text(regional))
 
 
+def _security_keys(seen: Evidence) -> Measurement:
+    console = seen.of("console")
+    before, found = failures(console, BEFORE, [CONSOLE_KEYS]), failures(console, CUT, [CONSOLE_KEYS])
+    codes = failures(console, CUT, [CONSOLE_REGIONAL])
+    measured = f"{of_text(found)} fail with a security key by the region's own address, {of_text(codes)} with a one-time code"
+    model = "that only the home region checks keys is our model"
+    how = f"control run console; {of_text(before)} fail with a key before the cut; {model}"
+    return Measurement(measured, status_of(before.none_bad and found.all_bad and codes.none_bad), how, interval_text(found))
+
+
 CLAIMS: tuple[PublishedClaim, ...] = (
     PublishedClaim("C1", "IAM has one endpoint for all regions", "global endpoint", _one_endpoint),
     PublishedClaim("C4", "A region lets in and authorizes with its own data", "data plane in each region", _regional_data),
@@ -143,12 +153,7 @@ CLAIMS: tuple[PublishedClaim, ...] = (
     PublishedClaim("C16", "Principals and permissions cannot be changed", "might not be able to", _changes),
     PublishedClaim("C18", "Recent changes are not reflected", "might not be reflected", _not_reflected),
     PublishedClaim("C21", "A regional sign-in endpoint lets IAM users in", "might be able to", _sign_in),
-    PublishedClaim(
-        "C22",
-        "U2F may not complete",
-        "might not be able to",
-        not_testable("no client model has a security key; suites/resilience/test_claims.py tries one"),
-    ),
+    PublishedClaim("C22", "U2F may not complete", "might not be able to", _security_keys),
     PublishedClaim("C23", "Use the regional endpoint of STS", "best practice", _regional_name),
     PublishedClaim("C24", "Fall back to existing resources of IAM", "best practice", _existing),
 )

@@ -23,10 +23,11 @@ HomeOf = Literal["drawn", "machine", "region", "none"]
 
 @dataclass(frozen=True, slots=True)
 class ConsoleUser:
-    """What a user of AWS's console types, and the seed of the virtual MFA device, in Base32."""
+    """What a user of AWS's console types, the seed of the virtual MFA device in Base32, and the security key's private key."""
 
     password: str = field(repr=False)
     mfa_seed: str = field(repr=False)
+    security_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Users who sign in to the console with a password and a virtual MFA device, as many as the harness's clients want to be.
+"""Users of the console with a password, a virtual MFA device and a security key, as many as the harness's clients want to be.
 
-Their passwords and seeds follow from the stack's control token, so whoever may ask for them is told the same ones each time,
+Their secrets follow from the stack's control token, so whoever may ask for them is told the same ones each time,
 and no password is kept. They may do nothing but sign in.
 """
 
@@ -19,6 +19,8 @@ from brownout.identity.aws.control.operations.credentials.passwords import set_p
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.records.credentials import LoginProfile, MfaDevice, Secret
 from brownout.identity.aws.records.principals import User
+from brownout.identity.aws.signin.authenticator import private_key_of, public_key_of
+from brownout.identity.aws.signin.security_keys import kept_under
 
 MOST = 500  # of all groups together
 SEED_BYTES = 20
@@ -26,11 +28,12 @@ _GROUP = re.compile(r"[\w+=,.@-]{1,60}", re.ASCII)  # as IAM has it of names, wi
 
 
 class ConsoleLogin(NamedTuple):
-    """What a user signs in with. `mfa_seed` is the device's, in Base32 as IAM shows it."""
+    """What a user signs in with. `mfa_seed` is the device's, in Base32 as IAM shows it, `security_key` is a private key."""
 
     user_name: str
     password: str
     mfa_seed: str
+    security_key: str
 
 
 def console_logins(groups: Sequence[str], count: int, control_token: str) -> tuple[ConsoleLogin, ...]:
@@ -46,7 +49,8 @@ def console_logins(groups: Sequence[str], count: int, control_token: str) -> tup
 def _login(user_name: str, control_token: str) -> ConsoleLogin:
     made = hmac.digest(control_token.encode(), f"console user {user_name}".encode(), "sha512")
     seed, rest = made[:SEED_BYTES], made[SEED_BYTES:]
-    return ConsoleLogin(user_name, f"Console-{rest[:16].hex()}", base64.b32encode(seed).decode())
+    key = private_key_of(hmac.digest(control_token.encode(), f"security key of {user_name}".encode(), "sha384"))
+    return ConsoleLogin(user_name, f"Console-{rest[:16].hex()}", base64.b32encode(seed).decode(), key)
 
 
 def make_user(tx: Transaction, login: ConsoleLogin) -> None:
@@ -60,4 +64,7 @@ def make_user(tx: Transaction, login: ConsoleLogin) -> None:
     set_password(tx, user, login.password, reset_required=False)
     tx.put(MfaDevice(serial, tx.now_s, user_name=name, enabled_s=tx.now_s))
     tx.put(Secret(serial, base64.b32decode(login.mfa_seed).hex()))
-    tx.put(replace(owned_by(tx, name), mfa_devices=(serial,)))
+    key = arns.security_key(tx.account_id, name, "key")
+    tx.put(MfaDevice(key, tx.now_s, user_name=name, enabled_s=tx.now_s))
+    tx.put(Secret(kept_under(key), public_key_of(login.security_key)))
+    tx.put(replace(owned_by(tx, name), mfa_devices=(serial, key)))

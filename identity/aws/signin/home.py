@@ -33,6 +33,7 @@ from brownout.identity.aws.signin.security_keys import (
     challenge_of,
     check_signature,
     is_public_key,
+    kept_under,
 )
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import Node, read_as
@@ -88,7 +89,9 @@ class HomeDirectory(IamDirectory):
         assert assertion is not None
         tables, edition = self.account.durable.tables, self.publisher.edition(self._node.region)
         secrets = tables.table(Secret)
-        keys = [secrets.get(_subject(device.serial_number)) for device in devices_of(edition, user) if is_security_key(device)]
+        keys = [
+            secrets.get(kept_under(device.serial_number)) for device in devices_of(edition, user) if is_security_key(device)
+        ]
         try:
             self._challenges.take(challenge_of(assertion), user.name, self._node.ports.now())
         except (BadAssertion, ValueError):
@@ -131,19 +134,14 @@ class HomeDirectory(IamDirectory):
         user = transaction.get(User, user_name.lower())
         if user is None:
             return error(404, "NoSuchEntity", f"The user with name {user_name} cannot be found.")
-        serial = arns.iam(self.account.account_id, f"u2f/user/{user.name}/{name}")
+        serial = arns.security_key(self.account.account_id, user.name, name)
         owned = owned_by(transaction, user.name)
         if serial not in owned.mfa_devices:
             transaction.put(replace(owned, mfa_devices=(*owned.mfa_devices, serial)))
         now_s = transaction.now_s
-        transaction.put(MfaDevice(serial, now_s, user_name=user.name, enabled_s=now_s), Secret(_subject(serial), public_key))
+        transaction.put(MfaDevice(serial, now_s, user_name=user.name, enabled_s=now_s), Secret(kept_under(serial), public_key))
         version = await self.account.commit(transaction)
         return Response(200, {"serial_number": serial, "version": version})
-
-
-def _subject(serial: str) -> str:
-    """What a security key's public key is kept under: not the serial number alone, where seeds of other devices stand."""
-    return f"security-key/{serial}"
 
 
 def _groups(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:

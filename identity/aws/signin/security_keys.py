@@ -22,7 +22,7 @@ from brownout.identity.core.records import Json
 
 RELYING_PARTY = "signin.aws.amazon.com"
 GOOD_FOR_S = 120.0
-_USER_PRESENT = 0x01
+USER_PRESENT = 0x01
 _TIME_BYTES, _NONCE_BYTES, _MAC_BYTES = 8, 8, 16
 
 
@@ -103,7 +103,7 @@ def check_signature(assertion: Assertion, pem: str) -> None:
     data = assertion.authenticator_data
     if len(data) < 37 or data[:32] != hashlib.sha256(RELYING_PARTY.encode()).digest():
         raise BadAssertion("the assertion is for another site")
-    if not data[32] & _USER_PRESENT:
+    if not data[32] & USER_PRESENT:
         raise BadAssertion("nobody touched the key")
     key = load_pem_public_key(pem.encode())
     assert isinstance(key, ec.EllipticCurvePublicKey), "only such keys are registered"
@@ -112,6 +112,11 @@ def check_signature(assertion: Assertion, pem: str) -> None:
         key.verify(assertion.signature, signed, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         raise BadAssertion("the signature is not that of the registered key") from None
+
+
+def kept_under(serial: str) -> str:
+    """What a security key's public key is kept under: not the serial number alone, where seeds of other devices stand."""
+    return f"security-key/{serial}"
 
 
 def packed(raw: bytes) -> str:

@@ -152,7 +152,7 @@ def test_no_secret_of_a_run_outlives_it(brownout: Brownout) -> None:
     token = world.spec.control_token
     login = asyncio.run(sign_in(world, console=["callers"]))
     keys = [key.secret_access_key for key in login.access_keys.values()]
-    people = [secret for user in login.console_users.values() for secret in (user.password, user.mfa_seed)]
+    people = [secret for user in login.console_users.values() for secret in (user.password, user.mfa_seed, user.security_key)]
     machines = [endpoint_key(token, "app-service"), endpoint_secret(token, "app-service", "web-1")]
     secrets = [token, login.user_token, *keys, *people, *machines]
     assert len(keys) == 2

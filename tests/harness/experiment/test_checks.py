@@ -15,6 +15,8 @@ MISTAKES = [
     # names
     ("posture: broken\nsch", "posture: §brokn\nsch", "no posture 'brokn'.*did you mean 'broken'"),
     ("defends: [roll]", "defends: [§rol]", "no step 'rol'.*did you mean 'roll'"),
+    ("defends: [roll]", "skips: [§rol]", "no step 'rol'.*did you mean 'roll'"),
+    ("defends: [roll]", "skips: [§roll]", "step 'roll' is a fault.*skip mitigations and operations only"),
     ("fault: roll-key", "fault: §rol-key", "no fault 'rol-key'.*did you mean 'roll-key'"),
     ("with: {region: sydney}", "with: {§regoin: sydney}", "did you mean 'region'"),
     ("with: {region: sydney}", "with: {region: §sidney}", "did you mean 'sydney'"),

@@ -221,6 +221,19 @@ def test_a_skipped_step_is_judged_by_the_one_it_needs(whats, failed_step):
     assert found.passed or found.reason.startswith(failed_step)
 
 
+@pytest.mark.parametrize(("whats", "passed"), [(["skipped"], True), (BITTEN, False), ([], False)])
+def test_what_the_posture_skips_must_not_have_been_tried(whats, passed):
+    """Skipped as declared; tried all the same, or never reached, the step did not do as declared."""
+    failover = {"name": "failover", "at": "00:30", "role": "mitigation", "fault": "route"}
+    skipping = {"description": "d", "expect": "breach", "skips": ["failover"]}
+    plan = experiment(schedule=[document()["schedule"][0], failover], postures={"broken": skipping})
+    events = [
+        *(act(FAULT + n, what) for n, what in enumerate(BITTEN)),
+        *(act(1800 + n, what, "failover") for n, what in enumerate(whats)),
+    ]
+    assert step_gates.bite(plan, plan.postures["broken"], step_results(plan, history((), events))).passed is passed
+
+
 def test_an_act_that_could_not_be_done_is_a_harness_error():
     """The gate carries the severity and the reason of the failure."""
     known = lives([act(FAULT, "intended"), act(FAULT, "failed", evidence="no answer"), act(FAULT, "healed")])

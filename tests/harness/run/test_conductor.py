@@ -55,6 +55,23 @@ def test_a_step_whose_need_is_not_in_place_is_skipped(tmp_path: Path) -> None:
     assert "applied while" in acts
 
 
+def test_what_the_posture_skips_is_not_tried(tmp_path: Path) -> None:
+    """Under a posture that has no reason for a mitigation the others are tried as ever, and the record says why this is not."""
+    steps = [
+        {"name": "first", "at": "01:00", "role": "fault", "fault": "x"},
+        {"name": "one", "at": "01:05", "role": "mitigation", "fault": "x"},
+        {"name": "other", "at": "01:20", "role": "mitigation", "fault": "x"},
+    ]
+    postures = {"p": {"description": "d", "expect": "pass", "skips": ["one"]}}
+    events = Bench(day(schedule=steps, postures=postures, posture="p"), tmp_path).conduct()
+    acts = told(events, "act")
+    assert "skipped one" in acts
+    assert "planned one" not in acts
+    assert "applied other" in acts
+    skipped = next(event for event in events if event.what == "skipped")
+    assert skipped.detail["evidence"] == "posture p has no reason for it, so this was not tried"
+
+
 def test_a_step_that_cannot_be_applied_does_not_stop_the_run(tmp_path: Path) -> None:
     """It is recorded as failed, and the steps after it are tried."""
     steps = [

@@ -117,11 +117,18 @@ def test_a_load_is_given_the_keys_of_the_endpoints_that_it_asks() -> None:
 def test_users_of_the_console_are_made_for_a_load_that_has_such() -> None:
     """They come from the home region's directory, and only where the load asks for them; none is shown in a text."""
     token, key = Response(200, {"access_token": "t"}), Response(200, {"access_key_id": "AKIA1", "secret_access_key": "hidden"})
-    users = Response(200, {"users": [{"user_name": "console-0", "password": "hidden", "mfa_seed": "hidden too"}]})
+    users = Response(
+        200,
+        {
+            "users": [
+                {"user_name": "console-0", "password": "hidden", "mfa_seed": "hidden too", "security_key": "hidden as well"}
+            ]
+        },
+    )
     world = Answers(token, key, key, users)
     world.spec = build_stack(seed=1, vendors=("aws",))
     found = drive(sign_in(world, console=["console"]))
-    assert found.console_users == {"console-0": ConsoleUser("hidden", "hidden too")}
+    assert found.console_users == {"console-0": ConsoleUser("hidden", "hidden too", "hidden as well")}
     assert "hidden" not in repr(found) + repr(found.console_users)
     assert world.asked[-1] == ("sydney.directory", "PUT", "/admin/aws/console-users")
     assert drive(sign_in(Answers(token), console=["console"])).console_users == {}, "a stack without AWS has no console"

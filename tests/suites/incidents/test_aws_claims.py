@@ -80,6 +80,7 @@ CUT: Mapping[str, Contradiction] = {
     "C16": lambda seen: seen.told(cut.CUT, cut.BEYOND, "put-role-policy", ok=True),
     "C18": lambda seen: seen.changed(ITSELF, _no_versions_stand_still),
     "C21": lambda seen: seen.told(cut.CUT, (cut.CONSOLE_GLOBAL,), control="console", ok=True),
+    "C22": lambda seen: seen.told(cut.CUT, (cut.CONSOLE_KEYS,), control="console", ok=True),
     "C23": lambda seen: seen.told(cut.CUT, ("global-assumers",), control="local-global-name"),
     "C24": lambda seen: seen.told(cut.CUT, ("role-apps",)),
 }
@@ -100,7 +101,7 @@ def test_every_claim_is_as_published_or_says_why_not(name: str) -> None:
     expected = {claim: NOT_BY_THIS_RUN.get(claim, "holds") for claim in CONTRADICTIONS[name]}
     assert {claim: found[claim].status for claim in expected} == expected
     others = {claim: one for claim, one in found.items() if claim not in expected}
-    assert {one.status for one in others.values()} == {"not-testable"}, "a claim without a contradiction is not tested"
+    assert {one.status for one in others.values()} <= {"not-testable"}, "a claim without a contradiction is not tested"
     assert all(one.how for one in others.values())
 
 

@@ -66,7 +66,7 @@ def test_no_seed_turns_a_claim() -> None:
     thin = scaled(load(find("ftvr-l9z")), THIN)
     found = sum((statuses(thin, seed) for seed in SEEDS), Counter())
     assert found.total() == len(ftvr.CLAIMS) * len(SEEDS), "each claim has one status in each run"
-    assert sum(count for (_, status), count in found.items() if status == "holds") > found.total() / 3
+    assert sum(count for (_, status), count in found.items() if status == "holds") > found.total() / 4, "few are undecided"
     assert not [claim for claim in found if claim[1] == "differs"], found
 
 

@@ -1,5 +1,6 @@
-"""console-sign-in: a person signs in to the console with a password and the code that a phone shows.
+"""console-sign-in: a person signs in to the console with a password and the code that a phone shows, or with a security key.
 
+Who has a security key types no code: the sign-in page answers with a challenge, which the key signs. No challenge, no sign-in.
 The front end is the address: `regional` names the region, which judges by itself; `global` names none, and the home region's
 control plane judges. A code is good once at each node, so the clients of a cohort are many users, in turn, and no two cohorts
 have one in common (docs/reference/aws-wire.md#one-time-passwords).
@@ -7,6 +8,7 @@ have one in common (docs/reference/aws-wire.md#one-time-passwords).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -33,26 +35,43 @@ from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import EDGE_NODE, REGIONS
 from brownout.identity.core.trail import joined
 
+WITH_CODE, WITH_KEY = "console-sign-in", "console-sign-in-key"
 _COHORT = re.compile(r"-[0-9]+$")
 _ARN, _EXPIRES = re.compile(rb'<strong id="arn">([^<]+)<'), re.compile(rb'<dd id="expires">([0-9]+)<')
+_CHALLENGE = re.compile(rb'name="challenge" type="hidden" value="([^"]+)"')
 
 
 def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
-    """The form, then what a person types into it; good when the answer says who is signed in, and gives a session."""
+    """The form, then what a person types into it; good when the answer says who is signed in, and gives a session.
+
+    With a security key the form is sent twice: for the challenge, and with what the key made of it.
+    """
     name, user = _user_of(arrival, clients.account)
     form = yield _call(arrival, "GET")
     if form.status != 200:
         return _refused(form)
     account_id = clients.account.aws_account_id
-    typed = {
-        "account": account_id,
-        "username": name,
-        "password": user.password,
-        "mfa_code": code_of(seed_bytes(user.mfa_seed), period_of(now_s)),
-    }
+    typed = {"account": account_id, "username": name, "password": user.password}
+    met = result_of(form).trail
+    if arrival.operation == WITH_KEY:
+        asked = yield _call(arrival, "POST", typed)
+        met = joined(result_of(asked).trail, met)
+        challenge = _CHALLENGE.search(asked.payload)
+        if challenge is None:
+            return _refused(asked, "no-challenge" if asked.status == 401 else "")._replace(trail=met)
+        typed["assertion"] = _signed(challenge[1].decode(), user)
+    else:
+        typed["mfa_code"] = code_of(seed_bytes(user.mfa_seed), period_of(now_s))
     answer = yield _call(arrival, "POST", typed)
     result = _result(answer, Credential("wanted", name=user_arn(account_id, "/", name), owner=account_id))
-    return result._replace(trail=joined(result.trail, result_of(form).trail))
+    return result._replace(trail=joined(result.trail, met))
+
+
+def _signed(challenge: str, user: ConsoleUser) -> str:
+    """What the browser sends once the key was touched."""
+    from brownout.identity.aws.signin.authenticator import assertion_for  # cryptography, which no other model needs
+
+    return json.dumps(assertion_for(challenge, user.security_key).to_json())
 
 
 def _user_of(arrival: Arrival, account: Account) -> tuple[str, ConsoleUser]:
@@ -92,7 +111,7 @@ CONSOLE_SIGN_IN = ClientModel(
     name="console-sign-in",
     vendor="aws",
     by_name=True,
-    operations=(Operation("console-sign-in", weight=1, home="none"),),
+    operations=(Operation(WITH_CODE, weight=1, home="none"), Operation(WITH_KEY, home="none")),
     script=script,
     target=0.99,
     front_ends=(REGIONAL, GLOBAL),

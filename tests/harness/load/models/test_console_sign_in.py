@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +20,19 @@ from brownout.harness.run.prepare import prepare
 from brownout.harness.run.simulated import simulate
 from brownout.identity.aws.auth.totp import code_of, period_of, seed_bytes
 from brownout.identity.aws.signin import pages
+from brownout.identity.aws.signin.authenticator import private_key_of, public_key_of
+from brownout.identity.aws.signin.security_keys import Assertion, challenge_of, check_signature
 from brownout.identity.core.edge.node import CLIENT_REGION
 from brownout.identity.core.messages import Response
 from support.client_scripts import ACCOUNT, arrival, begun, ended, first, goes_on
 from support.small_day import small_day
 
 NOW_S = 1_720_742_400.0  # 2024-07-12
-USERS = {"console-0": ConsoleUser("first", "GEZDGNBVGY3TQOJQ"), "console-1": ConsoleUser("second", "MFRGGZDFMZTWQ2LK")}
+KEY = private_key_of(b"a seed of more bytes than the key has, as it should")
+USERS = {
+    "console-0": ConsoleUser("first", "GEZDGNBVGY3TQOJQ"),
+    "console-1": ConsoleUser("second", "MFRGGZDFMZTWQ2LK", KEY),
+}
 PEOPLE = Clients(replace(ACCOUNT, sign_in=SignIn(console_users=USERS)))
 FORM = pages.form("123456789012", "ap-southeast-2")
 ARN = "arn:aws:iam::123456789012:user/console-1"
@@ -68,6 +75,39 @@ def test_the_form_is_fetched_and_sent_to_the_address_that_the_front_end_says(
     code = code_of(seed_bytes("MFRGGZDFMZTWQ2LK"), period_of(NOW_S))
     typed = {"account": "123456789012", "username": "console-1", "password": "second", "mfa_code": code}
     assert dict(sent.request.form) == typed
+
+
+def key_owner() -> Arrival:
+    return person()._replace(operation="console-sign-in-key")
+
+
+def test_a_security_key_signs_the_challenge_of_the_page() -> None:
+    """Name and password get the challenge; then the same is sent with what the key made of it, and no code at all."""
+    playing, _ = begun(key_owner(), PEOPLE, NOW_S)
+    typed = {"account": "123456789012", "username": "console-1", "password": "second"}
+    assert dict(goes_on(playing, FORM).form) == typed
+    asked = pages.form("123456789012", "ap-southeast-2", status=401, notice="key", challenge="bm9uY2U")
+    sent = dict(goes_on(playing, asked).form)
+    assertion = Assertion.from_json(json.loads(sent.pop("assertion")))
+    assert sent == typed
+    assert challenge_of(assertion) == "bm9uY2U"
+    check_signature(assertion, public_key_of(KEY))
+    assert ended(playing, signed_in()).outcome == "happened"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (pages.form("123456789012", "", status=401, notice="Use your security key."), "no-challenge"),
+        (pages.failure(503, "Sign-in through home is not available."), "status-503"),
+    ],
+)
+def test_without_a_challenge_a_security_key_is_of_no_use(answer: Response, error: str) -> None:
+    """As when the control plane, which makes challenges, does not answer."""
+    playing, _ = begun(key_owner(), PEOPLE, NOW_S)
+    playing.next(FORM)
+    found = ended(playing, answer)
+    assert (found.outcome, found.error) == ("refused", error)
 
 
 def test_people_take_turns() -> None:
@@ -124,7 +164,10 @@ def _shares(requests: tuple[RequestRecord, ...], cohort: str, from_s: float, to_
 
 @pytest.mark.slow
 def test_in_a_cut_a_region_signs_its_people_in_and_none_gets_in_by_home(tmp_path: Path) -> None:
-    """Before and after it both addresses let everybody in; during it only the region's own, without exception."""
+    """Before and after it both addresses let everybody in; during it only the region's own, without exception but for keys.
+
+    A security key is checked by the home region, so by no address does it let anybody in.
+    """
     reset = {"name": "signin.aws.amazon.com", "regions": ["melbourne"]}  # which leads Melbourne's clients over the cut
     faults = [
         ("link-stall", {"link": "melbourne->sydney"}),
@@ -139,6 +182,7 @@ def test_in_a_cut_a_region_signs_its_people_in_and_none_gets_in_by_home(tmp_path
         {"name": end, "model": "console-sign-in", "region": "melbourne", "rate_per_s": 0.05, "front_ends": {end: 1}}
         for end in ("regional", "global")
     ]
+    cohorts.append({**cohorts[0], "name": "keys", "mix": {"console-sign-in-key": 1}})
     slo = {"name": "s", "indicator": {"ratioMetric": {"total": {"cohorts": ["regional"]}}}, "objectives": [{"target": 0.99}]}
     stack = {"vendors": ["aws"], "regions": ["sydney", "melbourne"]}
     day = small_day(schedule=cut, load={"cohorts": cohorts}, slos=[slo], stack=stack, machines={})
@@ -148,13 +192,14 @@ def test_in_a_cut_a_region_signs_its_people_in_and_none_gets_in_by_home(tmp_path
     record = read_record(tmp_path)
     requests, hour_s = record.history.requests, 3600.0
     midnight_s = NOW_S
-    for cohort in ("regional", "global"):
+    for cohort in ("regional", "global", "keys"):
         good, total = _shares(requests, cohort, midnight_s, midnight_s + hour_s - 60)
         assert good == total > 100, cohort
         good, total = _shares(requests, cohort, midnight_s + 2 * hour_s + 60, midnight_s + 3 * hour_s)
         assert good == total > 100, cohort
     good, total = _shares(requests, "regional", midnight_s + hour_s, midnight_s + 2 * hour_s)
     assert good == total > 100
-    assert _shares(requests, "global", midnight_s + hour_s + 60, midnight_s + 2 * hour_s - 60)[0] == 0
+    for cohort in ("global", "keys"):
+        assert _shares(requests, cohort, midnight_s + hour_s + 60, midnight_s + 2 * hour_s - 60)[0] == 0, cohort
     own = {one.name: one for one in evaluate_record(record).invariants}
     assert (own["identity-isolation"].status, own["given-credentials-are-in-force"].status) == ("held", "held")

@@ -8,9 +8,10 @@ import pytest
 
 from brownout.identity.aws.auth.totp import code_of, period_of, seed_bytes
 from brownout.identity.aws.records.credentials import Secret
+from brownout.identity.aws.signin.authenticator import assertion_for
 from brownout.identity.core.messages import Request, Response
 
-from .conftest import MELBOURNE, SYDNEY, Console, facts_of
+from .conftest import MELBOURNE, SYDNEY, Console, asserted, facts_of
 
 REGIONAL, GLOBAL, HOME = f"/console?region={MELBOURNE}", "/console", f"/console?region={SYDNEY}"
 
@@ -91,3 +92,16 @@ def test_an_order_that_cannot_be_meant_is_refused(console: Console, count: Any, 
     before = console.directory.account.durable.version
     assert made(console, count, groups).status == 400
     assert console.directory.account.durable.version == before
+
+
+def test_each_has_a_security_key_of_its_own(console: Console) -> None:
+    """What the page asks to be signed lets its owner in by every address, and another user's key nobody."""
+    one, two = users(console, 2)
+    for target in (REGIONAL, GLOBAL, HOME):
+        asked = console.sign_in(target, **typed(console, one, mfa_code=""))
+        challenge = console.challenge_for(asked)
+        for user, status in ((two, 401), (one, 200)):
+            signed = asserted(assertion_for(challenge, user["security_key"]))
+            answer = console.sign_in(target, **typed(console, one, mfa_code="", assertion=signed))
+            assert answer.status == status
+            challenge = console.challenge_for(answer) if status == 401 else ""
