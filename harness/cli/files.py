@@ -49,7 +49,7 @@ def schema_command() -> int:
     """Print the JSON Schema of experiment files, for editors."""
     from brownout.harness.experiment.loader import schema_text
 
-    click.echo(schema_text())
+    click.echo(schema_text(), nl=False)
     return 0
 
 
