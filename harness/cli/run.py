@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +21,49 @@ from brownout.harness.worlds.catalog import PROCESSES, SIMULATION, WORLDS
 
 if TYPE_CHECKING:
     from brownout.harness.api import Options, Outcome
+    from brownout.harness.ci.copies import Copies
     from brownout.harness.experiment.model import Experiment
     from brownout.harness.record.progress import ProgressSink
+    from brownout.harness.record.result import Result
     from brownout.harness.run.prepare import PreparedRun
+
+FILE = click.Path(path_type=Path)
+
+
+def copied(function: Callable[..., int]) -> Callable[..., int]:
+    """Options that name where copies of the reports go; the function gets them as one argument `copies`."""
+
+    @click.option("--junit", type=FILE, metavar="FILE", help="Also write the result as JUnit XML.")
+    @click.option("--markdown", type=FILE, metavar="FILE", help="Also write the result as Markdown.")
+    @click.option("--html", type=FILE, metavar="FILE", help="Also write the report to this file.")
+    @wraps(function)
+    def collecting(*, junit: Path | None, markdown: Path | None, html: Path | None, **others: Any) -> int:
+        from brownout.harness.ci.copies import Copies
+
+        return function(copies=Copies(junit, markdown, html), **others)
+
+    return collecting
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a run's result is shown: `as_json` on stdout, and in `copies` of its reports."""
+
+    as_json: bool
+    copies: Copies
+
+    def hand_over(self, result: Result, report: Path | None) -> None:
+        """Writes the copies, and what GitHub Actions shows where this is a step of it; tells what could not be written."""
+        from brownout.harness.ci import github
+        from brownout.harness.ci.copies import rendered
+
+        problems = [*self.copies.write(result, report)]
+        if github.is_github():
+            problems.append(github.add_to_summary(rendered("markdown", result)))
+            for annotation in github.run_annotations(result):
+                click.echo(annotation.line, err=self.as_json)  # GitHub reads both streams, a script only JSON
+        for problem in filter(None, problems):
+            click.echo(f"brownout: {problem}", err=True)
 
 
 @command(name="run", measures=True)
@@ -35,6 +77,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--expect", type=click.Choice(VERDICTS), default=None, help="Exit 0 when this verdict comes out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object to stdout.")
+@copied
 @click.option("--dry-run", is_flag=True, help="Print the timeline and why the run would be refused now; start nothing.")
 @click.option("--dashboard", is_flag=True, help="Open Locust's web UI on loopback during the run (processes only).")
 @click.option("--dashboard-port", type=PORT, default=8089, show_default=True)
@@ -54,6 +97,7 @@ def run_command(
     out: Path,
     expect: str | None,
     as_json: bool,
+    copies: Copies,
     dry_run: bool,
     dashboard: bool,
     dashboard_port: int,
@@ -68,12 +112,14 @@ def run_command(
     Exit codes: 0 pass, 1 SLO breached, 2 bad usage or file, 3 inconclusive, 4 harness error, 5 left unsafe,
     130 interrupted and healed. With --expect 0 when that verdict came out, 1 when pass or breach came out instead.
     """
-    from brownout.harness.api import Options, prepare, refusals
+    from brownout.harness.api import Options, prepare
     from brownout.harness.errors import UsageError
     from brownout.harness.experiment.loader import find, read
 
     path = find(experiment)
     checked = read(path)
+    if copies.paths and episodes is not None:
+        raise UsageError("a series of runs has a page of its own", hint="leave --junit, --markdown and --html out")
     if dashboard and world != PROCESSES:
         raise UsageError("--dashboard needs Locust, which the simulation does not use", hint="add --world processes")
     options = Options(
@@ -97,12 +143,12 @@ def run_command(
         return run_series(asked, _progress, dry_run=dry_run, as_json=as_json)
     prepared = prepare(checked, options, source=path.name)
     if dry_run:
-        click.echo(_timeline(prepared))
-        return _tell_refusals(refusals(prepared))
-    return _run_one(prepared, as_json=as_json)
+        return _told_only(prepared)
+    copies.check()
+    return _run_one(prepared, Shown(as_json, copies))
 
 
-def _run_one(prepared: PreparedRun, *, as_json: bool) -> int:
+def _run_one(prepared: PreparedRun, shown: Shown) -> int:
     """Carries one run out, prints what came of it and returns the exit code."""
     from brownout.harness.api import carry_out
 
@@ -113,8 +159,8 @@ def _run_one(prepared: PreparedRun, *, as_json: bool) -> int:
     try:
         outcome = carry_out(prepared, sink=_progress(world), meanwhile=_html_report)
     except BrownoutError as error:
-        return _finish_failed(error, as_json=as_json)
-    return _finish(outcome, as_json=as_json)
+        return _finish_failed(error, shown)
+    return _finish(outcome, shown)
 
 
 def _settings(experiment: Experiment, posture: str, sets: tuple[str, ...]) -> dict[str, Any]:
@@ -168,21 +214,22 @@ def _html_report() -> Callable[[Path], Path]:
     return write
 
 
-def _finish(outcome: Outcome, *, as_json: bool) -> int:
+def _finish(outcome: Outcome, shown: Shown) -> int:
     """Writes the report, prints the outcome and returns the exit code, also when the report cannot be written."""
     from brownout.harness.experiment import plugins
 
     for problem in outcome.unsaved:
         click.echo(f"brownout: {problem}", err=True)
     report = write_report(outcome.folder)
-    if as_json:
+    if shown.as_json:
         click.echo(outcome.result.model_dump_json(by_alias=True))
     else:
         plugins.load_plugin("brownout.reports", "summary")(outcome.result, report, sys.stdout)
+    shown.hand_over(outcome.result, report)
     return INTERRUPTED if outcome.interrupted and outcome.result.exit_code != 5 else outcome.result.exit_code
 
 
-def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
+def _finish_failed(error: BrownoutError, shown: Shown) -> int:
     """Prints why the run could not be carried out and where its record is; returns the exit code."""
     from brownout.harness.judge.run_folder import read_result
 
@@ -192,13 +239,18 @@ def _finish_failed(error: BrownoutError, *, as_json: bool) -> int:
     report = write_report(error.run_folder)
     if report is not None:
         click.echo(f"Report: {report}", err=True)
-    if as_json:
+    if shown.as_json:
         click.echo(result.model_dump_json(by_alias=True))
+    shown.hand_over(result, report)
     return result.exit_code
 
 
-def _tell_refusals(found: Sequence[BrownoutError]) -> int:
-    """Prints why the run would not begin now; returns the exit code that it would end with, 0 when it would begin."""
+def _told_only(prepared: PreparedRun) -> int:
+    """Prints the timeline and why the run would not begin now; returns the code it would end with, 0 when it would begin."""
+    from brownout.harness.api import refusals
+
+    click.echo(_timeline(prepared))
+    found = refusals(prepared)
     for error in found:
         tell(error)
     return found[0].exit_code if found else 0

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from brownout.harness.ci import github
+from brownout.harness.pytest_plugin import summary
 from brownout.harness.pytest_plugin.outcome import NOTHING_PROVEN, Inconclusive, InconclusiveFailed
 from brownout.harness.pytest_plugin.runs import Brownout, Run
 from brownout.harness.pytest_plugin.settings import OPTIONS, PluginSettings
@@ -145,6 +147,10 @@ class BrownoutPlugin:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         found = terminalreporter.getreports("inconclusive")
+        if github.is_github():
+            failed = [report for report in terminalreporter.getreports("failed") if report not in found]
+            for annotation in summary.session_annotations([*failed, *found]):
+                terminalreporter.line(annotation.line)
         if found:
             terminalreporter.section("inconclusive: these tests prove nothing either way")
             shown: set[str] = set()
@@ -173,7 +179,7 @@ class BrownoutPlugin:
         if not runs:
             return
         for run in runs:
-            item.user_properties.append(("brownout_run", f"{run.name}: {run.verdict}"))
+            item.user_properties.append((summary.RUN_PROPERTY, f"{run.name}: {run.verdict}"))
         if not item.stash[_REASON]:
             item.user_properties.append(("verdict", heaviest(run.verdict for run in runs)))
         for listener in self._listeners:

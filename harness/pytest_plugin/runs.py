@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from brownout.harness.errors import BrownoutError, UsageError
+from brownout.harness.pytest_plugin import summary
 from brownout.harness.pytest_plugin.outcome import Inconclusive
 from brownout.harness.pytest_plugin.share import Entry, once, turn_of_the_machine
 from brownout.harness.pytest_plugin.uses import HARNESS_VERDICTS, Uses, named, require_verdicts
@@ -306,6 +307,8 @@ class Brownout:
                 for line in (*left.lines, *((str(left.unsafe),) if left.unsafe is not None else ())):
                     sys.stderr.write(f"{line}\n")
                 outcome = carry_out(run)
+        if problem := summary.add_run(outcome.result):
+            sys.stderr.write(f"brownout: {problem}\n")
         if outcome.interrupted:
             raise KeyboardInterrupt
         if self._keep:
