@@ -1,4 +1,4 @@
-"""Commands that start nothing: validate, schema, report, doctor, setup."""
+"""Commands that start nothing: validate, schema, report, doctor, setup, init."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from brownout.harness.worlds.catalog import WORLDS
 if TYPE_CHECKING:
     from brownout.harness.record.result import Result
 
+KINDS = ("experiment", "pytest", "fault", "ci")  # of harness/scaffold/write.py:SCAFFOLDS
 ONLY = "the only one"  # what `--stack` without a name means
 
 
@@ -125,4 +126,22 @@ def setup_command() -> int:
     from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
 
     click.echo(toxiproxy_server(say=lambda text: click.echo(text, err=True)))
+    return 0
+
+
+@command(name="init")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option(
+    "--to", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="The folder to write into."
+)
+def init_command(kind: str, folder: Path) -> int:
+    """Write files to begin with, which pass at once: an experiment, a test of pytest, a fault of one's own, a CI job.
+
+    A file that is there already is never changed.
+    """
+    from brownout.harness.scaffold.write import SCAFFOLDS, write
+
+    for path in write(kind, folder):
+        click.echo(path)
+    click.echo(f"Now: {SCAFFOLDS[kind].then}", err=True)
     return 0

@@ -1,0 +1,1 @@
+"""What `brownout init` writes: files that pass at once, from the templates beside this package."""
