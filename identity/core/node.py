@@ -20,7 +20,7 @@ from brownout.identity.core.overload.cold_start import add_cold_start
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json
 from brownout.identity.core.settings import BUILDS, FIRST_BUILD, Build, Settings, check_config
-from brownout.identity.core.surface import Served, Surface, error
+from brownout.identity.core.surface import ReadyAnswers, Served, Surface, error
 from brownout.identity.core.topology import CONTROL_PATH, NodeSpec
 from brownout.identity.core.trail import Hop
 
@@ -84,6 +84,7 @@ class Node:
         self._skew = Skew(self.holds, ports)
         self.capacity = NodeCapacity(self.role, self.settings.capacity.get(self.role, {}), ports, self.holds)
         self.surfaces: tuple[Surface, ...] = ()
+        self.ready_answers = ReadyAnswers(())
         self.annexes = Annexes(self.holds)
         add_cold_start(self.holds, lambda: (self, *self.annexes.values()))
         self.ready = True
@@ -99,6 +100,7 @@ class Node:
         """Hangs surfaces onto the role, the first to be asked first."""
         assert not self.surfaces, "a role gets its surfaces once"
         self.surfaces = surfaces
+        self.ready_answers = ReadyAnswers(surfaces)
 
     async def start(self) -> None:
         """Takes up the state that an earlier life made durable."""

@@ -116,6 +116,22 @@ class AnswersAtOnce(Protocol):
         ...
 
 
+class ReadyAnswers:
+    """The answers that the surfaces of a node have ready, for whoever would otherwise begin a coroutine to ask the node."""
+
+    def __init__(self, surfaces: Iterable[Surface]) -> None:
+        each_ready = tuple((each.takes, each.at_once if isinstance(each, AnswersAtOnce) else None) for each in surfaces)
+        self._ready = each_ready if any(at_once is not None for _, at_once in each_ready) else ()
+
+    def find(self, request: Request) -> Response | None:
+        """What the node would answer, with its trail, where that is ready; None, with nothing changed, where it is not."""
+        for takes, at_once in self._ready:
+            if takes(request):
+                served = None if at_once is None else at_once(request)
+                return None if served is None else served.sealed()
+        return None
+
+
 @runtime_checkable
 class RefusesOversized(Protocol):
     """A surface that has words of its own for a payload that is too large to be read."""

@@ -26,6 +26,7 @@ class TokenCache:
         self._refresh_fraction, self._margin_s, self._backoff_s = refresh_fraction, margin_s, backoff_s
         self._keep_s = inf if keep_s is None else keep_s
         self._tokens: dict[tuple[str, ...], CachedToken] = {}
+        self._due_and_end_s: dict[tuple[str, ...], tuple[float, float]] = {}  # of each token
         self._asked_s: dict[tuple[str, ...], float] = {}
 
     def __len__(self) -> int:
@@ -37,10 +38,12 @@ class TokenCache:
     def put(self, key: tuple[str, ...], token: CachedToken) -> None:
         assert token.issued_s <= token.expires_s, token
         self._tokens[key] = token
+        self._due_and_end_s[key] = self.due_s(token), self.ends_s(token)
         self._asked_s.pop(key, None)
 
     def clear(self) -> None:
         self._tokens.clear()
+        self._due_and_end_s.clear()
         self._asked_s.clear()
         assert len(self._tokens) + len(self._asked_s) == 0, "what is cleared is cold, and waits for no backoff"
 
@@ -58,12 +61,13 @@ class TokenCache:
 
     def freshness(self, key: tuple[str, ...], now_s: float) -> Freshness:
         """`fresh`: serve it; `due`: try for a new one, serve it if that fails; `ending` or `none`: it cannot be served."""
-        found = self._tokens.get(key)
+        found = self._due_and_end_s.get(key)
         if found is None:
             return "none"
-        if now_s >= self.ends_s(found):
+        due_s, ends_s = found
+        if now_s >= ends_s:
             return "ending"
-        if now_s < self.due_s(found) or now_s < self._asked_s.get(key, float("-inf")) + self._backoff_s:
+        if now_s < due_s or now_s < self._asked_s.get(key, float("-inf")) + self._backoff_s:
             return "fresh"
         return "due"
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from brownout.identity import wire
 from brownout.identity.core.messages import BadPayload, Request, Response
-from brownout.identity.core.surface import AnswersAtOnce, Surface, TakesLarge, too_large
+from brownout.identity.core.surface import ReadyAnswers, Surface, TakesLarge, too_large
 from brownout.identity.core.topology import CONTROL_PATH
 
 PAYLOAD_LIMIT_BYTES = 1_048_576  # of clients, where a surface does not take more
@@ -53,19 +53,18 @@ class Answering:
     def __init__(self, node: Handler, surfaces: Iterable[Surface] = ()) -> None:
         self._node = node
         self._surfaces = tuple(surfaces)
-        self._ready = tuple((each.takes, each.at_once if isinstance(each, AnswersAtOnce) else None) for each in self._surfaces)
-        self._has_ready = any(at_once is not None for _, at_once in self._ready)
+        self._ready = ReadyAnswers(self._surfaces)
 
     def at_once(self, received: Received, also: bytes) -> bytes | None:
         """What `answer` would give, where a surface has it ready; None where `answer` has to be asked."""
-        if not self._has_ready or received.exceeds_bytes:
+        if received.exceeds_bytes:
             return None
         request = received.request
         try:
-            served = next((at_once and at_once(request) for takes, at_once in self._ready if takes(request)), None)
-            if served is None:
+            response = self._ready.find(request)
+            if response is None:
                 return None
-            return wire.encode_again(served.sealed(), also, is_last=received.is_last, head_only=request.method == "HEAD")
+            return wire.encode_again(response, also, is_last=received.is_last, head_only=request.method == "HEAD")
         except Exception:  # whatever it is, `answer` meets it too, and says so
             return None
 

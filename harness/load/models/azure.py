@@ -73,16 +73,16 @@ def ask_for_token(arrival: Arrival) -> Call:
 
     Source: docs/reference/azure-wire.md#imds-token-request.
     """
-    query = {"api-version": "2018-02-01", "resource": arrival.resource}
-    if arrival.identity:
-        query["msi_res_id"] = arrival.identity
-    request = Request(
-        "GET",
-        f"/{arrival.machine}/metadata/identity/oauth2/token",
-        query,
-        {"metadata": "true", "user-agent": USER_AGENT},
-    )
-    return Call(f"{arrival.region}.host", request)
+    return _token_call(arrival.region, arrival.machine, arrival.resource, arrival.identity)
+
+
+@lru_cache(maxsize=TOKENS_REMEMBERED)  # machines ask again and again, and a request is a value
+def _token_call(region: str, machine: str, resource: str, identity: str) -> Call:
+    query = {"api-version": "2018-02-01", "resource": resource}
+    if identity:
+        query["msi_res_id"] = identity
+    path = f"/{machine}/metadata/identity/oauth2/token"
+    return Call(f"{region}.host", Request("GET", path, query, {"metadata": "true", "user-agent": USER_AGENT}))
 
 
 def accepted(response: Response, statuses: Container[int], *, member: str = "") -> ArrivalResult:
@@ -117,13 +117,28 @@ def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[Ar
         return accepted(response, (200,))._replace(credentials=str(_wanted(arrival.resource))), None
     body = response.body or {}
     text, expires_in_s = body.get("access_token"), _lives_s(body, arrival, now_s)
-    told, trail = given_token(str(text), arrival.resource), response.headers.get(TRAIL_HEADER, "")
-    if not isinstance(text, str) or not text or expires_in_s is None:
-        return ArrivalResult(200, "refused", "no-token-in-answer", trail, credentials=told), None
-    wrong = _why_useless(token_facts(text), arrival.resource, now_s) or ("token-expired" if expires_in_s <= 0 else "")
-    if wrong:
-        return ArrivalResult(200, "refused", wrong, trail, credentials=told), None
-    return ArrivalResult(200, "happened", "", trail, credentials=told), IssuedToken(text, expires_in_s)
+    told, facts, is_meant = _seen(str(text), arrival.resource)
+    trail = response.headers.get(TRAIL_HEADER, "")
+    if not isinstance(text, str) or not text or expires_in_s is None or facts is None:
+        wrong = "no-token-in-answer"
+    elif not is_meant:
+        wrong = "wrong-audience"
+    elif now_s >= facts.to_s:
+        wrong = "token-expired"
+    elif now_s < facts.from_s:
+        wrong = "token-not-yet-valid"
+    elif expires_in_s <= 0:
+        wrong = "token-expired"
+    else:
+        return ArrivalResult(200, "happened", "", trail, credentials=told), IssuedToken(text, expires_in_s)
+    return ArrivalResult(200, "refused", wrong, trail, credentials=told), None
+
+
+@lru_cache(maxsize=TOKENS_REMEMBERED)
+def _seen(text: str, resource: str) -> tuple[str, TokenFacts | None, bool]:
+    """Of a token that was asked for `resource`: what a record tells of it, what it says, and whether it is for that."""
+    facts = token_facts(text)
+    return given_token(text, resource), facts, facts is not None and facts.audience.rstrip("/") == resource.rstrip("/")
 
 
 @lru_cache(maxsize=TOKENS_REMEMBERED)
@@ -178,17 +193,6 @@ def shown_token(text: str) -> str:
 @lru_cache(maxsize=64)
 def _wanted(resource: str) -> Credential:
     return Credential("wanted", audience=resource)
-
-
-def _why_useless(facts: TokenFacts | None, resource: str, now_s: float) -> str:
-    """Why an application could not use such a token for `resource` at `now_s`; "" when it could."""
-    if facts is None:
-        return "no-token-in-answer"
-    if facts.audience.rstrip("/") != resource.rstrip("/"):
-        return "wrong-audience"
-    if now_s >= facts.to_s:
-        return "token-expired"
-    return "token-not-yet-valid" if now_s < facts.from_s else ""
 
 
 def _lives_s(body: Mapping[str, Any], arrival: Arrival, now_s: float) -> float | None:

@@ -101,6 +101,8 @@ class Kernel:
         self.now_ns = round(start_s * NS_PER_S)
         self._timers: list[tuple[int, int, Callback]] = []  # of later instants only
         self._due: deque[Callback] = deque()
+        self.soon: Callable[[Callback], None] = self._due.append
+        """Calls back at this instant, after what was already scheduled for it."""
         self._scheduled = 0
         self._tasks: dict[_Task[Any], None] = {}  # in the order of their start, so that closing is the same in every run
         self._main: _Task[Any] | None = None
@@ -115,10 +117,6 @@ class Kernel:
             heapq.heappush(self._timers, (instant_ns, self._scheduled, callback))
         else:
             self._due.append(callback)
-
-    def soon(self, callback: Callback) -> None:
-        """Calls back at this instant, after what was already scheduled for it."""
-        self._due.append(callback)
 
     def after(self, delay_s: float, callback: Callback) -> int:
         """Calls back after a while, counted from now; returns the instant."""

@@ -138,19 +138,27 @@ class Exchange(Future[Response]):
             self.fail(CallFailed("timeout", self._node.name))
 
     def _arrive(self) -> None:
-        if self._link.carries(UPSTREAM, self):
-            self.kernel.begin(self._serve())
-            if self._response is None:
-                self._require(None)
-        else:
+        if not self._link.carries(UPSTREAM, self):
             self._finish()
+            return
+        ready = self._node.at_once(self._request)
+        if ready is not None:
+            self._answer(ready)
+            return
+        self.kernel.begin(self._serve())
+        if self._response is None:
+            self._require(None)
 
     async def _serve(self) -> None:
-        self._response = await self._node.handle(self._request, self)
-        if self._response is None:
+        response = await self._node.handle(self._request, self)
+        if response is None:
             self._finish()
         else:
-            self._require(self.kernel.after(self._link.delay_s(DOWNSTREAM), self._return))
+            self._answer(response)
+
+    def _answer(self, response: Response) -> None:
+        self._response = response
+        self._require(self.kernel.after(self._link.delay_s(DOWNSTREAM), self._return))
 
     def _return(self) -> None:
         if self._link.carries(DOWNSTREAM, self):

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from brownout.harness.base.keyed_random import keyed_id
 from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
-from brownout.identity.core.messages import CallFailed, Request, Response
-from brownout.identity.core.node import Node
+from brownout.identity.core.messages import BadPayload, CallFailed, Request, Response
+from brownout.identity.core.node import OWN, Node
 from brownout.identity.core.ports import Signal, Signer
 from brownout.identity.core.topology import NodeSpec, StackSpec
 from brownout.identity.roles import build_node
@@ -175,6 +175,15 @@ class SimulatedNode:
             await self._moving
         if self.life != life:
             await Future[None](self._world.kernel)
+
+    def at_once(self, request: Request) -> Response | None:
+        """What `handle` would give without waiting for anything, where that is known; None where `handle` is to be asked."""
+        if self.node is None or self.holds or request.path.startswith(OWN):
+            return None
+        try:
+            return self.node.ready_answers.find(request)
+        except BadPayload:  # `handle` meets it too, and says so
+            return None
 
     async def handle(self, request: Request, caller: CallingEnd) -> Response | None:
         """The node's response to a request that has arrived, or None when there is none and the caller was reset.

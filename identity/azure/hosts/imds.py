@@ -91,7 +91,7 @@ def _fields(token: CachedToken, resource: str, selectors: Iterable[tuple[str, st
         "resource": resource,
         "token_type": "Bearer",
     }
-    return fields | {name: value for name, value in selectors if name != "client_id"}
+    return fields | {name: value for name, value in selectors if name != "client_id"} if selectors else fields
 
 
 def oauth_failed(failure: Failure) -> Response:

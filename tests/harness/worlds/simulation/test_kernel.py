@@ -346,3 +346,34 @@ def test_a_failure_is_freed_with_its_last_reference(kernel: Kernel) -> None:
         assert kernel.run(story())() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("taken", [0, 1, 2])
+def test_a_place_is_before_what_was_scheduled_after_it_however_late_it_is_taken(kernel: Kernel, taken: int) -> None:
+    """A callback that is put later than others of its instant still runs where `after` would have had it."""
+    heard: list[str] = []
+
+    async def story() -> None:
+        place = kernel.place(3.0)
+        kernel.after(3.0, lambda: heard.append("later"))
+        for second in range(3):
+            if second == taken:
+                kernel.put(place, lambda: heard.append("place"))
+            await kernel.sleep(1.0)
+        await kernel.sleep(1.0)
+
+    kernel.run(story())
+    assert heard == ["place", "later"]
+
+
+def test_a_place_that_is_not_in_the_future_is_due_now(kernel: Kernel) -> None:
+    """A time-out of nothing is put at once, after what is due already."""
+    heard: list[str] = []
+
+    async def story() -> None:
+        kernel.soon(lambda: heard.append("first"))
+        kernel.put(kernel.place(0.0), lambda: heard.append("place"))
+        await kernel.sleep(0.0)
+
+    kernel.run(story())
+    assert heard == ["first", "place"]

@@ -226,3 +226,22 @@ def test_a_failed_call_of_a_node_is_freed_with_its_last_reference() -> None:
         assert on_world(story)() is None
     finally:
         gc.enable()
+
+
+def test_what_a_node_has_ready_is_what_it_would_answer_and_nothing_while_it_is_held() -> None:
+    """A cached token needs no coroutine; a paused or dead node has nothing ready."""
+
+    async def story(world: SimulationWorld) -> None:
+        request = token_request("web-1")
+        simulated = world._nodes["sydney.host"]
+        assert simulated.at_once(request) is None, "no token is cached yet"
+        await world.client("sydney.host", request, timeout_s=2)
+        assert simulated.node is not None
+        assert simulated.at_once(request) == await simulated.node.handle(request)
+        assert simulated.at_once(Request("GET", HEALTH_PATH)) is None, "pages of the node's own are asked for"
+        for effect in ("paused", "down"):
+            await world.hold(node("sydney.host"), "f", NodeEffect(effect))
+            assert simulated.at_once(request) is None
+            await world.release(node("sydney.host"), "f")
+
+    on_world(story)
