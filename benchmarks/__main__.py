@@ -26,6 +26,7 @@ from benchmarks import (
     many_machines,
     policy_propagation,
     policy_rate,
+    search_bugs,
     signature_rate,
     sim_rate,
     stack_ready,
@@ -58,6 +59,7 @@ _MODULES = (
     system_claims,
     crash_matrix,
     crash_processes,
+    search_bugs,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
 

@@ -12,10 +12,25 @@ from brownout.harness.cli import (
     machine,
     matrix,
     run,
+    search,
     series,
     stacks,
     status,
 )  # each adds its commands to the group
 from brownout.harness.cli.frame import main
 
-__all__ = ["files", "gameday", "halt", "latent", "load", "machine", "main", "matrix", "run", "series", "stacks", "status"]
+__all__ = [
+    "files",
+    "gameday",
+    "halt",
+    "latent",
+    "load",
+    "machine",
+    "main",
+    "matrix",
+    "run",
+    "search",
+    "series",
+    "stacks",
+    "status",
+]

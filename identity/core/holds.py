@@ -72,8 +72,9 @@ class Hold:
 class HoldSet:
     """The holds on one node by fault id, in the order in which they were put."""
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
+    def __init__(self, ports: Ports, *, lifts_others: bool = False) -> None:
+        """`lifts_others` is a bug (core/planted.py)."""
+        self._ports, self._lifts_others = ports, lifts_others
         self._holds: dict[str, Hold] = {}
         self._newest = 0  # the order of the newest hold that there ever was in this life
         self.switches: Mapping[str, Switch] = {}
@@ -156,6 +157,9 @@ class HoldSet:
             self._sort()
             raise
         await self._forget(fault_id)
+        if self._lifts_others:
+            for other in [known for known, each in self._holds.items() if each.switch == hold.switch]:
+                await self.release(other)
 
     async def _persist(self, fault_id: str) -> None:
         await self._ports.persist(f"hold:{fault_id}", self._holds[fault_id].to_json())

@@ -17,6 +17,7 @@ from brownout.identity.core.holds import HoldSet, Refused, Switch, UnknownSwitch
 from brownout.identity.core.messages import BadPayload, Request, Response
 from brownout.identity.core.overload.capacity import NodeCapacity
 from brownout.identity.core.overload.cold_start import add_cold_start
+from brownout.identity.core.planted import BREAKER_STAYS_OPEN, RELEASE_LIFTS_OTHERS
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json
 from brownout.identity.core.settings import BUILDS, FIRST_BUILD, Build, Settings, check_config
@@ -80,9 +81,12 @@ class Node:
         self.call_timeout_s = self.settings.call_timeout_ms / 1000
         self.build = self.settings.builds.get(self.region, FIRST_BUILD)
         self.config: dict[str, Any] = {"force_managed_key": self.region in self.settings.force_managed_key}
-        self.holds = HoldSet(ports)
+        self.holds = HoldSet(ports, lifts_others=RELEASE_LIFTS_OTHERS in self.settings.planted)
         self._skew = Skew(self.holds, ports)
-        self.capacity = NodeCapacity(self.role, self.settings.capacity.get(self.role, {}), ports, self.holds)
+        limits = self.settings.capacity.get(self.role, {})
+        self.capacity = NodeCapacity(
+            self.role, limits, ports, self.holds, stays_closed=BREAKER_STAYS_OPEN in self.settings.planted
+        )
         self.surfaces: tuple[Surface, ...] = ()
         self.ready_answers = ReadyAnswers(())
         self.annexes = Annexes(self.holds)

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Any
 
 from brownout.identity.core.overload.limits import check_capacity
+from brownout.identity.core.planted import check_planted
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class Settings:
     name_ttl_s: float = 0.0  # how long resolvers keep a good record of a name
     name_gate: bool = False  # whether a record that was asked for within a day cannot be removed from its zone
     arm_provisioning_s: float = 0.0  # how long operations of ARM on machines and scale sets are in progress
+    planted: tuple[str, ...] = ()  # bugs that are switched on, for the search that has to find them (core/planted.py)
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Settings:
@@ -131,6 +133,7 @@ class Settings:
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} is above 0, from {least:g} to {most:g}, not {getattr(self, name)!r}")
         check_capacity(self.capacity)
+        check_planted(self.planted)
         for name in ("host_refresh_fraction", "instance_refresh_fraction"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share of a token's life, above 0 and up to 1")

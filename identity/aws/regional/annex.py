@@ -9,6 +9,7 @@ directory later, in batches.
 from __future__ import annotations
 
 from collections.abc import Collection, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from brownout.identity.aws.auth.authenticate import authenticate
@@ -19,6 +20,7 @@ from brownout.identity.aws.policy.context import EMPTY, RequestContext, RequestF
 from brownout.identity.aws.policy.document import PolicyDocument
 from brownout.identity.aws.policy.evaluate import Decision, denial, evaluate
 from brownout.identity.aws.policy.parse import parse_document
+from brownout.identity.aws.records.published import PublishedAccount
 from brownout.identity.aws.records.seed import account_of
 from brownout.identity.aws.regional.denials import AccessDeniedError
 from brownout.identity.aws.regional.index import AccountIndex, Permissions
@@ -27,6 +29,7 @@ from brownout.identity.aws.regional.usage import Usage
 from brownout.identity.core.annex import Annex
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import MALFORMED, Node
+from brownout.identity.core.planted import ACCOUNT_GOES_BACK, REVOKED_KEY_ON_ONE_NODE
 from brownout.identity.core.records import Json
 from brownout.identity.core.surface import Served, error
 from brownout.identity.core.topology import DIRECTORY, REGIONS, link_between
@@ -51,6 +54,7 @@ class RegionalAnnex(Annex):
         self.node = node
         self.aws_region = REGIONS[node.region].aws_name
         self.account_id = account_of(node.stack)
+        self._planted = node.settings.planted
         self.replica = AccountReplica(self.account_id, node.region)
         self.usage = Usage(self.aws_region)
         self._client_clocks = node.settings.real_client_clocks
@@ -117,7 +121,8 @@ class RegionalAnnex(Annex):
             told = {"taken": False, "version": self.replica.version, "refused": refusal}
             return Response(200, told | {"stranger": True} if refusal == "stranger" else told)
         if self.replica.version > before:
-            await self.node.ports.persist(f"{VENDOR}:account", raw)
+            if not (ACCOUNT_GOES_BACK in self._planted and before):
+                await self.node.ports.persist(f"{VENDOR}:account", raw)
             self._follow()
         return Response(200, {"taken": True, "version": self.replica.version})
 
@@ -134,7 +139,9 @@ class RegionalAnnex(Annex):
         """
         index, ports, now_s = self.index, self.node.ports, self.node.ports.now()
         client_now_s = ports.machine_time(now_s) if self._client_clocks else None
-        caller = authenticate(request, service, regions, index.account, now_s, client_now_s)
+        is_bad = REVOKED_KEY_ON_ONE_NODE in self._planted and self.node.name.endswith(".z2")
+        account: Any = _Unrevoked(index.account) if is_bad else index.account
+        caller = authenticate(request, service, regions, account, now_s, client_now_s)
         index.check_alive(caller)
         session = caller.session
         if session is not None and session.issuing_region == GLOBAL_TOKENS and self.aws_region in OPT_IN:
@@ -223,3 +230,17 @@ class RegionalAnnex(Annex):
             return
         if not answer.ok:
             self.usage.put_back(uses)
+
+
+class _Unrevoked:
+    """The account as if no access key had been revoked: a planted bug (core/planted.py)."""
+
+    def __init__(self, account: PublishedAccount) -> None:
+        self._account = account
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._account, name)
+
+    def access_key(self, access_key_id: str) -> Any:
+        key = self._account.access_key(access_key_id)
+        return None if key is None else replace(key, revoked=False)

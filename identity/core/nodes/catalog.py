@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from brownout.identity.core.planted import TOMBSTONES_LOST
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json, Jwk, Principal, SigningKey, Snapshot, StoreKey
 from brownout.identity.core.replication.lines import begun, learned
+from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import MANAGEMENT, TOKEN, StackSpec
 
 VERSIONS_AHEAD = 1000
@@ -37,6 +39,7 @@ class Catalog:
     def __init__(self, stack: StackSpec, ports: Ports, seeded: tuple[Principal, ...] = ()) -> None:
         """`seeded` are what a directory begins with beside the specification's identities."""
         self._stack, self._ports, self._seeded = stack, ports, seeded
+        self._forgets_deletions = TOMBSTONES_LOST in Settings.of(stack.settings).planted
         self.version = 1
         self._reserved = 0
         self._reached = 0  # by the lives before, as far as the disk knows
@@ -59,6 +62,8 @@ class Catalog:
         assert self.version == 1, "what an earlier life knew is taken up before a version is given out"
         if kind == "identity":
             known = Principal.from_json(record)
+            if known.deleted and self._forgets_deletions:
+                return
             assert known.identity.object_id == name, "an identity stands under its own id"
             self.identities = {**self.identities, name: known}
             self._reached = max(self._reached, known.version)

@@ -17,6 +17,7 @@ from brownout.identity.core.node import Node, read_as
 from brownout.identity.core.nodes.assigned.held_changes import HeldChanges
 from brownout.identity.core.nodes.assigned.renewals import UNNAMED, DefaultIdentity, Renewals, no_default
 from brownout.identity.core.overload.surges import SURGE, Surges
+from brownout.identity.core.planted import EXPIRED_ON_OUTAGE, STALE_WITHOUT_AUDIENCE
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import CachedToken, Identity, Json, Machine, TokenRequest
 from brownout.identity.core.residents import Residents
@@ -178,6 +179,8 @@ class Host(Node):
         elif freshness == "due" and cached is not None and asked.failure is not None and asked.failure.is_outage:
             kept.asked(key, now_s)
             return Issued(self.hops["stale"], asked.inner, token=cached)
+        elif self.settings.planted and asked.failure is not None and asked.failure.is_outage:
+            return _planted_answer(self, kept, own_key, asked)
         return asked
 
     def kept(self, machine: Machine, resource: str) -> Issued | None:
@@ -323,3 +326,13 @@ async def _come_up(host: Host, number: int) -> bool:
     wanted = TokenRequest(identity.object_id, identity.home_region, machine.resource_id, machine.address, SURGE_RESOURCE, None)
     answer = await host.ask_token_nodes(machine.zone, host.internal("POST", "/token", wanted.to_json()))
     return answer is not None and answer.ok
+
+
+def _planted_answer(host: Host, kept: TokenCache, wanted: tuple[str, str, str], asked: Issued) -> Issued:
+    """What a host with a planted bug makes of an outage (core/planted.py)."""
+    planted = host.settings.planted
+    found = kept.get(wanted) if EXPIRED_ON_OUTAGE in planted else None
+    if STALE_WITHOUT_AUDIENCE in planted:
+        same = (token for key, token in kept.items() if key[:2] == wanted[:2] and kept.ends_s(token) > host.ports.now())
+        found = found or next(same, None)
+    return asked if found is None else Issued(host.hops["stale"], asked.inner, token=found)

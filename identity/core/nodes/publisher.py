@@ -17,6 +17,7 @@ from brownout.identity.core.holds import HoldSet, Switch, Value, nothing_to_undo
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.nodes.catalog import Catalog
+from brownout.identity.core.planted import PUBLISHER_GIVES_UP
 from brownout.identity.core.records import MANAGED, StoreKey
 from brownout.identity.core.replication.lines import contains
 from brownout.identity.core.topology import MANAGEMENT, TOKEN, VAULT, NodeName, StackSpec
@@ -56,8 +57,10 @@ class Rounds:
 
     async def _go_round(self, node: str) -> None:
         soon_s = min(self._interval_s, max(1.0, self._interval_s / 20))
-        while True:
+        missed, gives_up = 0, PUBLISHER_GIVES_UP in self._node.settings.planted
+        while not (gives_up and missed >= 2):
             taken = await self._send(node)
+            missed = 0 if taken else missed + 1
             await self._node.ports.sleep(self._interval_s if taken else soon_s)
 
     async def ask(self, node: str, request: Request) -> Response | None:

@@ -15,6 +15,7 @@ from brownout.identity.core.keys import ALWAYS, KeyRing, KeyUses, key_id_of, man
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.nodes.reader import object_id_of
+from brownout.identity.core.planted import STORE_KEY_GRACE
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import MANAGED, Json, StoreKey, StoreRecord
 from brownout.identity.core.surface import Served, error
@@ -22,6 +23,7 @@ from brownout.identity.core.topology import STORE, MachineSpec, NodeSpec
 from brownout.identity.core.trail import Hop
 
 READ_ONLY = "read-only"
+GRACE_S = 60.0  # of a planted bug
 KEY_SWITCHES = ("roll-key", "invalidate-key", "accept-key")
 REFUSAL = "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly"
 
@@ -109,11 +111,12 @@ class Store(Node):
     async def answer(self, request: Request) -> Served:
         """The store's own clients sign their requests with its keys."""
         now_s = self.ports.now()
-        why_not = self.ring.accepts(request, now_s)
+        grace_s = GRACE_S if STORE_KEY_GRACE in self.settings.planted else 0.0
+        why_not = self.ring.accepts(request, now_s - grace_s)
         if why_not:
             return Served(error(403, "AuthenticationFailed", f"{REFUSAL} ({why_not})"), self.hop())
         key_id = key_id_of(request)
-        assert self.ring.valid_until_s(key_id) > now_s, "what is served was signed with a key that is valid now"
+        assert self.ring.valid_until_s(key_id) > now_s - grace_s, "what is served was signed with a key that is valid now"
         self.uses.last_s[key_id] = now_s
         return Served(await self._read_or_write(request), Hop(self.name, "", key_id, self.ring.keys[key_id].kind))
 

@@ -41,8 +41,12 @@ class _Waiting:
 class NodeCapacity:
     """What one node can do, and does. `on` is false for a node without limits, which need not be asked anything."""
 
-    def __init__(self, role: str, configured: Mapping[str, Any], ports: Ports, holds: HoldSet) -> None:
+    def __init__(
+        self, role: str, configured: Mapping[str, Any], ports: Ports, holds: HoldSet, *, stays_closed: bool = False
+    ) -> None:
+        """`stays_closed` is a bug (core/planted.py)."""
         self._role, self._ports, self._holds = role, ports, holds
+        self._stays_closed = stays_closed
         self._configured = self.limits = Limits.of(configured, role)
         self._ramps: tuple[Ramp, ...] = ()
         self._turnstile = Turnstile()
@@ -60,7 +64,7 @@ class NodeCapacity:
             limits = limits.changed(value, self._role)
         self._ramps = tuple(Ramp.of(value, now_s=self._ports.now()) for value in self._holds.held(ADMIT))
         self.limits = limits
-        self.on = limits.are_set or bool(self._ramps)
+        self.on = limits.are_set or bool(self._ramps) or self._is_stuck
         self._begin_waiting()
 
     async def _limit(self, fault_id: str, value: Value) -> Value:
@@ -127,8 +131,14 @@ class NodeCapacity:
     @property
     def admitted_share(self) -> float:
         """The share of requests that is let in now."""
+        if self._is_stuck:
+            return 0.0
         now_s = self._ports.now()
         return min((ramp.admits(now_s) for ramp in self._ramps), default=1.0)
+
+    @property
+    def _is_stuck(self) -> bool:
+        return self._stays_closed and not self.limits.are_set and self._refused["full"] > 0
 
     def _begin_waiting(self) -> None:
         """Gives free places to those that wait; the ones that waited for too long are told so and take none."""

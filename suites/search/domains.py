@@ -1,0 +1,212 @@
+"""What may be drawn for each parameter of a fault: from the fault file's own declarations, and the names that a stack has.
+
+Theory. A fault file says of each parameter its type and bounds, and by its name what it names (`node`, `link`, `region`, ...),
+as all fault files do. So a new fault takes part in the search as soon as it is installed. A parameter whose name says nothing
+here keeps its default; a fault that cannot be made without one is named by `undrawable`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BeforeValidator
+from pydantic.fields import FieldInfo
+
+from brownout.harness.errors import UsageError
+from brownout.harness.experiment import plugins
+from brownout.harness.fault import Fault
+from brownout.harness.worlds.catalog import SIMULATION, WORLDS
+from brownout.identity.core.settings import BUILDS
+from brownout.identity.core.topology import StackSpec
+from brownout.identity.names import endpoint_names
+
+SHORTEST_S, LONGEST_S = 0.1, 90.0  # of a duration that is a parameter: what outlives the recovery is no search's business
+MOST, MOST_SHARE = 8, 1.0
+WORDS: Mapping[str, tuple[Any, ...]] = {
+    "build": tuple(BUILDS),
+    "set": ({"force_managed_key": True},),
+    "user": ("caller", "admin"),
+    "key_id": ("current", "manual", "managed"),
+    "code": ("ServiceFailure", "Throttling"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of these values, the simplest first."""
+
+    values: tuple[Any, ...]
+
+    def draw(self, chance: Random) -> Any:
+        return self.values[int(chance.random() * len(self.values))]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number from `least` to `most`, small ones as often as large ones. Durations are told with their unit."""
+
+    least: float
+    most: float
+    is_whole: bool = False
+    is_duration: bool = False
+
+    def draw(self, chance: Random) -> Any:
+        return self.at(chance.random())
+
+    def at(self, share: float) -> Any:
+        """The value so far along the range, in equal steps of its logarithm."""
+        low, high = self.least + 1.0, self.most + 1.0
+        value = low * (high / low) ** share - 1.0
+        if self.is_whole:
+            return min(round(value), math.floor(self.most))
+        value = max(self.least, min(self.most, round(value, 2)))
+        return f"{value:g}s" if self.is_duration else value
+
+
+Domain = Choice | Range
+
+
+def drawable_kinds(spec: StackSpec) -> tuple[str, ...]:
+    """The installed faults that the simulation can carry out and that can be made for this stack, by name."""
+    abilities = WORLDS[SIMULATION].abilities
+    return tuple(
+        kind for kind, made in sorted(plugins.faults().items()) if made.needs <= abilities and not undrawable(kind, spec)
+    )
+
+
+def undrawable(kind: str, spec: StackSpec) -> str:
+    """Why no parameters can be drawn for the fault; "" where they can."""
+    known = domains(kind, spec)
+    lacking = [
+        name for name, field in plugins.fault_class(kind).model_fields.items() if field.is_required() and name not in known
+    ]
+    return f"nothing is known of its parameters {', '.join(lacking)}" if lacking else ""
+
+
+def domains(kind: str, spec: StackSpec) -> Mapping[str, Domain]:
+    """By parameter what may be drawn for it; a parameter that is left out keeps its default."""
+    return _domains(plugins.fault_class(kind), vocabulary(spec))
+
+
+def _domains(made: type[Fault], words: Mapping[str, tuple[Any, ...]]) -> Mapping[str, Domain]:
+    found = ((name, _domain(name, field, words)) for name, field in made.model_fields.items())
+    return {name: domain for name, domain in found if domain is not None}
+
+
+def vocabulary(spec: StackSpec) -> Mapping[str, tuple[Any, ...]]:
+    """The names that a parameter of that name may have in this stack."""
+    machines = tuple(sorted({(machine.region, machine.name, machine.scale_set) for machine in spec.machines}))
+    return _vocabulary(
+        spec.regions,
+        spec.zones,
+        spec.nodes(),
+        tuple(map(str, spec.links())),
+        machines,
+        tuple(sorted(spec.by_name())),
+        endpoint_names(spec),
+    )
+
+
+@cache
+def _vocabulary(
+    regions: tuple[str, ...],
+    zones: tuple[str, ...],
+    nodes: tuple[str, ...],
+    links: tuple[str, ...],
+    machines: tuple[tuple[str, str, bool], ...],
+    identities: tuple[str, ...],
+    names: tuple[str, ...],
+) -> Mapping[str, tuple[Any, ...]]:
+    groups = tuple(dict.fromkeys(node.rpartition(".")[0] for node in nodes if node.count(".") == 2))
+    pairs = tuple(f"{one}->{other}" for one in regions for other in regions if one != other)
+    machine_names = tuple(name for _, name, _ in machines)
+    return {
+        **WORDS,
+        "region": regions,
+        "regions": (*((region,) for region in regions), regions),
+        "zone": zones,
+        "to": (*regions, *zones),
+        "node": (*nodes, *groups),
+        "nodes": tuple((node,) for node in nodes),
+        "link": (*links, *pairs),
+        "name": names,
+        "machine": machine_names,
+        "machines": ((), *((name,) for name in machine_names)),
+        "identity": identities,
+    }
+
+
+def _domain(name: str, field: FieldInfo, words: Mapping[str, tuple[Any, ...]]) -> Domain | None:
+    kinds, marks = _parts(field.annotation)
+    marks = (*marks, *field.metadata)
+    if name in words:
+        return Choice(words[name])
+    choices = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
+    if choices:
+        return Choice(tuple(choices))
+    if bool in kinds:
+        return Choice((False, True))
+    if int in kinds or float in kinds:
+        return _range(marks, is_whole=float not in kinds)
+    return None
+
+
+def _range(marks: tuple[Any, ...], *, is_whole: bool) -> Range:
+    is_duration = any(isinstance(mark, BeforeValidator) for mark in marks)
+    least, most = (SHORTEST_S, LONGEST_S) if is_duration else (0.0, float(MOST)) if is_whole else (0.0, MOST_SHARE)
+    for mark in marks:  # pydantic's own: each has one of these attributes
+        least = max(least, float(getattr(mark, "ge", least)), float(getattr(mark, "gt", least - 0.01)) + 0.01)
+        bound = getattr(mark, "le", getattr(mark, "lt", None))
+        if bound is not None:
+            most = float(bound) if least > most else min(most if is_duration else max(most, MOST), float(bound))
+    if least > most:
+        most = least
+    return Range(least, most, is_whole, is_duration)
+
+
+def _parts(annotation: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The types that a value may have, and the marks on them."""
+    if get_origin(annotation) is Annotated:
+        inner, *marks = get_args(annotation)
+        kinds, more = _parts(inner)
+        return kinds, (*marks, *more)
+    if get_origin(annotation) in (Union, UnionType):
+        parts = [_parts(each) for each in get_args(annotation)]
+        return tuple(kind for kinds, _ in parts for kind in kinds), tuple(mark for _, marks in parts for mark in marks)
+    return (annotation,), ()
+
+
+def drawn_params(kind: str, spec: StackSpec, chance: Random, *, tries: int = 12) -> dict[str, Any] | None:
+    """Parameters with which the fault can be made for this stack; None where so many tries made none."""
+    made, known = plugins.fault_class(kind), domains(kind, spec)
+    for _ in range(tries):
+        params = {
+            name: domain.draw(chance)
+            for name, domain in known.items()
+            if made.model_fields[name].is_required() or name in made.target or chance.random() < 0.5
+        }
+        if fits(kind, params, spec):
+            return params
+    return None
+
+
+def fits(kind: str, params: Mapping[str, Any], spec: StackSpec) -> bool:
+    """Whether the fault can be made with these parameters, and has something to hold in this stack."""
+    try:
+        fault = plugins.fault(kind, params)
+        return all(fault.state(spec, carrier) is not None for carrier in fault.carriers(spec))
+    except (ValueError, UsageError):
+        return False
+
+
+def kinds_told(spec: StackSpec) -> Iterator[tuple[str, str]]:
+    """Each installed fault with why the search leaves it out, "" where it takes part."""
+    for kind, made in sorted(plugins.faults().items()):
+        lacks = sorted(made.needs - WORLDS[SIMULATION].abilities)
+        yield kind, f"the simulation lacks {', '.join(lacks)}" if lacks else undrawable(kind, spec)

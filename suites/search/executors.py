@@ -1,0 +1,75 @@
+"""Where chunks are carried out: in this process, in a pool of processes, or by Dask on many machines."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, ParamSpec, TypeVar
+
+from brownout.harness.errors import UsageError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+DASK = "dask://"
+HINT = "pip install distributed, here and on the workers, which need Brownout too"
+
+
+class InThisProcess(Executor):
+    """Carries out what is submitted at once, in the caller's thread."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def executor_of(address: str, workers: int) -> Iterator[tuple[Executor, int]]:
+    """An executor and how many chunks it works on at once; raises UsageError for an address that leads nowhere.
+
+    `address` is "" for this machine, or `dask://HOST:PORT` for the scheduler of a Dask cluster.
+    """
+    if address:
+        with _dask(address) as found:
+            yield found
+    elif workers <= 1:
+        yield InThisProcess(), 1
+    else:
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_hear_no_interrupt)
+        try:
+            yield pool, workers
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _hear_no_interrupt() -> None:
+    """Ctrl-C reaches every process of a terminal; the campaign alone decides what becomes of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[tuple[Executor, int]]:
+    if not address.startswith(DASK) or not address.removeprefix(DASK):
+        raise UsageError(f"{address!r} is no executor", hint="such as --executor dask://127.0.0.1:8786")
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UsageError("--executor dask:// needs the package distributed, which is not installed", hint=HINT) from error
+    place = address.removeprefix(DASK)
+    try:
+        client: Any = Client(f"tcp://{place}", timeout=10)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no scheduler of Dask answers at {place}: {error}", hint="start one with `dask scheduler`") from error
+    try:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise UsageError(f"the scheduler at {place} has no workers", hint="start some with `dask worker`")
+        yield client.get_executor(pure=False), 2 * threads
+    finally:
+        client.close()

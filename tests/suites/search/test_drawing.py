@@ -1,0 +1,125 @@
+"""Schedules are drawn from the fault files' own declarations, as a pure function of the seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import Field
+
+from brownout.harness.base.keyed_random import keyed_stream
+from brownout.harness.experiment import plugins
+from brownout.harness.fault import Duration, Fault
+from brownout.harness.world import Carrier, StackSpec
+from brownout.harness.worlds.catalog import SIMULATION, WORLDS
+from brownout.suites.search import domains
+from brownout.suites.search.domains import Choice, Range, drawable_kinds, drawn_params, fits
+from brownout.suites.search.grounds import ground
+from brownout.suites.search.schedule import window_s
+from brownout.suites.search.strategies import acts
+from brownout.suites.search.swarm import chunk_of
+
+AZURE = ground("azure")
+
+
+class Tremble(Fault):
+    """A fault that nobody knows of yet."""
+
+    kind = "tremble"
+    family = "node"
+    needs = frozenset({"node:paused"})
+    target = ("node",)
+
+    node: str
+    strength: float = Field(0.5, ge=0.25, le=0.75)
+    every: Duration = Field(ge=2, le=4)
+    times: int | None = Field(None, ge=3)
+
+    def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
+        return (Carrier("node", self.node),)
+
+    def state(self, spec: StackSpec, carrier: Carrier) -> Any:
+        return object()
+
+
+@pytest.mark.parametrize("name", ["azure", "aws"])
+def test_every_fault_of_the_simulation_takes_part(name: str) -> None:
+    """On one ground or the other; what is left out is left out because its parameters fit no such stack."""
+    able = {kind for kind, made in plugins.faults().items() if made.needs <= WORLDS[SIMULATION].abilities}
+    ours = {kind for kind in able if plugins.faults()[kind].__module__.startswith("brownout.faults.")}
+    assert ours <= set(drawable_kinds(ground(name).spec))
+
+
+def test_parameters_fit_on_one_of_the_grounds() -> None:
+    """For each fault of the simulation parameters are drawn with which it can be made."""
+    chance = keyed_stream(1, "test")
+    found = {
+        kind
+        for place in (AZURE, ground("aws"))
+        for kind in drawable_kinds(place.spec)
+        if drawn_params(kind, place.spec, chance, tries=40) is not None
+    }
+    assert set(drawable_kinds(AZURE.spec)) - found == set()
+
+
+def test_a_new_fault_takes_part_without_a_change_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own declarations say what may be drawn."""
+    monkeypatch.setattr(plugins, "_faults", lambda: ({"tremble": Tremble}, {}))
+    assert drawable_kinds(AZURE.spec) == ("tremble",)
+    known = domains.domains("tremble", AZURE.spec)
+    assert isinstance(known["node"], Choice)
+    assert known["every"] == Range(2.0, 4.0, is_duration=True)
+    assert known["strength"] == Range(0.25, 0.75)
+    assert known["times"] == Range(3.0, 8.0, is_whole=True)
+    for number in range(20):
+        drawn = drawn_params("tremble", AZURE.spec, keyed_stream(number, "test"))
+        assert drawn is not None
+        assert 2 <= Tremble.model_validate(drawn).every <= 4
+
+
+def test_a_parameter_that_means_nothing_here_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that cannot be made without it is left out, with the reason."""
+
+    class Riddle(Tremble):
+        kind = "riddle"
+        answer: str
+
+    monkeypatch.setattr(plugins, "_faults", lambda: ({"riddle": Riddle}, {}))
+    assert drawable_kinds(AZURE.spec) == ()
+    assert dict(domains.kinds_told(AZURE.spec)) == {"riddle": "nothing is known of its parameters answer"}
+
+
+def test_a_chunk_is_a_pure_function_of_its_seed() -> None:
+    """And other seeds and chunks draw others."""
+    first = chunk_of(AZURE, 7, 0, 8)
+    assert first == chunk_of(AZURE, 7, 0, 8)
+    assert first != chunk_of(AZURE, 8, 0, 8)
+    assert first != chunk_of(AZURE, 7, 1, 8)
+
+
+def test_a_chunk_keeps_to_some_kinds_and_clients() -> None:
+    """Swarm testing: a part of what there is, another one in each chunk."""
+    chunks = [chunk_of(AZURE, 7, number, 12) for number in range(6)]
+    clients = {schedule.cohorts for chunk in chunks for schedule in chunk}
+    assert all(len({schedule.cohorts for schedule in chunk}) == 1 for chunk in chunks)
+    assert len(clients) > 1
+    kinds = [{kind for schedule in chunk for kind in schedule.kinds()} for chunk in chunks]
+    assert all(len(each) < len(drawable_kinds(AZURE.spec)) for each in kinds)
+
+
+def test_acts_lie_within_their_window() -> None:
+    """Every act ends before the recovery begins."""
+    drawn = [act for number in range(6) for schedule in chunk_of(AZURE, 3, number, 10) for act in schedule.acts]
+    assert drawn
+    assert all(act.end_s <= window_s(AZURE.experiment) for act in drawn)
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_strategies_make_acts_that_can_be_made(data: st.DataObject) -> None:
+    """Hypothesis draws from the same domains."""
+    act = data.draw(acts(AZURE))
+    assert fits(act.kind, act.params, AZURE.spec)
+    assert act.end_s <= window_s(AZURE.experiment)

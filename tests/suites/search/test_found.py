@@ -1,0 +1,106 @@
+"""What the search finds: planted bugs by the corpus and by chance, as files that `brownout run` replays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from brownout.harness.api import Options, run
+from brownout.harness.experiment.loader import load
+from brownout.identity.core.planted import PLANTED
+from brownout.suites.search import campaign
+from brownout.suites.search.allowed import ALLOWED, why_allowed
+from brownout.suites.search.bugs import BUGS, Bug, bug_named, hunt
+from brownout.suites.search.campaign import ChunkDone, Plan, Sighting
+from brownout.suites.search.corpus import CorpusCase, cases
+from brownout.suites.search.findings import replayable
+from brownout.suites.search.grounds import ground
+from brownout.suites.search.trial import carried_out
+from support.brownout_command import invoke
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_the_corpus_is_sound(case: CorpusCase) -> None:
+    """Each schedule violates its property with the bug that it was found by, and nothing without."""
+    place = ground(case.schedule.ground)
+    assert carried_out(case.schedule, place).has(case.broken)
+    healthy = carried_out(case.schedule.model_copy(update={"planted": ()}), place)
+    assert healthy.violations == ()
+
+
+def test_every_planted_bug_has_a_case_and_a_budget() -> None:
+    """None is planted that the search is not measured by."""
+    assert {bug.name for bug in BUGS} == set(PLANTED)
+    assert {case.name for case in cases()} >= set(PLANTED)
+
+
+def test_a_found_file_replays(tmp_path: Path) -> None:
+    """`brownout run` of the file gives the violation and the very history that the search saw."""
+    case = next(case for case in cases() if case.name == "store-key-grace")
+    text, trial = replayable(case.schedule, ground(case.schedule.ground), case.broken)
+    path = tmp_path / "found.yaml"
+    path.write_text(text)
+    outcome = run(load(path), Options(seed=case.schedule.seed, out=tmp_path))
+    assert trial.result is not None
+    assert outcome.result.verdict == trial.result.verdict == "breach"
+    assert outcome.result.exit_code == 1
+    assert outcome.result.digest == trial.result.digest
+    assert outcome.result.invariants == trial.result.invariants
+
+
+def test_the_search_finds_a_planted_bug() -> None:
+    """By chance, within its budget."""
+    found = hunt(bug_named("publisher-gives-up"), shrinks=False)
+    assert found.found is not None
+    assert found.schedules <= found.bug.budget
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_the_search_finds_and_shrinks_each_planted_bug(bug: Bug) -> None:
+    """Within its budget, and to no more acts than matter."""
+    found = hunt(bug)
+    assert found.found is not None
+    assert found.minimal is not None
+    assert len(found.minimal.schedule.acts) <= bug.acts
+
+
+def test_what_is_allowed_is_declared_with_a_reason() -> None:
+    """And only for the faults that bring it about."""
+    assert all(each.reason for each in ALLOWED)
+    assert why_allowed("invariant:read-your-writes", ("iam-describe-lag", "freeze"))
+    assert not why_allowed("invariant:read-your-writes", ("freeze",))
+    assert not why_allowed("invariant:audience-isolation", ("signing-key-roll",))
+
+
+def _finding(plan: Plan, number: int) -> ChunkDone:
+    """As if the first schedule of a campaign were one of the corpus, with its bug."""
+    case = next(case for case in cases() if case.name == "store-key-grace")
+    found = Sighting(broken=case.broken, evidence="seen", schedule=case.schedule, number=1)
+    return ChunkDone(chunk=number, schedules=plan.size, cpu_s=1.0, found=(found,) if plan.planted else ())
+
+
+def test_the_command_writes_what_it_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1, the acts that matter, and a file that is checked as any other."""
+    monkeypatch.setattr(campaign, "carry_out_chunk", _finding)
+    folder = tmp_path / "c"
+    words = ("search", "--schedules", "20", "--no-corpus")
+    told = invoke(*words, "--out", str(folder), "--plant", "store-key-grace")
+    assert told.exit_code == 1, told.output
+    assert "invariant:no-revoked-store-key does not hold" in told.output
+    (path,) = (folder / "found").glob("*.yaml")
+    assert [step.fault for step in load(path).schedule] == ["key-rollover"]
+    again = invoke("search", "--schedules", "20", "--no-corpus", "--resume", str(folder))
+    assert again.exit_code == 1
+
+
+def test_the_command_says_when_nothing_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 0; a bug that there is not is bad usage."""
+    monkeypatch.setattr(campaign, "carry_out_chunk", _finding)
+    told = invoke("search", "--schedules", "20", "--no-corpus", "--out", str(tmp_path / "c"))
+    assert told.exit_code == 0, told.output
+    assert "nothing was found" in told.output
+    refused = invoke("search", "--plant", "gremlins", "--out", str(tmp_path / "d"))
+    assert refused.exit_code == 2
+    assert "publisher-gives-up" in refused.output

@@ -1,0 +1,66 @@
+"""The stateful machine on a stack that lives: it holds on a sound service, and finds what is planted."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from brownout.harness.worlds.simulation import world
+from brownout.suites.search.grounds import ground
+from brownout.suites.search.machine import StackMachine, Stand
+from brownout.suites.search.trial import carried_out
+
+SHORT = settings(
+    max_examples=4,
+    stateful_step_count=8,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+KINDS = ("link-refuse", "node-pause", "clock-skew", "replication-pause", "store-read-only", "freeze")
+
+
+def test_it_holds_on_a_sound_service() -> None:
+    """Nothing goes back, and nothing is left behind."""
+
+    class Sound(StackMachine):
+        kinds = KINDS
+
+    run_state_machine_as_test(Sound, settings=SHORT)
+
+
+def test_a_hold_that_is_left_behind_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that does nothing fails the machine."""
+
+    async def idle(*_: object) -> None: ...
+
+    class Leaving(StackMachine):
+        kinds = ("clock-skew",)
+
+    monkeypatch.setattr(world, "release_switch", idle)
+    with pytest.raises(AssertionError, match="left behind"):
+        run_state_machine_as_test(Leaving, settings=settings(SHORT, max_examples=20))
+
+
+def test_its_acts_are_a_schedule() -> None:
+    """What was done on the stand can be carried out again, and written like any other."""
+    stand = Stand(ground("azure"), ("release-lifts-others",), seed=3)
+    try:
+        stand.apply("clock-skew", {"node": "melbourne.host", "by": "3s"})
+        stand.wait(5)
+        stand.apply("clock-skew", {"node": "melbourne.host", "by": "5s"})
+        stand.wait(5)
+        second = sorted(stand.held)[-1]
+        stand.revert(second)
+        stand.wait(15)
+        assert len(stand.held) == 1
+        for fault_id in tuple(stand.held):
+            stand.revert(fault_id)
+    finally:
+        stand.close()
+    schedule = stand.schedule()
+    assert [act.kind for act in schedule.acts] == ["clock-skew", "clock-skew"]
+    assert carried_out(schedule, stand.ground).has("lost:clock-skew")
