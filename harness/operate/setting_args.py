@@ -15,6 +15,7 @@ from brownout.harness.errors import UsageError
 from brownout.harness.operate.fault_args import split_assignment
 from brownout.identity.core.settings import Settings
 
+PLANTED = "planted"
 _WORDS = {"true": True, "false": False}
 
 
@@ -27,6 +28,8 @@ def spoken_settings(texts: Iterable[str], *, over: Mapping[str, Any]) -> dict[st
         name, key, value = split_assignment(text)
         if name not in known:
             raise UsageError(f"there is no setting {name!r}", hint=did_you_mean(name, known))
+        if name == PLANTED:
+            raise UsageError("bugs are planted for the search alone", hint="`brownout search --plant BUG` does it")
         if isinstance(known[name], Mapping):
             if not key:
                 raise UsageError(f"{name} is set region by region", hint=f"such as {name}.sydney=2.0")

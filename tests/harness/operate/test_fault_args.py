@@ -119,6 +119,7 @@ def test_single_settings_go_over_those_of_the_posture(texts: tuple[str, ...], se
         ("key_overlap_s=1e999", "no finite number"),
         ("readiness_gate=maybe", "true or false"),
         ("token_alg", "NAME=VALUE"),
+        ("planted=store-key-grace", "brownout search --plant"),
     ],
 )
 def test_a_wrong_setting_is_bad_usage(text: str, said: str) -> None:
