@@ -116,6 +116,13 @@ def test_the_configuration_for_terraform_is_read(newcomer: dict[str, str], folde
     assert pasted("terraform fmt -check -diff main.tf && echo read", newcomer, there).strip().endswith("read")
 
 
+def test_a_managed_identity_gets_a_role_of_the_account(up: str, newcomer: dict[str, str], folder: Path) -> None:
+    """A token of one vendor's half is taken by the other's, with no key of either."""
+    (folder / "managed.py").write_text(printed("python", "web identity"), encoding="utf-8")
+    seen = pasted('eval "$(brownout env --machine web-1)"; python managed.py', newcomer, folder)
+    assert seen.strip().endswith(":assumed-role/web-identity/job"), seen
+
+
 def test_machines_names_and_faults_are_as_the_page_says(up: str, newcomer: dict[str, str], folder: Path) -> None:
     """A machine and a container have the machine's role; without the global name the legacy client alone fails."""
     told = pasted("".join(block.text for block in blocks(PAGE, "sh")[1:]), newcomer, folder)

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from brownout.identity.aws.errors import AwsError, region_disabled
 from brownout.identity.aws.instance_credentials import PAGE, InstanceCredentials, InstanceCredentialsRequest
+from brownout.identity.aws.oidc_urls import outbound_issuer, provider_name
 from brownout.identity.aws.policy.context import RequestFacts
-from brownout.identity.aws.records.seed import entra_issuer
+from brownout.identity.aws.records.seed import account_of, entra_issuer
 from brownout.identity.aws.regional.annex import RegionalAnnex
 from brownout.identity.aws.sts.issuing import SessionWish, issue
 from brownout.identity.aws.sts.mfa import MfaCodes
@@ -36,7 +37,7 @@ class TokenAnnex(RegionalAnnex):
 
     def __init__(self, node: TokenNode) -> None:
         super().__init__(node)
-        self.providers = ProviderKeys(node, entra_issuer(node.stack))
+        self.providers = ProviderKeys(node, {entra_issuer(node.stack), provider_name(outbound_issuer(account_of(node.stack)))})
         self.mfa = MfaCodes(self)
         self.switches: Mapping[str, Switch] = {**self.providers.switches, DEACTIVATE: PASSIVE}
 

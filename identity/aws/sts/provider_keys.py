@@ -1,14 +1,15 @@
 """Key sets of OpenID Connect providers as one token node has them: fetched when a token first needs them, then cached.
 
-Nothing leaves the stack, so what a provider would answer to a fetch is known beforehand. The stack's own Entra publishes its
-key set through the node's replica. Of any other provider the harness gives it (`PUT /admin/aws/identity-providers`), and one
-of whom it gave nothing cannot be reached. A key set is fetched again when it is an hour old or lacks a token's key; while the
-provider is unreachable (switch `idp-unreachable`) the node goes on with what it has cached.
+Nothing leaves the stack, so what a provider would answer to a fetch is known beforehand. The stack's own issuers, Entra and the
+account itself (GetWebIdentityToken), publish their one key set through the node's replica. Of any other provider the harness
+gives it (`PUT /admin/aws/identity-providers`), and one of whom it gave nothing cannot be reached. A key set is fetched again
+when it is an hour old or lacks a token's key; while the provider is unreachable (switch `idp-unreachable`) the node goes on
+with what it has cached.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -49,9 +50,9 @@ class _Fetched:
 class ProviderKeys:
     """What one token node knows of identity providers, by the provider's URL without its scheme."""
 
-    def __init__(self, node: TokenNode, own_provider: str) -> None:
+    def __init__(self, node: TokenNode, own_providers: Container[str]) -> None:
         self._node = node
-        self._own = own_provider
+        self._own = own_providers
         self._published: dict[str, ProviderPage] = {}
         self._cached: dict[str, _Fetched] = {}
         self.switches: Mapping[str, Switch] = {UNREACHABLE: Switch(self._cut_off, nothing_to_undo)}
@@ -75,7 +76,7 @@ class ProviderKeys:
         IDPRejectedClaim: it has revoked the subject's claims.
         """
         page = self._page(provider, str(token.header.get("kid")))
-        if provider == self._own:
+        if provider in self._own:
             try:
                 self._node.ports.signer.verify(token.text, page.keys)
             except BadToken as bad:
@@ -100,7 +101,7 @@ class ProviderKeys:
         return cached.page
 
     def _fetch(self, provider: str) -> ProviderPage | None:
-        if provider == self._own:
+        if provider in self._own:
             return ProviderPage(self._node.replica.snapshot.key_set)
         return self._published.get(provider)
 

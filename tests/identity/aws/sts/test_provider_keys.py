@@ -25,7 +25,7 @@ def with_keys(story: Callable[[SimulationWorld, TokenNode, ProviderKeys], Corout
     async def whole(world: SimulationWorld) -> None:
         node = world._nodes["sydney.token.z1"].node
         assert isinstance(node, TokenNode)
-        keys = ProviderKeys(node, OWN)
+        keys = ProviderKeys(node, {OWN})
         node.holds.switches = {**node.holds.switches, **keys.switches}
         await story(world, node, keys)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from brownout.identity.aws.oidc_urls import outbound_issuer
+from brownout.identity.aws import arns
+from brownout.identity.aws.oidc_urls import outbound_issuer, provider_name
+from brownout.identity.aws.records.providers import OidcProvider
 from brownout.identity.aws.records.settings import AccountSettings
 from brownout.identity.core.messages import Request
 from support.aws_roles import allow, document, role, trust
@@ -49,6 +51,31 @@ def test_the_issuer_describes_itself_by_its_own_name(aws: SimulatedAws) -> None:
     issuer = outbound_issuer(aws.maker.account_id)
     found = keys(aws, "/.well-known/openid-configuration", issuer.removeprefix("https://"))
     assert (found["issuer"], found["jwks_uri"]) == (issuer, f"{issuer}/.well-known/jwks.json")
+
+
+def test_an_account_that_trusts_its_issuer_takes_its_tokens(aws: SimulatedAws) -> None:
+    """As a provider of OpenID Connect like any other: for the audience that the provider has, and signed by no one else."""
+    enable(aws)
+    issuer = provider_name(outbound_issuer(aws.maker.account_id))
+    provider = arns.oidc_provider(aws.maker.account_id, issuer)
+    aws.maker.put(OidcProvider(provider, issuer, 0.0, ("app",)))
+    own = trust({"Federated": provider}, "sts:AssumeRoleWithWebIdentity", Condition={"StringEquals": {f"{issuer}:aud": "app"}})
+    aws.maker.put(role(aws.maker.account_id, "mirror", own))
+    aws.publish()
+    caller = aws.client("sts", aws.maker.key_of("caller"))
+
+    def assumed(token: str) -> Any:
+        return caller.assume_role_with_web_identity(
+            RoleArn=aws.maker.role_arn("mirror"), RoleSessionName="job", WebIdentityToken=token
+        )
+
+    made = caller.get_web_identity_token(**WISH)["WebIdentityToken"]
+    assert assumed(made)["SubjectFromWebIdentityToken"] == f"arn:aws:iam::{aws.maker.account_id}:user/caller"
+    other = caller.get_web_identity_token(**WISH | {"Audience": ["other"]})["WebIdentityToken"]
+    assert refusal(assumed, token=other).code == "InvalidIdentityToken"
+    head, claims, signature = made.split(".")
+    forged = f"{head}.{claims}.{signature[::-1]}"
+    assert refusal(assumed, token=forged).code == "InvalidIdentityToken"
 
 
 def test_it_needs_a_permission(aws: SimulatedAws) -> None:
