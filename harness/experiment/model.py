@@ -169,6 +169,31 @@ class Gates(FrozenModel):
     confidence: float = Field(0.95, ge=0.9, le=0.999999, description="of every bound; at least 0.9")
 
 
+class StopRule(FrozenModel):
+    """When a run ends early, with every fault reverted: the system is broken where no fault explains it."""
+
+    baseline: StrictBool = Field(
+        True, description="the sequential test: once an objective of the baseline is surely missed (needs gates.steady_state)"
+    )
+    bad_share: float = Field(
+        0.5, gt=0, lt=1, description="the hard stop: more than this share of an objective's requests is bad"
+    )
+    for_s: Duration = Field(10.0, alias="for", description="the hard stop: for so long, in network time")
+    phases: tuple[Literal["baseline", "recovery"], ...] | None = Field(
+        None,
+        description="where the hard stop is on while no fault is in place; the baseline, where gates.steady_state is on",
+    )
+
+    def phases_of(self, *, steady_state: bool) -> tuple[str, ...]:
+        """The phases in which the hard stop is on, given the gate of that name."""
+        if self.phases is not None:
+            return self.phases
+        return ("baseline",) if steady_state else ()
+
+
+NEVER_STOPS = StopRule(baseline=False, phases=())
+
+
 class Load(FrozenModel):
     cohorts: tuple[Cohort, ...] = Field(min_length=1)
     deadline_s: Duration = Field(2.0, alias="deadline")
@@ -213,6 +238,7 @@ class Experiment(FrozenModel):
     slos: tuple[Slo, ...] = Field(min_length=1)
     alerts: Mapping[OneLine, Alert] = Field(default_factory=dict)
     gates: Gates = Gates()
+    stop: StopRule = StopRule()
     claims: Text = Field("", description="name of a set of claims (brownout.claims)")
     controls: Mapping[Word, ControlRun] = Field(default_factory=dict)
     calibrated: Mapping[Text, Text] = Field(

@@ -33,16 +33,13 @@ from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
 from brownout.harness.injection.looks import (
-    CRASHED,
     Before,
-    HealLook,
-    dead_node,
-    gone_with_links,
+    foreign_holds,
+    heal_look,
     holds_on,
     look,
     look_before,
     looked_bitten_before,
-    looks_as_before,
     moments,
     others_in_place,
     read_there,
@@ -106,7 +103,7 @@ class LifeCycle:
         applied = await self.apply(record, fault)
         if applied.state == "defended":
             return applied
-        applied = await self.await_bite(record, fault, applied, patience_s=patience_s)
+        applied = await self.await_bite(record, fault, applied, patience_s=patience_s, until_s=until_s)
         if until_s is not None:
             self.watch.begin(record, fault, until_s=until_s, bitten=applied.state == "bitten", look_s=applied.look_s)
         return applied
@@ -142,7 +139,7 @@ class LifeCycle:
         Raises WorldError, Fenced, Halted and LedgerError after undoing what was done. Must not be cancelled: a request on its
         way could put a hold in place after the undo.
         """
-        foreign = self._foreign(record.baseline["carriers"])
+        foreign = foreign_holds(self.ledger, self.stack_id, record.baseline["carriers"])
         if foreign:
             self._tell(notices.ForeignHolds(record, foreign))
         began_s = self.world.now()
@@ -181,15 +178,24 @@ class LifeCycle:
         return check
 
     async def await_bite(
-        self, record: FaultRecord, fault: Fault, applied: Applied, *, patience_s: float = PATIENCE_S
+        self,
+        record: FaultRecord,
+        fault: Fault,
+        applied: Applied,
+        *,
+        patience_s: float = PATIENCE_S,
+        until_s: float | None = None,
     ) -> Applied:
-        """Looks until the fault is seen to bite, for at most `patience_s` of network time; 0 takes one look."""
+        """Looks until the fault is seen to bite, for at most `patience_s` of network time; 0 takes one look.
+
+        It is not awaited past `until_s`, when the schedule ends it, nor once another process undoes it.
+        """
         began_s = self.world.now()
         seen = await look(self.world, fault)
         for at_s in moments(self.world, fault, patience_s):
-            if seen.state == "bitten" or looked_bitten_before(record):
+            if seen.state == "bitten" or looked_bitten_before(record) or self._is_over(record, until_s):
                 break
-            await self.world.sleep_until(at_s)
+            await self.world.sleep_until(at_s if until_s is None else min(at_s, until_s))
             began_s = self.world.now()
             seen = await look(self.world, fault)
         bitten_s = self.world.now()
@@ -200,6 +206,9 @@ class LifeCycle:
             return replace(applied, evidence=why_not)
         took_s = (bitten_s - applied.began_s) / self.world.rate
         return replace(applied, state="bitten", evidence=seen.evidence, bitten_s=bitten_s, took_s=took_s)
+
+    def _is_over(self, record: FaultRecord, until_s: float | None) -> bool:
+        return (until_s is not None and self.world.now() >= until_s) or not self.ledger.fault(record.id).in_place
 
     def _deadline_s(self, until_s: float | None) -> float:
         """The monotonic time at which the guardian ends the fault. `until_s`, emulated, only says how far away it is."""
@@ -323,52 +332,18 @@ class LifeCycle:
         """
         # With other faults in place the look is often undecidable: do not hold their undo up with a long wait.
         patience_s = IMPATIENCE_S if others_in_place(self.ledger, record) else PATIENCE_S
-        found = await self._heal_look(record, fault)
+        found = await heal_look(self.world, self.ledger, record, fault)
         for at_s in moments(self.world, fault, patience_s):
             if found.state == "healed":
                 break
             await self.world.sleep_until(at_s)
-            found = await self._heal_look(record, fault)
+            found = await heal_look(self.world, self.ledger, record, fault)
         if found.state == "healed":
             took_s = None if began_s is None else (self.world.now() - began_s) / self.world.rate
             return replace(self._move(record, "healed", found.evidence), took_s=took_s)
         if found.state == "later":
             return Reverted(record.id, record.step, "reverted", found.evidence)
         return self._move(record, "stuck", found.evidence)
-
-    async def _heal_look(self, record: FaultRecord, fault: Fault | None) -> HealLook:
-        """One look after the release: `healed`, `not-yet`, or `later` (to be repeated once other faults are undone).
-
-        The order of the cases matters: the first that applies decides.
-        """
-        try:
-            readings, gone = await read_there(self.world, record.carriers)
-        except WorldError as error:  # another fault, such as a killed node, may be the reason
-            return HealLook("later" if others_in_place(self.ledger, record) else "not-yet", error.message)
-        residue = [carrier for carrier, reading in readings.items() if record.id in reading["holds"]]
-        if residue:
-            return HealLook("not-yet", f"still held on {', '.join(residue)}")
-        if gone:
-            return HealLook("healed", f"nothing is held any more: {gone}")
-        # A look would prove nothing: its code is missing, the effect lasts, or it was there before. The carriers decide.
-        if fault is None or fault.lasting or looked_bitten_before(record):
-            return HealLook("healed", "no carrier holds it any more; a look cannot tell more")
-        seen = await undo_look(self.world, fault)
-        if seen.state == "absent" or looks_as_before(record, seen):
-            return HealLook("healed", seen.evidence)
-        if seen.evidence.startswith(CRASHED):
-            return HealLook("healed", f"no carrier holds it any more; {seen.evidence}")
-        # Where every link has ended, or a node by itself, each look sees what a fault would show, and always will.
-        if ended := dead_node(readings) or await gone_with_links(self.world):
-            return HealLook("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")
-        # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
-        if others_in_place(self.ledger, record):
-            return HealLook("later", f"released, while other faults are in place: {seen.evidence}")
-        # Another program may cause it. That is outside of this ledger and never ends by waiting.
-        foreign = self._foreign(readings)
-        if foreign:
-            return HealLook("healed", f"released; held by others and left alone: {', '.join(foreign)}")
-        return HealLook("not-yet", f"released, yet its effect stays: {seen.evidence}")
 
     def _move(self, record: FaultRecord, to: State, evidence: str = "") -> Reverted:
         now = self.ledger.advance(record.id, to, evidence=evidence)
@@ -383,16 +358,6 @@ class LifeCycle:
             except Exception as error:  # a plug-in that is gone or broken must not stop the undo
                 self._tell(notices.ActFailed(record, f"its code cannot be loaded, its carriers are released: {error}"))
         return self._faults.get(record.id)
-
-    def _foreign(self, readings: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-        """`carrier: id` of foreign holds: ids that are not in the stack's ledger, and what the world reports as foreign."""
-        ours = {row.id for row in self.ledger.faults(self.stack_id)}
-        return tuple(
-            f"{carrier}: {found}"
-            for carrier, reading in readings.items()
-            for found in (*reading["holds"], *reading.get("foreign", ()))
-            if found not in ours
-        )
 
 
 def _plain(value: Any) -> Any:

@@ -111,6 +111,52 @@ def looks_as_before(record: FaultRecord, seen: Observation) -> bool:
     return before == (seen.state, seen.evidence) and not seen.evidence.startswith(BLIND)
 
 
+async def heal_look(world: World, ledger: Ledger, record: FaultRecord, fault: Fault | None) -> HealLook:
+    """One look after the release: `healed`, `not-yet`, or `later` (to be repeated once other faults are undone).
+
+    The order of the cases matters: the first that applies decides.
+    """
+    try:
+        readings, gone = await read_there(world, record.carriers)
+    except WorldError as error:  # another fault, such as a killed node, may be the reason
+        return HealLook("later" if others_in_place(ledger, record) else "not-yet", error.message)
+    residue = [carrier for carrier, reading in readings.items() if record.id in reading["holds"]]
+    if residue:
+        return HealLook("not-yet", f"still held on {', '.join(residue)}")
+    if gone:
+        return HealLook("healed", f"nothing is held any more: {gone}")
+    # A look would prove nothing: its code is missing, the effect lasts, or it was there before. The carriers decide.
+    if fault is None or fault.lasting or looked_bitten_before(record):
+        return HealLook("healed", "no carrier holds it any more; a look cannot tell more")
+    seen = await undo_look(world, fault)
+    if seen.state == "absent" or looks_as_before(record, seen):
+        return HealLook("healed", seen.evidence)
+    if seen.evidence.startswith(CRASHED):
+        return HealLook("healed", f"no carrier holds it any more; {seen.evidence}")
+    # Where every link has ended, or a node by itself, each look sees what a fault would show, and always will.
+    if ended := dead_node(readings) or await gone_with_links(world):
+        return HealLook("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")
+    # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
+    if others_in_place(ledger, record):
+        return HealLook("later", f"released, while other faults are in place: {seen.evidence}")
+    # Another program may cause it. That is outside of this ledger and never ends by waiting.
+    foreign = foreign_holds(ledger, record.stack, readings)
+    if foreign:
+        return HealLook("healed", f"released; held by others and left alone: {', '.join(foreign)}")
+    return HealLook("not-yet", f"released, yet its effect stays: {seen.evidence}")
+
+
+def foreign_holds(ledger: Ledger, stack_id: str, readings: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """`carrier: id` of foreign holds: ids that are not in the stack's ledger, and what the world reports as foreign."""
+    ours = {row.id for row in ledger.faults(stack_id)}
+    return tuple(
+        f"{carrier}: {found}"
+        for carrier, reading in readings.items()
+        for found in (*reading["holds"], *reading.get("foreign", ()))
+        if found not in ours
+    )
+
+
 def moments(world: World, fault: Fault | None, patience_s: float) -> Iterator[float]:
     """Emulated times of further looks: close together at first, then further apart, none after the patience ends."""
     if patience_s <= 0:

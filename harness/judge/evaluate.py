@@ -38,7 +38,12 @@ from brownout.harness.worlds.catalog import SIMULATION
 __all__ = ["RunHeader", "evaluate", "evaluate_record", "exit_code", "write_result"]
 
 NO_CONTROLS: ControlRecords = {}
-_EARLY_ENDS = {"aborted": "was aborted", "interrupted": "was interrupted", "not-steady": "was stopped"}
+_EARLY_ENDS = {
+    "aborted": "was aborted",
+    "interrupted": "was interrupted",
+    "stopped": "was stopped",
+    "not-steady": "was stopped",
+}
 _UNHEALTHY = "its objectives were not met there, so it went no further"
 
 

@@ -24,6 +24,7 @@ from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.run.stack_whole import losses, require_carried
 from brownout.harness.run.state_watch import StateWatch
+from brownout.harness.run.stop_watch import StopWatch
 from brownout.harness.world import LoadHandle, World
 from brownout.harness.worlds.control_plane import sign_in
 from brownout.identity.core.messages import Request
@@ -109,6 +110,7 @@ class Conductor:
     _before: dict[str, Before] = field(default_factory=dict)  # what was seen ahead of a step that is not due yet
     _whole_until_s: float = 0.0  # emulated time up to which the stack is taken to be there
     _states: StateWatch = field(init=False)
+    _stops: StopWatch = field(init=False)
 
     # the whole
 
@@ -116,6 +118,7 @@ class Conductor:
         """Runs to the end, or until stopped; raises BrownoutError after everything was undone."""
         self.journal.event("run", "started")
         self._states = StateWatch(self.world, self.journal, self.lifecycle.watch.nodes_held)
+        self._stops = StopWatch(self.run, self.world, self.journal)
         try:
             await self.world.start()
             await self._await_ready()
@@ -231,7 +234,7 @@ class Conductor:
         for index, moment in enumerate(self.run.moments):
             await self._look_ahead(index)
             await self._wait(moment.at_s)
-            if self.state.stop_requested:
+            if self.state.stop_requested or self._stops.reason:
                 return
             match moment:
                 case PhaseStart(name=name):
@@ -269,13 +272,14 @@ class Conductor:
     async def _wait(self, at_s: float) -> None:
         """Waits until `at_s`, or until the run is to stop, in pieces of `tick_s`; looks at the faults in force meanwhile."""
         watch = self.lifecycle.watch
-        while self.world.now() < at_s and not self.state.stop_requested:
+        while self.world.now() < at_s and not (self.state.stop_requested or self._stops.reason):
             await self._require_whole()
             tick_s = self.hooks.tick_s
-            wake_s = min(at_s, watch.next_s(), self._states.next_s())
+            wake_s = min(at_s, watch.next_s(), self._states.next_s(), self._stops.next_s())
             await self.world.sleep_until(wake_s if tick_s is None else min(wake_s, self.world.now() + tick_s))
             await watch.look_due(before_s=at_s)
             await self._states.look_due(before_s=at_s)
+            self._stops.look_due()
             self._show_lost()
             self.hooks.tick()
 
@@ -291,10 +295,12 @@ class Conductor:
                 raise WorldError(f"the run was ended: {gone.message}", hint=gone.hint) from gone
 
     def _show_lost(self) -> None:
-        """Takes the faults that were just found to be lost off the progress view."""
+        """Takes the faults that were just found to be lost off the progress view; shows why the run is to end early."""
         for lost in self.lifecycle.watch.lost.values():
             if self.state.active.pop(lost.record.step, None) is not None:
                 self.state.message = f"{lost.record.step}: lost ({lost.evidence})"
+        if self._stops.reason:
+            self.state.message = f"stopped: {self._stops.reason}"
 
     def _is_steady(self) -> bool:
         """Whether the objectives held over the baseline, where the experiment insists on that."""

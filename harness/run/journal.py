@@ -37,9 +37,13 @@ class Journal:
         """The run folder."""
         return self._recorder.folder
 
+    def flush(self) -> None:
+        """Puts everything recorded so far into its files."""
+        self._recorder.flush()
+
     def history(self) -> History:
         """Everything recorded so far."""
-        self._recorder.flush()
+        self.flush()
         return read_history(self.folder)
 
     def event(self, kind: str, what: str, subject: str = "", detail: Mapping[str, Any] | None = None) -> None:

@@ -17,7 +17,7 @@ from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import CheckedExperiment, checked
 from brownout.harness.experiment.load_plan import load_plan
-from brownout.harness.experiment.model import ControlRun, Experiment
+from brownout.harness.experiment.model import NEVER_STOPS, ControlRun, Experiment
 from brownout.harness.experiment.stack import stack_of, with_additions
 from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
 from brownout.harness.load.arrivals import Cohort, LoadPlan
@@ -146,8 +146,8 @@ def _as_in(control: ControlRun, cohort: Cohort) -> Cohort:
 def derive(experiment: Experiment, control: ControlRun) -> Experiment:
     """The experiment that a control run carries out: thinner load, other steps, other borders.
 
-    It has no steady-state gate: claims compare single figures of it, its own verdict is not used, and thin load would
-    often leave too few requests in the baseline for every objective.
+    It has no steady-state gate and is never stopped early: claims compare single figures of it, its own verdict is not used,
+    and thin load would often leave too few requests in the baseline for every objective.
     """
     kept = tuple(step for step in experiment.schedule if step.name not in control.drop)
     steps = tuple(sorted((*kept, *control.add), key=lambda step: step.at))
@@ -161,6 +161,7 @@ def derive(experiment: Experiment, control: ControlRun) -> Experiment:
             "settings": {**experiment.settings, **control.settings},
             "posture": control.posture,
             "gates": experiment.gates.model_copy(update={"steady_state": False}),
+            "stop": NEVER_STOPS,
             "controls": {},
             "claims": "",
         }

@@ -76,6 +76,32 @@ def test_without_patience_one_look_is_taken(bench: Bench) -> None:
     assert bench.world.now() == began_s
 
 
+def test_a_bite_is_awaited_no_longer_than_the_schedule_holds_the_fault(bench: Bench) -> None:
+    """A fault whose effect never shows is reverted when it is due, and not after the patience for a bite."""
+    bench.world.deaf.add("node:a")
+    life, began_s = bench.life(), bench.world.now()
+    applied = drive(life.inject("cut", fake(), until_s=began_s + 2.0))
+    assert applied.state == "applied"
+    assert bench.world.now() == pytest.approx(began_s + 2.0, abs=0.01)
+    drive(life.revert(applied.fault_id))
+    assert bench.states() == ["healed"]
+
+
+def test_a_bite_is_not_awaited_of_a_fault_that_another_process_undid(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its guardian reverted it, past its deadline say: the wait ends with the look after that."""
+    bench.world.deaf.add("node:a")
+    life, began_s, sleep_until = bench.life(), bench.world.now(), bench.world.sleep_until
+
+    async def reverted_meanwhile(at_s: float) -> None:
+        await sleep_until(at_s)
+        await bench.life().revert_all()
+
+    monkeypatch.setattr(bench.world, "sleep_until", reverted_meanwhile)
+    assert drive(life.inject("cut", fake())).state == "applied"
+    assert bench.world.now() < began_s + 1.0
+    assert bench.states() == ["healed"]
+
+
 def test_a_bite_that_comes_late_is_seen_at_the_revert(bench: Bench) -> None:
     """A fault without a bite at first is looked at once more before it is taken away."""
     bench.world.deaf.add(NODE_A)

@@ -92,7 +92,7 @@ def test_without_a_steady_state_nothing_is_injected(tmp_path: Path) -> None:
         "indicator": {"ratioMetric": {"total": {}, "good": {"within": "0.000001ms"}}},
         "objectives": [{"target": 0.99}],
     }
-    experiment = day(slos=[slo], gates={"steady_state": True})
+    experiment = day(slos=[slo], gates={"steady_state": True}, stop={"baseline": False, "phases": []})
     events = Bench(experiment, tmp_path).conduct()
     assert told(events, "run") == ["started", "not-steady", "finished"]
     assert told(events, "phase") == ["baseline"]
