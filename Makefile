@@ -1,9 +1,10 @@
 # Every path here is relative, so that a checkout whose path has spaces works.
 VENV_BIN := .venv/bin
 AGAINST_THE_CLOCK := $(VENV_BIN)/python scripts/against_the_clock.py
+BUDGET := 10m
 EXPERIMENT := suites/experiments/ftvr-l9z.yaml
 .DEFAULT_GOAL := help
-.PHONY: help setup gameday images images-offline test test-slow test-docker controls lint bench clean
+.PHONY: help setup gameday images images-offline test test-slow test-docker controls mutants lint bench clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +42,9 @@ test-docker: setup ## Run the tests that need Docker (skipped where there is non
 	$(AGAINST_THE_CLOCK) -m docker suites || failed=1; \
 	exit $$failed
 
+mutants: setup ## Change one thing at a time in the code that decides, and see that a test notices (BUDGET=10m)
+	@PYTHONPATH=tests $(VENV_BIN)/python -m mutation --budget $(BUDGET)
+
 controls: setup ## Run every negative control and print a line for each; fails when one stays green (a minute)
 	@PYTHONPATH=tests $(VENV_BIN)/python -m controls
 
@@ -54,5 +58,5 @@ bench: setup ## Measure, and print JSON
 	@$(VENV_BIN)/python -m benchmarks
 
 clean: ## Remove the environment, caches and runs of this checkout
-	@rm -rf .venv runs build dist compose/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache allure-results
+	@rm -rf .venv runs build dist compose/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .mutants allure-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -149,19 +149,30 @@ class ControlPlane(BaseHTTPRequestHandler):
             self._answer(200, _shown(self.holes.read()))
 
     def do_PUT(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
-        sides = SIDES.get(str(body.get("direction")))
-        if sides is None:
-            self._answer(400, {"error": f"a direction is one of {', '.join(SIDES)}"})
-        else:
-            self._change(sides)
+        if self._allowed():
+            sides = SIDES.get(self._direction())
+            if sides is None:
+                self._answer(400, {"error": f"a direction is one of {', '.join(SIDES)}"})
+            else:
+                self._change(sides)
 
     def do_DELETE(self) -> None:
-        self._change(frozenset())
+        if self._allowed():
+            self._change(frozenset())
+
+    def _direction(self) -> str:
+        """What the body says; "" for a body that is none of ours."""
+        length = self.headers.get("content-length") or "0"
+        if not re.fullmatch(r"[0-9]{1,5}", length):
+            self.close_connection = True  # what follows cannot be told from the next request
+            return ""
+        try:
+            body = json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError):
+            return ""
+        return str(body.get("direction")) if isinstance(body, dict) else ""
 
     def _change(self, sides: frozenset[str]) -> None:
-        if not self._allowed():
-            return
         _, _, port, fault_id = (*self.path.split("/", 3), "", "", "")[:4]
         if not port.isdecimal() or not FAULT_ID.fullmatch(unquote(fault_id)):
             self._answer(404, {"error": "a hole is /holes/PORT/FAULT-ID"})
@@ -173,8 +184,10 @@ class ControlPlane(BaseHTTPRequestHandler):
             self._answer(500, {"error": str(refused)})
 
     def _allowed(self) -> bool:
-        allowed = hmac.compare_digest(self.headers.get("authorization") or "", self.bearer)
+        given = (self.headers.get("authorization") or "").encode("utf-8", "replace")
+        allowed = hmac.compare_digest(given, self.bearer.encode())
         if not allowed:
+            self.close_connection = True  # the body, if there is one, was not read
             self._answer(401, {"error": "the firewall needs the stack's control token"})
         return allowed
 
@@ -183,6 +196,8 @@ class ControlPlane(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(content)))
+        if self.close_connection:
+            self.send_header("connection", "close")
         self.end_headers()
         self.wfile.write(content)
 

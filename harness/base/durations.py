@@ -12,6 +12,7 @@ LONGEST_S = 36_500 * 86_400.0  # a hundred years
 _DAYS_S = 2 * 86_400  # an experiment may go on into the next day
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATIONS = re.compile(rf"(?:{_DURATION.pattern})+")
 _CLOCK_TIME = re.compile(r"([0-3][0-9]|4[0-7]):([0-5][0-9])(?::([0-5][0-9]))?")
 
 
@@ -19,10 +20,9 @@ def parse_duration_s(value: object) -> float:
     """Seconds of `"500ms"`, `"10s"`, `"5m"`, `"24h"` or `"1h30m"`; raises ValueError."""
     if not isinstance(value, str):
         raise ValueError('a duration is text with a unit, such as "10s" or "5m"')
-    found = _DURATION.findall(value)
-    if not found or "".join(number + unit for number, unit in found) != value:
+    if _DURATIONS.fullmatch(value) is None:  # not found by `findall`: on a million digits without a unit that takes hours
         raise ValueError(f'{value[:40]!r} is not a duration; write "500ms", "10s", "5m", "24h" or "1h30m"')
-    return _bounded_s(sum(float(number) * _UNITS[unit] for number, unit in found))
+    return _bounded_s(sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(value)))
 
 
 def _bounded_s(seconds: float) -> float:

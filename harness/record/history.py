@@ -12,6 +12,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, get_args
@@ -22,6 +23,7 @@ from brownout.harness.errors import BrownoutError, FileError
 from brownout.harness.record.credentials import parse
 from brownout.harness.record.details import require_detail
 from brownout.harness.record.json_lines import Types, damaged, read_lines, require_time, require_types
+from brownout.identity.core import trail
 
 RequestOutcome = Literal["happened", "refused", "unknown"]
 REQUEST_BLOCK_BYTES = 65_536  # a hundred requests
@@ -248,7 +250,13 @@ def _request(raw: Mapping[str, Any]) -> RequestRecord:
     if record.outcome not in _OUTCOMES:
         raise ValueError(f"outcome should be one of {', '.join(_OUTCOMES)}, not {record.outcome!r}")
     parse(record.credentials)
+    _check_trail(record.trail)
     return record
+
+
+@lru_cache(maxsize=65_536)  # trails name no request
+def _check_trail(text: str) -> None:
+    trail.check(text)
 
 
 def _repeated(logs: Iterable[Path]) -> FileError:

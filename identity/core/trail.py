@@ -10,8 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from brownout.identity.core.messages import TRAIL, Response
+from brownout.identity.core.topology import NodeName
 
 HEADER = TRAIL
+
+
+PARTS = 6
 
 
 class Hop(NamedTuple):
@@ -42,5 +46,17 @@ def joined(*trails: str) -> str:
 
 
 def parse(text: str) -> tuple[Hop, ...]:
-    """The hops of a trail, outermost first; an empty trail has none."""
-    return tuple(Hop(*part.split(";")) for part in text.split(">")) if text else ()
+    """The hops of a trail, outermost first; an empty trail has none. Raises ValueError for what is no trail."""
+    parts = [part.split(";") for part in text.split(">")] if text else []
+    if any(len(part) > PARTS for part in parts):
+        raise ValueError(f"{text[:100]!r} is no trail: a hop has {PARTS} parts at most")
+    return tuple(Hop(*part) for part in parts)
+
+
+def check(text: str) -> None:
+    """Raises ValueError for a trail that names what is no node, or a version that is no number."""
+    for hop in parse(text):
+        NodeName.parse(hop.node)
+        version = hop.version.removeprefix("+")
+        if version and not (version.isascii() and version.isdecimal()):
+            raise ValueError(f"{hop.version!r} is no version of an account")

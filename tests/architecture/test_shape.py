@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     rules.set_iterations,
     rules.fault_imports,
     rules.report_imports,
+    rules.secrets_compared,
     rules.undocumented_tests,
 )
 
@@ -112,6 +113,8 @@ BREACHES: tuple[tuple[Rule, str, str], ...] = (
     (rules.fault_imports, "faults/planted.py", "import httpx\n"),
     (rules.report_imports, "reports/planted.py", "from brownout.harness.base import files\n"),
     (rules.report_imports, "reports/planted.py", "import brownout.identity.wire\n"),
+    (rules.secrets_compared, "compose/planted.py", "def f(self, given):\n    return given == self._bearer\n"),
+    (rules.secrets_compared, "harness/planted.py", "ok = spec.control_token != given\n"),
     (rules.large_classes, "reports/planted.py", "class A:\n" + "".join(f"    def m{n}(self): ...\n" for n in range(21))),
     (rules.undocumented_tests, "tests/planted/test_planted.py", "def test_x():\n    assert True\n"),
     (rules.undocumented_tests, "suites/test_planted.py", "def test_x():\n    '''Nothing'''\n"),

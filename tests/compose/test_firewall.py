@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
@@ -143,3 +144,32 @@ def test_an_error_of_iptables_is_the_answers(port: int, kernel: Kernel) -> None:
     """A rule that the kernel refuses is a 500 with its words, so that no hold is believed that is not in force."""
     kernel.error = "Permission denied (you must be root)"
     assert ask(port, "PUT", "/holes/20001/f-1", {"direction": "both"}) == (500, {"error": kernel.error})
+
+
+@pytest.mark.parametrize("header", ["Bearer \xe9", "Bearer " + "x" * 5_000, "\xff"])
+def test_a_token_of_odd_characters_is_refused(port: int, kernel: Kernel, header: str) -> None:
+    """Not with an exception: a comparison in constant time takes no text outside of ASCII."""
+    assert ask(port, "PUT", "/holes/20001/f-1", {"direction": "both"}, {"authorization": header})[0] == 401
+    assert kernel.rules == []
+
+
+@pytest.mark.parametrize(
+    ("body", "length"), [(b"[1]", ""), (b"{", ""), (b"[" * 50_000, ""), (b"\xff", ""), (b"{}", "x"), (b"", "-1")]
+)
+def test_a_body_that_is_none_of_ours_is_refused(port: int, kernel: Kernel, body: bytes, length: str) -> None:
+    """Whatever stands in it, and whatever its length is said to be, there is an answer and no change."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        head = f"PUT /holes/20001/f-1 HTTP/1.1\r\nauthorization: {TOKEN['authorization']}\r\n"
+        connection.sendall(f"{head}content-length: {length or len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.makefile("rb").readline().split()[1] == b"400"
+    assert kernel.rules == []
+
+
+def test_nothing_of_a_body_is_read_without_the_token(port: int, kernel: Kernel) -> None:
+    """A stranger that announces a body and does not send it is refused at once, and keeps nothing busy."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"PUT /holes/20001/f-1 HTTP/1.1\r\ncontent-length: 99999\r\n\r\n")
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"connection: close" in answer

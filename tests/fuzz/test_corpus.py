@@ -110,6 +110,13 @@ FOLDERS: tuple[tuple[str, Callable[[Path], object], str], ...] = (
         r"events.jsonl:\d+:1: .*detail.routes should be",
     ),
     ("events.jsonl", _changed('"at_s":', '"at_s":1e300,"a":'), "no time in seconds since 1970"),
+    (
+        "requests.jsonl",
+        _changed('"trail":"', '"trail":"a;b;c;d;e;f;g>'),
+        "requests.jsonl:1:1: .*is no trail: a hop has 6 parts",
+    ),
+    ("requests.jsonl", _changed('"trail":"', '"trail":"nowhere>'), "requests.jsonl:1:1: .*'nowhere' is not a node name"),
+    ("requests.jsonl", _changed('"trail":"', '"trail":"a.b;;;;;x>'), "requests.jsonl:1:1: .*'x' is no version"),
     ("requests.jsonl", _instead(Path.mkdir), "requests.jsonl:1:1: the record is damaged: it cannot be read: Is a directory"),
     ("requests.jsonl", _changed('"intended_s":', '"intended_s":-1,"i":'), "requests.jsonl:1:1: .*no time"),
     ("canary-sync.jsonl", _put('{"client": "sync", "started_s": "x"}\n'), "canary-sync.jsonl:1:1: "),

@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.node import Node
 from fuzz import commands, files, folders
+from fuzz.stack import SURFACES
+from fuzz.targets import target_of
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +34,47 @@ def broken_by(target: Any, work: Path, count: int) -> list[tuple[int, str]]:
 def test_mutants_are_refused_in_words_or_done(target: Any, count: int, tmp_path: Path) -> None:
     """`python -m fuzz KIND --only SEED` shows one that is not."""
     assert broken_by(target, tmp_path, count) == []
+
+
+@pytest.mark.parametrize("name", ["parsers", *SURFACES])
+def test_nodes_and_parsers_are_as_well_as_before(name: str, tmp_path: Path) -> None:
+    """No exception, no hang, an answer that can be sent, and the canaries of the stack are answered as at first."""
+    assert broken_by(target_of(name), tmp_path, 400) == []
+
+
+async def raises(node: Node, request: Request) -> Response:
+    """In place of a node's answer."""
+    raise KeyError(request.method)
+
+
+async def forgets(node: Node, request: Request) -> Response:
+    """It has forgotten the machine that no case asks for."""
+    return Response(404, {"gone": ""}) if "canary" in request.path else Response(200, {})
+
+
+async def opens(node: Node, request: Request) -> Response:
+    """It lets everybody in."""
+    return Response(200, {})
+
+
+@pytest.mark.parametrize(
+    ("planted", "name", "found"),
+    [
+        (raises, "hosts", "KeyError"),
+        (forgets, "hosts", " instead of "),
+        (opens, "strangers", "a stranger was answered with 200"),
+    ],
+    ids=["raises", "forgets", "opens"],
+)
+def test_a_node_that_breaks_a_promise_is_found(
+    planted: Any, name: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: a node that turns bad once its stack is up."""
+    target = target_of(name)
+    assert target.attempt(random.Random(SEED), tmp_path)[1] == ""
+    monkeypatch.setattr(Node, "handle", planted)
+    told = (target.attempt(random.Random(seed), tmp_path)[1] for seed in range(SEED, SEED + 200))
+    assert found in next(filter(None, told))
 
 
 def test_a_mutant_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:

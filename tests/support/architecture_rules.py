@@ -49,6 +49,8 @@ _SET_ANNOTATIONS = frozenset({"set", "frozenset", "AbstractSet", "MutableSet"})
 _ORDER_BLIND = frozenset({"sorted", "any", "all", "sum", "min", "max", "len", "set", "frozenset"})
 _ORDER_TAKERS = frozenset({"list", "tuple", "enumerate", "iter", "next", "zip", "map", "dict", "join"})
 
+_SECRETS = frozenset({"bearer", "control_token", "secret", "password", "signature", "seal", "mac"})
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -192,6 +194,26 @@ def set_iterations(root: Path) -> list[str]:
         for path, tree in sources(root, "identity/core")
         for line in _set_order_leaks(tree)
     ]
+
+
+def secrets_compared(root: Path) -> list[str]:
+    """Secrets that are compared by `==`, whose time tells how much of a guess was right: `hmac.compare_digest` does not."""
+    return [
+        f"{path.relative_to(root)}:{node.lineno}: compares a secret"
+        for path, tree in sources(root, *PRODUCTION)
+        for node in ast.walk(tree)
+        if not path.name.startswith("test_")
+        and isinstance(node, ast.Compare)
+        and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops)
+        and any(map(_secret_in, (node.left, *node.comparators)))
+        and not any(isinstance(one, ast.Constant) for one in node.comparators)
+    ]
+
+
+def _secret_in(node: ast.expr) -> str:
+    """The name of the secret that the expression is, "" for any other."""
+    name = _dotted(node).rpartition(".")[2].lstrip("_")
+    return name if name in _SECRETS else ""
 
 
 def undocumented_tests(root: Path) -> list[str]:

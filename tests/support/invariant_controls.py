@@ -17,6 +17,7 @@ from support.invariant_histories import (
     VAULT,
     asked,
     call,
+    cut_short,
     look,
     of,
     promises,
@@ -143,6 +144,28 @@ def _stable() -> Pair:
     return Pair(of(starved(), before, asked(2000, True)), of(starved(), before, asked(2000, False)))
 
 
+def _lasts() -> Pair:
+    change = call(100, 7, "+8")
+    looks = [promises(), look(0, 7)]
+    return Pair(of([*looks, look(4000, 8)], change), of([*looks, look(4000, 7)], change))
+
+
+def _closed() -> Pair:
+    other = asked(500, True, token("shown"))
+    return Pair(
+        of(starved(), other, asked(2000, True, token("shown"))),
+        of(starved(), other, asked(2000, True, token("shown", key_id=""))),
+    )
+
+
+def _comes_back() -> Pair:
+    before, after = asked(500, True), [5000 + 10 * n for n in range(5)]
+    return Pair(
+        of(cut_short(), before, *(asked(at_s, at_s == 5040) for at_s in after)),
+        of(cut_short(), before, *(asked(at_s, False) for at_s in after)),
+    )
+
+
 CONTROLS: Mapping[str, Pair] = {
     "no-token-for-a-deleted-identity": _deleted_identity(),
     "a-deleted-identity-is-not-let-in": _not_let_in(),
@@ -161,5 +184,8 @@ CONTROLS: Mapping[str, Pair] = {
     "replicas-never-go-back": _never_back(),
     "changes-arrive": _arrives(),
     "deletions-stay": _stays(),
+    "acknowledged-changes-last": _lasts(),
+    "nothing-opens-without-proof": _closed(),
     "static-stability": _stable(),
+    "service-comes-back": _comes_back(),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from brownout.harness.record.credentials import Credential, told
@@ -82,6 +83,11 @@ def starved(until_s: float = END) -> list[Event]:
         act(1000, "applied", "cut"),
         act(until_s, "reverted", "cut"),
     ]
+
+
+def cut_short(until_s: float = END) -> list[Event]:
+    """The same fault in a run that says what its stack promises."""
+    return [promises(), *(replace(event, detail={"role": "fault", **event.detail}) for event in starved(until_s))]
 
 
 def call(at_s: float, management: int, directory: str = "", good: bool = True, **changes: Any) -> RequestRecord:

@@ -31,8 +31,8 @@ class OwnChange(NamedTuple):
 
 def _sees_own_changes(facts: Facts, seen: Occasions) -> None:
     at_home = 0
-    for requests in _sessions(facts):
-        changes = _changes(requests)
+    for requests in sessions(facts):
+        changes = own_changes(requests)
         times_s = [change.done_s for change in changes]
         for request in requests if changes else ():
             for node, version in _observed(request):
@@ -52,14 +52,15 @@ def _judge(seen: Occasions, request: RequestRecord, node: str, version: int, due
         seen.judge(request, f"{what} session's change made version {due.version}" if version < due.version else "")
 
 
-def _sessions(facts: Facts) -> Iterator[Sequence[RequestRecord]]:
+def sessions(facts: Facts) -> Iterator[Sequence[RequestRecord]]:
+    """The requests of each session, whether or not it changed anything."""
     found: dict[tuple[str, str], list[RequestRecord]] = {}
     for request in facts.requests:
         found.setdefault((request.cohort, request.region), []).append(request)
     yield from found.values()
 
 
-def _changes(requests: Sequence[RequestRecord]) -> list[OwnChange]:
+def own_changes(requests: Sequence[RequestRecord]) -> list[OwnChange]:
     """The acknowledged changes, by time, each with the newest version that was acknowledged by then."""
     found: list[OwnChange] = []
     for request in sorted(requests, key=lambda one: one.done_s):

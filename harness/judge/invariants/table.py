@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from brownout.harness.judge.invariants import isolation, keys, lifetimes, replicas, sessions, stability, withdrawals
+from brownout.harness.judge.invariants import (
+    comeback,
+    durability,
+    fail_closed,
+    isolation,
+    keys,
+    lifetimes,
+    replicas,
+    sessions,
+    stability,
+    withdrawals,
+)
 from brownout.harness.judge.invariants.facts import Facts
 from brownout.harness.judge.invariants.invariant import Invariant
 from brownout.harness.record.history import History
@@ -15,7 +26,10 @@ INVARIANTS: tuple[Invariant, ...] = (
     *lifetimes.INVARIANTS,
     *replicas.INVARIANTS,
     *sessions.INVARIANTS,
+    *durability.INVARIANTS,
+    *fail_closed.INVARIANTS,
     *stability.INVARIANTS,
+    *comeback.INVARIANTS,
 )
 
 

@@ -11,6 +11,7 @@ as at every control plane:
 from __future__ import annotations
 
 import asyncio
+import hmac
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -42,7 +43,8 @@ class Prober:
     async def handle(self, request: Request) -> Response:
         if request.path == HEALTH_PATH:
             return Response(200, {"node": self._name, "ready": True})
-        if request.headers.get("authorization") != self._bearer:
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), self._bearer.encode()):
             return Response(401, {"error": {"code": "Unauthorized", "message": "the prober needs the control token"}})
         page = self._pages.get(request.path)
         if page is None:

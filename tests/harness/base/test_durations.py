@@ -32,6 +32,13 @@ def test_a_duration_is_a_number_with_a_unit(text: str, seconds: float) -> None:
     assert parse_duration_s(text) == seconds
 
 
+def test_a_number_without_end_is_refused_at_once() -> None:
+    """What is read of it grows with its length and no faster: a file of a megabyte would else keep `validate` for hours."""
+    for tail in ("", "x", "1.1"):
+        with pytest.raises(ValueError, match="is not a duration"):
+            parse_duration_s("9" * 300_000 + tail)
+
+
 @pytest.mark.parametrize("wrong", [10, None, "", "10", "10 s", "s", "1h 30m", "-1s", "1e3s"])
 def test_what_is_no_duration_is_refused_with_an_example(wrong: object) -> None:
     """The message shows how one is written."""

@@ -1,0 +1,182 @@
+"""What is changed in a file: operators, conditions, constants, returned values and statements, one at a time.
+
+Left alone: texts (they are messages), annotations, assertions (they state invariants of the core), decorators, and imports.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_COMPARED: dict[type[ast.cmpop], tuple[str, ...]] = {
+    ast.Lt: ("<=", ">="),
+    ast.LtE: ("<", ">"),
+    ast.Gt: (">=", "<="),
+    ast.GtE: (">", "<"),
+    ast.Eq: ("!=",),
+    ast.NotEq: ("==",),
+    ast.Is: ("is not",),
+    ast.IsNot: ("is",),
+    ast.In: ("not in",),
+    ast.NotIn: ("in",),
+}
+_CALCULATED: dict[type[ast.operator], str] = {
+    ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "/", ast.Mod: "*", ast.Pow: "*",
+    ast.BitAnd: "|", ast.BitOr: "&",
+}  # fmt: skip
+_CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
+_RETURNED = {"bool": ("True", "False"), "str": ('""',), "int": ("0", "1"), "float": ("0.0",)}
+_UNTOUCHED = (ast.Assert, ast.Import, ast.ImportFrom)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`old` at bytes [start, end) of a file becomes `new`. `line` is the first line of what is changed, counted from 1."""
+
+    path: str
+    function: str
+    line: int
+    start: int
+    end: int
+    old: str
+    new: str
+    is_import: bool
+
+    @property
+    def text(self) -> str:
+        """The change in one line: what a page of survivors calls it by."""
+        return f"{self.path}:{self.function}: {_short(self.old)} → {_short(self.new)}"
+
+    def applied(self, source: bytes) -> bytes:
+        """The file with the change."""
+        assert source[self.start : self.end].decode() == self.old, "an edit is of the file that it was made from"
+        return source[: self.start] + self.new.encode() + source[self.end :]
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split()) or "nothing"
+
+
+def edits(path: str, source: bytes) -> tuple[Edit, ...]:
+    """All changes of one file, in the order of its lines. Each leaves a file that Python can compile."""
+    found = _Finder(path, source)
+    found.walk(ast.parse(source), "", (), is_import=True)
+    return tuple(sorted(dict.fromkeys(found.edits), key=lambda one: (one.start, one.end, one.new)))
+
+
+class _Finder:
+    def __init__(self, path: str, source: bytes) -> None:
+        self.edits: list[Edit] = []
+        self._path, self._source = path, source
+        self._starts = [0]
+        for line in source.splitlines(keepends=True):
+            self._starts.append(self._starts[-1] + len(line))
+
+    def walk(self, node: ast.AST, function: str, returns: tuple[str, ...], *, is_import: bool) -> None:
+        """Below a module, class or function; `returns` are the values that its function may be changed to return."""
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, _UNTOUCHED) or _is_annotation(child, node) or child in getattr(node, "decorator_list", ()):
+                continue
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                name = f"{function}.{child.name}" if function else child.name
+                inside = not isinstance(child, ast.ClassDef)
+                self.walk(child, name, _values(child) if inside else (), is_import=is_import and not inside)
+                continue
+            where = (function or "module", is_import and not _is_late(child))
+            for target, new in _changes(child, returns, self._text):
+                self._add(target, new, *where)
+            self.walk(child, function, returns, is_import=where[1])
+
+    def _text(self, node: ast.AST) -> str:
+        start, end = self._span(node)
+        return self._source[start:end].decode()
+
+    def _span(self, node: ast.AST) -> tuple[int, int]:
+        at: ast.expr = node  # type: ignore[assignment]
+        assert at.end_lineno is not None and at.end_col_offset is not None, "nodes of a parsed file have a place"  # noqa: PT018
+        return self._starts[at.lineno - 1] + at.col_offset, self._starts[at.end_lineno - 1] + at.end_col_offset
+
+    def _add(self, target: ast.AST, new: str, function: str, is_import: bool) -> None:
+        start, end = self._span(target)
+        old, line = self._source[start:end].decode(), getattr(target, "lineno", 1)
+        if old == new:
+            return
+        edit = Edit(self._path, function, line, start, end, old, new, is_import)
+        try:
+            compile(edit.applied(self._source), self._path, "exec", dont_inherit=True)
+        except SyntaxError:
+            return
+        self.edits.append(edit)
+
+
+def _is_annotation(child: ast.AST, node: ast.AST) -> bool:
+    return child in (getattr(node, "annotation", None), getattr(node, "returns", None))
+
+
+def _is_late(node: ast.AST) -> bool:
+    return isinstance(node, ast.Lambda)
+
+
+def _values(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]:
+    """What the function may be changed to return: of its annotated type where that is plain, else None."""
+    told = "" if function.returns is None else ast.unparse(function.returns)
+    if told.startswith("tuple") and "..." in told:
+        return ("()",)
+    return _RETURNED.get(told, ("None",))
+
+
+def _changes(node: ast.AST, returns: tuple[str, ...], text: Callable[[ast.AST], str]) -> Iterator[tuple[ast.AST, str]]:
+    match node:
+        case ast.Compare(ops=ops) if len(ops) == 1:
+            left, right = text(node.left), text(node.comparators[0])
+            yield from ((node, f"{left} {other} {right}") for other in _COMPARED[type(ops[0])])
+        case ast.Compare(ops=ops):
+            parts = [text(node.left), *map(text, node.comparators)]
+            for index, op in enumerate(ops):
+                words = [_word(one) for one in ops]
+                words[index] = _COMPARED[type(op)][0]
+                yield node, " ".join([parts[0], *(f"{word} {part}" for word, part in zip(words, parts[1:], strict=True))])
+        case ast.BoolOp(op=op, values=values):
+            other = " or " if isinstance(op, ast.And) else " and "
+            yield node, f"({other.join(f'({text(one)})' for one in values)})"
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield node, f"bool({text(operand)})"
+        case ast.BinOp(op=op) if type(op) in _CALCULATED and not _is_text(node):
+            yield node, f"({text(node.left)} {_CALCULATED[type(op)]} {text(node.right)})"
+        case ast.Constant(value=bool(value)):
+            yield node, str(not value)
+        case ast.Constant(value=int(value) | float(value)):
+            yield node, repr(value + 1 if isinstance(value, int) else value * 2 or 1.0)
+        case ast.Call(func=ast.Name(id=name)) if name in _CALLED:
+            yield node.func, _CALLED[name]
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+            yield test, "False"
+            if not isinstance(node, ast.While):
+                yield test, "True"
+        case ast.comprehension(ifs=ifs):
+            yield from ((one, "True") for one in ifs)
+        case ast.Return(value=value) if value is not None:
+            yield from ((value, other) for other in returns)
+        case ast.Expr(value=ast.Call() | ast.Await()) | ast.AugAssign() | ast.Raise() | ast.Delete() | ast.Continue():
+            yield node, "pass"
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript(), *_]):
+            yield node, "pass"
+        case ast.Break():
+            yield node, "continue"
+        case _:
+            return
+
+
+def _is_text(node: ast.BinOp) -> bool:
+    """Whether a text is put together, or an annotation of a union: neither decides anything."""
+    sides = (node.left, node.right)
+    return any(
+        isinstance(one, ast.JoinedStr) or (isinstance(one, ast.Constant) and isinstance(one.value, str)) for one in sides
+    )
+
+
+def _word(op: ast.cmpop) -> str:
+    words = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=", ast.Is: "is"}
+    more = {ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in"}
+    return {**words, **more}[type(op)]

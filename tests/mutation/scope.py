@@ -1,0 +1,45 @@
+"""Which files are changed, and which tests are to notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.places import ROOT
+
+FOLDERS = ("harness/judge", "harness/judge/invariants", "harness/injection")
+FILES = (
+    "harness/base/stats.py",
+    "harness/experiment/phase_windows.py",
+    "harness/record/verdicts.py",
+    "harness/record/result.py",
+    "harness/record/selection.py",
+    "harness/run/conductor.py",
+    "harness/run/foreign_watch.py",
+    "harness/run/journal.py",
+    "harness/run/state_watch.py",
+    "harness/series/compare.py",
+    "harness/series/intervals.py",
+    "harness/series/verdict.py",
+    "suites/incidents/evidence.py",
+)
+# Nothing that needs real processes or seconds of real time. Not the experiments' controls, which take minutes of simulation.
+TESTS = (
+    "tests/harness/judge",
+    "tests/harness/injection",
+    "tests/harness/base/test_stats.py",
+    "tests/harness/experiment/test_model.py",
+    "tests/harness/record",
+    "tests/harness/run",
+    "tests/harness/series",
+    "tests/harness/test_false_passes.py",
+    "tests/harness/test_true_figures.py",
+    "tests/controls",
+    "tests/suites/incidents",
+)
+SELECTED = ("-m", "not slow and not docker and not alone", "-k", "not goes_red_and_its_twin_green")
+
+
+def files() -> tuple[str, ...]:
+    """The files, relative to the checkout."""
+    found = [str(path.relative_to(ROOT)) for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py"))]
+    return tuple(name for name in (*found, *FILES) if Path(ROOT / name).exists() and Path(name).name != "__init__.py")

@@ -1,0 +1,116 @@
+"""What the mutation tester changes, and that what is kept for it by hand still fits the code."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from mutation.edits import edits
+from mutation.explained import PAGE, explained
+from mutation.hand_made import PATCHES, Patch
+from mutation.scope import files
+from support.places import ROOT, TESTS
+
+SOURCE = '''"""A page."""
+
+LIMIT = 3
+
+
+def judged(bad: int, total: int, names: list[str]) -> bool:
+    """Whether it is so."""
+    assert total > 0, "never without"
+    found = [name for name in names if name]
+    record(found)
+    if bad / total <= LIMIT and not found:
+        raise ValueError(f"{bad} of {total}")
+    return max(bad, total) > 0
+'''
+
+
+def changes() -> dict[str, set[str]]:
+    """The new texts by old text."""
+    found: dict[str, set[str]] = {}
+    for edit in edits("a.py", SOURCE.encode()):
+        found.setdefault(edit.old, set()).add(edit.new)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("bad / total <= LIMIT", "bad / total < LIMIT"),
+        ("bad / total <= LIMIT", "bad / total > LIMIT"),
+        ("bad / total", "(bad * total)"),
+        ("bad / total <= LIMIT and not found", "((bad / total <= LIMIT) or (not found))"),
+        ("bad / total <= LIMIT and not found", "True"),
+        ("not found", "bool(found)"),
+        ("max", "min"),
+        ("3", "4"),
+        ("record(found)", "pass"),
+        ("name", "True"),
+        ("max(bad, total) > 0", "False"),
+        ('raise ValueError(f"{bad} of {total}")', "pass"),
+    ],
+)
+def test_what_decides_is_changed(old: str, new: str) -> None:
+    """Comparisons, calculations, conditions, constants, statements and what is returned."""
+    assert new in changes()[old]
+
+
+def test_what_only_tells_is_left_alone() -> None:
+    """Texts, annotations and assertions are no part of a decision."""
+    assert not {'"""A page."""', '"never without"', "int", "total > 0", "list[str]"} & set(changes())
+
+
+def test_every_change_is_of_its_place_and_compiles() -> None:
+    """Each changes one stretch of the file and leaves a file that Python reads."""
+    for edit in edits("a.py", SOURCE.encode()):
+        changed = edit.applied(SOURCE.encode())
+        ast.parse(changed)
+        assert changed != SOURCE.encode()
+
+
+def test_the_files_that_decide_are_there() -> None:
+    """Those named one by one have not moved, and each has something to change."""
+    assert len(files()) > 45
+    for name in files():
+        assert edits(name, (ROOT / name).read_bytes()) or name.endswith("table.py"), name
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=[patch.lie for patch in PATCHES])
+def test_a_mutant_by_hand_fits_the_code(patch: Patch) -> None:
+    """Its text is in the file once, what it makes compiles, and the tests that must notice are there."""
+    ast.parse(patch.applied())
+    assert all((ROOT / test).exists() for test in patch.tests)
+
+
+def test_what_the_docs_explain_is_in_the_code() -> None:
+    """Each row is of a change that can be made today, and gives a reason."""
+    reasons = explained()
+    assert reasons or "|" not in PAGE.read_text(encoding="utf-8")
+    names = {change.partition(":")[0] for change in reasons}
+    known = {edit.text for name in names for edit in edits(name, (ROOT / name).read_bytes())}
+    assert [change for change in reasons if change not in known] == []
+    assert all(reasons.values())
+
+
+@pytest.mark.slow
+def test_a_lie_is_noticed_and_the_truth_is_not() -> None:
+    """One mutant by hand, in processes of its own as the tester does it, and its control without the change."""
+    program = (
+        "import tempfile; from pathlib import Path; from mutation import trial; from mutation.hand_made import PATCHES\n"
+        "from support.places import ROOT\n"
+        "patch = next(each for each in PATCHES if each.lie == 'none of no requests is bad')\n"
+        "trial.prepare()\n"
+        "for source in (patch.applied(), (ROOT / patch.path).read_bytes()):\n"
+        "    with tempfile.TemporaryDirectory() as name:\n"
+        "        print(trial.fate(trial.Mutant(patch.path, source, patch.lie), patch.tests, 300.0, Path(name)))\n"
+    )
+    environment = {"PYTHONPATH": str(TESTS), "PATH": "/usr/bin:/bin"}
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert told.stdout.split() == ["killed", "survived"], told.stderr
