@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
@@ -356,7 +357,15 @@ def _no_constant(name: str) -> Any:
 
 def _integer(digits: str) -> int | float:
     """An integer, or the nearest float where it may be too large to be stored as one."""
-    return int(digits) if len(digits) <= EXACT_DIGITS else float(digits)
+    return int(digits) if len(digits) <= EXACT_DIGITS else _float(digits)
+
+
+def _float(text: str) -> float:
+    """The number; raises ValueError for one that is too large, which could not be encoded again."""
+    found = float(text)
+    if not isfinite(found):
+        raise ValueError(f"{text[:20]}... is too large a number")
+    return found
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -364,4 +373,4 @@ def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=dict)
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_no_constant)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from mutation.edits import edits
-from mutation.explained import PAGE, explained
+from mutation.explained import explained
 from mutation.hand_made import PATCHES, Patch
 from mutation.scope import files
 from support.places import ROOT, TESTS
@@ -90,7 +90,6 @@ def test_a_mutant_by_hand_fits_the_code(patch: Patch) -> None:
 def test_what_the_docs_explain_is_in_the_code() -> None:
     """Each row is of a change that can be made today, and gives a reason."""
     reasons = explained()
-    assert reasons or "|" not in PAGE.read_text(encoding="utf-8")
     names = {change.partition(":")[0] for change in reasons}
     known = {edit.text for name in names for edit in edits(name, (ROOT / name).read_bytes())}
     assert [change for change in reasons if change not in known] == []

@@ -56,7 +56,19 @@ def test_xml_is_a_payload_and_no_object() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"{", b"[1]", b'{"a": NaN}', b'{"a": "\\ud800"}', b"\xff", b'{"a":' * 100_000, b'"text"', b"\xef\xbb\xbf{}"],
+    [
+        b"{",
+        b"[1]",
+        b'{"a": NaN}',
+        b'{"a": 1e400}',
+        b'{"a": -1e999}',
+        b'{"a": 1' + b"0" * 400 + b"}",
+        b'{"a": "\\ud800"}',
+        b"\xff",
+        b'{"a":' * 100_000,
+        b'"text"',
+        b"\xef\xbb\xbf{}",
+    ],
 )
 def test_what_is_no_json_object_is_refused(payload: bytes) -> None:
     """Broken JSON, JSON of another kind and text that could not be written again are all refused alike."""
