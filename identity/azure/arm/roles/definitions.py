@@ -41,8 +41,9 @@ class ArmRoleDefinitions(RolePart):
             "permissions": {"GET": self._permissions},
         }
 
-    def _definition_shown(self, role: RoleDefinition, version: str) -> Json:
-        base = "" if role.is_built_in else scopes.subscription(self.node.stack.subscription_id)
+    def _definition_shown(self, role: RoleDefinition) -> Json:
+        """The role as ARM shows it: a built-in one too has the subscription's id in front, as role assignments name it."""
+        base = scopes.subscription(self.node.stack.subscription_id)
         kind = "BuiltInRole" if role.is_built_in else "CustomRole"
         return {
             "id": f"{base}/providers/{versions.ROLE_DEFINITIONS}/{role.name}",
@@ -71,11 +72,11 @@ class ArmRoleDefinitions(RolePart):
             and (kind is None or kind.lower() == ("builtinrole" if role.is_built_in else "customrole"))
             and any(self.is_offered(scope, call.values["scope"]) for scope in role.assignable_scopes)
         ]
-        return Served(Response(200, {"value": [self._definition_shown(role, call.version) for role in kept]}))
+        return Served(Response(200, {"value": [self._definition_shown(role) for role in kept]}))
 
     async def _definition(self, call: ArmCall) -> Served:
         role = await self.role(call.name)
-        return Served(no_role(call.name) if role is None else Response(200, self._definition_shown(role, call.version)))
+        return Served(no_role(call.name) if role is None else Response(200, self._definition_shown(role)))
 
     async def _put_definition(self, call: ArmCall) -> Served:
         if not is_guid(call.name):
@@ -95,7 +96,7 @@ class ArmRoleDefinitions(RolePart):
         known = await self.desk.find(RoleDefinition, call.name)
         made = read.stamped(known, by=call.caller.object_id, now_s=self.node.ports.now())
         kept = await self.desk.put(made)
-        return Served(Response(201, self._definition_shown(made, call.version)) if kept.ok else kept)
+        return Served(Response(201, self._definition_shown(made)) if kept.ok else kept)
 
     async def _delete_definition(self, call: ArmCall) -> Served:
         if call.name.lower() in BUILT_IN_ROLES:
@@ -104,7 +105,7 @@ class ArmRoleDefinitions(RolePart):
         if known is None:
             return Served(Response(204))
         gone = await self.desk.remove(known)
-        return Served(Response(200, self._definition_shown(known, call.version)) if gone.ok else gone)
+        return Served(Response(200, self._definition_shown(known)) if gone.ok else gone)
 
     async def _permissions(self, call: ArmCall) -> Served:
         """What the caller itself may do at the scope: every caller may ask."""

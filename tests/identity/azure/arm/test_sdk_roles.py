@@ -14,6 +14,7 @@ from azure.mgmt.msi import ManagedServiceIdentityClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.resource.subscriptions import SubscriptionClient
 
+from brownout.identity.azure.arm import versions
 from support.simulated_arm import SimulatedArm, simulated_arm
 
 SYSTEM: dict[str, Any] = {"location": "australiaeast", "identity": {"type": "SystemAssigned"}}
@@ -40,6 +41,28 @@ def grant(azure: SimulatedArm, role_name: str, principal: str, where: str = "") 
     (role,) = client.role_definitions.list(scope(azure), filter=f"roleName eq '{role_name}'")
     wanted = {"properties": {"roleDefinitionId": role.id, "principalId": principal, "principalType": "ServicePrincipal"}}
     return client.role_assignments.create(where or scope(azure), str(uuid4()), wanted)
+
+
+def test_a_role_has_the_id_by_which_assignments_name_it(azure: SimulatedArm) -> None:
+    """With the subscription in front, also of one that is built in: the Azure CLI looks names up by it."""
+    made = grant(azure, "Reader", azure.world.spec.identity("web-1-system").object_id)
+    listed = {role.id: role.role_name for role in roles(azure).role_definitions.list(scope(azure))}
+    assert listed[made.role_definition_id] == "Reader"
+
+
+@pytest.mark.parametrize(
+    ("type_", "version"),
+    [
+        (versions.USER_ASSIGNED, "2025-05-31-preview"),
+        (versions.FEDERATED_CREDENTIALS, "2025-01-31-preview"),
+        (versions.ROLE_DEFINITIONS, "2022-05-01-preview"),
+    ],
+)
+def test_versions_that_the_azure_cli_asks_for_are_there(type_: str, version: str) -> None:
+    """Those of 2.91, newer than those of the SDKs; the newest of a type are its last."""
+    known = versions.VERSIONS[type_]
+    assert version in known
+    assert list(known) == sorted(known)
 
 
 def test_a_role_lets_its_holder_in_and_its_removal_shuts_it_out(azure: SimulatedArm) -> None:
