@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brownout.harness.base.files import replace_whole
+from brownout.harness.record.result import StepResult
 from brownout.suites.search.grounds import Ground, ground
 from brownout.suites.search.minimise import Minimal
-from brownout.suites.search.schedule import FaultSchedule, expecting_breach, experiment_of, written
+from brownout.suites.search.schedule import NOT_SEEN, ActSeen, FaultSchedule, expecting_breach, experiment_of, written
 from brownout.suites.search.trial import Trial, tried
 
 FOUND = "found"
@@ -45,18 +46,22 @@ def write_finding(folder: Path, index: int, number: int, acts_found: int, minima
 
 
 def replayable(schedule: FaultSchedule, place: Ground, broken: str) -> tuple[str, Trial]:
-    """The experiment's text, and what came of it. Acts that were not seen to bite are declared so, as a file has to."""
+    """The experiment as text, and what came of it. Acts that did not bite, or were not met, are declared so in it."""
     name = f"{place.experiment.name}-found"
     title = f"A search found that {broken} does not hold"
     source = f"brownout search; {schedule.label()}; seed {schedule.seed}"
     experiment = experiment_of(schedule, place.experiment, name=name, title=title, source=source)
     trial = tried(experiment, seed=schedule.seed, kinds=schedule.kinds())
-    steps = trial.result.steps if trial.result else ()
-    bites = {index: step.bitten_s is not None for index, step in enumerate(steps)}
-    if not all(bites.values()):
-        experiment = experiment_of(schedule, place.experiment, name=name, title=title, source=source, bites=bites)
+    seen = tuple(map(_seen, trial.result.steps if trial.result else ()))
+    if any(each != NOT_SEEN for each in seen):
+        experiment = experiment_of(schedule, place.experiment, name=name, title=title, source=source, seen=seen)
         trial = tried(experiment, seed=schedule.seed, kinds=schedule.kinds())
     if trial.result is not None and trial.result.verdict == "breach":
         experiment = expecting_breach(experiment)
     head = f"# Found by a search. Replay it: brownout run THIS-FILE --world simulation --seed {schedule.seed}\n"
     return head + written(experiment), trial
+
+
+def _seen(step: StepResult) -> ActSeen:
+    is_met = step.exposure is not None and step.exposure.state != "not-exercised"
+    return ActSeen(step.bitten_s is not None, is_met)

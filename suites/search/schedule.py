@@ -6,9 +6,8 @@ is an experiment like any other, so what the search finds is a file that `browno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
 from pydantic import Field
@@ -16,7 +15,6 @@ from pydantic import Field
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.plain import INT_MAX, OneLine, PlainData, Text
 from brownout.harness.experiment.model import Experiment, Indicator, Posture, RatioMetric, Selector, Slo, Step
-from brownout.harness.fault import Fault
 
 POSTURE = "searched"
 PLANTED = "planted"  # the setting that switches planted bugs on
@@ -40,6 +38,16 @@ class Act(FrozenModel):
         """The act in a line, as people read it."""
         told = ", ".join(f"{name}={_spoken(value)}" for name, value in self.params.items())
         return f"{self.kind}({told}) at {self.at_s} s for {self.for_s} s"
+
+
+class ActSeen(NamedTuple):
+    """Whether an act was seen to bite, and whether a judged request met what it broke."""
+
+    bites: bool
+    is_met: bool
+
+
+NOT_SEEN = ActSeen(bites=True, is_met=True)
 
 
 class FaultSchedule(FrozenModel):
@@ -75,9 +83,9 @@ def experiment_of(
     name: str = "",
     title: str = "",
     source: Text = "",
-    bites: Mapping[int, bool] | None = None,
+    seen: Sequence[ActSeen] = (),
 ) -> Experiment:
-    """The experiment that carries the schedule out. `bites` says by an act's index whether it is seen to bite."""
+    """The experiment that carries the schedule out. `seen` has what is declared of each act, nothing where it is not known."""
     known = {cohort.name: cohort for cohort in ground.load.cohorts}
     settings = dict(ground.settings) | ({PLANTED: list(schedule.planted)} if schedule.planted else {})
     return ground.model_copy(
@@ -87,7 +95,7 @@ def experiment_of(
             "source": source,
             "settings": settings,
             "schedule": tuple(
-                _step(index, act, ground, (bites or {}).get(index, True)) for index, act in enumerate(schedule.acts)
+                _step(index, act, ground, seen[index] if seen else NOT_SEEN) for index, act in enumerate(schedule.acts)
             ),
             "load": ground.load.model_copy(update={"cohorts": tuple(known[cohort] for cohort in schedule.cohorts)}),
             "slos": _judged(ground.slos, schedule.cohorts),
@@ -111,8 +119,9 @@ def _over(slo: Slo, total: Selector) -> Slo:
     return slo.model_copy(update={"indicator": Indicator(ratioMetric=RatioMetric(total=total, good=ratio.good))})
 
 
-def _step(index: int, act: Act, ground: Experiment, bites: bool) -> Step:
+def _step(index: int, act: Act, ground: Experiment, seen: ActSeen) -> Step:
     begin_s = ground.timeline.fault + act.at_s
+    unmet = {} if seen.is_met else {"exposure": "none-expected", "exposure_reason": UNMET}
     return Step.model_validate(
         {
             "name": f"act-{index + 1}-{act.kind}",
@@ -121,9 +130,8 @@ def _step(index: int, act: Act, ground: Experiment, bites: bool) -> Step:
             "role": "fault",
             "fault": act.kind,
             "with": dict(act.params),
-            "bite": "required" if bites else "none-expected",
-            "exposure": "none-expected",
-            "exposure_reason": UNMET,
+            "bite": "required" if seen.bites else "none-expected",
+            **unmet,
         },
         context={"in_code": True},
     )
@@ -143,16 +151,6 @@ def expecting_breach(experiment: Experiment) -> Experiment:
         for name, posture in experiment.postures.items()
     }
     return experiment.model_copy(update={"postures": told})
-
-
-def params_of(fault: Fault) -> dict[str, Any]:
-    """The parameters that differ from the fault's defaults, as a file has them."""
-    return fault.model_dump(mode="json", exclude_unset=True)
-
-
-def read_schedule(path: Path) -> FaultSchedule:
-    """The schedule in a file; raises OSError, and ValidationError for what is none."""
-    return FaultSchedule.model_validate_json(path.read_bytes())
 
 
 def _spoken(value: Any) -> str:

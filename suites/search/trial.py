@@ -54,7 +54,7 @@ class Trial:
 
 
 def carried_out(schedule: FaultSchedule, ground: Ground) -> Trial:
-    """Carries the schedule out in this process, in some hundredths of a second."""
+    """Carries the schedule out in this process, in about a tenth of a second; raises KeyboardInterrupt."""
     return tried(experiment_of(schedule, ground.experiment), seed=schedule.seed, kinds=schedule.kinds())
 
 
@@ -66,7 +66,8 @@ def tried(experiment: Experiment, *, seed: int, kinds: tuple[str, ...]) -> Trial
         return Trial(refused=wrong.message)
     folder = Path(tempfile.mkdtemp(prefix="brownout-search-"))
     try:
-        simulate(prepared, folder)
+        if not simulate(prepared, folder):
+            raise KeyboardInterrupt  # which ends a simulation in order, and is the campaign's to hear
         result = evaluate_record(_record(prepared, folder))
     except BrownoutError as error:
         return _judged((BrokenProperty(f"crash:{type(error).__name__}", error.message),), kinds)

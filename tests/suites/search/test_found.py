@@ -9,7 +9,7 @@ import pytest
 from brownout.harness.api import Options, run
 from brownout.harness.experiment.loader import load
 from brownout.identity.core.planted import PLANTED
-from brownout.suites.search import campaign
+from brownout.suites.search import campaign, trial
 from brownout.suites.search.allowed import ALLOWED, why_allowed
 from brownout.suites.search.bugs import BUGS, Bug, bug_named, hunt
 from brownout.suites.search.campaign import ChunkDone, Plan, Sighting
@@ -38,15 +38,22 @@ def test_every_planted_bug_has_a_case_and_a_budget() -> None:
 def test_a_found_file_replays(tmp_path: Path) -> None:
     """`brownout run` of the file gives the violation and the very history that the search saw."""
     case = next(case for case in cases() if case.name == "store-key-grace")
-    text, trial = replayable(case.schedule, ground(case.schedule.ground), case.broken)
+    text, seen = replayable(case.schedule, ground(case.schedule.ground), case.broken)
     path = tmp_path / "found.yaml"
     path.write_text(text)
     outcome = run(load(path), Options(seed=case.schedule.seed, out=tmp_path))
-    assert trial.result is not None
-    assert outcome.result.verdict == trial.result.verdict == "breach"
+    assert seen.result is not None
+    assert outcome.result.verdict == seen.result.verdict == "breach"
     assert outcome.result.exit_code == 1
-    assert outcome.result.digest == trial.result.digest
-    assert outcome.result.invariants == trial.result.invariants
+    assert outcome.result.digest == seen.result.digest
+    assert outcome.result.invariants == seen.result.invariants
+
+
+def test_an_interrupt_within_a_schedule_reaches_the_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulation ends in order when it is interrupted, and its schedule is not taken for one that was carried out."""
+    monkeypatch.setattr(trial, "simulate", lambda *_: False)
+    with pytest.raises(KeyboardInterrupt):
+        carried_out(cases()[0].schedule, ground(cases()[0].schedule.ground))
 
 
 def test_the_search_finds_a_planted_bug() -> None:
