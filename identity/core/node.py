@@ -48,7 +48,9 @@ class Skew:
 
     def settle(self) -> None:
         """Sets the clock to what all holds of it together say."""
-        self._ports.skew_s = sum(float(value["ahead_s"]) for value in self._holds.held(SKEW))
+        held = tuple(self._holds.held(SKEW))
+        self._ports.skew_s = sum(float(value["ahead_s"]) for value in held)
+        assert held or self._ports.skew_s == 0, "a clock that nothing holds is right"
 
     async def _engage(self, fault_id: str, value: Value) -> Value:
         if not math.isfinite(float(value["ahead_s"])):

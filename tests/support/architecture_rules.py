@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -187,6 +187,19 @@ def silent_cores(root: Path) -> list[str]:
     ]
 
 
+def silent_methods(root: Path) -> list[str]:
+    """Public methods of the core that change state and assert nothing, neither themselves nor by a method that they call."""
+    return [
+        f"{path.relative_to(root)}:{method.lineno}: {node.name}.{name} changes state and asserts nothing"
+        for path, tree in sources(root, "identity/core")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for own in [{each.name: each for each in node.body if isinstance(each, Function)}]
+        for name, method in own.items()
+        if not name.startswith("_") and any(map(_is_state_change, _expressions(method))) and not _asserts(method, own)
+    ]
+
+
 def set_iterations(root: Path) -> list[str]:
     """Places in the core where the order of a set, which differs between processes, could get out."""
     return [
@@ -289,6 +302,18 @@ def _state_changes(tree: ast.Module) -> Iterator[int]:
     for method in methods:
         if isinstance(method, Function) and method.name not in ("__init__", "__post_init__"):
             yield from (node.lineno for node in ast.walk(method) if isinstance(node, ast.expr) and _is_state_change(node))
+
+
+def _expressions(tree: ast.AST) -> Iterator[ast.expr]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.expr))
+
+
+def _asserts(method: Function, own: Mapping[str, Function], depth: int = 3) -> bool:
+    """Whether the method has an assertion, or one of the class's `own` that it calls, or one that those call."""
+    if any(isinstance(node, ast.Assert) for node in ast.walk(method)):
+        return True
+    called = (own.get(_dotted(node.func).removeprefix("self.")) for node in ast.walk(method) if isinstance(node, ast.Call))
+    return depth > 0 and any(_asserts(each, own, depth - 1) for each in called if each is not None)
 
 
 def _is_state_change(node: ast.expr) -> bool:

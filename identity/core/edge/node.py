@@ -141,6 +141,7 @@ class Edge(Node):
 
     def leave_out(self, node: str) -> None:
         """Notes that a connection to the node failed."""
+        assert node.partition(".")[0] in self.stack.regions, "what is left out is a node of the stack"
         self._out_until_s[node] = self.ports.now() + EJECTED_S
 
     async def answer(self, request: Request) -> Served:

@@ -74,6 +74,7 @@ class Replica:
         if self._by_resource is None:
             in_turn = reversed(tuple(self.snapshot.identities.values()))  # of two with one resource id, the first one counts
             self._by_resource = {known.identity.resource_id.lower(): known for known in in_turn}
+            assert len(self._by_resource) <= len(self.snapshot.identities), "the index is of this snapshot"
         return self._by_resource.get(resource_id.lower())
 
     def is_deleted(self, object_id: str) -> bool:
