@@ -120,12 +120,13 @@ def _conclude(journal: CampaignJournal, known: Sequence[CorpusCase], findings: S
     for case in known:
         click.echo(f"violated again: {case.broken}, by {case.name} of the corpus: {case.schedule.label()}")
     for finding in findings:
-        _tell(finding)
+        tell(finding)
     if not known and not findings:
         click.echo("nothing was found")
 
 
-def _tell(finding: Finding) -> None:
+def tell(finding: Finding) -> None:
+    """Prints what was found, what of it matters, and the command that replays it."""
     least = finding.minimal
     click.echo(f"{finding.broken} does not hold: {least.evidence}")
     click.echo(f"  found in schedule {finding.number:,} with {finding.acts_found} acts; {len(least.schedule.acts)} matter:")
