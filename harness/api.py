@@ -20,7 +20,6 @@ from brownout.harness.base.statedir import existing_state_dir, state_dir
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.experiment.plugins import ControlRecords
 from brownout.harness.judge.evaluate import evaluate, write_result
 from brownout.harness.record.history import Event, Recorder, RecordLost, read_history
 from brownout.harness.record.progress import ProgressSink
@@ -65,7 +64,7 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwh
                 controls.start()
             if completed and meanwhile is not None:
                 meanwhile()
-            result, unsaved = _evaluate(prepared, folder, controls.results() if completed else {})
+            result, unsaved = _evaluate(prepared, folder, controls if completed else None)
     except Exception as error:
         told = _of_the_disk(error, folder)
         _evaluate_failed(prepared, folder, told)
@@ -151,11 +150,15 @@ def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None) ->
         return False
 
 
-def _evaluate(prepared: PreparedRun, folder: Path, controls: ControlRecords) -> tuple[Result, tuple[str, ...]]:
-    """The result, and what of it could not be saved."""
+def _evaluate(prepared: PreparedRun, folder: Path, controls: ControlRuns | None) -> tuple[Result, tuple[str, ...]]:
+    """The result, and what of it could not be saved. The run itself is evaluated while its control runs are still under way."""
     name = prepared.experiment.claims
-    claims = plugins.claims(name) if name and controls else None
-    result = evaluate(folder, claims=claims, controls=controls)
+    if name and controls is not None and controls.are_wanted:
+        result = evaluate(folder, claims=plugins.claims(name), controls=controls.results)
+    else:
+        result = evaluate(folder)
+    if controls is not None:
+        controls.results()  # whether or not there are claims: they are a part of the run's folder
     try:
         write_result(folder, result)
     except OSError as error:

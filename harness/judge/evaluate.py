@@ -8,7 +8,7 @@ the record says that a fault is stuck; never pass or breach.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ from brownout.harness.worlds.catalog import SIMULATION
 
 __all__ = ["RunHeader", "evaluate", "evaluate_record", "exit_code", "write_result"]
 
-NO_CONTROLS: ControlRecords = {}
+Controls = Callable[[], ControlRecords]
 _EARLY_ENDS = {
     "aborted": "was aborted",
     "interrupted": "was interrupted",
@@ -51,22 +51,23 @@ def evaluate(
     folder: Path,
     *,
     claims: ClaimSet | None = None,
-    controls: ControlRecords = NO_CONTROLS,
+    controls: Controls = dict,
     wall_s: float | None = None,
 ) -> Result:
     """The Result of a run folder; writes nothing but `claims.json`, and that only when `claims` were checked.
 
-    With `claims` a finished run's claims are checked against `controls`; without, those stored in the folder are used
-    again. A history that is not the one of the earlier result of a finished run fails the gate `record`, and the digest stays
-    that of the history that was judged first. `wall_s` is the real time that the run took; when None it is the one of the
-    earlier result, else estimated from the files. Raises UsageError when the folder is not a run's.
+    With `claims` a finished run's claims are checked against the `controls`, which are asked for once all else is evaluated;
+    without, those stored in the folder are used again. A history that is not the one of the earlier result of a finished run
+    fails the gate `record`, and the digest stays that of the history that was judged first. `wall_s` is the real time that the
+    run took; when None it is the one of the earlier result, else estimated from the files. Raises UsageError when the folder
+    is not a run's.
     """
     record = read_record(folder)
     took_s = _wall_s(folder, record.header) if wall_s is None else wall_s
     result = _compared(evaluate_record(record, wall_s=took_s), read_result(folder))
     if claims is None or not result.finished:
         return result
-    checked, result = _check(claims, record.history, result, controls)
+    checked, result = _check(claims, record.history, result, controls())
     write_claims(folder, checked)
     return result
 

@@ -42,6 +42,12 @@ class ControlRuns:
         self._workers: list[BaseProcess] = []
         self._started: dict[str, Future[None]] = {}
         self._folder = folder
+        self._results: ControlRecords | None = None
+
+    @property
+    def are_wanted(self) -> bool:
+        """True for a run that has control runs."""
+        return bool(self._jobs)
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +76,11 @@ class ControlRuns:
 
     def results(self) -> ControlRecords:
         """History and result of every control run, by name; waits for them and raises what one of them raised."""
+        if self._results is None:
+            self._results = self._collected()
+        return self._results
+
+    def _collected(self) -> ControlRecords:
         found: dict[str, tuple[History, Result]] = {}
         for job in self._largest_first():  # also where there are no workers: one order, whatever the process is like
             name, own = job[1], self._folder / "controls" / job[1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,7 +78,7 @@ def history_of(folder: Path) -> History:
 def page(result: Result, history: History, folder: Path) -> str:
     """The report's text."""
     lines = timeline(result, history.requests)
-    built = _charts(result, lines) if lines is not None else None
+    built = _build_charts(result, lines) if _build_charts is not None and lines is not None else None
     parts = (
         sections.banner(result),
         sections.key_numbers(result),
@@ -128,14 +128,14 @@ def stylesheet() -> str:
     return screen + (_ASSETS / "report.css").read_text(encoding="utf-8")
 
 
-def _charts(result: Result, lines: RequestSlices) -> Charts | None:
-    """The interactive charts; None where Bokeh is not installed."""
+def _chart_builder() -> Callable[[Result, RequestSlices], Charts] | None:
+    """What builds the interactive charts; None where Bokeh is not installed."""
     if find_spec("bokeh") is None:
         return None
     with _some_home():
         from brownout.reports.html import charts
 
-    return charts.build(result, lines)
+    return charts.build
 
 
 @contextmanager
@@ -240,3 +240,6 @@ def _scripts(built: Charts | None) -> Html:
 def embedded_json(data: object) -> Html:
     """JSON that may stand inside a script element: no `<` is left in it."""
     return Html(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))
+
+
+_build_charts = _chart_builder()  # with this module, which a run loads while its control runs are still under way

@@ -82,7 +82,8 @@ class Operations:
         await self._ports.persist(f"{self._prefix}{operation.operation_id}", operation.to_json())
         self._known[operation.operation_id] = operation
         self._newest[operation.target.lower()] = operation.operation_id
-        over = [each for each in self._known.values() if each.status != "InProgress"][: max(0, len(self._known) - KEPT)]
+        excess = len(self._known) - KEPT
+        over = [each for each in self._known.values() if each.status != "InProgress"][:excess] if excess > 0 else ()
         for old in over:
             del self._known[old.operation_id]
             if self._newest.get(old.target.lower()) == old.operation_id:

@@ -13,23 +13,18 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from brownout.identity.azure.entra import aadsts
 from brownout.identity.azure.entra.applications import Certificate
 from brownout.identity.core.messages import decode_json
 from brownout.identity.core.records import Json
 
+if TYPE_CHECKING:  # imported where it is used: it takes a tenth of a simulated stack's start, and few have certificates
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
 SKEW_ALLOWED_S = 300.0
-PADDINGS: Mapping[str, padding.AsymmetricPadding] = {
-    "RS256": padding.PKCS1v15(),
-    "PS256": padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256.digest_size),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +81,9 @@ def check_times(assertion: ClientAssertion, now_s: float) -> None:
 
 def check_certificate(assertion: ClientAssertion, client_id: str, known: tuple[Certificate, ...], now_s: float) -> None:
     """Raises EntraError 700027 unless a certificate that is registered, and has not ended, signed the assertion."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+
     header = assertion.header
     given = str(header.get("x5t") or header.get("x5t#S256") or header.get("kid") or "")
     found = next((each for each in known if _is_named(each, header)), None)
@@ -93,14 +91,24 @@ def check_certificate(assertion: ClientAssertion, client_id: str, known: tuple[C
         raise aadsts.bad_certificate(client_id, given, "The key was not found.")
     if not found.starts_s <= now_s < found.ends_s:
         raise aadsts.bad_certificate(client_id, given, "The key is expired or not valid yet.")
-    scheme = PADDINGS.get(str(header.get("alg")))
+    scheme = _paddings().get(str(header.get("alg")))
     if scheme is None:
-        raise aadsts.malformed_assertion(f"algorithm '{header.get('alg')}' is none of {', '.join(PADDINGS)}")
+        raise aadsts.malformed_assertion(f"algorithm '{header.get('alg')}' is none of {', '.join(_paddings())}")
     try:
         public_key(found.der).verify(assertion.signature, assertion.signed, scheme, hashes.SHA256())
     except InvalidSignature:
         text = "The provided signature value did not match the expected signature value."
         raise aadsts.bad_certificate(client_id, given, text) from None
+
+
+@cache
+def _paddings() -> Mapping[str, padding.AsymmetricPadding]:
+    """By the algorithm that a header names."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256.digest_size)
+    return {"RS256": padding.PKCS1v15(), "PS256": pss}
 
 
 def thumbprints(der: bytes) -> tuple[str, str, str]:
@@ -112,6 +120,9 @@ def thumbprints(der: bytes) -> tuple[str, str, str]:
 @lru_cache(maxsize=256)
 def public_key(der: bytes) -> rsa.RSAPublicKey:
     """The key of a certificate; raises ValueError for what is no certificate with an RSA key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     found = x509.load_der_x509_certificate(der).public_key()
     if not isinstance(found, rsa.RSAPublicKey):
         raise ValueError("only certificates with RSA keys can sign assertions")

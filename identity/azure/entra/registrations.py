@@ -20,9 +20,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from brownout.identity.azure.entra.applications import KIND, Application, Certificate, ClientSecret, new_secret
 from brownout.identity.azure.entra.assertions import public_key
 from brownout.identity.azure.records import FederatedCredential
@@ -123,6 +120,9 @@ class Registrations:
         return application.with_registration(secrets=secrets), {"key_id": made.key_id, "secret": text, "ends_s": made.ends_s}
 
     def _add_certificate(self, application: Application, body: Json) -> tuple[Application, Mapping[str, Any]]:
+        from cryptography import x509  # takes a tenth of a simulated stack's start, and few stacks have certificates
+        from cryptography.hazmat.primitives.serialization import Encoding
+
         found = x509.load_pem_x509_certificate(str(body["certificate"]).encode())
         der = found.public_bytes(Encoding.DER)
         public_key(der)  # raises ValueError for one that cannot sign assertions

@@ -6,11 +6,8 @@ import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from brownout.identity.azure.data.annex import AzureVaultAnnex
 from brownout.identity.azure.data.secrets import SecretEdition, VaultSecret
@@ -26,6 +23,9 @@ from brownout.identity.azure.vault.vault_errors import (
     wrong_method,
 )
 from brownout.identity.core.messages import Request, Response, decode_json, encode_json
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ACTIONS = "Microsoft.KeyVault/vaults/secrets/"
 MOST_ON_A_PAGE = 25
@@ -171,6 +171,8 @@ async def restore(call: SecretCall) -> Response:
 
 def _unsealed(call: SecretCall, value: Any) -> VaultSecret:
     """The secret in a backup; raises VaultError for what no vault of this stack has sealed."""
+    from cryptography.exceptions import InvalidTag
+
     try:
         raw = base64.urlsafe_b64decode(str(value) + "=" * (-len(str(value)) % 4))
         return VaultSecret.from_json(decode_json(_cipher(call).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None)))
@@ -179,6 +181,8 @@ def _unsealed(call: SecretCall, value: Any) -> VaultSecret:
 
 
 def _cipher(call: SecretCall) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # only backups need it, and it takes a moment
+
     token = call.annex.vault.stack.control_token
     return AESGCM(hashlib.sha256(f"azure-vault-backup {token}".encode()).digest())
 
