@@ -23,7 +23,9 @@ KEY_ROLLS = frozenset({"signing-key-roll", "signing-key-withdraw"})
 _ROLLED = "the fault signs with a new key at once, or takes a key away whose tokens are in force: that is what it is for"
 ALLOWED: tuple[Allowed, ...] = (
     Allowed(
-        "objective:floor", frozenset(), "a schedule may take everything away for a while; what counts is that it comes back"
+        "objective:search-floor",
+        frozenset(),
+        "a schedule may take everything away for a while; what counts is that it comes back",
     ),
     Allowed(
         "gate:acts", frozenset(), "an act that another act keeps from being done fails in order, and nothing is left in place"

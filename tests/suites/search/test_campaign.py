@@ -29,7 +29,7 @@ def chunk(plan: Plan, number: int) -> ChunkDone:
     found = tuple(
         Sighting(broken=name, evidence=f"in {number}", schedule=schedule, number=number * plan.size + 1) for name in names
     )
-    return ChunkDone(chunk=number, schedules=plan.size, cpu_s=0.5, allowed={"objective:floor": 1}, found=found)
+    return ChunkDone(chunk=number, schedules=plan.size, cpu_s=0.5, allowed={"objective:search-floor": 1}, found=found)
 
 
 @pytest.fixture(autouse=True)
