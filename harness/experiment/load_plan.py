@@ -19,6 +19,7 @@ from brownout.harness.load.models.registry import client_model
 from brownout.identity.aws.records.seed import account_of
 from brownout.identity.azure.hosts.endpoint import (
     APP_SERVICE,
+    APP_SERVICE_2017,
     OWN_BY_DEFAULT,
     VM_EXTENSION,
     WITH_CACHES,
@@ -189,7 +190,8 @@ def primed_tokens(plan: LoadPlan, spec: StackSpec) -> dict[str, list[dict[str, A
         if cohort.fresh or not model.caches_at_host:
             continue
         endpoint = model.endpoint_of(cohort.endpoint)
-        service = endpoint if endpoint in WITH_CACHES else ""
+        cache = APP_SERVICE if endpoint == APP_SERVICE_2017 else endpoint
+        service = cache if cache in WITH_CACHES else ""
         named = cohort.identity if service else ""
         for machine in cohort.machines:
             if (machine, cohort.resource, service, named) not in seen:

@@ -12,12 +12,13 @@ import hashlib
 import hmac
 
 SERVICE_ACCOUNT_FILE = "/var/run/secrets/azure/tokens/azure-identity-token"  # where a pod finds its token
+_SECRETS_OF = {"app-service-2017": "app-service"}  # endpoints that are another's in an older version
 ARC_TOKENS = "/var/opt/azcmagent/tokens"  # the one folder in which clients look for keys of the Arc agent
 
 
 def endpoint_key(control_token: str, kind: str) -> str:
-    """What the secrets of all endpoints of that kind are derived from."""
-    return _digest(control_token, f"azure-endpoint {kind}")
+    """What the secrets of all endpoints of that kind are derived from; both versions of App Service have one."""
+    return _digest(control_token, f"azure-endpoint {_SECRETS_OF.get(kind, kind)}")
 
 
 def secret_of_machine(key: str, address: str) -> str:

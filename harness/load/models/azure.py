@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call
 from brownout.harness.record.credentials import Credential, Use, told
-from brownout.identity.azure.hosts.endpoint import APP_SERVICE, SERVICE_FABRIC
+from brownout.identity.azure.hosts.endpoint import APP_SERVICE, APP_SERVICE_2017, SERVICE_FABRIC
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.trail import HEADER as TRAIL_HEADER
 
 USER_AGENT = "brownout-load"
-BY_THEIR_END = frozenset({APP_SERVICE, SERVICE_FABRIC})  # endpoints whose answers say when a token ends, and nothing else
+# Endpoints whose answers say when a token ends, and nothing else.
+BY_THEIR_END = frozenset({APP_SERVICE, APP_SERVICE_2017, SERVICE_FABRIC})
 TOKENS_REMEMBERED = 4096  # a host answers with the same token for hours
 
 

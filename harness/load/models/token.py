@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brownout.harness.load.models.machine_endpoints import token_by_endpoint
 from brownout.harness.load.models.model import Arrival, ClientModel, Clients, Operation, Script, Typical
-from brownout.identity.azure.hosts.endpoint import KINDS
+from brownout.identity.azure.hosts.endpoint import APP_SERVICE_2017, KINDS
 
 
 def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
@@ -17,7 +17,7 @@ TOKEN = ClientModel(
     operations=(Operation("token", weight=1, needs_machine=True),),
     script=script,
     target=0.999,
-    endpoints=KINDS,
+    endpoints=(*KINDS, APP_SERVICE_2017),
     caches_at_host=True,
     typical=(
         Typical(cohort="machines", share=0.6, probe="established", on="machine"),

@@ -19,6 +19,7 @@ from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.operate.stack_file import MachineEntry, RegionEntry, StackFile
 from brownout.identity.azure.hosts.endpoint import (
     APP_SERVICE,
+    APP_SERVICE_2017,
     ARC,
     CLOUD_SHELL,
     IMDS,
@@ -29,7 +30,6 @@ from brownout.identity.azure.hosts.endpoint import (
 from brownout.identity.azure.hosts.probes import endpoint_path
 from brownout.identity.azure.machine_secrets import ARC_TOKENS, SERVICE_ACCOUNT_FILE, endpoint_secret
 
-APP_SERVICE_2017 = "app-service-2017"
 ENDPOINTS = (
     *(IMDS, APP_SERVICE, APP_SERVICE_2017, VM_EXTENSION, SERVICE_FABRIC, ARC, CLOUD_SHELL),
     WORKLOAD_IDENTITY,

@@ -27,12 +27,20 @@ IMDS, APP_SERVICE, VM_EXTENSION, SERVICE_FABRIC, ARC, CLOUD_SHELL = KINDS = (
     "cloud-shell",
 )
 
+# App Service's endpoint as clients of its older version ask it: the same path, secret and cache.
+APP_SERVICE_2017 = "app-service-2017"
+
 # No endpoint of a machine's own: a pod's token of its service account is exchanged at Entra.
 WORKLOAD_IDENTITY = "workload-identity"
-WITH_SECRETS = frozenset({APP_SERVICE, SERVICE_FABRIC, ARC, WORKLOAD_IDENTITY})  # a program has to show its machine's
-WITHOUT_SELECTORS = frozenset({SERVICE_FABRIC, CLOUD_SHELL, WORKLOAD_IDENTITY})  # a client cannot choose the identity
+WITH_SECRETS = frozenset(
+    {APP_SERVICE, APP_SERVICE_2017, SERVICE_FABRIC, ARC, WORKLOAD_IDENTITY}
+)  # a program has to show its machine's
+# A client cannot choose the identity by its resource id; the older App Service takes a client id, which loads do not send.
+WITHOUT_SELECTORS = frozenset({APP_SERVICE_2017, SERVICE_FABRIC, CLOUD_SHELL, WORKLOAD_IDENTITY})
 
-OWN_BY_DEFAULT = frozenset({APP_SERVICE, ARC})  # a client that names no identity means the machine's own, never another one
+OWN_BY_DEFAULT = frozenset(
+    {APP_SERVICE, APP_SERVICE_2017, ARC}
+)  # a client that names no identity means the machine's own, never another one
 WITH_CACHES = frozenset(KINDS) - {IMDS}  # these keep tokens of their own, beside the host's
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from brownout.identity.azure.hosts.endpoint import APP_SERVICE, ARC, CLOUD_SHELL, IMDS, SERVICE_FABRIC, VM_EXTENSION
+from brownout.identity.azure.hosts.endpoint import (
+    APP_SERVICE,
+    APP_SERVICE_2017,
+    ARC,
+    CLOUD_SHELL,
+    IMDS,
+    SERVICE_FABRIC,
+    VM_EXTENSION,
+)
 from brownout.identity.core.messages import FORM_TYPE, Request
 
 RESOURCE = "https://vault.azure.net"
@@ -13,6 +21,7 @@ RESOURCE = "https://vault.azure.net"
 _GETS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     IMDS: ("metadata/identity/oauth2/token", "2018-02-01", {"metadata": "true"}),
     APP_SERVICE: ("msi/token", "2019-08-01", {"x-identity-header": "{}"}),
+    APP_SERVICE_2017: ("msi/token", "2017-09-01", {"secret": "{}"}),
     VM_EXTENSION: ("oauth2/token", "", {"metadata": "true"}),
     SERVICE_FABRIC: ("fabric/metadata/identity/oauth2/token", "2019-07-01-preview", {"secret": "{}"}),
     ARC: ("arc/metadata/identity/oauth2/token", "2020-06-01", {"metadata": "true", "authorization": "Basic {}"}),

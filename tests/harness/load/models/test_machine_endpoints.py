@@ -19,7 +19,14 @@ CLIENTS = Clients(replace(ACCOUNT, sign_in=replace(ACCOUNT.sign_in, endpoint_key
 NOW_S = 1000.0
 ENDS = {"access_token": jwt(), "expires_on": "4600"}
 LIVES = {"access_token": jwt(), "expires_in": "3600"}
-BY_KIND = {"app-service": ENDS, "service-fabric": ENDS, "arc": LIVES, "cloud-shell": LIVES, "vm-extension": LIVES}
+BY_KIND = {
+    "app-service": ENDS,
+    "app-service-2017": ENDS,
+    "service-fabric": ENDS,
+    "arc": LIVES,
+    "cloud-shell": LIVES,
+    "vm-extension": LIVES,
+}
 CHALLENGE = Response(401, {"error": "unauthorized"}, {"www-authenticate": f"Basic realm={arc_key_file(KEYS['arc'], 'vm1')}"})
 
 
@@ -45,6 +52,7 @@ def asking(kind: str, **changed: Any) -> tuple[Playing, Call]:
     ("kind", "method", "path", "query", "headers"),
     [
         ("app-service", "GET", "msi/token", {"api-version": "2019-08-01"}, {"x-identity-header": secret("app-service")}),
+        ("app-service-2017", "GET", "msi/token", {"api-version": "2017-09-01"}, {"secret": secret("app-service")}),
         (
             "service-fabric",
             "GET",
@@ -95,11 +103,12 @@ def test_a_token_is_good_as_the_sdk_reads_it(kind: str, body: dict[str, str]) ->
 @pytest.mark.parametrize("kind", BY_KIND)
 def test_a_refusal_has_an_error_in_any_case(kind: str) -> None:
     """The code of the body, else the status: App Service has no code."""
-    body = {"statusCode": 500, "message": "x"} if kind == "app-service" else {"error": {"code": "Internal"}}
+    without_code = kind.startswith("app-service")
+    body = {"statusCode": 500, "message": "x"} if without_code else {"error": {"code": "Internal"}}
     playing, _ = asking(kind)
     result = ended(playing, Response(500, body))
     assert (result.status, result.outcome) == (500, "refused")
-    assert result.error == ("status-500" if kind == "app-service" else "Internal")
+    assert result.error == ("status-500" if without_code else "Internal")
 
 
 def test_the_first_request_to_arc_shows_no_key() -> None:
