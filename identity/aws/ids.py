@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from binascii import b2a_base64
 from functools import lru_cache
 
 USER, ROLE, GROUP, POLICY, INSTANCE_PROFILE = "AIDA", "AROA", "AGPA", "ANPA", "AIPA"
@@ -19,6 +20,8 @@ _UNIQUE_LENGTH, _KEY_LENGTH = 17, 16  # characters after the prefix
 _UNIQUE_BYTES = 15  # enough for the first 24 characters of base 32
 _KEY_BYTES = 10  # what 16 characters of base 32 hold: a bit that is 1, the account in 40 bits, 39 bits of chance
 _CHANCE_BITS, _ACCOUNT_BITS = 39, 40
+_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS: tuple[str, ...] = tuple(first + second for first in _DIGITS for second in _DIGITS)
 
 
 @lru_cache(maxsize=64)  # every part of every node of a stack asks
@@ -37,7 +40,11 @@ def access_key_id(prefix: str, account: str, chance: str) -> str:
     """The id of an access key of the account, long-term (AKIA) or of a session (ASIA): 20 characters."""
     chance_bits = int.from_bytes(_digest(prefix, chance)[:5], "big") >> 1
     number = (1 << _ACCOUNT_BITS | int(account)) << _CHANCE_BITS | chance_bits
-    return prefix + base64.b32encode(number.to_bytes(_KEY_BYTES, "big")).decode()
+    pairs = _PAIRS
+    return (
+        f"{prefix}{pairs[number >> 70]}{pairs[number >> 60 & 1023]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
+        f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+    )
 
 
 def account_of(key_id: str) -> str:
@@ -50,7 +57,7 @@ def account_of(key_id: str) -> str:
 
 def secret_access_key(*chance: str) -> str:
     """The 40 characters of a secret access key, as unpredictable as `chance` (up to 240 bits)."""
-    return base64.b64encode(hashlib.sha256("\n".join(("secret", *chance)).encode()).digest()[:30]).decode()
+    return b2a_base64(hashlib.sha256("\n".join(("secret", *chance)).encode()).digest()[:30], newline=False).decode()
 
 
 def _digest(prefix: str, chance: str) -> bytes:

@@ -28,6 +28,8 @@ TRAIL = "x-brownout-trail"  # the header that says which nodes served an answer 
 OF_THE_CONNECTION = (b"content-length", b"transfer-encoding", b"connection")  # header lines that each connection writes itself
 _NO_HEADER = bytes(set(range(0x20)) - set(b"\t\r\n") | {0x7F})  # what no header can hold, beside a line break
 
+_TRAIL_BYTES = TRAIL.encode()
+
 CallFailure = Literal["refused", "reset", "timeout"]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 Fields = tuple[tuple[str, str], ...]
@@ -294,10 +296,20 @@ class Response(Message):
         """The answer with its trail. One that is given again and again is sealed once."""
         known = self.__dict__.get("_sealed")
         if known is None or known[0] != trail:
-            known = self.__dict__["_sealed"] = (trail, self.with_headers({TRAIL: trail}))
+            known = self.__dict__["_sealed"] = (trail, self._with_trail(trail))
         sealed: Response = known[1]
         assert sealed.status == self.status, "a trail changes nothing else"
         return sealed
+
+    def _with_trail(self, trail: str) -> Response:
+        """`with_headers` of the trail; an answer that no other node has answered has none to be replaced."""
+        lines = self.__dict__.get("raw_headers")
+        if lines is None or any(name == _TRAIL_BYTES for name, _ in lines):
+            return self.with_headers({TRAIL: trail})
+        made = Response.raw(self.status, (*lines, (_TRAIL_BYTES, trail.encode("latin-1"))), self.payload)
+        if self.sent_bytes is not None or self.may_be_empty:
+            made.sent_bytes, made.may_be_empty = self.sent_bytes, self.may_be_empty
+        return made
 
     def cut_short(self, sent_bytes: int) -> Response:
         """The same answer, of which only so many bytes of the payload arrive."""

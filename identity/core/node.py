@@ -21,11 +21,10 @@ from brownout.identity.core.planted import BREAKER_STAYS_OPEN, RELEASE_LIFTS_OTH
 from brownout.identity.core.ports import Ports
 from brownout.identity.core.records import Json
 from brownout.identity.core.settings import BUILDS, FIRST_BUILD, Build, Settings, check_config
-from brownout.identity.core.surface import ReadyAnswers, Served, Surface, error
+from brownout.identity.core.surface import OWN, ReadyAnswers, Served, Surface, error
 from brownout.identity.core.topology import CONTROL_PATH, NodeSpec
 from brownout.identity.core.trail import Hop
 
-OWN = f"{CONTROL_PATH}/"
 SKEW = "skew"  # thrown with `ahead_s`: emulated seconds, below zero for a clock that is behind
 Payload = TypeVar("Payload")
 MALFORMED = (KeyError, ValueError, TypeError, AttributeError)  # what reading a value of the wrong form raises

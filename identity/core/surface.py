@@ -15,7 +15,10 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.records import CachedToken
+from brownout.identity.core.topology import CONTROL_PATH
 from brownout.identity.core.trail import Hop
+
+OWN = f"{CONTROL_PATH}/"  # where a node's own pages begin, which no surface has
 
 Code = Literal["not-found", "not-assignable", "unready", "unreachable", "unavailable", "unpublished", "overloaded"]
 
@@ -111,7 +114,7 @@ class AnswersAtOnce(Protocol):
     def at_once(self, request: Request) -> Served | None:
         """What `serve` would answer to a request that it takes, where that waits for nothing; None leaves it to `serve`.
 
-        Where it is None, nothing has been counted or changed.
+        Where it is None, nothing has been counted or changed. It raises no BadPayload. With a capacity nothing is ready.
         """
         ...
 
@@ -125,6 +128,8 @@ class ReadyAnswers:
 
     def find(self, request: Request) -> Response | None:
         """What the node would answer, with its trail, where that is ready; None, with nothing changed, where it is not."""
+        if not self._ready or request.path.startswith(OWN):
+            return None
         for takes, at_once in self._ready:
             if takes(request):
                 served = None if at_once is None else at_once(request)

@@ -13,8 +13,7 @@ from typing import Protocol
 
 from brownout.identity import wire
 from brownout.identity.core.messages import BadPayload, Request, Response
-from brownout.identity.core.surface import ReadyAnswers, Surface, TakesLarge, too_large
-from brownout.identity.core.topology import CONTROL_PATH
+from brownout.identity.core.surface import OWN, ReadyAnswers, Surface, TakesLarge, too_large
 
 PAYLOAD_LIMIT_BYTES = 1_048_576  # of clients, where a surface does not take more
 INTERNAL_LIMIT_BYTES = 268_435_456  # of other nodes: a snapshot is as long as all that a directory publishes
@@ -59,14 +58,12 @@ class Answering:
         """What `answer` would give, where a surface has it ready; None where `answer` has to be asked."""
         if received.exceeds_bytes:
             return None
-        request = received.request
+        request, is_last, head_only = received.request, received.is_last, received.request.method == "HEAD"
         try:
             response = self._ready.find(request)
-            if response is None:
-                return None
-            return wire.encode_again(response, also, is_last=received.is_last, head_only=request.method == "HEAD")
-        except Exception:  # whatever it is, `answer` meets it too, and says so
-            return None
+            return None if response is None else wire.encode_again(response, also, is_last=is_last, head_only=head_only)
+        except Exception:
+            return wire.encode_response(_broken(request), also, is_last=is_last, head_only=head_only)
 
     async def answer(self, received: Received, also: bytes) -> bytes:
         """The whole answer as it goes on the wire, with the header lines `also`. Never raises for what a client can send.
@@ -81,8 +78,7 @@ class Answering:
         except BadPayload as bad:
             response = wire.failure(400, "InvalidRequestContent", str(bad))
         except Exception:
-            log.exception("%s %s was not handled", request.method, request.target)
-            response = wire.failure(500, "InternalServerError", "The server encountered an internal error.")
+            response = _broken(request)
         else:
             if response.sent_bytes is None:
                 return encoded
@@ -91,10 +87,16 @@ class Answering:
 
     def payload_limit_bytes(self, request: Request) -> int:
         """How large the payload of a request may be, of which all but that is known."""
-        if request.path.startswith(f"{CONTROL_PATH}/"):
+        if request.path.startswith(OWN):
             return INTERNAL_LIMIT_BYTES
         surface = next((each for each in self._surfaces if each.takes(request)), None)
         return surface.payload_limit_bytes if isinstance(surface, TakesLarge) else PAYLOAD_LIMIT_BYTES
 
     def _too_large(self, request: Request, limit_bytes: int) -> Response:
         return too_large(self._surfaces, request, f"The body is larger than {limit_bytes} bytes.")
+
+
+def _broken(request: Request) -> Response:
+    """The answer to a request with which something went wrong, which the log is told."""
+    log.exception("%s %s was not handled", request.method, request.target)
+    return wire.failure(500, "InternalServerError", "The server encountered an internal error.")

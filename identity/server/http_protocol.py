@@ -69,12 +69,14 @@ class KnownRequests:
     def note(self, data: bytes, received: Received) -> None:
         """Remembers what was read of `data`, which began and ended between two requests of a connection."""
         request = received.request
+        if len(data) > KNOWN_BYTES_MAX or received.is_last or request.payload:
+            return
         if (seen := hash(data)) not in self._once:
             if len(self._once) >= ONCE_MAX:
                 self._once.clear()
             self._once.add(seen)
             return
-        if len(data) > KNOWN_BYTES_MAX or received.is_last or request.payload or "expect" in request.headers:
+        if "expect" in request.headers:
             return
         self._add(data, received)
 

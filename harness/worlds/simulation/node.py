@@ -13,7 +13,7 @@ from brownout.harness.base.keyed_random import keyed_id
 from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
 from brownout.identity.core.messages import BadPayload, CallFailed, Request, Response
-from brownout.identity.core.node import OWN, Node
+from brownout.identity.core.node import Node
 from brownout.identity.core.ports import Signal, Signer
 from brownout.identity.core.topology import NodeSpec, StackSpec
 from brownout.identity.roles import build_node
@@ -178,7 +178,7 @@ class SimulatedNode:
 
     def at_once(self, request: Request) -> Response | None:
         """What `handle` would give without waiting for anything, where that is known; None where `handle` is to be asked."""
-        if self.node is None or self.holds or request.path.startswith(OWN):
+        if self.node is None or self.holds:
             return None
         try:
             return self.node.ready_answers.find(request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,7 +27,9 @@ from brownout.identity.core.messages import HeaderLines, Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SIGNATURE_FIELD = "X-Amz-Signature"
-_SHORT = 200  # characters of what is remembered, so that memory is bounded
+_BEFORE_SIGNATURE, _SIGNATURE_LENGTH = ", Signature=", 64
+_AS_SDKS_WRITE = re.compile(rf"{ALGORITHM} Credential=([^ ,=]+), SignedHeaders=([^ ,=]+)")
+_SHORT = 400  # characters of what is remembered, so that memory is bounded
 _FORM = "%Y%m%dT%H%M%SZ"
 _HEX = frozenset("0123456789abcdefABCDEF")
 _QUERY_FIELDS = ("X-Amz-Credential", SIGNATURE_FIELD, "X-Amz-SignedHeaders", "X-Amz-Date")
@@ -141,6 +144,25 @@ def scope_text(day: str, region: str, service: str) -> str:
 
 
 def _from_header(authorization: str, headers: Headers) -> Claim:
+    written, _, signature = authorization.rpartition(_BEFORE_SIGNATURE)
+    date = headers.get(b"x-amz-date")
+    if not date or len(signature) != _SIGNATURE_LENGTH or not signature.isalnum() or not 0 < len(written) <= _SHORT:
+        return _from_any_header(authorization, headers)
+    known = _known_parts(written)
+    if known is None:
+        return _from_any_header(authorization, headers)
+    token = headers.get(b"x-amz-security-token", b"").decode("latin-1")
+    return Claim(*known, signature, *_date(date.decode("latin-1")), token, presigned=False)
+
+
+@lru_cache(maxsize=1024)
+def _known_parts(written: str) -> tuple[str, SignedNames] | None:
+    """Credential and names of a header as SDKs write it, in all but the signature the same for a day; None for any other."""
+    form = _AS_SDKS_WRITE.fullmatch(written)
+    return None if form is None else (form[1], signed_names(form[2]))
+
+
+def _from_any_header(authorization: str, headers: Headers) -> Claim:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != ALGORITHM:
         raise incomplete_signature(f"Unsupported AWS 'algorithm': '{algorithm}'.")

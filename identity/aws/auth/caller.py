@@ -9,13 +9,15 @@ Wire facts: docs/reference/aws-wire.md#session-tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self, get_args
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 from brownout.identity.core.records import Json
 
 CallerKind = Literal["root", "user", "assumed-role", "federated-user"]
 CALLER_KINDS: tuple[CallerKind, ...] = get_args(CallerKind)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,7 @@ class Credentials:
         return f"Credentials({self.access_key_id!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """What temporary credentials stand for. `kind` is what `Caller.kind` will be.
 
     `principal_arn` and `principal_id` name the role (assumed-role) or the user whose policies apply. `name` is the session
@@ -55,17 +56,13 @@ class Session:
     issuing_region: str
     session_policies: tuple[str, ...] = ()
     policy_arns: tuple[str, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = NOTHING
     transitive_tag_keys: tuple[str, ...] = ()
     source_identity: str = ""
     mfa_s: float | None = None
     chained: bool = False
-    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    facts: Mapping[str, tuple[str, ...]] = NOTHING
     scopes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        assert self.kind in CALLER_KINDS, self.kind
-        assert self.issued_s <= self.expires_s, "a session ends after it begins"
 
     def __repr__(self) -> str:
         return f"Session({self.access_key_id!r}, {self.kind!r}, {self.principal_arn!r}, {self.name!r})"
@@ -102,19 +99,21 @@ class Session:
             "expires": self.expires_s,
             "region": self.issuing_region,
         }
-        optional: dict[str, Any] = {
-            "policies": list(self.session_policies),
-            "policy_arns": list(self.policy_arns),
-            "tags": dict(self.tags),
-            "transitive": list(self.transitive_tag_keys),
-            "source_identity": self.source_identity,
-            "chained": self.chained,
-            "facts": {key: list(values) for key, values in self.facts.items()},
-            "scopes": list(self.scopes),
-        }
         if self.mfa_s is not None:
             found["mfa"] = self.mfa_s
-        return found | {key: value for key, value in optional.items() if value}
+        for name, value in (
+            ("policies", self.session_policies),
+            ("policy_arns", self.policy_arns),
+            ("tags", self.tags),
+            ("transitive", self.transitive_tag_keys),
+            ("source_identity", self.source_identity),
+            ("chained", self.chained),
+            ("facts", self.facts),
+            ("scopes", self.scopes),
+        ):
+            if value:
+                found[name] = value if isinstance(value, str | bool) else _json_of(value)
+        return found
 
     @classmethod
     def from_json(cls, raw: Json) -> Self:
@@ -145,8 +144,7 @@ class Session:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who signed a request: `arn` as policies see the caller, `principal_arn` of the user or role whose policies apply.
 
     `user_id` is `aws:userid`. `signed_region` is the scope's region (`aws:RequestedRegion` is the endpoint's), `signed_s`
@@ -220,3 +218,10 @@ class Caller:
             str(raw["signed_region"]),
             float(raw["signed_s"]),
         )
+
+
+def _json_of(value: Mapping[str, Any] | tuple[str, ...]) -> Any:
+    """Mappings as dictionaries and tuples as lists, as they come back."""
+    if isinstance(value, tuple):
+        return list(value)
+    return {key: list(each) if isinstance(each, tuple) else each for key, each in value.items()}

@@ -14,21 +14,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-from collections.abc import Callable, Iterable
+from binascii import b2a_base64
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from brownout.identity.aws.auth.account import AccountView, SealingKeyView
-from brownout.identity.aws.auth.caller import Session
+from brownout.identity.aws.auth.caller import CALLER_KINDS, Session
 
 NewId = Callable[[], str]  # `Ports.new_id`
 SEALING_KEY_BYTES = 32
 _FORMAT, _NONCE_BYTES, _TAG_BYTES = 0x21, 12, 16
 _LONGEST_KEY_ID = 64
-_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # made once: `json.dumps` makes one for each call
 _HEAD_CHARACTERS = (2 + _LONGEST_KEY_ID) // 3 * 4  # of Base64: the format, the length and the longest id
 
 
@@ -42,16 +44,35 @@ def newest_key(keys: Iterable[SealingKeyView], now_s: float) -> SealingKeyView |
     return max(valid, key=lambda key: (key.until_s, key.key_id), default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class SealingSpan:
+    """The key to seal with, None for none, for as long as no key begins or ends: from `from_s` to before `until_s`."""
+
+    key: SealingKeyView | None
+    from_s: float
+    until_s: float
+
+    @classmethod
+    def at(cls, keys: Collection[SealingKeyView], now_s: float) -> SealingSpan:
+        """The span that `now_s` lies in."""
+        changes = [at_s for key in keys for at_s in (key.from_s, key.until_s)]
+        begins_s = max((at_s for at_s in changes if at_s <= now_s), default=-inf)
+        ends_s = min((at_s for at_s in changes if at_s > now_s), default=inf)
+        return cls(newest_key(keys, now_s), begins_s, ends_s)
+
+
 def seal(session: Session, key: SealingKeyView, new_id: NewId, *, least_bytes: int = 0) -> str:
     """The session token of a session, at least `least_bytes` long; two tokens of one session differ."""
     name = key.key_id.encode()
     assert 0 < len(name) <= _LONGEST_KEY_ID, "a sealing key's id is short"
+    assert session.kind in CALLER_KINDS, session.kind
+    assert session.issued_s <= session.expires_s, "a session ends after it begins"
     head = bytes((_FORMAT, len(name))) + name
     nonce = hashlib.sha256(f"nonce {new_id()}".encode()).digest()[:_NONCE_BYTES]
-    text = _COMPACT.encode(session.to_json()).encode()
+    text = orjson.dumps(session.to_json())
     around = len(head) + _NONCE_BYTES + _TAG_BYTES
     text = text.ljust(-(-least_bytes * 3 // 4) - around)  # JSON may end with blanks
-    return base64.b64encode(head + nonce + _cipher(key.key).encrypt(nonce, text, head)).decode()
+    return b2a_base64(head + nonce + _cipher(key.key).encrypt(nonce, text, head), newline=False).decode()
 
 
 def open_token(token: str, account: AccountView) -> Session:
@@ -86,7 +107,7 @@ def _opened(token: str, key: bytes) -> Session:
         text = _cipher(key).decrypt(nonce, sealed, head)
     except (InvalidTag, ValueError):
         raise UnreadableToken("the token was not sealed by this stack") from None
-    return Session.from_json(json.loads(text))
+    return Session.from_json(orjson.loads(text))
 
 
 @lru_cache(maxsize=64)

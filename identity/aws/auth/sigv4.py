@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from brownout.identity.aws.auth.authorization import (
@@ -31,6 +32,7 @@ from brownout.identity.aws.errors import signature_does_not_match
 from brownout.identity.core.messages import Request
 
 _UNRESERVED = "-_.~"
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 session_region_key = lru_cache(maxsize=4096)(region_key)  # of temporary credentials, whose secret the region itself derives
 
 
@@ -110,7 +112,18 @@ def _escaped(text: str) -> str:
 
 def _signature(canonical: bytes, date: str, scope: str, key: bytes) -> str:
     text = f"{ALGORITHM}\n{date}\n{scope}\n{sha256(canonical).hexdigest()}"
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    inner, outer = (state.copy() for state in _keyed(key))
+    inner.update(text.encode())
+    outer.update(inner.digest())
+    return str(outer.hexdigest())
+
+
+@lru_cache(maxsize=4096)
+def _keyed(key: bytes) -> tuple[Any, Any]:
+    """HMAC's two hashes (RFC 2104) with the key in them: from here on it takes half the time that it takes from the key."""
+    padded = key.ljust(sha256().block_size, b"\0")
+    assert len(key) <= len(padded), "a signing key is no longer than a block"
+    return sha256(padded.translate(_INNER)), sha256(padded.translate(_OUTER))
 
 
 def _check_signed_headers(headers: Headers, names: tuple[bytes, ...]) -> None:

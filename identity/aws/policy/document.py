@@ -89,6 +89,10 @@ class PolicyDocument:
             self._by_action[action] = found
         return found
 
+    def asks_nothing_more(self, action: str) -> bool:
+        """True when what it says of the action, given in lower case, depends on the principal and the resource alone."""
+        return not any(each.clauses or each.has_variable_resource for each in self.statements_for(action))
+
     def applying(self, action: str, context: RequestContext) -> list[Statement]:
         """Statements that apply to the request, of either effect, whoever asks. `action` is the context's in lower case."""
         resource, keys = context.resource, context.keys

@@ -9,8 +9,7 @@ Wire facts: docs/reference/aws-wire.md#query-requests, docs/reference/aws-wire.m
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from brownout.identity.aws.errors import AwsError, invalid_action
 from brownout.identity.aws.protocol.constraints import checked
@@ -22,8 +21,7 @@ NO_VERSION = "NO_VERSION_SPECIFIED"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class AwsCall:
+class AwsCall(NamedTuple):
     """A request understood: the operation, and its parameters typed and checked.
 
     Parameters are by the model's names: strings str, integers int, booleans bool, timestamps float (seconds since 1970),
@@ -34,8 +32,7 @@ class AwsCall:
     params: Params
 
 
-@dataclass(frozen=True, slots=True)
-class AskedOperation:
+class AskedOperation(NamedTuple):
     """A request whose operation is known, with its parameters as they came."""
 
     operation: AwsOperation

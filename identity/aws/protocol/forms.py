@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import cast
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +22,7 @@ MAX_PAYLOAD = (
     40 * 1024 * 1024
 )  # bytes: IAM takes SAML metadata of ten million characters, each of up to three bytes and more escaped
 MAX_FIELDS = 10_000
+KNOWN_TEXT_MAX = 256  # characters of a value that is remembered without its escapes
 MAX_DEPTH = 16  # words in one name
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -90,7 +92,11 @@ def _add_fields(text: str, found: dict[str, str]) -> None:
         if is_plain:
             found.setdefault(name, value)
         else:
-            found.setdefault(_plain(name), _plain(value))
+            found.setdefault(_plain(name) if "%" in name or "+" in name else name, _plain_value(value))
+
+
+def _plain_value(text: str) -> str:
+    return _known_plain(text) if len(text) <= KNOWN_TEXT_MAX else _plain(text)
 
 
 def _plain(text: str) -> str:
@@ -102,6 +108,9 @@ def _plain(text: str) -> str:
     if _ESCAPE.search(text):
         raise _malformed()
     return _decoded(unquote_to_bytes(text))
+
+
+_known_plain = lru_cache(maxsize=1024)(_plain)  # clients name the same roles again and again
 
 
 def _decoded(raw: bytes) -> str:

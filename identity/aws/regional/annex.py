@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from brownout.identity.aws.auth.authenticate import authenticate
@@ -75,8 +76,7 @@ class RegionalAnnex(Annex):
 
     def hop(self) -> Hop:
         """The node's hop, with the version of the account by which it answers."""
-        hop, version = self.node.hop(), self.replica.version
-        return hop._replace(version=str(version)) if version else hop
+        return _with_version(self.node.hop(), self.replica.version)
 
     def take_up(self, name: str, record: Json) -> None:
         assert name == "account", name
@@ -230,6 +230,11 @@ class RegionalAnnex(Annex):
             return
         if not answer.ok:
             self.usage.put_back(uses)
+
+
+@lru_cache(maxsize=64)  # one is the hop of many answers
+def _with_version(hop: Hop, version: int) -> Hop:
+    return hop._replace(version=str(version)) if version else hop
 
 
 class _Unrevoked:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from brownout.identity.aws.arns import Arn
+from brownout.identity.aws.auth.account import SealingKeyView
 from brownout.identity.aws.auth.caller import Caller
+from brownout.identity.aws.auth.sealing import SealingSpan
 from brownout.identity.aws.errors import invalid_client_token_id
 from brownout.identity.aws.policy import managed
 from brownout.identity.aws.policy.context import EMPTY, RequestPrincipal
@@ -20,6 +23,8 @@ from brownout.identity.aws.records.principals import Group, Role, User
 from brownout.identity.aws.records.published import PublishedAccount
 
 Tags = dict[str, str]
+Settled = tuple[str, str, str, PolicyDocument]  # the caller's ARN, the action, the resource's ARN and its policy
+SETTLED_MAX = 4096
 ALLOW_ALL = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
 
 
@@ -39,6 +44,33 @@ class AccountIndex:
         self.account = account
         self._permissions: dict[str, Permissions] = {}  # by ARN of user or role
         self._principals: dict[str, RequestPrincipal] = {}  # of long-term keys, by ARN
+        self._sealing = SealingSpan(None, inf, -inf)
+        self._settled: set[Settled] = set()
+
+    def sealing_key(self, now_s: float) -> SealingKeyView | None:
+        """The key to seal session tokens with at `now_s`; None when the region has none that is valid."""
+        if not self._sealing.from_s <= now_s < self._sealing.until_s:
+            self._sealing = SealingSpan.at(self.account.sealing_keys.values(), now_s)
+        return self._sealing.key
+
+    def is_settled(self, caller: Caller, action: str, resource: str, trust: PolicyDocument) -> bool:
+        """True when the caller may do the action to the resource, whose policy is `trust`, whatever else the request says.
+
+        That is known of a long-term key once such a request was allowed and no policy that has the action asks for more than
+        who asks for which resource: then all that could change the decision is another account, which has another index.
+        """
+        return caller.session is None and (caller.arn, action, resource, trust) in self._settled
+
+    def settle(self, caller: Caller, action: str, resource: str, trust: PolicyDocument) -> None:
+        """Notes that such a request of the caller's was allowed."""
+        if caller.session is not None:
+            return
+        held = self.permissions(caller)
+        documents = (*held.policies, trust) if held.boundary is None else (*held.policies, trust, held.boundary)
+        if all(document.asks_nothing_more(action.lower()) for document in documents):
+            if len(self._settled) >= SETTLED_MAX:
+                self._settled.clear()
+            self._settled.add((caller.arn, action, resource, trust))
 
     def permissions(self, caller: Caller) -> Permissions:
         """What hangs on the caller's user or role; raises AwsError InvalidClientTokenId when there is none of that id."""

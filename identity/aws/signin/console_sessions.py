@@ -7,8 +7,6 @@ of STS, is the same thing with a short life of its own. Wire facts: docs/referen
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from brownout.identity.aws.auth.caller import Session
 from brownout.identity.aws.auth.sealing import UnreadableToken, newest_key, open_token, seal
 from brownout.identity.aws.errors import AwsError, service_unavailable
@@ -63,7 +61,7 @@ def signin_token(annex: TokenAnnex, credentials: tuple[str, str, str], duration_
             raise AwsError.of("ValidationError", "SessionDuration is not allowed for these credentials, or out of bounds.")
         ends_s = now_s + duration_s
     until_s = now_s + SIGNIN_TOKEN_S
-    return _sealed(annex, replace(session, expires_s=ends_s, facts={**session.facts, _UNTIL: (repr(until_s),)}))
+    return _sealed(annex, session._replace(expires_s=ends_s, facts={**session.facts, _UNTIL: (repr(until_s),)}))
 
 
 def begin_with(annex: TokenAnnex, token: str) -> tuple[Session, str] | None:
@@ -71,7 +69,7 @@ def begin_with(annex: TokenAnnex, token: str) -> tuple[Session, str] | None:
     session = _unsealed(annex, token)
     if session is None or _UNTIL not in session.facts or annex.node.ports.now() >= float(session.facts[_UNTIL][0]):
         return None
-    kept = replace(session, facts={name: values for name, values in session.facts.items() if name != _UNTIL})
+    kept = session._replace(facts={name: values for name, values in session.facts.items() if name != _UNTIL})
     return kept, _sealed(annex, kept)
 
 

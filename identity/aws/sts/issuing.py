@@ -7,11 +7,11 @@ ahead of its time; when the newest has ended, the region can open old tokens and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from brownout.identity.aws import ids
-from brownout.identity.aws.auth.caller import CallerKind, Credentials, Session
-from brownout.identity.aws.auth.sealing import newest_key, seal
+from brownout.identity.aws.auth.caller import NOTHING, CallerKind, Credentials, Session
+from brownout.identity.aws.auth.sealing import seal
 from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.regional.annex import GLOBAL_TOKENS, RegionalAnnex
 from brownout.identity.aws.sts.session_policies import NO_LIMITS, NO_TAGS, SessionLimits, SessionTags
@@ -20,8 +20,7 @@ LARGEST_TOKEN_BYTES = 4096
 NO_KEY = "The region has no valid key to issue credentials with: its newest key has ended and none came since."
 
 
-@dataclass(frozen=True, slots=True)
-class SessionWish:
+class SessionWish(NamedTuple):
     """Whose session is wanted, for how long, and held to what. Its fields are those of `Session`."""
 
     kind: CallerKind
@@ -34,7 +33,7 @@ class SessionWish:
     source_identity: str = ""
     mfa_s: float | None = None
     chained: bool = False
-    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    facts: Mapping[str, tuple[str, ...]] = NOTHING
     is_global: bool = False  # asked for at the global name of STS
     least_token_bytes: int = 0
 
@@ -43,7 +42,7 @@ def issue(annex: RegionalAnnex, wish: SessionWish) -> tuple[Session, Credentials
     """A new session with its credentials; raises AwsError ServiceUnavailable when the region has no key to seal it with."""
     account, ports = annex.index.account, annex.node.ports
     now_s = ports.now()
-    key = newest_key(account.sealing_keys.values(), now_s)
+    key = annex.index.sealing_key(now_s)
     if key is None:
         raise AwsError.of("ServiceUnavailable", NO_KEY)
     version_1 = wish.is_global and account.settings.global_token_version == 1
@@ -79,12 +78,11 @@ def scoped(annex: RegionalAnnex, session: Session, ends_s: float, scopes: tuple[
     """
     assert ends_s <= session.expires_s, "what is scoped down lasts no longer"
     ports = annex.node.ports
-    key = newest_key(annex.index.account.sealing_keys.values(), ports.now())
+    key = annex.index.sealing_key(ports.now())
     if key is None:
         raise AwsError.of("ServiceUnavailable", NO_KEY)
     first, second = ports.new_id(), ports.new_id()
-    made = replace(
-        session,
+    made = session._replace(
         access_key_id=ids.access_key_id(ids.SESSION_KEY, annex.account_id, first),
         secret_access_key=ids.secret_access_key(first, second),
         expires_s=ends_s,

@@ -21,7 +21,7 @@ from brownout.identity.azure.hosts.pods.pod_identity import PodIdentity
 from brownout.identity.azure.hosts.request import query_of, refusal
 from brownout.identity.azure.hosts.service_fabric import ServiceFabric
 from brownout.identity.azure.hosts.vm_extension import VmExtension
-from brownout.identity.core.messages import EMPTY, Request, Response
+from brownout.identity.core.messages import EMPTY, BadPayload, Request, Response
 from brownout.identity.core.nodes.forced_answers import ForcedAnswer
 from brownout.identity.core.nodes.host import Host, fresh_token
 from brownout.identity.core.records import Machine
@@ -64,7 +64,10 @@ class MachineEndpoints:
         machine, endpoint = node.machine(address), self._endpoints.get(path)
         if machine is None or endpoint is None or endpoint.limits is not None or self._annex.forces_answers:
             return None
-        asked = endpoint.read(request, machine)
+        try:
+            asked = endpoint.read(request, machine)
+        except BadPayload:
+            return None
         if not isinstance(asked, Asked) or asked.bypass_cache:
             return None
         unnamed = endpoint.cache is None and not asked.selectors

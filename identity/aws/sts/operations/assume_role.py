@@ -10,8 +10,8 @@ from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import AwsError, access_denied, not_authorized
 from brownout.identity.aws.sts.call import StsCall, StsResult
 from brownout.identity.aws.sts.issuing import SessionWish, issue, members
-from brownout.identity.aws.sts.session_policies import session_limits, session_tags
-from brownout.identity.aws.sts.trust import RoleRequest, check_caller, find_role, session_length, unknown_role
+from brownout.identity.aws.sts.session_policies import NO_TAGS, session_limits, session_tags
+from brownout.identity.aws.sts.trust import RoleRequest, check_caller, find_role, is_settled, session_length, unknown_role
 
 ACTION = "sts:AssumeRole"
 SHOWN_NOW = {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
@@ -36,7 +36,8 @@ def assume_role(call: StsCall) -> StsResult:
     if "SerialNumber" in params or "TokenCode" in params:
         annex.mfa.shown(caller, params)
         keys.update(SHOWN_NOW)
-    check_caller(annex, caller, RoleRequest(ACTION, role, name, call.facts, tags, source, keys))
+    if tags is not NO_TAGS or source or not is_settled(annex, caller, ACTION, role):
+        check_caller(annex, caller, RoleRequest(ACTION, role, name, call.facts, tags, source, keys))
     wish = SessionWish(
         "assumed-role",
         role.arn,

@@ -6,8 +6,6 @@ Wire facts: docs/reference/aws-wire.md#delegation-requests.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.auth.sealing import UnreadableToken, open_token
 from brownout.identity.aws.auth.trade_in import is_mark
@@ -33,7 +31,7 @@ def get_delegated_access_token(call: StsCall) -> StsResult:
         raise validation_error("The trade-in token is not valid.")
     if session.expires_s <= call.now_s:
         raise AwsError.of("ExpiredTradeInTokenException", "The trade-in token has expired.")
-    delegated = replace(session, issuing_region=annex.aws_region)
+    delegated = session._replace(issuing_region=annex.aws_region)
     try:
         annex.index.check_alive(Caller.of_session(delegated, annex.aws_region, call.now_s))
     except AwsError:

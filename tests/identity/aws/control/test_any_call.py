@@ -9,7 +9,6 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -127,7 +126,7 @@ class AnyCaller:
         self.chance = random.Random(seed)
         self.account = IamAccount()
         self._root, arn = self.account.caller, arns.user(ACCOUNT, "/", "alice")
-        self._user = replace(self._root, kind="user", arn=arn, principal_arn=arn, user_id="AIDAALICE")
+        self._user = self._root._replace(kind="user", arn=arn, principal_arn=arn, user_id="AIDAALICE")
         self.outcomes: Counter[str] = Counter()
         self.succeeded: set[str] = set()
         self._marker = ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from brownout.identity.aws import ids
 from brownout.identity.aws.records.credentials import AccessKey, Secret
 from brownout.identity.aws.records.principals import LastUsed
@@ -61,7 +59,7 @@ def test_who_calls_has_keys_of_its_own() -> None:
     iam = account()
     of_root = iam("CreateAccessKey")["AccessKey"]
     assert of_root["UserName"] == ""
-    iam.caller = replace(iam.caller, kind="user", principal_arn=f"arn:aws:iam::{ACCOUNT}:user/b")
+    iam.caller = iam.caller._replace(kind="user", principal_arn=f"arn:aws:iam::{ACCOUNT}:user/b")
     own = iam("CreateAccessKey")["AccessKey"]
     assert own["UserName"] == "b"
     assert [key["AccessKeyId"] for key in iam("ListAccessKeys")["AccessKeyMetadata"]] == [own["AccessKeyId"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,7 +106,7 @@ def test_a_user_changes_its_own_password() -> None:
     iam = account()
     iam("CreateLoginProfile", UserName="a", Password=FIRST, PasswordResetRequired=True)
     assert iam.refused("ChangePassword", OldPassword=FIRST, NewPassword=SECOND)[0] == "InvalidUserType"
-    iam.caller = replace(iam.caller, kind="user", principal_arn=f"arn:aws:iam::{ACCOUNT}:user/a")
+    iam.caller = iam.caller._replace(kind="user", principal_arn=f"arn:aws:iam::{ACCOUNT}:user/a")
     assert iam.refused("ChangePassword", OldPassword=SECOND, NewPassword=THIRD)[0] == "AccessDenied"
     assert iam.refused("ChangePassword", OldPassword=FIRST, NewPassword="weak")[0] == "PasswordPolicyViolation"
     iam("ChangePassword", OldPassword=FIRST, NewPassword=SECOND)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from brownout.identity.aws.control.operations.users import users
@@ -31,9 +29,9 @@ def test_who_calls_is_meant_where_no_name_is_given() -> None:
     iam = IamAccount()
     made = iam("CreateUser", UserName="Bob")["User"]
     assert iam("GetUser")["User"]["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
-    iam.caller = replace(iam.caller, kind="user", principal_arn=made["Arn"], arn=made["Arn"])
+    iam.caller = iam.caller._replace(kind="user", principal_arn=made["Arn"], arn=made["Arn"])
     assert iam("GetUser")["User"] == made
-    iam.caller = replace(iam.caller, kind="assumed-role", principal_arn=f"arn:aws:iam::{ACCOUNT}:role/app")
+    iam.caller = iam.caller._replace(kind="assumed-role", principal_arn=f"arn:aws:iam::{ACCOUNT}:role/app")
     code, message = iam.refused("GetUser")
     assert (code, message) == ("ValidationError", "Must specify userName when calling with non-User credentials")
 
