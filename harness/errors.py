@@ -105,3 +105,16 @@ class Defended(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class NotProven(BrownoutError):
+    """A fault of a test was not seen to work, or not until its end, so the test proves nothing. The fault is undone.
+
+    `kind` is the fault's; the message says what was seen.
+    """
+
+    exit_code = 3
+
+    def __init__(self, kind: str, problem: str) -> None:
+        super().__init__(f"{kind}: {problem}", hint="what happened meanwhile proves nothing about this fault")
+        self.kind = kind

@@ -34,6 +34,14 @@ def spoken_fault(kind: str, target: str | None, settings: Iterable[str]) -> Faul
         raise UsageError(wrong.message, hint=f"{hint}it is written: brownout inject {usage(found)}") from None
 
 
+def named_fault(kind: str, target: str | None, parameters: Mapping[str, Any]) -> Fault:
+    """The fault of that kind with parameters of code, and those that a target fills; raises UsageError as `spoken_fault`."""
+    found = plugins.fault_class(kind)
+    params = dict(parameters)
+    _add_target(found, target, params)
+    return plugins.fault(kind, params)
+
+
 def usage(kind: type[Fault]) -> str:
     """How a fault of this kind is written, what may be left out in brackets: `zone-kill --target REGION.ZONE`."""
     words = [kind.kind, *_target_words(kind)]

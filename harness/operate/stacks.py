@@ -75,7 +75,7 @@ def bring_up(
     `sets` are single settings, `NAME=VALUE`, over those of the posture. `shape` says which vendors and regions it has.
     `force` overwrites an existing stack file.
     """
-    settings = spoken_settings(sets, over=_posture_settings(posture))
+    settings = spoken_settings(sets, over=posture_settings(posture))
     if not stack_file.absolute().parent.is_dir():
         raise UsageError(f"{stack_file.absolute().parent} is no folder", hint="name another --stack-file")
     if not force:
@@ -131,7 +131,7 @@ def _check_free(stack_file: Path) -> None:
         raise UsageError(f"{stack_file} belongs to stack {stack_id}, which is still up", hint=hint)
 
 
-def _posture_settings(text: str) -> Mapping[str, Any]:
+def posture_settings(text: str) -> Mapping[str, Any]:
     """The settings of `POSTURE` (of the bundled experiment) or `EXPERIMENT:POSTURE`; none when empty."""
     if not text:
         return {}
@@ -146,14 +146,15 @@ async def _start(stack_id: str, world: LiveWorld, started_s: float, stack_file: 
     await world.start()
     ready_s = time.monotonic() - started_s
     try:
-        write_stack_file(stack_file, await _content(stack_id, world))
+        write_stack_file(stack_file, await stack_content(stack_id, world))
     except BaseException:
         await world.stop()
         raise
     return ready_s
 
 
-async def _content(stack_id: str, world: LiveWorld) -> StackFile:
+async def stack_content(stack_id: str, world: LiveWorld) -> StackFile:
+    """The stack file of a stack that is up; raises WorldError."""
     return make_stack_file(
         stack_id,
         world.spec,

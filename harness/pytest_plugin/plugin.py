@@ -22,7 +22,9 @@ from brownout.harness.pytest_plugin.uses import Uses
 from brownout.harness.record.verdicts import heaviest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from brownout.harness.testing import Stack
 
 GROUP = "brownout-processes"
 MARKER = "brownout_processes: runs real processes against the clock; one at a time, on one xdist worker with --dist loadgroup"
@@ -70,6 +72,27 @@ def brownout(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
         root=pytestconfig.rootpath,
         uses=plugin.uses,
     )
+
+
+@pytest.fixture(scope="session")
+def brownout_stack_options() -> Mapping[str, Any]:
+    """What `brownout_stack` is brought up with: arguments of `brownout.harness.testing.stack`. Override it in a conftest.py."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def brownout_stack(pytestconfig: pytest.Config, brownout_stack_options: Mapping[str, Any]) -> Iterator[Stack]:
+    """A stack of this session's own, or of this worker's with pytest-xdist, with clients' variables and faults.
+
+    A test in which a fault does not bite, or is not seen to heal, is inconclusive.
+    """
+    from brownout.harness.testing import stack
+    from brownout.harness.worlds.catalog import PROCESSES, SIMULATION
+
+    plugin: BrownoutPlugin = pytestconfig.pluginmanager.get_plugin("brownout-session")  # type: ignore[assignment]  # registered above
+    world = PROCESSES if plugin.settings.world == SIMULATION else plugin.settings.world
+    with stack(**{"world": world, "seed": plugin.settings.seed, **brownout_stack_options}) as made:
+        yield made
 
 
 class BrownoutPlugin:

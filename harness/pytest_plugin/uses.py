@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from brownout.harness.errors import UsageError
+from brownout.harness.errors import NotProven, UsageError
 from brownout.harness.pytest_plugin.outcome import Inconclusive
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ class Uses:
         self.accepted.append(run)
 
     def inconclusive(self, failed: BaseException) -> Inconclusive | None:
-        """Inconclusive, for a failed test that used an inconclusive run; None when the failure counts."""
+        """Inconclusive, for a failed test that used an inconclusive run or a fault that did not work; None when it counts."""
+        if isinstance(failed, NotProven):
+            return Inconclusive(failed.message)
         unproven = [run for run in self.runs if run not in self.accepted and run.is_inconclusive]
         return Inconclusive(f"{unproven[0].why}; on it the test failed with {failed!r}") if unproven else None
 

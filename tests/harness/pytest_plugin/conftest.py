@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
+from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
 from support.plugin_project import Project
 
 
@@ -14,3 +16,16 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
         monkeypatch.delenv(name)
     monkeypatch.setenv("BROWNOUT_HOME", str(pytester.path / "home"))
     return Project(pytester)
+
+
+@pytest.fixture(scope="session")
+def toxiproxy() -> Path:
+    """The server, found before a test's own home hides it: for this scope it comes first."""
+    return toxiproxy_server(say=lambda _: None)
+
+
+@pytest.fixture
+def live_project(project: Project, toxiproxy: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project whose stacks need not build Toxiproxy."""
+    monkeypatch.setenv("BROWNOUT_TOXIPROXY", str(toxiproxy))
+    return project
