@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from fuzz.nodes import NodeTarget
 from fuzz.stack import SURFACES
 
-MODULES = ("files", "commands", "folders", "parsers")
+MODULES = ("files", "commands", "folders", "parsers", "sockets")
 TARGETS: tuple[str, ...] = (*MODULES, *SURFACES)
 
 

@@ -36,7 +36,7 @@ def test_mutants_are_refused_in_words_or_done(target: Any, count: int, tmp_path:
     assert broken_by(target, tmp_path, count) == []
 
 
-@pytest.mark.parametrize("name", ["parsers", *SURFACES])
+@pytest.mark.parametrize("name", ["parsers", "sockets", *SURFACES])
 def test_nodes_and_parsers_are_as_well_as_before(name: str, tmp_path: Path) -> None:
     """No exception, no hang, an answer that can be sent, and the canaries of the stack are answered as at first."""
     assert broken_by(target_of(name), tmp_path, 400) == []

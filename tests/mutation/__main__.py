@@ -107,7 +107,7 @@ def _unchanged(task: Task) -> Task:
 def _task(edit: Edit, found: Reach, until_s: float) -> Task:
     tests = trial.chosen(found.tests(edit), found.times_s, trial.FIRST_S)
     later = trial.chosen(found.tests(edit)[len(tests) :], found.times_s, trial.LATER_S)
-    limit_s = 15.0 + 8 * sum(found.times_s.get(test, 1.0) for test in tests)
+    limit_s = 60.0 + 8 * sum(found.times_s.get(test, 1.0) for test in tests)
     return Task(Mutant(edit.path, edit.applied((ROOT / edit.path).read_bytes()), edit.text), tests, limit_s, until_s, later)
 
 

@@ -37,7 +37,7 @@ PATCHES: tuple[Patch, ...] = (
         "harness/load/driver.py",
         '"cpu_share": self._beats.cpu_share(),',
         '"cpu_share": 0.0,',
-        ("tests/harness/load/test_driver.py", "tests/harness/load/test_driver_gauges.py"),
+        ("tests/harness/load/test_driver_gauges.py",),
     ),
     Patch(
         "the completeness of the request log is not checked at its gate",
@@ -55,7 +55,7 @@ PATCHES: tuple[Patch, ...] = (
         "harness/load/driver.py",
         "        self._check_complete()\n",
         "",
-        ("tests/harness/load/test_driver.py", "tests/harness/load/test_driver_gauges.py"),
+        ("tests/harness/load/test_driver_gauges.py",),
     ),
     Patch(
         "the vault's answer is ignored",
@@ -108,7 +108,7 @@ PATCHES: tuple[Patch, ...] = (
         "suites/load/meter.py",
         "self._lags.total() // 100",
         "self._lags.total() // 20",
-        ("tests/suites/load/test_engine.py",),
+        ("tests/harness/load/test_log_tail.py",),
     ),
     Patch(
         "the longest outage is that of the luckiest cohort",

@@ -18,7 +18,7 @@ from pathlib import Path
 from coverage import CoverageData
 
 from mutation.edits import Edit
-from mutation.scope import SELECTED, TESTS
+from mutation.scope import REPLAYING, SELECTED, TESTS
 from support.places import ROOT
 
 CACHE = ROOT / ".mutants"
@@ -45,7 +45,7 @@ class Reach:
         return self._fastest_first(self.lines.get(path, {}).get(line, frozenset()))
 
     def _fastest_first(self, tests: frozenset[str]) -> tuple[str, ...]:
-        return tuple(sorted(tests, key=lambda test: (self.times_s.get(test, 1.0), test)))
+        return tuple(sorted(tests, key=lambda test: (test.startswith(REPLAYING), self.times_s.get(test, 1.0), test)))
 
 
 def reach(files: Iterable[str], jobs: int, *, keep: bool = False) -> Reach:

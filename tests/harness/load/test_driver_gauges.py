@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,9 @@ class Ended:
     """A generator's process that does not matter here."""
 
     exit_code = None
+
+    async def stop(self, signals: object) -> None:
+        """It takes no signal."""
 
 
 def load_after(folder: Path, passed_s: float) -> DrivenLoad:
@@ -35,3 +40,20 @@ def test_at_the_end_of_the_plan_all_of_it_was_planned(tmp_path: Path, passed_s: 
     """A generator that fell behind counts what it took up; once the plan is over, the plan's own number is known."""
     gauges = load_after(tmp_path, passed_s).gauges()
     assert (gauges["planned"], gauges["issued"]) == (planned, 1500)
+
+
+def test_the_processor_share_is_that_of_the_busiest_worker(tmp_path: Path) -> None:
+    """Two heartbeats six seconds apart, three seconds of processor between them: half of one."""
+    load = load_after(tmp_path, 15.0)
+    (first,) = load._beats.latest()
+    later = replace(first, monotonic_s=first.monotonic_s + 6.0, cpu_s=first.cpu_s + 3.0)
+    with (tmp_path / "load-0.jsonl").open("a", encoding="utf-8") as file:
+        file.write(later.to_line())
+    assert load.gauges()["cpu_share"] == 0.5
+
+
+def test_a_log_that_lacks_arrivals_is_a_problem(tmp_path: Path) -> None:
+    """When the load has stopped, its log is counted: here none of the 1,500 arrivals that fell due left a line."""
+    load = load_after(tmp_path, 15.0)
+    asyncio.run(load.stop())
+    assert "the request log has 0 lines for 1500 arrivals that fell due" in load.problems()

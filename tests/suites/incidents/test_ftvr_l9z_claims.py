@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from brownout.suites.incidents import claims_over_seeds
 from brownout.suites.incidents import ftvr_l9z_claims as ftvr
 from brownout.suites.incidents.claims_over_seeds import Statuses, scaled, statuses, table
 from brownout.suites.incidents.evidence import Counted
+from brownout.suites.incidents.published_claims import status_of
 
 SEEDS = range(1, 17)
 THIN = 0.12  # of the load: chance turns figures of few requests most, and the run is over sooner
@@ -82,3 +84,32 @@ def test_a_claim_that_differs_fails_the_command(monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setattr(claims_over_seeds, "over_seeds", lambda *_, status=status, **__: Counter({("C5", status): 3}))
         assert claims_over_seeds.main(["--seeds", "3"]) == code
         assert f"| C5 | {status}: 3 |" in capsys.readouterr().out
+
+
+class _Failovers:
+    """Evidence of two runs in which new machines were moved to the paired region: how many of ten requests failed."""
+
+    def __init__(self, here: int, elsewhere: int = 0) -> None:
+        self._here, self._elsewhere = here, elsewhere
+
+    def of(self, control: str) -> _Failovers:
+        assert control == "only-sydney-pinned"
+        return _Failovers(self._elsewhere)
+
+    def during(self, step: str, cohorts: list[str]) -> Counted:
+        assert (step, cohorts) == ("fail-over-region", ["newly-scaled"])
+        return Counted(10, self._here)
+
+
+@pytest.mark.parametrize(
+    ("here", "elsewhere", "status"), [(10, 0, "holds"), (9, 0, "differs"), (0, 0, "differs"), (10, 1, "differs")]
+)
+def test_the_pair_used_the_old_key_too_or_did_not(here: int, elsewhere: int, status: ClaimStatus) -> None:
+    """C15 holds where all failed in the pair and none would have with one region pinned, and differs otherwise."""
+    seen: Any = _Failovers(here, elsewhere)
+    assert ftvr._pair(seen).status == status
+
+
+def test_a_claim_that_is_not_so_differs() -> None:
+    """The two statuses that are measured are told apart."""
+    assert (status_of(True), status_of(False)) == ("holds", "differs")
