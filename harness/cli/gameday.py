@@ -58,9 +58,19 @@ def _explained(kind: type[Fault]) -> list[str]:
 @click.option("--for", "hold_s", type=DurationType(), default=None, help="Hold it so long, then revert it (such as 30s).")
 @click.option("--stack", default="", help="The stack, where several are up.")
 @click.option("--keep", is_flag=True, help="Keep it in place also when it is not seen to bite.")
+@click.option(
+    "--at-once", "at_once", multiple=True, metavar="faults=N", help="How much may be broken at once, also nodes_down=SHARE."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what became of it as one JSON object to stdout.")
 def inject_command(
-    fault: str, target: str | None, settings: tuple[str, ...], hold_s: float | None, stack: str, keep: bool, as_json: bool
+    fault: str,
+    target: str | None,
+    settings: tuple[str, ...],
+    hold_s: float | None,
+    stack: str,
+    keep: bool,
+    at_once: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Put FAULT on a standing stack and wait until it bites.
 
@@ -69,19 +79,19 @@ def inject_command(
     system refused it, or something else undid it, 5 it could not be reverted, 130 interrupted and reverted.
     """
     from brownout.harness.errors import UsageError
-    from brownout.harness.operate.fault_args import spoken_fault
+    from brownout.harness.operate.fault_args import spoken_fault, spoken_radius
     from brownout.harness.operate.inject import LONGEST_S, InjectRequest, inject
     from brownout.harness.operate.stacks import resolve_stack
 
     if hold_s is not None and not 0 < hold_s <= LONGEST_S:
         raise UsageError("--for is more than nothing and at most one hour", hint="such as --for 30s")
-    wanted = spoken_fault(fault, target, settings)
+    wanted, allowed = spoken_fault(fault, target, settings), spoken_radius(at_once)
     unsafe = heal_first()
     row = resolve_stack(stack, for_="break")
     if row.id in unsafe:  # told above
         return UNSAFE
     teller = _Teller(wanted, row, hold_s, to_stderr=as_json)
-    ended = inject(row, InjectRequest(wanted, hold_s, keep), teller.hear)
+    ended = inject(row, InjectRequest(wanted, hold_s, keep, allowed), teller.hear)
     code = teller.tell_end(ended)
     if as_json:
         teller.print_json(_plain(wanted, row, ended, code))

@@ -25,6 +25,7 @@ from brownout.harness.experiment import plugins
 from brownout.harness.experiment.fault_files import fault_in, is_file_name
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import Alert, Experiment, Selector, Step
+from brownout.harness.experiment.parts.blast_radius import check_blast_radius
 from brownout.harness.experiment.parts.cohort_checks import check_cohort, check_rates, unknown
 from brownout.harness.experiment.parts.control_checks import check_added_load, check_controls
 from brownout.harness.experiment.parts.phase_checks import check_phases
@@ -79,6 +80,8 @@ def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], 
         stack = stack_of(experiment, seed=0)
         found += (*_cohort_machines(experiment, stack), *_targets(built, stack), *check_phases(experiment))
         found += (*check_added_load(experiment), *_whole_settings(experiment))
+    if not found:  # every target is there
+        found += check_blast_radius(experiment, built, stack)
     return tuple(found), tuple(built.values())
 
 

@@ -194,6 +194,15 @@ class StopRule(FrozenModel):
 NEVER_STOPS = StopRule(baseline=False, phases=())
 
 
+class BlastRadius(FrozenModel):
+    """What may be broken at once: in the experiment's schedule, and by hand on a standing stack."""
+
+    faults: PositiveInt = Field(10, description="so many faults at once")
+    nodes_down: float = Field(
+        0.66, gt=0, le=1, description="this share of the stack's nodes may be down, stopped, paused or cut off at once"
+    )
+
+
 class Load(FrozenModel):
     cohorts: tuple[Cohort, ...] = Field(min_length=1)
     deadline_s: Duration = Field(2.0, alias="deadline")
@@ -239,6 +248,7 @@ class Experiment(FrozenModel):
     alerts: Mapping[OneLine, Alert] = Field(default_factory=dict)
     gates: Gates = Gates()
     stop: StopRule = StopRule()
+    blast_radius: BlastRadius = BlastRadius()
     claims: Text = Field("", description="name of a set of claims (brownout.claims)")
     controls: Mapping[Word, ControlRun] = Field(default_factory=dict)
     calibrated: Mapping[Text, Text] = Field(

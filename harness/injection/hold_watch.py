@@ -66,13 +66,17 @@ class Missing(Exception):
 
 @dataclass(slots=True)
 class HoldWatch:
-    """The faults in force that this process applied. `lost` has, by fault id, how each lost one was found to be lost."""
+    """The faults in force that this process applied. `lost` has, by fault id, how each lost one was found to be lost.
+
+    Those of them that another process with this ledger reverted are in `undone_by_others`.
+    """
 
     world: World
     ledger: Ledger
     stack_id: str
     tell: notices.Tell
     lost: dict[str, notices.HoldLost] = field(default_factory=dict)
+    undone_by_others: set[str] = field(default_factory=set)
     _held: dict[str, _Held] = field(default_factory=dict)
 
     def begin(self, record: FaultRecord, fault: Fault, *, until_s: float, bitten: bool, look_s: float) -> None:
@@ -230,6 +234,7 @@ class HoldWatch:
 
     def _undone_by_other(self, held: _Held) -> str:
         """When another process undid the fault, as the ledger has it."""
+        self.undone_by_others.add(held.record.id)
         steps = self.ledger.transitions(held.record.id)
         undone = next((wall_s for state, wall_s, _ in steps if state == "reverting"), None)
         when = "an unknown time" if undone is None else f"{time.strftime('%H:%M:%S', time.gmtime(undone))} UTC"

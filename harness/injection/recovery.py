@@ -267,7 +267,8 @@ async def heal_stack(
         return _all_stuck(ledger, stack, only, error.message)
     life = LifeCycle(world, ledger, stack.id, teller(note), make=make, look_first=look_first)
     ended = await life.revert_all(only)
-    lost = {fault_id: found.evidence for fault_id, found in life.watch.lost.items()}
+    others = life.watch.undone_by_others  # two commands that heal at once are no loss to each other
+    lost = {fault_id: found.evidence for fault_id, found in life.watch.lost.items() if fault_id not in others}
     swept, problem = await _sweep(ledger, stack, life)
     tried = {end.fault_id for end in ended}
     if not any(fault.in_place for fault in ledger.open_faults(stack.id) if fault.id not in tried):

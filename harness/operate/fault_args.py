@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_type_hints
 
+from pydantic import ValidationError
+
 from brownout.harness.base.plain import text_flaw
+from brownout.harness.base.pydantic_errors import explain
 from brownout.harness.errors import FileError, UsageError
 from brownout.harness.experiment import plugins
+from brownout.harness.experiment.model import BlastRadius
 from brownout.harness.experiment.yaml_file import FileErrors, read_value
 from brownout.harness.fault import Duration, Fault
 
@@ -81,6 +85,20 @@ def split_assignment(text: str) -> tuple[str, str, str]:
     if flaw := text_flaw(text):
         raise UsageError(f"{name}: {flaw}")
     return name, key, value.strip()
+
+
+def spoken_radius(assignments: Iterable[str]) -> BlastRadius:
+    """How much may be broken at once, with what was written (`faults=12`, `nodes_down=1`) in place of the defaults; raises
+    UsageError.
+    """
+    said: dict[str, str] = {}
+    for text in assignments:
+        name, _, said[name] = split_assignment(text)
+    try:
+        return BlastRadius.model_validate({name: _parsed(value, name) for name, value in said.items()})
+    except ValidationError as error:
+        first = explain(error, BlastRadius.model_json_schema())[0]
+        raise UsageError(f"--at-once: {first}", hint="such as --at-once faults=12, or --at-once nodes_down=1") from None
 
 
 def _target_words(kind: type[Fault]) -> list[str]:

@@ -14,14 +14,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from brownout.harness.base.interrupts import interruptible
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path
-from brownout.harness.errors import LeftUnsafe
+from brownout.harness.errors import LeftUnsafe, UsageError
 from brownout.harness.experiment import plugins
+from brownout.harness.experiment.model import BlastRadius
+from brownout.harness.experiment.parts.blast_radius import InForce, excess
 from brownout.harness.fault import Fault
 from brownout.harness.injection.guardian_start import GuardianClaim, ensure_guardian
 from brownout.harness.injection.hold_watch import IN_PLACE
@@ -50,12 +52,14 @@ Ended = Literal["left", "time", "elsewhere", "lost", "no-bite", "defended"] | En
 class InjectRequest:
     """The fault, and how many seconds to hold it in the foreground; with `hold_s` None it is left in place.
 
-    With `keep` a fault without a proven bite is held, or left in place, too.
+    With `keep` a fault without a proven bite is held, or left in place, too. `at_once` says how much may be broken then, by
+    all faults of the stack together.
     """
 
     fault: Fault
     hold_s: float | None = None
     keep: bool = False
+    at_once: BlastRadius = field(default_factory=BlastRadius)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,7 @@ class _Injection:
         # the final one.
         until_s = self.world.now() + PATIENCE_S * self.world.rate + fault.settles_s(self.world.spec)
         record = await self.life.intend(fault.kind, fault, until_s=until_s)
+        await self._require_room(record)
         applied = await self.life.apply(record, fault)
         if applied.state == "defended":
             return InjectResult(record.id, "defended", applied.evidence, "defended", foreign=applied.foreign)
@@ -173,6 +178,21 @@ class _Injection:
             if heal.state == "stuck":
                 raise LeftUnsafe(f"{record.id} could not be reverted: {heal.evidence}", hint=HEAL_AGAIN) from error
             raise
+
+    async def _require_room(self, record: FaultRecord) -> None:
+        """Raises UsageError, with the intent closed, where it would be too much beside what was intended before it.
+
+        Afterwards, because the ledger puts intents in order: of several commands at once the last ones are refused.
+        """
+        before = [row for row in self.ledger.open_faults(self.row.id) if row.number <= record.number and row.in_place]
+        together = [InForce(row.id, row.carriers) for row in before]
+        text, allows = excess(self.request.at_once, self.world.spec, together)
+        if text:
+            await self.life.revert(record.id)
+            name, _, value = allows.removeprefix("blast_radius: {").rstrip("}").partition(": ")
+            raise UsageError(
+                f"with this one {text}", hint=f"`brownout heal` takes the others away; `--at-once {name}={value}` allows it"
+            )
 
     async def _keep(self, record: FaultRecord, applied: Applied, began_s: float) -> InjectResult:
         """Awaits the bite, then holds, leaves or reverts the fault as requested; raises LedgerError, with it in place."""

@@ -43,7 +43,7 @@ def test_a_printed_experiment_gets_the_verdicts_that_it_expects(text: str, tmp_p
     assert verdicts(experiment, tmp_path) == {name: posture.expect for name, posture in experiment.postures.items()}
 
 
-@pytest.mark.parametrize("text", FRAGMENTS, ids=["posture", "cohorts", "stack", "stop", "controls"])
+@pytest.mark.parametrize("text", FRAGMENTS, ids=["posture", "cohorts", "stack", "stop", "blast_radius", "controls"])
 def test_a_printed_fragment_fits_the_complete_experiment(text: str, tmp_path: Path) -> None:
     """In place of the keys of the same name it makes a sound experiment."""
     whole = yaml.safe_load(PRINTED[1]) | yaml.safe_load(text)
