@@ -14,6 +14,8 @@ from benchmarks.aws_rate import ACTIONS, AwsRate
 from benchmarks.cached_tokens import CachedTokens
 from benchmarks.compose_stack import FAULTS, ComposeStack
 from benchmarks.experiment_wall import ExperimentWall
+from benchmarks.fault_block import FAULTS as BLOCKS
+from benchmarks.fault_block import FaultBlock
 from benchmarks.fault_effect import EFFECTS, FaultEffect
 from benchmarks.flakes import Flakes
 from benchmarks.large_account import LargeAccount
@@ -72,6 +74,14 @@ def taken(name: str, own_folder: Path) -> Any:
     assert running_in(own_folder) == []
     assert os.environ.get("BROWNOUT_HOME") == home
     return again.figures
+
+
+def test_a_faults_block_is_timed_by_kind(own_folder: Path) -> None:
+    """Each kind has a time for its begin and one for its end."""
+    figures = taken("fault_block", own_folder)
+    assert isinstance(figures, FaultBlock)
+    assert set(figures.begin_s) == set(figures.end_s) == set(BLOCKS)
+    assert all(spread.median > 0 for spread in (*figures.begin_s.values(), *figures.end_s.values()))
 
 
 def test_stack_ready_says_where_the_time_goes(own_folder: Path) -> None:
