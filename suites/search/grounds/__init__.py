@@ -48,6 +48,7 @@ def ground(name: str) -> Ground:
             "controls": {},
             "postures": {posture: chosen},
             "gates": experiment.gates.model_copy(update={"steady_state": False}),
+            "blast_radius": experiment.blast_radius.model_copy(update={"nodes_down": 1.0}),  # a search may take all away
         }
     )
     return Ground(name, bare, stack_of(bare, seed=1, settings={**bare.settings, **chosen.settings}))
