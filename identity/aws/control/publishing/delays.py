@@ -39,14 +39,15 @@ class PublicationDelays:
     def __init__(self, holds: HoldSet, now: Callable[[], float]) -> None:
         self._holds, self._now = holds, now
         self._slowed: dict[str, _Slowed] = {}
+        self._taken: dict[str, Request] = {}  # by node, whether it is kept behind or not
 
     def delay_s(self, node: str) -> float:
         """How far the node is kept behind, 0 for not at all: the longest of all holds."""
         return max((float(value["delay_s"]) for value in self._holds.held(SLOW) if concerns(value, node)), default=0.0)
 
     def begin(self, node: str, current: Request) -> None:
-        """Begins to keep the node behind; `current` is what it has or is about to have."""
-        slowed = self._slowed[node] = _Slowed(last=current)
+        """Begins to keep the node behind; `current` is what it has, or would be sent next: then that is late already."""
+        slowed = self._slowed[node] = _Slowed(last=self._taken.get(node, current))
         slowed.past.note(current, self._now())
 
     def due(self, node: str, current: Request) -> Request | None:
@@ -61,6 +62,7 @@ class PublicationDelays:
 
     def taken(self, node: str, sent: Request) -> None:
         """Notes that the node took what it was sent."""
+        self._taken[node] = sent
         slowed = self._slowed.get(node)
         if slowed is not None and sent is not slowed.last:
             slowed.late += slowed.last is not None  # after a restart it is not known what the node had

@@ -230,6 +230,22 @@ def test_a_slowed_replica_follows_at_its_distance() -> None:
     assert slowed in ([0, 0, 0, 1, 2, 3, 6], [0, 0, 1, 2, 3, 4, 6]), "a change is 30 s old between two looks 10 s apart"
 
 
+def test_a_change_that_was_on_its_way_when_the_delay_began_comes_late() -> None:
+    """It counts as late once it came: else a fault that was seen to bite by it would look as if it had been lost."""
+
+    async def story(stack: AwsStack) -> tuple[int, int]:
+        await stack.wait(1.5)
+        await stack.call("CreateUser", UserName="in-flight")  # and before the next edition is published
+        await stack.hold(DIRECTORY, "f", "slow-iam-replication", nodes=["melbourne.token.z2"], delay_s=2.0)
+        newest = stack.iam.account.durable.version
+        behind = newest - versions(stack)["melbourne.token.z2"]
+        await stack.wait(10)
+        assert versions(stack)["melbourne.token.z2"] == newest
+        return behind, stack.iam.state()["delayed"]["melbourne.token.z2"]["late"]
+
+    assert on_aws_stack(story) == (1, 1)
+
+
 def test_a_delay_outlives_the_directory() -> None:
     """A directory that was killed and is back keeps the replica behind, which never goes back."""
 
