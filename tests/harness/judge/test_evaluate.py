@@ -8,10 +8,10 @@ from dataclasses import asdict
 import pytest
 
 from brownout.harness.errors import UsageError
-from brownout.harness.judge.evaluate import evaluate, exit_code
+from brownout.harness.judge.evaluate import evaluate, exit_code, is_finished
 from brownout.harness.judge.run_folder import RunHeader, read_record, write_header, write_result
 from brownout.harness.record.attempts import Attempt
-from brownout.harness.record.history import Event, Recorder, to_line
+from brownout.harness.record.history import Event, History, Recorder, to_line
 from brownout.harness.record.result import ClaimResult, Result
 from support.slo_builders import (
     BASELINE,
@@ -379,3 +379,11 @@ def test_a_stall_of_the_generator_is_no_outage(tmp_path):
     assert {share.longest_outage_s for phase in result.phases for share in phase.shares} == {0.0, None}
     onset = result.phases[1].shares[0]
     assert (onset.total, onset.unknown) == (60, 60)
+
+
+def test_only_the_runs_own_word_ends_it():
+    """An event of anything else that finished does not, and a word of an early end undoes it."""
+    finished, other = Event(T0, "run", "finished", "", {}), Event(T0, "load", "finished", "", {})
+    assert is_finished(History((finished,), ()))
+    assert not is_finished(History((other,), ()))
+    assert not is_finished(History((finished, Event(T0, "run", "aborted", "", {})), ()))

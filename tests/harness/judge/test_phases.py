@@ -6,6 +6,7 @@ import pytest
 
 from brownout.harness.experiment.model import Good, Selector
 from brownout.harness.experiment.phase_windows import phase_windows
+from brownout.harness.judge.phases import Outage, longest_outage
 from brownout.harness.judge.phases import phase_results as results_of
 from brownout.harness.judge.selection import Count, count, good_rule, select
 from brownout.harness.record.selection import GoodRule, is_good
@@ -159,3 +160,16 @@ def test_the_ratio_of_nothing_is_unknown():
     """No requests have no bad ratio."""
     assert count([], is_good).ratio is None
     assert Count(4, 1).ratio == 0.25
+
+
+def test_a_quiet_stretch_is_no_outage():
+    """Nor is the time before the first good request: only a bad one makes a stretch an outage."""
+    assert longest_outage([request(100), request(400)], is_good, start_s=T0, end_s=T0 + 500) == Outage(0.0)
+    assert longest_outage([], is_good, start_s=T0, end_s=T0 + 500) is None
+
+
+def test_a_request_as_slow_as_the_limit_is_good():
+    """The limit of an objective is the slowest that it takes."""
+    limited = GoodRule()
+    limited._limits = [(lambda one: True, 250.0)]
+    assert [limited(request(0, took_s=ms / 1000)) for ms in (249.0, 250.0, 251.0)] == [True, True, False]

@@ -105,3 +105,12 @@ def test_claims_are_rarely_wrong(cv: float) -> None:
     assert errors.false_breach <= most
     assert errors.false_regression <= most
     assert errors.pass_at_a_quarter > 0.5
+
+
+def test_doubts_that_even_episodes_out_make_no_bound_better() -> None:
+    """With all in doubt failed, or all good, the episodes are alike and their interval is narrow: the wider one counts."""
+    sure = (EpisodeTally(100, 50), EpisodeTally(100, 0), EpisodeTally(100, 50), EpisodeTally(100, 0))
+    doubted = tuple(EpisodeTally(one.total, one.bad, 50 - one.bad) for one in sure)
+    assert clustered_bounds(doubted, 0.95).high >= clustered_bounds(sure, 0.95).high
+    good = tuple(EpisodeTally(one.total, one.bad, one.bad) for one in sure)
+    assert clustered_bounds(good, 0.95).low <= clustered_bounds(sure, 0.95).low

@@ -54,6 +54,13 @@ def test_one_outage_in_five_is_undecided() -> None:
     assert judged(*[run_result(0)] * 4, run_result(400, verdict="breach")).verdict == "inconclusive"
 
 
+def test_the_best_and_the_worst_episode_are_told() -> None:
+    """By the shares of bad requests of those that count."""
+    (found,) = judged(*[run_result(bad) for bad in (3, 0, 2, 9, 1)]).objectives
+    total = found.total / 5
+    assert (found.lowest, found.highest) == (0.0, 9 / total)
+
+
 def test_an_episode_with_a_failed_gate_does_not_count() -> None:
     """It is shown with the reason, its figures are in no sum, and six others still make a claim."""
     found = judged(*[run_result(1)] * 6, run_result(900, verdict="inconclusive", gates=(LAGGED,)))
