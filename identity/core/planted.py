@@ -27,7 +27,7 @@ PLANTED: Mapping[str, str] = {
     EXPIRED_ON_OUTAGE: "while token nodes are away, a host serves cached tokens past their end",
     TOMBSTONES_LOST: "a directory that restarts has forgotten which identities were deleted",
     STORE_KEY_GRACE: "a store accepts a key for a minute after it has ceased to be valid",
-    BREAKER_STAYS_OPEN: "a node that refused a request for lack of room, and is given room again, lets nothing in any more",
+    BREAKER_STAYS_OPEN: "a node that refused requests, and may let all in again, lets nothing in any more",
 }
 
 

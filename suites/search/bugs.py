@@ -35,7 +35,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(planted.EXPIRED_ON_OUTAGE, "azure", "invariant:given-credentials-are-in-force", 400, 1),
     Bug(planted.TOMBSTONES_LOST, "azure", "invariant:deletions-stay", 400, 1),
     Bug(planted.STORE_KEY_GRACE, "azure", "invariant:no-revoked-store-key", 400, 1),
-    Bug(planted.BREAKER_STAYS_OPEN, "azure", "objective:*-recover", 1000, 1),
+    Bug(planted.BREAKER_STAYS_OPEN, "azure", "objective:*-recover", 500, 1),
 )
 
 

@@ -16,7 +16,7 @@ from brownout.harness.base.models import FrozenModel
 from brownout.harness.experiment import plugins
 from brownout.suites.search.domains import fits
 from brownout.suites.search.grounds import Ground
-from brownout.suites.search.schedule import Act, FaultSchedule
+from brownout.suites.search.schedule import Act, FaultSchedule, window_s
 from brownout.suites.search.trial import Trial, carried_out
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Minimiser:
 
     def minimal(self, schedule: FaultSchedule) -> Minimal:
         """The least of the schedule; `is_whole` is false where the trials ran out."""
-        found = self._fewer_acts(schedule)
+        found = self._fewer_acts(self._alone(schedule))
         found = self._fewer_clients(found)
         found = self._fewer_acts(self._plainer(found))
         found = self._earlier(found)
@@ -91,6 +91,15 @@ class Minimiser:
             self._known[key] = trial.has(self.broken)
             self._evidence[key] = next((each.evidence for each in trial.violations if each.broken == self.broken), "")
         return self._known[key]
+
+    def _alone(self, schedule: FaultSchedule) -> FaultSchedule:
+        """One of the acts by itself, for as long as it may be: others may only have made it come later or last longer."""
+        longest_s = window_s(self.ground.experiment)
+        for act in schedule.acts if len(schedule.acts) > 1 else ():
+            alone = schedule.with_acts((act.model_copy(update={"at_s": 0, "for_s": longest_s}),))
+            if self._breaks(alone):
+                return alone
+        return schedule
 
     def _fewer_acts(self, schedule: FaultSchedule) -> FaultSchedule:
         self._breaks(schedule)

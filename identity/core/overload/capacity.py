@@ -138,7 +138,8 @@ class NodeCapacity:
 
     @property
     def _is_stuck(self) -> bool:
-        return self._stays_closed and not self.limits.are_set and self._refused["full"] > 0
+        is_open = not self.limits.are_set and not self._ramps
+        return self._stays_closed and is_open and sum(self._refused.values()) > 0
 
     def _begin_waiting(self) -> None:
         """Gives free places to those that wait; the ones that waited for too long are told so and take none."""

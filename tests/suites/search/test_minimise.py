@@ -85,3 +85,16 @@ def test_delta_debugging_finds_the_least(needed: set[int], more: int) -> None:
         return needed <= set(part)
 
     assert set(least(items, breaks_with)) == needed
+
+
+def test_an_act_that_others_only_delayed_is_found_alone() -> None:
+    """What breaks the property by itself, given time, is all that is left."""
+
+    def breaks_in_time(schedule: FaultSchedule, place: Ground) -> Trial:
+        paused_s = sum(each.for_s for each in schedule.acts if each.kind == "node-pause")
+        delayed_s = 50 if any(each.kind == "freeze" for each in schedule.acts) else 0
+        return Trial((BROKEN,)) if paused_s and paused_s + delayed_s >= 120 else Trial()
+
+    found = Minimiser(AZURE, BROKEN.broken, try_out=breaks_in_time).minimal(CROWDED)
+    assert [each.kind for each in found.schedule.acts] == ["node-pause"]
+    assert found.schedule.acts[0].for_s == 120
