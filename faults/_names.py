@@ -72,7 +72,11 @@ class EndpointNameFault(SwitchFault):
 
     def reach(self, spec: StackSpec) -> Reach:
         self.value(spec)
-        return Reach(nodes=(EDGE_NODE,), keys=tuple(f"{self.name}@{region}" for region in known_regions(spec, self.regions)))
+        return Reach(nodes=(EDGE_NODE,), keys=tuple(f"{self.name}@{region}" for region in self.concerned(spec)))
+
+    def concerned(self, spec: StackSpec) -> tuple[str, ...]:
+        """The regions whose clients can see the effect."""
+        return known_regions(spec, self.regions)
 
     def shows(self, look: Look) -> bool:
         """Whether a client that saw this saw the effect."""
@@ -81,7 +85,7 @@ class EndpointNameFault(SwitchFault):
     async def observe(self, world: World) -> Observation:
         """Looks from every region concerned, as a client there."""
         looks = {}
-        for region in known_regions(world.spec, self.regions):
+        for region in self.concerned(world.spec):
             seen = await self._look(world, region)
             if not seen.served_by and not seen.problem:
                 return Observation("unclear", f"the edge gives clients in {region} no answer for {self.name}")

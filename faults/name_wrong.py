@@ -9,7 +9,8 @@ from pydantic import Field
 
 from brownout.faults._names import Look, RecordFault
 from brownout.faults._targets import known_region
-from brownout.harness.world import StackSpec
+from brownout.harness.errors import UsageError
+from brownout.harness.world import StackSpec, led_to
 
 
 class NameWrong(RecordFault):
@@ -23,8 +24,16 @@ class NameWrong(RecordFault):
     def what(self) -> str:
         return f"leads to {self.to}"
 
+    def concerned(self, spec: StackSpec) -> tuple[str, ...]:
+        """Those whose clients the name leads elsewhere: for the others the wrong record says what the right one says."""
+        right = led_to(spec, self.name)
+        return tuple(region for region in super().concerned(spec) if right[region] != self.to)
+
     def more(self, spec: StackSpec) -> Mapping[str, Any]:
-        return {**super().more(spec), "to": known_region(spec, self.to)}
+        to = known_region(spec, self.to)
+        if not self.concerned(spec):
+            raise UsageError(f"{self.name} leads to {to} in any case", hint="name another region with `to`")
+        return {**super().more(spec), "to": to}
 
     def shows(self, look: Look) -> bool:
         return look.served_by.startswith(f"{self.to}.")

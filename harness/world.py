@@ -42,6 +42,7 @@ from brownout.identity.core.topology import VAULT as VAULT
 from brownout.identity.core.topology import MachineSpec as MachineSpec
 from brownout.identity.core.topology import StackSpec as StackSpec
 from brownout.identity.names import endpoint_names as endpoint_names
+from brownout.identity.names import led_to as led_to
 
 if TYPE_CHECKING:
     from brownout.harness.load.arrivals import LoadPlan

@@ -28,6 +28,12 @@ def endpoints(stack: StackSpec, settings: Settings) -> NameRoutes:
     return found
 
 
+def led_to(stack: StackSpec, name: str) -> Mapping[str, str]:
+    """The region that the name leads to, by the region in which a client stands; empty for no name of the stack."""
+    routes = endpoints(stack, Settings.of(stack.settings))
+    return {region: found.region for region in stack.regions if (found := routes.get((name, region))) is not None}
+
+
 def endpoint_names(stack: StackSpec) -> tuple[str, ...]:
     """Every name that clients of the stack can use; none where it has no edge."""
     return tuple(sorted({name for name, _ in endpoints(stack, Settings())})) if stack.edge else ()

@@ -60,6 +60,21 @@ def test_resolvers_keep_a_bad_record_for_its_time_to_live() -> None:
     on_stack(story)
 
 
+def test_a_name_that_is_served_locally_is_wrong_elsewhere_only() -> None:
+    """Clients of the region that it leads to get what they always get, so they neither prove a bite nor deny a heal."""
+
+    async def story(trial: Trial) -> list[str]:
+        fault = NameWrong(name="login.microsoftonline.com", to="sydney")
+        seen = [(await fault.observe(trial.world)).state]
+        await fault.apply(trial.world, "f")
+        seen.append((await fault.observe(trial.world)).state)
+        await fault.revert(trial.world, "f")
+        await trial.world.sleep_until(trial.world.now() + fault.settles_s(trial.world.spec))
+        return [*seen, (await fault.observe(trial.world)).state]
+
+    assert on_stack(story) == ["absent", "bitten", "absent"]
+
+
 def test_a_good_record_is_kept_too() -> None:
     """With a time to live of good records a fault is seen only when the resolver asks again."""
 
@@ -161,6 +176,7 @@ def test_a_fault_survives_a_restart_of_the_edge() -> None:
         (NameNxdomain(name="sts.amazonaws.org"), "no endpoint name 'sts.amazonaws.org'"),
         (NameEmpty(name=REGIONAL, regions=("tokyo",)), "no region 'tokyo'"),
         (NameWrong(name=REGIONAL, to="tokyo"), "no region 'tokyo'"),
+        (NameWrong(name=REGIONAL, to="sydney"), "leads to sydney in any case"),
     ],
 )
 def test_a_name_or_region_that_the_stack_lacks_is_refused(fault: Any, words: str) -> None:
