@@ -73,6 +73,7 @@ class Shown:
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting of the service; may be repeated.")
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Decides load, targets and ages.")
 @click.option("--episodes", type=EPISODES, help="Run it so often, with draws from --seed, and judge the system.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with that folder of the same --episodes, which was cut.")
 @click.option("--offset", "offset_s", type=DurationType(), default="0s", help="Begin the stack so much emulated time earlier.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--expect", type=click.Choice(VERDICTS), default=None, help="Exit 0 when this verdict comes out.")
@@ -93,6 +94,7 @@ def run_command(
     sets: tuple[str, ...],
     seed: int,
     episodes: int | None,
+    resume: Path | None,
     offset_s: float,
     out: Path,
     expect: str | None,
@@ -113,15 +115,11 @@ def run_command(
     130 interrupted and healed. With --expect 0 when that verdict came out, 1 when pass or breach came out instead.
     """
     from brownout.harness.api import Options, prepare
-    from brownout.harness.errors import UsageError
     from brownout.harness.experiment.loader import find, read
 
     path = find(experiment)
     checked = read(path)
-    if copies.paths and episodes is not None:
-        raise UsageError("a series of runs has a page of its own", hint="leave --junit, --markdown and --html out")
-    if dashboard and world != PROCESSES:
-        raise UsageError("--dashboard needs Locust, which the simulation does not use", hint="add --world processes")
+    _require_sound(world, dashboard=dashboard, copies=copies, resume=resume, episodes=episodes)
     options = Options(
         world=world,
         posture=posture,
@@ -140,12 +138,24 @@ def run_command(
         from brownout.harness.cli.series import SeriesOrder, run_series
 
         asked = SeriesOrder(checked, options, episodes, path.name, _repeat_episode(experiment, options, sets))
-        return run_series(asked, _progress, dry_run=dry_run, as_json=as_json)
+        return run_series(asked, _progress, dry_run=dry_run, as_json=as_json, resume=resume)
     prepared = prepare(checked, options, source=path.name)
     if dry_run:
         return _told_only(prepared)
     copies.check()
     return _run_one(prepared, Shown(as_json, copies))
+
+
+def _require_sound(world: str, *, dashboard: bool, copies: Copies, resume: Path | None, episodes: int | None) -> None:
+    """Raises UsageError for options that do not go together."""
+    from brownout.harness.errors import UsageError
+
+    if copies.paths and episodes is not None:
+        raise UsageError("a series of runs has a page of its own", hint="leave --junit, --markdown and --html out")
+    if dashboard and world != PROCESSES:
+        raise UsageError("--dashboard needs Locust, which the simulation does not use", hint="add --world processes")
+    if resume is not None and episodes is None:
+        raise UsageError("--resume is for a series of runs", hint="add --episodes, as the series was begun")
 
 
 def _run_one(prepared: PreparedRun, shown: Shown) -> int:

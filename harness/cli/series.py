@@ -38,7 +38,7 @@ class SeriesOrder:
     command: tuple[str, ...]
 
 
-def run_series(asked: SeriesOrder, progress: Progress, *, dry_run: bool, as_json: bool) -> int:
+def run_series(asked: SeriesOrder, progress: Progress, *, dry_run: bool, as_json: bool, resume: Path | None = None) -> int:
     """Runs the episodes, prints what they say of the system and returns the exit code."""
     from brownout.harness.series.run import carry_out_series, prepare_series
 
@@ -48,7 +48,7 @@ def run_series(asked: SeriesOrder, progress: Progress, *, dry_run: bool, as_json
         return 0
     world, number = asked.options.world, len(series.plan.episodes)
     heal_first(needs_state=world != SIMULATION)
-    outcome = carry_out_series(series, sinks=lambda: progress(world), told=lambda made: _tell(made, number))
+    outcome = carry_out_series(series, sinks=lambda: progress(world), told=lambda made: _tell(made, number), resume=resume)
     for problem in outcome.unsaved:
         click.echo(f"brownout: {problem}", err=True)
     _show(outcome.result, outcome.folder, as_json=as_json)

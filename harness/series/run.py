@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from brownout.harness.api import carry_out, prepare
@@ -24,6 +24,7 @@ from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.series.folder import write_series_result
 from brownout.harness.series.plan import episode_options, new_series_folder, plan_series
+from brownout.harness.series.resume import kept_episodes
 from brownout.harness.series.verdict import MadeEpisode, judge_series
 
 INTERRUPTED_SERIES = "it was interrupted"
@@ -97,17 +98,26 @@ def _require_short(series: PreparedSeries) -> None:
         )
 
 
-def carry_out_series(series: PreparedSeries, *, sinks: Sinks = lambda: None, told: Told = lambda _: None) -> SeriesOutcome:
+def carry_out_series(
+    series: PreparedSeries, *, sinks: Sinks = lambda: None, told: Told = lambda _: None, resume: Path | None = None
+) -> SeriesOutcome:
     """Carries a prepared series out; raises BrownoutError when not even its first episode could be begun.
 
-    `sinks` gives each episode its own sink of progress; `told` is called after each.
+    `sinks` gives each episode its own sink of progress; `told` is called after each. With `resume`, the folder of the same
+    series that was cut, the episodes that came to their end there are kept; raises UsageError for another series'.
     """
-    folder = new_series_folder(series.plan, series.first.options.out)
-    work = _Work(folder, sinks, told)
+    kept: tuple[MadeEpisode, ...] = ()
+    if resume is None:
+        folder = new_series_folder(series.plan, series.first.options.out)
+    else:
+        plan, kept = kept_episodes(series.plan, series.first, resume)
+        folder, series = resume, replace(series, plan=plan)
+    work = _Work(folder, sinks, told, made=list(kept))
     started_s = time.monotonic()
     cut_short = work.all_of(series)
     if not work.made and work.error is not None:
         raise work.error
+    work.made.sort(key=lambda made: made.planned.number)
     result = judge_series(series.plan, work.made, cut_short=cut_short, wall_s=round(time.monotonic() - started_s, 3))
     return SeriesOutcome(result, folder, interrupted=work.interrupted, unsaved=_saved(folder, result))
 
@@ -134,7 +144,10 @@ class _Work:
 
     def all_of(self, series: PreparedSeries) -> str:
         """Carries the episodes out; returns why not all of them were, "" when they were."""
+        there = {made.planned.number for made in self.made}
         for planned in series.plan.episodes:
+            if planned.number in there:
+                continue
             try:
                 stop = self._episode(planned, series.episode(planned, self.folder))
             except KeyboardInterrupt:  # between two episodes

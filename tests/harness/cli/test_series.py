@@ -54,6 +54,54 @@ def test_an_episode_is_repeated_by_its_command(work: Path, tmp_path: Path) -> No
     assert (again / "requests.jsonl").read_bytes() == (own / "requests.jsonl").read_bytes()
 
 
+def test_a_series_that_was_cut_goes_on_with_the_same_figures(work: Path, tmp_path: Path) -> None:
+    """One episode was killed, one never begun: they are carried out, the others are kept, and all is as if nothing had been."""
+    cut = tmp_path / "cut"
+    shutil.copytree(series(work), cut)
+    for name in ("series-result.json", "series.html"):
+        (cut / name).unlink()
+    shutil.rmtree(cut / "episode-05")
+    killed = cut / "episode-02"
+    (killed / "result.json").unlink()
+    log = (killed / "events.jsonl").read_text().splitlines(keepends=True)
+    (killed / "events.jsonl").write_text("".join(log[: len(log) // 2]))
+    kept = (cut / "episode-01" / "requests.jsonl").stat().st_mtime_ns
+    words = ("run", str(work / "small.yaml"), "--world", "simulation", "--episodes", "5", "--seed", "1")
+    told = invoke(*words, "--resume", str(cut), "--json")
+    assert told.exit_code == 1, told.output
+    assert (cut / "episode-02-cut-1").is_dir()
+    assert (cut / "episode-01" / "requests.jsonl").stat().st_mtime_ns == kept
+    results = [json.loads((folder / "series-result.json").read_text()) for folder in (cut, series(work))]
+    timing = ("wall_s", "digest", "started_at", "command")
+    assert _without(results[0], timing) == _without(results[1], timing)
+    for name in ("episode-02", "episode-05"):
+        assert (cut / name / "requests.jsonl").read_bytes() == (series(work) / name / "requests.jsonl").read_bytes()
+
+
+def _without(value: object, names: tuple[str, ...]) -> object:
+    if isinstance(value, dict):
+        return {name: _without(each, names) for name, each in value.items() if name not in names}
+    return [_without(each, names) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (("--seed", "3", "--episodes", "5"), "its seed, episodes differs"),
+        (("--seed", "1", "--episodes", "6"), "its episodes differs"),
+        (("--seed", "1", "--episodes", "5", "--set", "host_refresh_fraction=1.0"), "has changed since"),
+        (("--seed", "1"), "--resume is for a series of runs"),
+    ],
+)
+def test_another_series_is_not_gone_on_with(work: Path, changed: tuple[str, ...], says: str) -> None:
+    """Other draws, more episodes or another system would be a series of two things; nothing is touched."""
+    before = sorted(path.name for path in series(work).iterdir())
+    told = invoke("run", str(work / "small.yaml"), "--world", "simulation", *changed, "--resume", str(series(work)))
+    assert told.exit_code == 2
+    assert says in told.output.replace("\n", " ")
+    assert sorted(path.name for path in series(work).iterdir()) == before
+
+
 def test_a_series_is_judged_again(work: Path) -> None:
     """`report` on its folder comes to the same result, from the episodes' records alone."""
     before = json.loads((series(work) / "series-result.json").read_text())
