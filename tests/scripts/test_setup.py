@@ -182,6 +182,7 @@ def test_make_help_tells_every_command(checkout: Path) -> None:
         "test",
         "test-slow",
         "test-docker",
+        "mutants",
         "controls",
         "lint",
         "bench",
