@@ -48,7 +48,7 @@ def _is_sound(file: Path) -> bool:
 @command(name="schema")
 def schema_command() -> int:
     """Print the JSON Schema of experiment files, for editors."""
-    from brownout.harness.experiment.loader import schema_text
+    from brownout.harness.experiment.editor_schema import schema_text
 
     click.echo(schema_text(), nl=False)
     return 0

@@ -6,10 +6,8 @@ that could be found. Files are data: no code, no tags, no includes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -23,9 +21,7 @@ from brownout.harness.experiment.model import Experiment, Step
 from brownout.harness.experiment.yaml_file import FileErrors, read_document
 from brownout.harness.fault import Fault
 
-__all__ = ["CheckedExperiment", "FileErrors", "find", "load", "read", "schema", "schema_text", "validate"]
-
-SCHEMA_ID = "urn:brownout:experiment:v1"
+__all__ = ["CheckedExperiment", "FileErrors", "find", "load", "read", "validate"]
 
 
 def load(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Experiment:
@@ -42,7 +38,7 @@ def read(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Chec
     try:
         experiment = Experiment.model_validate(document.data)
     except ValidationError as error:
-        raise document.failure(explain(error, schema())) from None
+        raise document.failure(explain(error, Experiment.model_json_schema(by_alias=True))) from None
     try:
         experiment = _with_files_beside(experiment, path.parent)
     except UsageError as wrong:
@@ -97,14 +93,3 @@ def _is_there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # a name that no file can have
         return False
-
-
-def schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of an experiment file, for editors."""
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID}
-    return {**head, **Experiment.model_json_schema(by_alias=True)}
-
-
-def schema_text() -> str:
-    """The schema as the text of `docs/experiment.schema.json`."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"

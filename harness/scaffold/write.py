@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brownout.harness.errors import UsageError
-from brownout.harness.experiment.loader import schema_text
+from brownout.harness.experiment.editor_schema import schema_text
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SCHEMA = "brownout.schema.json"

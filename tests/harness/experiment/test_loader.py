@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
-from brownout.harness.experiment.loader import FileErrors, find, load, read, schema, schema_text, validate
+from brownout.harness.experiment.loader import FileErrors, find, load, read, validate
 from brownout.harness.experiment.model import Experiment
-from support.places import ROOT
 from support.sound_file import FAULTS, HEAD, SOUND, RollKey, assert_one_mistake, mistakes, written
 
 
@@ -125,22 +123,6 @@ def test_a_place_that_the_model_invents_falls_back_to_the_file(tmp_path):
     found = validate(written(tmp_path, text), faults={"roll-key": Picky})
     assert {(error.line, error.column) for error in found} == {(23, 20)}
     assert all("schedule[0].with.region: " in str(error) for error in found)
-
-
-def test_the_published_schema_is_the_models(tmp_path):
-    """docs/experiment.schema.json is what `brownout schema` prints."""
-    assert (ROOT / "docs" / "experiment.schema.json").read_text(encoding="utf-8") == schema_text()
-
-
-def test_the_schema_is_for_editors():
-    """It names its dialect and itself, speaks the file's keys, and takes times as text."""
-    made = json.loads(schema_text())
-    assert made["$schema"].endswith("2020-12/schema")
-    assert made["$id"] == "urn:brownout:experiment:v1"
-    assert {"schema", "timeline"} <= set(made["properties"])
-    assert "with" in made["$defs"]["Step"]["properties"]
-    assert made["$defs"]["Timeline"]["properties"]["fault"]["type"] == "string"
-    assert made == schema()
 
 
 def test_a_name_is_found_among_the_installed(tmp_path, monkeypatch):

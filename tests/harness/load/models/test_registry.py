@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from brownout.harness.errors import UsageError
-from brownout.harness.experiment.loader import schema_text
+from brownout.harness.experiment.editor_schema import schema_text
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import ClientModel, Operation
