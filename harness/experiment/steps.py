@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from brownout.harness.experiment import plugins
@@ -60,7 +60,10 @@ def resolve_steps(schedule: Iterable[Step], built: Iterable[ResolvedStep] = ()) 
 
 
 def moments(timeline: Timeline, steps: Iterable[ResolvedStep]) -> tuple[ScheduleMoment, ...]:
-    """Everything that happens, in order. At the same time phases begin first, then steps end, then steps start."""
+    """Everything that happens, in order. At the same time phases begin first, then steps end, then steps start.
+
+    Of the steps that end, the one that began last ends first: what it broke may be needed to undo the others.
+    """
     midnight_s = timeline.epoch_s()
     found: list[ScheduleMoment] = [PhaseStart(window.start_s, window.name) for window in phase_windows(timeline)]
     for resolved in steps:
@@ -69,4 +72,14 @@ def moments(timeline: Timeline, steps: Iterable[ResolvedStep]) -> tuple[Schedule
         found.append(StepStart(midnight_s + step.at, resolved, until_s))
         if step.until is not None:
             found.append(StepEnd(until_s, resolved))
-    return tuple(sorted(found, key=lambda moment: (moment.at_s, _ORDER.index(type(moment)))))
+    begun = {moment.resolved.step.name: number for number, moment in enumerate(_begun(found))}
+    return tuple(sorted(found, key=lambda moment: _place(moment, begun)))
+
+
+def _begun(found: Iterable[ScheduleMoment]) -> list[StepStart]:
+    return sorted((moment for moment in found if isinstance(moment, StepStart)), key=lambda start: start.at_s)
+
+
+def _place(moment: ScheduleMoment, begun: Mapping[str, int]) -> tuple[float, int, int]:
+    latest_first = -begun[moment.resolved.step.name] if isinstance(moment, StepEnd) else 0
+    return moment.at_s, _ORDER.index(type(moment)), latest_first

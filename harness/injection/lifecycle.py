@@ -262,6 +262,11 @@ class LifeCycle:
                 ended[record.id] = await self._second_chance(record)
         return tuple(ended.values())
 
+    async def retry_stuck(self) -> tuple[Reverted, ...]:
+        """Undoes once more what ended stuck: what kept it may have been another fault, which is undone by now."""
+        stuck = [record for record in reversed(self.ledger.open_faults(self.stack_id)) if record.state == "stuck"]
+        return tuple([await self._undo(record, self._fault_of(record)) for record in stuck])
+
     async def sweep(self) -> tuple[str, ...]:
         """Releases late holds: holds of faults that the ledger has closed, left by an owner that was killed while applying.
 

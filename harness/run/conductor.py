@@ -352,6 +352,8 @@ class Conductor:
         fault_id = self._faults.pop(step, None)
         if fault_id is not None:
             reverted = await self.lifecycle.revert(fault_id)
+            if reverted.state != "stuck":
+                await self.lifecycle.retry_stuck()
             self.state.active.pop(step, None)
             self._states.changed()
             self.state.message = f"{step}: {reverted.state}"
