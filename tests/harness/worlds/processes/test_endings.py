@@ -192,7 +192,7 @@ def test_a_missing_toxiproxy_is_one_clear_error(tmp_path: Path, run: Run) -> Non
     """Without the program nothing is started, and the message says where it was looked for and what installs it."""
     with pytest.raises(WorldError, match="Toxiproxy is not at /nowhere/toxiproxy-server") as raised:
         run(make_world(tmp_path, Path("/nowhere/toxiproxy-server")).start())
-    assert "`brownout up` builds it" in raised.value.hint
+    assert "`brownout setup` builds it" in raised.value.hint
     assert stacks_in(tmp_path) == []
 
 
