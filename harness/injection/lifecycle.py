@@ -267,6 +267,13 @@ class LifeCycle:
         stuck = [record for record in reversed(self.ledger.open_faults(self.stack_id)) if record.state == "stuck"]
         return tuple([await self._undo(record, self._fault_of(record)) for record in stuck])
 
+    async def look_again(self, fault_id: str) -> Reverted:
+        """Looks once more for the heal of a fault that was released, without undoing it a second time; else as `revert`."""
+        record = self.ledger.fault(fault_id)
+        if record.state == "reverted":
+            return await self._confirm(record, self._fault_of(record))
+        return await self.revert(fault_id)
+
     async def sweep(self) -> tuple[str, ...]:
         """Releases late holds: holds of faults that the ledger has closed, left by an owner that was killed while applying.
 
@@ -347,7 +354,9 @@ class LifeCycle:
             took_s = None if began_s is None else (self.world.now() - began_s) / self.world.rate
             return replace(self._move(record, "healed", found.evidence), took_s=took_s)
         if found.state == "later":
-            return Reverted(record.id, record.step, "reverted", found.evidence)
+            if others_in_place(self.ledger, record):
+                return Reverted(record.id, record.step, "reverted", found.evidence)
+            return await self._confirm(record, fault)  # another process has just undone what hid the heal
         return self._move(record, "stuck", found.evidence)
 
     def _move(self, record: FaultRecord, to: State, evidence: str = "") -> Reverted:

@@ -128,6 +128,7 @@ async def heal_look(world: World, ledger: Ledger, record: FaultRecord, fault: Fa
     # A look would prove nothing: its code is missing, the effect lasts, or it was there before. The carriers decide.
     if fault is None or fault.lasting or looked_bitten_before(record):
         return HealLook("healed", "no carrier holds it any more; a look cannot tell more")
+    beside = others_in_place(ledger, record)  # before the look: another process may undo one of them meanwhile
     seen = await undo_look(world, fault)
     if seen.state == "absent" or looks_as_before(record, seen):
         return HealLook("healed", seen.evidence)
@@ -137,7 +138,7 @@ async def heal_look(world: World, ledger: Ledger, record: FaultRecord, fault: Fa
     if ended := dead_node(readings) or await gone_with_links(world):
         return HealLook("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")
     # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
-    if others_in_place(ledger, record):
+    if beside or others_in_place(ledger, record):
         return HealLook("later", f"released, while other faults are in place: {seen.evidence}")
     # Another program may cause it. That is outside of this ledger and never ends by waiting.
     foreign = foreign_holds(ledger, record.stack, readings)

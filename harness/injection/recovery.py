@@ -38,6 +38,7 @@ from brownout.harness.world import LiveWorld, World, one_after_another
 from brownout.harness.worlds.catalog import live_world
 
 GRACE_S = 600.0
+AGAIN_MAX = 4  # each waits for what hides a heal as long as for a heal
 HOLDER_SLACK_S = 5.0  # a living command reverts its fault at the deadline by itself; so much later it is taken for hung
 
 Healing = Coroutine[Any, Any, "Healed | None"]
@@ -266,7 +267,7 @@ async def heal_stack(
     except WorldError as error:
         return _all_stuck(ledger, stack, only, error.message)
     life = LifeCycle(world, ledger, stack.id, teller(note), make=make, look_first=look_first)
-    ended = await life.revert_all(only)
+    ended = await _all_undone(life, only)
     others = life.watch.undone_by_others  # two commands that heal at once are no loss to each other
     lost = {fault_id: found.evidence for fault_id, found in life.watch.lost.items() if fault_id not in others}
     swept, problem = await _sweep(ledger, stack, life)
@@ -278,6 +279,17 @@ async def heal_stack(
     released = tuple(end.fault_id for end in ended if end.state == "reverted")
     healed = _healed(stack.id, [end for end in ended if end.state != "reverted"], swept, "")
     return replace(healed, released=released, lost=lost)
+
+
+async def _all_undone(life: LifeCycle, only: Collection[str] | None) -> tuple[Reverted, ...]:
+    """Reverts them. A heal that other faults hid is looked for again where another command has undone those meanwhile."""
+    ended = {end.fault_id: end for end in await life.revert_all(only)}
+    for _ in range(AGAIN_MAX):
+        hidden = [end.fault_id for end in ended.values() if end.state == "reverted"]
+        if not hidden or any(fault.in_place for fault in life.ledger.open_faults(life.stack_id) if fault.id not in ended):
+            break
+        ended |= {fault_id: await life.look_again(fault_id) for fault_id in hidden}
+    return tuple(ended.values())
 
 
 async def take_down(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, *, note: Note = log.info) -> Healed:

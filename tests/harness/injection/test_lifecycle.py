@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from brownout.harness.base.permission import require_permission
 from brownout.harness.errors import CarrierGone, WorldError
-from brownout.harness.fault import Observation
+from brownout.harness.fault import Fault, Observation
+from brownout.harness.injection import looks
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.world import Carrier, World
@@ -226,6 +227,24 @@ def test_a_heal_that_others_hide_is_confirmed_when_they_are_gone(bench: Bench) -
     assert drive(life.revert(first.fault_id)).state == "reverted"
     assert bench.states() == ["reverted", "applied"]
     assert {end.state for end in drive(life.revert_all())} == {"healed"}
+
+
+def test_what_another_process_undoes_during_a_look_explains_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fault was there when the look began: an effect that was seen then does not make the first one stuck."""
+    life, seen_by_look = bench.life(), looks.undo_look
+    first = drive(life.inject("first", fake(NODE_A)))
+    second = drive(life.inject("second", fake(NODE_A)))
+    drive(life.revert(first.fault_id))
+
+    async def meanwhile(world: World, fault: Fault) -> Observation:
+        seen = await seen_by_look(world, fault)
+        for state in ("reverting", "reverted"):
+            bench.ledger.advance(second.fault_id, state)
+        return seen
+
+    monkeypatch.setattr(looks, "undo_look", meanwhile)
+    found = drive(looks.heal_look(bench.world, bench.ledger, bench.ledger.fault(first.fault_id), fake(NODE_A)))
+    assert found.state == "later"
 
 
 def test_a_fenced_owner_cannot_apply(bench: Bench) -> None:
