@@ -259,20 +259,13 @@ class LifeCycle:
         # Second pass. It includes `reverted` faults outside of `only`: their heal may have waited for what was just undone.
         for record in reversed(self.ledger.open_faults(self.stack_id)):
             if record.id in ended or (record.state == "reverted" and not others_in_place(self.ledger, record)):
-                ended[record.id] = await self._second_chance(record)
+                ended[record.id] = await self.try_again(record)
         return tuple(ended.values())
 
     async def retry_stuck(self) -> tuple[Reverted, ...]:
         """Undoes once more what ended stuck: what kept it may have been another fault, which is undone by now."""
         stuck = [record for record in reversed(self.ledger.open_faults(self.stack_id)) if record.state == "stuck"]
-        return tuple([await self._undo(record, self._fault_of(record)) for record in stuck])
-
-    async def look_again(self, fault_id: str) -> Reverted:
-        """Looks once more for the heal of a fault that was released, without undoing it a second time; else as `revert`."""
-        record = self.ledger.fault(fault_id)
-        if record.state == "reverted":
-            return await self._confirm(record, self._fault_of(record))
-        return await self.revert(fault_id)
+        return tuple([await self.try_again(record) for record in stuck])
 
     async def sweep(self) -> tuple[str, ...]:
         """Releases late holds: holds of faults that the ledger has closed, left by an owner that was killed while applying.
@@ -290,7 +283,10 @@ class LifeCycle:
                     self._tell(notices.LateHoldReleased(closed[fault_id], str(carrier)))
         return tuple(swept)
 
-    async def _second_chance(self, record: FaultRecord) -> Reverted:
+    async def try_again(self, record: FaultRecord) -> Reverted:
+        """Looks once more for the heal of a fault that was released, or undoes once more one that is stuck or in place."""
+        if not record.open:
+            return Reverted(record.id, record.step, record.state, "it was undone before")
         fault = self._fault_of(record)
         if record.state == "reverted":
             return await self._confirm(record, fault)

@@ -288,7 +288,7 @@ async def _all_undone(life: LifeCycle, only: Collection[str] | None) -> tuple[Re
         hidden = [end.fault_id for end in ended.values() if end.state == "reverted"]
         if not hidden or any(fault.in_place for fault in life.ledger.open_faults(life.stack_id) if fault.id not in ended):
             break
-        ended |= {fault_id: await life.look_again(fault_id) for fault_id in hidden}
+        ended |= {fault_id: await life.try_again(life.ledger.fault(fault_id)) for fault_id in hidden}
     return tuple(ended.values())
 
 
