@@ -82,7 +82,7 @@ def brownout_stack_options() -> Mapping[str, Any]:
 
 @pytest.fixture(scope="session")
 def brownout_stack(pytestconfig: pytest.Config, brownout_stack_options: Mapping[str, Any]) -> Iterator[Stack]:
-    """A stack of this session's own, or of this worker's with pytest-xdist, with clients' variables and faults.
+    """A stack of the test session's own, or of the worker's with pytest-xdist, with clients' variables and faults.
 
     A test in which a fault does not bite, or is not seen to heal, is inconclusive.
     """
