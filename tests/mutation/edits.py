@@ -93,8 +93,9 @@ class _Finder:
         return self._source[start:end].decode()
 
     def _span(self, node: ast.AST) -> tuple[int, int]:
-        at: ast.expr = node  # type: ignore[assignment]
-        assert at.end_lineno is not None and at.end_col_offset is not None, "nodes of a parsed file have a place"  # noqa: PT018
+        at: ast.expr = node  # type: ignore[assignment]  # a statement has the same four places
+        assert at.end_lineno is not None, "nodes of a parsed file have a place"
+        assert at.end_col_offset is not None
         return self._starts[at.lineno - 1] + at.col_offset, self._starts[at.end_lineno - 1] + at.end_col_offset
 
     def _add(self, target: ast.AST, new: str, function: str, is_import: bool) -> None:

@@ -176,16 +176,22 @@ def test_the_page_on_installing_names_every_extra(built: Built) -> None:
     assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == sorted(extras or ())
 
 
-def test_the_core_brings_a_stack_up(small: Project) -> None:
-    """Without extras a stack of processes goes up, is broken and goes down; what a load needs is named with its extra."""
-    up = small.brownout("up")
+def require_a_stack_lives(user: Project) -> None:
+    """Brings a stack up, breaks it and takes it down."""
+    up = user.brownout("up")
     try:
         assert up.returncode == 0, up.stderr
-        hit = small.brownout("inject", "node-pause", "--target", "sydney.token.z1", "--for", "1s")
+        hit = user.brownout("inject", "node-pause", "--target", "sydney.token.z1", "--for", "1s")
         assert hit.returncode == 0, hit.stdout + hit.stderr
     finally:
-        down = small.brownout("down")
+        down = user.brownout("down")
     assert down.returncode == 0, down.stderr
+    assert "is down" in down.stdout
+
+
+def test_the_core_brings_a_stack_up(small: Project) -> None:
+    """Without extras a stack of processes goes up, is broken and goes down; what a load needs is named with its extra."""
+    require_a_stack_lives(small)
     load = small.brownout("run", "breached.yaml", "--world", "processes")
     assert load.returncode == 2
     assert "pip install 'brownout[aws,azure,load]'" in load.stderr
@@ -193,15 +199,7 @@ def test_the_core_brings_a_stack_up(small: Project) -> None:
 
 def test_a_stack_goes_up_is_broken_and_goes_down(project: Project) -> None:
     """A stack of processes, its daemon, its guardian and Toxiproxy start from the project's folder, and all end."""
-    up = project.brownout("up")
-    try:
-        assert up.returncode == 0, up.stderr
-        hit = project.brownout("inject", "node-pause", "--target", "sydney.token.z1", "--for", "1s")
-        assert hit.returncode == 0, hit.stdout + hit.stderr
-    finally:
-        down = project.brownout("down")
-    assert down.returncode == 0, down.stderr
-    assert "is down" in down.stdout
+    require_a_stack_lives(project)
 
 
 @pytest.mark.parametrize(

@@ -480,7 +480,7 @@ def test_answers_that_are_ready_keep_their_place_among_those_that_are_not() -> N
 def test_a_ready_answer_is_encoded_for_each_way_it_is_asked_for() -> None:
     """One answer that is given again and again has its head alone for HEAD, and the date of its second."""
     surface, response = Ready(), Response(200, {"a": "b"})
-    surface.at_once = lambda request: Served(response)  # type: ignore[method-assign]
+    surface.at_once = lambda request: Served(response)  # type: ignore[method-assign]  # this surface alone
     answering = Answering(Names(), (surface,))
     get, head = (Received(Request.raw(method, "/"), is_last=False) for method in ("GET", "HEAD"))
     for _ in range(2):
