@@ -4,7 +4,7 @@ AGAINST_THE_CLOCK := $(VENV_BIN)/python scripts/against_the_clock.py
 BUDGET := 10m
 EXPERIMENT := suites/experiments/ftvr-l9z.yaml
 .DEFAULT_GOAL := help
-.PHONY: help setup gameday images images-offline test test-slow test-docker controls mutants lint bench clean
+.PHONY: help setup gameday images images-offline test test-slow test-docker controls mutants lint docs bench clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -54,9 +54,13 @@ lint: setup ## Check style, types and import rules
 	@$(VENV_BIN)/mypy
 	@$(VENV_BIN)/lint-imports
 
+docs: setup ## Build the pages as a site in site/; a broken link or anchor is an error
+	@$(VENV_BIN)/zensical build --clean --strict
+	@echo "See it: $(VENV_BIN)/python -m http.server --bind 127.0.0.1 --directory site"
+
 bench: setup ## Measure, and print JSON
 	@$(VENV_BIN)/python -m benchmarks
 
 clean: ## Remove the environment, caches and runs of this checkout
-	@rm -rf .venv runs build dist compose/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .mutants allure-results
+	@rm -rf .venv .cache site runs build dist compose/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .mutants allure-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -185,6 +185,7 @@ def test_make_help_tells_every_command(checkout: Path) -> None:
         "mutants",
         "controls",
         "lint",
+        "docs",
         "bench",
         "clean",
     ]

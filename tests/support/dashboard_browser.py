@@ -68,6 +68,10 @@ class Browser:
     def open(self, url: str) -> None:
         self._ask("Page.navigate", url=url)
 
+    def enter(self, text: str) -> None:
+        """Types into the element that has the focus."""
+        self._ask("Input.insertText", text=text)
+
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
         answer = self._ask("Runtime.evaluate", expression=expression, returnByValue=True)
