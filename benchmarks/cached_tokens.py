@@ -12,7 +12,7 @@ from benchmarks.stands import HOST_NODE, stack_pids, standing_stack
 from benchmarks.tokens import address_of, raw_token_request
 from brownout.harness.worlds.processes.stack import TOXIPROXY
 
-GENERATOR = "asyncio connections on uvloop in a process of their own, every answer checked"
+GENERATOR = "plain sockets in a process of their own, every answer checked"
 FROM_CACHE = ";hit"  # in the trail of an answer
 PATHS = ("straight", "through_link")
 

@@ -2,31 +2,37 @@
 
 The job is a line of JSON on its standard input. Every connection has one request under way at a time, and every answer is
 read to its end and looked at. At the end a line of JSON (a `Burst`) says how many there were, and how busy every process was.
+
+On one connection the generator is half of every round trip, so it does little between an answer and the next request: plain
+sockets without an event loop, and an answer is looked at while the server works on the next one. Nor does it sleep there: to
+wake a core of a virtual machine takes as long as the whole round trip to a server that does nothing, and would be taken for the
+server's slowness. What is left of all that is measured with such a server (benchmarks/bare_server.py).
 """
 
 from __future__ import annotations
 
-import asyncio
+import os
 import re
+import select
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import cycle
-from typing import Any, cast
 
-import uvloop
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.costs import cpu_s
 from benchmarks.report import percentile
 from benchmarks.stands import ROOT
 
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")  # in a head of small letters, as the next
+_CLOSE = re.compile(rb"\r\nconnection: *close\r\n")
 _HEAD_END, _GOOD = b"\r\n\r\n", (b"HTTP/1.1 200", b"HTTP/1.0 200")
-_CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
+_MOST_BYTES = 262_144  # that are read at once
+_LOOKS_UP_S = 0.25  # how long many connections wait for an answer before they look at the clock
 WARM_UP_S = 0.3
 START_WITHIN_S = 30.0
 
@@ -67,118 +73,160 @@ class Burst(BaseModel):
         return self.requests / self.took_s
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """One connection; `latencies_ms` and `bad` are of the answers since they were last cleared.
 
-    Where a server ends its connection after an answer, `reopen` is called to make another one, which is in no latency.
-    `idle` is called when there is nothing left to send.
+    Where a server ends its connection after an answer, `connect` is asked for another one, which is in no latency. `opened` is
+    told of each. It is not `alive` any more when there is nothing left to send, and when the server ended it in between.
     """
 
     def __init__(
         self,
         requests: Iterator[bytes],
         mark: bytes,
-        reopen: Callable[[Connection], object],
-        idle: Callable[[], object] = lambda: None,
+        connect: Callable[[], socket.socket],
+        opened: Callable[[Connection], object] = lambda _: None,
     ) -> None:
-        self._requests, self._mark, self._reopen, self._idle, self._is_over = requests, mark, reopen, idle, False
-        self._received, self._sent_s = bytearray(), 0.0
-        self._transport: asyncio.Transport | None = None
+        self._requests, self._mark, self._connect, self._opened = requests, mark, connect, opened
+        self._received = b""
+        self._sent_s = 0.0
         self.latencies_ms: list[float] = []
         self.bad = 0
+        self._open()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of asyncio's classes
+    def _open(self) -> None:
+        self._socket = self._connect()
+        self._opened(self)
         self._send()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
     def _send(self) -> None:
         request = next(self._requests, None)
+        self.alive = request is not None
         self._sent_s = time.perf_counter()
-        if self._transport is not None and request is not None:
-            self._transport.write(request)
-        if request is None:
-            self._idle()
+        if request is not None:
+            self._socket.sendall(request)
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        head_end = self._received.find(_HEAD_END)
-        if head_end < 0:
+    def take(self) -> None:
+        """Reads what came. After a whole answer the next request is sent, and only then the answer is looked at."""
+        try:
+            came = self._socket.recv(_MOST_BYTES)
+        except BlockingIOError:
+            return  # nothing yet
+        except ConnectionError:
+            came = b""
+        if not came:
+            self.bad, self.alive = self.bad + 1, False
+            self._socket.close()
             return
-        length = _LENGTH.search(self._received, 0, head_end)
-        if length is not None and len(self._received) < head_end + len(_HEAD_END) + int(length[1]):
+        answer = self._received + came if self._received else came
+        head = whole_head(answer)
+        if head is None:
+            self._received = answer
             return
-        self._is_over = _CLOSE.search(self._received, 0, head_end + 2) is not None
-        self._take(self._received.startswith(_GOOD) and self._mark in self._received)
-
-    def _take(self, good: bool) -> None:
-        self.latencies_ms.append(1000 * (time.perf_counter() - self._sent_s))
-        self.bad += not good
-        self._received.clear()
-        if self._is_over:
-            self._end()
+        self._received, sent_s = b"", self._sent_s
+        latency_ms = 1000 * (time.perf_counter() - sent_s)
+        if _CLOSE.search(head):
+            self._socket.close()
+            self._open()
         else:
             self._send()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.bad += self._transport is not None
-        self._transport = None
-        if self._is_over:
-            self._is_over = False
-            self._reopen(self)
+        self.latencies_ms.append(latency_ms)
+        self.bad += not (answer.startswith(_GOOD) and self._mark in answer)
 
     def clear(self) -> None:
         self.latencies_ms, self.bad = [], 0
 
     def close(self) -> None:
-        self._is_over = False
-        self._end()
-
-    def _end(self) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.close()
+        self._socket.close()
 
 
-async def burst(job: Job) -> Burst:
+def whole_head(answer: bytes) -> bytes | None:
+    """The head of an answer in small letters; None while the answer is not whole."""
+    head_end = answer.find(_HEAD_END)
+    if head_end < 0:
+        return None
+    head = answer[: head_end + 2].lower()
+    length = _LENGTH.search(head)
+    if length is not None and len(answer) < head_end + len(_HEAD_END) + int(length[1]):
+        return None
+    return head
+
+
+def connected(host: str, port: int) -> socket.socket:
+    """A connection on which nothing waits. A request is far smaller than what the kernel takes at once."""
+    made = socket.create_connection((host, port))
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setblocking(False)
+    return made
+
+
+def answer_to(host: str, port: int, request: bytes) -> bytes:
+    """The whole answer to one request; raises ConnectionError where there is none."""
+    answer = b""
+    with closing(socket.create_connection((host, port), timeout=START_WITHIN_S)) as connection:
+        connection.sendall(request)
+        while whole_head(answer) is None:
+            came = connection.recv(_MOST_BYTES)
+            if not came:
+                raise ConnectionResetError(f"{host}:{port} ended the connection before its answer did")
+            answer += came
+    return answer
+
+
+class _Driver:
+    """Takes answers of all connections, whichever has one."""
+
+    def __init__(self, job: Job) -> None:
+        encoded, mark = [each.encode("latin-1") for each in job.requests], job.mark.encode("latin-1")
+        requests = iter(encoded) if job.once else cycle(encoded)
+        self._poll, self._by_number = select.epoll(), dict[int, Connection]()
+        self.connections = [
+            Connection(requests, mark, lambda: connected(job.host, job.port), self._opened) for _ in range(job.connections)
+        ]
+
+    def _opened(self, connection: Connection) -> None:
+        self._poll.register(connection, select.EPOLLIN)
+        self._by_number[connection.fileno()] = connection
+
+    def run(self, length_s: float) -> None:
+        """Goes on for so long, or until no connection has anything to wait for."""
+        until_s = time.perf_counter() + length_s
+        if len(self.connections) == 1 and len(os.sched_getaffinity(0)) > 1:  # the server has another core
+            (only,) = self.connections
+            while only.alive and time.perf_counter() < until_s:
+                only.take()
+            return
+        working = sum(connection.alive for connection in self.connections)
+        while working and time.perf_counter() < until_s:
+            for number, _ in self._poll.poll(_LOOKS_UP_S):
+                connection = self._by_number[number]
+                connection.take()
+                working -= not connection.alive
+
+
+def burst(job: Job) -> Burst:
     """Runs the job; what comes in the first moments, while connections are made, is not counted unless it goes `once`."""
-    loop = asyncio.get_running_loop()
-    encoded, mark = [each.encode("latin-1") for each in job.requests], job.mark.encode("latin-1")
-    requests = iter(encoded) if job.once else cycle(encoded)
-    opening = set[asyncio.Task[Any]]()
-
-    def reopen(connection: Connection) -> None:
-        task = loop.create_task(loop.create_connection(lambda: connection, job.host, job.port))
-        opening.add(task)
-        task.add_done_callback(opening.discard)
-
-    working, all_answered = set(range(job.connections)), asyncio.Event()
-
-    def idle(number: int) -> None:
-        working.discard(number)
-        if not working:
-            all_answered.set()
-
-    connections = [Connection(requests, mark, reopen, partial(idle, number)) for number in range(job.connections)]
-    for connection in connections:
-        reopen(connection)
+    driver = _Driver(job)
+    connections: Sequence[Connection] = driver.connections
     if not job.once:
-        await asyncio.sleep(WARM_UP_S)
+        driver.run(WARM_UP_S)
     before = _busy_s(job)
     for connection in connections:
         connection.clear()
     started_s = time.perf_counter()
-    with suppress(TimeoutError):  # it is when no request is sent a second time that they run out
-        await asyncio.wait_for(all_answered.wait(), job.length_s)
+    driver.run(job.length_s)
     took_s = time.perf_counter() - started_s
-    latencies_ms = [latency for connection in connections for latency in connection.latencies_ms]
-    bad = sum(connection.bad for connection in connections)
     after = _busy_s(job)
+    latencies_ms = [latency for connection in connections for latency in connection.latencies_ms]
     for connection in connections:
         connection.close()
     return Burst(
         requests=len(latencies_ms),
         took_s=took_s,
-        bad=bad,
+        bad=sum(connection.bad for connection in connections),
         p50_ms=percentile(latencies_ms, 0.5),
         p99_ms=percentile(latencies_ms, 0.99),
         cpu_shares={name: (after[name] - before[name]) / took_s for name in before},
@@ -206,4 +254,4 @@ def burst_apart(job: Job) -> Burst:
 
 
 if __name__ == "__main__":
-    print(uvloop.run(burst(Job.model_validate_json(sys.stdin.buffer.read()))).model_dump_json())
+    print(burst(Job.model_validate_json(sys.stdin.buffer.read())).model_dump_json())

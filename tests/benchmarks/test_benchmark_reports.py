@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ import benchmarks.__main__ as command
 from benchmarks.__main__ import BENCHMARKS, main, take
 from benchmarks.fault_effect import FEELS
 from benchmarks.report import Benchmark, Figures, Report, Row, Spread, percentile, read_report, text
-from benchmarks.request_generator import Connection
 from benchmarks.sightings import RUN, Probe, Sightings
 from benchmarks.table import BEGIN, END, PAGE, plain, write_table
 
@@ -191,34 +189,3 @@ def test_each_effect_is_felt_in_its_own_way(effect: str, probe: Probe) -> None:
     """A probe under an effect is felt as that effect, a healthy one as none."""
     assert FEELS[effect](probe)
     assert not any(feels(Probe(0, 0, 3_000_000, "ok")) for feels in FEELS.values())
-
-
-def answers_of(*chunks: bytes) -> tuple[int, int]:
-    """How many answers a connection of the generator takes these bytes for, and how many of them are bad."""
-    connection = Connection(repeat(b""), b";hit", lambda _: None)
-    for chunk in chunks:
-        connection.data_received(chunk)
-    return len(connection.latencies_ms), connection.bad
-
-
-def test_the_generator_connects_again_where_the_server_ends_connections() -> None:
-    """After an answer that says so, once the connection is lost, and not otherwise."""
-    opened: list[Connection] = []
-    connection = Connection(repeat(b""), b"", opened.append)
-    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-    connection.connection_lost(None)
-    assert opened == []
-    connection.data_received(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    assert opened == []
-    connection.connection_lost(None)
-    assert opened == [connection]
-
-
-def test_the_generator_reads_answers_whole() -> None:
-    """An answer counts once all of its body is there, however it was cut, and only one with its mark is good."""
-    head = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nx-brownout-trail: sydney.host;1.0;;;%b\r\n\r\n"
-    assert answers_of(head % b"hit" + b"ab") == (0, 0)
-    assert answers_of(head[:30], (head % b"hit")[30:] + b"ab", b"cd") == (1, 0)
-    assert answers_of(head % b"miss" + b"abcd") == (1, 1)
-    assert answers_of(head.replace(b"HTTP/1.1", b"HTTP/1.0") % b"hit" + b"abcd") == (1, 0)
-    assert answers_of(head.replace(b"200 OK", b"503 No") % b"hit" + b"abcd") == (1, 1)
