@@ -18,5 +18,6 @@ def test_a_process_has_its_own_processor_time() -> None:
 
 
 def test_no_process_has_no_processor_time() -> None:
+    """A pid that no process has is an error and not a cost of 0."""
     with pytest.raises(OSError, match="Invalid argument"):
         cpu_s(2**22 + 1)  # the kernel gives no higher pid than 2**22
