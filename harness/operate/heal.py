@@ -25,6 +25,7 @@ from brownout.harness.injection.recovery import (
     world_of,
 )
 from brownout.harness.injection.standing import adopt, anything_stands, put_back, release_strays
+from brownout.harness.operate.api_process.start import keep_fault_api
 from brownout.harness.operate.stacks import resolve_stack
 from brownout.harness.worlds.catalog import COMPOSE
 
@@ -84,7 +85,7 @@ async def _undo_leftovers(ledger: Ledger, limit_s: float) -> tuple[list[str], tu
     found = tuple(each for each in await asyncio.gather(*strays) if each is not None)
     mine = [stack for stack in ledger.stacks() if not stack.run_owned and not stack.owner.alive()]
     repaired = await asyncio.gather(*(_repair(ledger, stack) for stack in mine))
-    lines += [line for line in repaired if line]
+    lines += [line for line in (*repaired, *(keep_fault_api(stack.folder) for stack in mine)) if line]
     healed = await heal_leftovers(ledger, attach_world, plugins.fault, within=within, together=_at_once)
     return lines, (*found, *healed)
 

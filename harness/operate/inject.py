@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -53,13 +54,16 @@ class InjectRequest:
     """The fault, and how many seconds to hold it in the foreground; with `hold_s` None it is left in place.
 
     With `keep` a fault without a proven bite is held, or left in place, too. `at_once` says how much may be broken then, by
-    all faults of the stack together.
+    all faults of the stack together. `name` is what the ledger calls it, its kind when empty; `leave_s` is how long one that is
+    left stays at the most.
     """
 
     fault: Fault
     hold_s: float | None = None
     keep: bool = False
     at_once: BlastRadius = field(default_factory=BlastRadius)
+    name: str = ""
+    leave_s: float = LONGEST_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +122,28 @@ def inject(row: StackRecord, request: InjectRequest, hear: Hear) -> InjectResult
 
 
 async def _inject(row: StackRecord, request: InjectRequest, hear: Hear) -> InjectResult:
+    async with opened(row, request, hear) as injection:
+        # A second interrupt leaves the fault to the guardian, which finds that the holder has ended.
+        farewell = "left at once; the guardian reverts it"
+        loop = asyncio.get_running_loop()
+        with interruptible(loop, first=injection.interrupt, farewell=farewell, again=lambda: None):
+            return await injection.carry_out()
+
+
+@asynccontextmanager
+async def opened(row: StackRecord, request: InjectRequest, hear: Hear) -> AsyncIterator[Injection]:
+    """The injection of a request, under a guardian that does not leave; nothing is touched yet. Raises BrownoutError."""
     world = await open_world(row, request.fault)
     with Ledger(ledger_path()) as ledger, GuardianClaim(row.folder):
         ledger.require_lifted()
         await asyncio.to_thread(ensure_guardian, row, ledger_path())
         life = LifeCycle(world, ledger, row.id, hear, make=plugins.fault, holder=ProcessId.me())
-        session = _Injection(request, row, world, ledger, life, hear)
-        # A second interrupt leaves the fault to the guardian, which finds that the holder has ended.
-        farewell = "left at once; the guardian reverts it"
-        loop = asyncio.get_running_loop()
-        with interruptible(loop, first=session.interrupt, farewell=farewell, again=lambda: None):
-            return await session.carry_out()
+        yield Injection(request, row, world, ledger, life, hear)
 
 
 @dataclass(slots=True)
-class _Injection:
-    """One request being carried out."""
+class Injection:
+    """One request being carried out. `interrupt` may be called while `carry_out` goes on."""
 
     request: InjectRequest
     row: StackRecord
@@ -165,7 +175,7 @@ class _Injection:
         # The hold begins only after the wait for a bite. Until then the deadline covers that wait; `_hold` and `_leave` set
         # the final one.
         until_s = self.world.now() + PATIENCE_S * self.world.rate + fault.settles_s(self.world.spec)
-        record = await self.life.intend(fault.kind, fault, until_s=until_s)
+        record = await self.life.intend(self.request.name or fault.kind, fault, until_s=until_s)
         await self._require_room(record)
         applied = await self.life.apply(record, fault)
         if applied.state == "defended":
@@ -277,10 +287,11 @@ class _Injection:
 
     def _leave(self, result: InjectResult) -> InjectResult:
         """Leaves the fault in place until its deadline, unless another process has reverted it by now."""
-        left = self.ledger.keep_until(result.fault_id, time.monotonic() + LONGEST_S, by_hand=True)
+        leave_s = self.request.leave_s
+        left = self.ledger.keep_until(result.fault_id, time.monotonic() + leave_s, by_hand=True)
         if not left.by_hand:  # the ledger changes only faults in place, so this one is being undone or is undone
             return replace(result, ended="elsewhere")
-        return replace(result, ended="left", until_s=time.time() + LONGEST_S)
+        return replace(result, ended="left", until_s=time.time() + leave_s)
 
 
 def milliseconds(took_s: float | None) -> float | None:

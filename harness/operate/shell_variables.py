@@ -60,6 +60,8 @@ def exports(
         "BROWNOUT_CONTROL_TOKEN": stack.control_token,
         "BROWNOUT_TOXIPROXY_URL": stack.toxiproxy_url,
     }
+    if stack.faults is not None:
+        found |= {"BROWNOUT_FAULTS_URL": stack.faults.url, "BROWNOUT_FAULTS_TOKEN": stack.faults.token}
     if "azure" in stack.vendors:
         found |= {"AZURE_TENANT_ID": stack.tenant_id, "AZURE_SUBSCRIPTION_ID": stack.subscription_id}
     if stack.inside is not None:

@@ -142,11 +142,18 @@ class ApplicationEntry(FrozenModel):
     client_secret: str
 
 
+class FaultsEntry(FrozenModel):
+    """The API that puts faults on the stack and undoes them: its base URL, and the bearer token of every request."""
+
+    url: str
+    token: str
+
+
 class StackFile(FrozenModel):
     """`stack.json`. `control` maps node names to their control planes, which take `control_token` as bearer token.
 
     `aws` is None without AWS's half, `application` without Azure's, `tls` where the edge has no doors, `inside` unless the
-    stack runs in containers.
+    stack runs in containers. `faults` is None where the stack belongs to a process, such as a run or a test.
     """
 
     schema_: Literal["brownout/stack/v1"] = Field(SCHEMA, alias="schema")
@@ -167,6 +174,7 @@ class StackFile(FrozenModel):
     control_token: str
     user_token: str
     inside: InsideEntry | None = None
+    faults: FaultsEntry | None = None
 
 
 def make_stack_file(
@@ -178,6 +186,7 @@ def make_stack_file(
     user_token: str,
     clock: Mapping[str, float],
     access_key: Credentials | None = None,
+    faults: FaultsEntry | None = None,
 ) -> StackFile:
     """The content of the stack file of a stack that is up; with AWS's half `access_key` is its first administrator's."""
     return StackFile(
@@ -199,6 +208,7 @@ def make_stack_file(
         control_token=spec.control_token,
         user_token=user_token,
         inside=None if endpoints.inside is None else _inside(endpoints.inside),
+        faults=faults,
     )
 
 

@@ -20,8 +20,10 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
 from brownout.harness.injection.standing import adopt, anything_stands
+from brownout.harness.operate.api_process.record import FaultApi
+from brownout.harness.operate.api_process.start import start_fault_api, stop_fault_api
 from brownout.harness.operate.setting_args import spoken_settings
-from brownout.harness.operate.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
+from brownout.harness.operate.stack_file import FaultsEntry, StackFile, make_stack_file, read_stack_file, write_stack_file
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world
 from brownout.harness.worlds.control_plane import access_key, user_token
@@ -146,15 +148,17 @@ async def _start(stack_id: str, world: LiveWorld, started_s: float, stack_file: 
     await world.start()
     ready_s = time.monotonic() - started_s
     try:
-        write_stack_file(stack_file, await stack_content(stack_id, world))
+        api = start_fault_api(world.folder)
+        write_stack_file(stack_file, await stack_content(stack_id, world, api))
     except BaseException:
+        stop_fault_api(world.folder)
         await world.stop()
         raise
     return ready_s
 
 
-async def stack_content(stack_id: str, world: LiveWorld) -> StackFile:
-    """The stack file of a stack that is up; raises WorldError."""
+async def stack_content(stack_id: str, world: LiveWorld, api: FaultApi | None = None) -> StackFile:
+    """The stack file of a stack that is up, and of its fault API; raises WorldError."""
     return make_stack_file(
         stack_id,
         world.spec,
@@ -163,6 +167,7 @@ async def stack_content(stack_id: str, world: LiveWorld) -> StackFile:
         user_token=await user_token(world),
         clock=world.clock_record(),
         access_key=await access_key(world, ADMIN) if "aws" in world.spec.vendors else None,
+        faults=None if api is None else FaultsEntry(url=api.url, token=api.token),
     )
 
 
@@ -219,6 +224,7 @@ async def tear_down(row: StackRecord) -> str:
 
     The logs stay if part of the stack had ended by itself. Raises WorldError when something does not end.
     """
+    stop_fault_api(row.folder)
     try:
         world = world_of(row)
         whole = await _is_whole(world)

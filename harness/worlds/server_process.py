@@ -15,6 +15,7 @@ from brownout.harness.base import processes as system
 from brownout.harness.errors import WorldError
 
 STOP_TIMEOUT_S = 2.0
+NOTHING: Mapping[int, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,23 @@ class ServerProcess:
         return self.identity.alive()
 
 
-def spawn(command: Sequence[str], *, api_url: str, log: Path, environment: Mapping[str, str]) -> ServerProcess:
+def spawn(
+    command: Sequence[str],
+    *,
+    api_url: str,
+    log: Path,
+    environment: Mapping[str, str],
+    handing: Mapping[int, int] = NOTHING,
+) -> ServerProcess:
     """Starts `command` (its program as a path) in a session of its own, with its output appended to `log`.
 
-    Raises WorldError. Not a Popen object, which warns when its process outlives it, as this one is meant to.
+    `handing` are file descriptors of this process and which each is to be there. Raises WorldError.
+    Not a Popen object, which warns when its process outlives it, as this one is meant to.
     """
     sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     plumbing: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     plumbing += [(os.POSIX_SPAWN_DUP2, sink, 1), (os.POSIX_SPAWN_DUP2, sink, 2)]
+    plumbing += [(os.POSIX_SPAWN_DUP2, ours, theirs) for ours, theirs in handing.items()]
     try:
         pid = os.posix_spawn(
             command[0], list(command), environment, file_actions=plumbing, setsid=True, setsigdef=[signal.SIGPIPE]
