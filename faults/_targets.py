@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brownout.harness.errors import UsageError
 from brownout.harness.fault import unknown_name
-from brownout.harness.world import MachineSpec, StackSpec
+from brownout.harness.world import BUILDS, MachineSpec, StackSpec
 
 
 def home(spec: StackSpec, role: str) -> str:
@@ -21,6 +21,13 @@ def known_region(spec: StackSpec, region: str) -> str:
     if region not in spec.regions:
         raise unknown_name("region", region, spec.regions)
     return region
+
+
+def known_build(build: str) -> str:
+    """A build that nodes can run, which all stacks have."""
+    if build not in BUILDS:
+        raise unknown_name("build", build, BUILDS)
+    return build
 
 
 def known_regions(spec: StackSpec, regions: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from brownout.faults._deployer import DeployerFault, builds_of
-from brownout.faults._targets import key_readers, known_region
+from brownout.faults._targets import key_readers, known_build, known_region
 from brownout.harness.fault import Observation, node_state
 from brownout.harness.world import StackSpec, World
 
@@ -27,7 +27,7 @@ class BuildPin(DeployerFault):
         return f"{self.region} is pinned to build {self.build}"
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
-        return {"region": known_region(spec, self.region), "build": self.build}
+        return {"region": known_region(spec, self.region), "build": known_build(self.build)}
 
     def changed(self, spec: StackSpec) -> tuple[str, ...]:
         return (known_region(spec, self.region),)

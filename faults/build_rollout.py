@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from brownout.faults._deployer import DeployerFault, builds_of
-from brownout.faults._targets import key_readers, known_regions
+from brownout.faults._targets import key_readers, known_build, known_regions
 from brownout.harness.fault import Observation, node_state
 from brownout.harness.world import StackSpec, World
 
@@ -30,7 +30,7 @@ class BuildRollout(DeployerFault):
         return f"build {self.build} is rolled out to {', '.join(self.regions) or 'all regions'}"
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
-        return {"build": self.build, "regions": list(known_regions(spec, self.regions))}
+        return {"build": known_build(self.build), "regions": list(known_regions(spec, self.regions))}
 
     def changed(self, spec: StackSpec) -> tuple[str, ...]:
         return known_regions(spec, self.regions)

@@ -29,6 +29,7 @@ from brownout.identity.azure.hosts.flaws import NOT_WHOLE as NOT_WHOLE
 from brownout.identity.azure.hosts.probes import token_request as token_request
 from brownout.identity.core.messages import Request as Request
 from brownout.identity.core.messages import Response
+from brownout.identity.core.settings import BUILDS as BUILDS
 from brownout.identity.core.settings import Settings as Settings
 from brownout.identity.core.topology import DEPLOYER as DEPLOYER
 from brownout.identity.core.topology import DIRECTORY as DIRECTORY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -104,6 +105,24 @@ def test_the_game_day_works_when_pasted(environment: Mapping[str, str], tmp_path
     assert told.count("time to bite") == 7, "all bite but the one that cannot and the one that is refused"
     assert told.count("time to heal") == 6
     assert "Traceback" not in told
+    assert standing.stacks() == ()
+
+
+def test_faults_over_http_work_when_pasted(environment: Mapping[str, str], tmp_path: Path) -> None:
+    """curl puts a fault in place and undoes it; a locustfile loses requests during its block, and no others."""
+    page = DOCS / "faults-over-http.md"
+    bring_up, *more = (block.text for block in blocks(page, "sh"))
+    (locustfile,) = (block for block in blocks(page, "python") if block.mark == "locustfile.py")
+    (tmp_path / locustfile.mark).write_text(locustfile.text, encoding="utf-8")
+    load = "locust -f locustfile.py --headless --users 5 --run-time 90s --only-summary --json-file figures\n"
+    told = pasted(bring_up + load + "".join(more), environment, tmp_path)
+    for line in "".join(block.text for block in blocks(page, "text")).splitlines():
+        assert line in told, (line, told)
+    assert told.index("bites: links with refuse") < told.index("healed")
+    assert "inconclusive" not in told
+    (counted,) = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert 0 < counted["num_failures"] < counted["num_requests"] / 2
+    assert json.loads((tmp_path / "openapi.json").read_text(encoding="utf-8"))["openapi"] == "3.1.0"
     assert standing.stacks() == ()
 
 

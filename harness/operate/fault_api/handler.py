@@ -12,7 +12,7 @@ from brownout.harness.base.pydantic_errors import explain
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.injection.ledger_records import StackRecord
-from brownout.harness.operate.fault_api.guard import require_allowed
+from brownout.harness.operate.fault_api.guard import require_allowed, require_json
 from brownout.harness.operate.fault_api.held_faults import HeldFaults
 from brownout.harness.operate.fault_api.messages import FaultOrder, StackStatus
 from brownout.harness.operate.fault_api.openapi import document
@@ -21,7 +21,7 @@ from brownout.harness.operate.loads.good_share import Probes
 from brownout.harness.operate.status import overview
 from brownout.identity.core.messages import BadPayload, Request, Response
 
-Answer = Callable[[Request], Awaitable[Response]]
+Respond = Callable[[Request], Awaitable[Response]]
 WAIT = {"": True, "true": True, "false": False}
 
 
@@ -42,11 +42,11 @@ class Api:
         except BrownoutError as error:
             return answer_of(error)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Respond:
         """What answers it; raises HttpError for no such path or method."""
         match request.words:
             case ["faults"]:
-                answers: Mapping[str, Answer] = {"GET": self._list, "DELETE": self._heal_all}
+                answers: Mapping[str, Respond] = {"GET": self._list, "DELETE": self._heal_all}
             case ["faults", _]:
                 answers = {"GET": self._show, "PUT": self._put, "DELETE": self._heal}
             case ["status"]:
@@ -99,6 +99,7 @@ def _told(found: BaseModel, status: int = 200, headers: Mapping[str, str] | None
 
 def _order(request: Request) -> FaultOrder:
     """The order in the payload; raises UsageError, BadPayload."""
+    require_json(request)
     if request.body is None:
         raise UsageError("there is no payload", hint='send one such as {"fault": "node-kill", "target": "sydney.token.z1"}')
     try:

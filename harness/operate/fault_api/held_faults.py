@@ -88,6 +88,7 @@ class HeldFaults:
         name = self._key(name)
         wanted(order)
         self._failed.pop(name, None)
+        self._join(name).order = order  # before the task begins, so that `show` knows it from now on
         task = asyncio.ensure_future(self._put_quietly(name, order))
         self._later.add(task)
         task.add_done_callback(self._later.discard)
@@ -101,6 +102,8 @@ class HeldFaults:
         except Exception as error:  # nobody waits for this task: what went wrong is told by `show`
             log.exception("%s was not put in place", name)
             self._note(name, order, BrownoutError(f"{type(error).__name__}: {error}", hint="the API's log has more"))
+        finally:
+            self._leave(name)
 
     def show(self, name: str) -> ShownFault:
         """The fault of that name or id, also one that has ended; raises NoSuchFault."""
@@ -177,14 +180,21 @@ class HeldFaults:
 
     @contextmanager
     def _using(self, name: str) -> Iterator[Named]:
+        try:
+            yield self._join(name)
+        finally:
+            self._leave(name)
+
+    def _join(self, name: str) -> Named:
         named = self._named.setdefault(name, Named())
         named.users += 1
-        try:
-            yield named
-        finally:
-            named.users -= 1
-            if not named.users:
-                del self._named[name]
+        return named
+
+    def _leave(self, name: str) -> None:
+        named = self._named[name]
+        named.users -= 1
+        if not named.users:
+            del self._named[name]
 
     def _note(self, name: str, order: FaultOrder, error: BrownoutError) -> None:
         self._failed[name] = (order, error)

@@ -30,10 +30,10 @@ class FaultOrder(FrozenModel):
     at_once: BlastRadius = Field(
         default_factory=BlastRadius, description="how much may be broken at once, by all faults of the stack together"
     )
-    keep: bool = Field(False, description="whether it stays in place also when it is not seen to bite")
+    keep: bool = Field(False, strict=True, description="whether it stays in place also when it is not seen to bite")
 
 
-class Problem(FrozenModel):
+class ProblemDocument(FrozenModel):
     """An error as RFC 9457 has it. `detail` says what is wrong, `hint` what to do next; both are for people.
 
     `type` names the error. `exit_code` is that of the command line for the same error. Some errors have fields of their own.
@@ -72,7 +72,7 @@ class ShownFault(FrozenModel):
     bite_ms: float | None = Field(None, description="from just before the apply to the look that proved the bite")
     heal_ms: float | None = Field(None, description="from just before the release to the look that proved the heal")
     lost: str | None = Field(None, description="how it was found to be no longer in force before it was undone")
-    problem: Problem | None = None
+    problem: ProblemDocument | None = None
 
 
 class FaultList(FrozenModel):

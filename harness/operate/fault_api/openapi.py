@@ -12,7 +12,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from brownout import __version__
 from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
-from brownout.harness.operate.fault_api.messages import FaultList, FaultOrder, Problem, ShownFault, StackStatus
+from brownout.harness.operate.fault_api.messages import FaultList, FaultOrder, ProblemDocument, ShownFault, StackStatus
 
 REFERENCE = "#/components/schemas/"
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -45,7 +45,7 @@ REFUSALS = {
     502: "a part of the stack does not answer",
 }
 
-Part = dict[str, Any]
+DocumentPart = dict[str, Any]
 
 
 def document(url: str) -> Mapping[str, Any]:
@@ -69,7 +69,7 @@ def _document() -> Mapping[str, Any]:
     }
 
 
-def _paths() -> Part:
+def _paths() -> DocumentPart:
     order = {"required": True, "content": {JSON: {"schema": {"$ref": f"{REFERENCE}Order"}}}}
     put = _operation("putFault", "Put a fault in place, or renew its lease", {
         200: ("its lease is renewed", ShownFault), 201: ("it is in place and was seen to bite", ShownFault),
@@ -102,7 +102,7 @@ def _paths() -> Part:
     }
 
 
-def _operation(name: str, about: str, answers: Mapping[int, tuple[str, type]], refusals: tuple[int, ...]) -> Part:
+def _operation(name: str, about: str, answers: Mapping[int, tuple[str, type]], refusals: tuple[int, ...]) -> DocumentPart:
     told = {
         str(status): {
             "description": text,
@@ -113,17 +113,17 @@ def _operation(name: str, about: str, answers: Mapping[int, tuple[str, type]], r
     return {"operationId": name, "summary": about, "responses": told | _refusals(refusals)}
 
 
-def _refusals(also: tuple[int, ...]) -> Part:
-    content = {PROBLEM: {"schema": {"$ref": f"{REFERENCE}Problem"}}}
+def _refusals(also: tuple[int, ...]) -> DocumentPart:
+    content = {PROBLEM: {"schema": {"$ref": f"{REFERENCE}ProblemDocument"}}}
     statuses = sorted({400, 401, 403, 405, 500, 502, *also})
     return {str(status): {"description": REFUSALS[status], "content": content} for status in statuses}
 
 
-def _schemas() -> Part:
-    told: tuple[type[BaseModel], ...] = (ShownFault, FaultList, StackStatus, Problem)
+def _schemas() -> DocumentPart:
+    told: tuple[type[BaseModel], ...] = (ShownFault, FaultList, StackStatus, ProblemDocument)
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in told]
     _, made = models_json_schema([*models, (FaultOrder, "validation")], ref_template=f"{REFERENCE}{{model}}")
-    schemas: Part = made["$defs"]
+    schemas: DocumentPart = made["$defs"]
     kinds = sorted(plugins.faults().items())
     for kind, fault in kinds:
         schemas[_name(kind)] = _order(kind, fault, schemas["FaultOrder"], schemas)
@@ -136,11 +136,14 @@ def _schemas() -> Part:
     return schemas
 
 
-def _order(kind: str, fault: type[Fault], order: Part, schemas: Part) -> Part:
+def _order(kind: str, fault: type[Fault], order: DocumentPart, schemas: DocumentPart) -> DocumentPart:
     """The order of one kind of fault: its own parameters, of which its target may fill some, in place of any."""
     found = fault.model_json_schema(by_alias=True, ref_template=f"{REFERENCE}{_name(kind)}.{{model}}")
     schemas |= {f"{_name(kind)}.{name}": part for name, part in found.pop("$defs", {}).items()}
     required = [name for name in found.pop("required", []) if name not in fault.target]
+    for part in found.get("properties", {}).values():
+        if part.get("type") == "string" and isinstance(part.get("default"), float):
+            part["default"] = f"{part['default']:g}s"  # a duration is written as text, and kept as a number
     about, parameters = found.pop("description", ""), {**found, **({"required": required} if required else {})}
     properties = {**order["properties"], "fault": {"type": "string", "const": kind}, "parameters": parameters}
     if not fault.target:

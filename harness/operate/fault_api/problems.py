@@ -17,7 +17,7 @@ from brownout.harness.errors import (
     WorldError,
 )
 from brownout.harness.injection.ledger import Fenced
-from brownout.harness.operate.fault_api.messages import Problem
+from brownout.harness.operate.fault_api.messages import ProblemDocument
 from brownout.identity.core.messages import Response
 
 PROBLEM_TYPE = "application/problem+json"
@@ -63,13 +63,13 @@ STATUSES: tuple[tuple[type[BrownoutError], int], ...] = (  # the first that fits
 )
 
 
-def problem_of(error: BrownoutError) -> Problem:
+def problem_of(error: BrownoutError) -> ProblemDocument:
     """The problem document of an error, with its fields."""
     own: dict[str, Any] = {name: value for name in OWN_FIELDS if (value := getattr(error, name, None)) is not None}
     status = error.status if isinstance(error, HttpError) else _status(error)
     word = HTTPStatus(status).phrase if isinstance(error, HttpError) else type(error).__name__
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", word).lower().replace(" ", "-")
-    return Problem(
+    return ProblemDocument(
         type=f"urn:brownout:problem:{name}",
         title=name.replace("-", " "),
         status=status,
