@@ -75,7 +75,7 @@ def main(arguments: Sequence[str], *, results: Path = RESULTS, page: Path = PAGE
     failed = []
     for name in asked.names or BENCHMARKS:
         try:
-            report = take(BENCHMARKS[name], size=asked.size, kills=asked.kills)
+            report = take(BENCHMARKS[name], size=asked.size, drawn=asked.drawn)
         except Exception as error:  # any failure of one benchmark: the others still run
             failed.append(f"{name} failed: {type(error).__name__}: {error}")
             continue
@@ -95,24 +95,31 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.set_defaults(size="full")
     parser.add_argument("--kills", type=int, metavar="N", help="of the crash matrix: so many crashes, drawn by a fixed seed")
     parser.add_argument("--world", choices=("simulation", "processes"), help="of the crash matrix: where (else simulation)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the crash matrix: what draws the crashes (else 1)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="of the crash matrix on processes: so many stacks side by side")
     asked = parser.parse_args(arguments)
     if asked.world == "processes" and asked.names == [crash_matrix.BENCHMARK.name]:
         asked.names = [crash_processes.BENCHMARK.name]
     crashes = asked.names in ([crash_matrix.BENCHMARK.name], [crash_processes.BENCHMARK.name])
-    if (asked.kills is not None and (not crashes or asked.kills < 1)) or (asked.world is not None and not crashes):
-        parser.error("--kills (from 1 on) and --world are for crash_matrix alone")
+    asked.drawn = {name: told for name in ("kills", "seed", "jobs") if (told := getattr(asked, name)) is not None}
+    if (asked.drawn or asked.world is not None) and not crashes:
+        parser.error("--kills, --seed, --jobs and --world are for crash_matrix alone")
+    if min(asked.drawn.get("kills", 1), asked.drawn.get("jobs", 1)) < 1:
+        parser.error("--kills and --jobs are from 1 on")
+    if asked.jobs is not None and asked.names != [crash_processes.BENCHMARK.name]:
+        parser.error("--jobs goes with --world processes; the simulation takes all cores")
     unknown = [name for name in asked.names if name not in BENCHMARKS and asked.names != [TABLE]]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are {names}")
     return asked
 
 
-def take(benchmark: Benchmark[Any], *, size: str, kills: int | None = None) -> Report:
-    """Measures one benchmark; the crash matrix may be asked for for so many `kills`."""
+def take(benchmark: Benchmark[Any], *, size: str, drawn: Mapping[str, int] | None = None) -> Report:
+    """Measures one benchmark, with settings of its own in place of those of the `size`: what the crash matrix draws."""
     settings = {"tiny": benchmark.tiny, "long": benchmark.long or benchmark.full}.get(size, benchmark.full)
     flag = f" --{size}" if size == "tiny" or (size == "long" and benchmark.long is not None) else ""
-    if kills is not None:
-        settings, flag = replace(settings, kills=kills), f"{flag} --kills {kills}"
+    settings = replace(settings, **(drawn or {}))
+    flag += "".join(f" --{name} {value}" for name, value in (drawn or {}).items())
     machine, started_s = Machine.here(), time.perf_counter()
     print(f"{benchmark.title} ...", file=sys.stderr, flush=True)
     figures = benchmark.measure(settings)

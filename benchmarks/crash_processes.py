@@ -17,8 +17,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +57,11 @@ TIMES = {"warm_up": "00:01:00", "baseline": "00:01:00", "fault": "00:01:02", "re
 
 @dataclass(frozen=True, slots=True)
 class ProcessSettings:
-    """So many episodes, each drawn by `seed` and its number."""
+    """So many episodes, each drawn by `seed` and its number, and `jobs` of them side by side."""
 
     kills: int
     seed: int = 1
+    jobs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +108,25 @@ def drawn(number: int, seed: int) -> Draw:
 def measure(settings: ProcessSettings) -> ProcessFigures:
     told: dict[str, list[Aftermath]] = {}
     problems = []
-    for number in range(settings.kills):
-        draw = drawn(number, settings.seed)
-        with own_home() as home:
-            after = Episode(home, draw).carried_out()
-        told.setdefault(" and ".join(draw.victims), []).append(after)
-        problems += [f"{draw}: {problem}" for problem in after.problems]
-        print(f"{number + 1} of {settings.kills}: {draw}: {'; '.join(after.problems) or 'kept'}", file=sys.stderr, flush=True)
+    draws = [drawn(number, settings.seed) for number in range(settings.kills)]
+    # Each in a process of its own, since a state folder is named by the environment; forked, so that none is imported anew.
+    with ProcessPoolExecutor(settings.jobs, mp_context=get_context("fork")) as pool:
+        for number, (draw, after) in enumerate(zip(draws, pool.map(carried_out, draws), strict=True), 1):
+            told.setdefault(" and ".join(draw.victims), []).append(after)
+            problems += [f"{draw}: {problem}" for problem in after.problems]
+            print(f"{number} of {settings.kills}: {draw}: {'; '.join(after.problems) or 'kept'}", file=sys.stderr, flush=True)
     healed_s = [after.healed_s for found in told.values() for after in found if after.healed_s is not None]
     return ProcessFigures(
         struck=tuple(_row(whom, found) for whom, found in told.items()),
         healed_s=Spread.of(healed_s) if healed_s else None,
         problems=tuple(problems),
     )
+
+
+def carried_out(draw: Draw) -> Aftermath:
+    """The episode on a stack of its own, in a state folder of its own."""
+    with own_home() as home:
+        return Episode(home, draw).carried_out()
 
 
 def _row(whom: str, found: list[Aftermath]) -> EpisodeRow:
