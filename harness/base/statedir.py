@@ -76,7 +76,7 @@ def discard_stack_dir(folder: Path, *, keep_logs: bool) -> None:
 
     With `keep_logs` logs that are not empty stay. A folder that is not one of `stack_dir` is left alone.
     """
-    if folder.absolute().parent != state_dir() / "stacks":
+    if folder.absolute().parent != state_dir() / "stacks" or folder.name == "..":  # that would be the state folder itself
         return
     _discard_outside(folder / OUTSIDE)
     logs = [path for path in folder.rglob("*.log") if path.stat().st_size] if keep_logs and folder.is_dir() else []

@@ -32,7 +32,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from brownout.harness.base.files import OWNER_ONLY, FileLock
+from brownout.harness.base.files import OWNER_ONLY, FileLock, read_regular
 from brownout.harness.base.processes import ProcessId, await_true
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone, WorldError
@@ -157,15 +157,16 @@ def write_beat(folder: Path, *, acting: bool, first: bool = False) -> None:
 def read_beat(folder: Path) -> Beat | None:
     """The guardian's last sign of life; None when it gave none, as those of earlier versions, or is giving one just now."""
     try:
-        return Beat(**json.loads((folder / READY_FILE).read_text(encoding="utf-8")))
+        found = Beat(**json.loads(read_regular(folder / READY_FILE)))
     except (OSError, ValueError, TypeError):
         return None
+    return found if isinstance(found.pid, int) and isinstance(found.at_s, int | float) else None
 
 
 def _ready_pid(folder: Path) -> int:
     try:
-        return int(json.loads((folder / READY_FILE).read_text(encoding="utf-8"))["pid"])
-    except (FileNotFoundError, ValueError):
+        return int(json.loads(read_regular(folder / READY_FILE))["pid"])
+    except (OSError, ValueError, TypeError, KeyError):
         return 0  # not written yet, or half written
 
 

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from brownout.harness.base.files import replace_whole
+from brownout.harness.base.files import read_regular, replace_whole
 from brownout.harness.base.processes import boot_id
 from brownout.harness.injection.ledger import Fenced
 
@@ -45,13 +45,17 @@ class LeaseState:
 
 
 def read_lease(folder: Path) -> LeaseState | None:
-    """The lease of the stack in `folder`; None when it never had one. A file that a power cut left empty is a lapsed lease."""
+    """The lease of the stack in `folder`; None when it never had one. A file that cannot be read, as a power cut leaves one, is
+    a lapsed lease.
+    """
     try:
-        return LeaseState(**json.loads((folder / LEASE_FILE).read_text(encoding="utf-8")))
+        found = LeaseState(**json.loads(read_regular(folder / LEASE_FILE)))
+        found.lapsed()  # TypeError for times that are no numbers
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return LeaseState(renewed_s=0.0, ttl_s=0.0, boot="")
+    return found
 
 
 class Lease:

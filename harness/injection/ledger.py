@@ -20,7 +20,9 @@ Several processes share one file (WAL, synchronous=FULL, one immediate transacti
 simulation, whose carriers vanish with the process. `deadline_s` is the machine's monotonic clock: real time, whatever
 clock the stack lives by; `wall_s` is for reading only.
 
-A ledger of an earlier version is brought up to date when it is opened (ledger_file.py).
+A ledger of an earlier version is brought up to date when it is opened (ledger_file.py). A row that no version can have written
+is passed over, with a warning, and stays as it is. What it stood for is not lost: a stack that runs is entered again from its
+folder, and a hold without a row is undone (standing.py).
 """
 
 from __future__ import annotations
@@ -34,7 +36,17 @@ from typing import Any, Literal
 from brownout.harness.base.processes import ProcessId, boot_id
 from brownout.harness.errors import BrownoutError
 from brownout.harness.injection.ledger_file import LedgerFile
-from brownout.harness.injection.ledger_records import LEGAL, UNDO, FaultRecord, Intent, StackRecord, State, fault_of, stack_of
+from brownout.harness.injection.ledger_records import (
+    LEGAL,
+    UNDO,
+    FaultRecord,
+    Intent,
+    StackRecord,
+    State,
+    fault_of,
+    stack_of,
+    transition_of,
+)
 from brownout.harness.injection.stack_entry import StackEntry
 
 NOBODY = ProcessId(0, "")
@@ -86,7 +98,9 @@ class Ledger(LedgerFile):
             with self._change() as database:
                 database.execute(
                     "INSERT INTO stacks (id, folder, world, run_owned, owner_pid, owner_started, epoch, added_wall_s)"
-                    " VALUES (?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT(id) DO UPDATE SET closed = 0",
+                    " VALUES (?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT(id) DO UPDATE SET closed = 0, folder = excluded.folder,"
+                    " world = excluded.world, owner_pid = excluded.owner_pid, owner_started = excluded.owner_started,"
+                    " epoch = iif(typeof(epoch) = 'integer', epoch, 1), orphaned_wall_s = NULL",  # it may be a damaged row
                     (entry.id, str(folder), entry.world, entry.run_owned, owner.pid, owner.started, wall_s),
                 )
             return self.stack(entry.id)
@@ -95,14 +109,11 @@ class Ledger(LedgerFile):
 
     def stack(self, stack_id: str) -> StackRecord:
         """The stack of that id; raises KeyError."""
-        rows = self._rows("SELECT * FROM stacks WHERE id = ?", stack_id)
-        if not rows:
-            raise KeyError(stack_id)
-        return stack_of(rows[0])
+        return self._one(stack_of, "stacks", stack_id)
 
     def stacks(self) -> tuple[StackRecord, ...]:
         """All stacks that are not closed, oldest first."""
-        return tuple(stack_of(row) for row in self._rows("SELECT * FROM stacks WHERE NOT closed ORDER BY rowid"))
+        return self._records(stack_of, "SELECT * FROM stacks WHERE NOT closed ORDER BY rowid")
 
     def take_over(self, stack_id: str) -> int:
         """Raises the stack's epoch, which fences its owner off, and returns the new one."""
@@ -221,26 +232,23 @@ class Ledger(LedgerFile):
 
     def fault(self, fault_id: str) -> FaultRecord:
         """The fault of that id; raises KeyError."""
-        rows = self._rows("SELECT * FROM faults WHERE id = ?", fault_id)
-        if not rows:
-            raise KeyError(fault_id)
-        return fault_of(rows[0])
+        return self._one(fault_of, "faults", fault_id)
 
     def faults(self, stack_id: str) -> tuple[FaultRecord, ...]:
         """All faults of the stack, open and closed, in the order of their intents."""
-        return tuple(fault_of(row) for row in self._rows("SELECT * FROM faults WHERE stack = ? ORDER BY number", stack_id))
+        return self._records(fault_of, "SELECT * FROM faults WHERE stack = ? ORDER BY number", stack_id)
 
     def open_faults(self, stack_id: str) -> tuple[FaultRecord, ...]:
         """The stack's faults that are neither healed nor defended, in the order of their intents."""
         query = "SELECT * FROM faults WHERE stack = ? AND state NOT IN ('healed', 'defended') ORDER BY number"
-        found = tuple(fault_of(row) for row in self._rows(query, stack_id))
+        found = self._records(fault_of, query, stack_id)
         assert all(fault.open for fault in found), "the query and the table of states agree"
         return found
 
     def transitions(self, fault_id: str) -> tuple[tuple[State, float, str], ...]:
         """Every step of a fault in order: state, wall clock seconds, evidence."""
-        rows = self._rows("SELECT state, wall_s, evidence FROM transitions WHERE fault = ? ORDER BY rowid", fault_id)
-        return tuple((row["state"], row["wall_s"], row["evidence"]) for row in rows)
+        query = "SELECT state, wall_s, evidence FROM transitions WHERE fault = ? ORDER BY rowid"
+        return self._records(transition_of, query, fault_id)
 
     def _check_epoch(self, stack_id: str, epoch: int) -> None:
         stack = self.stack(stack_id)

@@ -15,13 +15,14 @@ import logging
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
 from brownout.harness.base.halt import Halt, read_halt, require_lifted
-from brownout.harness.errors import BrownoutError
+from brownout.harness.errors import BrownoutError, readable
+from brownout.harness.injection.ledger_records import DamagedRow
 
 T = TypeVar("T")
 VERSION = 1
@@ -44,6 +45,13 @@ CREATE TABLE IF NOT EXISTS faults (
 CREATE TABLE IF NOT EXISTS transitions (
   fault TEXT NOT NULL REFERENCES faults(id), state TEXT NOT NULL, wall_s REAL NOT NULL, evidence TEXT NOT NULL);
 """
+_COLUMNS: Mapping[str, frozenset[str]] = {
+    "stacks": frozenset({"id", "folder", "world", "run_owned", "owner_pid", "owner_started", "epoch", "orphaned_wall_s",
+                         "swept", "closed", "added_wall_s"}),
+    "faults": frozenset({"id", "stack", "number", "step", "kind", "params", "carriers", "baseline", "deadline_s", "boot",
+                         "state", "epoch", "holder_pid", "holder_started", "by_hand"}),
+    "transitions": frozenset({"fault", "state", "wall_s", "evidence"}),
+}  # fmt: skip
 _HINT = "without it no fault is injected; check the disk and the folder's rights, or set BROWNOUT_HOME"
 _ADDED_COLUMNS = {"holder_pid": "INTEGER", "holder_started": "TEXT", "by_hand": "INTEGER NOT NULL DEFAULT 0"}
 
@@ -64,6 +72,7 @@ class LedgerFile:
         self.unwritten = ""
         self._disk: sqlite3.Connection | None = None
         self._pending: list[Callable[[], object]] = []
+        self._damaged: set[str] = set()
         try:
             with _as_ledger_error(path):
                 self._database = self._disk = _open(path)
@@ -165,9 +174,28 @@ class LedgerFile:
         with self._change() as database:
             database.execute(statement, values)
 
-    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+    def _one(self, make: Callable[[sqlite3.Row], T], table: str, key: str) -> T:
+        """The row of that id; raises KeyError, and LedgerError where the table has it and its index lost it."""
+        if found := self._records(make, f"SELECT * FROM {table} WHERE id = ?", key):  # noqa: S608  # a table of ours
+            return found[0]
+        if self._records(make, f"SELECT * FROM {table} WHERE +id = ?", key):  # noqa: S608  # `+`: without the index
+            raise LedgerError(f"the ledger {self.path} is damaged: the index of its {table} has lost {key}", hint=_HINT)
+        raise KeyError(key)
+
+    def _records(self, make: Callable[[sqlite3.Row], T], query: str, *values: object) -> tuple[T, ...]:
+        """What the rows hold. One that is damaged is passed over: it must not keep the others from being undone."""
         with _as_ledger_error(self.path):
-            return self._database.execute(query, values).fetchall()
+            rows = self._database.execute(query, values).fetchall()
+        return tuple(self._made(make, rows))
+
+    def _made(self, make: Callable[[sqlite3.Row], T], rows: list[sqlite3.Row]) -> Iterator[T]:
+        for row in rows:
+            try:
+                yield make(row)
+            except DamagedRow as damaged:
+                if str(damaged) not in self._damaged:  # said once, however often it is met
+                    self._damaged.add(str(damaged))
+                    log.warning("a damaged row of the ledger %s is passed over: %s", self.path, readable(str(damaged)))
 
 
 @contextmanager
@@ -184,15 +212,34 @@ def _as_ledger_error(path: Path | str) -> Iterator[None]:
 def _open(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
     if isinstance(path, Path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _require_regular(path)
     database = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_S)
     database.row_factory = sqlite3.Row
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
     database.execute("PRAGMA foreign_keys=ON")
     database.executescript(_TABLES)
+    database.text_factory = lambda text: text.decode("utf-8", "replace")  # octets that are no text damage their row alone
     if _version(database) < VERSION:
         _upgrade(database)
+    _require_columns(database)
     return database
+
+
+def _require_columns(database: sqlite3.Connection) -> None:
+    """Raises DatabaseError for a file in which a table of ours is another's."""
+    for table, columns in _COLUMNS.items():
+        there = {row["name"] for row in database.execute(f"PRAGMA table_info({table})")}
+        if missing := columns - there:
+            raise sqlite3.DatabaseError(
+                f"its table {table} has no column {', '.join(sorted(missing))}: it is no ledger of ours"
+            )
+
+
+def _require_regular(path: Path) -> None:
+    """Raises OSError for what is there and no regular file: a device has no end."""
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no regular file")
 
 
 def _version(database: sqlite3.Connection) -> int:
@@ -234,6 +281,8 @@ def _copy_aside(path: Path | str, why: LedgerError) -> sqlite3.Connection:
 def _copied(path: Path, folder: Path) -> Path:
     """Copies the file and its log of changes as they were at one moment; raises OSError."""
     log_file = path.with_name(path.name + "-wal")
+    for each in (path, log_file):
+        _require_regular(each)
     for _ in range(COPY_TRIES):
         before = _stamps(path, log_file)
         shutil.copyfile(path, folder / path.name)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, get_args
 
 from brownout.harness.base.processes import ProcessId, boot_id
@@ -104,7 +105,35 @@ def _world_name(written: str) -> str:
     return _WORLD_OF_CLASS.get(class_name, written)
 
 
+class DamagedRow(Exception):
+    """A row that no version of ours can have written; the text says of what and which value."""
+
+
+_NUMBER, _MAYBE_NUMBER = (int, float), (int, float, NoneType)
+_STACK_TYPES: Mapping[str, tuple[type, ...]] = {
+    "id": (str,), "folder": (str,), "world": (str,), "owner_pid": (int,), "owner_started": (str,), "epoch": (int,),
+    "orphaned_wall_s": _MAYBE_NUMBER,
+}  # fmt: skip
+_FAULT_TYPES: Mapping[str, tuple[type, ...]] = {
+    "id": (str,), "stack": (str,), "number": (int,), "step": (str,), "kind": (str,), "params": (str,), "carriers": (str,),
+    "baseline": (str,), "deadline_s": _NUMBER, "boot": (str,), "state": (str,), "epoch": (int,),
+    "holder_pid": (int, NoneType), "holder_started": (str, NoneType),
+}  # fmt: skip
+_TRANSITION_TYPES: Mapping[str, tuple[type, ...]] = {"state": (str,), "wall_s": _NUMBER, "evidence": (str,)}
+
+
+def _require_types(row: sqlite3.Row, types: Mapping[str, tuple[type, ...]], what: str) -> None:
+    """Raises DamagedRow for a value of another type: SQLite keeps any in any column."""
+    for column, allowed in types.items():
+        if not isinstance(row[column], allowed):
+            raise DamagedRow(f"{column} of {what} is {row[column]!r:.60}")
+
+
 def stack_of(row: sqlite3.Row) -> StackRecord:
+    """Raises DamagedRow."""
+    _require_types(row, _STACK_TYPES, f"stack {row['id']!r:.60}")
+    if "\0" in row["folder"]:
+        raise DamagedRow(f"folder of stack {row['id']} is {row['folder']!r:.60}")
     return StackRecord(
         id=row["id"],
         folder=Path(row["folder"]),
@@ -123,20 +152,46 @@ def _carriers_in(text: str) -> tuple[Carrier, ...]:
     return tuple(Carrier.parse(each) for each in json.loads(text))
 
 
+def _mapping_in(text: str) -> Mapping[str, Any]:
+    """Raises ValueError for JSON that is no object."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"{text[:60]!r} is no object")
+    return found
+
+
 def fault_of(row: sqlite3.Row) -> FaultRecord:
+    """Raises DamagedRow."""
+    what = f"fault {row['id']!r:.60}"
+    _require_types(row, _FAULT_TYPES, what)
+    if row["state"] not in STATES:
+        raise DamagedRow(f"state of {what} is {row['state']!r:.60}")
+    try:
+        return _fault_of(row)
+    except (ValueError, TypeError, AttributeError, RecursionError) as wrong:  # AttributeError: a carrier that is no text
+        raise DamagedRow(f"{what}: {wrong}") from wrong
+
+
+def transition_of(row: sqlite3.Row) -> tuple[State, float, str]:
+    """Raises DamagedRow."""
+    _require_types(row, _TRANSITION_TYPES, "a transition")
+    return row["state"], row["wall_s"], row["evidence"]
+
+
+def _fault_of(row: sqlite3.Row) -> FaultRecord:
     return FaultRecord(
         id=row["id"],
         stack=row["stack"],
         number=row["number"],
         step=row["step"],
         kind=row["kind"],
-        params=json.loads(row["params"]),
+        params=_mapping_in(row["params"]),
         carriers=_carriers_in(row["carriers"]),
-        baseline=json.loads(row["baseline"]),
+        baseline=_mapping_in(row["baseline"]),
         deadline_s=row["deadline_s"],
         boot=row["boot"],
         state=row["state"],
         epoch=row["epoch"],
-        holder=None if row["holder_pid"] is None else ProcessId(row["holder_pid"], row["holder_started"]),
+        holder=None if row["holder_pid"] is None else ProcessId(row["holder_pid"], row["holder_started"] or ""),
         by_hand=bool(row["by_hand"]),
     )

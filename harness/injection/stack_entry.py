@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from brownout.harness.base.files import OWNER_ONLY, replace_whole
+from brownout.harness.base.files import OWNER_ONLY, read_regular, replace_whole
 from brownout.harness.base.processes import ProcessId
 
 ENTRY_FILE = "entry.json"
@@ -37,15 +37,18 @@ class StackEntry:
 def read_entry(folder: Path) -> StackEntry | None:
     """The entry of the stack in `folder`, or what its world's record tells; None where neither can be read."""
     try:
-        row = json.loads((folder / ENTRY_FILE).read_text(encoding="utf-8"))
-        return StackEntry(**{**row, "owner": ProcessId(**row["owner"])})
+        row = json.loads(read_regular(folder / ENTRY_FILE))
+        entry = StackEntry(**{**row, "owner": ProcessId(**row["owner"])})
     except (OSError, ValueError, TypeError, KeyError):
         return _from_record(folder)
+    texts = (entry.id, entry.world, entry.owner.started)
+    sound = all(isinstance(text, str) for text in texts) and isinstance(entry.owner.pid, int) and entry.id == folder.name
+    return entry if sound else _from_record(folder)
 
 
 def _from_record(folder: Path) -> StackEntry | None:
     try:
-        world = str(json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))["world"])
+        world = str(json.loads(read_regular(folder / RECORD_FILE))["world"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return StackEntry(folder.name, world, folder.name.startswith(RUN_PREFIX), ProcessId(0, ""), standing=True)

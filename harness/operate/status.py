@@ -211,7 +211,7 @@ def _fault(ledger: Ledger, fault: FaultRecord, now: SeenNow) -> FaultView:
         kind=fault.kind,
         describe=_describe(fault),
         state=fault.state,
-        since_s=since_s.get("applied", since_s["intended"]),
+        since_s=since_s.get("applied", min(since_s.values(), default=time.time())),  # none where a damaged ledger lost them
         until_s=time.time() + fault.deadline_s - time.monotonic(),
         kept_by=_kept_by(fault),
         now=now,

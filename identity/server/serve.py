@@ -19,6 +19,7 @@ from brownout.identity.core.topology import NodeSpec
 from brownout.identity.roles import build_node
 from brownout.identity.server.durable import DurableRecords
 from brownout.identity.server.edge.doors import Doors
+from brownout.identity.server.edge.server_context import tell_of_bad_names
 from brownout.identity.server.ending import EndAsked
 from brownout.identity.server.http_server import HttpServer
 from brownout.identity.server.log_lines import start_logging
@@ -74,6 +75,7 @@ async def _run(
     await node.annexes.start()
     doors = Doors(node, served) if isinstance(node, Edge) and listeners else None
     if doors is not None:
+        tell_of_bad_names()
         await doors.open(listeners)
     server, asked = HttpServer(node, node.surfaces, at_once=True), EndAsked()
     await server.open(listener)

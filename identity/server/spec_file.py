@@ -98,15 +98,24 @@ def write_served(path: Path, served: ServedStack) -> None:
 
 def read_served(path: Path) -> ServedStack:
     """Reads what `write_served` wrote; raises OSError, or ValueError that names the file."""
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no regular file")
     raw = orjson.loads(path.read_bytes())
     try:
         rows = raw["sidecars"] if "sidecars" in raw else raw["companions"]  # as earlier versions called them
         sidecars = tuple(Sidecar(**{**row, "argv": tuple(row["argv"])}) for row in rows)
         stack, clock = stack_from(raw["stack"]), Clock(**raw["clock"])
         authority = Authority(**raw["authority"]) if raw.get("authority") else None  # earlier versions had none
-        return ServedStack(stack, clock, raw["links"], sidecars, raw.get("doors", {}), authority)
-    except (KeyError, TypeError) as wrong:
+        return ServedStack(stack, clock, _addresses(raw["links"]), sidecars, _addresses(raw.get("doors", {})), authority)
+    except (KeyError, TypeError, AttributeError) as wrong:
         raise ValueError(f"{path} is not a stack's specification: {type(wrong).__name__}: {wrong}") from wrong
+
+
+def _addresses(raw: Mapping[str, str]) -> Mapping[str, str]:
+    """Names with their `host:port`; raises ValueError, or AttributeError for what is no such mapping."""
+    for address in raw.values():
+        split_address(address)
+    return raw
 
 
 def stack_from(raw: Mapping[str, Any]) -> StackSpec:

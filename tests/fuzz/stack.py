@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from brownout.identity.azure.hosts.endpoint import KINDS
 from brownout.identity.azure.vault.operations import OPERATIONS as SECRETS
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import Node
-from brownout.identity.core.topology import CONTROL_PATH
+from brownout.identity.core.topology import CONTROL_PATH, EDGE_NODE
 from fuzz.shaken import Sample
 from fuzz.values import ARM_BODY, RECORD, SECRET, SWITCH, fields_of, json_of
 
@@ -40,7 +41,7 @@ class FuzzedStack:
     """A stack that is up, with what its clients sign in with."""
 
     def __init__(self) -> None:
-        spec = build_stack(seed=3, machines=MACHINES, vendors=("aws", "azure"))
+        spec = replace(build_stack(seed=3, machines=MACHINES, vendors=("aws", "azure")), edge=True)
         self.spec, self.world = spec, SimulationWorld(spec, epoch_s=EPOCH_S)
         self.world.run(self.world.start())
         self.signed_in = self.world.run(sign_in(self.world, endpoints=KINDS))
@@ -250,6 +251,27 @@ class FuzzedStack:
             for switch in node.holds.switches:
                 yield Sample(name, "PUT", f"{CONTROL_PATH}/admin/holds/f1", (), token, {"switch": switch, "value": SWITCH})
 
+    def editions(self) -> Iterator[Sample]:
+        """What the directory has published, to each node that keeps a replica, as a newer edition and as the same one."""
+        token = {"authorization": f"Bearer {self.spec.control_token}".encode()}
+        for name in self.spec.nodes():
+            path = f"{CONTROL_PATH}/snapshot"
+            if "snapshot" not in self.node(name).pages or name == DIRECTORY:
+                continue
+            held = self.ask(name, Request("GET", path, headers={"authorization": token["authorization"].decode()})).body
+            assert held is not None, "a replica is shown"
+            yield Sample(name, "PUT", path, (), token, {**held, "version": int(held["version"]) + 1})
+            yield Sample(name, "PUT", path, (), token, dict(held))
+
+    def names(self) -> Iterator[Sample]:
+        """Requests by name at the edge's own port, from clients of both regions, with a cache of their own and without."""
+        for name in ("sts.amazonaws.com", "sts.ap-southeast-2.amazonaws.com", "login.microsoftonline.com", "nowhere.example"):
+            for region in self.spec.regions:
+                headers = {"host": name.encode(), "x-brownout-client-region": region.encode()}
+                cache = {"x-brownout-client-name-cache": b"c1"}
+                yield Sample(EDGE_NODE, "GET", "/", (("Action", "GetCallerIdentity"),), headers)
+                yield Sample(EDGE_NODE, "GET", "/", (), headers | cache)
+
     def strangers(self) -> Iterator[Sample]:
         """The same without the token: none of it may do anything."""
         for sample in self.control():
@@ -266,5 +288,7 @@ SURFACES: Mapping[str, Callable[[FuzzedStack], Iterator[Sample]]] = {
     "cloudformation": FuzzedStack.cloudformation,
     "secrets": FuzzedStack.secrets,
     "control": FuzzedStack.control,
+    "editions": FuzzedStack.editions,
+    "names": FuzzedStack.names,
     "strangers": FuzzedStack.strangers,
 }

@@ -10,7 +10,17 @@ from typing import Protocol, cast
 from fuzz.nodes import NodeTarget
 from fuzz.stack import SURFACES
 
-MODULES = ("files", "commands", "folders", "parsers", "sockets")
+MODULES = (
+    "files",
+    "commands",
+    "folders",
+    "parsers",
+    "sockets",
+    "machinery.state",
+    "machinery.toxiproxy",
+    "machinery.doors",
+    "machinery.supervisor",
+)
 TARGETS: tuple[str, ...] = (*MODULES, *SURFACES)
 
 

@@ -36,6 +36,15 @@ def test_mutants_are_refused_in_words_or_done(target: Any, count: int, tmp_path:
     assert broken_by(target, tmp_path, count) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("machinery.state", 40), ("machinery.toxiproxy", 200), ("machinery.doors", 200), ("machinery.supervisor", 60)],
+)
+def test_the_machinery_copes_with_what_it_reads(name: str, count: int, tmp_path: Path) -> None:
+    """Damaged state folders, foreign answers, strange clients: words instead of tracebacks, and nothing is lost."""
+    assert broken_by(target_of(name), tmp_path, count) == []
+
+
 @pytest.mark.parametrize("name", ["parsers", "sockets", *SURFACES])
 def test_nodes_and_parsers_are_as_well_as_before(name: str, tmp_path: Path) -> None:
     """No exception, no hang, an answer that can be sent, and the canaries of the stack are answered as at first."""

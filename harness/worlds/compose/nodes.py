@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 import orjson
 
-from brownout.harness.base.files import OWNER_ONLY, FileLock, replace_whole
+from brownout.harness.base.files import OWNER_ONLY, FileLock, read_regular, replace_whole
 from brownout.harness.base.ports import HOST
 from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.errors import WorldError
@@ -249,14 +249,15 @@ class NodeHolds:
 
     def _read(self) -> dict[str, Holds]:
         try:
-            found: dict[str, dict[str, dict[str, Any]]] = orjson.loads(self._path.read_bytes())
+            found: dict[str, dict[str, dict[str, Any]]] = orjson.loads(read_regular(self._path))
+            return {
+                node: {fault_id: Held.from_json(record) for fault_id, record in records.items()}
+                for node, records in found.items()
+            }
         except FileNotFoundError:
             return {}
-        except orjson.JSONDecodeError as wrong:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as wrong:
             raise WorldError(f"{self._path} cannot be read: {wrong}", hint="`brownout down` takes the stack away") from wrong
-        return {
-            node: {fault_id: Held.from_json(record) for fault_id, record in records.items()} for node, records in found.items()
-        }
 
     def _write(self, holds: Mapping[str, Holds]) -> None:
         records = {node: {fault_id: one.to_json() for fault_id, one in held.items()} for node, held in holds.items() if held}

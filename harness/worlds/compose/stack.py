@@ -21,7 +21,7 @@ import httpx
 import orjson
 
 from brownout.harness.base import hints
-from brownout.harness.base.files import OWNER_ONLY, replace_whole
+from brownout.harness.base.files import OWNER_ONLY, read_regular, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, consecutive_ports
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import StackGone, WorldError
@@ -125,14 +125,16 @@ def _user_name() -> str:
 def read_compose_stack(folder: Path) -> ComposeStack:
     """The stack of `folder` as recorded, up or not; raises StackGone when none is recorded."""
     try:
-        row = orjson.loads((folder / RECORD_NAME).read_bytes())
+        row = orjson.loads(read_regular(folder / RECORD_NAME))
         if (row["schema"], row["world"]) != (SCHEMA, "compose"):
             raise WorldError(f"{folder / RECORD_NAME} is not of this version and world ({row['schema']}, {row['world']})")
-        return ComposeStack(folder, row["stack"], row["project"], row["first_port"], row["last_port"])
+        ports = int(row["first_port"]), int(row["last_port"])
+        return ComposeStack(folder, str(row["stack"]), str(row["project"]), *ports)
     except FileNotFoundError:
         raise StackGone(f"no stack is up in {folder}", hint="`brownout up --world compose` brings one up") from None
-    except (ValueError, KeyError, TypeError) as wrong:
-        raise WorldError(f"{folder / RECORD_NAME} cannot be read: {wrong}") from wrong
+    except (OSError, ValueError, KeyError, TypeError) as wrong:
+        hint = "by it a stack is found on the engine: remove its containers by hand, if there are any, and its folder"
+        raise WorldError(f"{folder / RECORD_NAME} cannot be read: {wrong}", hint=hint) from wrong
 
 
 def prepare() -> str:

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from brownout.harness.base import processes as system
-from brownout.harness.base.files import OWNER_ONLY, replace_whole
+from brownout.harness.base.files import OWNER_ONLY, read_regular, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, free_ports
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import StackGone, WorldError
@@ -65,23 +65,28 @@ class ProcessStack:
 
 
 def _process_id(row: Mapping[str, Any]) -> ProcessId:
-    """A process of a record; raises TypeError or KeyError."""
-    return ProcessId.from_ticks(**row) if "start_ticks" in row else ProcessId(**row)
+    """A process of a record; raises TypeError, KeyError or ValueError."""
+    found = ProcessId.from_ticks(**row) if "start_ticks" in row else ProcessId(**row)
+    if type(found.pid) is not int or found.pid < 1 or not isinstance(found.started, str):
+        raise ValueError(f"{row} is no process")
+    return found
 
 
 def read_process_stack(folder: Path) -> ProcessStack:
     """The stack of `folder` as recorded, alive or not; raises StackGone when none is recorded."""
     try:
-        row = orjson.loads((folder / RECORD_NAME).read_bytes())
+        row = orjson.loads(read_regular(folder / RECORD_NAME))
         if row["schema"] != SCHEMA:
             raise WorldError(f"{folder / RECORD_NAME} is of another version ({row['schema']}, not {SCHEMA})")
         # earlier versions called them companions
         sidecars = tuple(map(_process_id, row["sidecars"] if "sidecars" in row else row["companions"]))
-        return ProcessStack(folder, _process_id(row["daemon"]), row["toxiproxy_url"], row["ports"], sidecars)
+        ports = {str(node): int(port) for node, port in row["ports"].items()}
+        return ProcessStack(folder, _process_id(row["daemon"]), str(row["toxiproxy_url"]), ports, sidecars)
     except FileNotFoundError:
         raise StackGone(f"no stack is up in {folder}", hint="`brownout up` brings one up") from None
-    except (ValueError, KeyError, TypeError) as wrong:
-        raise WorldError(f"{folder / RECORD_NAME} cannot be read: {wrong}") from wrong
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
+        hint = "by it a stack's processes are found: end them by hand, if they run, and remove its folder"
+        raise WorldError(f"{folder / RECORD_NAME} cannot be read: {wrong}", hint=hint) from wrong
 
 
 def bring_up(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binary: Path) -> tuple[ProcessStack, ServedStack]:
@@ -125,8 +130,10 @@ def _raise(stack: StackSpec, folder: Path, *, epoch_s: float, rate: float, binar
 
 def take_down(running: ProcessStack) -> None:
     """Ends every process of the stack and removes its secrets; logs stay. May run twice; raises WorldError."""
-    # Listed first: once the daemon is dead, the kernel no longer says which processes were its children.
-    everyone = (running.daemon, *system.children(running.daemon.pid), *running.sidecars)
+    # Listed first: once the daemon is dead, the kernel no longer says which processes were its children. Those of another
+    # process that has its pid by now are not ours.
+    children = system.children(running.daemon.pid) if running.daemon.alive() else ()
+    everyone = (running.daemon, *children, *running.sidecars)
     if running.daemon.alive():
         try:
             supervisor_socket.ask(running.folder, "stop")
@@ -139,7 +146,11 @@ def take_down(running: ProcessStack) -> None:
         left = ", ".join(str(process.pid) for process in everyone if process.alive())
         raise WorldError(f"processes {left} of the stack in {running.folder} do not end")
     for name in (SPEC_NAME, supervisor_socket.SOCKET_NAME, CA_NAME, TRUST_NAME, RECORD_NAME):
-        (running.folder / name).unlink(missing_ok=True)
+        try:
+            (running.folder / name).unlink(missing_ok=True)
+        except OSError as failed:  # such as a folder in its place
+            problem = f"{running.folder / name} cannot be removed: {failed.strerror or failed}"
+            raise WorldError(problem, hint="nothing of the stack runs any more; remove its folder by hand") from failed
 
 
 def ask(folder: Path, command: str, **details: Any) -> Mapping[str, Any]:

@@ -88,7 +88,8 @@ class ProcessesWorld(SocketWorld):
         running = read_process_stack(folder)
         try:
             served = read_served(folder / SPEC_NAME)
-        except (OSError, ValueError) as wrong:
+            binary = Path(served.sidecars[0].argv[0])
+        except (OSError, ValueError, IndexError, TypeError) as wrong:  # the last two: no Toxiproxy is named
             if running.daemon.alive():
                 raise WorldError(
                     f"the specification of the stack in {folder} cannot be read: {wrong}",
@@ -96,7 +97,6 @@ class ProcessesWorld(SocketWorld):
                 ) from wrong
             take_down(running)  # its end was interrupted
             raise StackGone(f"the stack in {folder} is dead") from wrong
-        binary = Path(served.sidecars[0].argv[0])
         clock = served.clock
         world = cls(served.stack, folder=folder, epoch_s=clock.epoch_s, rate=clock.rate, toxiproxy_binary=binary)
         world._take(running, served)

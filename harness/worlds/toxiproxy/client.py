@@ -42,6 +42,7 @@ from brownout.harness.base.statedir import state_dir
 from brownout.harness.effects import LinkEffect, is_refused
 from brownout.harness.errors import StateFolderError, WorldError
 from brownout.harness.worlds.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server
+from brownout.harness.worlds.toxiproxy.answers import problem_of
 from brownout.harness.worlds.toxiproxy.holds import (
     FAULT_ID,
     MARKER,
@@ -100,7 +101,7 @@ class _GuardedRequests:
                 answer = session.request(method, url, timeout=limits, allow_redirects=False, **options)
             except requests.Timeout as failed:
                 raise _no_answer(method, url, "did not answer in time") from failed
-            except requests.RequestException as failed:
+            except (requests.RequestException, ValueError) as failed:  # ValueError: what it sent is no HTTP
                 raise _no_answer(method, url, "cannot be reached") from failed
         _check(method, url, answer.status_code, answer.content)
         return answer
@@ -119,11 +120,17 @@ def _no_answer(method: str, url: str, problem: str) -> ToxiproxyError:
 
 
 def _check(method: str, url: str, status: int, body: bytes) -> None:
-    """Raises ToxiproxyError with the server's error text unless `status` is a success."""
+    """Raises ToxiproxyError, with the server's error text, unless the answer is a success and Toxiproxy's."""
     if not 200 <= status < 300:
         parts = urlsplit(url)
         problem = f"answered {status} to {method} {parts.path}: {_error_text(body)}"
         raise ToxiproxyError(f"Toxiproxy at {parts.netloc} {problem}", status=status)
+    if problem := problem_of(method, urlsplit(url).path, body):
+        parts = urlsplit(url)
+        raise ToxiproxyError(
+            f"what answers at {parts.netloc} to {method} {parts.path} is no Toxiproxy: {problem}",
+            hint="another program may have its port; `brownout status` tells whether the stack's Toxiproxy still runs",
+        )
 
 
 def _error_text(body: bytes) -> str:

@@ -50,7 +50,7 @@ def marker_of(fault_id: str, effect: LinkEffect) -> str:
 def parse_marker(name: str) -> tuple[str, LinkEffect] | None:
     """Fault id and effect that a marker's name encodes; None for any other name."""
     fault_id, *parts = name.split("|")
-    state: dict[str, Any] = dict(zip(_KEYS, (int(p) if p.isdecimal() else p for p in parts), strict=False))
+    state: dict[str, Any] = dict(zip(_KEYS, (int(p) if p.isdecimal() and len(p) < 10 else p for p in parts), strict=False))
     try:
         effect = LinkEffect.from_json(state)
         return (fault_id, effect) if marker_of(fault_id, effect) == name else None

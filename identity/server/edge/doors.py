@@ -173,8 +173,9 @@ class ProxyDoor(Door):
             node = await self._lead(target_of(self._head))
         except RefusedError as refused:
             log.info("client in %s: %s", self._region, refused)
-            self.connected.write(refusal(refused))
-            self.connected.close()
+            if not self.connected.is_closing():  # else the client went away meanwhile
+                self.connected.write(refusal(refused))
+                self.connected.close()
             return
         if node is not None:
             await self._begin_tls(self.connected, node)
@@ -197,6 +198,9 @@ class ProxyDoor(Door):
 
     async def _begin_tls(self, transport: asyncio.Transport, node: End) -> None:
         loop = asyncio.get_running_loop()
+        if transport.is_closing():  # the client went away while its way was sought
+            self._leave(node)
+            return
         transport.write(ESTABLISHED)
         self.join(node)
         try:
@@ -206,12 +210,16 @@ class ProxyDoor(Door):
                 )
         except (OSError, TimeoutError, ssl.SSLError) as failed:  # such as a client that does not trust the stack's authority
             log.info("client in %s: TLS: %s", self._region, failed)
-            self.other = None
-            if node.transport is not None:
-                node.on_lost = lambda: None
-                node.transport.close()
+            self._leave(node)
             return
         self.transport = secured
+
+    def _leave(self, node: End) -> None:
+        """Ends the connection to the node, which is no mistake of the node's."""
+        self.other = None
+        if node.transport is not None:
+            node.on_lost = lambda: None
+            node.transport.close()
 
 
 def target_of(head: bytes) -> str:

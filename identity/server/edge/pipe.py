@@ -27,15 +27,16 @@ class NoWayError(Exception):
 
 
 class End(asyncio.Protocol):
-    """One end of a pipe. `silent` until a byte came from it; `on_lost` is told when the other side is told.
+    """One end of a pipe. `silent` until a byte came from it, `has_ended` once the last one has.
 
-    What comes before there is another end is kept for it.
+    What comes before there is another end is kept for it. `on_lost` is told when the other side is told.
     """
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.other: End | None = None
         self.silent = True
+        self.has_ended = False
         self._early = b""
         self.on_lost: Callable[[], None] = lambda: None
 
@@ -64,10 +65,13 @@ class End(asyncio.Protocol):
             self._early = b""
 
     def eof_received(self) -> bool:
-        """Half-closes the other side where both sides can (TLS cannot), else the whole connection ends."""
+        """Half-closes the other side where both sides can (TLS cannot), else the whole connection ends, as after both ends."""
+        self.has_ended = True
         other = None if self.other is None else self.other.transport
         if other is None or self.transport is None or not (other.can_write_eof() and self.transport.can_write_eof()):
             return False
+        if other.is_closing() or (self.other is not None and self.other.has_ended):
+            return False  # nothing will be read or written any more: left half-open, both would stay for ever
         other.write_eof()
         return True
 

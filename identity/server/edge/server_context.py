@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
+import sys
 from collections.abc import Collection
 
 from brownout.identity.server.spec_file import Authority
 
+log = logging.getLogger("brownout.identity.server")
 LOCAL_NAME = "localhost"  # of doors that clients reach by URL
 
 
@@ -32,3 +35,19 @@ def server_context(authority: Authority, names: Collection[str]) -> ssl.SSLConte
     finally:
         os.close(handle)
     return context
+
+
+def tell_of_bad_names() -> None:
+    """From now on a server name that is no ASCII is told in the log, like any other handshake that fails.
+
+    The ssl module refuses it before anything of ours is called, and would print a traceback through this hook.
+    """
+    others = sys.unraisablehook
+
+    def tell(told: sys.UnraisableHookArgs) -> None:
+        if isinstance(told.exc_value, UnicodeDecodeError) and isinstance(told.object, bytes):
+            log.info("a client's TLS: it names the server %r", told.object[:100])
+        else:
+            others(told)
+
+    sys.unraisablehook = tell

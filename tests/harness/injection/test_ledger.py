@@ -303,5 +303,5 @@ def test_unknown_ids_are_key_errors() -> None:
 def test_errors_keep_their_cause(tmp_path: Path) -> None:
     """What SQLite said is not lost."""
     with ledger_with_stack() as ledger, pytest.raises(LedgerError) as caught:
-        ledger._rows("SELECT nonsense")
+        ledger._records(str, "SELECT nonsense")
     assert isinstance(caught.value.__cause__, sqlite3.Error)

@@ -6,16 +6,18 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from brownout.harness.base.files import FileLock
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.injection import ledger_file
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import Intent
+from brownout.harness.injection.stack_entry import StackEntry
 from brownout.harness.world import Carrier
 
 INTENT = Intent("slow", "fake", {}, (Carrier("node", "a"),), {"carriers": {}}, 1e12)
@@ -139,3 +141,84 @@ def test_a_lock_can_be_taken_on_a_read_only_disk(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "open", read_only)
     with FileLock(path) as lock:
         assert lock.take()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE faults SET params = '{' WHERE number = 1",
+        "UPDATE faults SET carriers = '[5]' WHERE number = 1",
+        "UPDATE faults SET state = 'no-such-state' WHERE number = 1",
+        "UPDATE faults SET deadline_s = 'soon' WHERE number = 1",
+        "UPDATE faults SET step = x'ff' WHERE number = 1",
+    ],
+)
+def test_a_damaged_row_is_passed_over_and_kept(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The other faults of the stack are still found, the warning says which row it is, and nothing is removed."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="processes", run_owned=True)
+        for step in ("one", "two"):
+            ledger.intend("s", 1, Intent(step, "link-slow", {}, (Carrier("link", "a->b"),), {}, 1e9))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(damage)
+        database.commit()
+    with Ledger(path) as ledger:
+        assert [fault.step for fault in ledger.open_faults("s")] == ["two"]
+        assert [fault.step for fault in ledger.faults("s")] == ["two"]
+    assert sum("a damaged row of the ledger" in line and "s-001-one" in line for line in caplog.messages) == 1
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count(*) FROM faults").fetchone() == (2,)
+
+
+def test_a_damaged_row_of_a_stack_is_replaced_by_its_folder_s_entry(tmp_path: Path) -> None:
+    """A stack that runs is found by its folder, as where the ledger is lost; its faults keep their rows."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="processes", run_owned=True)
+        ledger.intend("s", 1, Intent("one", "link-slow", {}, (Carrier("link", "a->b"),), {}, 1e9))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE stacks SET owner_pid = 'x', epoch = 'y'")
+        database.commit()
+    with Ledger(path) as ledger:
+        assert ledger.stacks() == ()
+        entry = StackEntry("s", "processes", False, ProcessId(0, ""), standing=True)
+        assert ledger.adopt(entry, tmp_path).epoch == 1
+        assert [fault.step for fault in ledger.open_faults("s")] == ["one"]
+
+
+def test_an_undo_goes_on_past_a_damaged_index(tmp_path: Path) -> None:
+    """A fault that the table has and its index lost is undone in memory, whose index is made anew."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="processes", run_owned=True)
+        fault = ledger.intend("s", 1, Intent("one", "link-slow", {}, (Carrier("link", "a->b"),), {}, 1e9))
+    with closing(sqlite3.connect(path)) as database:  # the index is that of an empty table now
+        root = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_faults_1'").fetchone()[0]
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = database.execute("PRAGMA page_size").fetchone()[0]
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\x0a\0\0\0\0" + size.to_bytes(2, "big") + b"\0")
+    with Ledger(path) as ledger:
+        assert [found.id for found in ledger.open_faults("s")] == [fault.id]
+        assert ledger.advance(fault.id, "reverting").state == "reverting"
+        assert "has lost" in ledger.unwritten
+
+
+def test_a_device_is_no_ledger(tmp_path: Path) -> None:
+    """It has no end, so it is not even copied."""
+    (tmp_path / "ledger.sqlite").symlink_to("/dev/zero")
+    with pytest.raises(LedgerError, match="is no regular file"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_a_table_of_another_program_is_no_ledger(tmp_path: Path) -> None:
+    """What it lacks is named."""
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE faults RENAME COLUMN params TO parameters")
+        database.commit()
+    with pytest.raises(LedgerError, match="its table faults has no column params"):
+        Ledger(path)

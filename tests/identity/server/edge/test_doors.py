@@ -7,6 +7,8 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -173,3 +175,42 @@ def test_a_refusal_is_one_line_of_plain_text() -> None:
     """Nothing that a client wrote can make a header of its own."""
     text = refusal(RefusedError(403, "Forbidden: a\r\nset-cookie: é"))
     assert text.split(b"\r\n")[0] == b"HTTP/1.1 403 Forbidden: a??set-cookie: ?"
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def settled(bench: EdgeBench, before: int) -> bool:
+    """Whether every connection of the doors ends, and no file stays open for it, within some seconds."""
+    end_s = time.monotonic() + 10.0
+    while bench.doors.clients or open_files() > before:
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("door", "sent"),
+    [
+        ("proxy.dublin", f"CONNECT {REGIONAL}:443 HTTP/1.1\r\n\r\n".encode()),
+        ("proxy.dublin", b"CONNECT example.com:443 HTTP/1.1\r\n\r\n"),
+        ("sts.dublin", CALL),
+        ("sts.dublin", b"no request at all"),
+    ],
+    ids=["led", "refused", "answered", "not understood"],
+)
+def test_clients_that_send_no_more_leave_nothing_open(
+    bench: EdgeBench, door: str, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However early they end their side: neither a connection to a node stays, nor is one called a mistake of the edge."""
+    before = open_files()
+    for _ in range(60):
+        with connection(bench, door) as client, suppress(ConnectionResetError):
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):
+                pass
+    assert settled(bench, before)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
