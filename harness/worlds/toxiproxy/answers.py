@@ -5,11 +5,13 @@ Only what the adapter and its library read is checked. A later version of the se
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from brownout.harness.errors import readable
+from brownout.harness.errors import WorldError, readable
 
 
 class VersionAnswer(BaseModel):
@@ -34,11 +36,42 @@ class ProxyAnswer(BaseModel):
     toxics: list[ToxicAnswer]
 
 
+class ToxiproxyError(WorldError):
+    """The server answered with something other than success; `status` is 0 when it did not answer."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
 _VERSION = TypeAdapter[Any](VersionAnswer)
 _PROXIES = TypeAdapter[Any](dict[str, ProxyAnswer])
 _PROXY = TypeAdapter[Any](ProxyAnswer)
 _TOXICS = TypeAdapter[Any](list[ToxicAnswer])
 _OBJECT = TypeAdapter[Any](dict[str, Any])
+
+
+def require_answer(method: str, url: str, status: int, body: bytes) -> None:
+    """Raises ToxiproxyError, with the server's error text, unless the answer is a success and Toxiproxy's."""
+    if not 200 <= status < 300:
+        parts = urlsplit(url)
+        problem = f"answered {status} to {method} {parts.path}: {_error_text(body)}"
+        raise ToxiproxyError(f"Toxiproxy at {parts.netloc} {problem}", status=status)
+    if problem := problem_of(method, urlsplit(url).path, body):
+        parts = urlsplit(url)
+        raise ToxiproxyError(
+            f"what answers at {parts.netloc} to {method} {parts.path} is no Toxiproxy: {problem}",
+            hint="another program may have its port; `brownout status` tells whether the stack's Toxiproxy still runs",
+        )
+
+
+def _error_text(body: bytes) -> str:
+    """The `error` of an answer, which comes as JSON whatever its content type says; else the first line of it."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        lines = body.decode("utf-8", "replace").strip().splitlines()
+        return lines[0][:200] if lines else "no reason given"
 
 
 def problem_of(method: str, path: str, body: bytes) -> str:

@@ -21,7 +21,6 @@ anew. Its `requests` is replaced by a guarded one, which also makes the requests
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
@@ -42,7 +41,7 @@ from brownout.harness.base.statedir import state_dir
 from brownout.harness.effects import LinkEffect, is_refused
 from brownout.harness.errors import StateFolderError, WorldError
 from brownout.harness.worlds.server_process import ServerProcess, await_listening, check_port_free, spawn, stop_server
-from brownout.harness.worlds.toxiproxy.answers import problem_of
+from brownout.harness.worlds.toxiproxy.answers import ToxiproxyError, require_answer
 from brownout.harness.worlds.toxiproxy.holds import (
     FAULT_ID,
     MARKER,
@@ -64,14 +63,6 @@ START_TIMEOUT_S = 10.0
 _CONVERGE_ATTEMPTS = 8
 _PROXY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._>-]*")
 _library_lock = threading.RLock()
-
-
-class ToxiproxyError(WorldError):
-    """The server answered with something other than success; `status` is 0 when it did not answer."""
-
-    def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
 
 
 class _GuardedRequests:
@@ -103,7 +94,7 @@ class _GuardedRequests:
                 raise _no_answer(method, url, "did not answer in time") from failed
             except (requests.RequestException, ValueError) as failed:  # ValueError: what it sent is no HTTP
                 raise _no_answer(method, url, "cannot be reached") from failed
-        _check(method, url, answer.status_code, answer.content)
+        require_answer(method, url, answer.status_code, answer.content)
         return answer
 
 
@@ -117,29 +108,6 @@ def _no_answer(method: str, url: str, problem: str) -> ToxiproxyError:
         f"Toxiproxy at {parts.netloc} {problem} ({method} {parts.path})",
         hint="`brownout status` tells whether the stack's Toxiproxy still runs",
     )
-
-
-def _check(method: str, url: str, status: int, body: bytes) -> None:
-    """Raises ToxiproxyError, with the server's error text, unless the answer is a success and Toxiproxy's."""
-    if not 200 <= status < 300:
-        parts = urlsplit(url)
-        problem = f"answered {status} to {method} {parts.path}: {_error_text(body)}"
-        raise ToxiproxyError(f"Toxiproxy at {parts.netloc} {problem}", status=status)
-    if problem := problem_of(method, urlsplit(url).path, body):
-        parts = urlsplit(url)
-        raise ToxiproxyError(
-            f"what answers at {parts.netloc} to {method} {parts.path} is no Toxiproxy: {problem}",
-            hint="another program may have its port; `brownout status` tells whether the stack's Toxiproxy still runs",
-        )
-
-
-def _error_text(body: bytes) -> str:
-    """The `error` of an answer, which comes as JSON whatever its content type says; else the first line of it."""
-    try:
-        return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        lines = body.decode("utf-8", "replace").strip().splitlines()
-        return lines[0][:200] if lines else "no reason given"
 
 
 def _owned_by_all(name: str) -> AbstractContextManager[None]:
