@@ -20,6 +20,7 @@ _UNIQUE_LENGTH, _KEY_LENGTH = 17, 16  # characters after the prefix
 _UNIQUE_BYTES = 15  # enough for the first 24 characters of base 32
 _KEY_BYTES = 10  # what 16 characters of base 32 hold: a bit that is 1, the account in 40 bits, 39 bits of chance
 _CHANCE_BITS, _ACCOUNT_BITS = 39, 40
+_SECRET_BYTES, _NONCE_BYTES = 30, 12
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _PAIRS: tuple[str, ...] = tuple(first + second for first in _DIGITS for second in _DIGITS)
 
@@ -38,13 +39,31 @@ def unique_id(prefix: str, chance: str) -> str:
 
 def access_key_id(prefix: str, account: str, chance: str) -> str:
     """The id of an access key of the account, long-term (AKIA) or of a session (ASIA): 20 characters."""
-    chance_bits = int.from_bytes(_digest(prefix, chance)[:5], "big") >> 1
-    number = (1 << _ACCOUNT_BITS | int(account)) << _CHANCE_BITS | chance_bits
-    pairs = _PAIRS
-    return (
-        f"{prefix}{pairs[number >> 70]}{pairs[number >> 60 & 1023]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
-        f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
-    )
+    return _access_key_id(prefix, account, _digest(prefix, chance))
+
+
+def _access_key_id(prefix: str, account: str, chance: bytes) -> str:
+    beginning, rest = _beginning(prefix, account)
+    number, pairs = rest | int.from_bytes(chance[:5], "big") >> 1, _PAIRS
+    return f"{beginning}{pairs[number >> 30]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+
+
+@lru_cache(maxsize=64)
+def _beginning(prefix: str, account: str) -> tuple[str, int]:
+    """The first twelve characters of the ids of an account's keys, and the bit of it that is in the thirteenth."""
+    number = (1 << _ACCOUNT_BITS | int(account)) << _CHANCE_BITS
+    shifts = (number >> 70, number >> 60 & 1023, number >> 50 & 1023, number >> 40 & 1023)
+    return prefix + "".join(_PAIRS[pair] for pair in shifts), number & (1 << 40) - 1
+
+
+def session_keys(account: str, *chance: str) -> tuple[str, str, bytes]:
+    """The id and the secret of a session's key, and a nonce to seal both with.
+
+    They are parts of one digest, which tell nothing of each other, and as unpredictable as `chance`.
+    """
+    found = hashlib.sha512("\n".join(("session", *chance)).encode()).digest()
+    secret = b2a_base64(found[5 : 5 + _SECRET_BYTES], newline=False).decode()
+    return _access_key_id(SESSION_KEY, account, found), secret, found[-_NONCE_BYTES:]
 
 
 def account_of(key_id: str) -> str:
@@ -57,7 +76,7 @@ def account_of(key_id: str) -> str:
 
 def secret_access_key(*chance: str) -> str:
     """The 40 characters of a secret access key, as unpredictable as `chance` (up to 240 bits)."""
-    return b2a_base64(hashlib.sha256("\n".join(("secret", *chance)).encode()).digest()[:30], newline=False).decode()
+    return b2a_base64(hashlib.sha256("\n".join(("secret", *chance)).encode()).digest()[:_SECRET_BYTES], newline=False).decode()
 
 
 def _digest(prefix: str, chance: str) -> bytes:

@@ -93,6 +93,17 @@ class Message:
         return found
 
     @cached_property
+    def raw_by_name(self) -> Mapping[bytes, bytes]:
+        """The values of the header lines by lower-case name, the last one of a doubled name."""
+        return {name.lower(): value for name, value in self.raw_headers}
+
+    def header(self, name: str) -> str:
+        """The value that `headers` has, "" for none: of what was received only this line is decoded."""
+        if "headers" in self.__dict__ or len(self.raw_by_name) != len(self.raw_headers):
+            return self.headers.get(name, "")
+        return self.raw_by_name.get(name.encode(), b"").decode("latin-1")
+
+    @cached_property
     def raw_headers(self) -> HeaderLines:
         """The header lines in their order, doubled names included; raises ValueError for what no header can hold.
 
@@ -119,7 +130,7 @@ class Message:
     @property
     def media_type(self) -> str:
         """The payload's type in lower case without parameters, "" when there is none."""
-        given = self.headers.get("content-type") or dict(self.raw_headers).get(b"content-type", b"").decode("latin-1")
+        given = self.header("content-type") or dict(self.raw_headers).get(b"content-type", b"").decode("latin-1")
         return given.partition(";")[0].strip().lower()
 
     @cached_property
@@ -139,9 +150,8 @@ class Message:
         other = object.__new__(type(self))
         known = other.__dict__
         known.update(self.__dict__)
-        known.pop("header_block", None)
-        known.pop("_sealed", None)
-        known.pop("_encoded", None)
+        for name in ("header_block", "raw_by_name", "_sealed", "_encoded"):
+            known.pop(name, None)
         if "raw_headers" in known:  # raw first: a doubled name elsewhere must stay doubled
             new = _encoded(added)
             names = dict(new)
@@ -182,8 +192,7 @@ class Request(Message):
     def raw(cls, method: str, target: str, headers: Iterable[tuple[bytes, bytes]] = (), payload: bytes = b"") -> Self:
         """A request exactly as it stands on the wire; `target` is the escaped path and query."""
         made = cls.__new__(cls)
-        made.method = method
-        made.target = target
+        made.method, made.target = method, target
         made.raw_headers = tuple(headers)
         made.payload = payload
         return made
@@ -304,9 +313,11 @@ class Response(Message):
     def _with_trail(self, trail: str) -> Response:
         """`with_headers` of the trail; an answer that no other node has answered has none to be replaced."""
         lines = self.__dict__.get("raw_headers")
-        if lines is None or any(name == _TRAIL_BYTES for name, _ in lines):
+        if lines is None or _TRAIL_BYTES in dict(lines):
             return self.with_headers({TRAIL: trail})
         made = Response.raw(self.status, (*lines, (_TRAIL_BYTES, trail.encode("latin-1"))), self.payload)
+        if "header_block" in self.__dict__:
+            made.header_block = self.header_block + _trail_block(trail)
         if self.sent_bytes is not None or self.may_be_empty:
             made.sent_bytes, made.may_be_empty = self.sent_bytes, self.may_be_empty
         return made
@@ -343,6 +354,7 @@ def _read_fields(query: str) -> Fields:
 
 
 _fields_of = lru_cache(maxsize=KNOWN_QUERIES)(_read_fields)  # clients repeat themselves
+_trail_block = lru_cache(maxsize=256)(lambda trail: Response(200, None, {TRAIL: trail}).header_block)  # a node has few
 
 
 def encode_json(value: Mapping[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import math
 from collections.abc import Callable, Coroutine, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
 from brownout.identity.core.annex import Annexes
@@ -28,6 +29,7 @@ from brownout.identity.core.trail import Hop
 SKEW = "skew"  # thrown with `ahead_s`: emulated seconds, below zero for a clock that is behind
 Payload = TypeVar("Payload")
 MALFORMED = (KeyError, ValueError, TypeError, AttributeError)  # what reading a value of the wrong form raises
+_hop = lru_cache(maxsize=256)(Hop)  # one for each build of a node
 
 
 def read_as(from_json: Callable[[Json], Payload], request: Request) -> Payload:
@@ -132,7 +134,7 @@ class Node:
         return ()
 
     def hop(self) -> Hop:
-        return Hop(self.name, self.build if self.takes_builds else "")
+        return _hop(self.name, self.build if self.takes_builds else "")
 
     async def handle(self, request: Request) -> Response:
         """The answer to any request at all; never raises for what a client can send."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from brownout.identity import wire
 from brownout.identity.core.messages import BadPayload, Request, Response
@@ -26,8 +25,7 @@ class Handler(Protocol):
     async def handle(self, request: Request) -> Response: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """One request as its connection gave it. `is_last` says that the connection ends with its answer.
 
     `exceeds_bytes` is the limit for which its payload was too large and was dropped, 0 for one that is whole.

@@ -44,7 +44,7 @@ def authenticate(
     MissingAuthenticationToken, IncompleteSignature, SignatureDoesNotMatch, InvalidClientTokenId, ExpiredToken,
     MalformedQueryString.
     """
-    headers = headers_of(request.raw_headers)
+    headers = headers_of(request)
     claim = read_claim(request, headers)
     _check_date(claim, service, (now_s,) if client_now_s is None else (now_s, client_now_s))
     scope = read_scope(claim.credential)

@@ -23,7 +23,7 @@ from brownout.identity.aws.errors import (
     missing_authentication_token,
     signature_does_not_match,
 )
-from brownout.identity.core.messages import HeaderLines, Request
+from brownout.identity.core.messages import Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SIGNATURE_FIELD = "X-Amz-Signature"
@@ -75,11 +75,11 @@ class CredentialScope(NamedTuple):
         return f"{self.day}/{self.region}/{self.service}/{self.terminator}"
 
 
-def headers_of(lines: HeaderLines) -> Headers:
+def headers_of(request: Request) -> Headers:
     """Values by lower-case name; those of a doubled name are joined by commas, each without the blanks around it."""
-    found = {name.lower(): value for name, value in lines}
-    if len(found) == len(lines):
-        return found
+    lines = request.raw_headers
+    if len(request.raw_by_name) == len(lines):
+        return request.raw_by_name
     joined: dict[bytes, bytes] = {}
     for name, value in lines:
         key = name.lower()

@@ -99,6 +99,8 @@ class Session(NamedTuple):
             "expires": self.expires_s,
             "region": self.issuing_region,
         }
+        if self[10:] == _PLAIN:
+            return found
         if self.mfa_s is not None:
             found["mfa"] = self.mfa_s
         for name, value in (
@@ -142,6 +144,9 @@ class Session(NamedTuple):
             {str(key): tuple(values) for key, values in raw.get("facts", {}).items()},
             tuple(raw.get("scopes", ())),
         )
+
+
+_PLAIN = tuple(Session._field_defaults.values())  # of most sessions: all that may be left out is
 
 
 class Caller(NamedTuple):

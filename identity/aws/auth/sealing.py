@@ -63,15 +63,23 @@ class SealingSpan:
 
 def seal(session: Session, key: SealingKeyView, new_id: NewId, *, least_bytes: int = 0) -> str:
     """The session token of a session, at least `least_bytes` long; two tokens of one session differ."""
+    return seal_with(
+        session, key, hashlib.sha256(f"nonce {new_id()}".encode()).digest()[:_NONCE_BYTES], least_bytes=least_bytes
+    )
+
+
+def seal_with(session: Session, key: SealingKeyView, nonce: bytes, *, least_bytes: int = 0) -> str:
+    """The same with a nonce of 12 bytes by chance, which nothing else is sealed with."""
     name = key.key_id.encode()
     assert 0 < len(name) <= _LONGEST_KEY_ID, "a sealing key's id is short"
+    assert len(nonce) == _NONCE_BYTES, "a nonce is as long as the format says"
     assert session.kind in CALLER_KINDS, session.kind
     assert session.issued_s <= session.expires_s, "a session ends after it begins"
     head = bytes((_FORMAT, len(name))) + name
-    nonce = hashlib.sha256(f"nonce {new_id()}".encode()).digest()[:_NONCE_BYTES]
     text = orjson.dumps(session.to_json())
     around = len(head) + _NONCE_BYTES + _TAG_BYTES
-    text = text.ljust(-(-least_bytes * 3 // 4) - around)  # JSON may end with blanks
+    if least_bytes:
+        text = text.ljust(-(-least_bytes * 3 // 4) - around)  # JSON may end with blanks
     return b2a_base64(head + nonce + _cipher(key.key).encrypt(nonce, text, head), newline=False).decode()
 
 

@@ -80,5 +80,8 @@ def _json_error(made_by: Service, error: AwsError, request_id: str) -> Response:
 
 
 def _answer(made_by: Service, status: int, payload: bytes, request_id: str) -> Response:
-    headers = ((REQUEST_ID, request_id.encode("latin-1")), (b"content-type", made_by.media_type.encode()))
-    return Response.raw(status, headers, payload)
+    number, media_type = request_id.encode("latin-1"), made_by.media_type.encode()
+    answer = Response.raw(status, ((REQUEST_ID, number), (b"content-type", media_type)), payload)
+    if number.replace(b"-", b"").isalnum():  # as all that nodes make: these lines need no check
+        answer.header_block = b"%b: %b\r\ncontent-type: %b\r\n" % (REQUEST_ID, number, media_type)
+    return answer

@@ -9,15 +9,18 @@ Wire facts: docs/reference/aws-wire.md#query-requests, docs/reference/aws-wire.m
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from brownout.identity.aws.errors import AwsError, invalid_action
 from brownout.identity.aws.protocol.constraints import checked
-from brownout.identity.aws.protocol.forms import fields_of, payload_of, tree_of
+from brownout.identity.aws.protocol.forms import fields_of, form_fields, is_form, payload_of, tree_of
 from brownout.identity.aws.protocol.services import AwsOperation, Params, Service
 from brownout.identity.core.messages import Request, decode_json
 
 NO_VERSION = "NO_VERSION_SPECIFIED"
+KNOWN_FORMS, KNOWN_FORM_MAX = 1024, 512  # how many forms are remembered as calls, and of how many bytes at most
 log = logging.getLogger(__name__)
 
 
@@ -32,17 +35,23 @@ class AwsCall(NamedTuple):
     params: Params
 
 
-class AskedOperation(NamedTuple):
+class AskedOperation:
     """A request whose operation is known, with its parameters as they came."""
 
-    operation: AwsOperation
-    given: Any
+    __slots__ = ("_call", "_given", "operation")
+
+    def __init__(self, operation: AwsOperation, given: Any) -> None:
+        self.operation = operation
+        self._given = given
+        self._call: AwsCall | None = None
 
     def call(self) -> AwsCall:
         """The call; raises MalformedInput or ValidationError where the parameters break a type or a constraint."""
-        params = self.operation.read(self.given)
-        checked(params, self.operation.check)
-        return AwsCall(self.operation, params)
+        if self._call is None:
+            params = self.operation.read(self._given)
+            checked(params, self.operation.check)
+            self._call = AwsCall(self.operation, params)
+        return self._call
 
 
 def find_operation(service: Service, request: Request) -> AskedOperation:
@@ -53,7 +62,12 @@ def find_operation(service: Service, request: Request) -> AskedOperation:
 def _query_asked(service: Service, request: Request) -> AskedOperation:
     if request.method not in ("GET", "POST"):
         raise AwsError.of("MethodNotAllowed", "The specified method is not allowed against this resource.")
-    fields = fields_of(request)
+    if request.method == "POST" and len(request.payload) <= KNOWN_FORM_MAX and request.target == "/" and is_form(request):
+        return _known_asked(service, request.payload)
+    return _asked(service, fields_of(request))
+
+
+def _asked(service: Service, fields: Mapping[str, str]) -> AskedOperation:
     action = fields.get("Action")
     if not action:
         raise AwsError.of("MissingAction", "The request is missing an action or a required parameter.")
@@ -62,6 +76,15 @@ def _query_asked(service: Service, request: Request) -> AskedOperation:
     if operation is None:
         raise invalid_action(action, version)
     return AskedOperation(operation, tree_of(fields))
+
+
+@lru_cache(maxsize=KNOWN_FORMS)
+def _known_asked(service: Service, payload: bytes) -> AskedOperation:
+    """What a form asks for, which depends on nothing else: clients ask for the same again and again.
+
+    No refusal is remembered, and what is good for one caller is not: who may call is found out each time.
+    """
+    return _asked(service, form_fields(payload))
 
 
 def _json_asked(service: Service, request: Request) -> AskedOperation:

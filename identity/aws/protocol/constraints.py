@@ -8,6 +8,7 @@ be shown are left out: secrets, and in IAM all of them. Wire facts: docs/referen
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,13 +55,25 @@ def _own_check(shape: Shape) -> ShapeCheck | None:
     tests = tests_of(shape)
     if not tests:
         return None
+    keeps_all = _all_at_once(shape) if shape.type == "string" else None
 
     def check(value: Any, at: str, found: list[str]) -> None:
+        if keeps_all is not None and keeps_all(value):
+            return  # as nearly all values
         for words, keeps in tests:
             if not keeps(value):
                 found.append(_violation(shape, value, at, words))
 
     return check
+
+
+def _all_at_once(shape: Shape) -> Callable[[str], bool] | None:
+    """All tests of a text in one; None where it has to be one of some values."""
+    if shape.enum:
+        return None
+    least, most = shape.minimum or 0, shape.maximum or sys.maxsize
+    matches = compiled(shape.pattern or r"[\s\S]*").fullmatch
+    return lambda text: least <= len(text) <= most and matches(text) is not None
 
 
 def tests_of(shape: Shape) -> tuple[Constraint, ...]:
@@ -100,8 +113,12 @@ def _structure_check(shape: Shape) -> ShapeCheck | None:
     if not rows:
         return None
     missing = "Value" if shape.hidden else "Value null"
+    required = frozenset(name for name, _, is_required, _ in rows if is_required)
+    by_name = {name: (place, check_member) for name, place, _, check_member in rows if check_member}
 
     def check(value: Mapping[str, Any], at: str, found: list[str]) -> None:
+        if not at and is_sound(value):
+            return
         for name, place, required, check_member in rows:
             given = value.get(name)
             if given is not None:
@@ -109,6 +126,17 @@ def _structure_check(shape: Shape) -> ShapeCheck | None:
                     check_member(given, f"{at}.{place}" if at else place, found)
             elif required:
                 found.append(f"{missing} at '{f'{at}.{place}' if at else place}' failed to satisfy constraint: {NOT_NULL}")
+
+    def is_sound(value: Mapping[str, Any]) -> bool:
+        """Nothing is wrong with what a request gives, whose members are few. What is wrong is told in the model's order."""
+        found: list[str] = []
+        for name, given in value.items():
+            known = by_name.get(name)
+            if given is None:
+                return False
+            if known is not None:
+                known[1](given, known[0], found)
+        return not found and required <= value.keys()
 
     return check
 

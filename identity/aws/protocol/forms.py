@@ -37,10 +37,23 @@ def fields_of(request: Request) -> dict[str, str]:
     query = request.target.partition("?")[2]
     if query:
         _add_fields(query, found)
-    if request.method == "POST" and request.media_type in ("", FORM_TYPE):
+    if request.method == "POST" and is_form(request):
         payload = payload_of(request)
         if payload:
             _add_fields(_decoded(payload), found)
+    return found
+
+
+def is_form(request: Request) -> bool:
+    """True where the payload is read as a form: also one of which the client does not say what it is."""
+    return request.media_type in ("", FORM_TYPE)
+
+
+def form_fields(payload: bytes) -> dict[str, str]:
+    """The fields of a form alone; raises as `fields_of` does."""
+    found: dict[str, str] = {}
+    if payload:
+        _add_fields(_decoded(payload), found)
     return found
 
 

@@ -19,6 +19,7 @@ from brownout.identity.aws.protocol.shapes import Shape
 
 ReadForm = Callable[[FormNode], Any]
 MAX_INDEX = 214_748_369  # of an element of a list
+_NO_MEMBER = ("", None)
 MAX_GAP = 10  # elements that a list may leave out in one place
 _DIGITS = re.compile(r"[0-9]+")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
@@ -100,16 +101,26 @@ def _timestamp(text: str) -> float:
 
 def _structure(shape: Shape) -> ReadForm:
     rows = tuple((member.name, member.wire, reader_of(member.shape)) for member in shape.members)
+    by_wire = {
+        wire: (name, None if member.shape.type == "string" else read_member)
+        for member, (name, wire, read_member) in zip(shape.members, rows, strict=True)
+    }
 
     def read(node: FormNode) -> dict[str, Any]:
         if isinstance(node, str):
             raise malformed("Unexpected complex element termination")
-        found = {}
-        for name, wire, read_member in rows:
-            given = node.get(wire)
-            if given is not None:
-                found[name] = read_member(given)
+        found: dict[str, Any] = {}
+        for wire, given in node.items():  # few of the members are given: nearly all requests need no more than this
+            name, read_member = by_wire.get(wire, _NO_MEMBER)
+            if name and (read_member is not None or not isinstance(given, str)):
+                return in_order(node)
+            if name:
+                found[name] = given
         return found
+
+    def in_order(node: Mapping[str, FormNode]) -> dict[str, Any]:
+        """What the members are, in the order of the model: the first that is malformed is the one that the refusal names."""
+        return {name: read_member(given) for name, wire, read_member in rows if (given := node.get(wire)) is not None}
 
     return read
 

@@ -10,25 +10,31 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from brownout.identity.aws.protocol.shapes import Shape
+from brownout.identity.aws.protocol.shapes import Member, Shape
 
 WriteXml = Callable[[Any], str]  # from a value to its element
-SOUND_MAX = 64
+Fill = Callable[[tuple[Any, ...]], str]  # from the values of a structure's members to its element
+FILLERS_MAX = 64
 _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"}
 
 
 def escaped(text: str) -> str:
     """Text for the inside of an element; what XML 1.0 cannot hold at all becomes U+FFFD."""
-    return _SPECIAL.sub(lambda found: _ESCAPES.get(found.group(), "\ufffd"), text)
+    return text if _is_plain(text) else _SPECIAL.sub(lambda found: _ESCAPES.get(found.group(), "\ufffd"), text)
 
 
-_is_plain = re.compile(r"[ !\"#$%'-;=?-~]*").fullmatch  # nothing in it needs an escape, as in nearly all text
+_PLAIN = bytes(character for character in range(0x20, 0x7F) if character not in b"&<>")
+
+
+def _is_plain(text: str) -> bool:
+    """Nothing in it needs an escape, as in nearly all text."""
+    return text.isascii() and not text.encode().translate(None, _PLAIN)
 
 
 def writer_of(shape: Shape, wire: str) -> WriteXml:
@@ -36,8 +42,6 @@ def writer_of(shape: Shape, wire: str) -> WriteXml:
     if shape.type in _COMPOUND:
         return _COMPOUND[shape.type](shape, wire)
     opening, text_of, closing = f"<{wire}>", _SCALARS[shape.type], f"</{wire}>"
-    if shape.type == "string":
-        return lambda text: f"{opening}{text if _is_plain(text) else escaped(text)}{closing}"
     return lambda value: f"{opening}{text_of(value)}{closing}"
 
 
@@ -52,22 +56,52 @@ def _iso_second(second: int) -> str:
 
 
 def _structure(shape: Shape, wire: str) -> WriteXml:
-    known = {member.name: writer_of(member.shape, member.wire) for member in shape.members}
+    known = {member.name: member for member in shape.members}
     required = frozenset(member.name for member in shape.members if member.required)
-
-    sound: set[tuple[str, ...]] = set()  # members that were looked at: a handler has few ways to fill a structure
+    fillers: dict[tuple[str, ...], Fill] = {}  # by the members that are given: a handler has few ways to fill a structure
 
     def write(value: Mapping[str, Any]) -> str:
         given = tuple(value)
-        if given not in sound:
+        fill = fillers.get(given)
+        if fill is None:
             assert required <= value.keys(), f"{shape.name} lacks {sorted(required - value.keys())}"
             assert value.keys() <= known.keys(), f"{shape.name} has no {sorted(value.keys() - known.keys())}"
-            if len(sound) < SOUND_MAX:
-                sound.add(given)
-        inside = "".join([known[name](each) for name, each in value.items() if each is not None])
-        return f"<{wire}>{inside}</{wire}>"
+            fill = _filler([known[name] for name in given], wire)
+            if len(fillers) < FILLERS_MAX:
+                fillers[given] = fill
+        values = tuple(value.values())
+        if None in values:
+            return write({name: each for name, each in value.items() if each is not None})
+        return fill(values)
 
     return write
+
+
+def _filler(members: Sequence[Member], wire: str) -> Fill:
+    """What puts the values of these members, none of which is None, into the places that a text has for them."""
+    parts, texts, written = [], [], []
+    for place, member in enumerate(members):
+        kind, element = member.shape.type, f"<{member.wire}>%s</{member.wire}>"
+        parts.append("%s" if kind in _COMPOUND else element)
+        if kind == "string":
+            texts.append(place)
+        else:
+            written.append((place, writer_of(member.shape, member.wire) if kind in _COMPOUND else _SCALARS[kind]))
+    form = f"<{wire}>{''.join(parts)}</{wire}>"
+
+    def fill(values: tuple[Any, ...]) -> str:
+        filled = list(values)
+        for place, write in written:
+            filled[place] = write(values[place])
+        if not _is_plain("".join([values[place] for place in texts])):
+            for place in texts:
+                filled[place] = escaped(values[place])
+        return form % tuple(filled)
+
+    def fill_texts(values: tuple[str, ...]) -> str:
+        return form % (values if _is_plain("".join(values)) else tuple(map(escaped, values)))
+
+    return fill if written else fill_texts
 
 
 def _list(shape: Shape, wire: str) -> WriteXml:

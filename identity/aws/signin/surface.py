@@ -178,7 +178,7 @@ class ConsoleSignIn:
 
 
 def _host(request: Request) -> str:
-    return request.headers.get("host", "").partition(":")[0].lower()
+    return request.header("host").partition(":")[0].lower()
 
 
 def _attempt(fields: dict[str, str]) -> SignInAttempt:

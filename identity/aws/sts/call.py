@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import access_denied, missing_authentication_token
@@ -18,15 +17,16 @@ from brownout.identity.core.messages import Request
 StsResult = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class StsCall:
-    """A call that was understood and authenticated. `signer` is None for operations that come without a signature."""
-
+class _Understood(NamedTuple):
     annex: TokenAnnex
     request: Request
     params: Params
     signer: Caller | None
     is_global: bool  # at the global name of STS
+
+
+class StsCall(_Understood):
+    """A call that was understood and authenticated. `signer` is None for operations that come without a signature."""
 
     @property
     def caller(self) -> Caller:

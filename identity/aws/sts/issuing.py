@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from brownout.identity.aws import ids
 from brownout.identity.aws.auth.caller import NOTHING, CallerKind, Credentials, Session
-from brownout.identity.aws.auth.sealing import seal
+from brownout.identity.aws.auth.sealing import seal_with
 from brownout.identity.aws.errors import AwsError
 from brownout.identity.aws.regional.annex import GLOBAL_TOKENS, RegionalAnnex
 from brownout.identity.aws.sts.session_policies import NO_LIMITS, NO_TAGS, SessionLimits, SessionTags
@@ -46,10 +46,10 @@ def issue(annex: RegionalAnnex, wish: SessionWish) -> tuple[Session, Credentials
     if key is None:
         raise AwsError.of("ServiceUnavailable", NO_KEY)
     version_1 = wish.is_global and account.settings.global_token_version == 1
-    first, second = ports.new_id(), ports.new_id()
+    key_id, secret, nonce = ids.session_keys(annex.account_id, ports.new_id(), ports.new_id())
     session = Session(
-        ids.access_key_id(ids.SESSION_KEY, annex.account_id, first),
-        ids.secret_access_key(first, second),
+        key_id,
+        secret,
         annex.account_id,
         wish.kind,
         wish.principal_arn,
@@ -67,8 +67,8 @@ def issue(annex: RegionalAnnex, wish: SessionWish) -> tuple[Session, Credentials
         wish.chained,
         wish.facts,
     )
-    token = seal(session, key, ports.new_id, least_bytes=wish.least_token_bytes)
-    return session, Credentials(session.access_key_id, session.secret_access_key, token, session.expires_s)
+    token = seal_with(session, key, nonce, least_bytes=wish.least_token_bytes)
+    return session, Credentials(key_id, secret, token, session.expires_s)
 
 
 def scoped(annex: RegionalAnnex, session: Session, ends_s: float, scopes: tuple[str, ...], least_bytes: int) -> Credentials:
@@ -81,15 +81,10 @@ def scoped(annex: RegionalAnnex, session: Session, ends_s: float, scopes: tuple[
     key = annex.index.sealing_key(ports.now())
     if key is None:
         raise AwsError.of("ServiceUnavailable", NO_KEY)
-    first, second = ports.new_id(), ports.new_id()
-    made = session._replace(
-        access_key_id=ids.access_key_id(ids.SESSION_KEY, annex.account_id, first),
-        secret_access_key=ids.secret_access_key(first, second),
-        expires_s=ends_s,
-        scopes=scopes,
-    )
-    token = seal(made, key, ports.new_id, least_bytes=least_bytes)
-    return Credentials(made.access_key_id, made.secret_access_key, token, ends_s)
+    key_id, secret, nonce = ids.session_keys(annex.account_id, ports.new_id(), ports.new_id())
+    made = session._replace(access_key_id=key_id, secret_access_key=secret, expires_s=ends_s, scopes=scopes)
+    token = seal_with(made, key, nonce, least_bytes=least_bytes)
+    return Credentials(key_id, secret, token, ends_s)
 
 
 def members(wish: SessionWish, credentials: Credentials) -> dict[str, object]:

@@ -46,6 +46,8 @@ def session_limits(params: Params, index: AccountIndex, tags: SessionTags) -> Se
 
     Raises AwsError: MalformedPolicyDocument, ValidationError for an ARN of no managed policy, PackedPolicyTooLarge.
     """
+    if not tags.tags and "Policy" not in params and "PolicyArns" not in params:
+        return NO_LIMITS  # as nearly all requests
     text = str(params.get("Policy", ""))
     if text:
         parse_document(text, "session")

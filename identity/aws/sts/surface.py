@@ -66,7 +66,7 @@ class Sts(AwsSurface):
 
     def _run(self, request: Request, asked: AskedOperation) -> tuple[StsResult | Awaitable[StsResult], Caller | None]:
         """What the operation makes of the request, and who signed it; raises AwsError."""
-        is_global = request.headers.get("host", "").partition(":")[0].lower() == GLOBAL_STS
+        is_global = request.header("host").partition(":")[0].lower() == GLOBAL_STS
         signer = None
         if asked.operation.is_signed:
             signer = self._annex.authenticate(request, "sts", self._global if is_global else self._regional)

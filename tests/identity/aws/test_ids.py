@@ -46,6 +46,19 @@ def test_a_secret_has_forty_characters() -> None:
     assert secret != ids.secret_access_key("ab")
 
 
+@pytest.mark.parametrize("account", ["123456789012", "000000000001", "999999999999"])
+def test_a_sessions_keys_come_from_one_chance(account: str) -> None:
+    """The id holds the account, the secret has a secret's form; each chance gives others, and none of them is used twice."""
+    made = [ids.session_keys(account, f"chance {number}", "b") for number in range(50)]
+    assert made[0] == ids.session_keys(account, "chance 0", "b")
+    for key_id, secret, nonce in made:
+        assert re.fullmatch(r"ASIA[Q-Z2-7][A-Z2-7]{15}", key_id)
+        assert ids.account_of(key_id) == account
+        assert re.fullmatch(r"[A-Za-z0-9/+]{40}", secret)
+        assert len(nonce) == 12
+    assert all(len(set(parts)) == 50 for parts in zip(*made, strict=True))
+
+
 def test_an_account_id_has_twelve_digits() -> None:
     """Every seed gives an account id that begins with another digit than 0."""
     assert all(re.fullmatch(r"[1-9][0-9]{11}", ids.account_id(seed)) for seed in range(200))

@@ -121,6 +121,26 @@ def test_equality_is_that_of_the_wire() -> None:
     assert Response(200) != Request("GET", "/")
 
 
+def test_one_header_is_what_all_headers_say() -> None:
+    """Of a message of values and of one that was received, with a doubled name too, and with other headers in their place."""
+    received = Request.raw("GET", "/", ((b"Host", b"a"), (b"x-b", b"\xe4")))
+    doubled = Request.raw("GET", "/", ((b"x-b", b"1"), (b"X-B", b"2")))
+    for message in (Request("GET", "/", headers={"host": "a"}), received, received.with_headers({"host": "b"}), doubled):
+        for name in ("host", "x-b", "x-none"):
+            found = message.header(name)
+            assert found == message.headers.get(name, "")
+            assert found == message.header(name)
+
+
+def test_a_trail_is_added_to_lines_that_are_known_to_be_good() -> None:
+    """Lines that their maker has put together stay, and the trail's is checked as any other."""
+    answer = Response.raw(200, ((b"x-a", b"1"),), b"x")
+    answer.header_block = b"x-a: 1\r\n"
+    assert answer.sealed("host;;;;hit").header_block == b"x-a: 1\r\nx-brownout-trail: host;;;;hit\r\n"
+    with pytest.raises(ValueError, match="line break"):
+        answer.sealed("host\r\nx-b: 2")
+
+
 def test_an_answer_that_is_given_again_is_sealed_once() -> None:
     """The same trail gives the same answer; another trail, and other headers, give another, with lines of its own."""
     answer = Response(200, {"a": "b"}, {"server": "s"})

@@ -52,8 +52,9 @@ def assume_role(call: StsCall) -> StsResult:
         least_token_bytes=call.least_token_bytes,
     )
     session, credentials = issue(annex, wish)
-    assert session.arn == arns.assumed_role(annex.account_id, role.name, name)
-    return {**members(wish, credentials), "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn}}
+    arn = session.arn
+    assert arn == arns.assumed_role(annex.account_id, role.name, name)
+    return {**members(wish, credentials), "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": arn}}
 
 
 def _source_identity(call: StsCall, caller: Caller) -> str:

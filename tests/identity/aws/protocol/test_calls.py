@@ -114,6 +114,28 @@ def test_an_operation_is_found_before_its_parameters_are_judged() -> None:
         asked.call()
 
 
+def test_a_form_that_came_before_is_known_and_a_refusal_is_not() -> None:
+    """The same bytes ask for the same, from whoever they come; what was wrong with a form is found each time."""
+    good, bad = (query_call(STS, "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": name}) for name in ("job-7", "x"))
+    first, again = find_operation(STS, good), find_operation(STS, Request.raw("POST", "/", good.raw_headers, good.payload))
+    assert again is first
+    assert again.call() is first.call()
+    for _ in range(2):
+        assert refused(STS, bad).message.startswith("1 validation error detected")
+        assert refused(STS, posted("Action=Nonsense&Version=2011-06-15")).code == "InvalidAction"
+
+
+@pytest.mark.parametrize("target", ["/?RoleSessionName=job-8", "/other"])
+def test_a_form_is_known_by_all_that_says_what_it_asks_for(target: str) -> None:
+    """Another service, another type, another method or a query beside it: none is taken for the form that came before."""
+    form = query_call(STS, "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "job-7"})
+    known = find_operation(STS, form)
+    assert find_operation(STS, posted(form.payload, target=target)) is not known
+    assert refused(IAM, form).code == "InvalidAction"
+    assert refused(STS, posted(form.payload, "application/json")).code == "MissingAction"
+    assert refused(STS, posted(form.payload, method="GET")).code == "MissingAction"
+
+
 def test_only_calls_with_proofs_of_their_own_are_unsigned() -> None:
     """Web identity and SAML calls carry their proof; every other call is signed."""
     unsigned = [name for made_by, name in CASES if not made_by.operation(name).is_signed]  # type: ignore[union-attr]  # all exist

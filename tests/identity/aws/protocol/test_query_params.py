@@ -118,6 +118,14 @@ def test_a_malformed_map_is_refused(params: dict[str, str]) -> None:
     assert caught.value.code == "MalformedInput"
 
 
+def test_of_several_malformed_parameters_the_first_of_the_model_is_named() -> None:
+    """In whatever order they come."""
+    given = {"DurationSeconds": "x", "Tags.member.1": "a", "RoleArn.member.1": "a"}
+    for params in (given, dict(reversed(given.items()))):
+        error = refused(STS, query_call(STS, "AssumeRole", params))
+        assert (error.code, error.message) == ("MalformedInput", "Start of structure or map found where not expected.")
+
+
 def test_a_list_is_in_the_order_of_its_numbers() -> None:
     """Ten comes after nine."""
     given = {f"Names.Name.{number}": str(number) for number in (10, 2, 9, 1, 3, 4, 8, 7, 6, 5, 11)}
