@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,9 @@ from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.judge.evaluate import evaluate, write_result
+from brownout.harness.judge.run_folder import read_result
 from brownout.harness.record.history import Event, Recorder, RecordLost, read_history
+from brownout.harness.record.listener import Listeners, RunListener
 from brownout.harness.record.progress import ProgressSink
 from brownout.harness.record.result import Result
 from brownout.harness.run.controls import ControlRuns
@@ -43,23 +45,33 @@ def run(experiment: Experiment, options: Options, *, sink: ProgressSink | None =
     return carry_out(prepare(experiment, options, source=source), sink=sink)
 
 
-def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwhile: Meanwhile | None = None) -> Outcome:
+def carry_out(
+    prepared: PreparedRun,
+    *,
+    sink: ProgressSink | None = None,
+    meanwhile: Meanwhile | None = None,
+    listeners: Iterable[RunListener] = (),
+) -> Outcome:
     """Carries a prepared run out; raises UsageError before anything is started, BrownoutError when the harness failed.
 
     `meanwhile` is called once the run itself is over, while its control runs are still simulated in other processes: for
-    what the caller will need next. Ctrl-C ends the run early: everything is reverted, and the outcome is `interrupted`.
+    what the caller will need next. `listeners` hear the run's events, and none can fail it.
+
+    Ctrl-C ends the run early: everything is reverted, and the outcome is `interrupted`.
     """
     require_main_thread(prepared.options.world)
     _require_machine(prepared)
     folder = new_run_folder(prepared)
+    heard = Listeners(listeners, _tell)
     try:
         write_run_file(folder, prepared)
+        heard.begin(folder)
         with ControlRuns(prepared, folder) as controls:
             if prepared.options.world == SIMULATION:
                 controls.start()
-                completed = simulate(prepared, folder)
+                completed = simulate(prepared, folder, heard=heard.event)
             else:
-                completed = _run_live(prepared, folder, sink)
+                completed = _run_live(prepared, folder, sink, heard)
             if completed:
                 controls.start()
             if completed and meanwhile is not None:
@@ -68,9 +80,11 @@ def carry_out(prepared: PreparedRun, *, sink: ProgressSink | None = None, meanwh
     except Exception as error:
         told = _of_the_disk(error, folder)
         _evaluate_failed(prepared, folder, told)
+        heard.end(read_result(folder))
         if told is error:
             raise
         raise told from error
+    heard.end(result)
     return Outcome(result, folder, interrupted=not completed, unsaved=unsaved)
 
 
@@ -140,12 +154,12 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201 - says what will be used
 
 
-def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None) -> bool:
+def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None, heard: Listeners) -> bool:
     """One run in a live world; False when it was interrupted, at whatever point."""
     from brownout.harness.run.live_session import run_live  # it brings asyncio, HTTP and cryptography with it
 
     try:
-        return run_live(prepared, folder, sink=sink)
+        return run_live(prepared, folder, sink=sink, heard=heard.event)
     except KeyboardInterrupt:  # before the session listened for interrupts, or after
         return False
 

@@ -14,6 +14,7 @@ import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.cli.frame import command, heal_first, tell
+from brownout.harness.cli.telemetry.of_run import Telemetry, told
 from brownout.harness.cli.types import EPISODES, PORT, SEED, DurationType
 from brownout.harness.errors import BrownoutError
 from brownout.harness.record.verdicts import VERDICTS
@@ -79,6 +80,7 @@ class Shown:
 @click.option("--expect", type=click.Choice(VERDICTS), default=None, help="Exit 0 when this verdict comes out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object to stdout.")
 @copied
+@told
 @click.option("--dry-run", is_flag=True, help="Print the timeline and why the run would be refused now; start nothing.")
 @click.option("--dashboard", is_flag=True, help="Open Locust's web UI on loopback during the run (processes only).")
 @click.option("--dashboard-port", type=PORT, default=8089, show_default=True)
@@ -100,6 +102,7 @@ def run_command(
     expect: str | None,
     as_json: bool,
     copies: Copies,
+    telemetry: Telemetry,
     dry_run: bool,
     dashboard: bool,
     dashboard_port: int,
@@ -120,6 +123,7 @@ def run_command(
     path = find(experiment)
     checked = read(path)
     _require_sound(world, dashboard=dashboard, copies=copies, resume=resume, episodes=episodes)
+    telemetry.require_sound(world, episodes)
     options = Options(
         world=world,
         posture=posture,
@@ -143,7 +147,7 @@ def run_command(
     if dry_run:
         return _told_only(prepared)
     copies.check()
-    return _run_one(prepared, Shown(as_json, copies))
+    return _run_one(prepared, Shown(as_json, copies), telemetry)
 
 
 def _require_sound(world: str, *, dashboard: bool, copies: Copies, resume: Path | None, episodes: int | None) -> None:
@@ -158,7 +162,7 @@ def _require_sound(world: str, *, dashboard: bool, copies: Copies, resume: Path 
         raise UsageError("--resume is for a series of runs", hint="add --episodes, as the series was begun")
 
 
-def _run_one(prepared: PreparedRun, shown: Shown) -> int:
+def _run_one(prepared: PreparedRun, shown: Shown, telemetry: Telemetry) -> int:
     """Carries one run out, prints what came of it and returns the exit code."""
     from brownout.harness.api import carry_out
 
@@ -166,10 +170,11 @@ def _run_one(prepared: PreparedRun, shown: Shown) -> int:
     heal_first(needs_state=world != SIMULATION)
     if port is not None:
         click.echo(f"Locust's dashboard: http://127.0.0.1:{port}/  faults: http://127.0.0.1:{port}/faults", err=True)
-    try:
-        outcome = carry_out(prepared, sink=_progress(world), meanwhile=_html_report)
-    except BrownoutError as error:
-        return _finish_failed(error, shown)
+    with telemetry.listening(world) as listeners:
+        try:
+            outcome = carry_out(prepared, sink=_progress(world), meanwhile=_html_report, listeners=listeners)
+        except BrownoutError as error:
+            return _finish_failed(error, shown)
     return _finish(outcome, shown)
 
 

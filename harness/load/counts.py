@@ -1,18 +1,21 @@
 """Counts per second of a load: exact, small and additive, so that one process can add up the counts of all workers.
 
 A second is one of real time, numbered from the plan's start; an arrival counts in the second in which it was intended, however
-late it ends. Latencies are kept in logarithmic buckets five per cent wide.
+late it ends. Latencies are kept in logarithmic buckets five per cent wide, from which percentiles are read, and by the
+bounds of `load/latency_bounds.py`, which hold exactly.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.latency_bounds import bounds_ms
 from brownout.harness.load.models.model import Arrival
 from brownout.harness.load.watched_objectives import WatchedObjective
 from brownout.harness.record.history import RequestRecord
@@ -39,7 +42,10 @@ def percentile_ms(buckets: Mapping[int, int], share: float) -> float | None:
 
 @dataclass(slots=True)
 class CohortCounts:
-    """Counts of one cohort: arrivals that fell due, how they ended, how many were good, and their latencies by bucket."""
+    """Counts of one cohort: arrivals that fell due, how they ended, how many were good, and their latencies by bucket.
+
+    `within` counts latencies by the number of the first bound that they do not exceed; `latency_ms` is their sum.
+    """
 
     planned: int = 0
     happened: int = 0
@@ -47,6 +53,8 @@ class CohortCounts:
     unknown: int = 0
     good: int = 0
     latency: Counter[int] = field(default_factory=Counter)
+    within: Counter[int] = field(default_factory=Counter)
+    latency_ms: float = 0.0
 
     @property
     def ended(self) -> int:
@@ -59,6 +67,8 @@ class CohortCounts:
         self.unknown += other.unknown
         self.good += other.good
         self.latency.update(other.latency)
+        self.within.update(other.within)
+        self.latency_ms += other.latency_ms
 
 
 @dataclass(slots=True)
@@ -115,7 +125,10 @@ class Counts:
     def to_wire(self) -> list[Any]:
         """As lists of names and numbers."""
         cohorts = [
-            [name, one.planned, one.happened, one.refused, one.unknown, one.good, list(one.latency.items())]
+            [
+                *(name, one.planned, one.happened, one.refused, one.unknown, one.good),
+                *(list(one.latency.items()), list(one.within.items()), one.latency_ms),
+            ]
             for name, one in self.cohorts.items()
         ]
         return [cohorts, [[n, *astuple(one)] for n, one in self.objectives.items()]]
@@ -124,10 +137,14 @@ class Counts:
     def from_wire(cls, raw: list[Any]) -> Counts:
         """What `to_wire` made; raises ValueError or TypeError."""
         cohorts = {
-            str(name): CohortCounts(planned, happened, refused, unknown, good, Counter({int(at): int(n) for at, n in latency}))
-            for name, planned, happened, refused, unknown, good, latency in raw[0]
+            str(name): CohortCounts(*(*counts, _counter(latency), _counter(within), float(latency_ms)))
+            for name, *counts, latency, within, latency_ms in raw[0]
         }
         return cls(cohorts, {int(number): ObjectiveCounts(*map(int, counts)) for number, *counts in raw[1]})
+
+
+def _counter(pairs: Iterable[tuple[int, int]]) -> Counter[int]:
+    return Counter({int(at): int(number) for at, number in pairs})
 
 
 class Seconds:
@@ -153,6 +170,7 @@ class Tally:
         self._seconds = Seconds(plan)
         self._objectives = tuple(enumerate(plan.watch.objectives))
         self._is_good = GoodRule(plan.watch.objectives)
+        self._bounds_ms = bounds_ms(plan.watch)
         self._lateness = Lateness.of(plan.watch.late_s, self._seconds.rate)
         self._concerned: dict[tuple[str, str, str, str], tuple[tuple[int, WatchedObjective], ...]] = {}
         self._new: dict[int, Counts] = {}
@@ -173,6 +191,8 @@ class Tally:
             cohort.unknown += 1
         cohort.good += self._is_good(record)
         cohort.latency[bucket_of(record.latency_ms)] += 1
+        cohort.within[bisect_left(self._bounds_ms, record.latency_ms)] += 1
+        cohort.latency_ms += record.latency_ms
         for number, objective in self._concerning(record):
             bad, judged = not is_good(record, objective.within_ms), objective.covers(record.intended_s)
             unsure = judged and self._lateness.is_doubtful(record, good=not bad)

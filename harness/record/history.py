@@ -129,12 +129,13 @@ class Recorder:
     """Writes a run's history, line by line, during the run.
 
     A write that fails raises nothing, because what is under way has to end in order: `lost` says why, nothing more is written,
-    and `require_whole` raises once everything is reverted.
+    and `require_whole` raises once everything is reverted. `heard` is called with each event, once it is written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, heard: Callable[[Event], None] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.lost = folder, ""
+        self._heard = heard
         self._events: BinaryIO = (folder / "events.jsonl").open("ab")
         self._requests: BinaryIO = (folder / "requests.jsonl").open("ab", buffering=REQUEST_BLOCK_BYTES)
         self._attempts: BinaryIO | None = None
@@ -144,6 +145,8 @@ class Recorder:
         if not self.lost:
             self._trying(lambda: self._events.write(_event_line(event)))
             self._trying(self._events.flush)
+        if self._heard is not None:
+            self._heard(event)
 
     def request(self, record: RequestRecord) -> None:
         """Writes a request, to the file with the next block or `flush`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.load.canary.canaries import Canaries
-from brownout.harness.record.history import Recorder
+from brownout.harness.record.history import Event, Recorder
 from brownout.harness.record.progress import ProgressSink
 from brownout.harness.run.canary_places import aws_ways, azure_machines
 from brownout.harness.run.conductor import PROTECTED, Conductor, RunHooks, RunState
@@ -45,12 +45,15 @@ TICK_REAL_S = 0.25
 LEAD_MIN_REAL_S, LEAD_MAX_REAL_S, LEAD_IN_GUARDIANS = 6.0, 40.0, 12.0
 
 
-def run_live(run: PreparedRun, folder: Path, *, sink: ProgressSink | None = None) -> bool:
+def run_live(
+    run: PreparedRun, folder: Path, *, sink: ProgressSink | None = None, heard: Callable[[Event], None] | None = None
+) -> bool:
     """Carries the run out in the live world that its options name; its record is in `folder` afterwards.
 
-    Returns False when the user interrupted it (everything is reverted then). Raises BrownoutError when the harness failed.
+    `heard` is called with each event. Returns False when the user interrupted it (everything is reverted then).
+    Raises BrownoutError when the harness failed.
     """
-    session = _LiveSession(run, folder, sink or NoProgress())
+    session = _LiveSession(run, folder, sink or NoProgress(), heard)
     with session.protected() as guardian_took_s:
         world = session.create_world(guardian_took_s)
         asyncio.run(session.conduct(world))
@@ -70,12 +73,14 @@ def _lead_real_s(guardian_took_s: float) -> float:
 class _LiveSession:
     """One run on a stack of its own in a live world: the stack's row in the ledger, its lease and its guardian."""
 
-    def __init__(self, run: PreparedRun, folder: Path, sink: ProgressSink) -> None:
+    def __init__(
+        self, run: PreparedRun, folder: Path, sink: ProgressSink, heard: Callable[[Event], None] | None = None
+    ) -> None:
         self.run, self.folder, self.sink = run, folder, sink
         self.stack_id, self.state = f"run-{secrets.token_hex(4)}", RunState()
         self.world: LiveWorld | None = None
         self.ledger = Ledger(ledger_path())
-        self.recorder = Recorder(folder)
+        self.recorder = Recorder(folder, heard)
         self.reserve = Reserve()
         self._lease = LeaseRenewer(Lease(stack_dir(self.stack_id), LEASE_TTL_S))
         self._guardian = GuardianKeeper(lambda: start_guardian(self.stack_id, LEASE_TTL_S))

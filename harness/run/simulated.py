@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
-from brownout.harness.record.history import Recorder
+from brownout.harness.record.history import Event, Recorder
 from brownout.harness.run.conductor import Conductor
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
@@ -16,12 +17,12 @@ SIMULATED_STACK = "simulation"
 WARM_UP_ROOM_S = 30.0
 
 
-def simulate(run: PreparedRun, folder: Path) -> bool:
+def simulate(run: PreparedRun, folder: Path, *, heard: Callable[[Event], None] | None = None) -> bool:
     """Carries the run out on the virtual clock; its record is in `folder` afterwards. False when it was interrupted.
 
-    Raises RecordLost when the record could not be written.
+    `heard` is called with each event. Raises RecordLost when the record could not be written.
     """
-    recorder = Recorder(folder)
+    recorder = Recorder(folder, heard)
     timeline = run.experiment.timeline
     epoch_s = timeline.epoch_s() + timeline.warm_up - WARM_UP_ROOM_S - run.options.offset_s
     world = SimulationWorld(run.stack, epoch_s=epoch_s, recorder=recorder)

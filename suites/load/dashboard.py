@@ -1,4 +1,4 @@
-"""What is added to Locust's web UI: a strip under its charts and the page `/faults`, both fed by `/faults/data`.
+"""What is added to Locust's web UI: a strip under its charts, the page `/faults`, both fed by `/faults/data`, and `/metrics`.
 
 Locust's page is rendered by its own scripts, so the strip is one script tag in that page's answer; nothing of Locust's
 is replaced, and nothing comes from outside of this process.
@@ -7,16 +7,20 @@ is replaced, and nothing comes from outside of this process.
 from __future__ import annotations
 
 import hmac
+import time
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, request
 from pydantic import ValidationError
 
+from brownout.harness.errors import UsageError
 from brownout.harness.load.dashboard_stats import SHOWN_S
 from brownout.harness.load.dashboard_view import view
 from brownout.harness.load.fault_spans import FaultSpans, read_fault_spans, write_fault_spans
+from brownout.harness.telemetry.board_metrics import board_snapshot
+from brownout.harness.telemetry.prometheus import exposition
+from brownout.harness.telemetry.web_guard import guarded
 from brownout.suites.load.parts import Collector
-from brownout.suites.load.web_guard import guarded
 
 WEB = Path(__file__).with_name("web")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -31,6 +35,7 @@ def install(app: Flask, collector: Collector, *, token: str) -> None:
     A request with the bearer `token` may replace the faults; with "" no request may.
     """
     app.register_blueprint(_pages(collector, token))
+    app.register_blueprint(_metrics(collector))
     app.after_request(_with_strip)
     app.wsgi_app = guarded(app.wsgi_app)  # type: ignore[assignment, method-assign]  # as Flask's documentation does
 
@@ -72,6 +77,21 @@ def _pages(collector: Collector, token: str) -> Blueprint:
         except ValidationError as wrong:
             return _plain(400, f"not a document of brownout/bands/v1: {wrong.error_count()} errors")
         return Response(status=204)
+
+    return pages
+
+
+def _metrics(collector: Collector) -> Blueprint:
+    pages, started_s = Blueprint("metrics", __name__), time.time()
+
+    @pages.get("/metrics")
+    def metrics() -> Response:
+        shown = board_snapshot(collector.board, read_fault_spans(collector.folder), started_s=started_s)
+        try:
+            body, content_type = exposition(shown, request.headers.get("accept", ""))
+        except UsageError as lacking:
+            return _plain(501, f"{lacking.message}; {lacking.hint}")
+        return Response(body, content_type=content_type, headers={"cache-control": "no-store"})
 
     return pages
 

@@ -1,8 +1,8 @@
-"""Who may talk to the load's web pages: the person at this machine and programs, and no page of another site.
+"""Who may talk to a web page of ours on loopback: the person at this machine and programs, and no page of another site.
 
-Locust's own server answers any page: it mirrors whatever `Origin` asks, so a page that somebody has open in a browser could
+A server such as Locust's answers any page: it mirrors whatever `Origin` asks, so a page that is open in a browser could
 read the figures and start or stop the load; and it takes any `Host`, so a name that an attacker points at 127.0.0.1 makes
-such a page a page of the same site. Here, before Flask sees a request:
+such a page a page of the same site. Here, before the application sees a request:
 
 - the `Host` is `localhost` or an address: a name can be pointed here by others, an address cannot;
 - an `Origin`, which browsers send with everything that changes something, is that of the page itself;

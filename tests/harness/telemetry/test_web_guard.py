@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brownout.suites.load.web_guard import guarded
+from brownout.harness.telemetry.web_guard import guarded
 
 Headers = dict[str, str]
 

@@ -1,0 +1,1 @@
+"""`brownout metrics`, and what `brownout run` tells to monitoring systems."""

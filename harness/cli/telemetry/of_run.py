@@ -1,0 +1,67 @@
+"""The options by which `brownout run` tells of itself while it goes: `--metrics` and `--otlp`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from brownout.harness.worlds.catalog import SIMULATION
+
+if TYPE_CHECKING:
+    from brownout.harness.record.listener import RunListener
+    from brownout.harness.telemetry.server import ListenAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Where a run tells of itself: `metrics` is an address for Prometheus, `otlp` the URL of a collector, "" for neither."""
+
+    metrics: str = ""
+    otlp: str = ""
+
+    def require_sound(self, world: str, episodes: int | None) -> None:
+        """Raises UsageError for what cannot be, before anything is started."""
+        from brownout.harness.errors import UsageError
+
+        if self.metrics:
+            self._address()
+        if self.metrics and world == SIMULATION:
+            raise UsageError("--metrics needs a run in real time, which the simulation is not", hint="add --world processes")
+        if (self.metrics or self.otlp) and episodes is not None:
+            raise UsageError("--metrics and --otlp are for one run, not for a series", hint="leave --episodes out")
+
+    def _address(self) -> ListenAddress:
+        from brownout.harness.telemetry.server import ListenAddress
+
+        return ListenAddress.parse(self.metrics)
+
+    @contextmanager
+    def listening(self, world: str) -> Iterator[tuple[RunListener, ...]]:
+        """What listens to a run in that world, served and sent until the context ends; raises UsageError."""
+        if not self.metrics:
+            yield ()
+            return
+        from brownout.harness.telemetry.run_metrics import RunMetrics
+        from brownout.harness.telemetry.server import MetricsServer
+
+        metrics = RunMetrics()
+        with MetricsServer(self._address(), metrics.snapshot) as served:
+            click.echo(f"Metrics: {served.address.url}", err=True)
+            yield (metrics,)
+
+
+def told(function: Callable[..., int]) -> Callable[..., int]:
+    """Options that say where the run tells of itself; the function gets them as one argument `telemetry`."""
+
+    @click.option("--metrics", default="", metavar="[HOST:]PORT", help="Serve metrics for Prometheus on loopback meanwhile.")
+    @click.option("--otlp", default="", metavar="URL", help="Send the run as a trace to that OpenTelemetry collector.")
+    @wraps(function)
+    def collecting(*, metrics: str, otlp: str, **others: Any) -> int:
+        return function(telemetry=Telemetry(metrics, otlp), **others)
+
+    return collecting

@@ -1,0 +1,54 @@
+"""What listens to a run while it goes: its events as they are recorded, and nothing that the record does not have.
+
+Law: a listener decides nothing and breaks nothing. It is told of an event after the event is in the record, and one that raises
+is left out from then on, with one line of warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from brownout.harness.record.history import Event
+from brownout.harness.record.result import Result
+
+
+class RunListener(Protocol):
+    """Hears one run. No method may block for longer than it takes to note what it was told, except `end`, for seconds."""
+
+    def begin(self, folder: Path) -> None:
+        """The run begins; its header is in the folder."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """The event has just been recorded."""
+        ...
+
+    def end(self, result: Result | None) -> None:
+        """The run is over; `result` is None where it could not be judged."""
+        ...
+
+
+class Listeners:
+    """Listeners as one. `warn` prints a line."""
+
+    def __init__(self, listeners: Iterable[RunListener], warn: Callable[[str], None]) -> None:
+        self._listeners, self._warn = list(listeners), warn
+
+    def begin(self, folder: Path) -> None:
+        self._each(lambda one: one.begin(folder))
+
+    def event(self, event: Event) -> None:
+        self._each(lambda one: one.event(event))
+
+    def end(self, result: Result | None) -> None:
+        self._each(lambda one: one.end(result))
+
+    def _each(self, act: Callable[[RunListener], None]) -> None:
+        for one in tuple(self._listeners):
+            try:
+                act(one)
+            except Exception as failed:  # whatever is wrong with telemetry, the run goes on
+                self._listeners.remove(one)
+                self._warn(f"{type(one).__name__} hears no more of this run: {type(failed).__name__}: {failed}")
