@@ -18,6 +18,7 @@ from brownout.harness.cli import (
     status,
 )  # each adds its commands to the group
 from brownout.harness.cli.frame import main
+from brownout.harness.cli.telemetry import metrics
 
 __all__ = [
     "files",
@@ -28,6 +29,7 @@ __all__ = [
     "machine",
     "main",
     "matrix",
+    "metrics",
     "run",
     "search",
     "series",

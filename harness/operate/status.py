@@ -118,7 +118,7 @@ async def overview(row: StackRecord, probes: Probes) -> StackView:
         if not world.alive():
             return _without_nodes(row, "dead", "its processes have ended")
         seen = await world.survey()
-        nodes, faults = await asyncio.gather(_nodes(world), _faults(row, world, seen))
+        nodes, faults = await asyncio.gather(nodes_of(world), _faults(row, world, seen))
         source, good = await _good(row, world, probes)
     except StackGone:
         return _without_nodes(row, "dead", "its processes have ended")
@@ -179,11 +179,12 @@ async def _faults(row: StackRecord, world: LiveWorld, seen: Survey) -> tuple[Fau
     with Ledger(ledger_path()) as ledger:
         opened = ledger.open_faults(row.id)
         # A look sends requests of its own, which a measured run must not get.
-        looks = await asyncio.gather(*(_seen_now(fault, world, seen, look=not row.run_owned) for fault in opened))
+        looks = await asyncio.gather(*(seen_now(fault, world, seen, look=not row.run_owned) for fault in opened))
         return tuple(_fault(ledger, fault, now) for fault, now in zip(opened, looks, strict=True))
 
 
-async def _seen_now(fault: FaultRecord, world: LiveWorld, seen: Survey, *, look: bool) -> SeenNow:
+async def seen_now(fault: FaultRecord, world: LiveWorld, seen: Survey, *, look: bool) -> SeenNow:
+    """The fault by what its carriers hold in `seen`, and by its own look when `look`, which sends requests."""
     silent = [
         text for carrier in fault.carriers for text in seen.silent if text.startswith((f"{carrier}:", f"{carrier.kind}s:"))
     ]
@@ -233,7 +234,8 @@ def _kept_by(fault: FaultRecord) -> str:
     return f"process {fault.holder.pid}" if fault.holder.alive() else "no owner"
 
 
-async def _nodes(world: LiveWorld) -> tuple[NodeView, ...]:
+async def nodes_of(world: LiveWorld) -> tuple[NodeView, ...]:
+    """Every node as it is now; raises WorldError when the world cannot tell."""
     nodes: Mapping[str, Mapping[str, Any]] = (await world.status())["nodes"]
     return tuple(await asyncio.gather(*(_node(world, name, entry) for name, entry in nodes.items())))
 
