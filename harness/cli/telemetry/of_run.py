@@ -35,6 +35,21 @@ class Telemetry:
         if (self.metrics or self.otlp) and episodes is not None:
             raise UsageError("--metrics and --otlp are for one run, not for a series", hint="leave --episodes out")
 
+    def _trace(self) -> tuple[RunListener, ...]:
+        """The sender of traces, where one is asked for. By the variables alone, a missing package is told and no error."""
+        from brownout.harness.errors import UsageError
+        from brownout.harness.telemetry import otlp
+
+        if not (self.otlp or otlp.wanted()):
+            return ()
+        try:
+            return (otlp.RunTrace(self.otlp, _say),)
+        except UsageError as lacking:
+            if self.otlp:
+                raise
+            _say(f"brownout: no trace is sent: {lacking.message} ({lacking.hint})")
+            return ()
+
     def _address(self) -> ListenAddress:
         from brownout.harness.telemetry.server import ListenAddress
 
@@ -43,8 +58,9 @@ class Telemetry:
     @contextmanager
     def listening(self, world: str) -> Iterator[tuple[RunListener, ...]]:
         """What listens to a run in that world, served and sent until the context ends; raises UsageError."""
+        trace = self._trace()
         if not self.metrics:
-            yield ()
+            yield trace
             return
         from brownout.harness.telemetry.run_metrics import RunMetrics
         from brownout.harness.telemetry.server import MetricsServer
@@ -52,7 +68,11 @@ class Telemetry:
         metrics = RunMetrics()
         with MetricsServer(self._address(), metrics.snapshot) as served:
             click.echo(f"Metrics: {served.address.url}", err=True)
-            yield (metrics,)
+            yield (metrics, *trace)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def told(function: Callable[..., int]) -> Callable[..., int]:
