@@ -23,7 +23,7 @@ from brownout.harness.experiment.model import Experiment
 from brownout.harness.judge.evaluate import evaluate, write_result
 from brownout.harness.judge.run_folder import read_result
 from brownout.harness.record.history import Event, Recorder, RecordLost, read_history
-from brownout.harness.record.listener import Listeners, RunListener
+from brownout.harness.record.observer import Observers, RunObserver
 from brownout.harness.record.progress import ProgressSink
 from brownout.harness.record.result import Result
 from brownout.harness.run.controls import ControlRuns
@@ -50,19 +50,19 @@ def carry_out(
     *,
     sink: ProgressSink | None = None,
     meanwhile: Meanwhile | None = None,
-    listeners: Iterable[RunListener] = (),
+    observers: Iterable[RunObserver] = (),
 ) -> Outcome:
     """Carries a prepared run out; raises UsageError before anything is started, BrownoutError when the harness failed.
 
     `meanwhile` is called once the run itself is over, while its control runs are still simulated in other processes: for
-    what the caller will need next. `listeners` hear the run's events, and none can fail it.
+    what the caller will need next. `observers` hear the run's events, and none can fail it.
 
     Ctrl-C ends the run early: everything is reverted, and the outcome is `interrupted`.
     """
     require_main_thread(prepared.options.world)
     _require_machine(prepared)
     folder = new_run_folder(prepared)
-    heard = Listeners(listeners, _tell)
+    heard = Observers(observers, _tell)
     try:
         write_run_file(folder, prepared)
         heard.begin(folder)
@@ -154,7 +154,7 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201 - says what will be used
 
 
-def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None, heard: Listeners) -> bool:
+def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None, heard: Observers) -> bool:
     """One run in a live world; False when it was interrupted, at whatever point."""
     from brownout.harness.run.live_session import run_live  # it brings asyncio, HTTP and cryptography with it
 

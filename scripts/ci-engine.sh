@@ -8,6 +8,7 @@ engine_pid=""
 missing_packages() {
     command -v mmdebstrap >/dev/null || echo mmdebstrap
     command -v chromium chromium-browser google-chrome >/dev/null || echo chromium
+    command -v prometheus >/dev/null || echo prometheus # the server alone: nothing is started where no init runs
     docker info >/dev/null 2>&1 && return
     command -v iptables >/dev/null || echo iptables
     command -v dockerd >/dev/null && command -v docker >/dev/null || echo docker.io

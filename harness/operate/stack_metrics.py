@@ -22,8 +22,8 @@ from brownout.harness.operate.status import NodeView, nodes_of, seen_now
 from brownout.harness.telemetry.samples import (
     FaultSeries,
     KeySeries,
+    MetricsSnapshot,
     NodeSeries,
-    Snapshot,
     StackSeries,
     merged,
     target_of,
@@ -40,14 +40,14 @@ class _Seen:
     faults: tuple[FaultSeries, ...] = ()
 
 
-def stacks_snapshot(stack: str = "") -> Snapshot:
+def stacks_snapshot(stack: str = "") -> MetricsSnapshot:
     """What there is to tell of that stack, or of all of them with ""; raises UsageError where there is no such stack.
 
     Not for a thread in which an event loop runs.
     """
     rows = [resolve_stack(stack, for_="look")] if stack else stacks()
     seen = asyncio.run(_all(rows))
-    return Snapshot(
+    return MetricsSnapshot(
         stacks=tuple(one.stack for one in seen),
         nodes=tuple(NodeSeries(node.node, node.build, _is_up(node), one.stack.stack) for one in seen for node in one.nodes),
         keys=tuple(dict.fromkeys(key for one in seen for node in one.nodes for key in _keys(one.stack.stack, node))),

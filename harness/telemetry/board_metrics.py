@@ -10,19 +10,19 @@ from brownout.harness.load.latency_bounds import bounds_ms
 from brownout.harness.telemetry.samples import (
     FaultSeries,
     GeneratorSeries,
+    MetricsSnapshot,
     ObjectiveSeries,
     RequestSeries,
-    Snapshot,
     merged,
     target_of,
 )
 
 
-def board_snapshot(board: Board, spans: FaultSpans | None, *, started_s: float) -> Snapshot:
+def board_snapshot(board: Board, spans: FaultSpans | None, *, started_s: float) -> MetricsSnapshot:
     """What the board has counted up to the last reports; `spans` are the faults in time, None where they are not known."""
     own = health(board)
     now_s = board.now_s()
-    return Snapshot(
+    return MetricsSnapshot(
         about={"experiment": board.plan.watch.title, "seed": str(board.plan.seed)},
         started_s=started_s,
         requests=_requests(board),

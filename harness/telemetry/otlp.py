@@ -25,7 +25,7 @@ from brownout.harness.errors import UsageError
 from brownout.harness.judge.run_folder import RunHeader, read_header
 from brownout.harness.record.history import Event
 from brownout.harness.record.result import Result
-from brownout.harness.telemetry.run_spans import OpenSpan, RunSpans, Value
+from brownout.harness.telemetry.run_spans import AttributeValue, OpenSpan, RunSpans
 from brownout.harness.worlds.catalog import SIMULATION
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def traces_url(base: str) -> str:
 
 
 class RunTrace:
-    """Sends one run (record/listener.py) as a trace to `url`, or where the standard variables say with "".
+    """Sends one run (record/observer.py) as a trace to `url`, or where the standard variables say with "".
 
     `say` prints a line. Raises UsageError where a package is missing or the URL is none.
     """
@@ -132,7 +132,7 @@ class _Sender:
         self._made: list[_Span] = []
         self.trace_id = ""
 
-    def begin(self, name: str, parent: OpenSpan | None, at_ns: int, attributes: Mapping[str, Value]) -> OpenSpan:
+    def begin(self, name: str, parent: OpenSpan | None, at_ns: int, attributes: Mapping[str, AttributeValue]) -> OpenSpan:
         from opentelemetry.trace import format_trace_id, set_span_in_context
 
         context = set_span_in_context(parent.span) if isinstance(parent, _Span) else None
@@ -141,7 +141,7 @@ class _Sender:
         self._made.append(made)
         return made
 
-    def describe(self, attributes: Mapping[str, Value]) -> None:
+    def describe(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Adds attributes to the first span."""
         self._made[0].note(attributes)
 
@@ -153,11 +153,13 @@ class _Sender:
         flushing.join(within_s)
         recorded = sum(span.recorded for span in self._made)
         lost = recorded - self._delivered.count
-        self._log.close()
+        if not flushing.is_alive():
+            self._log.close()
         if lost <= 0:
             return ""
-        why = f": {self._log.text}" if self._log.text else ""
-        return f"brownout: {lost} of {recorded} spans did not reach {self.endpoint}{why}"
+        why = f" ({self._log.text})" if self._log.text else ""
+        hint = "does a collector listen there for OTLP over HTTP? its port is 4318, that of gRPC 4317"
+        return f"brownout: {lost} of {recorded} spans did not reach {self.endpoint}{why}\n  -> {hint}"
 
 
 class _Span:
@@ -166,10 +168,10 @@ class _Span:
     def __init__(self, span: Span) -> None:
         self.span, self.recorded = span, span.is_recording()
 
-    def event(self, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
+    def event(self, name: str, at_ns: int, attributes: Mapping[str, AttributeValue]) -> None:
         self.span.add_event(name, dict(attributes), at_ns)
 
-    def note(self, attributes: Mapping[str, Value]) -> None:
+    def note(self, attributes: Mapping[str, AttributeValue]) -> None:
         self.span.set_attributes(dict(attributes))
 
     def judge(self, status: Literal["ok", "error"], why: str = "") -> None:
@@ -217,7 +219,7 @@ class _LastWarning(logging.Handler):
         self._logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.text = record.getMessage().splitlines()[0][:300]
+        self.text = record.getMessage().splitlines()[0].partition(" encountered while")[0][-160:]
 
     def close(self) -> None:
         """Lets warnings be shown again."""

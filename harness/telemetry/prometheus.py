@@ -12,9 +12,10 @@ from importlib.util import find_spec
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from brownout import __version__
 from brownout.harness.base.hints import install
 from brownout.harness.errors import UsageError
-from brownout.harness.telemetry.samples import RequestSeries, Snapshot
+from brownout.harness.telemetry.samples import MetricsSnapshot, RequestSeries
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -30,7 +31,7 @@ def require_package() -> None:
         raise UsageError("metrics need prometheus-client, which is not installed here", hint=install("metrics"))
 
 
-def exposition(snapshot: Snapshot, accept: str = "") -> tuple[bytes, str]:
+def exposition(snapshot: MetricsSnapshot, accept: str = "") -> tuple[bytes, str]:
     """The snapshot in the format that an `Accept` header asks for, and its content type; raises as `require_package` does."""
     require_package()
     from prometheus_client.exposition import choose_encoder
@@ -47,7 +48,7 @@ class _Passing:
         self.collect = collect
 
 
-def families(snapshot: Snapshot) -> Iterator[Metric]:
+def families(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     """Every metric of the snapshot; one of which there is nothing to tell is left out."""
     yield from _about(snapshot)
     yield from _requests(snapshot)
@@ -57,9 +58,12 @@ def families(snapshot: Snapshot) -> Iterator[Metric]:
     yield from _generator(snapshot)
 
 
-def _about(snapshot: Snapshot) -> Iterator[Metric]:
+def _about(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     from prometheus_client.core import GaugeMetricFamily
 
+    build = GaugeMetricFamily("brownout_build_info", "The version of Brownout that tells this.", labels=("version",))
+    build.add_metric((__version__,), 1)
+    yield build
     if snapshot.about:
         text = "The run or load that these metrics are about."
         info = GaugeMetricFamily("brownout_run_info", text, labels=tuple(snapshot.about))
@@ -76,7 +80,7 @@ def _about(snapshot: Snapshot) -> Iterator[Metric]:
         yield phase
 
 
-def _requests(snapshot: Snapshot) -> Iterator[Metric]:
+def _requests(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
     if not snapshot.requests:
@@ -102,7 +106,7 @@ def _buckets(series: RequestSeries) -> list[Any]:
     return list(zip([*bounds, "+Inf"], accumulate(series.within), strict=True))
 
 
-def _objectives(snapshot: Snapshot) -> Iterator[Metric]:
+def _objectives(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     if not snapshot.objectives:
@@ -122,7 +126,7 @@ def _objectives(snapshot: Snapshot) -> Iterator[Metric]:
     yield from (target, total, bad, burn)
 
 
-def _faults(snapshot: Snapshot) -> Iterator[Metric]:
+def _faults(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     from prometheus_client.core import GaugeMetricFamily
 
     text = "1 while the fault is in place, 0 once it is reverted."
@@ -136,7 +140,7 @@ def _faults(snapshot: Snapshot) -> Iterator[Metric]:
     yield from (active, bitten)
 
 
-def _nodes(snapshot: Snapshot) -> Iterator[Metric]:
+def _nodes(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     from prometheus_client.core import GaugeMetricFamily
 
     up = GaugeMetricFamily("brownout_stack_up", "1 where the stack answers.", labels=("stack", "world"))
@@ -157,7 +161,7 @@ def _nodes(snapshot: Snapshot) -> Iterator[Metric]:
     yield from (family for family in (up, node_up, build, keys) if family.samples)
 
 
-def _generator(snapshot: Snapshot) -> Iterator[Metric]:
+def _generator(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     one = snapshot.generator

@@ -30,10 +30,10 @@ from brownout.harness.telemetry.run_faults import RunFaults
 from brownout.harness.telemetry.samples import (
     GeneratorSeries,
     KeySeries,
+    MetricsSnapshot,
     NodeSeries,
     ObjectiveSeries,
     RequestSeries,
-    Snapshot,
 )
 from brownout.identity.core import trail
 
@@ -49,7 +49,7 @@ class _Cohort:
 
 
 class RunMetrics:
-    """Listens to a run (record/listener.py) and tells its figures; `snapshot` may be called in any thread."""
+    """Observes a run (record/observer.py) and tells its figures; `snapshot` may be called in any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -77,14 +77,14 @@ class RunMetrics:
     def end(self, result: Result | None) -> None:
         """The metrics stay as they are."""
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> MetricsSnapshot:
         """The figures of now; without any before the run has begun."""
         with self._lock:
             if self._header is None or self._counts is None or self._tail is None or self._beats is None:
-                return Snapshot()
+                return MetricsSnapshot()
             for record in self._tail.read():
                 self._counts.add(record)
-            return Snapshot(
+            return MetricsSnapshot(
                 about=_about(self._header),
                 started_s=datetime.fromisoformat(self._header.started_at).timestamp(),
                 requests=self._counts.requests(),
@@ -92,7 +92,7 @@ class RunMetrics:
                 faults=self._faults.series(),
                 phases={name: name == self._phase for name, _, _ in self._counts.watch.phases},
                 nodes=self._counts.nodes(),
-                keys=self._counts.keys(),
+                keys=self._counts.keys_used(),
                 generator=_generator(self._beats),
             )
 
@@ -161,7 +161,7 @@ class RequestCounts:
     def nodes(self) -> tuple[NodeSeries, ...]:
         return tuple(NodeSeries(node, build) for node, (_, build) in sorted(self._builds.items()))
 
-    def keys(self) -> tuple[KeySeries, ...]:
+    def keys_used(self) -> tuple[KeySeries, ...]:
         """The key that each node used last, where it used one."""
         return tuple(key for _, (_, key) in sorted(self._keys.items()))
 
@@ -199,7 +199,6 @@ def _about(header: RunHeader) -> dict[str, str]:
         "world": header.world,
         "posture": header.posture,
         "seed": str(header.seed),
-        "version": header.versions.get("brownout", ""),
     }
 
 

@@ -13,7 +13,7 @@ from brownout.harness.judge.run_folder import RunHeader
 from brownout.harness.record.history import Event
 from brownout.harness.record.result import Result
 
-Value = str | bool | int | float
+AttributeValue = str | bool | int | float
 TEXT_MAX = 1000  # characters of an attribute
 OVER = frozenset({"healed", "defended"})
 FAILED = frozenset({"failed", "stuck", "absent", "lost"})
@@ -25,13 +25,13 @@ _OF_STEP = ("evidence", "describe", "before", "unchanged")
 class OpenSpan(Protocol):
     """A span that has begun. Times are nanoseconds since 1970."""
 
-    def event(self, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None: ...
-    def note(self, attributes: Mapping[str, Value]) -> None: ...
+    def event(self, name: str, at_ns: int, attributes: Mapping[str, AttributeValue]) -> None: ...
+    def note(self, attributes: Mapping[str, AttributeValue]) -> None: ...
     def judge(self, status: Literal["ok", "error"], why: str = "") -> None: ...
     def end(self, at_ns: int) -> None: ...
 
 
-Begin = Callable[[str, OpenSpan | None, int, Mapping[str, Value]], OpenSpan]
+Begin = Callable[[str, OpenSpan | None, int, Mapping[str, AttributeValue]], OpenSpan]
 
 
 class RunSpans:
@@ -50,11 +50,14 @@ class RunSpans:
         match event.kind:
             case "phase":
                 self._end_phase(at_ns)
-                self._phase = self._begin(f"phase {event.what}", self._run, at_ns, {"brownout.phase": event.what})
+                self._phase = self._begin(f"phase {event.what}", self._run, at_ns, {"brownout.phase.name": event.what})
             case "act":
                 self._act(event, at_ns)
             case "gate":
-                gate: dict[str, Value] = {"brownout.gate": event.what, "brownout.gate.passed": bool(event.detail["passed"])}
+                gate: dict[str, AttributeValue] = {
+                    "brownout.gate.name": event.what,
+                    "brownout.gate.passed": bool(event.detail["passed"]),
+                }
                 self._run.event("brownout.gate", at_ns, gate | _texts(event.detail, "brownout.gate.", ("reason",)))
             case "run":
                 why = _texts(event.detail, "brownout.run.", ("reason", "hint"))
@@ -76,7 +79,7 @@ class RunSpans:
     def _conclude(self, result: Result, at_ns: int) -> None:
         self._run.note({"brownout.run.verdict": result.verdict, "brownout.run.exit_code": result.exit_code})
         for slo in result.slos:
-            told = {"brownout.objective": slo.name, "brownout.objective.status": slo.status}
+            told = {"brownout.objective.name": slo.name, "brownout.objective.status": slo.status}
             share = {} if slo.ratio is None else {"brownout.objective.good_ratio": slo.ratio}
             self._run.event("brownout.objective", at_ns, {**told, **share, "brownout.objective.target_ratio": slo.target})
         if result.verdict in BAD:
@@ -88,9 +91,9 @@ class RunSpans:
         """A step's life: its first event begins its span, the last ends it."""
         span = self._steps.get(event.subject)
         if span is None:
-            about = {"brownout.step": event.subject} | _texts(event.detail, "brownout.step.", ("role",))
+            about = {"brownout.step.name": event.subject} | _texts(event.detail, "brownout.step.", ("role",))
             about |= _texts(event.detail, "brownout.fault.", ("describe",))
-            about |= {"brownout.fault": str(event.detail.get("fault", ""))}
+            about |= {"brownout.fault.kind": str(event.detail.get("fault", ""))}
             span = self._begin(f"step {event.subject}", self._phase or self._run, at_ns, about)
             self._steps[event.subject] = span
         told = _texts(event.detail, "brownout.fault.", _OF_STEP)
@@ -113,7 +116,7 @@ class RunSpans:
         return self._last_ns
 
 
-def _about(header: RunHeader) -> Mapping[str, Value]:
+def _about(header: RunHeader) -> Mapping[str, AttributeValue]:
     return {
         "brownout.run.experiment": header.experiment.name,
         "brownout.run.title": header.experiment.title[:TEXT_MAX],
@@ -125,5 +128,5 @@ def _about(header: RunHeader) -> Mapping[str, Value]:
     }
 
 
-def _texts(detail: Mapping[str, object], prefix: str, names: tuple[str, ...]) -> dict[str, Value]:
+def _texts(detail: Mapping[str, object], prefix: str, names: tuple[str, ...]) -> dict[str, AttributeValue]:
     return {f"{prefix}{name}": str(detail[name])[:TEXT_MAX] for name in names if detail.get(name)}

@@ -104,7 +104,7 @@ class GeneratorSeries:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class MetricsSnapshot:
     """Everything that one process tells at one moment. `phases` says for each phase whether it is the present one.
 
     `about` describes the run or load in words, as labels of one info metric; `started_s` is the wall clock at its begin.

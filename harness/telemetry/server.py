@@ -18,7 +18,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.telemetry.prometheus import exposition, require_package
-from brownout.harness.telemetry.samples import Snapshot
+from brownout.harness.telemetry.samples import MetricsSnapshot
 from brownout.harness.telemetry.web_guard import Environ, StartResponse, guarded
 
 LOOPBACK = "127.0.0.1"
@@ -61,7 +61,7 @@ class MetricsServer(AbstractContextManager["MetricsServer"]):
     Raises UsageError where prometheus-client is missing or the address is taken. A BrownoutError of `snapshot` makes a 503.
     """
 
-    def __init__(self, address: ListenAddress, snapshot: Callable[[], Snapshot]) -> None:
+    def __init__(self, address: ListenAddress, snapshot: Callable[[], MetricsSnapshot]) -> None:
         require_package()
         self.address = address
         kind = _Server6 if ":" in address.host else _Server
@@ -107,7 +107,7 @@ class _Quiet(WSGIRequestHandler):
         """Scrapes are not logged: the terminal belongs to the run."""
 
 
-def _application(snapshot: Callable[[], Snapshot]) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
+def _application(snapshot: Callable[[], MetricsSnapshot]) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         status, content_type, body = "200 OK", "text/plain; charset=utf-8", b""
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

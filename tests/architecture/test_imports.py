@@ -77,7 +77,7 @@ PLANTED = (
     ("brownout.harness.run", "import bokeh", "Bokeh is known"),
     ("brownout.harness.run", "import brownout.harness.telemetry.server", "The harness stands in the order"),
     ("brownout.suites.load", "import prometheus_client", "The library of Prometheus"),
-    ("brownout.harness.operate", "import opentelemetry.sdk", "OpenTelemetry is known"),
+    ("brownout.harness.operate", "import opentelemetry", "OpenTelemetry is known"),
 )
 
 

@@ -13,7 +13,7 @@ import click
 from brownout.harness.worlds.catalog import SIMULATION
 
 if TYPE_CHECKING:
-    from brownout.harness.record.listener import RunListener
+    from brownout.harness.record.observer import RunObserver
     from brownout.harness.telemetry.server import ListenAddress
 
 
@@ -35,7 +35,7 @@ class Telemetry:
         if (self.metrics or self.otlp) and episodes is not None:
             raise UsageError("--metrics and --otlp are for one run, not for a series", hint="leave --episodes out")
 
-    def _trace(self) -> tuple[RunListener, ...]:
+    def _trace(self) -> tuple[RunObserver, ...]:
         """The sender of traces, where one is asked for. By the variables alone, a missing package is told and no error."""
         from brownout.harness.errors import UsageError
         from brownout.harness.telemetry import otlp
@@ -56,8 +56,8 @@ class Telemetry:
         return ListenAddress.parse(self.metrics)
 
     @contextmanager
-    def listening(self, world: str) -> Iterator[tuple[RunListener, ...]]:
-        """What listens to a run in that world, served and sent until the context ends; raises UsageError."""
+    def listening(self, world: str) -> Iterator[tuple[RunObserver, ...]]:
+        """What observes a run in that world, served and sent until the context ends; raises UsageError."""
         trace = self._trace()
         if not self.metrics:
             yield trace

@@ -1,5 +1,5 @@
 """Standing stacks for the tests of this folder."""
 
-from support.standing_fixtures import home, stand
+from support.standing_fixtures import gameday, home, stand
 
-__all__ = ["home", "stand"]
+__all__ = ["gameday", "home", "stand"]

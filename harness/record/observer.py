@@ -1,6 +1,6 @@
-"""What listens to a run while it goes: its events as they are recorded, and nothing that the record does not have.
+"""What observes a run while it goes: its events as they are recorded, and nothing that the record does not have.
 
-Law: a listener decides nothing and breaks nothing. It is told of an event after the event is in the record, and one that raises
+Law: an observer decides nothing and breaks nothing. It is told of an event after the event is in the record, and one that raises
 is left out from then on, with one line of warning.
 """
 
@@ -14,7 +14,7 @@ from brownout.harness.record.history import Event
 from brownout.harness.record.result import Result
 
 
-class RunListener(Protocol):
+class RunObserver(Protocol):
     """Hears one run. No method may block for longer than it takes to note what it was told, except `end`, for seconds."""
 
     def begin(self, folder: Path) -> None:
@@ -30,11 +30,11 @@ class RunListener(Protocol):
         ...
 
 
-class Listeners:
-    """Listeners as one. `warn` prints a line."""
+class Observers:
+    """Observers as one. `warn` prints a line."""
 
-    def __init__(self, listeners: Iterable[RunListener], warn: Callable[[str], None]) -> None:
-        self._listeners, self._warn = list(listeners), warn
+    def __init__(self, observers: Iterable[RunObserver], warn: Callable[[str], None]) -> None:
+        self._observers, self._warn = list(observers), warn
 
     def begin(self, folder: Path) -> None:
         self._each(lambda one: one.begin(folder))
@@ -45,10 +45,10 @@ class Listeners:
     def end(self, result: Result | None) -> None:
         self._each(lambda one: one.end(result))
 
-    def _each(self, act: Callable[[RunListener], None]) -> None:
-        for one in tuple(self._listeners):
+    def _each(self, act: Callable[[RunObserver], None]) -> None:
+        for one in tuple(self._observers):
             try:
                 act(one)
             except Exception as failed:  # whatever is wrong with telemetry, the run goes on
-                self._listeners.remove(one)
+                self._observers.remove(one)
                 self._warn(f"{type(one).__name__} hears no more of this run: {type(failed).__name__}: {failed}")

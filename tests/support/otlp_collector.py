@@ -1,0 +1,67 @@
+"""A collector that takes traces over OTLP (HTTP with protobuf) on loopback, read with OpenTelemetry's own messages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
+
+
+@dataclass(slots=True)
+class Collected:
+    """What has arrived. `hangs` makes every request wait until it is set again."""
+
+    url: str
+    status: int = 200
+    requests: list[ResourceSpans] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    hangs: threading.Event = field(default_factory=threading.Event)
+
+    def spans(self) -> dict[str, Span]:
+        """Every span by its name."""
+        return {span.name: span for each in self.requests for scope in each.scope_spans for span in scope.spans}
+
+    def resource(self) -> dict[str, str]:
+        return {one.key: one.value.string_value for one in self.requests[0].resource.attributes}
+
+
+def attributes(span: Span) -> dict[str, str]:
+    """The span's texts by name."""
+    return {one.key: one.value.string_value for one in span.attributes}
+
+
+@contextmanager
+def collector() -> Iterator[Collected]:
+    """Serves for as long as the block lasts."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if collected.hangs.is_set():
+                released.wait(60)
+            if self.path == "/v1/traces" and collected.status == 200:
+                collected.requests.extend(ExportTraceServiceRequest.FromString(body).resource_spans)
+                collected.headers.append({name.lower(): text for name, text in self.headers.items()})
+            self.send_response(collected.status if self.path == "/v1/traces" else 404)
+            self.send_header("content-type", "application/x-protobuf")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Requests are not logged."""
+
+    released = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    collected = Collected(f"http://127.0.0.1:{server.server_address[1]}")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield collected
+    finally:
+        released.set()
+        server.shutdown()
+        server.server_close()
