@@ -170,9 +170,9 @@ def _run_one(prepared: PreparedRun, shown: Shown, telemetry: Telemetry) -> int:
     heal_first(needs_state=world != SIMULATION)
     if port is not None:
         click.echo(f"Locust's dashboard: http://127.0.0.1:{port}/  faults: http://127.0.0.1:{port}/faults", err=True)
-    with telemetry.listening(world) as listeners:
+    with telemetry.listening(world) as observers:
         try:
-            outcome = carry_out(prepared, sink=_progress(world), meanwhile=_html_report, listeners=listeners)
+            outcome = carry_out(prepared, sink=_progress(world), meanwhile=_html_report, observers=observers)
         except BrownoutError as error:
             return _finish_failed(error, shown)
     return _finish(outcome, shown)

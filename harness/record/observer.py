@@ -1,6 +1,6 @@
 """What observes a run while it goes: its events as they are recorded, and nothing that the record does not have.
 
-Law: an observer decides nothing and breaks nothing. It is told of an event after the event is in the record, and one that raises
+Law: an observer decides nothing and breaks nothing. It is told of an event after the event is in the record. One that raises
 is left out from then on, with one line of warning.
 """
 
