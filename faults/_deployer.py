@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import home, key_readers
-from brownout.harness.fault import Reach, node_state
+from brownout.harness.fault import Observation, Reach, node_state
 from brownout.harness.world import DEPLOYER, StackSpec, World
 
 
@@ -22,6 +22,19 @@ class DeployerFault(SwitchFault):
 
     def reach(self, spec: StackSpec) -> Reach:
         return Reach(nodes=key_readers(spec, self.changed(spec)))
+
+    async def at_target(self, world: World, regions: tuple[str, ...]) -> Observation | None:
+        """`absent` where no order like ours stands and each node runs the build that the deployer wants there; else None."""
+        if await self.standing(world) is not None:
+            return None
+        wanted = (await node_state(world, self.holder(world.spec)))["regions"]
+        told: list[str] = []
+        for region in regions:
+            builds = set((await builds_of(world, key_readers(world.spec, (region,)))).values())
+            if builds != {wanted[region]["target"]}:
+                return None
+            told.append(f"{region} runs {wanted[region]['target']}, as it is to")
+        return Observation("absent", f"no such order stands; {'; '.join(told)}")
 
 
 async def builds_of(world: World, nodes: tuple[str, ...]) -> dict[str, str]:

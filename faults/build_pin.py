@@ -45,3 +45,11 @@ class BuildPin(DeployerFault):
         if pin != self.build:
             return Observation("absent", evidence)
         return Observation("bitten" if builds == [self.build] else "unclear", evidence)
+
+    async def observe_undone(self, world: World) -> Observation:
+        """A pin that is gone is undone once the region runs what it is to run without it."""
+        healed = await self.at_target(world, (self.region,))
+        if healed is not None:
+            return healed
+        seen = await self.observe(world)
+        return seen if seen.state != "absent" else Observation("unclear", f"{seen.evidence}, which is not what it is to run")

@@ -51,6 +51,9 @@ class BuildRollout(DeployerFault):
         complete = bool(awaited) and all(counts[region] == len(builds[region]) for region in awaited)
         return Observation("bitten" if complete else "unclear", evidence, builds)
 
+    async def observe_undone(self, world: World) -> Observation:
+        return await self.at_target(world, known_regions(world.spec, self.regions)) or await self.observe(world)
+
 
 def _pinned(region: Mapping[str, Any], build: str) -> str:
     return f" (pinned to {region['pin']})" if region["pin"] not in (None, build) else ""

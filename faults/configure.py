@@ -41,3 +41,19 @@ class Configure(DeployerFault):
             seen = {name: config.get(name) for name in self.set}
             looks[node] = (seen == dict(self.set), ", ".join(f"{name}={value}" for name, value in seen.items()))
         return everywhere("nodes with the new configuration", looks)
+
+    async def observe_undone(self, world: World) -> Observation:
+        """A configuration that a node has anyway is no effect once no such order stands."""
+        if await self.standing(world) is not None:
+            return await self.observe(world)
+        wanted = (await node_state(world, self.holder(world.spec)))["regions"]
+        regions = known_regions(world.spec, self.regions)
+        configs = {
+            node: ((await node_state(world, node))["config"], wanted[region]["config"])
+            for region in regions
+            for node in key_readers(world.spec, (region,))
+        }
+        late = [node for node, (config, target) in configs.items() if {**config, **target} != config]
+        if late:
+            return await self.observe(world)
+        return Observation("absent", f"no such order stands; {', '.join(regions)}: each node has its own configuration")

@@ -1,6 +1,7 @@
 """iam-describe-lag: what IAM describes and lists is as it was some time ago, so what was just made is not found.
 
-The bite is a description that is older than the newest change. Without changes nothing lags, and the observation is `unclear`.
+The bite is a description that is older than the newest change. Without changes nothing lags, and the observation is `unclear`
+and idle.
 A call that fails, as with `iam-errors` in place, describes nothing, so it is tried again.
 """
 
@@ -45,7 +46,9 @@ class IamDescribeLag(IamFault):
         told = f"version {described} of {newest} is described"
         if (described < newest) == held:
             return Observation("bitten" if held else "absent", told)
-        return Observation("unclear", f"{told}; {'nothing has changed since' if held else 'no lag is ordered'}")
+        if held:
+            return Observation("unclear", f"{told}; nothing has changed since", idle=True)
+        return Observation("unclear", f"{told}; no lag is ordered")
 
     async def _described(self, world: World) -> int | None:
         """The version of the account that a call describes; None when calls only fail."""

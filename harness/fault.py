@@ -24,11 +24,16 @@ from brownout.identity.core.messages import EMPTY, CallFailed, Request, Response
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What an independent look saw: `bitten`, `absent` (no effect) or `unclear`, with the evidence in words and numbers."""
+    """What an independent look saw: `bitten`, `absent` (no effect) or `unclear`, with the evidence in words and numbers.
+
+    `idle`: the order stands, and nothing is there at present in which its effect could show. That proves no bite, and does not
+    mean that the fault was lost.
+    """
 
     state: Literal["bitten", "absent", "unclear"]
     evidence: str
     detail: Mapping[str, Any] | None = None
+    idle: bool = False
 
 
 class Fault(FrozenModel):
@@ -90,6 +95,14 @@ class Fault(FrozenModel):
     async def observe(self, world: World) -> Observation:
         """Whether the fault's effect is there now."""
         raise NotImplementedError
+
+    async def observe_undone(self, world: World) -> Observation:
+        """A look after the revert, which is any look unless the stack by itself may be as the fault made it.
+
+        A build that was rolled out over another fault's may be the one that is there without faults. `absent` then means that
+        no such order stands and that what is there is what the stack's own order asks for.
+        """
+        return await self.observe(world)
 
 
 async def _on_each(world: World, carriers: tuple[Carrier, ...], act: Callable[[Carrier], Coroutine[Any, Any, object]]) -> None:

@@ -205,8 +205,8 @@ class HoldWatch:
             held.effect_s = held.seen_s = self.world.now()
             held.beside, held.doubts = beside, ""
             self.tell(notices.HoldSeen(held.record, held.seen_s, seen.evidence))
-        elif beside != held.beside:
-            held.doubts = ""  # another fault of ours may hide it
+        elif seen.idle or beside != held.beside:
+            held.doubts = ""  # nothing is there to show it, or another fault of ours may hide it
         elif not self._in_place(held):
             self._lose(held, self._undone_by_other(held), held.seen_s)
         else:

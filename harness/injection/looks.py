@@ -5,7 +5,7 @@ Law: as in lifecycle, nothing is awaited here but the world's methods and a faul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,8 +55,14 @@ async def look(world: World, fault: Fault) -> Observation:
 
 async def undo_look(world: World, fault: Fault) -> Observation:
     """A look that belongs to an undo, which never depends on the fault's code: a crash of that is `unclear`."""
+    return await _safe(look(world, fault))
+
+
+async def _safe(looking: Awaitable[Observation]) -> Observation:
     try:
-        return await look(world, fault)
+        return await looking
+    except WorldError as error:
+        return Observation("unclear", f"{BLIND}{error.message}")
     except Exception as error:
         return Observation("unclear", f"{CRASHED}{type(error).__name__}: {error}")
 
@@ -129,7 +135,7 @@ async def heal_look(world: World, ledger: Ledger, record: FaultRecord, fault: Fa
     if fault is None or fault.lasting or looked_bitten_before(record):
         return HealLook("healed", "no carrier holds it any more; a look cannot tell more")
     beside = others_in_place(ledger, record)  # before the look: another process may undo one of them meanwhile
-    seen = await undo_look(world, fault)
+    seen = await _safe(fault.observe_undone(world))
     if seen.state == "absent" or looks_as_before(record, seen):
         return HealLook("healed", seen.evidence)
     if seen.evidence.startswith(CRASHED):

@@ -94,12 +94,12 @@ class KeyRing:
         return tuple(key.key_id for key in self.keys.values() if key.kind == kind)
 
     def resolve(self, name: str) -> str:
-        """A key id from an id, a kind (its newest key) or `current` (the newest of all); raises KeyError."""
+        """A key id from an id, a kind (its newest key) or `current` (the newest of all); raises ValueError."""
         if name in self.keys:
             return name
         found = tuple(self.keys) if name == "current" else self.of_kind(name)
         if not found:
-            raise KeyError(f"no key {name!r}; the store has {', '.join(self.keys)}")
+            raise ValueError(f"no key {name!r}; the store has {', '.join(self.keys)}")
         return found[-1]
 
     def report(self, now_s: float) -> list[dict[str, Any]]:

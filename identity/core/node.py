@@ -204,7 +204,7 @@ class Node:
         try:
             return await self.annexes.control(request, path[len("/admin") :]) or await self.control(request, path)
         except MALFORMED as wrong:
-            return error(400, "BadRequest", f"{path}: {type(wrong).__name__}: {wrong}")
+            return error(400, "BadRequest", f"{path}: {_told(wrong)}")
 
     async def control(self, request: Request, path: str) -> Response:
         """Control requests of the role's own; an exception of MALFORMED that it raises is answered with 400."""
@@ -244,7 +244,7 @@ class Node:
             known = ", ".join(sorted(self.holds.switches)) or "none"
             return error(404, "UnknownSwitch", f"{self.role} has no switch {switch!r}; it has {known}")
         except MALFORMED as wrong:
-            return error(400, "BadValue", f"switch {switch}: {type(wrong).__name__}: {wrong}")
+            return error(400, "BadValue", f"switch {switch}: {_told(wrong)}")
         return Response(200, {"hold": self.holds[fault_id].shown(), "report": report})
 
     async def _change(self, path: str, body: Json) -> Response:
@@ -263,3 +263,10 @@ class Node:
         assert self.image_build in ("", self.build), "an image runs the build that it holds"
         await self.ports.persist("node", {"build": self.build, "config": self.config})
         return Response(200, {"node": self.name, "build": self.build, "config": dict(self.config)})
+
+
+def _told(wrong: Exception) -> str:
+    """What is wrong with a value, in words: a ValueError's are its message, and a KeyError's is a name alone."""
+    if isinstance(wrong, KeyError):
+        return f"{wrong} is missing or unknown"
+    return str(wrong) if isinstance(wrong, ValueError) else f"it has the wrong form ({wrong})"

@@ -21,6 +21,8 @@ class Allowed:
 
 KEY_ROLLS = frozenset({"signing-key-roll", "signing-key-withdraw"})
 _ROLLED = "the fault signs with a new key at once, or takes a key away whose tokens are in force: that is what it is for"
+LAGS = frozenset({"iam-describe-lag"})
+_LAGGED = "the fault shows the account as it was: that is what it is for"
 ALLOWED: tuple[Allowed, ...] = (
     Allowed(
         "objective:search-floor",
@@ -40,20 +42,12 @@ ALLOWED: tuple[Allowed, ...] = (
         "objective:*-recover", KEY_ROLLS, "tokens of the key that the fault made are refused once it is gone, until they end"
     ),
     Allowed(
-        "lost:iam-describe-lag",
-        frozenset({"iam-describe-lag"}),
-        "known and open: with nothing changed for longer than the lag it shows nothing, and its hold is taken for lost",
-    ),
-    Allowed(
         "invariant:static-stability",
         frozenset({"access-key-revoke"}),
         "who shows a key that the fault revokes is refused: that is what it is for",
     ),
-    Allowed(
-        "invariant:read-your-writes",
-        frozenset({"iam-describe-lag"}),
-        "the fault shows the account as it was: that is what it is for",
-    ),
+    Allowed("invariant:read-your-writes", LAGS, _LAGGED),
+    Allowed("invariant:monotonic-reads", LAGS, _LAGGED),
 )
 
 

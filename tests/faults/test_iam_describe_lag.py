@@ -22,3 +22,19 @@ def test_the_lag_is_seen_through_calls_that_fail(share: float, state: str) -> No
         return [await lag.observe(stack.world) for _ in range(10)]
 
     assert {seen.state for seen in on_aws_stack(story)} == {state}
+
+
+def test_a_lag_with_nothing_to_show_is_not_called_lost() -> None:
+    """Once the newest change is older than the lag, what is described is up to date: the look is idle, and the hold stands."""
+
+    async def story(stack: AwsStack) -> tuple[Observation, Observation]:
+        lag = IamDescribeLag.model_validate({"lag": "1m"})
+        await lag.apply(stack.world, "lag")
+        await stack.call("CreateUser", UserName="later")
+        showing = await lag.observe(stack.world)
+        await stack.world.sleep_until(stack.world.now() + 120)
+        return showing, await lag.observe(stack.world)
+
+    showing, quiet = on_aws_stack(story)
+    assert (showing.state, showing.idle) == ("bitten", False)
+    assert (quiet.state, quiet.idle) == ("unclear", True)

@@ -57,6 +57,7 @@ class Deployer(Node):
             region: {
                 "target": self.fleet.desired_build(self.fleet.targets((region,))[0]),
                 "pin": self.fleet.pin_of(region),
+                "config": self.fleet.desired_config(self.fleet.targets((region,))[0]),
                 "builds": {node: self.fleet.builds[node] for node in self.fleet.targets((region,))},
             }
             for region in self.stack.regions

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from brownout.harness.fault import Observation
 from brownout.harness.injection.hold_watch import CARRIER_LOOKS, CONFIRM_S, LOOK_GAP_S
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.injection.notices import HoldLost
-from brownout.harness.world import Carrier
-from support.fake_world import FakeWorld, drive, unreachable
+from brownout.harness.world import Carrier, World
+from support.fake_world import FakeFault, FakeWorld, drive, unreachable
 from support.lifecycle_bench import Bench, fake
 
 HOLD_S = 100.0
@@ -78,6 +79,22 @@ def test_an_effect_that_went_away_is_lost_when_two_looks_agree(bench: Bench) -> 
     wait(bench, life, began_s + HOLD_S)
     assert lost(life, fault_id).evidence == "its effect is gone: effects [False]"
     assert lost(life, fault_id).seen_s == began_s
+
+
+def test_an_effect_that_nothing_shows_at_present_is_not_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks that call themselves idle find the order standing and nothing to see it by: no number of them is a loss."""
+
+    async def idle(self: FakeFault, world: World) -> Observation:
+        return Observation("unclear", "nothing has changed since", idle=True)
+
+    life = bench.life()
+    began_s = bench.world.now()
+    fault_id = hold(bench, life)
+    monkeypatch.setattr(FakeFault, "observe", idle)
+    wait(bench, life, began_s + HOLD_S)
+    assert life.watch.lost == {}
+    monkeypatch.undo()
+    assert drive(life.revert(fault_id)).state == "healed"
 
 
 def test_one_look_without_the_effect_proves_nothing(bench: Bench) -> None:
