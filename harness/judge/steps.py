@@ -46,6 +46,12 @@ class Life:
         texts = (str(act.detail.get(key, "")) for act in reversed(self.acts) if not whats or act.what in whats)
         return next((text for text in texts if text), "")
 
+    def number(self, param: str) -> float | None:
+        """The fault's parameter of that name, where the record has it as a number."""
+        params = next((act.detail["params"] for act in self.acts if "params" in act.detail), {})
+        value = params.get(param)
+        return float(value) if isinstance(value, int | float) else None
+
     def carriers(self) -> frozenset[str]:
         """What it held, by the carriers' texts."""
         return frozenset(str(carrier) for act in self.acts for carrier in act.detail.get("carriers", ()))

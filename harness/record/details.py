@@ -59,6 +59,7 @@ _KEYS: Mapping[str, tuple[str, Fits]] = {
     "severity": (f"one of {', '.join(get_args(Severity))}", lambda value: value in get_args(Severity)),
     "carriers": ("a list of texts", _is_texts),
     "seen_s": ("a number or nothing", lambda value: value is None or _is_number(value)),
+    "params": ("a table", lambda value: isinstance(value, dict)),
     "reach": ("lists of texts by name", _is_table_of_texts),
     "routes": ("lists of texts by trail", _is_table_of_texts),
     "began_s": ("a number", _is_number),

@@ -320,7 +320,8 @@ class Conductor:
             self.journal.act("skipped", step, {"evidence": why})
             return
         reach = fault.reach(self.world.spec).to_json()
-        self.journal.act("planned", step, {"describe": fault.describe(), "reach": reach})
+        params = fault.model_dump(mode="json")
+        self.journal.act("planned", step, {"describe": fault.describe(), "reach": reach, "params": params})
         # Where no bite is expected, one look is enough to see that there is none.
         patience_s = PATIENCE_S if step.bite == "required" else 0.0
         try:

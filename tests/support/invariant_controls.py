@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from brownout.harness.record.credentials import Credential
-from brownout.harness.record.history import History
+from brownout.harness.record.history import Event, History, RequestRecord
 from support.invariant_histories import (
     ACCOUNT,
     AUDIENCE,
@@ -25,9 +26,10 @@ from support.invariant_histories import (
     token,
     withdrawn,
 )
-from support.slo_builders import T0
+from support.slo_builders import T0, act
 
 LATER = KNOWN_AT + 500
+RARE = frozenset(f"a-{n}/2" for n in range(10))  # second attempts that ten of twenty arrivals did without
 ASSUMED = Credential("given", "AROA1", ROLE, ACCOUNT)
 KEY = Credential("shown", key_id="AKIA1")
 
@@ -166,6 +168,60 @@ def _comes_back() -> Pair:
     )
 
 
+def _in_a_row(start_s: float, bad: int) -> list[RequestRecord]:
+    """Fifty requests of one kind, so many of them without service."""
+    return [asked(start_s + n, n >= bad, status=503 if n < bad else 200) for n in range(50)]
+
+
+def _served() -> Pair:
+    return Pair(of([promises()], *_in_a_row(0, bad=5)), of([promises()], *_in_a_row(0, bad=6)))
+
+
+def _retries() -> Pair:
+    arrivals = [asked(5000 + n, True, id=f"a-{n}") for n in range(20)]
+    attempts = [asked(5000 + n, True, id=f"a-{n}/{number}") for n in range(20) for number in (1, 2)]
+    once = of(cut_short(), *arrivals)
+    return Pair(
+        dataclasses.replace(once, attempts=tuple(one for one in attempts if one.id not in RARE)),
+        dataclasses.replace(once, attempts=tuple(attempts)),
+    )
+
+
+def _herd() -> Pair:
+    normal = [asked(10 * n, trail=TOKEN) for n in range(18)]  # six a minute
+    after = [asked(5000 + n, trail=TOKEN) for n in range(38)]
+    late = asked(5038.5, trail=TOKEN)
+    return Pair(of(cut_short(), *normal, *after), of(cut_short(), *normal, *after, late))
+
+
+def skewed(by_s: float) -> list[Event]:
+    """A clock that is wrong by so much from 1500 s to 3000 s, between two looks."""
+    known = {"fault": "clock-skew", "role": "fault"}
+    return [
+        promises(),
+        act(1500, "planned", "skew", reach={"nodes": [VAULT]}, params={"by": by_s}, **known),
+        act(1500, "applied", "skew", **known),
+        look(1600),
+        look(2900),
+        act(3000, "reverted", "skew", **known),
+    ]
+
+
+def _skew() -> Pair:
+    shown = token("shown", to_s=T0 + 2200)
+    return Pair(of(skewed(300), asked(2000, True, shown)), of(skewed(300), asked(2000, False, shown, status=401)))
+
+
+def _monotonic() -> Pair:
+    return Pair(of([], call(100, 8), call(101, 8)), of([], call(100, 8), call(101, 7)))
+
+
+def _mixed_builds() -> Pair:
+    wanted, other = Credential("wanted", audience=AUDIENCE), token(audience="https://storage.azure.com")
+    both = [asked(10, trail=f"{TOKEN};1.0;;;"), asked(20, trail="melbourne.token.z1;2.0;;;")]
+    return Pair(of([], *both, asked(30, True, wanted, token())), of([], *both, asked(30, True, wanted, other)))
+
+
 CONTROLS: Mapping[str, Pair] = {
     "no-token-for-a-deleted-identity": _deleted_identity(),
     "a-deleted-identity-is-not-let-in": _not_let_in(),
@@ -188,4 +244,10 @@ CONTROLS: Mapping[str, Pair] = {
     "nothing-opens-without-proof": _closed(),
     "static-stability": _stable(),
     "service-comes-back": _comes_back(),
+    "served-where-nothing-is-broken": _served(),
+    "retries-settle": _retries(),
+    "no-herd-stays": _herd(),
+    "small-skew-is-harmless": _skew(),
+    "monotonic-reads": _monotonic(),
+    "mixed-builds-keep-every-promise": _mixed_builds(),
 }

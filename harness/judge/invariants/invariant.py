@@ -35,6 +35,13 @@ class Occasions:
         if self.first is None or at_s < self.first[0]:
             self.first = at_s, evidence
 
+    def add(self, others: Occasions, told: str) -> None:
+        """Occasions of another check, whose evidence is told after these words."""
+        self.exercised += others.exercised
+        self.violations += others.violations
+        if others.first is not None and (self.first is None or others.first[0] < self.first[0]):
+            self.first = others.first[0], f"{told}: {others.first[1]}"
+
     def judge(self, request: RequestRecord, evidence: str) -> None:
         """An occasion that is a request: a violation where there is evidence of one."""
         if evidence:

@@ -1,4 +1,4 @@
-"""Read-your-writes: who changed AWS's account sees the change, at once where it was made and later elsewhere.
+"""What a session sees of AWS's account: its own changes, at once where they were made and later elsewhere, and nothing older.
 
 Theory. A session is a cohort, whose clients act for one program or person. Its answers name the account's version by which each
 node answered, and the control plane's the version that a change made. IAM itself promises no more than that changes arrive
@@ -103,11 +103,37 @@ def _was_sent(facts: Facts, due: OwnChange, request: RequestRecord, node: str) -
     return any(look.at_s < request.sent_s and look.sent.get(publication, 0) >= due.version for look in facts.looks)
 
 
+def _never_older(facts: Facts, seen: Occasions) -> None:
+    """Replicas have their own lag, so answers of several nodes may alternate: each node is compared with itself."""
+    for requests in sessions(facts):
+        newest: dict[str, tuple[float, int]] = {}
+        pending: list[tuple[float, str, int]] = []  # answers that had not come when the request before was sent
+        for request in requests:
+            known = [one for one in pending if one[0] < request.sent_s]
+            pending = [one for one in pending if one[0] >= request.sent_s]
+            for done_s, node, version in known:
+                newest[node] = max(newest.get(node, (0.0, 0)), (done_s, version), key=lambda one: one[1])
+            for node, version in _observed(request):
+                if not version:
+                    continue  # a node that lost its disk begins again
+                before_s, before = newest.get(node, (0.0, 0))
+                if before:
+                    what = f"{node} answered by version {version} of the account, {request.sent_s - before_s:.0f} s after it"
+                    seen.judge(request, f"{what} had told the same session version {before}" if version < before else "")
+                pending.append((request.done_s, node, version))
+
+
 INVARIANTS = (
     Invariant(
         "read-your-writes",
         "Who changed AWS's account sees the change: at once at the control plane, and in regions three rounds later.",
         "versions of the account in trails; counted: an answer to a session that had changed something",
         _sees_own_changes,
+    ),
+    Invariant(
+        "monotonic-reads",
+        "Who was answered by one version of AWS's account is never answered by an older one at the same node.",
+        "versions of the account in trails; counted: an answer of a node that had answered the same session before",
+        _never_older,
     ),
 )

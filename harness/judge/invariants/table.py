@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from brownout.harness.judge.invariants import (
+    availability,
+    builds,
+    clocks,
     comeback,
     durability,
     fail_closed,
@@ -30,6 +33,9 @@ INVARIANTS: tuple[Invariant, ...] = (
     *fail_closed.INVARIANTS,
     *stability.INVARIANTS,
     *comeback.INVARIANTS,
+    *availability.INVARIANTS,
+    *clocks.INVARIANTS,
+    *builds.INVARIANTS,
 )
 
 

@@ -14,6 +14,7 @@ from support.invariant_controls import CONTROLS, LATER
 from support.invariant_histories import KNOWN_AT, TOKEN, VAULT, asked, look, of, promises, starved, token, withdrawn
 from support.slo_builders import T0, act
 
+RESTS_ON = {"mixed-builds-keep-every-promise": {"audience-isolation"}}  # it judges the others again, where builds differ
 NAMES = [invariant.name for invariant in INVARIANTS]
 
 
@@ -49,7 +50,7 @@ def test_its_control_violates_it_and_no_other(name: str) -> None:
     every = {one.name: one for one in invariant_results(CONTROLS[name].violated)}
     assert every[name].status == "violated"
     assert every[name].evidence
-    assert [other for other, one in every.items() if one.status == "violated"] == [name]
+    assert {other for other, one in every.items() if one.status == "violated"} == {name} | RESTS_ON.get(name, set())
 
 
 @pytest.mark.parametrize("name", NAMES)
