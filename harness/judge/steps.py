@@ -48,7 +48,7 @@ class Life:
 
     def number(self, param: str) -> float | None:
         """The fault's parameter of that name, where the record has it as a number."""
-        params = next((act.detail["params"] for act in self.acts if "params" in act.detail), {})
+        params: Mapping[str, object] = next((act.detail["params"] for act in self.acts if "params" in act.detail), {})
         value = params.get(param)
         return float(value) if isinstance(value, int | float) else None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from brownout.harness.judge.invariants import (
     availability,
     builds,
-    clocks,
     comeback,
     durability,
     fail_closed,
@@ -34,7 +33,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     *stability.INVARIANTS,
     *comeback.INVARIANTS,
     *availability.INVARIANTS,
-    *clocks.INVARIANTS,
     *builds.INVARIANTS,
 )
 
