@@ -5,15 +5,12 @@ What could not be decided is `skipped` with its reason, never passed; a failed g
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from brownout.harness.record.result import ClaimResult, GateResult, InvariantResult, Result, SloResult
 from brownout.reports import story
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
+from brownout.reports.units import printable as _xml
 
 _CLAIM_OUTCOMES = {"holds": "", "differs": "failure"}  # any other claim proves nothing: it is skipped
 
@@ -39,11 +36,6 @@ def _attributes(result: Result, cases: list[ET.Element]) -> dict[str, str]:
 
 
 _COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
-
-
-def _xml(value: object) -> str:
-    """A value without the characters that XML cannot hold."""
-    return _NOT_XML.sub("\ufffd", str(value))
 
 
 def _cases(result: Result) -> Iterator[ET.Element]:

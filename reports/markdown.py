@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from brownout.harness.record.result import Result
 from brownout.reports import palette, story
-from brownout.reports.units import clock, count, percent, target
+from brownout.reports.units import clock, count, percent, printable, target
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_[]|~#"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "})
 
@@ -32,7 +32,7 @@ def render(result: Result) -> str:
 
 def _text(value: object) -> str:
     """A value that Markdown shows as it is written."""
-    return str(value).translate(_ESCAPED)
+    return printable(value).translate(_ESCAPED)
 
 
 def _status(word: str) -> str:

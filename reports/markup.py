@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from brownout.reports.units import printable
+
 _VOID = frozenset({"meta", "input", "br"})
 
 
@@ -19,7 +21,7 @@ def text(value: object) -> Html:
     """Any value as escaped markup; None is nothing."""
     if isinstance(value, Html):
         return value
-    words = "" if value is None else str(value).replace(" %", "\N{NO-BREAK SPACE}%")  # or a line may begin with the sign
+    words = "" if value is None else printable(value).replace(" %", "\N{NO-BREAK SPACE}%")  # or a line may begin with the sign
     return Html(html.escape(words, quote=True))
 
 
@@ -36,7 +38,7 @@ def el(tag: str, *children: object, **attributes: str | float | bool | None) -> 
 
 def _attribute(name: str, value: str | float | bool) -> str:
     name = name.rstrip("_").replace("_", "-")
-    return f" {name}" if value is True else f' {name}="{html.escape(str(value), quote=True)}"'
+    return f" {name}" if value is True else f' {name}="{html.escape(printable(value), quote=True)}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,18 @@
-"""Numbers formatted for people. Rounding never makes a figure better: 99.996 % good is not written as 100 %."""
+"""Numbers and texts formatted for people. Rounding never makes a figure better: 99.996 % good is not written as 100 %."""
 
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 
 NONE = "–"
+_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def printable(value: object) -> str:
+    """The value's text without what steers a terminal or has no place in XML: U+FFFD stands for each such character."""
+    return _ODD.sub("\ufffd", str(value))
 
 
 def duration(seconds: float | None) -> str:
