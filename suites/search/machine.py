@@ -1,7 +1,8 @@
-"""A stateful machine over acts and clients: a stack that lives, on which rules put acts, ask as clients, and let time pass.
+"""A stateful machine over acts and clients: a stack that lives, on which rules put acts, clients come, and time passes.
 
 The simulation goes on inside of a rule and is never run again from the start. Invariants that need no bound are checked after
-each rule; when a program ends, everything is reverted, time passes beyond all bounds, and what is left behind is looked for.
+each rule; when a program ends, everything is reverted, time passes beyond all bounds, what is left behind is looked for, and
+the invariants of every run judge what clients saw.
 The acts of a program are a schedule again (`Stand.schedule`), so that what it breaks can be shrunk and replayed like any other.
 """
 
@@ -23,6 +24,8 @@ from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.identity.core.messages import CallFailed, Request
 from brownout.identity.core.topology import MANAGEMENT, TOKEN, VAULT, NodeName
+from brownout.suites.search.allowed import why_allowed
+from brownout.suites.search.clients import Visitors
 from brownout.suites.search.domains import drawable_kinds
 from brownout.suites.search.grounds import Ground, ground
 from brownout.suites.search.schedule import Act, FaultSchedule
@@ -51,6 +54,7 @@ class Stand:
         self._acts: list[Act] = []
         self.world.run(self.world.start())
         self._begun_s = self.world.now()
+        self.clients = Visitors(place, self.world)
 
     def _at_s(self) -> int:
         return round(self.world.now() - self._begun_s)
@@ -58,19 +62,33 @@ class Stand:
     def apply(self, kind: str, found: dict[str, Any]) -> None:
         """Puts an act in place; one that cannot be put there leaves nothing."""
         act = Act(kind=kind, params=found, at_s=self._at_s(), for_s=1)
+        fault = plugins.fault(kind, found)
         try:
-            applied = self.world.run(self.life.inject(f"act-{len(self._acts)}", plugins.fault(kind, found), patience_s=0.0))
+            applied = self.world.run(self.life.inject(f"act-{len(self._acts)}", fault, patience_s=0.0))
         except BrownoutError:
             return
         if applied.state != "defended":
             self.held[applied.fault_id] = act
+            self.clients.applied(applied.fault_id, fault)
+            self.look()
 
     def revert(self, fault_id: str) -> str:
         """Takes an act away; the state that it ended in."""
         act = self.held.pop(fault_id)
         reverted = self.world.run(self.life.revert(fault_id))
+        self.clients.reverted(fault_id)
+        self.look()
         self._acts.append(act.model_copy(update={"for_s": max(1, self._at_s() - act.at_s)}))
         return reverted.state
+
+    def look(self) -> None:
+        self.clients.look(self.life.watch.nodes_held())
+
+    def violated(self) -> dict[str, str]:
+        """Invariants that the history so far violates, with the evidence, but those that the acts so far are allowed to."""
+        kinds = {act.kind for act in (*self._acts, *self.held.values())}
+        found = {one.name: one.evidence for one in self.clients.judged() if one.status == "violated"}
+        return {name: evidence for name, evidence in found.items() if not why_allowed(f"invariant:{name}", kinds)}
 
     def wait(self, seconds: float) -> None:
         self.world.run(self.world.sleep_until(self.world.now() + seconds))
@@ -160,6 +178,12 @@ class StackMachine(RuleBasedStateMachine):
         ids = sorted(self.up.held)
         self.up.revert(ids[data.draw(st.integers(0, len(ids) - 1), label="which")])
 
+    @precondition(lambda self: self.stand is not None)
+    @rule(data=st.data())
+    def visit(self, data: st.DataObject) -> None:
+        """A client comes, by a client model of the ground's vendors."""
+        self.up.clients.visit(data.draw(st.sampled_from(self.up.clients.visits()), label="visit"))
+
     @rule(seconds=st.integers(1, LONGEST_WAIT_S))
     def wait(self, seconds: int) -> None:
         self.up.wait(seconds)
@@ -187,7 +211,10 @@ class StackMachine(RuleBasedStateMachine):
             for fault_id in sorted(self.stand.held):
                 self.stand.revert(fault_id)
             self.stand.wait(SETTLES_S)
+            self.stand.look()
             left = self.stand.left()
             assert not left, f"left behind: {left}"
+            violated = self.stand.violated()
+            assert not violated, f"violated: {violated}"
         finally:
             self.stand.close()

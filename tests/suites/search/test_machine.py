@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from brownout.harness.worlds.simulation import world
+from brownout.suites.search.clients import Visit
 from brownout.suites.search.grounds import ground
 from brownout.suites.search.machine import StackMachine, Stand
 from brownout.suites.search.trial import carried_out
@@ -23,11 +24,12 @@ SHORT = settings(
 KINDS = ("link-refuse", "node-pause", "clock-skew", "replication-pause", "store-read-only", "freeze")
 
 
-def test_it_holds_on_a_sound_service() -> None:
-    """Nothing goes back, and nothing is left behind."""
+@pytest.mark.parametrize("name", ["azure", "aws"])
+def test_it_holds_on_a_sound_service(name: str) -> None:
+    """Nothing goes back, nothing is left behind, and no client sees what must not be."""
 
     class Sound(StackMachine):
-        kinds = KINDS
+        ground_name, kinds = name, KINDS
 
     run_state_machine_as_test(Sound, settings=SHORT)
 
@@ -43,6 +45,33 @@ def test_a_hold_that_is_left_behind_is_found(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(world, "release_switch", idle)
     with pytest.raises(AssertionError, match="left behind"):
         run_state_machine_as_test(Leaving, settings=settings(SHORT, max_examples=20))
+
+
+@pytest.mark.parametrize("name", ["azure", "aws"])
+def test_every_client_is_served_where_nothing_is_broken(name: str) -> None:
+    """One visit of each kind happens, and no invariant is violated by it."""
+    stand = Stand(ground(name), (), seed=2)
+    try:
+        assert {visit: stand.clients.visit(visit) for visit in stand.clients.visits()} == dict.fromkeys(
+            stand.clients.visits(), "happened"
+        )
+        stand.look()
+        assert stand.violated() == {}
+    finally:
+        stand.close()
+
+
+def test_what_clients_saw_is_judged() -> None:
+    """A token for another audience than the one that was asked for is a violation, as in any run."""
+    stand = Stand(ground("azure"), (), seed=2)
+    try:
+        stand.clients.visit(Visit("apps", "token"))
+        told = stand.clients.requests[-1]
+        other = told.credentials.replace("vault.azure.net", "graph.microsoft.com", 1)
+        stand.clients.requests[-1] = told._replace(credentials=other)
+        assert set(stand.violated()) == {"audience-isolation"}
+    finally:
+        stand.close()
 
 
 def test_its_acts_are_a_schedule() -> None:
