@@ -58,9 +58,9 @@ class Project:
             text = EXPERIMENT.format(name=name, rate_per_s=rate_per_s, target=target)
             (self.folder / f"{name}.yaml").write_text(text)
 
-    def run(self, *arguments: str | os.PathLike[str]) -> pytest.RunResult:
+    def run(self, *arguments: str | os.PathLike[str], timeout_s: float = TIMEOUT_S) -> pytest.RunResult:
         allure = () if "--alluredir" in arguments else ("-p", "no:allure_pytest")
-        return self.pytester.runpytest_subprocess(*WITHOUT, *allure, *arguments, timeout=TIMEOUT_S)
+        return self.pytester.runpytest_subprocess(*WITHOUT, *allure, *arguments, timeout=timeout_s)
 
 
 def counted(ended: pytest.RunResult) -> dict[str, int]:

@@ -6,9 +6,11 @@ import asyncio
 import json
 import re
 import stat
+import subprocess
+import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -123,8 +125,33 @@ def readable_by_others(path: Path, below: Path) -> bool:
     return all(stat.S_IMODE(each.stat().st_mode) & 0o077 for each in folders)
 
 
+def strangers_with(secrets: Iterable[str]) -> dict[int, str]:
+    """The processes of this machine, by pid, that have one of these secrets in their environment, each with its program."""
+    found: dict[int, str] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (process / "environ").read_bytes()
+            if any(secret.encode() in variables for secret in secrets):
+                found[int(process.name)] = re.sub(r"[\d.]+$", "", (process / "comm").read_text().strip())
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+@contextmanager
+def a_client_with(secrets: Iterable[str]) -> Iterator[int]:
+    """The pid of a process that was given the secrets as variables, as `env` is meant to be used."""
+    given = {f"GIVEN_{n}": secret for n, secret in enumerate(secrets)}
+    program = "import sys; print('here', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], env=given, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"here\n"
+        yield client.pid
+        client.communicate()
+
+
 def test_no_secret_of_a_stack_is_on_a_command_line_or_for_others_to_read(gameday: Brownout) -> None:
-    """What `env` tells a client is in no process's arguments, in no log, and in files and folders of the owner's alone."""
+    """What `env` tells a client is in no process's arguments or environment, in no log, and in the owner's own files alone."""
     secrets: set[str] = set()
     ways = ("imds", "app-service", "vm-extension", "service-fabric", "arc", "cloud-shell", "workload-identity")
     for options in ([], ["--application"], *(["--machine", "batch", "--endpoint", way] for way in ways)):
@@ -137,6 +164,9 @@ def test_no_secret_of_a_stack_is_on_a_command_line_or_for_others_to_read(gameday
     lines = gameday.processes()
     assert len(lines) > 15
     assert [line for line in lines.values() if any(secret in line for secret in secrets)] == []
+    assert strangers_with(secrets) == {}
+    with a_client_with(secrets) as client:
+        assert strangers_with(secrets) == {client: "python"}, "the control: a process that was given them is found"
     for path in gameday.home.rglob("*"):
         if path.is_file() and any(secret.encode() in path.read_bytes() for secret in secrets):
             assert path.suffix != ".log", path
@@ -157,6 +187,7 @@ def test_no_secret_of_a_run_outlives_it(brownout: Brownout) -> None:
     secrets = [token, login.user_token, *keys, *people, *machines]
     assert len(keys) == 2
     assert all(len(secret) > 15 for secret in secrets)
+    assert strangers_with(secrets) == {}, "of the run's own processes too: each reads what it needs from a file of the owner's"
     alive = [path for path in brownout.home.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
     assert alive, "the control: while the run is on, its token is found"
     started.end()
