@@ -26,6 +26,7 @@ from pathlib import Path
 import pytest
 
 HERE, WORKERS = Path(__file__).parent, 3
+EITHER = ("breach", "inconclusive")  # on a machine that is busy with something else the load's generator may lag
 each = pytest.mark.parametrize("n", [pytest.param(n, marks=pytest.mark.xdist_group(f"w{n}")) for n in range(WORKERS)])
 
 
@@ -57,13 +58,14 @@ def test_each_worker_breaks_its_own_stack(brownout_stack, n):
 
 @each
 def test_each_worker_makes_its_own_run(brownout, n):
-    run = brownout.run("small.yaml", world="processes", seed=n + 1).expect("breach")
-    note("run", folder=str(run.folder), seed=n + 1, state=run.step("cut").state)
+    run = brownout.run("small.yaml", world="processes", seed=n + 1).expect(*EITHER)
+    (cut,) = json.loads((run.folder / "result.json").read_text())["steps"]
+    note("run", folder=str(run.folder), seed=n + 1, state=cut["state"])
 
 
 @each
 def test_equal_runs_are_made_once(brownout, n):
-    run = brownout.run("small.yaml", world="processes", seed=9).expect("breach")
+    run = brownout.run("small.yaml", world="processes", seed=9).expect(*EITHER)
     note("equal", folder=str(run.folder))
 """
 
