@@ -105,8 +105,8 @@ def _await(made: Prometheus, process: subprocess.Popen[bytes], folder: Path) -> 
     deadline_s = time.monotonic() + 60
     while time.monotonic() < deadline_s and process.poll() is None:
         try:
-            made.ask("query", query="vector(1)")
-        except OSError:
+            urllib.request.urlopen(f"{made.url}/-/ready", timeout=10).close()
+        except OSError:  # nothing listens yet, or 503 while it reads its data
             time.sleep(0.1)
         else:
             return

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -92,6 +94,20 @@ def test_the_dashboards_counts_are_the_logs(up: Brownout, dashboard: Dashboard) 
         for at_s, total, good in zip(shown["times_s"], line["total"], line["good"], strict=True):
             inside = [r for r in records if r.cohort == line["name"] and at_s <= r.intended_s < at_s + 1]
             assert (total, good) == (len(inside), sum(r.outcome == "happened" for r in inside))
+
+
+def test_prometheus_gets_the_sums_of_the_logs(up: Brownout, dashboard: Dashboard) -> None:
+    """Counters grow and are never ahead of the log, for every cohort from the start; a name that points here gets nothing."""
+    with urllib.request.urlopen(f"{dashboard.url}metrics", timeout=10) as answer:
+        told = answer.read().decode()
+    counted = re.findall(r'brownout_requests_total{cohort="([^"]+)",outcome="(\w+)",.*} (\S+)', told)
+    logged = Counter((record.cohort, record.outcome) for record in LogTail(folder_of(up)).read())
+    assert len(counted) == 3 * 20
+    assert 0 < sum(float(value) for _, _, value in counted) <= sum(logged.values())
+    assert all(float(value) <= logged[cohort, outcome] for cohort, outcome, value in counted)
+    foreign = urllib.request.Request(f"{dashboard.url}metrics", headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(foreign, timeout=10)
 
 
 @pytest.mark.parametrize(
