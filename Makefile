@@ -17,10 +17,10 @@ gameday: setup ## Replay the outage under load (about two minutes), then the rep
 	@$(VENV_BIN)/brownout run $(EXPERIMENT) --world simulation --posture repaired --expect pass
 
 images: setup ## Build the images of the compose world, from the registry's bases
-	@$(VENV_BIN)/python scripts/images.py
+	@$(VENV_BIN)/brownout images
 
 images-offline: setup ## Build the same images where no image registry can be reached (a minute or two)
-	@$(VENV_BIN)/python scripts/images.py --offline
+	@$(VENV_BIN)/brownout images --offline
 
 # A run against the clock has the machine to itself but for one other of its kind: each takes a quarter of a processor.
 # Two stacks of containers at once are no trouble to each other, except to a run against the clock: those come after.
@@ -62,5 +62,5 @@ bench: setup ## Measure, and print JSON
 	@$(VENV_BIN)/python -m benchmarks
 
 clean: ## Remove the environment, caches and runs of this checkout
-	@rm -rf .venv .cache site runs build dist compose/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .mutants allure-results
+	@rm -rf .venv .cache site runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .mutants allure-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -48,9 +48,7 @@ def install(*extras: str) -> str:
 
 def images() -> str:
     """How to make the images of the world `compose`."""
-    if checkout() is not None:
-        return "`make images-offline` builds them from packages (a minute), `make images` with an image registry"
-    return "they are built from a checkout of Brownout, with `make images-offline`; they are found by their names"
+    return "`brownout images` builds them, `brownout images --offline` where no image registry can be reached (a minute or two)"
 
 
 def missing(*modules: str) -> tuple[str, ...]:

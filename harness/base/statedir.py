@@ -112,6 +112,11 @@ def tools_dir() -> Path:
     return _private(state_dir() / "tools")
 
 
+def images_dir() -> Path:
+    """The folder of what images are built from, and of the lock that builds take."""
+    return _private(state_dir() / "images")
+
+
 def _place() -> Path:
     home = os.environ.get("BROWNOUT_HOME")
     folder = Path(home).absolute() if home else usual_state_path()

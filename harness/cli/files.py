@@ -1,4 +1,4 @@
-"""Commands that start nothing: validate, schema, report, doctor, setup, init."""
+"""Commands that start nothing: validate, schema, report, doctor, setup, images, init."""
 
 from __future__ import annotations
 
@@ -126,6 +126,16 @@ def setup_command() -> int:
     from brownout.harness.worlds.toxiproxy.install import toxiproxy_server
 
     click.echo(toxiproxy_server(say=lambda text: click.echo(text, err=True)))
+    return 0
+
+
+@command(name="images")
+@click.option("--offline", is_flag=True, help="Use no image registry: from Debian's packages, locked Python packages and Go.")
+def images_command(offline: bool) -> int:
+    """Build the images of the world compose, as far as they are not up to date (a minute or two)."""
+    from brownout.harness.worlds.compose.images.build import build_images
+
+    build_images(offline=offline, say=lambda text: click.echo(text, err=True))
     return 0
 
 

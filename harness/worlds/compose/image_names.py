@@ -1,4 +1,4 @@
-"""The names of the images of a stack of containers: what a stack starts is what `make images` builds."""
+"""The names of the images of a stack of containers: what a stack starts is what `brownout images` builds."""
 
 from __future__ import annotations
 

