@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 @command(name="up")
 @click.option("--world", type=click.Choice([*LIVE, SIMULATION]), default=PROCESSES, show_default=True)
 @click.option("--posture", default="", help="A posture, as NAME of ftvr-l9z or EXPERIMENT:NAME.")
-@click.option("--vendor", "vendors", type=click.Choice(VENDORS), multiple=True, help="Only this vendor's half; both otherwise.")
+@click.option(
+    "--vendor",
+    "vendors",
+    type=click.Choice(VENDORS),
+    multiple=True,
+    help="Only this half; all that are installed otherwise.",
+)
 @click.option("--regions", default="", metavar="REGION,...", help="The stack's regions; sydney,melbourne otherwise.")
 @click.option("--home", default="", metavar="REGION", help="The region of the control plane; the first one otherwise.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting of the service; may be repeated.")

@@ -34,7 +34,7 @@ from brownout.harness.worlds.needs import RUN_AT_ONCE, stack_needs
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy, start_server, stop_server
 from brownout.harness.worlds.toxiproxy.install import HOW_BUILT, find_toxiproxy_server
-from brownout.identity.core.topology import ALL_VENDORS
+from brownout.harness.worlds.vendor_packages import EXTRA_MODULES, installed_vendors
 
 OLDEST_PYTHON = (3, 11)
 PORTS_OF_A_STACK = 120  # nodes, links, Toxiproxy and the load's web page
@@ -63,6 +63,7 @@ def checks(*, leftovers: Leftovers | None = None, world: str = "") -> tuple[Chec
         "halt": check_halt,
         "leftovers": lambda: check_leftovers(found),
         "load and canaries": check_load_packages,
+        "vendors": check_vendors,
         "plug-ins": check_plugins,
         "proxy variables": lambda: check_proxy_variables(os.environ),
     }
@@ -140,7 +141,7 @@ def check_ports() -> Check:
 
 def check_limits() -> Check:
     """Whether the kernel lets a stack and a typical load have the files, processes, memory and ephemeral ports they need."""
-    need = stack_needs(PROCESSES, build_stack(seed=1, vendors=ALL_VENDORS), RUN_AT_ONCE)
+    need = stack_needs(PROCESSES, build_stack(seed=1, vendors=installed_vendors()), RUN_AT_ONCE)
     found = limits.shortages(need)
     if found:
         return Check("limits", False, "; ".join(short.text for short in found), "; ".join(short.fix for short in found))
@@ -224,6 +225,16 @@ def check_load_packages() -> Check:
         return Check("load and canaries", True, f"{', '.join(wanted)} are installed")
     fix = hints.install(*(wanted[name] for name in missing))
     return Check("load and canaries", False, f"missing: {', '.join(missing)}", fix)
+
+
+def check_vendors() -> Check:
+    """Whether both vendors' halves of a stack can run; experiments that need one that cannot are refused."""
+    lacking = {vendor: hints.missing(*modules) for vendor, modules in EXTRA_MODULES.items()}
+    left_out = {vendor: missing for vendor, missing in lacking.items() if missing}
+    if not left_out:
+        return Check("vendors", True, f"stacks have {' and '.join(installed_vendors())}")
+    missing = "; ".join(f"{vendor} is left out of stacks, missing: {', '.join(names)}" for vendor, names in left_out.items())
+    return Check("vendors", False, missing, hints.install(*left_out))
 
 
 def check_plugins() -> Check:

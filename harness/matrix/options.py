@@ -11,6 +11,7 @@ from brownout.harness.matrix.calls import SDK
 from brownout.harness.matrix.events import MatrixEvent, matrix_events
 from brownout.harness.worlds.catalog import SIMULATION
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.harness.worlds.vendor_packages import require_vendors
 from brownout.identity.core.topology import ALL_VENDORS, DEFAULT_REGIONS, StackSpec
 
 
@@ -41,13 +42,15 @@ class MatrixOptions:
         """The stack: both vendors' halves, because Entra's tenant issues the web identities; raises UsageError."""
         if len(self.regions) != 2:
             raise UsageError("a matrix has two regions: the home region and one away from it", hint="such as sydney,melbourne")
-        return build_stack(
+        spec = build_stack(
             seed=self.seed,
             control_token=control_token,
             regions=self.regions,
             home=self.home,
             vendors=ALL_VENDORS,
         )
+        require_vendors(spec)
+        return spec
 
     def check(self) -> None:
         """Raises UsageError for anything that there is not; nothing is started."""

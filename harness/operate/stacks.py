@@ -29,8 +29,9 @@ from brownout.harness.worlds.catalog import live_world
 from brownout.harness.worlds.control_plane import access_key, user_token
 from brownout.harness.worlds.needs import require_for_stack
 from brownout.harness.worlds.stack_spec import build_stack
+from brownout.harness.worlds.vendor_packages import usual_vendors
 from brownout.identity.aws.records.seed import ADMIN
-from brownout.identity.core.topology import ALL_VENDORS, DEFAULT_REGIONS, Vendor
+from brownout.identity.core.topology import DEFAULT_REGIONS, Vendor
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
 BRING_UP = "`brownout up` brings one up"
@@ -82,7 +83,7 @@ def bring_up(
         raise UsageError(f"{stack_file.absolute().parent} is no folder", hint="name another --stack-file")
     if not force:
         _check_free(stack_file)
-    shape = shape or StackShape(vendors=ALL_VENDORS)
+    shape = shape or StackShape(vendors=usual_vendors())
     spec = build_stack(
         seed=seed,
         settings=settings,
@@ -112,11 +113,13 @@ def bring_up(
 
 
 def stack_shape(vendors: Sequence[Vendor], regions: str, home: str) -> StackShape:
-    """The shape of a stack as a command line says it: `regions` are written `tokyo,dublin`. Empty words mean both vendors, the
-    usual regions and the first of them. What there is no such thing as, `bring_up` refuses.
+    """The shape of a stack as a command line says it: `regions` are written `tokyo,dublin`. Empty words mean both vendors as
+    far as they are installed, the usual regions and the first of them. What there is no such thing as, `bring_up` refuses.
     """
     named = tuple(word.strip() for word in regions.split(",") if word.strip())
-    return StackShape(vendors=tuple(dict.fromkeys(vendors)) or ALL_VENDORS, regions=named or DEFAULT_REGIONS, home=home or None)
+    return StackShape(
+        vendors=tuple(dict.fromkeys(vendors)) or usual_vendors(), regions=named or DEFAULT_REGIONS, home=home or None
+    )
 
 
 def _check_free(stack_file: Path) -> None:

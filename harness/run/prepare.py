@@ -24,6 +24,7 @@ from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.run.options import OFFSET_MAX_S, Options
 from brownout.harness.worlds.catalog import SIMULATION, check_able
+from brownout.harness.worlds.vendor_packages import require_vendors
 from brownout.identity.core.topology import StackSpec
 
 
@@ -123,6 +124,7 @@ def _resolved(
 ) -> PreparedRun:
     settings = {**experiment.settings, **experiment.postures[posture].settings}
     stack = stack_of(experiment, seed=options.seed, settings=settings)
+    require_vendors(stack)
     return PreparedRun(
         experiment=experiment,
         options=options,

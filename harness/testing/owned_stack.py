@@ -111,9 +111,9 @@ def stack(
 ) -> Iterator[Stack]:
     """A stack for a block: up when the block begins, down after it, whatever happens in between.
 
-    `posture` is one of the bundled experiment, or `EXPERIMENT:POSTURE`; `settings` are put over its settings. Both vendors
-    and the usual regions when none are named; `regions` is written `tokyo,dublin`. `rate` is the clock's. Raises UsageError,
-    and WorldError with nothing left behind.
+    `posture` is one of the bundled experiment, or `EXPERIMENT:POSTURE`; `settings` are put over its settings. All vendors
+    that are installed, and the usual regions, when none are named; `regions` is written `tokyo,dublin`. `rate` is the clock's.
+    Raises UsageError, and WorldError with nothing left behind.
     """
     if world == SIMULATION:
         raise UsageError("a simulation lives inside a run: no client can reach it", hint=f"use {PROCESSES!r}")

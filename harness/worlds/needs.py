@@ -21,6 +21,7 @@ from brownout.harness.base.resources import limits
 from brownout.harness.base.resources.limits import Need
 from brownout.harness.load.arrivals import LoadPlan, planned_count
 from brownout.harness.worlds.catalog import PROCESSES
+from brownout.harness.worlds.vendor_packages import require_vendors
 from brownout.identity.core.topology import StackSpec
 
 HOPS = 4  # client, host, token service, store or director
@@ -79,7 +80,8 @@ def generator_needs(plan: LoadPlan, rate: float, workers: int = 1) -> Need:
 
 
 def require_for_stack(world: str, stack: StackSpec, *, state: Path) -> None:
-    """Raises WorldError when the machine lacks what a stack needs; may raise a soft limit."""
+    """Raises WorldError when the machine lacks what a stack needs, UsageError for packages; may raise a soft limit."""
+    require_vendors(stack)
     limits.require(stack_needs(world, stack, LOAD_AT_ONCE))
     limits.require_room(state, FOLDER_BYTES, "the stack")
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from email.utils import formatdate
 from typing import Any
 
@@ -16,6 +16,22 @@ from brownout.identity.server.http_protocol import Connection, KnownRequests
 
 BACKLOG = 4096  # connections that wait for us to run; the kernel takes what net.core.somaxconn allows
 log = logging.getLogger("brownout.identity.server")
+
+
+def _fastest_loop() -> Callable[[Coroutine[Any, Any, None]], None]:
+    try:
+        import uvloop
+    except ImportError:  # an extra has it: it is faster, and nothing else
+        return asyncio.run
+    return uvloop.run
+
+
+_RUN = _fastest_loop()  # imported here, so that processes that are forked share it
+
+
+def run_server(serving: Coroutine[Any, Any, None]) -> None:
+    """Runs what serves to its end, on the fastest event loop that is installed."""
+    _RUN(serving)
 
 
 class HttpServer:

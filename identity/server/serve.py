@@ -11,8 +11,6 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-import uvloop
-
 from brownout.identity.core.edge.node import Edge
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import NodeSpec
@@ -21,7 +19,7 @@ from brownout.identity.server.durable import DurableRecords
 from brownout.identity.server.edge.doors import Doors
 from brownout.identity.server.edge.server_context import tell_of_bad_names
 from brownout.identity.server.ending import EndAsked
-from brownout.identity.server.http_server import HttpServer
+from brownout.identity.server.http_server import HttpServer, run_server
 from brownout.identity.server.log_lines import start_logging
 from brownout.identity.server.ports import SocketPorts
 from brownout.identity.server.signing import Algorithm, JwtSigner
@@ -52,7 +50,7 @@ def run_node(
     node calls another that does not accept connections yet.
     """
     start_logging()
-    uvloop.run(_run(served, NodeSpec(name, served.stack, image_build), folder, listener, starting, doors))
+    run_server(_run(served, NodeSpec(name, served.stack, image_build), folder, listener, starting, doors))
 
 
 async def _run(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -81,7 +82,11 @@ def test_the_wheel_has_one_top_level_name(built: Built) -> None:
     assert {f"brownout/{folder}/__init__.py" for folder in FOLDERS} <= names
     wanted = {
         "py.typed",
+        "compose/Dockerfile",
+        "compose/Dockerfile.toxiproxy",
         "compose/compose.yaml",
+        "compose/load-image.txt",
+        "compose/service.txt",
         "compose/toxiproxy.json",
         "reports/html/assets/report.css",
         "suites/load/web/page.html",
@@ -137,12 +142,14 @@ def test_an_installed_experiment_is_found(project: Project) -> None:
 @pytest.fixture(scope="module")
 def small(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with no extra installed."""
-    made = make_project(tmp_path_factory.mktemp("small"), built.wheel, core_only=True)
+    made = make_project(tmp_path_factory.mktemp("small"), built.wheel, extras=())
     (made.folder / "breached.yaml").write_text(EXPERIMENT.format(name="breached", rate_per_s=0.5, target=0.9), encoding="utf-8")
     return made
 
 
-@pytest.mark.parametrize("module", ["bokeh", "numpy", "locust", "docker", "boto3", "azure", "pytest"])
+@pytest.mark.parametrize(
+    "module", ["bokeh", "numpy", "locust", "docker", "boto3", "botocore", "lxml", "uvloop", "azure", "pytest"]
+)
 def test_the_core_brings_no_package_of_an_extra(small: Project, module: str) -> None:
     """The environment without extras has none of their packages: what the next tests show they show of the core."""
     told = small.run(
@@ -176,8 +183,8 @@ def test_the_page_on_installing_names_every_extra(built: Built) -> None:
     assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == sorted(extras or ())
 
 
-def require_a_stack_lives(user: Project) -> None:
-    """Brings a stack up, breaks it and takes it down."""
+def require_a_stack_lives(user: Project) -> CompletedProcess[str]:
+    """Brings a stack up, breaks it and takes it down; what `up` told."""
     up = user.brownout("up")
     try:
         assert up.returncode == 0, up.stderr
@@ -187,14 +194,38 @@ def require_a_stack_lives(user: Project) -> None:
         down = user.brownout("down")
     assert down.returncode == 0, down.stderr
     assert "is down" in down.stdout
+    return up
 
 
 def test_the_core_brings_a_stack_up(small: Project) -> None:
-    """Without extras a stack of processes goes up, is broken and goes down; what a load needs is named with its extra."""
-    require_a_stack_lives(small)
+    """Without extras a stack of processes goes up, is broken and goes down; what a load needs is named with its extra.
+
+    The stack has Azure's half, and a line tells how to get the other one.
+    """
+    told = require_a_stack_lives(small)
+    assert "AWS's half is left out: botocore, signxml not installed here\n  -> pip install 'brownout[aws]'" in told.stderr
     load = small.brownout("run", "breached.yaml", "--world", "processes")
     assert load.returncode == 2
     assert "pip install 'brownout[aws,azure,load]'" in load.stderr
+
+
+def test_the_core_refuses_what_needs_aws(small: Project) -> None:
+    """An experiment on AWS, and a stack that is to have its half, end as wrong usage with the extra, and nothing is left."""
+    for command in (("run", "link-cut", "--world", "simulation"), ("up", "--vendor", "aws"), ("matrix",)):
+        told = small.brownout(*command)
+        assert told.returncode == 2, (command, told.stderr)
+        assert "a stack with AWS needs botocore, signxml, not installed here" in told.stderr
+        assert "-> pip install 'brownout[aws]'" in told.stderr
+    assert not (small.folder / "stack.json").exists()
+
+
+def test_the_extra_aws_is_enough_for_aws(built: Built, tmp_path: Path) -> None:
+    """With it and no other an experiment on AWS runs in the simulation, and stacks of processes have both halves."""
+    user = make_project(tmp_path, built.wheel, extras=("aws",))
+    told = user.brownout("run", "link-cut", "--world", "simulation", "--expect", "pass")
+    assert told.returncode == 0, told.stdout + told.stderr
+    told = require_a_stack_lives(user)
+    assert "left out" not in told.stderr
 
 
 def test_a_stack_goes_up_is_broken_and_goes_down(project: Project) -> None:

@@ -9,7 +9,7 @@ import sys
 import sysconfig
 import tarfile
 import venv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
@@ -88,13 +88,13 @@ class Project:
         return self.run(self.python.with_name("brownout"), *arguments)
 
 
-def make_project(folder: Path, wheel: Path, *, core_only: bool = False) -> Project:
-    """A project in `folder` and an environment beside it, into which the wheel is installed, without extras if `core_only`."""
+def make_project(folder: Path, wheel: Path, *, extras: Collection[str] | None = None) -> Project:
+    """A project in `folder` and an environment beside it, into which the wheel is installed with these extras, or all."""
     project = folder / "their project"
     for name in FOLDERS:
         (project / name).mkdir(parents=True)
         (project / name / "__init__.py").write_text(_RECORDER.format(log=str(project / "imported")), encoding="utf-8")
-    python = _environment(folder / "environment", wheel, core_packages() if core_only else None)
+    python = _environment(folder / "environment", wheel, None if extras is None else packages_of(extras))
     programs = folder / "programs"
     programs.mkdir()
     (programs / "toxiproxy-server").symlink_to(toxiproxy_server(say=lambda _: None))  # none is built for the new state folder
@@ -103,17 +103,18 @@ def make_project(folder: Path, wheel: Path, *, core_only: bool = False) -> Proje
     return Project(project, python, {**kept, "PATH": path, "BROWNOUT_HOME": str(folder / "home"), "PYTHONPATH": str(project)})
 
 
-def core_packages() -> frozenset[str]:
-    """What the packages that Brownout needs without any extra have in site-packages: names of files and folders."""
-    wanted, seen, names = ["brownout"], set[str](), set[str]()
+def packages_of(extras: Collection[str]) -> frozenset[str]:
+    """What the packages that Brownout needs with these extras have in site-packages: names of files and folders."""
+    wanted, seen, names = [("brownout", frozenset(extras))], set[str](), set[str]()
     while wanted:
-        name = wanted.pop()
+        name, chosen = wanted.pop()
         if name not in seen:
             seen.add(name)
             for line in distribution(name).requires or ():
                 requirement = Requirement(line)
-                if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                    wanted.append(requirement.name)
+                marker = requirement.marker
+                if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *chosen)):
+                    wanted.append((requirement.name, frozenset(requirement.extras)))
             if name != "brownout":
                 names |= {file.parts[0] for file in distribution(name).files or ()}
     return frozenset(names)

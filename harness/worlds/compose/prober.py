@@ -18,14 +18,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import uvloop
-
 from brownout.harness.worlds.compose.layout import NODE_PORT, SPEC_FOLDER
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import HEALTH_PATH
 from brownout.identity.server.ending import EndAsked
-from brownout.identity.server.http_server import HttpServer
+from brownout.identity.server.http_server import HttpServer, run_server
 from brownout.identity.server.shared_spec import GO_NAME, read_stack
 
 MOST_MS = 30_000.0
@@ -73,4 +71,4 @@ async def serve(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(sys.argv[1], Path(SPEC_FOLDER)))
+    run_server(serve(sys.argv[1], Path(SPEC_FOLDER)))

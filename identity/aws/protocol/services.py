@@ -133,7 +133,7 @@ def load_services() -> None:
 def load_model(name: str, version: str) -> dict[str, Any]:
     """A service model as botocore ships it."""
     found = find_spec("botocore")
-    assert found is not None, "botocore is a dependency"
+    assert found is not None, "a stack with AWS is refused where its packages are missing"
     assert found.submodule_search_locations, "botocore is a package"
     path = f"{found.submodule_search_locations[0]}/data/{name}/{version}/service-2.json.gz"
     model = json.loads(gzip.decompress(cast(ResourceLoader, found.loader).get_data(path)))

@@ -10,6 +10,7 @@ from brownout.harness.errors import UsageError
 from brownout.harness.experiment.loader import find, load
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.stack import stack_of
+from brownout.harness.worlds.vendor_packages import require_vendors
 from brownout.identity.core.topology import StackSpec
 
 FOLDER = Path(__file__).parent
@@ -51,4 +52,6 @@ def ground(name: str) -> Ground:
             "blast_radius": experiment.blast_radius.model_copy(update={"nodes_down": 1.0}),  # a search may take all away
         }
     )
-    return Ground(name, bare, stack_of(bare, seed=1, settings={**bare.settings, **chosen.settings}))
+    spec = stack_of(bare, seed=1, settings={**bare.settings, **chosen.settings})
+    require_vendors(spec)
+    return Ground(name, bare, spec)

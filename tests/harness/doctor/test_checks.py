@@ -62,6 +62,7 @@ def test_every_matter_is_looked_at() -> None:
         "halt",
         "leftovers",
         "load and canaries",
+        "vendors",
         "plug-ins",
         "proxy variables",
         "Docker",
