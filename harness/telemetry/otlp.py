@@ -219,7 +219,9 @@ class _LastWarning(logging.Handler):
         self._logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.text = record.getMessage().splitlines()[0].partition(" encountered while")[0][-160:]
+        text = record.getMessage().splitlines()[0].partition(" encountered while")[0]
+        # Of a chain of causes the last is the reason; the others repeat the address.
+        self.text = text.rpartition(": ")[2].rstrip("\"')") if "Caused by" in text else text[:160]
 
     def close(self) -> None:
         """Lets warnings be shown again."""

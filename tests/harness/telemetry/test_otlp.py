@@ -131,6 +131,7 @@ def test_nobody_at_the_url_is_told_once_and_changes_no_verdict(
     assert verdict == expected
     assert len(said) == 2
     assert "7 of 7 spans did not reach" in said[1]
+    assert said[1].splitlines()[0].endswith("Connection refused)")
     assert "4318" in said[1]
     assert capsys.readouterr() == ("", "")
     assert not caplog.records
