@@ -29,7 +29,7 @@ from brownout.harness.record.result import Result
 from brownout.harness.run.controls import ControlRuns
 from brownout.harness.run.header import new_run_folder, write_run_file
 from brownout.harness.run.options import Options, Outcome
-from brownout.harness.run.prepare import PreparedRun, prepare, require_short
+from brownout.harness.run.prepare import PreparedRun, prepare, require_short, wants_canaries
 from brownout.harness.run.simulated import simulate
 from brownout.harness.worlds.catalog import SIMULATION, live_world
 from brownout.harness.worlds.needs import require_for_run
@@ -136,12 +136,15 @@ def _checks(prepared: PreparedRun, *, build: bool) -> Iterator[Callable[[], obje
     if options.world == SIMULATION:
         return
     from brownout.harness.load.driver import require_free, require_packages
+    from brownout.harness.subject.environment import require_startable
 
     state = state_dir() if build else existing_state_dir()
     yield lambda: require_short(prepared)
     if state is not None:
         yield partial(require_lifted, state)
-    yield lambda: require_packages(canaries=options.canaries)
+    yield lambda: require_packages(canaries=wants_canaries(prepared))
+    if prepared.experiment.subject is not None:
+        yield partial(require_startable, prepared.experiment.subject, prepared.load.cohorts)
     if options.dashboard_port is not None:
         yield partial(require_free, options.dashboard_port)
     kind = live_world(options.world)

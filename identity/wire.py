@@ -45,8 +45,8 @@ def header_lines(request: Request) -> HeaderLines:
     return tuple(line for line in request.raw_headers if line[0].lower() not in OF_THE_CONNECTION)
 
 
-def encode_request(request: Request, host: str, *, prefix: str = "") -> bytes:
-    """The whole request in one piece, to be sent to `host`, whose base path is `prefix`.
+def encode_request(request: Request, host: str, *, prefix: str = "", also: HeaderLines = ()) -> bytes:
+    """The whole request in one piece, to be sent to `host`, whose base path is `prefix`, with the header lines `also`.
 
     A `host` header of the request's own stays, since a signature may cover it. Raises ValueError for what would change
     the message's shape.
@@ -57,7 +57,7 @@ def encode_request(request: Request, host: str, *, prefix: str = "") -> bytes:
         head.append(b"host: " + host.encode("latin-1"))
     if payload or request.method in _SENDS_A_LENGTH:
         head.append(b"content-length: %d" % len(payload))
-    head += [b"%b: %b" % line for line in lines]
+    head += [b"%b: %b" % line for line in (*lines, *also)]
     if any(b"\r" in line or b"\n" in line for line in head):
         raise ValueError("a header or path holds a line break")
     return b"\r\n".join((*head, b"", payload))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from brownout.harness.record.result import Result
+from brownout.harness.record.result import Result, SloResult
 from brownout.reports import palette, story
 from brownout.reports.units import clock, count, percent, printable, target
 
@@ -18,7 +18,7 @@ def render(result: Result) -> str:
         *(f"- {_text(reason)}" for reason in result.reasons),
         "",
         _key_numbers(result),
-        _objectives(result),
+        *(_objectives(title, slos) for title, slos in story.objective_groups(result)),
         _windows(result),
         _steps(result),
         _exposure(result),
@@ -62,13 +62,13 @@ def _key_numbers(result: Result) -> str:
     return f"| {head} |\n|{' --- |' * len(story.KEY_TIMES)}\n| {row} |\n"
 
 
-def _objectives(result: Result) -> str | None:
+def _objectives(title: str, slos: Sequence[SloResult]) -> str | None:
     rows = (
         (_text(s.name), _status(s.status), target(s.target), percent(None if s.ratio is None else 1 - s.ratio, digits=2),
          f"{count(s.bad)} of {count(s.total)}", _text(s.reason))
-        for s in result.slos
+        for s in slos
     )  # fmt: skip
-    return _table("Objectives", ("Objective", "Status", "Target", "Good", "Bad", "Why"), rows)
+    return _table(_text(title), ("Objective", "Status", "Target", "Good", "Bad", "Why"), rows)
 
 
 def _windows(result: Result) -> str | None:

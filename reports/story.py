@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from brownout.harness.record.result import CohortExposure, FaultWindow, InvariantResult, Result, StepResult, Times
+from brownout.harness.record.result import (
+    CohortExposure,
+    FaultWindow,
+    InvariantResult,
+    Result,
+    SloResult,
+    StepResult,
+    SubjectResult,
+    Times,
+)
 from brownout.reports.units import clock, count, duration, percent
 
 
@@ -86,6 +95,25 @@ def effect_word(step: StepResult) -> str:
 
 WINDOWS_TITLE = "Objectives within each fault: good requests while it was in place"
 WINDOWS_HEAD = ("objective", "fault", "from", "to", "good", "bad of total")
+
+
+def objective_groups(result: Result) -> Iterator[tuple[str, tuple[SloResult, ...]]]:
+    """The objectives with their headings: those of the application that the run was about first, where there is one."""
+    subject = result.subject
+    if subject is None:
+        yield "Objectives", result.slos
+        return
+    own = tuple(slo for slo in result.slos if subject.judges(slo))
+    others = tuple(slo for slo in result.slos if not subject.judges(slo))
+    if own:
+        yield f"Objectives of the application: {subject_text(subject)}", own
+    if others:
+        yield "Objectives of the identity service" if own else "Objectives", others
+
+
+def subject_text(subject: SubjectResult) -> str:
+    """The application in a few words: what was started, and as which machine."""
+    return f"{subject.command} (as on {subject.machine})" if subject.machine else subject.command
 
 
 def window_rows(result: Result, *, missed_only: bool = False) -> Iterator[tuple[str, str, str, str, str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from brownout.harness.record.progress import Status
-from brownout.harness.record.result import Result
+from brownout.harness.record.result import Result, SloResult
 from brownout.reports import palette, story
 from brownout.reports.units import clock, count, duration, milliseconds, percent, target
 
@@ -153,7 +153,7 @@ def render_result(result: Result, console: Console, report: Path | None = None) 
     _print_verdict(result, console)
     wide = console.width >= _WIDE
     tables = (
-        _objectives(result, wide=wide),
+        *(_objectives(title, slos, wide=wide) for title, slos in story.objective_groups(result)),
         _windows(result),
         _steps(result),
         _exposure(result),
@@ -213,11 +213,11 @@ def titled_table(title: str, *columns: str) -> Table:
     return table
 
 
-def _objectives(result: Result, *, wide: bool) -> Table:
+def _objectives(title: str, slos: Sequence[SloResult], *, wide: bool) -> Table:
     table = titled_table(
-        "Objectives", "objective", "status", ">target", ">good", ">bad of total", ">budget", *(["why"] if wide else [])
+        title, "objective", "status", ">target", ">good", ">bad of total", ">budget", *(["why"] if wide else [])
     )
-    for slo in result.slos:
+    for slo in slos:
         good = percent(None if slo.ratio is None else 1 - slo.ratio, digits=2)
         budget = "–" if slo.budget_spent is None else f"×{slo.budget_spent:.1f}"
         bad = f"{count(slo.bad)} of {count(slo.total)}"

@@ -16,8 +16,8 @@ from brownout.harness.cli.frame import command
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, required=True, metavar="COMMAND...")
 def exec_command(machine: str, names: bool, stack_file: Path, words: tuple[str, ...]) -> int:
     """Run a command as if on a machine: metadata is at 169.254.169.254, and there is no other network."""
+    from brownout.harness.client_env.stack_file import read_stack_file
     from brownout.harness.operate.on_machine.launch import run
     from brownout.harness.operate.on_machine.place import launch_of
-    from brownout.harness.operate.stack_file import read_stack_file
 
     return run(launch_of(read_stack_file(stack_file), machine, words, names=names))

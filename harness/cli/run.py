@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from brownout.harness.api import Options, Outcome
     from brownout.harness.ci.copies import Copies
     from brownout.harness.experiment.model import Experiment
+    from brownout.harness.load.arrivals import Cohort
     from brownout.harness.record.progress import ProgressSink
     from brownout.harness.record.result import Result
     from brownout.harness.run.prepare import PreparedRun
@@ -285,6 +286,7 @@ def _timeline(prepared: PreparedRun) -> str:
         f"{experiment.title}",
         f"world {world}, clock rate {rate:g}, about {prepared.real_s:.0f} s of real time for the timeline",
     ]
+    lines += _subject_lines(experiment)
     for moment in prepared.moments:
         if isinstance(moment, PhaseStart):
             what = f"phase {moment.name}"
@@ -294,5 +296,24 @@ def _timeline(prepared: PreparedRun) -> str:
             what = f"{verb} {step.name} [{step.role}]: {fault.describe()}"
         lines.append(f"{clock(moment.at_s)}  {what}")
     lines.append(f"{clock(prepared.end_s)}  end; everything is reverted")
-    lines += ["load:", *(f"  {cohort.name}: {cohort.rate_per_s:g} per emulated second" for cohort in experiment.load.cohorts)]
+    lines += ["load:", *map(_cohort_line, experiment.load.cohorts)]
     return "\n".join(lines)
+
+
+def _cohort_line(cohort: Cohort) -> str:
+    asked = "" if cohort.ask is None else f": {cohort.ask}"
+    return f"  {cohort.name}: {cohort.rate_per_s:g} per emulated second{asked}"
+
+
+def _subject_lines(experiment: Experiment) -> list[str]:
+    """What would be started as the subject, and how; nothing for an experiment without one."""
+    from brownout.harness.base.durations import duration_text
+
+    subject = experiment.subject
+    if subject is None:
+        return []
+    where = f"as on {subject.env_of}" if subject.env_of else "as a client on no machine"
+    return [
+        f"subject {where}: {shlex.join(subject.words)}",
+        f"  in {subject.folder or '.'}, ready within {duration_text(subject.ready_within_s)} at {subject.ready}",
+    ]

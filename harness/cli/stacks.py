@@ -13,7 +13,7 @@ from brownout.harness.cli.types import SEED, NumberType
 from brownout.harness.worlds.catalog import LIVE, PROCESSES, SIMULATION
 
 VENDORS = ("aws", "azure")  # those of identity.core.topology, whose import `--help` need not wait for
-ENDPOINTS = (  # those of operate.machines.endpoints, for the same reason
+ENDPOINTS = (  # those of client_env.machine_endpoints, for the same reason
     *("imds", "app-service", "app-service-2017", "vm-extension", "service-fabric", "arc", "cloud-shell"),
     "workload-identity",
 )
@@ -100,9 +100,8 @@ def env_command(
     network: bool,
 ) -> int:
     """Print shell exports that make a process a client of the stack, with --machine a client on that machine."""
-    from brownout.harness.errors import UsageError
-    from brownout.harness.operate.machines.endpoints import write_files
-    from brownout.harness.operate.shell_variables import (
+    from brownout.harness.client_env.machine_endpoints import write_files
+    from brownout.harness.client_env.shell_variables import (
         application_variables,
         exports,
         find_machine,
@@ -110,7 +109,8 @@ def env_command(
         inside_variables,
         unset,
     )
-    from brownout.harness.operate.stack_file import read_stack_file
+    from brownout.harness.client_env.stack_file import read_stack_file
+    from brownout.harness.errors import UsageError
 
     if network:
         click.echo(inside_of(read_stack_file(stack_file)).network)

@@ -29,6 +29,7 @@ from brownout.harness.experiment.parts.blast_radius import check_blast_radius
 from brownout.harness.experiment.parts.cohort_checks import check_cohort, check_rates, unknown
 from brownout.harness.experiment.parts.control_checks import check_added_load, check_controls
 from brownout.harness.experiment.parts.phase_checks import check_phases
+from brownout.harness.experiment.parts.subject_checks import check_subject_file, check_subject_machine
 from brownout.harness.experiment.stack import check_stack, stack_of
 from brownout.harness.experiment.steps import ResolvedStep
 from brownout.harness.fault import Fault
@@ -78,8 +79,8 @@ def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], 
     found += _fault_problems(experiment, faults, built)
     if not found:  # what follows needs machines, cohorts, settings and faults that are sound by themselves
         stack = stack_of(experiment, seed=0)
-        found += (*_cohort_machines(experiment, stack), *_targets(built, stack), *check_phases(experiment))
-        found += (*check_added_load(experiment), *_whole_settings(experiment))
+        found += (*_cohort_machines(experiment, stack), *check_subject_machine(experiment, stack), *_targets(built, stack))
+        found += (*check_phases(experiment), *check_added_load(experiment), *_whole_settings(experiment))
     if not found:  # every target is there
         found += check_blast_radius(experiment, built, stack)
     return tuple(found), tuple(built.values())
@@ -342,4 +343,5 @@ _RULES: tuple[Callable[[Experiment], Iterator[Problem]], ...] = (
     _objectives,
     _alerts,
     check_controls,
+    check_subject_file,
 )

@@ -13,6 +13,7 @@ from brownout.harness.experiment import plugins
 from brownout.harness.experiment.fault_files import SUFFIX
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.fault import Fault
+from brownout.harness.load.models.model import ClientModel
 from brownout.harness.load.models.registry import client_models
 
 SCHEMA_ID = "urn:brownout:experiment:v1"
@@ -80,7 +81,10 @@ def _name_models(cohort: SchemaPart) -> None:
     """Has a cohort accept the installed client models, each with what its clients do."""
     named = cohort["properties"]["model"]
     named.pop("enum", None)  # the same names without a word about them
-    named["anyOf"] = [
-        {"const": model.name, "description": f"clients of {model.vendor}: {', '.join(each.name for each in model.operations)}"}
-        for model in client_models()
-    ]
+    own = {"type": "string", "pattern": r"\.py$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", "description": "a client model of your own"}
+    named["anyOf"] = [*({"const": model.name, "description": _clients(model)} for model in client_models()), own]
+
+
+def _clients(model: ClientModel) -> str:
+    asked = ", ".join(each.name for each in model.operations)
+    return f"clients of {model.vendor}: {asked}" if model.vendor else f"clients of the subject: {asked}"

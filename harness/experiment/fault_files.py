@@ -7,35 +7,24 @@ releases the carriers that are in the ledger, as it does for a package that is n
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from functools import cache
-from hashlib import blake2b
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from brownout.harness.base.entry_points import place_of
+from brownout.harness.base.users import own_code
+from brownout.harness.base.users.own_code import SUFFIX, is_file_name
 from brownout.harness.errors import UsageError
 from brownout.harness.fault import Fault
 
-SUFFIX = ".py"
+__all__ = ["SUFFIX", "beside", "fault_in", "is_file_name"]
+
 _HOW = "see docs/writing-a-fault.md"
-
-
-def is_file_name(kind: str) -> bool:
-    """Whether a fault is named by a file."""
-    return kind.endswith(SUFFIX)
 
 
 def beside(kind: str, folder: Path) -> str:
     """The absolute path of a file that an experiment in `folder` names; raises UsageError for one outside of the folder."""
-    path = (folder / kind).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise UsageError(
-            f"{kind} is not below the folder of the experiment", hint="keep the fault's file beside the experiment"
-        )
-    return str(path)
+    return own_code.beside(kind, folder, "fault")
 
 
 def fault_in(path: Path) -> type[Fault]:
@@ -45,26 +34,12 @@ def fault_in(path: Path) -> type[Fault]:
 
 @cache
 def _fault_in(path: Path) -> type[Fault]:
-    module = _run(path)
+    module = own_code.module_of(path, "fault", _HOW)
     found = tuple(_own_faults(module))
     if len(found) != 1:
         names = ", ".join(each.__name__ for each in found) or "none"
         raise UsageError(f"{path} is to define one Fault with a kind, and defines {names}", hint=_HOW)
     return found[0]
-
-
-def _run(path: Path) -> ModuleType:
-    name = f"brownout_fault_{path.stem}_{blake2b(str(path).encode(), digest_size=6).hexdigest()}"
-    spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise UsageError(f"there is no file {path}", hint=_HOW)
-    module = sys.modules[name] = module_from_spec(spec)  # before it runs: pydantic looks names of types up there
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # somebody's own code: it may raise anything
-        del sys.modules[name]
-        raise UsageError(f"{place_of(error)}{type(error).__name__}: {error}", hint="mend the fault's file") from error
-    return module
 
 
 def _own_faults(module: ModuleType) -> Iterator[type[Fault]]:

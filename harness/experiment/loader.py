@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import Problem, explain
+from brownout.harness.base.users import own_code
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import CheckedExperiment, check
@@ -40,13 +41,40 @@ def read(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Chec
     except ValidationError as error:
         raise document.failure(explain(error, Experiment.model_json_schema(by_alias=True))) from None
     try:
-        experiment = _with_files_beside(experiment, path.parent)
+        experiment = _with_subject_beside(_with_files_beside(experiment, path.parent), path.parent)
     except UsageError as wrong:
         raise document.failure((Problem(("schedule",), wrong.message, wrong.hint),)) from None
+    try:
+        experiment = _with_models_beside(experiment, path.parent)
+    except UsageError as wrong:
+        raise document.failure((Problem(("load", "cohorts"), wrong.message, wrong.hint),)) from None
     problems, steps = check(experiment, plugins.faults() if faults is None else faults)
     if problems:
         raise document.failure(problems)
     return CheckedExperiment(experiment, steps)
+
+
+def _with_subject_beside(experiment: Experiment, folder: Path) -> Experiment:
+    """The experiment with its subject's folder as an absolute path, seen from the folder of the experiment."""
+    subject = experiment.subject
+    if subject is None:
+        return experiment
+    placed = subject.model_copy(update={"folder": str((folder / subject.folder).resolve())})
+    return experiment.model_copy(update={"subject": placed})
+
+
+def _with_models_beside(experiment: Experiment, folder: Path) -> Experiment:
+    """The experiment with the files that its cohorts name as their models as absolute paths."""
+    cohorts = experiment.load.cohorts
+    if not any(is_file_name(cohort.model) for cohort in cohorts):
+        return experiment
+    placed = tuple(
+        cohort.model_copy(update={"model": own_code.beside(cohort.model, folder, "client model")})
+        if is_file_name(cohort.model)
+        else cohort
+        for cohort in cohorts
+    )
+    return experiment.model_copy(update={"load": experiment.load.model_copy(update={"cohorts": placed})})
 
 
 def _with_files_beside(experiment: Experiment, folder: Path) -> Experiment:

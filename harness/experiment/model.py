@@ -17,6 +17,7 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.plain import WORD_MAX, OneLine, PlainData, Real, Text, Word
 from brownout.harness.errors import UsageError
+from brownout.harness.experiment.subject import Subject
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.retries import RetryName
 from brownout.harness.record.verdicts import Verdict
@@ -243,6 +244,7 @@ class Experiment(FrozenModel):
     machines: PlainData = Field(default_factory=dict)
     stack: StackShape = StackShape()
     schedule: tuple[Step, ...] = ()
+    subject: Subject | None = Field(None, description="the application that the experiment is about; none by default")
     load: Load
     slos: tuple[Slo, ...] = Field(min_length=1)
     alerts: Mapping[OneLine, Alert] = Field(default_factory=dict)

@@ -67,7 +67,7 @@ def _unserved_cohorts(experiment: Experiment) -> Iterator[Problem]:
     for path, index, cohort in ((path, *each) for path, cohorts in places for each in enumerate(cohorts)):
         with suppress(UsageError):  # a model that cannot be used is told where its operations are checked
             vendor = client_model(cohort.model).vendor
-            if vendor not in vendors:
+            if vendor and vendor not in vendors:
                 text = f"clients of the model {cohort.model!r} need the vendor {vendor}, which this stack does not have"
                 hint = f"write `stack: {{vendors: [{vendor}]}}`, or name both"
                 yield Problem((*path, index, "model"), text, hint)

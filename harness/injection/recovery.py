@@ -17,6 +17,7 @@ There only unowned faults are reverted, and the epoch is not raised, because it 
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import time
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brownout.harness.base.statedir import discard_stack_dir
+from brownout.harness.base.users.marked import end_marked
 from brownout.harness.errors import LeftUnsafe, StackGone, UsageError, WorldError
 from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger
@@ -38,6 +40,7 @@ from brownout.harness.world import LiveWorld, World, one_after_another
 from brownout.harness.worlds.catalog import live_world
 
 GRACE_S = 600.0
+SUBJECT_PATIENCE_S = 65.0  # a keeper ends its subject within a minute (experiment/subject.py)
 AGAIN_MAX = 4  # each waits for what hides a heal as long as for a heal
 HOLDER_SLACK_S = 5.0  # a living command reverts its fault at the deadline by itself; so much later it is taken for hung
 
@@ -255,10 +258,27 @@ async def heal_stack(
     With `look_first` each is looked at before its revert, so that `lost` tells which were no longer in force.
 
     With `only`, just those faults are reverted and the owner is not fenced. Raises no WorldError: a fault that cannot be
-    undone is in `stuck`, the reason in `problem`.
+    undone is in `stuck`, the reason in `problem`. What is left of a dead owner's subject is ended, after its keeper's time.
     """
     if only is None:
         ledger.take_over(stack.id)
+    try:
+        return await _healed_stack(ledger, stack, attach, make, only=only, look_first=look_first, note=note)
+    finally:
+        if only is None and not stack.owner.alive():
+            await asyncio.to_thread(end_marked, stack.folder, patience_s=SUBJECT_PATIENCE_S)
+
+
+async def _healed_stack(
+    ledger: Ledger,
+    stack: StackRecord,
+    attach: Attach,
+    make: Make,
+    *,
+    only: Collection[str] | None,
+    look_first: bool,
+    note: Note,
+) -> Healed:
     try:
         world = await attach(stack)
     except StackGone as gone:

@@ -27,8 +27,9 @@ from typing import NamedTuple
 from brownout.harness.base.stats import percent
 from brownout.harness.experiment.model import Experiment, Slo, Step
 from brownout.harness.experiment.phase_windows import PhaseWindow, phase_windows
-from brownout.harness.judge.routes import NOWHERE, Route, route_of
+from brownout.harness.judge.routes import NOWHERE, Route, route_of, routes_of
 from brownout.harness.judge.steps import RELEASED, Life, lives
+from brownout.harness.judge.subject.ways import SubjectWays
 from brownout.harness.record.history import Event, History, RequestRecord
 from brownout.harness.record.reach import Reach
 from brownout.harness.record.result import CohortExposure, Exposure, ExposureState
@@ -151,8 +152,10 @@ def _segments(experiment: Experiment, history: History, found: Sequence[_InPlace
     starts_s = sorted(at_s for at_s in borders if windows[0].start_s <= at_s < windows[-1].end_s)
     segments = tuple(_Segment(start_s, _phase_at(windows, start_s)) for start_s in starts_s)
     names_machines, hidden = any(one.reach.machines for one in found), _BehindCaches(_primed(history.events))
-    for request in history.requests:
-        behind = hidden.behind(request)
+    subject = SubjectWays.of(experiment, history.events)
+    for logged in history.requests:
+        request = subject.shown(logged)
+        behind = subject.behind(logged) if request is not logged else hidden.behind(request)
         index = bisect_right(starts_s, request.intended_s) - 1
         if index >= 0 and request.intended_s < windows[-1].end_s:
             segments[index].counts[_kind(request, behind, named=names_machines)] += 1
@@ -244,7 +247,7 @@ def _exposure(one: _InPlace, segments: Iterable[_Segment], judged: _Judged) -> E
                 needy.add(kind.peers)
     # A fail-over before the step may have sent its requests over what it broke, though the baseline's went elsewhere.
     for kind, _ in _counts(every, lambda each: each.phase != "baseline" and each.start_s < one.start_s):
-        if judged(kind, "") and kind.happened and _concerns(one.reach, kind) and route_of(kind.trail).meets(one.reach):
+        if judged(kind, "") and kind.happened and _concerns(one.reach, kind) and routes_of(kind.trail).meets(one.reach):
             needy.add(kind.peers)
     for segment in every:
         if one.start_s <= segment.start_s < one.end_s:
@@ -262,7 +265,7 @@ def _count(tally: _Tally, reach: Reach, kind: _Kind, number: int, needy: set[tup
     tally.total += number
     if not _concerns(reach, kind):
         return
-    if route_of(kind.trail).meets(reach):
+    if routes_of(kind.trail).meets(reach):
         tally.met += number
     elif not kind.happened and (kind.peers in needy or _needs(reach, kind)):
         tally.failed += number
@@ -275,12 +278,12 @@ def _concerns(reach: Reach, kind: _Kind) -> bool:
 
 
 def _needs(reach: Reach, kind: _Kind) -> bool:
-    own, behind = route_of(kind.trail), _behind(kind)
+    own, behind = routes_of(kind.trail), _behind(kind)
     return own.meets(reach) or behind.meets(reach) or own.rests_on_replica(reach) or behind.rests_on_replica(reach)
 
 
 def _behind(kind: _Kind) -> Route:
-    return route_of(kind.behind) if kind.behind else NOWHERE
+    return routes_of(kind.behind) if kind.behind else NOWHERE
 
 
 def _told(one: _InPlace, tallies: Mapping[str, _Tally]) -> Exposure:

@@ -41,6 +41,7 @@ class Route:
 
 
 NOWHERE = Route()
+SEVERAL = "|"
 
 
 @lru_cache(maxsize=65_536)  # trails name no request, so a run of any length has few different ones
@@ -52,6 +53,20 @@ def route_of(text: str) -> Route:
         links=frozenset(_link_to(index, hops) for index in range(len(hops))),
         keys=frozenset((hop.node, key) for hop in hops for key in (hop.key_id, hop.key_kind) if key),
         asks_caches=any(hop.cache for hop in hops),
+    )
+
+
+@lru_cache(maxsize=65_536)
+def routes_of(text: str) -> Route:
+    """The route of one trail, or all of several trails together, which `SEVERAL` joins."""
+    ways = [route_of(each) for each in text.split(SEVERAL)] if SEVERAL in text else [route_of(text)]
+    if len(ways) == 1:
+        return ways[0]
+    return Route(
+        nodes=frozenset[str]().union(*(way.nodes for way in ways)),
+        links=frozenset[str]().union(*(way.links for way in ways)),
+        keys=frozenset[tuple[str, str]]().union(*(way.keys for way in ways)),
+        asks_caches=any(way.asks_caches for way in ways),
     )
 
 

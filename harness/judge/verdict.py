@@ -14,9 +14,9 @@ lower one (`doubtful`). The overall verdict is the first of these that has a rea
 
 That is the order "unsafe > harness error > breach > inconclusive > pass" with one exception: figures that cannot be trusted
 make no breach. A breach under a lagging generator or a failing baseline is inconclusive. Gates that only say that an experiment
-was too weak to *pass* (`PASS_ONLY_GATES`: a step that did not bite, too few samples, an untidy end) do not cancel a breach. A
-step that was lost before its revert does: the figures are then of another experiment than the one declared. So does a gate that
-this module does not know, to be on the safe side.
+was too weak to *pass* (`PASS_ONLY_GATES`: a step that did not bite, too few samples, a subject that ended by itself, an untidy
+end) do not cancel a breach. A step that was lost before its revert does: the figures are then of another experiment than the
+one declared. So does a gate that this module does not know, to be on the safe side.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from brownout.harness.record.result import FaultWindow, GateResult, Interval, In
 from brownout.harness.record.verdicts import PRECEDENCE, Verdict
 
 SloStatus = Literal["met", "breached", "undecided"]
-PASS_ONLY_GATES = frozenset({"bite", "exposure", "samples", "healed", "clean-teardown"})
+PASS_ONLY_GATES = frozenset({"bite", "exposure", "samples", "healed", "clean-teardown", "subject"})
 
 
 @dataclass(frozen=True, slots=True)

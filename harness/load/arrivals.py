@@ -24,7 +24,9 @@ from brownout.harness.base.durations import Duration
 from brownout.harness.base.keyed_random import KeyedRandom
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.base.plain import OneLine, Real, Text
+from brownout.harness.errors import UsageError
 from brownout.harness.load.models import registry
+from brownout.harness.load.models.asks import Ask, CommandAsk, HttpAsk
 from brownout.harness.load.models.model import Account, Arrival, HomeOf, SignIn, above_zero
 from brownout.harness.load.models.names import ModelName
 from brownout.harness.load.retries import RetryName
@@ -84,6 +86,20 @@ class Cohort(FrozenModel):
     name_caches: NameCaches | None = Field(
         None, description="caches of names of their own, for clients that find the service by name"
     )
+    http: HttpAsk | None = Field(None, description="what clients of the model http ask the subject for")
+    command: CommandAsk | None = Field(None, description="what clients of the model command run")
+
+    @property
+    def ask(self) -> Ask | None:
+        """What its clients ask the user's own application for; None where their model says it all."""
+        return self.http or self.command
+
+
+class SubjectPlace(FrozenModel):
+    """Where the commands of a subject's clients run: its folder and, secrets included, its environment."""
+
+    folder: str
+    environment: Mapping[str, str] = Field(repr=False)
 
 
 class LoadPlan(FrozenModel):
@@ -93,6 +109,7 @@ class LoadPlan(FrozenModel):
     from the intended send. `urls` maps `client->NODE` links to base URLs (empty in the simulation); `clock` tells a
     process how to turn its monotonic clock into emulated time: `{"epoch_s", "monotonic_s", "rate"}`. `machine_homes` has the
     home region of the identity that a machine gets a token for, "" for none, where it is not the machine's own region.
+    `subject` is there where the run has one.
 
     A plan in blocks of `block_s` emulated seconds belongs to a load by hand. It begins when its generator is ready, and has
     no arrivals while it is paused from the web page. In any other plan, arrivals of such a time are logged as late.
@@ -109,6 +126,7 @@ class LoadPlan(FrozenModel):
     block_s: PositiveFloat | None = None
     watch: Watch = Watch()
     machine_homes: Mapping[str, str] = Field(default_factory=dict)
+    subject: SubjectPlace | None = None
 
     def signed_in(self, sign_in: SignIn) -> LoadPlan:
         """The same plan with what its clients sign in with."""
@@ -127,6 +145,19 @@ def arrivals(plan: LoadPlan, *, after_s: float = -math.inf) -> Iterator[Arrival]
 def planned_count(plan: LoadPlan, cohort: Cohort) -> int:
     """How many arrivals the cohort has in the whole plan."""
     return round(cohort.rate_per_s * (plan.end_s - plan.start_s))
+
+
+def asks_subject(cohort: Cohort) -> bool:
+    """Whether its clients are those of the user's own application. A model that is not there any more is taken for one."""
+    try:
+        return registry.client_model(cohort.model).needs_subject
+    except UsageError:
+        return True
+
+
+def asks_of(cohorts: Iterable[Cohort]) -> dict[str, Ask]:
+    """What clients of the user's own application ask it for, by cohort."""
+    return {cohort.name: cohort.ask for cohort in cohorts if cohort.ask is not None}
 
 
 def operations_of(cohort: Cohort) -> tuple[str, ...]:
@@ -286,4 +317,4 @@ class _Choices:
 
 def plan_json(plan: LoadPlan) -> dict[str, Any]:
     """The plan as plain data for another process."""
-    return plan.model_dump(mode="json")
+    return plan.model_dump(mode="json", by_alias=True)

@@ -103,6 +103,11 @@ class Child:
             self._process.wait()
 
 
+def importable() -> dict[str, str]:
+    """The environment of this process, with `brownout` importable."""
+    return _environment({}, ())
+
+
 def _environment(extra: Mapping[str, str], without: tuple[str, ...]) -> dict[str, str]:
     """The environment of this process, with `brownout` importable and without LOCUST_* and proxies, which change the load."""
     kept = {name: value for name, value in os.environ.items() if not _bends_load(name) and not name.startswith(without)}

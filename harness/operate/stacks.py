@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.statedir import discard_stack_dir, existing_state_dir, ledger_path, stack_dir, state_dir
+from brownout.harness.client_env.stack_file import FaultsEntry, read_stack_file, write_stack_file
 from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.experiment.loader import find, load
 from brownout.harness.experiment.model import Experiment, Posture, StackShape
@@ -20,17 +21,14 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
 from brownout.harness.injection.standing import adopt, anything_stands
-from brownout.harness.operate.api_process.record import FaultApi
 from brownout.harness.operate.api_process.start import start_fault_api, stop_fault_api
 from brownout.harness.operate.setting_args import spoken_settings
-from brownout.harness.operate.stack_file import FaultsEntry, StackFile, make_stack_file, read_stack_file, write_stack_file
+from brownout.harness.subject.environment import stack_content
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world
-from brownout.harness.worlds.control_plane import access_key, user_token
 from brownout.harness.worlds.needs import require_for_stack
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.harness.worlds.vendor_packages import usual_vendors
-from brownout.identity.aws.records.seed import ADMIN
 from brownout.identity.core.topology import DEFAULT_REGIONS, Vendor
 
 DEFAULT_EXPERIMENT = "ftvr-l9z"
@@ -152,26 +150,13 @@ async def _start(stack_id: str, world: LiveWorld, started_s: float, stack_file: 
     ready_s = time.monotonic() - started_s
     try:
         api = start_fault_api(world.folder)
-        write_stack_file(stack_file, await stack_content(stack_id, world, api))
+        faults = None if api is None else FaultsEntry(url=api.url, token=api.token)
+        write_stack_file(stack_file, await stack_content(stack_id, world, faults=faults))
     except BaseException:
         stop_fault_api(world.folder)
         await world.stop()
         raise
     return ready_s
-
-
-async def stack_content(stack_id: str, world: LiveWorld, api: FaultApi | None = None) -> StackFile:
-    """The stack file of a stack that is up, and of its fault API; raises WorldError."""
-    return make_stack_file(
-        stack_id,
-        world.spec,
-        world=world.name,
-        endpoints=world.endpoints(),
-        user_token=await user_token(world),
-        clock=world.clock_record(),
-        access_key=await access_key(world, ADMIN) if "aws" in world.spec.vendors else None,
-        faults=None if api is None else FaultsEntry(url=api.url, token=api.token),
-    )
 
 
 def stacks() -> tuple[StackRecord, ...]:

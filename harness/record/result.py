@@ -236,6 +236,24 @@ class Times(FrozenModel):
     notes: Mapping[str, str] = Field(default_factory=dict)
 
 
+class SubjectResult(FrozenModel):
+    """The application that a run was about. `machine` is the one that it stood for, "" for none; `cohorts` are its clients.
+
+    `ended` says how and when it ended by itself, "" for one that ran until the run was over. `files` of the run folder have
+    what it printed.
+    """
+
+    command: str
+    machine: str = ""
+    cohorts: tuple[str, ...] = ()
+    ended: str = ""
+    files: tuple[str, ...] = ()
+
+    def judges(self, slo: SloResult) -> bool:
+        """Whether an objective is about the subject's clients alone."""
+        return bool(slo.cohorts) and set(slo.cohorts) <= set(self.cohorts)
+
+
 class Result(BaseModel):
     """The whole of `result.json`.
 
@@ -275,6 +293,7 @@ class Result(BaseModel):
     invariants: tuple[InvariantResult, ...] = ()
     command: str
     wall_s: float = Field(ge=0, allow_inf_nan=False)
+    subject: SubjectResult | None = None
 
     @property
     def unexpected(self) -> bool:

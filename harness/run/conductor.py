@@ -61,6 +61,13 @@ class RunHooks:
     def tick(self) -> None:
         """Called while the run waits and after each step."""
 
+    async def stack_ready(self, plan: LoadPlan) -> LoadPlan:
+        """Called before the load; starts what it asks, and returns the plan with where that is."""
+        return plan
+
+    async def stack_ends(self) -> None:
+        """Called before the stack is taken down; ends what `stack_ready` started."""
+
     async def load_started(self, plan: LoadPlan) -> None:
         """Called when the load has started; starts what runs beside it."""
 
@@ -141,6 +148,7 @@ class Conductor:
         console = [cohort.name for cohort in cohorts if needs_console_users(cohort.model)]
         plan = self.run.load.signed_in(await sign_in(self.world, console=console, endpoints=secret_endpoints(cohorts)))
         await self._prime(plan)
+        plan = await self.hooks.stack_ready(plan)
         load = await self._start_load(plan)
         await self.hooks.load_started(plan)
         try:
@@ -185,12 +193,14 @@ class Conductor:
 
     async def _take_down(self) -> None:
         self.state.phase = "stopping"
-        try:
-            await self.world.stop()
-            reason = "the stack was taken down and nothing was left running"
-            self.journal.gate("clean-teardown", passed=True, reason=reason)
-        except WorldError as error:
-            self.journal.gate("clean-teardown", passed=False, reason=error.message, severity="harness-error")
+        left = []
+        for end in (self.hooks.stack_ends, self.world.stop):
+            try:
+                await end()
+            except WorldError as error:
+                left.append(error.message)
+        reason = "; ".join(left) or "the stack was taken down and nothing was left running"
+        self.journal.gate("clean-teardown", passed=not left, reason=reason, severity="harness-error")
 
     # before the load
 

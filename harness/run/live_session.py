@@ -35,8 +35,9 @@ from brownout.harness.run.conductor import PROTECTED, Conductor, RunHooks, RunSt
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.run.foreign_watch import ForeignWatch
 from brownout.harness.run.journal import Journal
-from brownout.harness.run.prepare import PreparedRun
+from brownout.harness.run.prepare import PreparedRun, wants_canaries
 from brownout.harness.run.progress_view import NoProgress, ProgressView
+from brownout.harness.run.subject.watch import SubjectWatch
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world
 
@@ -102,7 +103,9 @@ class _LiveSession:
         """The world, not yet started, with a clock set so that the stack is ready before the baseline begins."""
         timeline, rate = self.run.experiment.timeline, self.run.rate
         # The clock starts at the warm-up, or earlier where the warm-up leaves too little real time to bring the stack up.
-        ready_s = min(timeline.warm_up, timeline.baseline - _lead_real_s(guardian_took_s) * rate)
+        subject = self.run.experiment.subject
+        lead_real_s = _lead_real_s(guardian_took_s) + (0.0 if subject is None else subject.ready_within_s)
+        ready_s = min(timeline.warm_up, timeline.baseline - lead_real_s * rate)
         epoch_s = timeline.epoch_s() + ready_s - self.run.options.offset_s
         # Every process of the machine can reach these nodes, so their token is a secret and not drawn from the seed.
         stack = replace(self.run.stack, control_token=secrets.token_urlsafe(24))
@@ -188,10 +191,12 @@ class _LiveHooks(RunHooks):
     ) -> None:
         self.tick_s = TICK_REAL_S * world.rate
         self._options, self._world, self._journal = run.options, world, journal
+        self._canaries_wanted = wants_canaries(run)
         self._view, self._bands, self._session = view, bands, session
         self._canaries = Canaries()
         self._lacked = ""
         self._foreign = ForeignWatch(world, session.ledger, session.stack_id, journal)
+        self._subject = SubjectWatch(run.experiment.subject, world, session.stack_id, journal)
 
     def tick(self) -> None:
         """Shows the progress and, for the load's dashboard, the faults in force; ends a run that is to go on no longer."""
@@ -201,6 +206,8 @@ class _LiveHooks(RunHooks):
             state.stop_reason = str(halt) if halt is not None else f"the record cannot be written ({lost})"
             state.message = f"{state.stop_reason}: reverting every fault"
         self._look_for_shortages()
+        if ended := self._subject.look():
+            state.message = ended
         self._view.tick()
         if self._options.dashboard_port is not None:
             self._bands.tick(now_s=self._world.now(), rate=self._world.rate)
@@ -214,10 +221,17 @@ class _LiveHooks(RunHooks):
             self._lacked = f"the run's own process could open no file: {failed.strerror}"
             raise WorldError(f"the run was ended: {self._lacked}", hint="`brownout doctor` shows the limits") from failed
 
+    async def stack_ready(self, plan: LoadPlan) -> LoadPlan:
+        """Starts the run's subject, if it has one."""
+        return await self._subject.start(plan, self._journal.folder)
+
+    async def stack_ends(self) -> None:
+        await self._subject.stop()
+
     async def load_started(self, plan: LoadPlan) -> None:
         """Starts the watch over foreign changes and, for each vendor whose clients the load has, real SDKs beside it."""
         self._foreign.start()
-        if self._options.canaries:
+        if self._canaries_wanted:
             clock = {key: float(value) for key, value in self._world.clock_record().items()}
             regions, endpoints = self._world.spec.regions, self._world.endpoints()
             azure, aws = azure_machines(plan, regions, endpoints), aws_ways(plan, regions, endpoints)

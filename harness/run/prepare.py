@@ -18,6 +18,7 @@ from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import CheckedExperiment, checked
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import NEVER_STOPS, ControlRun, Experiment
+from brownout.harness.experiment.parts.subject_checks import check_subject
 from brownout.harness.experiment.stack import stack_of, with_additions
 from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
 from brownout.harness.load.arrivals import Cohort, LoadPlan
@@ -77,7 +78,13 @@ def prepare(experiment: Experiment | CheckedExperiment, options: Options, *, sou
     steps = resolve_steps(experiment.schedule, found.steps)
     for resolved in steps:
         check_able(resolved.step.fault, resolved.fault.needs, options.world)
+    check_subject(experiment, options.world)
     return _resolved(experiment, options, source, posture, steps)
+
+
+def wants_canaries(run: PreparedRun) -> bool:
+    """Whether real SDKs run beside the load. A subject is a real client itself, and the only one that is to be seen."""
+    return run.options.canaries and run.experiment.subject is None
 
 
 def require_short(run: PreparedRun) -> None:

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack_dir, state_dir
+from brownout.harness.client_env.machine_endpoints import write_files
+from brownout.harness.client_env.shell_variables import exports, find_machine
+from brownout.harness.client_env.stack_file import MachineEntry, RegionEntry, StackFile, write_stack_file
 from brownout.harness.errors import UsageError, WorldError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import StackShape
@@ -26,10 +29,8 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.operate.fault_args import named_fault
 from brownout.harness.operate.heal import undo_leftovers
-from brownout.harness.operate.machines.endpoints import write_files
-from brownout.harness.operate.shell_variables import exports, find_machine
-from brownout.harness.operate.stack_file import MachineEntry, RegionEntry, StackFile, write_stack_file
-from brownout.harness.operate.stacks import posture_settings, stack_content, stack_shape
+from brownout.harness.operate.stacks import posture_settings, stack_shape
+from brownout.harness.subject.environment import stack_content
 from brownout.harness.testing.held_fault import HeldFault
 from brownout.harness.testing.loop_thread import LoopThread
 from brownout.harness.world import LiveWorld

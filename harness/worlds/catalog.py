@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # commands and the pytest plugin need the names of the worlds
 SIMULATION, PROCESSES, COMPOSE = "simulation", "processes", "compose"
 GROUP = "brownout.worlds"
 _EVERYWHERE = frozenset({"link:refuse", "link:reset", "link:stall", "link:slow", "node:down", "node:paused", "control", "load"})
+SUBJECT = "subject"  # a world that can have the user's own application beside its stack
 _IN_CONTAINERS = frozenset(
     {"link:blackhole", "node:stopped", "node:restarted", "node:wiped", "node:old-image", "node:disconnected"}
 )
@@ -39,7 +40,7 @@ WORLDS: Mapping[str, WorldKind] = {
     kind.name: kind
     for kind in (
         WorldKind(SIMULATION, _EVERYWHERE),
-        WorldKind(PROCESSES, _EVERYWHERE, "brownout.harness.worlds.processes.world:ProcessesWorld"),
+        WorldKind(PROCESSES, _EVERYWHERE | {SUBJECT}, "brownout.harness.worlds.processes.world:ProcessesWorld"),
         WorldKind(COMPOSE, _EVERYWHERE | _IN_CONTAINERS, "brownout.harness.worlds.compose.world:ComposeWorld"),
     )
 }

@@ -24,7 +24,7 @@ from brownout.identity.core.records import Json
 from brownout.identity.core.settings import BUILDS, FIRST_BUILD, Build, Settings, check_config
 from brownout.identity.core.surface import OWN, ReadyAnswers, Served, Surface, error
 from brownout.identity.core.topology import CONTROL_PATH, NodeSpec
-from brownout.identity.core.trail import Hop
+from brownout.identity.core.trail import ClientsSeen, Hop
 
 SKEW = "skew"  # thrown with `ahead_s`: emulated seconds, below zero for a clock that is behind
 Payload = TypeVar("Payload")
@@ -94,6 +94,7 @@ class Node:
         self.ready_answers = ReadyAnswers(())
         self.annexes = Annexes(self.holds)
         add_cold_start(self.holds, lambda: (self, *self.annexes.values()))
+        self.seen = ClientsSeen()
         self.ready = True
         self.image_build = spec.image_build
         self._bearer = f"Bearer {spec.stack.control_token}"
@@ -197,6 +198,8 @@ class Node:
     async def _admin(self, request: Request, path: str) -> Response:
         if path == "/admin/state" and request.method == "GET":
             return Response(200, self._whole_state())
+        if path == "/admin/seen" and request.method == "POST":
+            return Response(200, {"trails": self.seen.take()})
         if path.startswith("/admin/holds/"):
             return await self._hold_request(request, path.removeprefix("/admin/holds/"))
         if self.takes_builds and request.method == "POST" and path in ("/admin/build", "/admin/config"):

@@ -3,19 +3,25 @@
 `x-brownout-trail: node;build;key id;key kind;cache>...`, the outermost node first. An empty part does not apply. A node that
 answers by AWS's account adds the account's version as a sixth part. A node that
 asked several others, one after the other, names them in that order: who asked whom follows from who has a link to whom.
+
+The load of a run records the trail of each of its answers itself, and its requests say that they are the load's. Those of a
+user's own application are answered to the application: only the nodes see which ways they took (`ClientsSeen`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
-from brownout.identity.core.messages import TRAIL, Response
+from brownout.identity.core.messages import TRAIL, Request, Response
 from brownout.identity.core.topology import NodeName
 
 HEADER = TRAIL
-
-
+LOAD = "x-brownout-load"  # a header of the load's own requests
+PROBE_AGENT = "brownout-probe"  # whose requests are looks
 PARTS = 6
+MOST_TRAILS = 256
+OTHERS = ""  # the trail under which the rest is counted once there are so many
 
 
 class Hop(NamedTuple):
@@ -60,3 +66,30 @@ def check(text: str) -> None:
         version = hop.version.removeprefix("+")
         if version and not (version.isascii() and version.isdecimal()):
             raise ValueError(f"{hop.version!r} is no version of an account")
+
+
+class ClientsSeen:
+    """The trails of answers to real clients since they were last taken. Off until they are first taken."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self._trails: Counter[str] = Counter()
+
+    def note(self, request: Request, response: Response) -> None:
+        """Counts an answer to a client, unless the client is the load or a probe."""
+        headers = request.headers
+        if LOAD not in headers and headers.get("user-agent") != PROBE_AGENT:
+            self.add(response.headers.get(TRAIL, ""))
+
+    def add(self, trail: str) -> None:
+        """Counts a way that is known by its trail."""
+        if self.on and trail:
+            self._trails[trail if trail in self._trails or len(self._trails) < MOST_TRAILS else OTHERS] += 1
+            assert len(self._trails) <= MOST_TRAILS + 1, "what is counted is bounded"
+
+    def take(self) -> dict[str, int]:
+        """What was counted since the last time; counts from now on."""
+        taken, self._trails = dict(self._trails), Counter()
+        self.on = True
+        assert all(number > 0 for number in taken.values()), "only what was seen is counted"
+        return taken

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from brownout.identity import wire
 from brownout.identity.core.messages import BadPayload, Request, Response
 from brownout.identity.core.surface import OWN, ReadyAnswers, Surface, TakesLarge, too_large
+from brownout.identity.core.trail import ClientsSeen
 
 PAYLOAD_LIMIT_BYTES = 1_048_576  # of clients, where a surface does not take more
 INTERNAL_LIMIT_BYTES = 268_435_456  # of other nodes: a snapshot is as long as all that a directory publishes
@@ -45,10 +46,14 @@ class BrokenOff(Exception):
 
 
 class Answering:
-    """The answers of one node. `surfaces` are those whose words are used for a payload that is too large."""
+    """The answers of one node. `surfaces` are those whose words are used for a payload that is too large.
 
-    def __init__(self, node: Handler, surfaces: Iterable[Surface] = ()) -> None:
+    `seen` counts the answers to real clients.
+    """
+
+    def __init__(self, node: Handler, surfaces: Iterable[Surface] = (), seen: ClientsSeen | None = None) -> None:
         self._node = node
+        self._seen = seen or ClientsSeen()
         self._surfaces = tuple(surfaces)
         self._ready = ReadyAnswers(self._surfaces)
 
@@ -59,6 +64,8 @@ class Answering:
         request, is_last, head_only = received.request, received.is_last, received.request.method == "HEAD"
         try:
             response = self._ready.find(request)
+            if response is not None and self._seen.on:
+                self._seen.note(request, response)
             return None if response is None else wire.encode_again(response, also, is_last=is_last, head_only=head_only)
         except Exception:
             return wire.encode_response(_broken(request), also, is_last=is_last, head_only=head_only)
@@ -72,6 +79,8 @@ class Answering:
         try:
             exceeds = received.exceeds_bytes
             response = self._too_large(request, exceeds) if exceeds else await self._node.handle(request)
+            if self._seen.on and not request.path.startswith(OWN):
+                self._seen.note(request, response)
             encoded = wire.encode_response(response, also, is_last=received.is_last, head_only=head_only)
         except BadPayload as bad:
             response = wire.failure(400, "InvalidRequestContent", str(bad))

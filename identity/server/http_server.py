@@ -11,6 +11,7 @@ from email.utils import formatdate
 from typing import Any
 
 from brownout.identity.core.surface import Surface
+from brownout.identity.core.trail import ClientsSeen
 from brownout.identity.server.answering import Answering, Handler
 from brownout.identity.server.http_protocol import Connection, KnownRequests
 
@@ -38,11 +39,13 @@ class HttpServer:
     """Serves a node on a bound socket, from `open` to `close`.
 
     `at_once` is for nodes that wait for their ports alone (server/ports.py): their answers are begun without a task. Whatever
-    else answers may need a task from the start, as `asyncio.timeout` does.
+    else answers may need a task from the start, as `asyncio.timeout` does. `seen` counts the answers to real clients.
     """
 
-    def __init__(self, node: Handler, surfaces: Iterable[Surface] = (), *, at_once: bool = False) -> None:
-        self.answering = Answering(node, surfaces)
+    def __init__(
+        self, node: Handler, surfaces: Iterable[Surface] = (), *, at_once: bool = False, seen: ClientsSeen | None = None
+    ) -> None:
+        self.answering = Answering(node, surfaces, seen)
         self.at_once = at_once
         self.known = KnownRequests()
         self._server: asyncio.Server | None = None

@@ -75,7 +75,7 @@ async def _run(
     if doors is not None:
         tell_of_bad_names()
         await doors.open(listeners)
-    server, asked = HttpServer(node, node.surfaces, at_once=True), EndAsked()
+    server, asked = HttpServer(node, node.surfaces, at_once=True, seen=node.seen), EndAsked()
     await server.open(listener)
     starting.sendall(READY)
     ending = asyncio.create_task(asked.wait())

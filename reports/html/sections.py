@@ -132,9 +132,26 @@ def objectives(result: Result) -> Html:
         Column(f"Interval ({confidence} bounds) and target"), Column("Bad of requests", "number"),
         Column("Budget spent", "number"),
     )  # fmt: skip
-    rows = [_objective_row(slo, floor) for slo in result.slos]
-    caption = "Objectives: observed share of good requests"
-    return section("objectives", "Objectives", table(caption, columns, rows, class_="objectives"), _windows(result))
+    tables = [
+        table(
+            f"{title}: observed share of good requests",
+            columns,
+            [_objective_row(slo, floor) for slo in slos],
+            class_="objectives",
+        )
+        for title, slos in story.objective_groups(result)
+    ]
+    return section("objectives", "Objectives", _subject(result), *tables, _windows(result))
+
+
+def _subject(result: Result) -> Html | None:
+    """What the run was about, where that was an application; how it ended, and where its output is."""
+    subject = result.subject
+    if subject is None:
+        return None
+    ended = f" {subject.ended}." if subject.ended else ""
+    text = f"The application under test: {story.subject_text(subject)}.{ended} Its output is in {' and '.join(subject.files)}."
+    return el("p", text, class_="note")
 
 
 def _windows(result: Result) -> Html | None:

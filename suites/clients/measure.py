@@ -21,10 +21,10 @@ from typing import Any, TypeVar
 
 from brownout.faults.imds_answer import ImdsAnswer
 from brownout.harness.base.processes import await_true
+from brownout.harness.client_env.stack_file import make_stack_file, write_stack_file
 from brownout.harness.effects import LinkEffect
 from brownout.harness.errors import BrownoutError, WorldError
 from brownout.harness.fault import node_state
-from brownout.harness.operate.stack_file import make_stack_file, write_stack_file
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.processes.world import ProcessesWorld
 from brownout.harness.worlds.stack_spec import build_stack

@@ -17,7 +17,7 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.arrivals import LoadPlan, asks_of
 from brownout.harness.load.counts import Report, Tally
 from brownout.harness.load.grants import Grant, Schedule
 from brownout.harness.load.heartbeat import GeneratorState, Heartbeat
@@ -50,7 +50,7 @@ class Engine:
         self._plan, self._worker, self._send, self._on_end = plan, worker, send, on_end
         self._clock = Clock.from_record(plan.clock)
         self._deadline_s = plan.deadline_ms / 1000
-        self._clients = Clients(plan.account, plan.seed)
+        self._clients = Clients(plan.account, plan.seed, asks_of(plan.cohorts))
         part_bytes = None if plan.block_s is None else PART_BYTES
         self._log = LineFile(folder / f"requests-{worker}.jsonl", part_bytes=part_bytes)
         self._attempts = AttemptsLog(plan, folder / f"attempts-{worker}.jsonl", part_bytes)
@@ -219,7 +219,8 @@ class Engine:
         """One call of an arrival; raises CallFailed, and what the transport raises."""
         sent_s = time.monotonic()
         try:
-            answer = self._send(call.node, call.request, deadline_s - sent_s)
+            left_s = deadline_s - sent_s
+            answer = self._send(call.node, call.request, left_s if call.timeout_s is None else min(left_s, call.timeout_s))
         except CallFailed as failed:
             self._attempts.note(arrival, call, failed, sent_s)
             raise

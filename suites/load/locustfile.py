@@ -24,9 +24,11 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from brownout.harness.base.processes import die_with_launcher
 from brownout.harness.load.arrivals import LoadPlan
+from brownout.harness.load.models.asks import COMMAND
 from brownout.harness.load.models.model import Arrival, ArrivalResult
 from brownout.identity.core.messages import Request, Response
 from brownout.suites.load import dashboard
+from brownout.suites.load.commands import Commands
 from brownout.suites.load.engine import Engine
 from brownout.suites.load.parts import Collector, LoadWorker, Master, Standalone
 from brownout.suites.load.transport import Transport
@@ -82,9 +84,11 @@ def _take_part(environment: Environment) -> Collector | None:
 
 
 def _engine(environment: Environment, plan: LoadPlan, folder: Path, worker: int) -> Engine:
-    transport = Transport(plan.urls)
+    transport, commands = Transport(plan.urls), Commands(plan)
 
     def send(node: str, request: Request, timeout_s: float) -> Response:
+        if node == COMMAND:
+            return commands.run(request.path[1:], timeout_s)
         return transport.send(node, request, timeout_s=timeout_s)
 
     def on_end(arrival: Arrival, result: ArrivalResult, latency_ms: float) -> None:

@@ -28,6 +28,8 @@ from brownout.harness.run.foreign_watch import ForeignWatch
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import prepare
+from brownout.harness.run.subject.watch import SubjectWatch
+from brownout.harness.subject.process import SubjectEnd, SubjectProcess
 from brownout.harness.world import Carrier, LiveWorld, Survey
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from controls.control import Control, Outcome
@@ -282,10 +284,51 @@ def _foreign() -> Outcome:
     return _compare("foreign", _watched(toxic), _watched(Survey({})))
 
 
+class EndedByItself:
+    """A subject's process that had ended by itself, or had not."""
+
+    def __init__(self, ended: SubjectEnd | None) -> None:
+        self.ended, self.over = ended, {}
+
+    def look(self) -> None:
+        """It has told all."""
+
+    async def stop(self) -> None:
+        """It has ended."""
+
+
+class Clocked:
+    """A live world with a clock that shows T0."""
+
+    def now(self) -> float:
+        return T0
+
+    def clock_record(self) -> Mapping[str, float]:
+        return {"epoch_s": T0, "monotonic_s": 0.0, "rate": 1.0}
+
+
+def _kept(ended: SubjectEnd | None) -> Result:
+    """The result of a sound run whose subject had ended, or had not, when the run was over."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        recorder = Recorder(folder)
+        journal = Journal(prepare(_short_day(), Options()), recorder, lambda: T0)
+        watch = SubjectWatch(None, cast(LiveWorld, Clocked()), "s", journal)
+        watch._process = cast(SubjectProcess, EndedByItself(ended))
+        asyncio.run(watch.stop())
+        recorder.close()
+        return replace(SOUND, more=read_history(folder).events).judged()
+
+
+def _subject() -> Outcome:
+    return _compare("subject", _kept(SubjectEnd(1, 60.0, "boom")), _kept(None))
+
+
 _OTHERS: Mapping[str, tuple[str, Callable[[], Outcome]]] = {
     "claims": ("a check of claims that crashes", _claims),
     "record": ("a log that was changed after it was judged", _record),
     "foreign": ("a toxic that the run did not make", _foreign),
+    "subject": ("an application that ends by itself", _subject),
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from brownout.harness.cli import main
+from brownout.harness.client_env.stack_file import IdentityEntry, MachineEntry, RegionEntry, StackFile
 from brownout.harness.errors import LeftUnsafe, UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import (
@@ -31,8 +32,9 @@ from brownout.harness.experiment.model import (
     Step,
     Timeline,
 )
+from brownout.harness.experiment.subject import Subject
 from brownout.harness.load.arrivals import Cohort
-from brownout.harness.operate.stack_file import IdentityEntry, MachineEntry, RegionEntry, StackFile
+from brownout.harness.load.models.asks import CommandAsk, HttpAsk
 from brownout.harness.record.result import EXIT_CODES, ClaimResult, StepResult, Times
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.identity.core.settings import Settings
@@ -51,6 +53,8 @@ SECTIONS = (
     ("An alert", (Alert,)),
     ("gates", (Gates,)),
     ("A control run", (ControlRun,)),
+    ("A subject", (Subject,)),
+    ("Clients of a subject", (HttpAsk, CommandAsk)),
 )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar
 
 from brownout.harness.errors import UsageError
+from brownout.harness.load.models.asks import Ask
 from brownout.harness.record.history import RequestOutcome
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.core.messages import CallFailed, Request, Response
@@ -86,8 +87,9 @@ class Arrival(NamedTuple):
 class Clients:
     """The clients of one load: the account they use, and what they remember from one arrival to the next."""
 
-    def __init__(self, account: Account, seed: int = 0) -> None:
+    def __init__(self, account: Account, seed: int = 0, asks: Mapping[str, Ask] | None = None) -> None:
         self.account = account
+        self.asks = asks or {}  # what clients of the user's own application ask it for, by cohort
         self.seed = seed  # of what clients draw by chance, such as the waits between attempts
         self._memory: dict[type, object] = {}
 
@@ -101,11 +103,15 @@ class Clients:
 
 
 class Call(NamedTuple):
-    """`request` to `node` over the link `client->node`. `attempt` counts those of an arrival that tries again, from 1."""
+    """`request` to `node` over the link `client->node`. `attempt` counts those of an arrival that tries again, from 1.
+
+    `timeout_s` is how long the client waits for this answer, in network time; None waits for as long as the load's deadline.
+    """
 
     node: str
     request: Request
     attempt: int = 0
+    timeout_s: float | None = None
 
 
 class Pause(NamedTuple):
@@ -186,6 +192,7 @@ class ClientModel:
     `needs_user_token`, `needs_access_keys`, `needs_console_users`: its clients sign in with these. `caches_at_host`: its
     machines hold tokens in their host's cache, so that a run which begins after days of steady use begins with tokens of every
     age. `by_name`: its clients find the service by name, through the edge, so they may have caches of names.
+    `needs_subject`: its clients are those of the user's own application, so there have to be one; `vendor` is "" then.
     """
 
     name: str
@@ -202,6 +209,7 @@ class ClientModel:
     needs_console_users: bool = False
     caches_at_host: bool = False
     by_name: bool = False
+    needs_subject: bool = False
     typical: tuple[Typical, ...] = ()
 
     def __post_init__(self) -> None:

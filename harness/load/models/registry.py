@@ -1,21 +1,28 @@
 """The client models by name: those of this folder by the table below, others by the entry-point group `brownout.clients`.
 
+A model without a package is named by its file, or by its place.
+
 The table, rather than entry points for all, because the load's image holds our code without the metadata of an installed
 package. A name alone is checked without importing a model, and one of ours without looking at what is installed.
 """
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 from brownout.harness.base.entry_points import imported, installed
 from brownout.harness.base.hints import did_you_mean
+from brownout.harness.base.users import own_code
 from brownout.harness.errors import UsageError
 from brownout.harness.load.models.model import ClientModel
 
 GROUP = "brownout.clients"
+_HOW = "see docs/writing-a-client-model.md"
+_PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _HERE = "brownout.harness.load.models"
 _OURS = {
     "token": f"{_HERE}.token:TOKEN",
@@ -30,12 +37,19 @@ _OURS = {
     "console-sign-in": f"{_HERE}.aws.console_sign_in:CONSOLE_SIGN_IN",
     "sign-in": f"{_HERE}.sign_in:SIGN_IN",
     "workload-identity": f"{_HERE}.workload_identity:WORKLOAD_IDENTITY",
+    "http": f"{_HERE}.http:HTTP",
+    "command": f"{_HERE}.command:COMMANDS",
 }
 
 
 def is_known(name: str) -> bool:
-    """Whether there is a client model of that name; none is imported."""
-    return name in _OURS or name in _entries()
+    """Whether there is a client model of that name, or it names a place where one may be; none is imported."""
+    return name in _OURS or is_own(name) or name in _entries()
+
+
+def is_own(name: str) -> bool:
+    """Whether a model is named by its file (`./checkout.py`) or by its place in a package (`shop.clients:CHECKOUT`)."""
+    return own_code.is_file_name(name) or _PLACE.fullmatch(name) is not None
 
 
 def names() -> tuple[str, ...]:
@@ -46,6 +60,8 @@ def names() -> tuple[str, ...]:
 @cache
 def client_model(name: str) -> ClientModel:
     """The client model of that name; raises UsageError when there is none, or it cannot be used."""
+    if is_own(name):
+        return _model_in(Path(name)) if own_code.is_file_name(name) else _model_at(name)
     entry = EntryPoint(name, _OURS[name], GROUP) if name in _OURS else _entries().get(name)
     if entry is None:
         raise UsageError(f"there is no client model {name!r}", hint=did_you_mean(name, names()))
@@ -73,6 +89,23 @@ def front_ends() -> tuple[str, ...]:
         with suppress(UsageError):  # told where it is used
             usable.append(client_model(name))
     return tuple(dict.fromkeys(name for model in usable for name in model.front_ends))
+
+
+def _model_in(path: Path) -> ClientModel:
+    """The one client model that a file defines."""
+    module = own_code.module_of(path.absolute(), "client model", _HOW)
+    found = {id(each): each for each in vars(module).values() if isinstance(each, ClientModel)}
+    if len(found) != 1:
+        names = ", ".join(each.name for each in found.values()) or "none"
+        raise UsageError(f"{path} is to define one ClientModel, and defines {names}", hint=_HOW)
+    return next(iter(found.values()))
+
+
+def _model_at(place: str) -> ClientModel:
+    found = imported(EntryPoint(place, place, GROUP))
+    if not isinstance(found, ClientModel):
+        raise UsageError(f"{place} is {type(found).__name__}, and not a ClientModel", hint=_HOW)
+    return found
 
 
 @cache

@@ -11,27 +11,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from brownout.harness.base import hints
+from brownout.harness.client_env.shell_variables import ELSEWHERE, TRUST_NAMES, find_machine
+from brownout.harness.client_env.stack_file import RegionEntry, StackFile
 from brownout.harness.errors import UsageError
 from brownout.harness.operate.on_machine.forwarder import Forward
 from brownout.harness.operate.on_machine.launch import Launch
 from brownout.harness.operate.on_machine.namespace import Overlay
-from brownout.harness.operate.shell_variables import AWS_NAMES, AZURE_NAMES, TRUST_NAMES, find_machine
-from brownout.harness.operate.stack_file import RegionEntry, StackFile
 
 METADATA = ("169.254.169.254", 80)  # both vendors' machines; the paths differ
 VM_EXTENSION, ARC, SERVICE_FABRIC = ("127.0.0.1", 50342), ("127.0.0.1", 40342), ("127.0.0.1", 2377)
 HTTPS_PORT = 443
 HOSTS, AUTHORITIES = Path("/etc/hosts"), Path("/etc/ssl/certs/ca-certificates.crt")
-# What would lead a client elsewhere. A proxy is nothing that could be reached from there.
-ELSEWHERE = frozenset(
-    {
-        *AWS_NAMES,
-        *AZURE_NAMES,
-        *TRUST_NAMES,
-        *(name for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for name in (proxy, proxy.lower())),
-        *("BROWNOUT_CONTROL_TOKEN", "BROWNOUT_TOXIPROXY_URL", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"),
-    }
-)
 
 
 def launch_of(stack: StackFile, machine: str, command: tuple[str, ...], *, names: bool) -> Launch:

@@ -183,7 +183,7 @@ class SocketWorld(SurveyedWorld):
 
     async def start_load(self, plan: LoadPlan, folder: Path, *, dashboard_port: int | None = None) -> LoadHandle:
         urls = {str(Link(CLIENT, node)): url for node, url in self.endpoints().clients.items()}
-        filled = plan.model_copy(update={"urls": urls, "clock": self.clock_record()})
+        filled = plan.model_copy(update={"urls": {**plan.urls, **urls}, "clock": self.clock_record()})
         return await driver.start(filled, folder, dashboard_port=dashboard_port)
 
     def known_node(self, node: str) -> str:

@@ -25,13 +25,12 @@ from brownout.identity.core.records import Json
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.surface import Served, error
 from brownout.identity.core.topology import EDGE, TOKEN, NodeSpec, StackSpec
-from brownout.identity.core.trail import Hop
+from brownout.identity.core.trail import PROBE_AGENT, Hop
 
 CLIENT_REGION = (
     "x-brownout-client-region"  # where a client of the edge's own port stands; the home region where it does not say
 )
 NAME_CACHE = "x-brownout-client-name-cache"  # the cache that a client of the edge's own port has, none where it does not say
-PROBE_AGENT = "brownout-probe"  # whose requests are looks, and no use of a name
 NAME_SWITCH = "name"
 EJECTED_S = 10.0
 CALL_TIMEOUT_S = 60.0  # as long as the real clients' own
@@ -139,6 +138,12 @@ class Edge(Node):
         assert len(rotated) == len(nodes) > 0, "every node has its turn"
         return tuple(sorted(rotated, key=lambda node: now_s < self._out_until_s.get(node, 0.0)))  # sorting is stable
 
+    def hop_by(self, way: Way, cache: str = "") -> Hop:
+        """The hop of a client that was led this way, with its own cache of names if it has one."""
+        # Whose own cache has the record does not depend on what is published for the region: it has another key.
+        key_id = way.name if way.cache == "hit" else f"{way.name}@{way.region}"
+        return Hop(self.name, key_id=key_id, key_kind=cache, cache=way.cache)
+
     def leave_out(self, node: str) -> None:
         """Notes that a connection to the node failed."""
         assert node.partition(".")[0] in self.stack.regions, "what is left out is a node of the stack"
@@ -156,9 +161,7 @@ class Edge(Node):
             return Served(error(400, "BadNameCache", str(wrong)), self.hop())
         except UnknownName as unknown:
             return Served(error(403, "NotOfThisStack", str(unknown)), self.hop())
-        # Whose own cache has the record does not depend on what is published for the region: it has another key.
-        key_id = name if way.cache == "hit" else f"{name}@{region}"
-        hop = Hop(self.name, key_id=key_id, key_kind="" if cache is None else cache.name, cache=way.cache)
+        hop = self.hop_by(way, "" if cache is None else cache.name)
         if way.outcome != "found":
             return Served(error(502, way.outcome, way.problem), hop)
         return await self._forwarded(way, request, hop)

@@ -20,6 +20,7 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+from brownout.identity.core import trail
 from brownout.identity.core.edge.names import Endpoint
 from brownout.identity.core.edge.node import Edge, UnknownName
 from brownout.identity.core.topology import DOOR_KINDS, EDGE_NODE
@@ -128,7 +129,9 @@ class RoleDoor(Door):
 
     async def _lead(self) -> None:
         try:
-            node = await self._doors.node(self._doors.edge.in_turn(self._endpoint))
+            nodes = self._doors.edge.in_turn(self._endpoint)
+            self._doors.edge.seen.add(trail.joined(str(self._doors.edge.hop()), nodes[0]))
+            node = await self._doors.node(nodes)
         except NoWayError:
             reset(self.connected)
             return
@@ -186,6 +189,7 @@ class ProxyDoor(Door):
             way = await self._doors.edge.lead(name, self._region)
         except UnknownName as unknown:
             raise RefusedError(403, f"Forbidden: {unknown}") from None
+        self._doors.edge.seen.add(trail.joined(str(self._doors.edge.hop_by(way)), *way.nodes[:1]))
         if way.outcome == "reset":
             reset(self.connected)
             return None

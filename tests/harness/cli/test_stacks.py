@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from brownout.harness.operate.stack_file import StackFile
+from brownout.harness.client_env.stack_file import StackFile
 from support.brownout_command import PROGRAM, TIMEOUT_S, Brownout, eventually
 
 pytestmark = pytest.mark.slow

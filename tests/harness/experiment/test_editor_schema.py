@@ -77,5 +77,7 @@ def test_a_step_has_the_parameters_of_its_fault(step: dict[str, Any], kind: str)
 def test_every_client_model_is_offered() -> None:
     """With its vendor and operations."""
     named = schema()["$defs"]["Cohort"]["properties"]["model"]
-    assert [each["const"] for each in named["anyOf"]] == [model.name for model in client_models()]
+    *ours, own = named["anyOf"]
+    assert [each["const"] for each in ours] == [model.name for model in client_models()]
+    assert own["pattern"], "a model of one's own is named by its file or its place"
     assert "enum" not in named

@@ -17,7 +17,7 @@ from brownout.harness.load.models import registry
 from brownout.harness.load.models.model import ClientModel, Operation
 
 AWS = ("assume-role", "instance-credentials", "secret", "iam", "new-role", "console-sign-in")
-OURS = ("token", "management", "resource", "provision", *AWS, "sign-in", "workload-identity")
+OURS = ("token", "management", "resource", "provision", *AWS, "sign-in", "workload-identity", "http", "command")
 MODEL = "from brownout.harness.load.models.token import TOKEN\nfrom dataclasses import replace\n"
 
 

@@ -82,7 +82,7 @@ def test_it_runs_in_a_simulated_experiment(keyset: Path, tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "keysets"}, ("console-sign-in, sign-in, workload-identity, keyset", "'keyset'?")),
+        ({"model": "keysets"}, ("workload-identity, http, command, keyset", "'keyset'?")),
         ({"mix": {"key": 1}}, ("there is no keyset operation 'key'", "'keys'?")),
         ({"front_ends": {"prtal": 1}}, ("there is no front end 'prtal'", "'portal'?")),
     ],

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from brownout.harness.base.processes import await_true
+from brownout.harness.client_env.machine_endpoints import NAMES
+from brownout.harness.client_env.shell_variables import exports
+from brownout.harness.client_env.stack_file import StackFile, make_stack_file
 from brownout.harness.effects import SwitchThrow
-from brownout.harness.operate.machines.endpoints import NAMES
-from brownout.harness.operate.shell_variables import exports
-from brownout.harness.operate.stack_file import StackFile, make_stack_file
 from brownout.identity.azure.machine_secrets import ARC_TOKENS, arc_key_file, endpoint_key, endpoint_secret
 from brownout.suites.clients.programs.acquisition import Acquisition
 from brownout.suites.clients.programs.python_cases import ClientStep, PythonCase, read_story, start

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from brownout.harness.base import hints
 from brownout.harness.base.hints import did_you_mean
+from brownout.harness.client_env import machine_endpoints
+from brownout.harness.client_env.stack_file import InsideEntry, MachineEntry, RegionEntry, StackFile
 from brownout.harness.errors import UsageError
-from brownout.harness.operate.machines import endpoints as machine_endpoints
-from brownout.harness.operate.stack_file import InsideEntry, MachineEntry, RegionEntry, StackFile
 from brownout.identity.aws.hosts.containers import authorization_token, ecs_path
 from brownout.identity.azure.hosts.endpoint import IMDS
 
@@ -34,6 +34,16 @@ AWS_NAMES = (
 AZURE_NAMES = ("AZURE_AUTHORITY_HOST", *machine_endpoints.NAMES, "AZURE_CLIENT_SECRET")
 # What HTTP clients of all languages read to learn whom to trust, the first of them with `requests`, the second with OpenSSL.
 TRUST_NAMES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+# What would lead a client elsewhere than into its stack. A proxy is nothing that could be reached from a machine.
+ELSEWHERE = frozenset(
+    {
+        *AWS_NAMES,
+        *AZURE_NAMES,
+        *TRUST_NAMES,
+        *(name for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for name in (proxy, proxy.lower())),
+        *("BROWNOUT_CONTROL_TOKEN", "BROWNOUT_TOXIPROXY_URL", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"),
+    }
+)
 NOT_BY_PROXY = "localhost,127.0.0.1,169.254.169.254"
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from brownout.harness.base.statedir import discard_stack_dir, note_outside, stack_dir
 from brownout.harness.cli.stacks import ENDPOINTS as OFFERED
+from brownout.harness.client_env.machine_endpoints import ENDPOINTS, NAMES
+from brownout.harness.client_env.shell_variables import exports, unset
+from brownout.harness.client_env.stack_file import StackFile, make_stack_file
 from brownout.harness.errors import UsageError
-from brownout.harness.operate.machines.endpoints import ENDPOINTS, NAMES
-from brownout.harness.operate.shell_variables import exports, unset
-from brownout.harness.operate.stack_file import StackFile, make_stack_file
 from brownout.harness.world import EdgeDoors, Endpoints
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.topology import DOOR_KINDS, Vendor

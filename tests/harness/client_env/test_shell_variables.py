@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from brownout.harness.client_env import machine_endpoints
+from brownout.harness.client_env.shell_variables import application_variables, exports, inside_variables, unset
+from brownout.harness.client_env.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
 from brownout.harness.errors import UsageError
-from brownout.harness.operate.machines import endpoints as machine_endpoints
-from brownout.harness.operate.shell_variables import application_variables, exports, inside_variables, unset
-from brownout.harness.operate.stack_file import StackFile, make_stack_file, read_stack_file, write_stack_file
 from brownout.harness.world import EdgeDoors, Endpoints, Inside
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.aws.auth.caller import Credentials

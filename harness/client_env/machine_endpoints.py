@@ -15,8 +15,8 @@ import httpx
 from brownout.harness.base import hints
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.statedir import existing_stack_dir, note_outside
+from brownout.harness.client_env.stack_file import MachineEntry, RegionEntry, StackFile
 from brownout.harness.errors import UsageError, WorldError
-from brownout.harness.operate.stack_file import MachineEntry, RegionEntry, StackFile
 from brownout.identity.azure.hosts.endpoint import (
     APP_SERVICE,
     APP_SERVICE_2017,

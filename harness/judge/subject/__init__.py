@@ -1,0 +1,1 @@
+"""What a record says of the application that a run was about."""

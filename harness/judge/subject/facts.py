@@ -1,0 +1,46 @@
+"""What a record says of the run's subject."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+from brownout.harness.experiment.model import Experiment
+from brownout.harness.load.arrivals import asks_subject
+from brownout.harness.record.history import Event
+from brownout.harness.record.result import SloResult, SubjectResult
+from brownout.harness.record.verdicts import Verdict
+
+FILES = ("subject.log", "subject.older.log")
+
+
+def subject_result(experiment: Experiment, events: Iterable[Event]) -> SubjectResult | None:
+    """The subject of a run; None for an experiment without one."""
+    subject = experiment.subject
+    if subject is None:
+        return None
+    ended, dropped = "", 0
+    for event in events:
+        if event.kind == "gate" and event.what == "subject" and not event.detail.get("passed", False):
+            ended = str(event.detail.get("reason", ""))
+        elif event.kind == "subject" and event.what == "over":
+            dropped = int(event.detail.get("dropped_bytes", 0))
+    return SubjectResult(
+        command=shlex.join(subject.words),
+        machine=subject.env_of or "",
+        cohorts=tuple(cohort.name for cohort in experiment.load.cohorts if asks_subject(cohort)),
+        ended=ended,
+        files=FILES if dropped else FILES[:1],
+    )
+
+
+def application_first(subject: SubjectResult | None, slos: Iterable[SloResult]) -> tuple[SloResult, ...]:
+    """The objectives with those of the subject's clients first; each part stays in the order of the file."""
+    return tuple(slos) if subject is None else tuple(sorted(slos, key=lambda slo: not subject.judges(slo)))
+
+
+def with_end(subject: SubjectResult | None, verdict: Verdict, reasons: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict and its reasons. A breach of a subject that had ended begins with that: it is why its requests failed."""
+    if verdict == "breach" and subject is not None and subject.ended:
+        return verdict, (subject.ended, *reasons)
+    return verdict, reasons

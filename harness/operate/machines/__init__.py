@@ -1,1 +1,0 @@
-"""Machines of a stack as processes of this machine play them."""

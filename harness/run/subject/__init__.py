@@ -1,0 +1,1 @@
+"""The application that a run is about, while the run goes on."""

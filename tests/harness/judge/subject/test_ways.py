@@ -1,0 +1,63 @@
+"""The ways of an application through the stack, from its own calls, for requests of its clients."""
+
+from __future__ import annotations
+
+from brownout.harness.experiment.model import Experiment
+from brownout.harness.judge.routes import routes_of
+from brownout.harness.judge.subject.ways import SubjectWays
+from brownout.harness.record.history import Event, RequestRecord
+from brownout.harness.record.reach import Reach
+from support.subject_documents import document
+
+HOST = "sydney.host;;;;miss>sydney.token.z1;2.0;;>sydney.store;;;"
+STS = "sydney.token.z2;2.0;;"
+REQUEST = RequestRecord("v-1", "visitors", "request", "sydney", "", "", 12.5, 12.5, 12.6, 100.0, 200, "happened", "", "")
+
+
+def ways() -> SubjectWays:
+    """It called the host at 10 s, and STS at 12 s."""
+    return SubjectWays(frozenset({"visitors"}), "web-1", (11.0, 13.0), (HOST, STS), (HOST, f"{HOST}|{STS}"))
+
+
+def test_a_request_has_the_way_of_what_was_called_meanwhile() -> None:
+    """And the machine that the application stands for; requests of other cohorts stay as they are."""
+    shown = ways().shown(REQUEST)
+    assert (shown.machine, shown.trail) == ("web-1", STS)
+    other = REQUEST._replace(cohort="others")
+    assert ways().shown(other) is other
+    assert ways().shown(REQUEST._replace(intended_s=20.0)).trail == ""
+
+
+def test_what_it_would_need_is_all_that_it_has_called_so_far() -> None:
+    """Not what it called only later."""
+    assert ways().behind(REQUEST) == HOST
+    assert ways().behind(REQUEST._replace(intended_s=14.0)) == f"{HOST}|{STS}"
+    assert ways().behind(REQUEST._replace(intended_s=5.0)) == ""
+
+
+def test_several_ways_are_told_apart() -> None:
+    """A node that a client called by itself is not taken for one that the host called."""
+    both = routes_of(f"{HOST}|{STS}")
+    assert both.meets(Reach(links=("client->sydney.token.z2",)))
+    assert not both.meets(Reach(links=("sydney.host->sydney.token.z2",)))
+    assert both.meets(Reach(nodes=("sydney.store",)))
+
+
+def test_what_was_asked_for_by_name_met_the_edge() -> None:
+    """The node to which it led was called over the client's own link, as the edge calls for clients."""
+    by_name = routes_of("client.edge;;vault.azure.net@sydney;;>sydney.vault|sydney.vault;;;")
+    assert by_name.meets(Reach(nodes=("client.edge",)))
+    assert by_name.meets(Reach(links=("client->sydney.vault",)))
+
+
+def test_an_experiment_without_an_application_changes_nothing() -> None:
+    """No cohort is taken for the application's."""
+    empty = SubjectWays(frozenset(), "", (), (), ())
+    assert empty.shown(REQUEST) is REQUEST
+
+
+def test_a_record_is_not_trusted() -> None:
+    """A trail that names no node is left out."""
+    experiment = Experiment.model_validate(document())
+    calls = Event(10.2, "subject", "calls", "sydney.host", {"since_s": 9.0, "trails": {HOST: 3, "nonsense;;;;;;;;": 1}})
+    assert SubjectWays.of(experiment, (calls,)).during == (HOST,)
