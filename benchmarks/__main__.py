@@ -15,6 +15,7 @@ from benchmarks import (
     aws_rate,
     cached_tokens,
     compose_stack,
+    crash_compose,
     crash_matrix,
     crash_processes,
     experiment_wall,
@@ -61,6 +62,7 @@ _MODULES = (
     system_claims,
     crash_matrix,
     crash_processes,
+    crash_compose,
     search_bugs,
 )
 BENCHMARKS: Mapping[str, Benchmark[Any]] = {module.BENCHMARK.name: module.BENCHMARK for module in _MODULES}
@@ -94,13 +96,16 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     sizes.add_argument("--tiny", dest="size", action="store_const", const="tiny", help="too short for figures: does it work?")
     parser.set_defaults(size="full")
     parser.add_argument("--kills", type=int, metavar="N", help="of the crash matrix: so many crashes, drawn by a fixed seed")
-    parser.add_argument("--world", choices=("simulation", "processes"), help="of the crash matrix: where (else simulation)")
+    parser.add_argument(
+        "--world", choices=("simulation", "processes", "compose"), help="of the crash matrix: where (else simulation)"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="of the crash matrix: what draws the crashes (else 1)")
     parser.add_argument("--jobs", type=int, metavar="N", help="of the crash matrix on processes: so many stacks side by side")
     asked = parser.parse_args(arguments)
-    if asked.world == "processes" and asked.names == [crash_matrix.BENCHMARK.name]:
-        asked.names = [crash_processes.BENCHMARK.name]
-    crashes = asked.names in ([crash_matrix.BENCHMARK.name], [crash_processes.BENCHMARK.name])
+    worlds = {"processes": crash_processes.BENCHMARK.name, "compose": crash_compose.BENCHMARK.name}
+    if asked.world in worlds and asked.names == [crash_matrix.BENCHMARK.name]:
+        asked.names = [worlds[asked.world]]
+    crashes = asked.names in ([crash_matrix.BENCHMARK.name], *([name] for name in worlds.values()))
     asked.drawn = {name: told for name in ("kills", "seed", "jobs") if (told := getattr(asked, name)) is not None}
     if (asked.drawn or asked.world is not None) and not crashes:
         parser.error("--kills, --seed, --jobs and --world are for crash_matrix alone")

@@ -22,15 +22,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from benchmarks.crash_experiment import experiment_of
 from benchmarks.crash_faults import FAULTS
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread
 from benchmarks.stands import Home, own_home
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.injection.ledger import Ledger
+from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.injection.recovery import world_of
 from brownout.harness.run.live_session import LEASE_TTL_S
 from brownout.harness.worlds.processes.stack import RECORD_NAME, read_process_stack
@@ -52,7 +53,6 @@ VICTIMS: tuple[tuple[str, ...], ...] = (
 )
 BOUND_S, PATIENCE_S = LEASE_TTL_S + 20.0, 90.0  # of the guardian; of everything else, on a busy machine
 PROGRAM = Path(sys.executable).parent / "brownout"
-TIMES = {"warm_up": "00:01:00", "baseline": "00:01:00", "fault": "00:01:02", "recovery": "00:01:08", "end": "00:01:10"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +106,22 @@ def drawn(number: int, seed: int) -> Draw:
 
 
 def measure(settings: ProcessSettings) -> ProcessFigures:
-    told: dict[str, list[Aftermath]] = {}
-    problems = []
+    ended: list[tuple[Draw, Aftermath]] = []
     draws = [drawn(number, settings.seed) for number in range(settings.kills)]
     # Each in a process of its own, since a state folder is named by the environment; forked, so that none is imported anew.
     with ProcessPoolExecutor(settings.jobs, mp_context=get_context("fork")) as pool:
         for number, (draw, after) in enumerate(zip(draws, pool.map(carried_out, draws), strict=True), 1):
-            told.setdefault(" and ".join(draw.victims), []).append(after)
-            problems += [f"{draw}: {problem}" for problem in after.problems]
+            ended.append((draw, after))
             print(f"{number} of {settings.kills}: {draw}: {'; '.join(after.problems) or 'kept'}", file=sys.stderr, flush=True)
+    return figures_of(ended)
+
+
+def figures_of(ended: list[tuple[Draw, Aftermath]]) -> ProcessFigures:
+    """The episodes by their victims."""
+    told: dict[str, list[Aftermath]] = {}
+    for draw, after in ended:
+        told.setdefault(" and ".join(draw.victims), []).append(after)
+    problems = [f"{draw}: {problem}" for draw, after in ended for problem in after.problems]
     healed_s = [after.healed_s for found in told.values() for after in found if after.healed_s is not None]
     return ProcessFigures(
         struck=tuple(_row(whom, found) for whom, found in told.items()),
@@ -140,7 +147,9 @@ def _row(whom: str, found: list[Aftermath]) -> EpisodeRow:
 
 
 class Episode:
-    """One run that is struck, and what came after."""
+    """One run that is struck, and what came after, in the world `processes`; others have their own victims."""
+
+    world, patience_s, bound_s = "processes", PATIENCE_S, BOUND_S
 
     def __init__(self, home: Home, draw: Draw) -> None:
         self._home, self._draw, self._after = home, draw, Aftermath()
@@ -155,16 +164,16 @@ class Episode:
             "run",
             str(self._file),
             "--world",
-            "processes",
+            self.world,
             "--no-canaries",
             "--out",
             str(self._home.folder),
         ]
         run = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
-            _eventually(lambda: self._rows() is not None or run.poll() is not None, PATIENCE_S)
+            _eventually(lambda: self._rows() is not None or run.poll() is not None, self.patience_s)
             known = self._pids()  # looked up ahead: a look takes longer than some steps
-            _eventually(lambda: self._reached() or run.poll() is not None, PATIENCE_S)
+            _eventually(lambda: self._reached() or run.poll() is not None, self.patience_s)
             if run.poll() is not None or not self._reached():
                 self._after.problems.append(f"the run was not struck: it never came to {self._draw.step}, or had ended by then")
             time.sleep(self._draw.late_s)
@@ -193,34 +202,47 @@ class Episode:
             return None
         with Ledger(ledger_path()) as ledger:
             stacks = ledger.stacks()
-            if not stacks or not _has_nodes(stacks[0].folder):
+            if not stacks or not self.is_up(stacks[0]):
                 return None
             rows = ledger.faults(stacks[0].id)
         self._seen |= {row.id for row in rows}
         return [row.state for row in rows]
 
-    def _strike(self, run: subprocess.Popen[bytes], known: Mapping[str, int]) -> None:
+    def is_up(self, stack: StackRecord) -> bool:
+        """Whether its nodes run."""
+        return _has_nodes(stack.folder)
+
+    def kill(self, victim: int | str) -> None:
+        """Kills what `parts` or `own_pids` named."""
+        _kill(int(victim))
+
+    def parts(self) -> dict[str, int | str]:
+        """What of the stack can be killed, by the name of the victim."""
+        found: dict[str, int | str] = {}
+        with Ledger(ledger_path()) as ledger:
+            for stack in ledger.stacks():
+                running = read_process_stack(stack.folder)
+                found |= {"parent": running.daemon.pid, "toxiproxy": running.sidecars[0].pid}
+                nodes = [pid for pid in _children(running.daemon.pid) if pid != running.sidecars[0].pid]
+                found["node"] = nodes[len(self._draw.kind) % len(nodes)]
+        return found
+
+    def _strike(self, run: subprocess.Popen[bytes], known: Mapping[str, int | str]) -> None:
         found = self._pids() if "locust" in self._draw.victims else known  # the load starts after the stack
         for victim in self._draw.victims:
             if victim.startswith("runner"):
                 run.send_signal(signal.SIGSTOP if victim == "runner stopped" else signal.SIGKILL)
             elif victim in found:
-                _kill(found[victim])
+                self.kill(found[victim])
 
-    def _pids(self) -> dict[str, int]:
-        pids: dict[str, int] = {}
+    def _pids(self) -> dict[str, int | str]:
+        pids: dict[str, int | str] = {}
         for pid, line in self._ours().items():
             if "injection.guardian" in line:
                 pids["guardian"] = pid
             elif "locust" in line:
                 pids.setdefault("locust", pid)
-        with Ledger(ledger_path()) as ledger:
-            for stack in ledger.stacks():
-                running = read_process_stack(stack.folder)
-                pids |= {"parent": running.daemon.pid, "toxiproxy": running.sidecars[0].pid}
-                nodes = [pid for pid in _children(running.daemon.pid) if pid != running.sidecars[0].pid]
-                pids["node"] = nodes[len(self._draw.kind) % len(nodes)]
-        return pids
+        return pids | self.parts()
 
     def _wait(self, run: subprocess.Popen[bytes]) -> None:
         """Returns when the run has ended, or its guardian has had its bound."""
@@ -229,17 +251,17 @@ class Episode:
         if "runner" in self._draw.victims:
             run.wait()
             if "guardian" not in self._draw.victims:
-                if _eventually(lambda: not self._open(), BOUND_S):
+                if _eventually(lambda: not self._open(), self.bound_s):
                     self._after.healed_s = time.monotonic() - began_s
                 else:
-                    self._after.problems.append(f"the guardian had not healed after {BOUND_S:g} s")
+                    self._after.problems.append(f"the guardian had not healed after {self.bound_s:g} s")
             return
         if "runner stopped" in self._draw.victims:
             time.sleep(LEASE_TTL_S + 1)
-            if not _eventually(lambda: not self._in_place(), BOUND_S):
+            if not _eventually(lambda: not self._in_place(), self.bound_s):
                 self._after.problems.append("a stopped run was not healed by its guardian")
             run.send_signal(signal.SIGCONT)
-        if not _eventually(lambda: run.poll() is not None, PATIENCE_S):
+        if not _eventually(lambda: run.poll() is not None, self.patience_s):
             self._after.problems.append("the run did not end")
         self._after.run_code = run.poll()
 
@@ -259,7 +281,7 @@ class Episode:
 
     def _next_command(self) -> None:
         told = subprocess.run(
-            [str(PROGRAM), "status", "--json"], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+            [str(PROGRAM), "status", "--json"], capture_output=True, text=True, check=False, timeout=self.patience_s
         )
         self._after.next_code = told.returncode
         if told.returncode:
@@ -275,7 +297,7 @@ class Episode:
                 self._after.problems += [f"{fault} counted as a failure to revert: {evidence}" for evidence in stuck]
 
     def _take_down(self) -> None:
-        subprocess.run([str(PROGRAM), "down", "--all"], capture_output=True, check=False, timeout=PATIENCE_S)
+        subprocess.run([str(PROGRAM), "down", "--all"], capture_output=True, check=False, timeout=self.patience_s)
         if not _eventually(lambda: not self._ours(), 15.0):
             self._after.problems.append(f"left running: {list(self._ours().values())[:3]}")
             for pid in self._ours():
@@ -322,36 +344,14 @@ def _eventually(true: Callable[[], bool], within_s: float) -> bool:
     return True
 
 
-def experiment_of(kind: str) -> dict[str, Any]:
-    """A file's data: ten seconds with one fault, in force for six of them."""
-    step = {
-        "name": "cut",
-        "at": TIMES["fault"],
-        "until": TIMES["recovery"],
-        "role": "fault",
-        "fault": kind,
-        "with": dict(FAULTS[kind]),
-    }
-    cohort = {"name": "callers", "model": "token", "region": "sydney", "rate_per_s": 20, "machines": ["web"]}
-    slo = {"name": "tokens", "indicator": {"ratioMetric": {"total": {}}}, "objectives": [{"target": 0.9}]}
-    return {
-        "schema": "brownout/experiment/v1",
-        "name": "crash",
-        "title": "A run that is struck",
-        "timeline": {"date": "2024-07-12", **TIMES, "edge": "1s"},
-        "stack": {"vendors": ["aws", "azure"]},
-        "posture": "plain",
-        "postures": {"plain": {"description": "as it is", "expect": "breach"}},
-        "schedule": [step],
-        "load": {"cohorts": [cohort]},
-        "slos": [slo],
-        "gates": {"steady_state": False},
-    }
-
-
 def rows(figures: ProcessFigures) -> tuple[Row, ...]:
+    return rows_towards(figures, 300, BOUND_S)
+
+
+def rows_towards(figures: ProcessFigures, aim: int, bound_s: float) -> tuple[Row, ...]:
+    """The rows of a world in which so many episodes are wanted, and guardians have so long."""
     episodes, broken = sum(one.episodes for one in figures.struck), sum(one.broken for one in figures.struck)
-    told = [Row("episodes", f"{episodes}, {broken} with a promise broken", "300, none broken")]
+    told = [Row("episodes", f"{episodes}, {broken} with a promise broken", f"{aim}, none broken")]
     for one in figures.struck:
         codes = ", ".join(f"{code}: {times}" for code, times in sorted(one.run_codes.items()))
         after = ", ".join(f"{code}: {times}" for code, times in sorted(one.next_codes.items()))
@@ -363,7 +363,7 @@ def rows(figures: ProcessFigures) -> tuple[Row, ...]:
         )
     if figures.healed_s is not None:
         value = f"{figures.healed_s.median:g} s (up to {figures.healed_s.high:g}, {figures.healed_s.rounds} episodes)"
-        told.append(Row("from a kill of the run to healed by its guardian alone", value, f"under {BOUND_S:g} s"))
+        told.append(Row("from a kill of the run to healed by its guardian alone", value, f"under {bound_s:g} s"))
     return (*told, *(Row("broken", problem) for problem in figures.problems))
 
 

@@ -158,7 +158,8 @@ def read_beat(folder: Path) -> Beat | None:
     """The guardian's last sign of life; None when it gave none, as those of earlier versions, or is giving one just now."""
     try:
         found = Beat(**json.loads(read_regular(folder / READY_FILE)))
-    except (OSError, ValueError, TypeError):
+        float(found.at_s)  # OverflowError for a number that is no time
+    except (OSError, ValueError, TypeError, OverflowError):
         return None
     return found if isinstance(found.pid, int) and isinstance(found.at_s, int | float) else None
 

@@ -53,7 +53,7 @@ def read_lease(folder: Path) -> LeaseState | None:
         found.lapsed()  # TypeError for times that are no numbers
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, OverflowError):
         return LeaseState(renewed_s=0.0, ttl_s=0.0, boot="")
     return found
 

@@ -17,6 +17,7 @@ from brownout.harness.world import Carrier, World
 
 CRASHED = "its own look failed: "
 BLIND = "it could not be looked at: "
+GONE = "gone"
 FIRST_WAIT_S = 0.02
 
 
@@ -46,9 +47,14 @@ async def look_before(world: World, fault: Fault) -> Before:
 
 
 async def look(world: World, fault: Fault) -> Observation:
-    """The fault's own observation; `unclear` when the world does not answer. Raises what the fault's code raises."""
+    """The fault's own observation; `unclear` when the world does not answer. Raises what the fault's code raises.
+
+    Its detail has `gone` where what would be looked at has ended, so that no later look can tell more.
+    """
     try:
         return await fault.observe(world)
+    except CarrierGone as ended:
+        return Observation("unclear", f"{BLIND}{ended.message}", {GONE: ended.message})
     except WorldError as error:
         return Observation("unclear", f"{BLIND}{error.message}")
 
@@ -141,7 +147,8 @@ async def heal_look(world: World, ledger: Ledger, record: FaultRecord, fault: Fa
     if seen.evidence.startswith(CRASHED):
         return HealLook("healed", f"no carrier holds it any more; {seen.evidence}")
     # Where every link has ended, or a node by itself, each look sees what a fault would show, and always will.
-    if ended := dead_node(readings) or await gone_with_links(world):
+    looked_at = str((seen.detail or {}).get(GONE, ""))  # a node may be looked at and carry nothing
+    if ended := dead_node(readings) or looked_at or await gone_with_links(world):
         return HealLook("healed", f"no carrier holds it any more; a look cannot tell more: {ended}")
     # From here on the effect still shows, or cannot be judged. Another fault of this stack may cause it.
     if beside or others_in_place(ledger, record):

@@ -166,7 +166,7 @@ async def _heal_leftover(
     healed = None
     if not stack.folder.is_dir() or ledger.open_faults(stack.id) or _to_sweep(ledger, stack):
         healed = await heal_stack(ledger, stack, attach, make)
-    if alive or (healed is not None and healed.gone):
+    if alive or (healed is not None and (healed.gone or healed.taken_down)):
         return healed
     return await _clear_broken(ledger, stack, attach, make, healed)
 
@@ -286,6 +286,8 @@ async def _healed_stack(
         return _close_gone(ledger, stack)
     except WorldError as error:
         return _all_stuck(ledger, stack, only, error.message)
+    if only is None and stack.run_owned and not stack.owner.alive() and (broken := await gone_with_links(world)):
+        return await _taken_away(ledger, stack, world, broken, note)
     life = LifeCycle(world, ledger, stack.id, teller(note), make=make, look_first=look_first)
     ended = await _all_undone(life, only)
     others = life.watch.undone_by_others  # two commands that heal at once are no loss to each other
@@ -299,6 +301,19 @@ async def _healed_stack(
     released = tuple(end.fault_id for end in ended if end.state == "reverted")
     healed = _healed(stack.id, [end for end in ended if end.state != "reverted"], swept, "")
     return replace(healed, released=released, lost=lost)
+
+
+async def _taken_away(ledger: Ledger, stack: StackRecord, world: World, ended: str, note: Note) -> Healed:
+    """Takes away a dead run's stack whose links have ended, with its faults. A release behind those links never succeeds."""
+    faults = tuple(fault.id for fault in reversed(ledger.open_faults(stack.id)))
+    try:
+        await world.stop()
+        discard_stack_dir(stack.folder, keep_logs=True)
+    except WorldError as error:
+        return Healed(stack.id, stuck=faults, problem=f"it cannot be taken down: {error.message}", broken=ended)
+    ledger.close_stack(stack.id)
+    note(f"{stack.id}: taken down, its owner is dead and {ended}")
+    return Healed(stack.id, healed=faults, taken_down=True, broken=ended)
 
 
 async def _all_undone(life: LifeCycle, only: Collection[str] | None) -> tuple[Reverted, ...]:
@@ -315,7 +330,7 @@ async def _all_undone(life: LifeCycle, only: Collection[str] | None) -> tuple[Re
 async def take_down(ledger: Ledger, stack: StackRecord, attach: Attach, make: Make, *, note: Note = log.info) -> Healed:
     """Reverts the open faults, then stops the whole stack and closes its rows. Like heal_stack, raises no WorldError."""
     healed = await heal_stack(ledger, stack, attach, make, note=note)
-    if healed.gone:
+    if healed.gone or healed.taken_down:
         return healed
     try:
         await (await attach(stack)).stop()

@@ -105,3 +105,15 @@ def test_figures_of_a_few_crashes_are_told_by_victim() -> None:
     told = crash_matrix.rows(figures)
     assert told[0].value == "60, 0 with a promise broken"
     assert {row.what for row in told} >= {f"- {one.whom}" for one in figures.struck}
+
+
+def test_what_lies_behind_ended_links_needs_no_release(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release over a link fails for ever once Toxiproxy has ended, so a dead run's stack is taken away as it is."""
+
+    async def failing(*_: Any) -> str:
+        return "the store of sydney did not answer: refused"
+
+    at = stand.boundaries("link-stall")["runner"] // 2
+    monkeypatch.setattr(LifeCycle, "_release", failing)
+    ending = stand.carried_out(Case("link-stall", "Toxiproxy and runner", at))
+    assert (ending.problems, ending.healed_by, ending.exit_code) == ([], "guardian", 0)

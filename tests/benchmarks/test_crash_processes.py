@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.crash_experiment import experiment_of
 from benchmarks.crash_faults import FAULTS
-from benchmarks.crash_processes import BOUND_S, STEPS, VICTIMS, ProcessSettings, drawn, experiment_of, measure, rows
+from benchmarks.crash_processes import BOUND_S, STEPS, VICTIMS, ProcessSettings, drawn, measure, rows
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import prepare
