@@ -86,7 +86,7 @@ class Ledger(LedgerFile):
                 " VALUES (?, ?, ?, ?, ?, ?, 1, ?)",
                 (stack_id, str(folder), world, run_owned, owner.pid, owner.started, self._wall()),
             )
-            if folder.is_dir():
+            if self.path != ":memory:" and folder.is_dir():  # what ends with its process has nothing to stand in for
                 StackEntry(stack_id, world, run_owned, owner, standing=False).write(folder)
         return self.stack(stack_id)
 
