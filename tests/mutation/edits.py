@@ -1,6 +1,7 @@
 """What is changed in a file: operators, conditions, constants, returned values and statements, one at a time.
 
-Left alone: texts (they are messages), annotations, assertions (they state invariants of the core), decorators, and imports.
+Left alone: texts (they are messages) with the values put into them, what an exception is told, annotations, assertions (they
+state invariants of the core), decorators, and imports. Whether an exception is raised is changed; what it says decides nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _CALCULATED: dict[type[ast.operator], str] = {
 }  # fmt: skip
 _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _RETURNED = {"bool": ("True", "False"), "str": ('""',), "int": ("0", "1"), "float": ("0.0",)}
-_UNTOUCHED = (ast.Assert, ast.Import, ast.ImportFrom)
+_UNTOUCHED = (ast.Assert, ast.Import, ast.ImportFrom, ast.JoinedStr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ class _Finder:
             where = (function or "module", is_import and not _is_late(child))
             for target, new in _changes(child, returns, self._text):
                 self._add(target, new, *where)
+            if isinstance(child, ast.Raise):
+                continue
             self.walk(child, function, returns, is_import=where[1])
 
     def _text(self, node: ast.AST) -> str:

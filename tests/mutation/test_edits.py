@@ -25,7 +25,8 @@ def judged(bad: int, total: int, names: list[str]) -> bool:
     found = [name for name in names if name]
     record(found)
     if bad / total <= LIMIT and not found:
-        raise ValueError(f"{bad} of {total}")
+        raise ValueError(f"{bad + 7} of {total}", total + 8)
+    record(f"{9 * bad} were bad")
     return max(bad, total) > 0
 '''
 
@@ -52,7 +53,7 @@ def changes() -> dict[str, set[str]]:
         ("record(found)", "pass"),
         ("name", "True"),
         ("max(bad, total) > 0", "False"),
-        ('raise ValueError(f"{bad} of {total}")', "pass"),
+        ('raise ValueError(f"{bad + 7} of {total}", total + 8)', "pass"),
     ],
 )
 def test_what_decides_is_changed(old: str, new: str) -> None:
@@ -61,8 +62,19 @@ def test_what_decides_is_changed(old: str, new: str) -> None:
 
 
 def test_what_only_tells_is_left_alone() -> None:
-    """Texts, annotations and assertions are no part of a decision."""
-    assert not {'"""A page."""', '"never without"', "int", "total > 0", "list[str]"} & set(changes())
+    """Texts with what they show, what an exception is told, annotations and assertions are no part of a decision."""
+    assert not {
+        "bad + 7",
+        "total + 8",
+        "8",
+        "9 * bad",
+        "9",
+        '"""A page."""',
+        '"never without"',
+        "int",
+        "total > 0",
+        "list[str]",
+    } & set(changes())
 
 
 def test_every_change_is_of_its_place_and_compiles() -> None:
