@@ -11,9 +11,10 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from benchmarks.bare_server import HOST, standing_bare_server
@@ -25,6 +26,7 @@ from benchmarks.tokens import address_of
 from brownout.identity.aws import arns
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.aws.auth.sigv4 import sign
+from brownout.identity.aws.protocol.calls import KNOWN_FORMS
 from brownout.identity.aws.records.seed import APP_ROLE, CALLER, account_of
 from brownout.identity.core.messages import FORM_TYPE, Request
 from brownout.identity.core.topology import REGIONS
@@ -33,8 +35,8 @@ NODE, REGION = "sydney.token.z1", REGIONS["sydney"].aws_name
 OURS, BARE, OTHER = "a token node", "a bare server", "the other server"
 AIM_TIMES = 25  # the other server's rate, where it is moto's with its checks on
 VERSION = "2011-06-15"
-ACTIONS = ("GetCallerIdentity", "AssumeRole")
-PREPARED = 240  # requests signed ahead for each kind of call: one for each of the seconds before, so no two are alike
+DATES = 240  # requests are signed as in each of so many seconds before
+NEW_NAMES = 2 * KNOWN_FORMS  # session names of which a node remembers no form when one comes again
 LINES = (  # what boto3 sends beside what it signs
     (b"accept-encoding", b"identity"),
     (b"content-type", f"{FORM_TYPE}; charset=utf-8".encode()),
@@ -42,6 +44,20 @@ LINES = (  # what boto3 sends beside what it signs
     (b"amz-sdk-invocation-id", b"a4b1a9d0-95c2-4d7c-9d0c-0ac1b1c2d3e4"),
     (b"amz-sdk-request", b"attempt=1"),
 )
+
+
+class Call(NamedTuple):
+    """A kind of call: requests of the action that are signed ahead, no two alike, and sent in turn."""
+
+    action: str
+    prepared: int = DATES
+
+
+CALLS: Mapping[str, Call] = {
+    "GetCallerIdentity": Call("GetCallerIdentity"),
+    "AssumeRole": Call("AssumeRole"),
+    f"AssumeRole under {NEW_NAMES:,} names": Call("AssumeRole", NEW_NAMES),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +80,10 @@ class Settings:
 
 
 class CallFigures(Part):
-    """One call at one server. `cpu_us` is the server's processor time for a request, where it is known.
+    """One call, by its name in CALLS, at one server. `cpu_us` is the server's processor time for a request, where it is known.
 
-    `generator_cpu_share` is of one core: well below 1, the generator is not what limits the rate of many connections. On one it
-    never sleeps, and what it and the way take is in the rate of a bare server.
+    `generator_cpu_share` is of one core: the generator never sleeps where it has a core of its own. What it and the way there
+    take is in the rate of a bare server.
     """
 
     server: str
@@ -101,49 +117,52 @@ async def _measure(settings: Settings, other: Server | None) -> AwsRate:
 
 def _calls(settings: Settings, ours: Server, other: Server | None) -> tuple[CallFigures, ...]:
     """Servers take turns, so that whatever else the machine does meets all of them."""
-    return tuple(found for action in ACTIONS for found in _calls_of(action, settings, ours, other))
+    return tuple(found for name in CALLS for found in _calls_of(name, settings, ours, other))
 
 
-def _calls_of(action: str, settings: Settings, ours: Server, other: Server | None) -> Iterator[CallFigures]:
-    with _bare(ours, action) as bare:
+def _calls_of(call: str, settings: Settings, ours: Server, other: Server | None) -> Iterator[CallFigures]:
+    wanted = CALLS[call]
+    with _bare(ours, wanted) as bare:
         servers = {OURS: ours, BARE: bare} | ({} if other is None else {OTHER: other})
         kinds = [(name, many) for many in settings.connections for name in servers]
         bursts: dict[tuple[str, int], list[Burst]] = {kind: [] for kind in kinds}
         for _ in range(settings.rounds):
             for name, many in kinds:
-                bursts[name, many].append(burst_apart(job(servers[name], action, many, settings.length_s, time.time())))
+                bursts[name, many].append(burst_apart(job(servers[name], wanted, many, settings.length_s, time.time())))
     for (name, many), found in bursts.items():
-        yield _figures(name, action, many, found)
+        yield _figures(name, call, many, found)
 
 
 @contextmanager
-def _bare(ours: Server, action: str) -> Iterator[Server]:
+def _bare(ours: Server, wanted: Call) -> Iterator[Server]:
     """A bare server that gives one of our answers to all requests of the kind."""
-    asked = job(ours, action, 1, 1.0, time.time())
+    asked = job(ours, Call(wanted.action, 1), 1, 1.0, time.time())
     with standing_bare_server(answer_to(asked.host, asked.port, asked.requests[0].encode("latin-1"))) as (port, pid):
         yield replace(ours, url=f"http://{HOST}:{port}", pid=pid)
 
 
-def job(server: Server, action: str, connections: int, length_s: float, now_s: float) -> Job:
-    """What the generator is to do: requests that were signed in the minutes before `now_s`, none twice in a row."""
+def job(server: Server, wanted: Call, connections: int, length_s: float, now_s: float) -> Job:
+    """What the generator is to do: requests that were signed in the minutes before `now_s`."""
     host, port = address_of(server.url)
     pids = {} if server.pid is None else {"server": server.pid}
-    requests = tuple(_on_the_wire(_signed(server, action, now_s - age_s, f"{host}:{port}")) for age_s in range(PREPARED))
+    numbers = range(wanted.prepared)
+    requests = tuple(_on_the_wire(_signed(server, wanted.action, each, now_s, f"{host}:{port}")) for each in numbers)
     return Job(
         host=host,
         port=port,
         requests=requests,
-        mark=f"<{action}Result>",
+        mark=f"<{wanted.action}Result>",
         connections=connections,
         length_s=length_s,
         pids=pids,
     )
 
 
-def _signed(server: Server, action: str, at_s: float, host: str) -> Request:
+def _signed(server: Server, action: str, number: int, now_s: float, host: str) -> Request:
+    at_s = now_s - number % DATES
     form = {"Action": action, "Version": VERSION}
     if action == "AssumeRole":
-        form |= {"RoleArn": server.role_arn, "RoleSessionName": f"job-{at_s:.0f}"}
+        form |= {"RoleArn": server.role_arn, "RoleSessionName": f"job-{number}"}
     payload = urlencode(form).encode()
     plain_request = Request.raw("POST", "/", (*LINES, (b"content-length", str(len(payload)).encode())), payload)
     return sign(plain_request, server.credentials, service="sts", region=REGION, now_s=at_s, host=host)

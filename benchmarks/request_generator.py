@@ -4,9 +4,10 @@ The job is a line of JSON on its standard input. Every connection has one reques
 read to its end and looked at. At the end a line of JSON (a `Burst`) says how many there were, and how busy every process was.
 
 On one connection the generator is half of every round trip, so it does little between an answer and the next request: plain
-sockets without an event loop, and an answer is looked at while the server works on the next one. Nor does it sleep there: to
-wake a core of a virtual machine takes as long as the whole round trip to a server that does nothing, and would be taken for the
-server's slowness. What is left of all that is measured with such a server (benchmarks/bare_server.py).
+sockets without an event loop, and an answer is looked at while the server works on the next one. Nor does it sleep where it has
+a core of its own: to wake a core of a virtual machine takes as long as the whole round trip to a server that does nothing, and
+it is the server who does that, in its own time, with every answer. What is left of the way there and back is measured with such
+a server (benchmarks/bare_server.py).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")  # in a head of small lette
 _CLOSE = re.compile(rb"\r\nconnection: *close\r\n")
 _HEAD_END, _GOOD = b"\r\n\r\n", (b"HTTP/1.1 200", b"HTTP/1.0 200")
 _MOST_BYTES = 262_144  # that are read at once
-_LOOKS_UP_S = 0.25  # how long many connections wait for an answer before they look at the clock
+_LOOKS_UP_S = 0.25  # how long it sleeps before it looks at the clock, where it has to share a core with the server
 WARM_UP_S = 0.3
 START_WITHIN_S = 30.0
 
@@ -194,14 +195,15 @@ class _Driver:
     def run(self, length_s: float) -> None:
         """Goes on for so long, or until no connection has anything to wait for."""
         until_s = time.perf_counter() + length_s
-        if len(self.connections) == 1 and len(os.sched_getaffinity(0)) > 1:  # the server has another core
+        sleeps_s = 0.0 if len(os.sched_getaffinity(0)) > 1 else _LOOKS_UP_S
+        if len(self.connections) == 1 and not sleeps_s:
             (only,) = self.connections
             while only.alive and time.perf_counter() < until_s:
                 only.take()
             return
         working = sum(connection.alive for connection in self.connections)
         while working and time.perf_counter() < until_s:
-            for number, _ in self._poll.poll(_LOOKS_UP_S):
+            for number, _ in self._poll.poll(sleeps_s):
                 connection = self._by_number[number]
                 connection.take()
                 working -= not connection.alive

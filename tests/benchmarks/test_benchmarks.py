@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import BENCHMARKS, main, take
-from benchmarks.aws_rate import ACTIONS, BARE, OURS, AwsRate
+from benchmarks.aws_rate import BARE, CALLS, OURS, AwsRate
 from benchmarks.cached_tokens import CachedTokens
 from benchmarks.compose_stack import FAULTS, ComposeStack
 from benchmarks.experiment_wall import ExperimentWall
@@ -147,7 +147,7 @@ def test_aws_rate_counts_calls_that_were_verified(own_folder: Path) -> None:
     figures = taken("aws_rate", own_folder)
     assert isinstance(figures, AwsRate)
     asked = [(call.action, call.connections, call.server) for call in figures.calls]
-    assert asked == [(name, many, server) for name in ACTIONS for many in (1, 8) for server in (OURS, BARE)]
+    assert asked == [(name, many, server) for name in CALLS for many in (1, 8) for server in (OURS, BARE)]
     for call in figures.calls:
         assert call.requests_per_s.low > 0
         assert call.cpu_us is not None

@@ -70,9 +70,12 @@ def sign(request: Request, credentials: Credentials, *, service: str, region: st
 
 def canonical_request(request: Request, headers: Headers, signed: SignedNames, *, presigned: bool = False) -> bytes:
     """The text that is signed. A signed header that the request lacks has no line in it."""
-    path, _, query = request.target.partition("?")
-    lines = [request.method.encode(), canonical_path(path).encode()]
-    lines.append(canonical_query(query, presigned=presigned).encode() if query else b"")
+    if request.target == "/":  # as nearly all requests of the query protocol
+        lines = [request.method.encode(), b"/", b""]
+    else:
+        path, _, query = request.target.partition("?")
+        lines = [request.method.encode(), canonical_path(path).encode()]
+        lines.append(canonical_query(query, presigned=presigned).encode() if query else b"")
     lines += [b"%b:%b" % (name, b" ".join(headers[name].split())) for name in signed.names if name in headers]
     lines += (b"", signed.text.encode("latin-1", "replace"), sha256(request.payload).hexdigest().encode())
     return b"\n".join(lines)

@@ -154,9 +154,9 @@ class RegionalAnnex(Annex):
 
     def client_time(self, at_s: float, signed_s: float | None) -> float:
         """What the client's clock shows at `at_s`, by when it signed (None: it did not): the stack's clock or the machine's."""
-        ports, now_s = self.node.ports, self.node.ports.now()
         if not self._client_clocks:
             return at_s
+        ports, now_s = self.node.ports, self.node.ports.now()
         if signed_s is not None and abs(signed_s - now_s) <= abs(signed_s - ports.machine_time(now_s)):
             return at_s
         return ports.machine_time(at_s)
