@@ -27,7 +27,7 @@ from brownout.harness.judge.phases import phase_results
 from brownout.harness.judge.run_folder import Record, RunHeader, read_record, read_result, write_claims, write_result
 from brownout.harness.judge.selection import good_rule
 from brownout.harness.judge.steps import lives, step_results
-from brownout.harness.judge.subject.facts import application_first, subject_result, with_end
+from brownout.harness.judge.subject.facts import application_first, of_the_service, subject_result, with_end
 from brownout.harness.judge.surprises import surprises
 from brownout.harness.judge.times import Span, times, watch
 from brownout.harness.judge.verdict import judge_slos, overall
@@ -93,7 +93,7 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
     slos = judge_slos(experiment, history, doubts, steps=steps, end_s=span.end_s)
     subject = subject_result(experiment, history.events)
     slos, steps = _exposed(experiment, history, application_first(subject, slos), steps)
-    found_gates, invariants = _gates(record, slos, steps), invariant_results(history)
+    found_gates, invariants = _gates(record, slos, steps), invariant_results(of_the_service(subject, history))
     verdict, reasons = with_end(subject, *overall(slos, found_gates, steps, invariants))
     return Result(
         experiment=experiment.name,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.load.arrivals import asks_subject
-from brownout.harness.record.history import Event
+from brownout.harness.record.history import Event, History
 from brownout.harness.record.result import SloResult, SubjectResult
 from brownout.harness.record.verdicts import Verdict
 
@@ -44,3 +45,10 @@ def with_end(subject: SubjectResult | None, verdict: Verdict, reasons: tuple[str
     if verdict == "breach" and subject is not None and subject.ended:
         return verdict, (subject.ended, *reasons)
     return verdict, reasons
+
+
+def of_the_service(subject: SubjectResult | None, history: History) -> History:
+    """The history without requests of the subject's clients: what must hold whatever breaks is asked of the service alone."""
+    if subject is None:
+        return history
+    return replace(history, requests=tuple(one for one in history.requests if one.cohort not in subject.cohorts))
