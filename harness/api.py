@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -28,8 +29,9 @@ from brownout.harness.record.progress import ProgressSink
 from brownout.harness.record.result import Result
 from brownout.harness.run.controls import ControlRuns
 from brownout.harness.run.header import new_run_folder, write_run_file
+from brownout.harness.run.lead import measured_lead_real_s
 from brownout.harness.run.options import Options, Outcome
-from brownout.harness.run.prepare import PreparedRun, prepare, require_short, wants_canaries
+from brownout.harness.run.prepare import PreparedRun, at_present, prepare, require_short, wants_canaries
 from brownout.harness.run.simulated import simulate
 from brownout.harness.worlds.catalog import SIMULATION, live_world
 from brownout.harness.worlds.needs import require_for_run
@@ -61,6 +63,8 @@ def carry_out(
     """
     require_main_thread(prepared.options.world)
     _require_machine(prepared)
+    if prepared.experiment.subject is not None:
+        prepared = at_present(prepared, time.time(), measured_lead_real_s())
     folder = new_run_folder(prepared)
     heard = Observers(observers, _tell)
     try:

@@ -35,6 +35,7 @@ from brownout.harness.run.conductor import PROTECTED, Conductor, RunHooks, RunSt
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.run.foreign_watch import ForeignWatch
 from brownout.harness.run.journal import Journal
+from brownout.harness.run.lead import lead_real_s
 from brownout.harness.run.prepare import PreparedRun, wants_canaries
 from brownout.harness.run.progress_view import NoProgress, ProgressView
 from brownout.harness.run.subject.watch import SubjectWatch
@@ -43,7 +44,6 @@ from brownout.harness.worlds.catalog import live_world
 
 LEASE_TTL_S = 6.0
 TICK_REAL_S = 0.25
-LEAD_MIN_REAL_S, LEAD_MAX_REAL_S, LEAD_IN_GUARDIANS = 6.0, 40.0, 12.0
 
 
 def run_live(
@@ -60,15 +60,6 @@ def run_live(
         asyncio.run(session.conduct(world))
     session.recorder.require_whole()
     return not session.state.stop_requested
-
-
-def _lead_real_s(guardian_took_s: float) -> float:
-    """How long before the baseline the stack's clock starts.
-
-    The clock is set before the stack is up, so the time that nodes, caches and load generator need must be estimated. They took
-    6 to 8 times as long as the guardian, also a Python process, has just taken on the same machine.
-    """
-    return min(max(LEAD_MIN_REAL_S, LEAD_IN_GUARDIANS * guardian_took_s), LEAD_MAX_REAL_S)
 
 
 class _LiveSession:
@@ -103,10 +94,10 @@ class _LiveSession:
         """The world, not yet started, with a clock set so that the stack is ready before the baseline begins."""
         timeline, rate = self.run.experiment.timeline, self.run.rate
         # The clock starts at the warm-up, or earlier where the warm-up leaves too little real time to bring the stack up.
-        subject = self.run.experiment.subject
-        lead_real_s = _lead_real_s(guardian_took_s) + (0.0 if subject is None else subject.ready_within_s)
-        ready_s = min(timeline.warm_up, timeline.baseline - lead_real_s * rate)
+        ready_s = min(timeline.warm_up, timeline.baseline - lead_real_s(guardian_took_s) * rate)
         epoch_s = timeline.epoch_s() + ready_s - self.run.options.offset_s
+        if self.run.experiment.subject is not None:
+            epoch_s = time.time()  # the timeline was moved to it (prepare.py:at_present)
         # Every process of the machine can reach these nodes, so their token is a secret and not drawn from the seed.
         stack = replace(self.run.stack, control_token=secrets.token_urlsafe(24))
         kind = live_world(self.run.options.world)

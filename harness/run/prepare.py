@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from brownout.harness.base.hints import did_you_mean
@@ -17,7 +18,7 @@ from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.checks import CheckedExperiment, checked
 from brownout.harness.experiment.load_plan import load_plan
-from brownout.harness.experiment.model import NEVER_STOPS, ControlRun, Experiment
+from brownout.harness.experiment.model import NEVER_STOPS, ControlRun, Experiment, Step
 from brownout.harness.experiment.parts.subject_checks import check_subject
 from brownout.harness.experiment.stack import stack_of, with_additions
 from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
@@ -80,6 +81,33 @@ def prepare(experiment: Experiment | CheckedExperiment, options: Options, *, sou
         check_able(resolved.step.fault, resolved.fault.needs, options.world)
     check_subject(experiment, options.world)
     return _resolved(experiment, options, source, posture, steps)
+
+
+def at_present(run: PreparedRun, now_s: float, lead_s: float) -> PreparedRun:
+    """A run about an application, begun at `now_s`, the wall clock's epoch seconds; `lead_s` is the time that its stack needs.
+
+    Real SDKs sign requests, and reckon how long a token lives, by the wall clock. So the stack's clock is the wall clock, and
+    the timeline with its steps is moved to it, whatever day and hour the file names.
+    """
+    experiment = run.experiment
+    assert experiment.subject is not None
+    line = experiment.timeline
+    begin_s = min(line.warm_up, line.baseline - math.ceil(lead_s + experiment.subject.ready_within_s))
+    today = datetime.fromtimestamp(now_s, UTC).date()
+    midnight_s = datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp()
+    by_s = math.ceil(now_s - midnight_s + run.options.offset_s) - begin_s
+    borders = {name: getattr(line, name) + by_s for name in ("warm_up", "baseline", "fault", "recovery", "end")}
+    steps = tuple(replace(resolved, step=_moved(resolved.step, by_s)) for resolved in run.steps)
+    moved = {
+        "timeline": line.model_copy(update={"date": today.isoformat(), **borders}),
+        "schedule": tuple(_moved(step, by_s) for step in experiment.schedule),
+    }
+    return _resolved(experiment.model_copy(update=moved), run.options, run.source, run.posture, steps)
+
+
+def _moved(step: Step, by_s: int) -> Step:
+    until = None if step.until is None else step.until + by_s
+    return step.model_copy(update={"at": step.at + by_s, "until": until})
 
 
 def wants_canaries(run: PreparedRun) -> bool:
