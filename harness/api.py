@@ -29,10 +29,10 @@ from brownout.harness.record.progress import ProgressSink
 from brownout.harness.record.result import Result
 from brownout.harness.run.controls import ControlRuns
 from brownout.harness.run.header import new_run_folder, write_run_file
-from brownout.harness.run.lead import measured_lead_real_s
 from brownout.harness.run.options import Options, Outcome
 from brownout.harness.run.prepare import PreparedRun, at_present, prepare, require_short, wants_canaries
 from brownout.harness.run.simulated import simulate
+from brownout.harness.run.subject.lead import measured_lead_real_s
 from brownout.harness.worlds.catalog import SIMULATION, live_world
 from brownout.harness.worlds.needs import require_for_run
 

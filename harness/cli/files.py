@@ -16,8 +16,10 @@ from brownout.harness.worlds.catalog import WORLDS
 
 if TYPE_CHECKING:
     from brownout.harness.record.result import Result
+    from brownout.harness.scaffold.write import Scaffold
 
-KINDS = ("experiment", "pytest", "fault", "ci")  # of harness/scaffold/write.py:SCAFFOLDS
+KINDS = ("experiment", "pytest", "fault", "app", "ci")  # of harness/scaffold/write.py:KINDS
+SAMPLES = ("fastapi", "worker", "node")  # of harness/scaffold/write.py:SAMPLES
 ONLY = "the only one"  # what `--stack` without a name means
 
 
@@ -144,14 +146,35 @@ def images_command(offline: bool) -> int:
 @click.option(
     "--to", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="The folder to write into."
 )
-def init_command(kind: str, folder: Path) -> int:
-    """Write files to begin with, which pass at once: an experiment, a test of pytest, a fault of one's own, a CI job.
+@click.option("--command", "own", help="With app: how your application is started. A {port} in it becomes the port of the run.")
+@click.option("--ready", metavar="PATH", help="With --command: the path that answers 2xx once it is ready. [default: /healthz]")
+@click.option("--sample", type=click.Choice(SAMPLES), help="With app: a sample that fails, with the change that makes it pass.")
+def init_command(kind: str, folder: Path, own: str | None, ready: str | None, sample: str | None) -> int:
+    """Write files to begin with, which pass at once: an experiment, a test of pytest, a fault of one's own, an
+    application with an experiment about it, a CI job.
 
     A file that is there already is never changed.
     """
-    from brownout.harness.scaffold.write import SCAFFOLDS, write
+    from brownout.harness.scaffold.write import write
 
-    for path in write(kind, folder):
+    scaffold = _scaffold(kind, own, ready, sample)
+    for path in write(scaffold, folder):
         click.echo(path)
-    click.echo(f"Now: {SCAFFOLDS[kind].then}", err=True)
+    for number, line in enumerate(scaffold.then):
+        click.echo(f"{'Then' if number else 'Now'}: {line}", err=True)
     return 0
+
+
+def _scaffold(kind: str, own: str | None, ready: str | None, sample: str | None) -> Scaffold:
+    """What the options ask for; raises UsageError where they do not go together."""
+    from brownout.harness.scaffold.write import of_application, of_kind, of_sample
+
+    if kind != "app" and (own is not None or ready is not None or sample is not None):
+        raise UsageError("--command, --ready and --sample are options of `brownout init app`")
+    if own is None and ready is not None:
+        raise UsageError("--ready needs --command", hint="name the command that starts your application, or leave out --ready")
+    if own is None:
+        return of_sample(sample) if sample is not None else of_kind(kind)
+    if sample is not None:
+        raise UsageError("--sample brings an application, --command names yours", hint="leave one of them out")
+    return of_application(own, "/healthz" if ready is None else ready)

@@ -35,9 +35,9 @@ from brownout.harness.run.conductor import PROTECTED, Conductor, RunHooks, RunSt
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.run.foreign_watch import ForeignWatch
 from brownout.harness.run.journal import Journal
-from brownout.harness.run.lead import lead_real_s
 from brownout.harness.run.prepare import PreparedRun, wants_canaries
 from brownout.harness.run.progress_view import NoProgress, ProgressView
+from brownout.harness.run.subject.lead import lead_real_s
 from brownout.harness.run.subject.watch import SubjectWatch
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world

@@ -21,7 +21,7 @@ from support.places import ROOT
 
 FOLDERS = ("compose", "faults", "harness", "identity", "reports", "suites")
 TIMEOUT_S = 180.0
-_NOT_BUILT_FROM = shutil.ignore_patterns("__pycache__", "dist")
+_NOT_BUILT_FROM = shutil.ignore_patterns("__pycache__", "dist", "node_modules")
 _RECORDER = """
 import pathlib
 with pathlib.Path({log!r}).open("a") as log:
@@ -35,7 +35,7 @@ def clone(folder: Path) -> Path:
     folder.mkdir(parents=True)
     for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("src", *FOLDERS):
+    for name in ("src", *FOLDERS, "samples"):
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=_NOT_BUILT_FROM)
     return folder
 

@@ -2,7 +2,8 @@
 
 Two users: `admin`, who may do everything, and `caller`, who may assume roles and read secrets. Roles: `app` for anyone in the
 account, `deployer` for provisioning, `web-identity` for tokens of the stack's own Entra tenant, and one for each group of
-machines with its instance profile. Their keys and passwords are made by the directory at its first start and stay there.
+machines with its instance profile, which may assume `app`. Their keys and passwords are made by the directory at its first
+start and stay there.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class _Seed:
 
     def _machine_role(self, name: str) -> Iterator[AccountRecord]:
         trust = _trust("sts:AssumeRole", {"Service": list(_MACHINE_SERVICES)})
-        yield self._role(name, trust, {"secrets": _READS_SECRETS})
+        assumes = _allow("sts:AssumeRole", on=arns.role(self._account, "/", APP_ROLE))
+        yield self._role(name, trust, {"secrets": _READS_SECRETS, "app": assumes})
         profile_id = self._id(ids.INSTANCE_PROFILE, name)
         arn = arns.instance_profile(self._account, "/", name)
         yield InstanceProfile(name, profile_id, arn, CREATED_S, role_name=name)
@@ -116,8 +118,8 @@ def _trust(action: str, principal: Mapping[str, Any], condition: Mapping[str, An
     return _document(statement | ({"Condition": condition} if condition else {}))
 
 
-def _allow(*actions: str) -> str:
-    return _document({"Effect": "Allow", "Action": list(actions), "Resource": "*"})
+def _allow(*actions: str, on: str = "*") -> str:
+    return _document({"Effect": "Allow", "Action": list(actions), "Resource": on})
 
 
 def _document(statement: Mapping[str, Any]) -> str:
