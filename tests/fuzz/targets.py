@@ -10,17 +10,8 @@ from typing import Protocol, cast
 from fuzz.nodes import NodeTarget
 from fuzz.stack import SURFACES
 
-MODULES = (
-    "files",
-    "commands",
-    "folders",
-    "parsers",
-    "sockets",
-    "machinery.state",
-    "machinery.toxiproxy",
-    "machinery.doors",
-    "machinery.supervisor",
-)
+MACHINERY = ("machinery.state", "machinery.toxiproxy", "machinery.doors", "machinery.supervisor")
+MODULES = ("files", "commands", "folders", "parsers", "sockets", *MACHINERY)
 TARGETS: tuple[str, ...] = (*MODULES, *SURFACES)
 
 

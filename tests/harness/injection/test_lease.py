@@ -61,6 +61,15 @@ def test_no_lease_is_none(tmp_path: Path) -> None:
     assert read_lease(tmp_path) is None
 
 
+def test_a_lease_with_a_number_that_is_no_time_has_lapsed(tmp_path: Path) -> None:
+    """However the file came to have it."""
+    content = f'{{"renewed_s": {10**400}, "ttl_s": 1, "boot": "{boot_id()}"}}'
+    (tmp_path / LEASE_FILE).write_text(content, encoding="utf-8")
+    lease = read_lease(tmp_path)
+    assert lease is not None
+    assert lease.lapsed()
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"renewed_s": 1}'])
 def test_a_lease_that_cannot_be_read_has_lapsed(tmp_path: Path, content: str) -> None:
     """Renewals are not synced, so a power cut can leave an empty file behind; its run is over."""
