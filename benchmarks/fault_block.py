@@ -25,6 +25,8 @@ class Settings:
 class FaultBlock(Figures):
     """`up_s` and `down_s` are of the stack's block, guardian included; `begin_s` and `end_s` of a fault's, by its kind.
 
+    `reset_s` is of the stack's reset between tests.
+
     A block begins when the fault was seen to bite, and ends when it was seen to be healed.
     """
 
@@ -32,6 +34,7 @@ class FaultBlock(Figures):
     down_s: float
     begin_s: Mapping[str, Spread]
     end_s: Mapping[str, Spread]
+    reset_s: Spread
 
 
 def measure(settings: Settings) -> FaultBlock:
@@ -46,6 +49,7 @@ def measure(settings: Settings) -> FaultBlock:
                     begin_s, end_s = _block(made, kind, parameters)
                     began[kind].append(begin_s)
                     ended[kind].append(end_s)
+            reset_s = [_reset(made) for _ in range(settings.rounds)]
             leaving_s = time.perf_counter()
         down_s = time.perf_counter() - leaving_s
     return FaultBlock(
@@ -53,6 +57,7 @@ def measure(settings: Settings) -> FaultBlock:
         down_s=down_s,
         begin_s={kind: Spread.of(times) for kind, times in began.items()},
         end_s={kind: Spread.of(times) for kind, times in ended.items()},
+        reset_s=Spread.of(reset_s),
     )
 
 
@@ -61,6 +66,12 @@ def _block(made: Stack, kind: str, parameters: Mapping[str, str]) -> tuple[float
     with made.fault(kind, **parameters):
         in_s = time.perf_counter()
     return in_s - started_s, time.perf_counter() - in_s
+
+
+def _reset(made: Stack) -> float:
+    started_s = time.perf_counter()
+    made.reset()
+    return time.perf_counter() - started_s
 
 
 def rows(figures: FaultBlock) -> tuple[Row, ...]:
@@ -75,6 +86,7 @@ def rows(figures: FaultBlock) -> tuple[Row, ...]:
             Row(f"`{kind}` reverted and proven to be healed", text(spread, "s"), "under 0.1 s")
             for kind, spread in figures.end_s.items()
         ),
+        Row("the stack reset to how it came up", text(figures.reset_s, "s"), "under 0.1 s"),
     )
 
 

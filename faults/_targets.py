@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brownout.harness.errors import UsageError
 from brownout.harness.fault import unknown_name
-from brownout.harness.world import BUILDS, MachineSpec, StackSpec
+from brownout.harness.world import BUILDS, NODE_CONFIG, MachineSpec, StackSpec
 
 
 def home(spec: StackSpec, role: str) -> str:
@@ -28,6 +28,13 @@ def known_build(build: str) -> str:
     if build not in BUILDS:
         raise unknown_name("build", build, BUILDS)
     return build
+
+
+def known_config(name: str) -> str:
+    """A configuration that nodes have."""
+    if name not in NODE_CONFIG:
+        raise unknown_name("configuration", name, NODE_CONFIG)
+    return name
 
 
 def known_regions(spec: StackSpec, regions: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from brownout.faults._deployer import DeployerFault
 from brownout.faults._looks import everywhere
-from brownout.faults._targets import key_readers, known_regions
+from brownout.faults._targets import key_readers, known_config, known_regions
 from brownout.harness.fault import Observation, node_state
 from brownout.harness.world import StackSpec, World
 
@@ -29,7 +29,7 @@ class Configure(DeployerFault):
         return f"{', '.join(self.regions) or 'all regions'}: {changes}"
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
-        return {"regions": list(known_regions(spec, self.regions)), "set": dict(self.set)}
+        return {"regions": list(known_regions(spec, self.regions)), "set": {known_config(name): value for name, value in self.set.items()}}
 
     def changed(self, spec: StackSpec) -> tuple[str, ...]:
         return known_regions(spec, self.regions)

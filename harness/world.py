@@ -30,6 +30,7 @@ from brownout.identity.azure.hosts.probes import token_request as token_request
 from brownout.identity.core.messages import Request as Request
 from brownout.identity.core.messages import Response
 from brownout.identity.core.settings import BUILDS as BUILDS
+from brownout.identity.core.settings import NODE_CONFIG as NODE_CONFIG
 from brownout.identity.core.settings import Settings as Settings
 from brownout.identity.core.topology import DEPLOYER as DEPLOYER
 from brownout.identity.core.topology import DIRECTORY as DIRECTORY
@@ -312,6 +313,14 @@ class LiveWorld(World, Protocol):
 
         Returns a sentence that says what had ended and was repaired, "" where nothing had; raises WorldError when it cannot be
         repaired.
+        """
+        ...
+
+    async def reset(self) -> None:
+        """Has every node as it was when the stack came up: what clients and operators made since is gone, keys are new.
+
+        What clients connect to stays where it is, and the clock goes on. The faults are undone before. Raises WorldError, and
+        UsageError in a world that cannot.
         """
         ...
 

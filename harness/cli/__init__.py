@@ -14,6 +14,7 @@ from brownout.harness.cli import (
     run,
     search,
     series,
+    shell,
     stacks,
     status,
 )  # each adds its commands to the group
@@ -33,6 +34,7 @@ __all__ = [
     "run",
     "search",
     "series",
+    "shell",
     "stacks",
     "status",
 ]

@@ -12,6 +12,7 @@ import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.cli.frame import command, heal_first, tell
+from brownout.harness.cli.shell.complete import fault_ids, fault_names, stack_names, targets
 from brownout.harness.cli.types import DurationType, clock
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ INCONCLUSIVE, UNSAFE = 3, 5
 
 
 @command(name="faults")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, shell_complete=fault_names)
 def faults_command(kind: str | None) -> int:
     """List the faults that `inject` knows, with their options; with KIND, the details of that fault."""
     from brownout.harness.experiment import plugins
@@ -50,13 +51,16 @@ def _explained(kind: type[Fault]) -> list[str]:
 
 
 @command(name="inject", measures=True)
-@click.argument("fault")
+@click.argument("fault", shell_complete=fault_names)
 @click.option(
-    "--target", default=None, help="What it is done to: a link, a node, REGION or REGION.ZONE; see `brownout faults`."
+    "--target",
+    default=None,
+    shell_complete=targets,
+    help="What it is done to: a link, a node, REGION or REGION.ZONE; see `brownout faults`.",
 )
 @click.option("--with", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the fault; may be repeated.")
 @click.option("--for", "hold_s", type=DurationType(), default=None, help="Hold it so long, then revert it (such as 30s).")
-@click.option("--stack", default="", help="The stack, where several are up.")
+@click.option("--stack", default="", shell_complete=stack_names, help="The stack, where several are up.")
 @click.option("--keep", is_flag=True, help="Keep it in place also when it is not seen to bite.")
 @click.option(
     "--at-once", "at_once", multiple=True, metavar="faults=N", help="How much may be broken at once, also nodes_down=SHARE."
@@ -201,8 +205,8 @@ def _plain(fault: Fault, row: StackRecord, ended: InjectResult, code: int) -> di
 
 
 @command(name="heal")
-@click.argument("fault_id", required=False, default="")
-@click.option("--stack", default="", help="Only what is on this stack.")
+@click.argument("fault_id", required=False, default="", shell_complete=fault_ids)
+@click.option("--stack", default="", shell_complete=stack_names, help="Only what is on this stack.")
 def heal_command(fault_id: str, stack: str) -> int:
     """Revert the faults that were injected by hand (all, or FAULT_ID) and what earlier commands left in place.
 

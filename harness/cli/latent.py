@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from brownout.harness.cli.frame import command, heal_first
+from brownout.harness.cli.shell.complete import stack_names
 
 if TYPE_CHECKING:
     from brownout.harness.worlds.renewals import LatentFailure, RenewalLook
@@ -18,7 +19,7 @@ FOUND = 1
 
 
 @command(name="latent", measures=True)
-@click.option("--stack", default="", help="The stack, where several are up.")
+@click.option("--stack", default="", shell_complete=stack_names, help="The stack, where several are up.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
 def latent_command(stack: str, as_json: bool) -> int:
     """Find machines whose cached token would not be renewed today, and show when each will fail.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from brownout.harness.cli.frame import command, heal_first
+from brownout.harness.cli.shell.complete import experiment_names, stack_names
 from brownout.harness.cli.types import PORT, RATE_PER_S, SEED, NumberType
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ EXPECTED = ("pass", "breach", "inconclusive")
 
 
 @command(name="load")
-@click.argument("experiment", default="")
-@click.option("--stack", default="", help="The stack's id; the only one that is up when not given.")
+@click.argument("experiment", default="", shell_complete=experiment_names)
+@click.option("--stack", default="", shell_complete=stack_names, help="The stack's id; the only one that is up when not given.")
 @click.option("--rate", type=RATE_PER_S, help="Requests per second, all cohorts. [default: 50]")
 @click.option("--scale-rate", type=RATE_PER_S, help="Instead: times what EXPERIMENT says.")
 @click.option("--set", "settings", multiple=True, metavar="COHORT=RATE", help="Requests per second of one cohort; 0 for none.")

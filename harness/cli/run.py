@@ -14,6 +14,7 @@ import click
 
 from brownout.harness.base.interrupts import INTERRUPTED
 from brownout.harness.cli.frame import command, heal_first, tell
+from brownout.harness.cli.shell.complete import experiment_names
 from brownout.harness.cli.telemetry.of_run import Telemetry, told
 from brownout.harness.cli.types import EPISODES, PORT, SEED, DurationType
 from brownout.harness.errors import BrownoutError
@@ -69,7 +70,7 @@ class Shown:
 
 
 @command(name="run", measures=True)
-@click.argument("experiment")
+@click.argument("experiment", shell_complete=experiment_names)
 @click.option("--world", type=click.Choice([*WORLDS]), default=PROCESSES, show_default=True)
 @click.option("--posture", default="", help="A posture of the experiment; its own when not given.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting of the service; may be repeated.")

@@ -17,6 +17,7 @@ import click
 
 from brownout.harness.cli.frame import command, heal_first, tell
 from brownout.harness.cli.output import reader_gone
+from brownout.harness.cli.shell.complete import stack_names
 from brownout.harness.cli.types import DurationType
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ PLAIN_WIDTH = 100
 @command(name="status")
 @click.option("--watch", is_flag=True, help="Keep showing it; q or Ctrl-C ends.")
 @click.option("--interval", "interval_s", type=DurationType(), default="2s", show_default=True, help="How often, with --watch.")
-@click.option("--stack", default="", help="Only this stack.")
+@click.option("--stack", default="", shell_complete=stack_names, help="Only this stack.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object; with --watch one per line.")
 def status_command(watch: bool, interval_s: float, stack: str, as_json: bool) -> int:
     """Show the stacks that are up: nodes, builds, key ids, faults in place, and the share of good requests."""

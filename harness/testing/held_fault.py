@@ -78,9 +78,10 @@ class HeldFault:
         """The undo, and how the hold was lost before it; "" when it was there until then."""
         assert self._applied is not None
         life, fault_id = self._reverts, self._applied.fault_id
+        undone = "" if life.ledger.fault(fault_id).in_place else "it was undone before, as by a reset of the stack"
         reverted = await life.revert(fault_id)
         lost = life.watch.lost.get(fault_id)
-        return reverted, lost.evidence if lost is not None else ""
+        return reverted, lost.evidence if lost is not None else undone
 
     def _require(self, ended: tuple[Reverted, str], raised: BaseException | None) -> None:
         """Raises LeftUnsafe for what could not be undone; NotProven for an unproven hold or heal, unless the block raised."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from brownout.harness.base.statedir import discard_stack_dir, ledger_path, stack
 from brownout.harness.client_env.machine_endpoints import write_files
 from brownout.harness.client_env.shell_variables import exports, find_machine
 from brownout.harness.client_env.stack_file import MachineEntry, RegionEntry, StackFile, write_stack_file
-from brownout.harness.errors import UsageError, WorldError
+from brownout.harness.errors import LeftUnsafe, UsageError, WorldError
 from brownout.harness.experiment import plugins
 from brownout.harness.experiment.model import StackShape
 from brownout.harness.injection.guardian_keeper import GuardianKeeper
@@ -45,13 +45,17 @@ ORPHANED_S = 2.0  # how long the stack of a killed process stays up; a killed ru
 GUARD_S = 1.0  # how often the guardian is looked at
 STACK_FILE = "stack.json"
 
+Renew = Callable[[], Coroutine[Any, Any, StackFile]]
+
 
 class Stack:
     """A stack that is up. `file` is what a client in any language needs to know of it (docs/stack-file.md)."""
 
-    def __init__(self, world: LiveWorld, file: StackFile, life: Callable[[], LifeCycle], loop: LoopThread) -> None:
+    def __init__(
+        self, world: LiveWorld, file: StackFile, life: Callable[[], LifeCycle], loop: LoopThread, renew: Renew
+    ) -> None:
         self.world, self.file = world, file
-        self._life, self._loop = life, loop
+        self._life, self._loop, self._renew = life, loop, renew
 
     @property
     def id(self) -> str:
@@ -86,6 +90,19 @@ class Stack:
     def now(self) -> float:
         """The stack's clock: emulated time, epoch seconds."""
         return self.world.now()
+
+    def reset(self) -> None:
+        """Has the stack as it came up: its faults are undone, and every node begins anew, for the next test.
+
+        What clients made since is gone, keys are new and caches empty, so tokens and session credentials from before are
+        refused. URLs, machines, the control token and the clock stay; `file` and `env` have the new secrets. Raises LeftUnsafe,
+        WorldError, and UsageError in a world that cannot.
+        """
+        self.file = self._loop.run(self._renew())
+
+    async def areset(self) -> None:
+        """`reset` for a test with a loop of its own."""
+        self.file = await asyncio.shield(asyncio.wrap_future(self._loop.submit(self._renew())))
 
     def fault(self, kind: str, *, target: str | None = None, **parameters: Any) -> HeldFault:
         """The fault for a `with` or an `async with` block; `target` and parameters as `brownout faults KIND` lists them.
@@ -168,9 +185,24 @@ class _Owned:
         )
         self._life = LifeCycle(world, ledger, self._id, lambda _: None, make=plugins.fault, permission=lease.check)
         await world.start()
-        file = await stack_content(self._id, world)
-        write_stack_file(folder / STACK_FILE, file)
-        return Stack(world, file, self.life, self._loop)
+        return Stack(world, await self._written(), self.life, self._loop, self._renew)
+
+    async def _renew(self) -> StackFile:
+        """Undoes what is open and has every node begin anew; the stack file as it is then."""
+        assert self._world is not None
+        ended = await self.life().revert_all()
+        if stuck := [found for found in ended if found.state == "stuck"]:
+            hint = "`brownout heal` tries again; the end of the stack takes it away"
+            raise LeftUnsafe("; ".join(f"{found.fault_id}: {found.evidence}" for found in stuck), hint=hint)
+        await self._world.reset()
+        return await self._written()
+
+    async def _written(self) -> StackFile:
+        """The stack file, written to the stack's folder."""
+        assert self._world is not None
+        file = await stack_content(self._id, self._world)
+        write_stack_file(self._world.folder / STACK_FILE, file)
+        return file
 
     def life(self) -> LifeCycle:
         """What injects and reverts; raises WorldError where a kill of this process would leave a fault behind."""

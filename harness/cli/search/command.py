@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from brownout.harness.cli.frame import command
+from brownout.harness.cli.shell.complete import experiment_names
 from brownout.harness.cli.types import SEED, DurationType, NumberType
 
 FOR_S = 60.0
 
 
 @command(name="search", measures=True)
-@click.argument("experiment", default="")
+@click.argument("experiment", default="", shell_complete=experiment_names)
 @click.option("--for", "for_s", type=DurationType(), default=None, help="How long to search; 60s if nothing bounds it.")
 @click.option("--schedules", type=NumberType(1, 1e9, whole=True), default=None, help="Search so many schedules at least.")
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Decides every schedule.")

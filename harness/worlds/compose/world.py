@@ -18,7 +18,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from brownout.harness.base.ports import HOST
-from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.errors import StackGone, UsageError, WorldError
 from brownout.harness.load.models.model import SignIn
 from brownout.harness.world import EdgeDoors, Endpoints, Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
@@ -162,6 +162,11 @@ class ComposeWorld(SocketWorld):
         )
         control = {node: f"http://{HOST}:{ports[control_name(node)]}" for node in self.spec.nodes()}
         return Endpoints(clients, control, running.toxiproxy_url, inside, self._edge)
+
+    async def reset(self) -> None:
+        """Containers are not started anew in a moment; raises UsageError."""
+        hint = "`brownout down`, then `brownout up --world compose`; a stack of processes can be reset"
+        raise UsageError("a stack in containers cannot be reset", hint=hint)
 
     def log_hint(self, node: str) -> str:
         return f"`docker logs {self._up().project}-{service_of(node)}-1` shows its output"

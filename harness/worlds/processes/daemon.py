@@ -13,6 +13,7 @@ makes the links. Then it serves the supervisor socket:
     lend|keep     link          lets Toxiproxy bind the link's port, until `keep`, or for LEND_S at the most
     restart-sidecar  name       starts a sidecar that has ended again, its port and all links' ports lent until `keep-all`
     keep-all
+    renew                         ends every node and starts it anew, without anything that it stored; refused while one is held
     stop                          ends everything
 
 The stack outlives the process that started the daemon. However the daemon ends, the kernel ends all processes that it
@@ -189,6 +190,7 @@ class Daemon:
             "keep": lambda asked: self._lent.keep(str(asked["link"])),
             "restart-sidecar": lambda asked: self._restart_sidecar(str(asked["name"])),
             "keep-all": lambda _: self._lent.keep_all(),
+            "renew": lambda _: self._renew(),
         }
 
     @property
@@ -263,6 +265,14 @@ class Daemon:
         gc.enable()
         self._launched = True
         return {"ports": self.ports}
+
+    def _renew(self) -> Reply:
+        self._supervisor.require_free()
+        self._supervisor.end_all()
+        for stored in (self._folder / STATE_FOLDER).iterdir():
+            stored.unlink()
+        self._supervisor.start_all()
+        return {}
 
     def _restart_sidecar(self, name: str) -> Reply:
         self._lent.lend_all()

@@ -131,6 +131,10 @@ class Supervisor:
 
     def end_all(self) -> None:
         """Kills every node and reaps it."""
+        self.reap()
+        for process in self.processes.values():
+            if process.pid:
+                os.kill(process.pid, signal.SIGKILL)  # all at once: they end side by side
         for process in self.processes.values():
             self._kill(process)
 
@@ -168,6 +172,13 @@ class Supervisor:
             raise SupervisorError(_exit_report(process))
         self._settle(process)
         return process.report()
+
+    def require_free(self) -> None:
+        """Raises SupervisorError where a node is held."""
+        held = {process.name: ", ".join(process.holds) for process in self.processes.values() if process.holds}
+        if held:
+            names = "; ".join(f"{name} by {by}" for name, by in held.items())
+            raise SupervisorError(f"nodes are held: {names}; release these first")
 
     def restart(self, name: str) -> Mapping[str, Any]:
         """Ends the node's process, if there is one, and starts a new one on the same port; raises SupervisorError."""

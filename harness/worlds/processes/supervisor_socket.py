@@ -21,7 +21,7 @@ LINE_LIMIT_BYTES = 1_048_576
 REQUEST_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0  # of what starts or stops a process
 QUICK_TIMEOUT_S = 5.0  # of everything else: it waits for nothing but its turn
-SLOW_COMMANDS = frozenset({"launch", "restart", "hold", "release"})
+SLOW_COMMANDS = frozenset({"launch", "renew", "restart", "hold", "release"})
 
 
 class SupervisorSocketError(Exception):

@@ -145,6 +145,11 @@ class ProcessesWorld(SocketWorld):
         """Ends a node's process, if it still runs, and starts a new one on the same port; raises WorldError."""
         return await asyncio.to_thread(ask, self._up().folder, "restart", node=self.known_node(node))
 
+    async def reset(self) -> None:
+        """Starts every node anew, as `start` did, without anything that it stored; ports, links and clock stay."""
+        await asyncio.to_thread(ask, self._up().folder, "renew")
+        await self._await_started()
+
     def log_hint(self, node: str) -> str:
         return f"its log is {self.folder / LOG_FOLDER / f'{node}.log'}"
 
