@@ -29,7 +29,8 @@ class Configure(DeployerFault):
         return f"{', '.join(self.regions) or 'all regions'}: {changes}"
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:
-        return {"regions": list(known_regions(spec, self.regions)), "set": {known_config(name): value for name, value in self.set.items()}}
+        changes = {known_config(name): value for name, value in self.set.items()}
+        return {"regions": list(known_regions(spec, self.regions)), "set": changes}
 
     def changed(self, spec: StackSpec) -> tuple[str, ...]:
         return known_regions(spec, self.regions)

@@ -18,7 +18,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from brownout.harness.base.ports import HOST
-from brownout.harness.errors import StackGone, UsageError, WorldError
+from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.load.models.model import SignIn
 from brownout.harness.world import EdgeDoors, Endpoints, Inside, ProbeResult
 from brownout.harness.worlds.catalog import COMPOSE, WORLDS
@@ -39,9 +39,9 @@ from brownout.harness.worlds.compose.layout import (
 )
 from brownout.harness.worlds.compose.links import LinkHolds
 from brownout.harness.worlds.compose.nodes import NodeHolds
+from brownout.harness.worlds.compose.renewal import LastingWorld
 from brownout.harness.worlds.compose.stack import ComposeStack, read_compose_stack
 from brownout.harness.worlds.control_plane import sign_in
-from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.trust import edge_doors
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity.core.messages import CallFailed, Request
@@ -52,7 +52,7 @@ from brownout.identity.server.spec_file import ServedStack, read_served
 PROBE_ROOM_S = 2.0
 
 
-class ComposeWorld(SocketWorld):
+class ComposeWorld(LastingWorld):
     """Implements harness.world.LiveWorld. `folder` holds the stack's record and its secrets; its name is the stack's id."""
 
     name = COMPOSE
@@ -162,11 +162,6 @@ class ComposeWorld(SocketWorld):
         )
         control = {node: f"http://{HOST}:{ports[control_name(node)]}" for node in self.spec.nodes()}
         return Endpoints(clients, control, running.toxiproxy_url, inside, self._edge)
-
-    async def reset(self) -> None:
-        """Containers are not started anew in a moment; raises UsageError."""
-        hint = "`brownout down`, then `brownout up --world compose`; a stack of processes can be reset"
-        raise UsageError("a stack in containers cannot be reset", hint=hint)
 
     def log_hint(self, node: str) -> str:
         return f"`docker logs {self._up().project}-{service_of(node)}-1` shows its output"

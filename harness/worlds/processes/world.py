@@ -22,11 +22,11 @@ from brownout.harness.errors import CarrierGone, StackGone, WorldError
 from brownout.harness.world import EdgeDoors, Endpoints, ProbeResult
 from brownout.harness.worlds.catalog import PROCESSES, WORLDS
 from brownout.harness.worlds.live.carrier_holds import CarrierHolds
-from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.live.probe import probe_address
 from brownout.harness.worlds.live.trust import edge_doors
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER
 from brownout.harness.worlds.processes.holds import SupervisorHolds
+from brownout.harness.worlds.processes.renewal import RenewableWorld
 from brownout.harness.worlds.processes.shortage import ProcessShortages
 from brownout.harness.worlds.processes.stack import (
     SPEC_NAME,
@@ -48,7 +48,7 @@ from brownout.identity.server.spec_file import ServedStack, read_served
 LATE_S = 1.0  # an answer that takes longer may never come: whether the node's process runs is looked at then
 
 
-class ProcessesWorld(SocketWorld):
+class ProcessesWorld(RenewableWorld):
     """Implements brownout.harness.world.World. `folder` is the stack's: its record, its secrets, its logs, its nodes' state."""
 
     name = PROCESSES
@@ -144,11 +144,6 @@ class ProcessesWorld(SocketWorld):
     async def restart(self, node: str) -> Mapping[str, Any]:
         """Ends a node's process, if it still runs, and starts a new one on the same port; raises WorldError."""
         return await asyncio.to_thread(ask, self._up().folder, "restart", node=self.known_node(node))
-
-    async def reset(self) -> None:
-        """Starts every node anew, as `start` did, without anything that it stored; ports, links and clock stay."""
-        await asyncio.to_thread(ask, self._up().folder, "renew")
-        await self._await_started()
 
     def log_hint(self, node: str) -> str:
         return f"its log is {self.folder / LOG_FOLDER / f'{node}.log'}"
