@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.subject import PYTHON
 from brownout.harness.load.arrivals import asks_subject
 from brownout.harness.record.history import Event, History
 from brownout.harness.record.result import SloResult, SubjectResult
@@ -27,7 +28,7 @@ def subject_result(experiment: Experiment, events: Iterable[Event]) -> SubjectRe
         elif event.kind == "subject" and event.what == "over":
             dropped = int(event.detail.get("dropped_bytes", 0))
     return SubjectResult(
-        command=shlex.join(subject.words),
+        command=shlex.join(word.replace(PYTHON, "python") for word in subject.words),
         machine=subject.env_of or "",
         cohorts=tuple(cohort.name for cohort in experiment.load.cohorts if asks_subject(cohort)),
         ended=ended,
