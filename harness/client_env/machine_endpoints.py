@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
-
 from brownout.harness.base import hints
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.base.statedir import existing_stack_dir, note_outside
@@ -101,6 +99,8 @@ def write_files(stack: StackFile, entry: MachineEntry, machine: str, endpoint: s
 
 def _files_of(stack: StackFile, entry: MachineEntry, machine: str) -> Mapping[str, str]:
     """The machine's files, as its host shows them."""
+    import httpx  # few clients ask for files, and every command that reaches a stack imports this module
+
     url = f"{stack.control[f'{entry.region}.host']}/admin/azure/files"
     headers = {"authorization": f"Bearer {stack.control_token}"}
     try:

@@ -7,8 +7,6 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import uvloop
-
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone
 from brownout.harness.injection.ledger import Ledger
@@ -28,7 +26,7 @@ def serve(folder: Path, listener: socket.socket, lives: Callable[[], bool]) -> i
     known = read_fault_api(folder)
     if known is None:
         return 0
-    uvloop.run(_serve(folder, known, listener, lives))
+    asyncio.run(_serve(folder, known, listener, lives))
     return 0
 
 
