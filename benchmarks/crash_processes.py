@@ -364,7 +364,7 @@ def rows_towards(figures: ProcessFigures, aim: int, bound_s: float) -> tuple[Row
     if figures.healed_s is not None:
         value = f"{figures.healed_s.median:g} s (up to {figures.healed_s.high:g}, {figures.healed_s.rounds} episodes)"
         told.append(Row("from a kill of the run to healed by its guardian alone", value, f"under {bound_s:g} s"))
-    return (*told, *(Row("broken", problem) for problem in figures.problems))
+    return (*told, *(Row("broken", problem) for problem in dict.fromkeys(" ".join(each.split()) for each in figures.problems)))
 
 
 BENCHMARK = Benchmark(
