@@ -160,6 +160,7 @@ def _mapping_in(text: str) -> Mapping[str, Any]:
     return found
 
 
+@lru_cache(maxsize=1024)  # every look at a fault reads its row, which seldom changes; rows are compared by their values
 def fault_of(row: sqlite3.Row) -> FaultRecord:
     """Raises DamagedRow."""
     what = f"fault {row['id']!r:.60}"

@@ -97,6 +97,10 @@ class HoldSet:
     def values(self) -> ValuesView[Hold]:
         return self._holds.values()
 
+    def holds(self, switch: str) -> bool:
+        """True while some fault holds the switch."""
+        return bool(self._holds) and any(hold.switch == switch for hold in self._holds.values())  # asked for every request
+
     def held(self, switch: str) -> tuple[Value, ...]:
         """The values of all holds of one switch, oldest first."""
         return tuple(hold.whole for hold in self._holds.values() if hold.switch == switch)

@@ -23,17 +23,14 @@ JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
 PATH_SAFE = "/:@!$&'()*+,;=~"  # what RFC 3986 allows in a path as it is
 KNOWN_QUERIES, KNOWN_QUERY_MAX = 512, 512  # how many queries are remembered as fields, and of how many characters at most
 EXACT_DIGITS = 18  # integers of more digits may not fit into 64 bits
-
 TRAIL = "x-brownout-trail"  # the header that says which nodes served an answer (core/trail.py)
+_TRAIL_BYTES = TRAIL.encode()
 OF_THE_CONNECTION = (b"content-length", b"transfer-encoding", b"connection")  # header lines that each connection writes itself
 _NO_HEADER = bytes(set(range(0x20)) - set(b"\t\r\n") | {0x7F})  # what no header can hold, beside a line break
-
-_TRAIL_BYTES = TRAIL.encode()
 
 CallFailure = Literal["refused", "reset", "timeout"]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 Fields = tuple[tuple[str, str], ...]
-
 
 if TYPE_CHECKING:
     from functools import cached_property
@@ -313,9 +310,12 @@ class Response(Message):
     def _with_trail(self, trail: str) -> Response:
         """`with_headers` of the trail; an answer that no other node has answered has none to be replaced."""
         lines = self.__dict__.get("raw_headers")
-        if lines is None or _TRAIL_BYTES in dict(lines):
+        if lines is None:
+            made = Response(self.status, self.body, {**self.headers, TRAIL: trail})
+        elif _TRAIL_BYTES in dict(lines):
             return self.with_headers({TRAIL: trail})
-        made = Response.raw(self.status, (*lines, (_TRAIL_BYTES, trail.encode("latin-1"))), self.payload)
+        else:
+            made = Response.raw(self.status, (*lines, (_TRAIL_BYTES, trail.encode("latin-1"))), self.payload)
         if "header_block" in self.__dict__:
             made.header_block = self.header_block + _trail_block(trail)
         if self.sent_bytes is not None or self.may_be_empty:

@@ -268,6 +268,19 @@ class Snapshot:
 NOTHING = Snapshot(0, {}, {})  # what a replica holds before its first snapshot
 
 
+class SentSnapshot(dict[str, Any]):
+    """A snapshot in its JSON form, which does not change. Replicas in one process are sent one object, and it is read once."""
+
+    _read: Snapshot | None = None
+
+    def read(self, known: Mapping[str, Principal]) -> Snapshot:
+        """`Snapshot.from_json`."""
+        if self._read is None:
+            self._read = Snapshot.from_json(self, known)
+        assert self._read.version == self["version"], "what was sent does not change"
+        return self._read
+
+
 def lines_of(snapshot: Json) -> tuple[str, ...]:
     """The lines of a snapshot in its JSON form."""
     return tuple(str(line) for line in snapshot.get("lines") or ())

@@ -26,6 +26,9 @@ BY_THEIR_END = frozenset({APP_SERVICE, APP_SERVICE_2017, SERVICE_FABRIC})
 TOKENS_REMEMBERED = 4096  # a host answers with the same token for hours
 
 
+_NUMBERS = (str, int, float)  # a union would be made anew for every answer
+
+
 class IssuedToken(NamedTuple):
     """A bearer token, and for how many seconds it still lived when it was answered."""
 
@@ -207,7 +210,7 @@ def _lives_s(body: Mapping[str, Any], arrival: Arrival, now_s: float) -> float |
 def _seconds(value: object) -> float | None:
     """The number in `expires_in`, which comes as text or as a number; None for any other."""
     try:
-        number = float(value) if isinstance(value, str | int | float) else math.nan
+        number = float(value) if isinstance(value, _NUMBERS) else math.nan
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None

@@ -100,9 +100,11 @@ class SimulatedLink:
 
     def carries(self, direction: str, exchange: Exchange) -> bool:
         """Whether a message that is due now arrives. If it meets a reset, its call is reset."""
+        if direction not in self._lost:
+            return exchange in self.under_way
         if direction in self._reset:
             exchange.reset()
-        return direction not in self._lost and exchange in self.under_way
+        return False
 
 
 class Exchange(Future[Response]):
@@ -118,15 +120,16 @@ class Exchange(Future[Response]):
         super().__init__(kernel)
         self._link, self._node, self._request = link, node, request
         self._response: Response | None = None
-        self._gives_up: TimerPlace | None = kernel.place(timeout_s)
+        self._gives_up: TimerPlace | None
+        gives_up = self._gives_up = kernel.place(timeout_s)
         link.under_way[self] = None
-        self._require(kernel.after(link.delay_s(UPSTREAM), self._arrive))
+        if kernel.after(link.delay_s(UPSTREAM), self._arrive) >= gives_up[0]:
+            self._may_give_up()
 
-    def _require(self, goes_on_ns: int | None) -> None:
-        """Sets the time-out, unless the call goes on before it; `goes_on_ns` is when, None where that is not known."""
-        place = self._gives_up
-        if place is not None and (goes_on_ns is None or goes_on_ns >= place[0]):
-            self._gives_up = None
+    def _may_give_up(self) -> None:
+        """Sets the time-out, once: the call goes on after it, or nothing tells when."""
+        place, self._gives_up = self._gives_up, None
+        if place is not None:
             self.kernel.put(place, self._time_out)
 
     def reset(self) -> None:
@@ -147,7 +150,7 @@ class Exchange(Future[Response]):
             return
         self.kernel.begin(self._serve())
         if self._response is None:
-            self._require(None)
+            self._may_give_up()
 
     async def _serve(self) -> None:
         response = await self._node.handle(self._request, self)
@@ -157,8 +160,10 @@ class Exchange(Future[Response]):
             self._answer(response)
 
     def _answer(self, response: Response) -> None:
-        self._response = response
-        self._require(self.kernel.after(self._link.delay_s(DOWNSTREAM), self._return))
+        self._response, gives_up = response, self._gives_up
+        returns_ns = self.kernel.after(self._link.delay_s(DOWNSTREAM), self._return)
+        if gives_up is not None and returns_ns >= gives_up[0]:
+            self._may_give_up()
 
     def _return(self) -> None:
         if self._link.carries(DOWNSTREAM, self):
@@ -174,5 +179,5 @@ class Exchange(Future[Response]):
         if self.done:
             self._link.under_way.pop(self, None)
         else:
-            self._require(None)
+            self._may_give_up()
             self.when_done(self._finish)

@@ -48,10 +48,11 @@ class ArmIdentities:
         return known if known is not None and known.identity.kind == "user" else None
 
     async def _list(self, call: ArmCall) -> Served:
+        prefix = call.list_prefix
         shown = [
             self._shown(known, call)
             for known in self._node.identities.visible()
-            if known.identity.kind == "user" and known.identity.resource_id.lower().startswith(call.list_prefix)
+            if known.identity.kind == "user" and known.identity.resource_id.lower().startswith(prefix)
         ]
         return Served(Response(200, {"value": sorted(shown, key=lambda item: str(item["id"]))}))
 

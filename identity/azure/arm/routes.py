@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 from brownout.identity.azure.arm import versions as v
@@ -124,11 +125,12 @@ class _Pattern:
     def __init__(self, route: ArmRoute, segments: tuple[str, ...]) -> None:
         self.route, self.length = route, len(segments)
         self._places = tuple((at, segment[1:-1]) for at, segment in enumerate(segments) if segment.startswith("{"))
-        self._fixed = tuple((at, segment.lower()) for at, segment in enumerate(segments) if not segment.startswith("{"))
+        self._fixed = itemgetter(*(at for at, segment in enumerate(segments) if not segment.startswith("{")))
+        self._wanted = self._fixed([segment.lower() for segment in segments])
 
     def fits(self, lower: list[str], first: int) -> bool:
         """Whether the words in lower case, from the one at `first` on, are those of the pattern, which are as many."""
-        return all(lower[first + at] == segment for at, segment in self._fixed)
+        return bool(self._fixed(lower[first:]) == self._wanted)
 
     def values(self, words: list[str], first: int) -> dict[str, str]:
         """The placeholders' values in words that fit."""

@@ -37,8 +37,6 @@ class Imds:
 
     def read(self, request: Request, machine: Machine) -> Asked | Unclear | Response:
         """What `parse` makes of the request; what was understood once is known while the machine is the same record."""
-        if not request.is_raw:
-            return parse(request, machine.identities, self._settings)
         headers = request.headers
         said = (request.method, request.target, headers.get("metadata"), "x-forwarded-for" in headers)  # all that is looked at
         known = self._understood.get(said)

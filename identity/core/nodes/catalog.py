@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from brownout.identity.core.planted import TOMBSTONES_LOST
 from brownout.identity.core.ports import Ports
-from brownout.identity.core.records import Json, Jwk, Principal, SigningKey, Snapshot, StoreKey
+from brownout.identity.core.records import Json, Jwk, Principal, SentSnapshot, SigningKey, Snapshot, StoreKey
 from brownout.identity.core.replication.lines import begun, learned
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import MANAGEMENT, TOKEN, StackSpec
@@ -53,7 +53,7 @@ class Catalog:
         self.lines: tuple[str, ...] = ()
         self._signing: SigningKey | None = None
         self._learned: Json = {}  # from a replica, after the disk was lost
-        self._sent: dict[str, dict[str, Any]] = {}  # this version's snapshot by role
+        self._sent: dict[str, SentSnapshot] = {}  # this version's snapshot by role
         self._parts: dict[str, PublishedPart] = {}  # by vendor
         self._told: dict[str, tuple[Principal, Json]] = {}  # each identity as the last snapshot had it, and its JSON form
 
@@ -190,7 +190,7 @@ class Catalog:
         """Every identity that is not deleted."""
         return tuple(known for known in self.identities.values() if not known.deleted)
 
-    def snapshot(self, role: str, store_keys: Mapping[str, StoreKey]) -> dict[str, Any]:
+    def snapshot(self, role: str, store_keys: Mapping[str, StoreKey]) -> SentSnapshot:
         """The current version in its JSON form, as a role is sent it.
 
         All roles get the identities and public keys, token nodes the signing key, readers of stores the store keys. It is
@@ -208,7 +208,7 @@ class Catalog:
             ).to_json()
             # Nearly all of it, so all roles share one.
             shared = next((sent["identities"] for sent in self._sent.values()), None)
-            self._sent[role] = own | {"identities": shared or self._identities_told()}
+            self._sent[role] = SentSnapshot(own, identities=shared or self._identities_told())
         assert self._sent[role]["version"] == self.version, "a snapshot is of the version that it names"
         return self._sent[role]
 

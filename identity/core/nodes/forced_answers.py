@@ -38,7 +38,7 @@ class ForcedAnswers:
 
     def __bool__(self) -> bool:
         """True while there is such a hold."""
-        return any(hold.switch == self._switch for hold in self._holds.values())
+        return self._holds.holds(self._switch)
 
     def take(self, fits: Callable[[Value], bool]) -> ForcedAnswer | None:
         """What the oldest hold that fits wants said, which counts as one of its times; None without one."""

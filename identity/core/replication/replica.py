@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.ports import Ports
-from brownout.identity.core.records import NONE_KNOWN, NOTHING, Json, Principal, SigningKey, Snapshot, lines_of
+from brownout.identity.core.records import NONE_KNOWN, NOTHING, Json, Principal, SentSnapshot, SigningKey, Snapshot, lines_of
 from brownout.identity.core.replication.lines import contains
 from brownout.identity.core.surface import error
 
@@ -54,7 +54,8 @@ class Replica:
         # One version of one line has one content, so it is not read again.
         same_lines = lines_of(raw) == self.snapshot.lines
         if version > before or not same_lines:
-            self.snapshot = Snapshot.from_json(raw, self.snapshot.identities if same_lines else NONE_KNOWN)
+            known = self.snapshot.identities if same_lines else NONE_KNOWN
+            self.snapshot = raw.read(known) if isinstance(raw, SentSnapshot) else Snapshot.from_json(raw, known)
             self._by_resource = None
             self.keys_since_s = {key_id: self.keys_since_s.get(key_id, now_s) for key_id in self.snapshot.key_set}
         self._raw = raw
