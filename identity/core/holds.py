@@ -103,6 +103,8 @@ class HoldSet:
 
     def held(self, switch: str) -> tuple[Value, ...]:
         """The values of all holds of one switch, oldest first."""
+        if not self._holds:  # nearly always
+            return ()
         return tuple(hold.whole for hold in self._holds.values() if hold.switch == switch)
 
     def take_up(self, fault_id: str, record: Json) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from brownout.harness.base.keyed_random import keyed_id
 from brownout.harness.effects import NodeEffect, NodeEffectKind
-from brownout.harness.worlds.simulation.kernel import Future, Kernel
+from brownout.harness.worlds.simulation.kernel import NS_PER_S, Future, Kernel
 from brownout.identity.core.messages import BadPayload, CallFailed, Request, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.ports import Signal, Signer
@@ -64,7 +64,7 @@ class SimulatedPorts:
         self._kernel = world.kernel
 
     def now(self) -> float:
-        return self._kernel.now_s() + self.skew_s
+        return self._kernel.now_ns / NS_PER_S + self.skew_s  # `now_s` spelt out: a node asks for every request
 
     def machine_time(self, at_s: float) -> float:
         return at_s - self.skew_s  # the clients of the simulation have the kernel's clock
