@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brownout.harness.base.statedir import discard_stack_dir
-from brownout.harness.base.users.marked import end_marked
+from brownout.harness.base.users.marked import end_marked, marked
 from brownout.harness.errors import LeftUnsafe, StackGone, UsageError, WorldError
 from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger
@@ -265,7 +265,7 @@ async def heal_stack(
     try:
         return await _healed_stack(ledger, stack, attach, make, only=only, look_first=look_first, note=note)
     finally:
-        if only is None and not stack.owner.alive():
+        if only is None and not stack.owner.alive() and marked(stack.folder):
             await asyncio.to_thread(end_marked, stack.folder, patience_s=SUBJECT_PATIENCE_S)
 
 
