@@ -146,9 +146,9 @@ def rows(figures: CrashFigures) -> tuple[Row, ...]:
 
 BENCHMARK = Benchmark(
     name="crash_matrix",
-    title="Nothing is left behind, whoever dies",
+    title="Nothing is left behind when a process dies",
     about="Each fault in the simulation, with the ledger's, guardian's and recovery's own code; at each boundary between two "
-    "steps of the run, or of the undo after it, somebody is killed or stopped for longer than the lease. It is healed by the "
+    "steps of the run, or of the undo after it, a victim is killed or stopped for longer than the lease. It is healed by the "
     "guardian alone or by the next command; without one where the run reverted it, or its guardian while the run was stopped, "
     "or nothing was in place. A row is one victim, or several at once.",
     figures=CrashFigures,

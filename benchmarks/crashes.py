@@ -352,7 +352,7 @@ class Crash:
             await self.world.sleep_until(self.world.now() + POLL_S)
 
     def _is_over(self) -> bool:
-        """Nothing goes on any more: who was stopped goes on, and nobody undoes anything."""
+        """Nothing goes on any more: stopped processes are resumed, and no process undoes anything."""
         gone = self.machine.gone
         runs = all(self.machine.is_running(one) or one in gone for one in ("runner", "guardian"))
         return runs and (self._runner_done or "runner" in gone) and (not self._acting or "guardian" in gone)
@@ -361,7 +361,7 @@ class Crash:
         return self.machine.is_running("guardian")
 
     def _is_quiet(self) -> bool:
-        """Nothing more happens until the next command: the run is over, or is not and nobody heals it."""
+        """Nothing more happens until the next command: the run is over, or is not and no guardian heals it."""
         over = self._runner_done or "runner" in self.machine.gone
         return over and (not self._guardian_lives() or not self.ledger.open_faults(STACK))
 

@@ -178,7 +178,7 @@ def answer_to(host: str, port: int, request: bytes) -> bytes:
 
 
 class _Driver:
-    """Takes answers of all connections, whichever has one."""
+    """Takes answers of all connections, each as it comes."""
 
     def __init__(self, job: Job) -> None:
         encoded, mark = [each.encode("latin-1") for each in job.requests], job.mark.encode("latin-1")

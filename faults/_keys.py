@@ -31,7 +31,7 @@ class StoreKeyFault(SwitchFault):
         return {"key_id": self.key_id}
 
     def reach(self, spec: StackSpec) -> Reach:
-        # The store's newest key is whichever its readers use, as far as they follow.
+        # The store's newest key is the one that its readers use, as far as they follow.
         keys = () if self.key_id == "current" else (self.key_id,)
         return Reach(nodes=(self.holder(spec),), keys=keys)
 

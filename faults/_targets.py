@@ -52,7 +52,7 @@ def known_machine(spec: StackSpec, region: str, name: str | None) -> str:
     """The machine of that name in the region, an instance of its scale set too; without a name the region's first."""
     known = {m.name: m.scale_set for m in spec.machines if m.region == region}
     if not known:
-        raise UsageError(f"{region} has no machines, so nobody would get this answer")
+        raise UsageError(f"{region} has no machines, so no client would get this answer")
     name = name or next(iter(known))
     base, _, number = name.rpartition("_")
     if name in known:
@@ -106,5 +106,5 @@ def key_readers(spec: StackSpec, regions: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def link_to(spec: StackSpec, node: str) -> str | None:
-    """A link that ends at `node`, the clients' if they have one; None for a node that nobody calls."""
+    """A link that ends at `node`, the clients' if they have one; None for a node that no link leads to."""
     return next((str(link) for link in spec.links() if link.target == node), None)

@@ -10,7 +10,7 @@ from brownout.faults._names import Look, RecordFault
 
 
 class NameLost(RecordFault):
-    """The record is gone until it is put back; meanwhile the name does not exist for whoever asks."""
+    """The record is gone until it is put back; meanwhile the name does not exist for any client that asks."""
 
     kind = "name-lost"
     effect = "lost"

@@ -1,7 +1,7 @@
 """signing-key-roll: tokens are signed with a new key, which is published beside the earlier one.
 
-By itself it harms nobody who hears of the new set in time. Verifiers that do not are what it finds (key-set-stale, and the
-setting `verifier_refetches`). Undone, the earlier key signs again and tokens of the newer one are refused.
+By itself it harms no verifier that hears of the new set in time. Verifiers that do not are what it finds (key-set-stale, and
+the setting `verifier_refetches`). Undone, the earlier key signs again and tokens of the newer one are refused.
 """
 
 from __future__ import annotations

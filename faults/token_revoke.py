@@ -30,7 +30,7 @@ class TokenRevoke(SwitchFault):
     identity: str = Field("", description="whose tokens, such as `web-1-system`; all callers' by default")
 
     def describe(self) -> str:
-        return f"Key Vault of {self.region} takes no older token of {self.identity or 'anybody'}"
+        return f"Key Vault of {self.region} takes no older token of {self.identity or 'any caller'}"
 
     def holder(self, spec: StackSpec) -> str:
         if "azure" not in spec.vendors:

@@ -1,7 +1,7 @@
 """The halt: a file in the state folder. While it is there, no fault is put in place, and what is in place is undone.
 
 Theory. The file is the whole switch. `brownout halt` writes it, and so can a person with `touch` or a monitoring system with
-`echo reason > HALT`, also where nothing of ours answers any more. Nobody is told of it; everybody looks:
+`echo reason > HALT`, also where nothing of ours answers any more. No process is told of it; each one looks:
 
 - the ledger, before an intent and before each single change of an apply, so no fault of any command or run gets past it;
 - a run in a live world and a load by hand, several times a second: they end, and a run reverts its faults;
@@ -25,7 +25,7 @@ REASON_BYTES_MAX = 400
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """A halt that is in force: since when (wall clock seconds), and why, "" where nobody said."""
+    """A halt that is in force: since when (wall clock seconds), and why, "" where none was given."""
 
     since_s: float
     reason: str

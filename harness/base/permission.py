@@ -3,7 +3,7 @@
 Theory. A process that is stopped in the middle of an apply (a suspended laptop, SIGSTOP) wakes with the rest of its changes
 ahead of it, while a guardian has long reverted what it had done. So a check at the begin of an apply is not enough: whatever
 changes a carrier asks right before, in the thread that makes the change. An undo runs without any such check, as it must work
-for everybody at any time.
+in every process at any time.
 
 The check is a context variable because it concerns the task that applies, and the threads it starts, and nothing else: worlds
 know neither leases nor ledgers.

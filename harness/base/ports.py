@@ -1,6 +1,6 @@
 """Ports for a stack: below the range that the kernel hands out by itself, and each kept for the stack as long as it stands.
 
-A port that nobody listens on for a while (a link that refuses, a node that is down) must not become another program's. So it is
+A port without a listener for a while (a link that refuses, a node that is down) must not become another program's. So it is
 *reserved* (`ReservedPort`) by a socket that is bound to it and never listens: connections are refused, and another program's
 bind fails, also one with SO_REUSEADDR, because the reserving socket does not have that option. Only while the port is *lent* to
 its rightful listener, for the moment of its bind, is the option set. The kernel looks at both sockets' options at each bind and
@@ -64,7 +64,7 @@ class ReservedPort:
         self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
     def keep(self) -> None:
-        """Lets nobody else bind the port. May run twice."""
+        """Keeps every other process from binding the port. May run twice."""
         self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
     def close(self) -> None:
@@ -143,7 +143,7 @@ def _candidates() -> Iterator[int]:
 
 def _bound(port: int, *, reuse: bool) -> socket.socket | None:
     bound = socket.socket()
-    # Without SO_REUSEADDR a bind fails where anybody else has the port, even by a socket that does not listen yet.
+    # Without SO_REUSEADDR a bind fails where another process has the port, even by a socket that does not listen yet.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
     try:
         bound.bind((HOST, port))

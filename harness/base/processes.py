@@ -105,7 +105,7 @@ def stopped(pid: int) -> bool:
 
 
 def children(pid: int) -> tuple[ProcessId, ...]:
-    """The living children of a process, whichever of its threads had them."""
+    """The living children of a process, of all its threads."""
     found: list[ProcessId] = []
     for listing in (PROC / str(pid) / "task").glob("*/children"):
         try:

@@ -126,7 +126,7 @@ def _place() -> Path:
 
 
 def _require_ours(folder: Path) -> None:
-    """Raises StateFolderError for a folder that this user may not look into, or somebody else's that it may not change.
+    """Raises StateFolderError for a folder that this user may not look into, or another user's that it may not change.
 
     A folder of this user on a disk that is read-only or full is no error here: an undo needs no more than to read it.
     """

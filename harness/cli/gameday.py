@@ -131,7 +131,7 @@ class _Teller:
             case Intended(record=record, describe=describe):
                 self._say(f"{record.id}: {describe}")
             case ForeignHolds(holds=holds):
-                self._say(f"  somebody else holds {', '.join(holds)}; that is left alone")
+                self._say(f"  another program holds {', '.join(holds)}; that is left alone")
             case InPlace(settles_s=settles_s) if settles_s:
                 self._say(f"  applied; its effect may take {settles_s:.0f} s to show, Ctrl-C reverts it now")
             case BiteSeen(evidence=evidence):

@@ -9,7 +9,7 @@ from brownout.harness.cli.types import DurationType
 
 
 @command(name="halt")
-@click.option("--reason", default="", help="Why; whoever is refused a fault reads it.")
+@click.option("--reason", default="", help="Why; a user who is refused a fault reads it.")
 @click.option("--within", "within_s", type=DurationType(), default="60s", show_default=True, help="How long to wait.")
 @click.option("--lift", is_flag=True, help="End the halt: faults, runs and loads are allowed again.")
 def halt_command(reason: str, within_s: float, lift: bool) -> int:

@@ -30,7 +30,7 @@ def whole_streams() -> Iterator[Output]:
 
 
 def reader_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads any more, so that it is no use to go on printing."""
+    """Whether standard output is a pipe without a reader, so that it is no use to go on printing."""
     return isinstance(sys.stdout, Output) and sys.stdout.gone
 
 

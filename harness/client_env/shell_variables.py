@@ -1,7 +1,8 @@
 """The environment in which unmodified SDKs take a process for a client of a stack, from its stack file.
 
-With a machine a process is a client on that machine. Without one it is anybody's: for AWS that of the account's first
-administrator. A client gets URLs, or with `proxy` a proxy for the vendors' own names, so that it chooses its endpoint itself.
+With a machine a process is a client on that machine. Without one it is a client anywhere: for AWS that of the account's
+first administrator. A client gets URLs, or with `proxy` a proxy for the vendors' own names, so that it chooses its endpoint
+itself.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def _azure(stack: StackFile, chosen: RegionEntry, *, proxy: bool) -> dict[str, s
     """Of Azure's half: Entra by URL unless by name, and whom to trust."""
     found = {} if proxy or not chosen.tls_entra_url else {"AZURE_AUTHORITY_HOST": chosen.tls_entra_url}
     if stack.tls is not None:
-        # through the proxy there is the stack alone, so a client that goes round it is to trust nobody else
+        # through the proxy there is the stack alone, so a client that goes round it must trust no other server
         bundle = stack.tls.ca_bundle if proxy else stack.tls.trust_bundle
         found |= dict.fromkeys(TRUST_NAMES, bundle)
     return found

@@ -170,7 +170,7 @@ def check_processor() -> Check:
 
 
 def check_leftovers(leftovers: Leftovers) -> Check:
-    """Whether earlier commands left stacks without an owner, or faults that nobody will revert; names those in force."""
+    """Whether earlier commands left stacks without an owner, or faults that no process will revert; names those in force."""
     left, in_force = leftovers()
     if left:
         return Check("leftovers", False, "; ".join((*left, *in_force)), "`brownout heal`")

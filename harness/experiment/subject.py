@@ -1,7 +1,7 @@
 """The user's own application in an experiment file: how it is started as if on a machine, and when it is ready.
 
 A run starts its subject itself, on a port that it chooses, so that load and faults never reach what the run did not start. That
-is why `ready` names a loopback address and `{port}` in place of a port: another host, or a port of somebody else's, is refused.
+is why `ready` names a loopback address and `{port}` in place of a port: another host, or another program's port, is refused.
 """
 
 from __future__ import annotations

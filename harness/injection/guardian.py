@@ -192,7 +192,7 @@ class Guardian:
         )
 
     def _due(self, stack: StackRecord, faults: Sequence[FaultRecord]) -> tuple[str, ...]:
-        """Ids of the open faults that nobody else will revert in time."""
+        """Ids of the open faults that no other process will revert in time."""
         halt = self.ledger.halt()
         if halt is not None and time.time() > halt.since_s + HALT_PATIENCE_S:
             return tuple(fault.id for fault in faults)

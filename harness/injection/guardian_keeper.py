@@ -29,7 +29,7 @@ class GuardianKeeper:
         self._handle.wait_ready()
 
     def problem(self) -> str:
-        """Why nobody guards the run, and nobody will; "" while a guardian watches or is about to. Call it now and then."""
+        """Why no guardian watches the run, and none will; "" while a guardian watches or is about to. Call it now and then."""
         if self._handle is None:
             return "no guardian was started"
         trouble = self._handle.problem()

@@ -92,7 +92,7 @@ class HoldWatch:
         self._plan(held)
 
     def revisit(self, record: FaultRecord, fault: Fault) -> None:
-        """Has `finish` look at a fault that another process put in place and nobody watched.
+        """Has `finish` look at a fault that another process put in place and no process watched.
 
         Only its carriers are looked at where other faults may hide its effect, and on links: what they say is all there is to
         see, and a look over a slow link would hold the revert up for minutes.
@@ -241,7 +241,7 @@ class HoldWatch:
         return f"another process reverted it at {when} (now {steps[-1][0]})"
 
     def nodes_held(self) -> frozenset[str]:
-        """The nodes that faults of the stack may hold now: killed or paused, they answer nobody."""
+        """The nodes that faults of the stack may hold now: killed or paused, they answer no request."""
         rows = (row for row in self.ledger.open_faults(self.stack_id) if row.in_place)
         return frozenset(carrier.name for row in rows for carrier in row.carriers if carrier.kind == "node")
 

@@ -141,7 +141,7 @@ class LeaseRenewer:
         while not self._done.wait(min(TICK_S, self.lease.ttl_s / 12)):
             self._note_sleep()
             if self.is_lost():
-                return  # never again: its file stays as it is, and everybody sees that it has lapsed
+                return  # never again: its file stays as it is, and every reader sees that it has lapsed
             self._ran_s, self._ran_wall_s = self.lease.monotonic(), time.time()
             if self._ran_s - self._renewed_s >= self.lease.ttl_s / 3:
                 self.renew()

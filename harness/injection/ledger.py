@@ -1,7 +1,7 @@
 """The ledger of faults: written and fsynced before anything is touched, so that any process can undo after any crash.
 
 Theory. A fault is a row whose state follows the table `LEGAL` of ledger_records. `intended` is committed before the first
-carrier is touched. From then on, whichever process dies, the row says what may be in place (kind, parameters, carriers), and
+carrier is touched. From then on, even if a process dies, the row says what may be in place (kind, parameters, carriers), and
 an undo is "release this id on these carriers". A row is *open* until it is `healed` or `defended`. Every command first heals
 the open rows of dead owners.
 
@@ -49,7 +49,7 @@ from brownout.harness.injection.ledger_records import (
 )
 from brownout.harness.injection.stack_entry import StackEntry
 
-NOBODY = ProcessId(0, "")
+NO_OWNER = ProcessId(0, "")
 _NOTE = "INSERT INTO transitions VALUES (?, ?, ?, ?)"
 _UNDOING: tuple[State, ...] = ("reverting", "reverted", "healed")
 
@@ -92,7 +92,7 @@ class Ledger(LedgerFile):
 
     def adopt(self, entry: StackEntry, folder: Path) -> StackRecord:
         """Enters a stack that runs and has no open row, as its folder's entry says: part of an undo, so never refused."""
-        owner, wall_s = NOBODY if entry.standing else entry.owner, self._wall()
+        owner, wall_s = NO_OWNER if entry.standing else entry.owner, self._wall()
 
         def change() -> StackRecord:
             with self._change() as database:
@@ -132,7 +132,7 @@ class Ledger(LedgerFile):
             database.execute("UPDATE stacks SET owner_pid = 0, owner_started = '' WHERE id = ?", (stack_id,))
             stack = self.stack(stack_id)
             if stack.folder.is_dir():
-                StackEntry(stack.id, stack.world, stack.run_owned, NOBODY, standing=True).write(stack.folder)
+                StackEntry(stack.id, stack.world, stack.run_owned, NO_OWNER, standing=True).write(stack.folder)
 
     def mark_orphaned(self, stack_id: str) -> float:
         """Records when the owner was first found dead, once only, and returns that moment (wall clock seconds)."""

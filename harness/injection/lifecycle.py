@@ -62,7 +62,7 @@ class LifeCycle:
 
     `tell` gets a notice of everything that happens. `make` rebuilds faults that an earlier process applied. `holder` is the
     process that owns the faults applied here; None when that is the stack's owner. `permission` is asked before each single
-    change of an apply, in whichever thread makes it, and raises Fenced once this process may not change anything more. With
+    change of an apply, in the thread that makes it, and raises Fenced once this process may not change anything more. With
     `look_first` a fault that another process put in place is looked at before its revert, and may prove to be lost.
     """
 

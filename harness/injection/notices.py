@@ -75,7 +75,7 @@ class HoldSeen:
 
 @dataclass(frozen=True, slots=True)
 class HoldLost:
-    """A fault that should be in force no longer is, though nobody here reverted it; `seen_s` (emulated) is when it last was."""
+    """A fault that should be in force no longer is, without a revert of ours; `seen_s` (emulated) is when it last was."""
 
     what: ClassVar[str] = "lost"
     record: FaultRecord

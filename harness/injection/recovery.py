@@ -9,7 +9,7 @@ The order is always the same:
 A failed undo is never dropped: the row stays `stuck`, the command ends as left unsafe, and the next command tries again.
 
 A stack whose `up` was killed never came up: it is taken away, whatever there is of it. So is the stack of a dead run, without
-further grace, once what carried its links has ended: no request arrives there any more, and nobody is left to repair it.
+further grace, once what carried its links has ended: no request arrives there any more, and no process is left to repair it.
 
 A standing stack has no owner. Each of its faults is owned by a command in the foreground, or left in place until a deadline.
 There only unowned faults are reverted, and the epoch is not raised, because it would fence the other commands too.

@@ -2,7 +2,7 @@
 
 Theory. The ledger can be deleted, or be an old copy, while stacks stand and faults are in place. The stacks' folders, their
 processes and their carriers tell the truth then. A stack that runs and has no row is entered again (`adopt`), from the entry in
-its folder. A hold whose id has the stack's name and no open row is a *stray*: nobody would ever undo it, so the next command
+its folder. A hold whose id has the stack's name and no open row is a *stray*: no owner will ever undo it, so the next command
 does. An intent is written before a carrier is touched; so when the carriers are read first and the rows after, a hold without a
 row belongs to a ledger that is lost, never to a fault that is just being put in place.
 """
@@ -84,7 +84,7 @@ async def release_strays(stack: StackRecord, ledger: Ledger, world: LiveWorld) -
 async def put_back(stack: StackRecord, ledger: Ledger, world: LiveWorld, make: Make) -> tuple[str, ...]:
     """Puts the holds of faults that are in place on purpose back on links that lost them; returns the faults' ids.
 
-    For a stack whose Toxiproxy was started again. Raises WorldError. A fault that somebody undid meanwhile is released again.
+    For a stack whose Toxiproxy was started again. Raises WorldError. A fault that was undone meanwhile is released again.
     """
     held = (await world.survey(switches=False)).holds
     faults = ledger.open_faults(stack.id)
@@ -118,7 +118,7 @@ def _is_up(entry: StackEntry) -> bool:
         return live_world(entry.world).attach(state_dir() / "stacks" / entry.id).alive()
     except StackGone:
         return False
-    except BrownoutError as error:  # of a world or version that is not installed: somebody has to look at it
+    except BrownoutError as error:  # of a world or version that is not installed: the user has to look at it
         log.warning("stack %s: %s", entry.id, error.message)
         return False
 

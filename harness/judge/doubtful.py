@@ -5,7 +5,7 @@ was sent late. So an objective is met only if it would be met with all of them b
 with all of them good. A request is
 
 - *late* when it left later than the limit of the gate `generator-lag`, of which a file may not make what it likes (`Lateness`);
-- *held up* when it was under way, and bad, while the generator stood still, which late requests show: nobody read its answer;
+- *held up* when it was under way, and bad, while the generator stood still, which late requests show: its answer was not read;
 - *unsent* when the generator logged that it could not send it;
 - *unlogged* when it is in the plan and not in the log. The seed decides the plan, so each is known by cohort, time and
   operation; its home region is not, and it counts for every objective of the cohort whatever its homes.

@@ -28,7 +28,7 @@ class Route:
     asks_caches: bool = False
 
     def meets(self, reach: Reach) -> bool:
-        """Whether the way has something of the fault's reach, whoever asked."""
+        """Whether the way has something of the fault's reach, for any client."""
         if not self.links.isdisjoint(reach.links):
             return True
         if reach.keys:

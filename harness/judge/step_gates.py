@@ -1,4 +1,4 @@
-"""Gates on the steps of the schedule: each did as declared, and each fault was met by somebody.
+"""Gates on the steps of the schedule: each did as declared, and each fault was met by a request.
 
 `bite` is about what was done to the stack, `exposure` about who noticed. A step that only names its effect (an operation, a
 mitigation) may have none; a step of role fault that could not have any tested nothing.
@@ -65,7 +65,7 @@ def _bite_failure(step: Step, posture: Posture, results: Mapping[str, StepResult
 
 
 def _fault_failure(step: Step, result: StepResult, judged: Iterable[PhaseWindow]) -> str:
-    """Why a fault that was in place tested nothing, whoever would have met it; "" when it may have."""
+    """Why a fault that was in place tested nothing, for any cohort that would have met it; "" when it may have."""
     if step.role != "fault" or result.applied_s is None:
         return ""
     if result.unchanged:

@@ -147,7 +147,7 @@ def _judge(slo: Slo, seen: Judged, confidence: float) -> SloResult:
 
 
 def _interval(seen: Judged, confidence: float) -> Interval | None:
-    """Bounds that hold whichever way the doubtful requests would have gone."""
+    """Bounds that hold for every possible end of the doubtful requests."""
     if not seen.planned:
         return None
     low = exact_low(seen.bad_least, seen.planned, confidence)

@@ -233,7 +233,7 @@ class Board:
         over = self.totals.objectives if watched.windows else self._in_span
         counts = over.get(number, ObjectiveCounts())
         total, bad = (counts.judged, counts.judged_bad) if watched.windows else (counts.total, counts.bad)
-        # As in verdicts, the bounds hold whichever way the doubtful requests would have gone.
+        # As in verdicts, the bounds hold for every possible end of the doubtful requests.
         low = exact_low(bad - counts.doubtful_bad, total, watch.confidence) if total else None
         high = exact_high(bad - counts.doubtful_bad + counts.doubtful, total, watch.confidence) if total else None
         return ObjectiveStats(

@@ -6,7 +6,7 @@ slice and a residue identify its arrivals. From this follows:
 
 - A worker that joins gets a share of later slices.
 - A worker that is lost leaves out what it was granted, and nothing else. A worker that is cut off runs out of grants.
-- Shares never overlap, whichever messages or processes are lost.
+- Shares never overlap, even if messages or processes are lost.
 - The arrivals left out are known: the master counts those of every slice itself (brownout.harness.load.dashboard_stats).
 """
 

@@ -99,7 +99,7 @@ class MatrixMeasurement:
         ]
 
     async def _make_role(self) -> bool:
-        """Tries to make a role at home; without one nobody can assume it, and the call that does so fails."""
+        """Tries to make a role at home; without one the call that assumes it fails."""
         self._new_role = f"matrix-new-{self._next_number()}"
         try:
             await self.holdings.make_role(self.home, self._new_role)
@@ -192,7 +192,7 @@ class MatrixMeasurement:
     def _pause_s(self, site: CallSite, call: MatrixCall, attempt: int) -> float:
         if call.patience.pause_s is not None:
             return call.patience.pause_s
-        event = site.id.rpartition("-")[0]  # without the number: what was made before changes nobody's luck
+        event = site.id.rpartition("-")[0]  # without the number: what was made before changes no other draw
         return keyed_random(self.world.spec.seed, "pause", event, call.name, attempt) * 2.0 ** (attempt - 1)
 
 

@@ -136,7 +136,7 @@ async def _bounded(stack: StackRecord, healing: Healing, limit_s: float = STACK_
 
 
 def heal_by_hand(fault_id: str = "", stack_id: str = "") -> tuple[Healed, ...]:
-    """Reverts faults that were injected by hand, whichever command owns them: all of them, those on one stack, or one.
+    """Reverts faults that were injected by hand, by any command: all of them, those on one stack, or one.
 
     Each is looked at first, so that one that was no longer in force is told (`lost`). Holds of theirs that no ledger knows are
     released too. Returns one entry per stack that had any. Raises UsageError for an unknown fault or stack.

@@ -183,7 +183,7 @@ class Injection:
         try:
             return await self._keep(record, applied, began_s)
         except LedgerError as error:
-            # Without a ledger nobody else would end it at its time, so it ends now.
+            # Without a ledger no other process would end it at its time, so it ends now.
             heal = await self.life.revert(record.id)
             if heal.state == "stuck":
                 raise LeftUnsafe(f"{record.id} could not be reverted: {heal.evidence}", hint=HEAL_AGAIN) from error

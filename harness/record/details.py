@@ -1,4 +1,4 @@
-"""What an event's detail may hold: whoever reads one relies on these types, so that a damaged record is told at its line.
+"""What an event's detail may hold: readers rely on these types, so that a damaged record is told at its line.
 
 A key has one meaning in all events. Keys that are not here are told to people only, as text.
 """

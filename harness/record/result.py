@@ -50,8 +50,8 @@ class FaultWindow(FrozenModel):
 class SloResult(FrozenModel):
     """`status` is met, breached or undecided; `budget` is 1 - target; `budget_spent` is bad/(budget*total).
 
-    `total` and `bad` count the log. `doubtful` requests were late, unsent or unlogged; `interval` holds whichever way they
-    would have gone. `cohorts` to `homes` say which requests it is about (empty means all), `within_ms` when one is good.
+    `total` and `bad` count the log. `doubtful` requests were late, unsent or unlogged; `interval` holds for every end that
+    they could have had. `cohorts` to `homes` say which requests it is about (empty means all), `within_ms` when one is good.
     `exposure`: whether its requests met a fault, or were spared one; `at_risk` of them did or would have needed what it broke,
     at most. None when no fault was in place.
     `in_faults` has each fault's window: a short outage is little of a long run.

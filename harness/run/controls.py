@@ -63,7 +63,7 @@ class ControlRuns:
             )
             # An interrupt between a fork and `_become_worker` would run the parent's handler in the child.
             signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
-            others = active_children()  # of whoever called: a test session may have processes of its own
+            others = active_children()  # of the caller: a test session may have processes of its own
             try:
                 self._started = {job[1]: self._pool.submit(_simulate_control, *job) for job in self._largest_first()}
             finally:

@@ -1,7 +1,7 @@
 """The watch over what others do to a run's stack: toxics, proxies and holds that this run did not make.
 
 Any user of the machine can reach Toxiproxy's API, which knows no rights, and change links around the ledger. A verdict on such
-a stack would be one on somebody else's fault. So while the load is on, links and nodes are looked at once a second; whatever
+a stack would be one on a foreign fault. So while the load is on, links and nodes are looked at once a second; whatever
 is foreign is named by the gate `foreign`. A change that comes and goes within a second can be missed.
 """
 
@@ -64,7 +64,7 @@ class ForeignWatch:
         if not self._looks:
             return False, f"links and nodes could not be looked at: {self._problem or 'the run ended too soon'}"
         if not self._seen_s:
-            return True, f"nobody else changed the stack's links and nodes, in {self._looks} looks at them"
+            return True, f"no other program changed the stack's links and nodes, in {self._looks} looks at them"
         named = list(self._seen_s)[:NAMED_AT_MOST]
         more = f", and {len(self._seen_s) - len(named)} more" if len(self._seen_s) > len(named) else ""
         return False, f"not done by this run: {'; '.join(named)}{more}"

@@ -13,7 +13,7 @@ leave out the bad episodes alone. The series' verdict is the first of these that
 | pass | none of these |
 
 Where many episodes do not count, those that do are no fair sample: an outage may be what kept the others from counting. A
-series that somebody ended early could have been ended at a good moment.
+series that the user ended early could have been ended at a good moment.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ TAKEN_BYTES = 256 << 20  # beyond that it is read and no more: a flood is not to
 LINE_MAX = 16_384
 LAST_LINES, LAST_LINE_MAX = 12, 400
 MASK = b"[masked]"
-_TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")  # a JSON web token, whoever issued it
+_TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")  # a JSON web token of any issuer
 SHORTEST_SECRET = 8  # what is shorter than that may be a word of its own
 
 

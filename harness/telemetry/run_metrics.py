@@ -1,6 +1,6 @@
 """A run's metrics, counted from its record: the very lines from which its verdict comes, so the two cannot disagree.
 
-The request log is read when somebody asks for the metrics, in the asker's thread. A run is not slowed by metrics that are not
+The request log is read when a client asks for the metrics, in that call's thread. A run is not slowed by metrics that are not
 asked for; one that waits for a fault to bite tells its newest figures all the same.
 
 Builds and keys are those that served the newest requests: every answer's trail names them, and no node is asked.

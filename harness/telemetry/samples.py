@@ -63,7 +63,7 @@ class FaultSeries:
 
 @dataclass(frozen=True, slots=True)
 class NodeSeries:
-    """A node of a stack. `up` is None where nobody looked; `build` is "" for a node that has none."""
+    """A node of a stack. `up` is None where it was not probed; `build` is "" for a node that has none."""
 
     node: str
     build: str

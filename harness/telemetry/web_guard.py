@@ -47,7 +47,7 @@ def why_refused(environ: Environ) -> str:
     """Why this request is not served; "" when it is."""
     host, origin = str(environ.get("HTTP_HOST", "")), environ.get("HTTP_ORIGIN")
     if not _is_here(host):
-        return "open this page as localhost or 127.0.0.1: other names are refused, because anybody can point one here"
+        return "open this page as localhost or 127.0.0.1: other names are refused, because any site can point one here"
     if origin is not None and urlsplit(str(origin)).netloc.lower() != host.lower():
         return "a page of another site may not use this one"
     site = environ.get("HTTP_SEC_FETCH_SITE", "none")

@@ -1,7 +1,7 @@
 """Ids and secrets of IAM in the form that clients know: `AIDA...` for a user, `AKIA...` for a long-term access key.
 
 The chance comes in as text (UUIDs of a node's ports), so the same run makes the same ids. An access key's id holds its
-account, as those of the real service do: nobody has to be asked which account a key belongs to
+account, as those of the real service do: no lookup is needed to learn which account a key belongs to
 (docs/reference/aws-wire.md#ids-of-iam).
 """
 

@@ -28,7 +28,7 @@ def secret_of_machine(key: str, address: str) -> str:
 
 
 def endpoint_secret(control_token: str, kind: str, address: str) -> str:
-    """The same for whoever has the control token."""
+    """The same for a caller that has the control token."""
     return secret_of_machine(endpoint_key(control_token, kind), address)
 
 

@@ -79,7 +79,7 @@ class Ports(Protocol):
         ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Starts work of this node that nobody waits for; it ends with the node. What it raises is a defect and is shown."""
+        """Starts work of this node that no caller waits for; it ends with the node. What it raises is a defect and is shown."""
         ...
 
     async def persist(self, key: str, record: Mapping[str, Any] | None) -> None:

@@ -35,7 +35,7 @@ class Residents:
         return next(iter(self._by_address), "") or next((f"{name}_0" for name in self._sets), "")
 
     def newcomer(self, number: int) -> Machine | None:
-        """A machine that nobody has seen before: instance `number`, counted from the end, of the first scale set.
+        """A machine that no node has seen before: instance `number`, counted from the end, of the first scale set.
 
         In a region without scale sets it is one of the machines, in turn; None where there are none.
         """

@@ -41,7 +41,7 @@ class Failure:
 
     code: Code
     message: str
-    retry_after_s: float = 0.0  # when the caller may try again, 0 where nobody said
+    retry_after_s: float = 0.0  # when the caller may try again, 0 where it is not said
 
     @property
     def is_outage(self) -> bool:
@@ -120,7 +120,7 @@ class AnswersAtOnce(Protocol):
 
 
 class ReadyAnswers:
-    """The answers that the surfaces of a node have ready, for whoever would otherwise begin a coroutine to ask the node."""
+    """The answers that a node's surfaces have ready, for a server that would otherwise begin a coroutine to ask the node."""
 
     def __init__(self, surfaces: Iterable[Surface]) -> None:
         each_ready = tuple((each.takes, each.at_once if isinstance(each, AnswersAtOnce) else None) for each in surfaces)

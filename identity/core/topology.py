@@ -247,7 +247,7 @@ class StackSpec:
         return _links(self.nodes(), self.regions, self.home_region)
 
     def identity(self, name: str) -> Identity:
-        """The identity of that name; raises KeyError. Whoever looks up many takes `by_name`."""
+        """The identity of that name; raises KeyError. A caller that looks up many takes `by_name`."""
         return self.by_name()[name]
 
     def by_name(self) -> Mapping[str, Identity]:

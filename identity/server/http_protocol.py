@@ -46,7 +46,7 @@ class KnownRequests:
     """Requests that were read before, by all of their bytes: clients that keep a connection repeat themselves.
 
     Only those that are whole in one packet, have no payload and are short are remembered, KNOWN_MAX of them at most, and from
-    their second time on: clients whose requests are new each time are not paid for, and push nobody out. A request is a value,
+    their second time on: clients whose requests are new each time are not paid for, and push none out. A request is a value,
     so one may be answered any number of times. When half of the room is filled, those go that were not asked since it was
     filled before.
     """

@@ -75,9 +75,9 @@ def _strips_table(attempts: Sequence[Mark]) -> Html:
     return table("Canaries over time", columns, rows)
 
 
-def _strip_row(group: tuple[str, str, str], mine: Sequence[Mark], everyone: Sequence[Mark]) -> Sequence[object]:
+def _strip_row(group: tuple[str, str, str], mine: Sequence[Mark], marks: Sequence[Mark]) -> Sequence[object]:
     good = sum(attempt.state == "good" for attempt in mine)
-    start_s, span_s = everyone[0].at_s, max(everyone[-1].at_s - everyone[0].at_s, 1e-9)
+    start_s, span_s = marks[0].at_s, max(marks[-1].at_s - marks[0].at_s, 1e-9)
     label = f"{good} of {len(mine)} attempts good"
     size: dict[str, str | int] = {"viewBox": "0 0 420 20", "width": 420, "height": 20}
     strip = el("svg", *_dots(mine, start_s, span_s), **size, class_="strip", role="img", aria_label=label)

@@ -1,7 +1,7 @@
 """What Python's clients were seen to do with each answer before: on scripted servers, without Brownout.
 
 docs/reference/real-clients.md has the same figures with their rules. `differences` says where a measurement does not agree, and
-`REASONS` why. Nobody measured the other clients before.
+`REASONS` why. For the other clients there are no earlier measurements.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class _Measuring:
             await asyncio.to_thread(self._await_begun, aged, running.done)
             before = await self._break(cases)
         finally:
-            self._resume.touch()  # also where it failed: whoever waits for it would wait for long
+            self._resume.touch()  # also where it failed: a process that waits for it would wait for long
         stories = await running | await self._stories(cold, AT_ONCE)
         after = await self._counts()
         return tuple(

@@ -103,7 +103,7 @@ def _readmitted(seen: Evidence) -> Measurement:
 def _closed(seen: Evidence) -> Measurement:
     found = seen.of("no-ramp").between("05:30", "06:30", NEW)
     measured = f"let in at once at 05:05 instead, {share_text(found)} fail from 05:30 to 06:30"
-    return Measurement(measured, status_of(is_up(found)), "control run no-ramp: nobody waits at the door for it to open")
+    return Measurement(measured, status_of(is_up(found)), "control run no-ramp: no client waits at the door for it to open")
 
 
 def _cures(seen: Evidence) -> Measurement:

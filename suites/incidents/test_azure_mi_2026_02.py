@@ -4,7 +4,7 @@ The story. For hours nothing could be created; then everything that had waited c
 service queued for longer than its callers wait, worked for callers that had gone, and was asked again and again. Half more
 capacity was used up at once. It ended when traffic was taken away and let in again by a ramp.
 
-These tests replay the first two hours, in which nobody does anything: what is left of the failure then is what sustains
+These tests replay the first two hours, in which no operator acts: what is left of the failure then is what sustains
 itself. Each control changes one thing. The claims of the whole night are in docs/incidents/azure-mi-2026-02.md.
 """
 

@@ -37,7 +37,7 @@ def test_figures_that_were_fitted_say_so(incident: Run) -> None:
 
 
 def test_a_check_that_works_keeps_the_record(incident: Run) -> None:
-    """The control run's clean-up was refused, and nobody failed (D7); no claim differs."""
+    """The control run's clean-up was refused, and no client failed (D7); no claim differs."""
     incident.holds("D7")
     assert [claim.id for claim in incident.result.claims if claim.status == "differs"] == []
 

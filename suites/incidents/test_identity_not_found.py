@@ -49,7 +49,7 @@ def test_pods_that_name_no_identity_fail_and_all_others_do_not(incident: Run) ->
 
 
 def test_one_identity_needs_no_name_and_several_do(incident: Run) -> None:
-    """Before the add-on nobody fails (D1), a day after it all who name none do (D2), in the words of 2020 (D3)."""
+    """Before the add-on no client fails (D1), a day after it all that name none do (D2), in the words of 2020 (D3)."""
     incident.holds("D1", "D2", "D3")
 
 
@@ -60,7 +60,7 @@ def test_it_takes_hours_and_then_everybody(incident: Run) -> None:
 
 
 def test_disabling_the_add_on_heals_it_and_so_does_a_name(incident: Run) -> None:
-    """From the minute of the detach nobody fails (D6), and who names the identity never did (D7)."""
+    """From the minute of the detach no client fails (D6), and clients that name the identity never did (D7)."""
     incident.holds("D6", "D7")
 
 
@@ -203,7 +203,7 @@ def test_the_sync_client_hides_it_for_a_day_and_the_async_one_for_half_of_it() -
         at(stack, begun_s + 11.9 * HOUR_S)
         asked = len(stack.asked)
         assert (sync().token, other().token != "") == (first, True)
-        assert len(stack.asked) == asked, "before half of the life nobody asks"
+        assert len(stack.asked) == asked, "before half of the life no client asks"
         at(stack, begun_s + 12.1 * HOUR_S)
         assert sync().token == first
         assert len(stack.asked) == asked + 1, "one request in vain per call, hidden by the token that is left"

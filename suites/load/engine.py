@@ -89,7 +89,7 @@ class Engine:
         """Stops issuing, waits for requests under way (at most for the deadline), and writes the last lines.
 
         Arrivals that are due by now belong to the load and are begun first; a backlog that takes longer than a second is not
-        logged, and is missed by whoever knows the plan.
+        logged, and is missed by a reader that knows the plan.
         """
         if self._issuing and not self._stopping.is_set() and self._plan.block_s is None:
             self._begin_due(time.monotonic() + _BACKLOG_S)

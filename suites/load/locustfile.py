@@ -54,7 +54,7 @@ class Arrivals(User):
 def set_up(environment: Environment, **_: Any) -> None:
     """Sets up this process's part of the load, and routes signals so that a stop loses no record."""
     environment.process_exit_code = 0
-    # Left to Python, SIGINT would raise KeyboardInterrupt in whichever greenlet runs; Locust's SIGTERM does not.
+    # Left to Python, SIGINT would raise KeyboardInterrupt in the greenlet that runs; Locust's SIGTERM does not.
     gevent.signal_handler(signal.SIGINT, os.kill, os.getpid(), signal.SIGTERM)
     collector = _take_part(environment)
     if collector is not None and environment.web_ui is not None and environment.web_ui.app is not None:

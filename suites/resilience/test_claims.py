@@ -175,7 +175,7 @@ def test_c9_c10_c11_callers_are_known_and_judged_on_either_side_of_a_cut(
 
 @pytest.mark.parametrize(("horizon_days", "days_let_in"), [(400, 31), (0, 1)], ids=["as documented", "fragile"])
 def test_c13_long_term_keys_authenticate_indefinitely(horizon_days: int, days_let_in: int) -> None:
-    """Day by day over a month's end and a leap day. A region that is sent one day's keys only lets nobody in the day after."""
+    """Day by day over a month's end and a leap day. A region with one day's keys lets no caller in the day after."""
     seldom = {"iam_publish_interval_s": DAY_S, "publish_interval_s": DAY_S}
     with iam_stack(epoch_s=FEBRUARY_S, key_horizon_days=horizon_days, **seldom) as stack:
         keys = stack.credentials("caller")

@@ -187,7 +187,7 @@ def test_link_cut_takes_nothing_that_is_promised(control: str) -> None:
 
 
 def test_link_cut_takes_changes_from_beyond_it_and_the_global_name() -> None:
-    """Administrators of Melbourne reach nobody while calls to Sydney are lost; the other direction is not theirs."""
+    """Administrators of Melbourne reach no directory while calls to Sydney are lost; the other direction is not theirs."""
     both, to_home, from_home = (replayed(LINK_CUT, name) for name in (ITSELF, "only-to-home", "only-from-home"))
     assert both.failed("administrators", CUT) == to_home.failed("administrators", CUT) == 1
     assert from_home.failed("administrators", CUT) == 0

@@ -21,7 +21,7 @@ from support.web_tokens import WebIdentityProvider
 
 STS = "melbourne.token.z1"
 OTHER_STS = "melbourne.token.z2"
-NOBODY = Credentials("", "")
+UNSIGNED = Credentials("", "")
 PROVIDER = WebIdentityProvider("https://idp.example.com/realms/a", "ES256")
 HOUR_S = 3600.0
 SETTLED_S = 5.0
@@ -43,7 +43,7 @@ def lose_home(stack: IamStack) -> None:
 
 
 def federated_role(stack: IamStack, name: str, provider: str, action: str) -> str:
-    """A role that whoever the provider vouches for may assume."""
+    """A role that any subject of the provider may assume."""
     statement = {"Effect": "Allow", "Action": action, "Principal": {"Federated": provider}}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     arn: str = stack.iam().create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
@@ -51,26 +51,26 @@ def federated_role(stack: IamStack, name: str, provider: str, action: str) -> st
 
 
 def with_saml(stack: IamStack) -> Callable[[], Any]:
-    """A call of AssumeRoleWithSAML by somebody who has just signed on at the account's provider."""
+    """A call of AssumeRoleWithSAML by a user who has just signed on at the account's provider."""
     provider = stack.iam().create_saml_provider(SAMLMetadataDocument=metadata(), Name="corp")["SAMLProviderArn"]
     role = federated_role(stack, "sso", provider, "sts:AssumeRoleWithSAML")
 
     def assume() -> Any:
         assertion = SamlLogin(stack.now_s, role, provider).encoded()
-        sts = stack.client("sts", NOBODY, STS)
+        sts = stack.client("sts", UNSIGNED, STS)
         return sts.assume_role_with_saml(RoleArn=role, PrincipalArn=provider, SAMLAssertion=assertion)
 
     return assume
 
 
 def with_web_identity(stack: IamStack, node: str = STS) -> Callable[[], Any]:
-    """A call of AssumeRoleWithWebIdentity by somebody with a new token of the account's provider."""
+    """A call of AssumeRoleWithWebIdentity by a user with a new token of the account's provider."""
     iam = stack.iam()
     provider = iam.create_open_id_connect_provider(Url=PROVIDER.url, ClientIDList=["app"])["OpenIDConnectProviderArn"]
     role = federated_role(stack, "web-users", provider, "sts:AssumeRoleWithWebIdentity")
 
     def assume(at: str = node) -> Any:
-        sts = stack.client("sts", NOBODY, at)
+        sts = stack.client("sts", UNSIGNED, at)
         token = PROVIDER.token(stack.now_s)
         return sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="job", WebIdentityToken=token)
 

@@ -285,7 +285,7 @@ def test_the_herd_at_recovery(mode: str, monkeypatch: pytest.MonkeyPatch, tmp_pa
         found = attempts_at_sts(DEAD_S)
     outage = [at_s for at_s in found if at_s < 0]
     after = Counter(int(at_s) for at_s in found if at_s >= 0)
-    assert sum(after.values()) == SESSIONS, "whoever gets credentials is content"
+    assert sum(after.values()) == SESSIONS, "a session with credentials asks no more"
     require_row(f"`{mode}`", len(outage), f"{len(outage) / DEAD_S:.1f}", max(after.values()), f"{max(after) + 1} s")
 
 

@@ -1,1 +1,1 @@
-"""The search for schedules that nobody wrote down: draws them, carries them out in the simulation, shrinks what breaks."""
+"""The search for schedules that no experiment lists: draws them, carries them out in the simulation, shrinks what breaks."""

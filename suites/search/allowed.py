@@ -59,5 +59,5 @@ def why_allowed(broken: str, kinds: Iterable[str]) -> str:
 
 
 def reason_of(broken: str) -> str:
-    """The first reason for which that violation may be expected, of whichever faults."""
+    """The first reason for which that violation may be expected, of any faults."""
     return next((each.reason for each in ALLOWED if fnmatchcase(broken, each.broken)), "")

@@ -42,7 +42,7 @@ def module_of(path: Path, what: str, how: str) -> ModuleType:
     module = sys.modules[name] = module_from_spec(spec)  # before it runs: pydantic looks names of types up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # somebody's own code: it may raise anything
+    except Exception as error:  # the user's own code: it may raise anything
         del sys.modules[name]
         raise UsageError(f"{place_of(error)}{type(error).__name__}: {error}", hint=f"mend the {what}'s file") from error
     return module

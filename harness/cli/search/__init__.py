@@ -1,4 +1,4 @@
-"""`brownout search`, in a folder of its own: schedules that nobody wrote down."""
+"""`brownout search`, in a folder of its own: schedules that no experiment lists."""
 
 from brownout.harness.cli.search import command
 

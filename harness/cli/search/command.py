@@ -1,4 +1,4 @@
-"""`brownout search`: schedules that nobody wrote down, tried in the simulation."""
+"""`brownout search`: schedules that no experiment lists, tried in the simulation."""
 
 from __future__ import annotations
 

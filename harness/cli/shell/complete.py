@@ -3,7 +3,7 @@
 A shell asks at each press of a key, so what is offered is read from names and files: no fault is imported for its name, and no
 node is asked. What a fault's target says is in its code, which takes longer to import than a person wants to wait: it is kept
 in a file, with when that code was changed. Whatever goes wrong, nothing is offered and nothing is printed: a traceback in the
-middle of a command line helps nobody.
+middle of a command line does not help the user.
 """
 
 from __future__ import annotations

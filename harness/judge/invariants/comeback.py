@@ -1,4 +1,4 @@
-"""Coming back: once the last fault has ended, whoever was served before it is served again.
+"""Coming back: once the last fault has ended, every client that was served before it is served again.
 
 Theory. A fault that is over may leave damage behind: a cache that is never renewed, a replica that never catches up, a herd
 that keeps a node down. Objectives over the phase of recovery count that; this asks the least of it, which is that some request

@@ -1,4 +1,4 @@
-"""Failing closed: whatever breaks, nobody is let in who shows nothing, or a token that nobody signed.
+"""Failing closed: whatever breaks, no caller is let in without a credential, or with a token that no issuer signed.
 
 Theory. A verifier that lost its keys, its replica or its clock may refuse; it must never let in by default. Requests that the
 load sends without telling what they show are no evidence, so a cohort is judged only if some of its requests tell.

@@ -1,6 +1,6 @@
 """Invariants of keys that sign tokens: one is published before it signs, and stays while its tokens are in force.
 
-Theory. A key whose tokens are in force is wrongly taken away, whoever takes it: verifiers that hear of it refuse good tokens.
+Theory. A key whose tokens are in force is always taken away wrongly: verifiers that hear of it refuse good tokens.
 The service knows no key that was stolen and must go at once, so there is no other withdrawal. A verifier that never had a key
 has not lost it: its refusals tell of a lacking overlap, not of a withdrawal.
 """

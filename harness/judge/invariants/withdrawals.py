@@ -97,7 +97,7 @@ def _shown(facts: Facts) -> Iterator[tuple[RequestRecord, Credential]]:
 
 
 def _store_keys(facts: Facts, seen: Occasions) -> None:
-    """A store names the key in its hop only when it accepts it; whoever asked it names the key in any case."""
+    """A store names the key in its hop only when it accepts it; the node that asked it names the key in any case."""
     for request in facts.requests:
         stretch = facts.calm(request)
         hops = hops_of(request) if stretch else ()

@@ -99,7 +99,7 @@ class HeldFaults:
             await self.put(name, order)
         except BrownoutError as error:
             self._note(name, order, error)
-        except Exception as error:  # nobody waits for this task: what went wrong is told by `show`
+        except Exception as error:  # no caller awaits this task: what went wrong is told by `show`
             log.exception("%s was not put in place", name)
             self._note(name, order, BrownoutError(f"{type(error).__name__}: {error}", hint="the API's log has more"))
         finally:

@@ -80,7 +80,7 @@ class _Serve:
         except (OSError, asyncio.IncompleteReadError):
             _reset(writer)
         except asyncio.CancelledError:
-            return  # the command has ended, and with it whoever waited for this
+            return  # the command has ended, and with it the client that waited for this
         finally:
             for task in both:
                 task.cancel()
@@ -184,7 +184,7 @@ async def _carry_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Ends a connection with RST: nobody was there, or the way broke."""
+    """Ends a connection with RST: the far end did not listen, or the way broke."""
     handle = writer.get_extra_info("socket")
     if handle is not None:
         with contextlib.suppress(OSError):

@@ -141,7 +141,7 @@ def _enter(launch: Launch, inside: socket.socket, parent: int) -> NoReturn:
     except (NamespaceError, OSError) as refused:
         inside.sendall(f"0 {refused}".encode())
         os._exit(1)
-    alive, ours = os.pipe()  # whoever sees it end has lost its parent
+    alive, ours = os.pipe()  # a process that reads its end has lost its parent
     first = os.fork()
     if first == 0:
         os.close(ours)

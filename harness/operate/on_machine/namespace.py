@@ -1,6 +1,6 @@
 """The network that a command on a machine sees: loopback with the addresses that clients know by heart, and nothing else.
 
-Theory. Sockets belong to the network namespace in which they were made, whoever holds them. So the child that enters a new
+Theory. Sockets belong to the network namespace in which they were made, not to their holder's. So the child that enters a new
 namespace makes the listeners there and hands them to its parent, which stays in the machine's own namespace: what is accepted
 on them is served from outside, and inside runs nothing but the command. The namespaces have no names and no mounts outside, so
 with their last process they are gone. The command is below the first process of a new PID namespace: when that one ends,

@@ -23,7 +23,7 @@ class LinkHolds:
         self._toxiproxy, self._firewall, self._ports, self._runs = toxiproxy, firewall, ports, runs
 
     def hold(self, link: str, fault_id: str, effect: LinkEffect) -> Mapping[str, Any]:
-        """Adds a hold, or replaces that id's, in whichever of the two it was, and returns the report."""
+        """Adds a hold, or replaces that id's in the one of the two that has it, and returns the report."""
         if effect.effect == "blackhole":
             self._toxiproxy.release(link, fault_id)
             self._firewall.hold(self._ports[link], fault_id, effect.direction)

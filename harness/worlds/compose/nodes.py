@@ -11,7 +11,7 @@
 
 Of several effects the lowest in this table wins; `disconnected` and `old-image` combine with any. The engine cannot label an
 existing container, so the sets are stored in a file in the stack's folder. A hold is written before the engine is called and
-removed after. So whichever process dies in between, a release of its id repairs the container. A hold with the effect
+removed after. So even if a process dies in between, a release of its id repairs the container. A hold with the effect
 `restarted` records the start time of the process to be `ended`, so that a repeated attempt does not restart it twice.
 
 Any number of processes and threads may change nodes. Each node has its own lock, so that all nodes of a region can be killed

@@ -18,7 +18,7 @@ makes the links. Then it serves the supervisor socket:
 
 The stack outlives the process that started the daemon. However the daemon ends, the kernel ends all processes that it
 started. A daemon that gets no `launch` within LAUNCH_TIMEOUT_S assumes that its starter is dead and ends. It ends also when
-its folder is gone, or SPEC: nobody could find it any more, to take the stack down.
+its folder is gone, or SPEC: no command could find it any more, to take the stack down.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def take_down(running: ProcessStack) -> None:
     # Listed first: once the daemon is dead, the kernel no longer says which processes were its children. Those of another
     # process that has its pid by now are not ours.
     children = system.children(running.daemon.pid) if running.daemon.alive() else ()
-    everyone = (running.daemon, *children, *running.sidecars)
+    members = (running.daemon, *children, *running.sidecars)
     if running.daemon.alive():
         try:
             supervisor_socket.ask(running.folder, "stop")
@@ -142,8 +142,8 @@ def take_down(running: ProcessStack) -> None:
     if not system.await_true(lambda: not running.daemon.alive(), END_TIMEOUT_S):
         running.daemon.kill()
     _reap(running.daemon.pid)
-    if not system.await_true(lambda: not any(process.alive() for process in everyone), END_TIMEOUT_S):
-        left = ", ".join(str(process.pid) for process in everyone if process.alive())
+    if not system.await_true(lambda: not any(process.alive() for process in members), END_TIMEOUT_S):
+        left = ", ".join(str(process.pid) for process in members if process.alive())
         raise WorldError(f"processes {left} of the stack in {running.folder} do not end")
     for name in (SPEC_NAME, supervisor_socket.SOCKET_NAME, CA_NAME, TRUST_NAME, RECORD_NAME):
         try:
@@ -214,7 +214,7 @@ def _spawn(folder: Path, api_port: int) -> tuple[ProcessStack, int]:
     try:
         running = ProcessStack(folder, ProcessId.of(pid) or ProcessId(pid, ""), f"http://{HOST}:{api_port}")
         running.write()
-    except BaseException as failed:  # no room on the disk, no file descriptor: nobody would ever find it
+    except BaseException as failed:  # no room on the disk, no file descriptor: no command would ever find it
         os.kill(pid, signal.SIGKILL)
         _reap(pid)
         os.close(reader)

@@ -119,7 +119,7 @@ class Toxiproxy:
 
     Safe to use from several threads and several processes at once. Each request to the server takes at most 2 s to
     connect and 5 s to be answered; a method makes a bounded number of them. `lent` is a context in which the server may bind
-    the port of that proxy, where somebody keeps it while the proxy is disabled.
+    the port of that proxy, where another process keeps it while the proxy is disabled.
     """
 
     def __init__(self, api_url: str, *, lent: Callable[[str], AbstractContextManager[None]] = _owned_by_all) -> None:

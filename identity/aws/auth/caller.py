@@ -1,7 +1,7 @@
 """Who calls: credentials, the session that a session token carries, and the caller that a good signature stands for.
 
 Two kinds of credentials exist. An access key of a user (AKIA...) is known to every region by its derived keys. Temporary
-credentials (ASIA...) are known to nobody: all that a region has to know stands in the session token that comes with every
+credentials (ASIA...) are stored nowhere: all that a region has to know stands in the session token that comes with every
 request, the secret included, and only the stack's own regions can open it (brownout.identity.aws.auth.sealing).
 Wire facts: docs/reference/aws-wire.md#session-tokens.
 """

@@ -1,4 +1,4 @@
-"""Session tokens: a session sealed so that every region of the stack can open it and nobody else can read or change it.
+"""Session tokens: a session sealed so that only the stack's own regions can open, read or change it.
 
 No region keeps a list of the sessions that it issued. The token holds the whole session, the secret included, encrypted
 and authenticated with AES-256-GCM under a sealing key. Sealing keys are made in the control plane and published ahead of

@@ -1,6 +1,6 @@
 """One-time passwords of virtual MFA devices: RFC 6238 over RFC 4226, six digits, a new one every 30 seconds.
 
-A code is an HMAC of the number of the current period, so a region that has the seed needs nobody else to check it.
+A code is an HMAC of the number of the current period, so a region that has the seed checks it by itself.
 Wire facts: docs/reference/aws-wire.md#one-time-passwords.
 """
 
@@ -36,7 +36,7 @@ def code_of(seed: bytes, period: int, *, digits: int = DIGITS, algorithm: str = 
 def matching_period(seed: bytes, code: str, now_s: float, *, after: int = -1) -> int | None:
     """The period whose code this is, near enough to now and later than `after`; None for a wrong code.
 
-    Whoever remembers the period and passes it as `after` the next time takes no code twice.
+    A caller that remembers the period and passes it as `after` the next time takes no code twice.
     """
     now = period_of(now_s)
     given = code.encode("utf-8", "replace")

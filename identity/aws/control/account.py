@@ -1,7 +1,7 @@
 """The account as the directory keeps it: a value with a version, changed by whole transactions.
 
 There are two states. *Accepted* is what the next transaction builds on; *durable* is what has reached the disk, and it alone is
-published, described and acknowledged. So nobody ever sees what a kill could still undo.
+published, described and acknowledged. So no caller ever sees what a kill could still undo.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _KEPT = (SealingKey, Lineage, Revocation)
 
 
 def begin_account(tx: Transaction, initial: Tables) -> None:
-    """What an account is before anybody changed it, with keys for its first users, on a line of its own."""
+    """What an account is before its first change, with keys for its first users, on a line of its own."""
     _put_all(tx, initial)
     tx.put(Lineage((tx.new_uuid(),)))
     for name in FIRST_USERS:

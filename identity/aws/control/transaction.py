@@ -1,7 +1,7 @@
 """What one operation sees of the account and does to it.
 
 An operation is a pure function over a Transaction: it reads records, puts and deletes some, and raises AwsError to refuse.
-Nothing of it is seen by anyone else until the account has committed all of it under one version, so an operation that
+Nothing of it is seen outside until the account has committed all of it under one version, so an operation that
 raises half way has changed nothing.
 """
 

@@ -1,7 +1,7 @@
 """A host's cache of role credentials, and when each has to be asked for again.
 
 Unlike a token, which is refreshed by the request that finds it due, credentials are refreshed ahead of requests: IMDS answers
-at once with what it has, and nobody waits for a refresh that fails (docs/reference/aws-wire.md#credentials-of-an-instance).
+at once with what it has, and no request waits for a refresh that fails (docs/reference/aws-wire.md#credentials-of-an-instance).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Calls of IAM made from a region: authorized with what the region knows, done by the directory.
 
-Both who calls from outside (brownout.identity.aws.iam.front) and services that call for somebody go this way, over the link
+Callers from outside (brownout.identity.aws.iam.front) and services that call for a user both go this way, over the link
 that a cut between regions breaks.
 """
 
@@ -54,7 +54,7 @@ class IamDesk:
             raise service_unavailable() from None
 
     async def do(self, action: str, params: Mapping[str, Any], caller: Caller, facts: RequestFacts) -> Mapping[str, Any]:
-        """Makes a call for somebody and returns its output; raises AwsError as the caller would get it."""
+        """Makes a call for `caller` and returns its output; raises AwsError as the caller would get it."""
         operation = service("iam").operation(action)
         assert operation is not None, f"{action} is an operation of IAM"
         checked(params, operation.check)

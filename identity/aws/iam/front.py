@@ -1,6 +1,6 @@
 """IAM's front end on a region's management node: it lets callers in by its region's account and has the directory do the work.
 
-There is one control plane for all regions. Whoever calls is authenticated and authorized here, with what the region knows;
+There is one control plane for all regions. The caller is authenticated and authorized here, with what the region knows;
 the call itself travels to the directory in the home region, over the link that a cut between regions breaks. Then the answer
 is ServiceUnavailable, which clients try again. Wire facts: docs/reference/aws-wire.md#query-requests.
 """

@@ -94,7 +94,7 @@ class PolicyDocument:
         return not any(each.clauses or each.has_variable_resource for each in self.statements_for(action))
 
     def applying(self, action: str, context: RequestContext) -> list[Statement]:
-        """Statements that apply to the request, of either effect, whoever asks. `action` is the context's in lower case."""
+        """Statements that apply to the request, of either effect and any principal. `action` is the context's in lower case."""
         resource, keys = context.resource, context.keys
         return [
             statement

@@ -1,7 +1,7 @@
 """The decision: whether the policies of an identity, its boundary, its session and the resource allow a request.
 
 The order of AWS's own account of it. An explicit deny in any policy decides. Then a resource-based policy of the same account
-may allow a user, a session or everyone directly, and a role up to its boundary and session policies. Everything else needs an
+may allow a user, a session or all principals directly, and a role up to its boundary and session policies. All else needs an
 allow of each layer there is: identity-based policies, the permissions boundary, session policies, and, across accounts or when
 the resource demands it, the resource-based policy. No layer allows: an implicit deny.
 An account's root user has no identity-based policies and may do everything that no policy denies.
@@ -71,7 +71,7 @@ def evaluate(
 
     `session_policies` is None for a session without any, which has all permissions of its role; an empty sequence is a
     federated user's session that was given none, which has none. Each of `scopes`, by which a session was scoped down, must
-    allow too, whoever else does. `resource_policy` is that of the resource, a role's trust
+    allow too, besides the others. `resource_policy` is that of the resource, a role's trust
     policy for the actions that assume it. With `resource_must_allow` no other policy suffices, as for a role's trust policy.
     """
     layers: list[tuple[PolicyLayer, Sequence[PolicyDocument]]] = [("identity", identity_policies)]

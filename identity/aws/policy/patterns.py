@@ -1,7 +1,7 @@
 """Text with wildcards and policy variables, taken apart once and matched without trying anything twice.
 
 A pattern is a tuple of pieces: literal text, `*` (any run), `?` (any one character), and variables (`${aws:username}`,
-`${aws:username, 'nobody'}`). A variable is replaced by the value of its condition key, in which `*` and `?` are plain
+`${aws:username, 'guest'}`). A variable is replaced by the value of its condition key, in which `*` and `?` are plain
 characters. A variable without a value, or with several, and without a default makes the pattern match nothing.
 
 A pattern is cut at its `*` into runs. The first must begin the text, the last must end it, and each in between is looked for

@@ -1,7 +1,7 @@
 """The Principal element: whom a resource-based policy or a trust policy speaks of, and how far its permission reaches.
 
 Naming an account hands the decision to that account's own policies. Naming a role gives the permission to the role, whose
-boundary and session policies still limit it. Naming a user, a session or everyone gives it directly.
+boundary and session policies still limit it. Naming a user, a session or all principals gives it directly.
 Wire facts: docs/reference/aws-wire.md#principals-in-policies.
 """
 
@@ -59,7 +59,7 @@ class PrincipalElement:
     is_not: bool = False
 
     def reach(self, principal: RequestPrincipal) -> PermissionReach:
-        """The farthest that one of the entries gives; NotPrincipal gives to everyone else directly."""
+        """The farthest that one of the entries gives; NotPrincipal gives to all others directly."""
         reach = max((entry.reach(principal) for entry in self.entries), default=PermissionReach.NONE)
         if self.is_not:
             return PermissionReach.DIRECT if reach is PermissionReach.NONE else PermissionReach.NONE

@@ -72,7 +72,7 @@ class LoginProfile(AccountRecord):
 
 @dataclass(frozen=True, slots=True)
 class MfaDevice(AccountRecord):
-    """A virtual MFA device. `user_name` is "" and `enabled_s` is 0 while nobody uses it."""
+    """A virtual MFA device. `user_name` is "" and `enabled_s` is 0 while no user has it."""
 
     KIND: ClassVar[str] = "mfa-device"
 

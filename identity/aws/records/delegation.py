@@ -1,4 +1,4 @@
-"""Requests of partners for access on somebody's behalf, and what of each is sealed into its token.
+"""Requests of partners for access on a customer's behalf, and what of each is sealed into its token.
 
 Wire facts: docs/reference/aws-wire.md#delegation-requests.
 """

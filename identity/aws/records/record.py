@@ -1,4 +1,4 @@
-"""The base of the account's records, and a JSON form that is made only when somebody looks into it."""
+"""The base of the account's records, and a JSON form that is made only when it is read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AccountRecord(FormedRecord):
 class JsonForm(Mapping[str, Any], Generic[V]):
     """The JSON form of `value`, made by `make` when it is first looked into.
 
-    Inside one process nobody looks into it: who gets the form takes the value, so nothing is encoded and nothing copied.
+    Inside one process it is never read: the receiver takes the value, so nothing is encoded and nothing copied.
     """
 
     def __init__(self, value: V, make: Callable[[V], Mapping[str, Any]]) -> None:

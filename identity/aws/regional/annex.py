@@ -2,7 +2,7 @@
 
 The directory sends the account (`PUT /_brownout/aws/account`) at a constant rate; it is durable before it is answered, so a
 node that is killed lets callers in again at once. `GET` gives what the node holds back to a directory that lost its disk.
-Authentication and authorization ask nobody (docs/reference/aws-wire.md#signing-keys). What was used is reported to the
+Authentication and authorization ask no other node (docs/reference/aws-wire.md#signing-keys). What was used is reported to the
 directory later, in batches.
 """
 

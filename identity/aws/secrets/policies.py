@@ -22,7 +22,7 @@ DEFAULT = "default"  # the name of the one policy that can be changed
 LONGEST = 20_480  # characters
 UNSUPPORTED_PRINCIPAL = "This resource policy contains an unsupported principal."
 PUBLIC = "You can't create a resource policy that grants broad access to the secret."
-# Keys whose fixed values keep a permission for everybody from being one.
+# Keys whose fixed values keep a permission for all principals from being public.
 _NARROWING = frozenset(
     {
         *("aws:principalarn", "aws:principalaccount", "aws:principalorgid", "aws:principalorgpaths", "aws:userid"),
@@ -103,7 +103,7 @@ def _malformed(message: str) -> AwsError:
 
 
 def is_public(text: str) -> bool:
-    """Whether a statement gives everybody something, with no condition that fixes who they are or where they come from."""
+    """Whether a statement gives all principals something, with no condition that fixes who they are or where they come from."""
     return any(_is_open(statement) for statement in read_policy(json.loads(text)).statements)
 
 

@@ -20,11 +20,11 @@ from brownout.identity.core.records import Json
 Refusal = Literal["wrong", "wrong-code", "code-needed", "key-needed", "password-expired"]
 REFUSALS: tuple[Refusal, ...] = ("wrong", "wrong-code", "code-needed", "key-needed", "password-expired")
 U2F = ":u2f/"  # what a security key's serial number has in it
-_NO_LOGIN = PublishedLogin("", b"no salt of anyone", b"", ITERATIONS)  # so that an unknown user takes as long as a known one
+_NO_LOGIN = PublishedLogin("", b"salt of no user", b"", ITERATIONS)  # so that an unknown user takes as long as a known one
 
 
 class SignInRefused(Exception):
-    """Why nobody is signed in: a wrong password or code, something that is missing, a password that has to be changed."""
+    """Why a sign-in is refused: a wrong password or code, something that is missing, a password that has to be changed."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal)
@@ -33,7 +33,7 @@ class SignInRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """What somebody typed, and what the security key said."""
+    """What the user typed, and what the security key said."""
 
     user_name: str
     password: str

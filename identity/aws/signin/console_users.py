@@ -1,6 +1,6 @@
 """Users of the console with a password, a virtual MFA device and a security key, as many as the harness's clients want to be.
 
-Their secrets follow from the stack's control token, so whoever may ask for them is told the same ones each time,
+Their secrets follow from the stack's control token, so a caller that may ask for them is told the same ones each time,
 and no password is kept. They may do nothing but sign in.
 """
 

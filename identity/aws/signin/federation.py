@@ -1,6 +1,6 @@
 """The federation endpoint of sign-in: temporary credentials in exchange for a sign-in token, and that for the console.
 
-Both steps need what the region has, and nobody else. Wire facts: docs/reference/aws-wire.md#console-federation.
+Both steps need only what the region has. Wire facts: docs/reference/aws-wire.md#console-federation.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _login(annex: TokenAnnex, fields: Mapping[str, str]) -> Response:
 
 
 def _is_ours(destination: str) -> bool:
-    """True for a page of AWS: nobody can be sent elsewhere from here."""
+    """True for a page of AWS: a browser cannot be sent elsewhere from here."""
     try:
         parts = urlsplit(destination)
         host = parts.hostname or ""

@@ -2,7 +2,7 @@
 
 An assertion is a signature over what the authenticator says (`authenticator_data`) and the hash of what the browser says
 (`client_data`), by the key that the user registered. Only the control plane knows registered keys and has made the challenge,
-so nobody else can check an assertion. Wire facts: docs/reference/aws-wire.md#security-keys-at-sign-in.
+so no other node can check an assertion. Wire facts: docs/reference/aws-wire.md#security-keys-at-sign-in.
 """
 
 from __future__ import annotations
@@ -99,12 +99,12 @@ def challenge_of(assertion: Assertion) -> str:
 
 
 def check_signature(assertion: Assertion, pem: str) -> None:
-    """Raises BadAssertion unless the key signed the assertion for this relying party with somebody present."""
+    """Raises BadAssertion unless the key signed the assertion for this relying party with a user present."""
     data = assertion.authenticator_data
     if len(data) < 37 or data[:32] != hashlib.sha256(RELYING_PARTY.encode()).digest():
         raise BadAssertion("the assertion is for another site")
     if not data[32] & USER_PRESENT:
-        raise BadAssertion("nobody touched the key")
+        raise BadAssertion("no user touched the key")
     key = load_pem_public_key(pem.encode())
     assert isinstance(key, ec.EllipticCurvePublicKey), "only such keys are registered"
     signed = data + hashlib.sha256(assertion.client_data).digest()

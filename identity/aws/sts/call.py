@@ -30,7 +30,7 @@ class StsCall(_Understood):
 
     @property
     def caller(self) -> Caller:
-        """Who signed; raises AwsError MissingAuthenticationToken where nobody did."""
+        """The signer; raises AwsError MissingAuthenticationToken for an unsigned call."""
         if self.signer is None:
             raise missing_authentication_token()
         return self.signer

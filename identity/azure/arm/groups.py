@@ -1,7 +1,7 @@
 """Resource groups in ARM. Deleting one deletes all that is in it, and the system-assigned identities of what goes.
 
-The deletion is asynchronous: 202 with a `Location`. Whoever polls drives the work on, and the front end goes on by itself where
-nobody does, also after a kill. What does not answer is tried again for a while; then the group stays, with what is left in it.
+The deletion is asynchronous: 202 with a `Location`. A client that polls drives the work on, and the front end goes on by itself
+where none does, also after a kill. What does not answer is tried again for a while; then the group stays, with what is left.
 Wire facts: docs/reference/azure-wire.md#arm-resource-groups.
 """
 

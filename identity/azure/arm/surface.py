@@ -133,7 +133,7 @@ class Arm:
         return ArmCaller(str(claims.get("oid", "")), str(claims.get("appid", "")))
 
     def _refusal(self, call: ArmCall) -> Response | None:
-        """Why the call is refused before anybody looks at what it asks for; None when it is not."""
+        """Why the call is refused before its operation is looked at; None when it is not."""
         if call.method not in call.route.verbs:
             return refusals.not_allowed(call)
         if call.subscription.lower() not in ("", self._node.stack.subscription_id):

@@ -1,6 +1,6 @@
 """Azure's part of a management node: the region's copy, what this front end has changed since, and its operations.
 
-Changes go to the directory. What was changed here is shown here at once; everybody decides by what was published
+Changes go to the directory. What was changed here is shown here at once; every node decides by what was published
 (`AzureReplica.decide`), this front end too, so a new role takes as long to count as in the real service.
 """
 
@@ -20,7 +20,7 @@ from brownout.identity.core.nodes.management import Management
 from brownout.identity.core.records import Json
 
 OWN, OPERATION = "own:", "operation:"
-ROUND_S = 30.0  # between two looks at work that nobody asks after
+ROUND_S = 30.0  # between two looks at work that no client polls
 R = TypeVar("R", bound=ControlRecord)
 
 

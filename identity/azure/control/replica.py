@@ -1,4 +1,4 @@
-"""Azure's part of a node that decides: the region's copy of roles and resource groups, which asks nobody.
+"""Azure's part of a node that decides: the region's copy of roles and resource groups, which asks no other node.
 
 The copy comes with the node's replica of the directory's snapshot, so it never goes backwards and is there again after a kill.
 """

@@ -13,7 +13,7 @@ from brownout.identity.core.nodes.vault import Vault
 from brownout.identity.core.records import Json
 
 SWITCH = "revoke-tokens"
-EVERYBODY = ""
+EVERY_CALLER = ""
 
 
 class RevokedTokens:
@@ -34,11 +34,11 @@ class RevokedTokens:
         times_s = [
             int(held["since_s"])
             for held in self._node.holds.held(SWITCH)
-            if "since_s" in held and held.get("caller", EVERYBODY) in (EVERYBODY, caller)
+            if "since_s" in held and held.get("caller", EVERY_CALLER) in (EVERY_CALLER, caller)
         ]
         return max(times_s, default=None)
 
     def state(self) -> Json:
-        """By caller, "" for everybody, from when on."""
-        callers = {str(held.get("caller", EVERYBODY)) for held in self._node.holds.held(SWITCH)}
+        """By caller, "" for every caller, from when on."""
+        callers = {str(held.get("caller", EVERY_CALLER)) for held in self._node.holds.held(SWITCH)}
         return {caller: self.since_s(caller) for caller in sorted(callers)}

@@ -2,7 +2,7 @@
 
 An application's service principal is a principal of the core beside the identities, of kind `application`: so it is durable,
 published to every region with the same snapshot, and remembered as deleted for ever. What only Entra knows of it stands in the
-principal's details. Of a secret nobody keeps more than a salted verifier: the secret itself is told once, when it is made.
+principal's details. Of a secret no node keeps more than a salted verifier: the secret itself is told once, when it is made.
 """
 
 from __future__ import annotations

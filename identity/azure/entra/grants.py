@@ -137,7 +137,7 @@ class Grants:
         assertions.check_certificate(assertion, client_id, certificates, now_s)
 
     def _check_audience(self, assertion: ClientAssertion, form: TokenForm) -> None:
-        """Raises EntraError 700023 unless the assertion is for this tenant's endpoint, by whichever name of it."""
+        """Raises EntraError 700023 unless the assertion is for this tenant's endpoint, by any name of it."""
         tenant_id = self._node.stack.tenant_id.lower()
         paths = [f"/{tenant_id}{rest}" for rest in ("/oauth2/v2.0/token", "/oauth2/token", "/v2.0", "/", "")]
         for audience in assertion.audiences:

@@ -28,7 +28,7 @@ from brownout.identity.core.surface import error
 
 VENDOR = "azure"
 SWITCH = "answer"
-SERVICE_ACCOUNT_LIFETIME_S = 86_400.0  # the longest that a cluster gives: nobody here renews the file
+SERVICE_ACCOUNT_LIFETIME_S = 86_400.0  # the longest that a cluster gives: nothing here renews the file
 EXTENSION_FILE = "/var/lib/waagent/Microsoft.ManagedIdentity.ManagedIdentityExtensionForLinux/credentials.json"
 
 

@@ -154,7 +154,7 @@ async def purge(call: SecretCall) -> Response:
 
 
 async def back_up(call: SecretCall) -> Response:
-    """The whole secret, sealed so that nobody but a vault of this stack can read it."""
+    """The whole secret, sealed so that only a vault of this stack can read it."""
     nonce = hashlib.sha256(call.new_version().encode()).digest()[:NONCE_BYTES]
     sealed = nonce + _cipher(call).encrypt(nonce, encode_json(call.secret().to_json()), None)
     return Response(200, {"value": base64.urlsafe_b64encode(sealed).decode().rstrip("=")})

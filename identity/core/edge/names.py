@@ -4,7 +4,7 @@ Theory. A name leads to the nodes of one role in one region; which region may de
 global name that is served locally. Clients of a region share one resolver. It keeps a record for the record's time to live,
 good or bad. So a bad record has two ends: the one of the fault that published it, and that of each resolver's copy.
 `nxdomain`, `empty`, `wrong` and `lost` are such records; `slow` and `reset` concern the way to the name and are over when they
-end. `lost` is an act of whoever keeps the zone: the record is removed, and a check of theirs may refuse that.
+end. `lost` is an act of the zone's owner: the record is removed, and a check of the owner's may refuse that.
 
 A client may have a cache of its own before its region's resolver. It keeps what leads somewhere for one time and what does not
 for another, whatever the record says, as resolvers with limits of their own, runtimes and proxies do. Each is filled when its
@@ -133,7 +133,7 @@ class Resolvers:
         self._endpoints, self._ttl_s = endpoints, ttl_s
         self._kept: dict[tuple[str, str], NameRecord] = {}
         self._cached: dict[tuple[str, str, str], NameRecord] = {}
-        self._asked_s: dict[str, float] = {}  # by name: when a client's question last got as far as whoever keeps the zone
+        self._asked_s: dict[str, float] = {}  # by name: when a client's question last got as far as the zone's own servers
         self.names = frozenset(name for name, _ in endpoints)
 
     def look_up_for(

@@ -96,7 +96,7 @@ class Edge(Node):
         return {}
 
     def _check_unused(self, name: str) -> None:
-        """Raises Refused for a name in use: a record may go once nobody has asked for it for a day."""
+        """Raises Refused for a name in use: a record may go once no client has asked for it for a day."""
         used_s = self._resolvers.used_s(name)
         ago_s = None if used_s is None else self.ports.now() - used_s
         if ago_s is not None and ago_s < IN_USE_S:

@@ -4,7 +4,7 @@ A pinned region is skipped. The deployer of July 2024 reported that as a success
 with `deployer_detects_pins` it reports the region as pinned and the roll-out as failed (claim C23).
 
 What a node should run is a function of the holds. A node that did not take a change, because it was down, gets it from
-the reconciler later; so the release of a hold comes into force everywhere in the end, whichever node was away.
+the reconciler later; so the release of a hold comes into force everywhere in the end, also on a node that was away.
 """
 
 from __future__ import annotations

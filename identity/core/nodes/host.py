@@ -152,7 +152,7 @@ class Host(Node):
 
         `age_s` asks for one that was issued that long ago (it fills caches as a long-running stack's would be). `bypass` asks
         for one that no cache has, neither this one nor the token node's. `unnamed` says that the request named no identity:
-        with the setting `host_cache_unnamed` its token is cached as the answer to that, whichever identity is meant by then.
+        with the setting `host_cache_unnamed` its token is cached as the answer to that, also when it means another identity.
         `cache` is that of the service that asks, the host's own where it names none.
         """
         kept = self.cache if cache is None else cache

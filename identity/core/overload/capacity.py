@@ -149,7 +149,7 @@ class NodeCapacity:
             first.is_refused = now_s - first.since_s > limits.patience_s
             self._in_work += not first.is_refused
             first.signal.give()
-        assert not self._queue or self._in_work >= limits.at_once > 0, "nobody waits while there is a free place"
+        assert not self._queue or self._in_work >= limits.at_once > 0, "no request waits while there is a free place"
 
     def _expected_wait_s(self) -> float:
         return (len(self._queue) + 1) * self._typical_s / self.limits.at_once

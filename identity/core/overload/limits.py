@@ -32,7 +32,7 @@ class Limits:
     """What one node can do. 0 is no limit and no time.
 
     `at_once` requests are worked on, each for `work_s` of its kinds added up and for as long as other nodes take; `queue`
-    more may wait, the rest is refused. Nobody tells a node that a client has given up: what waits is worked on all the same.
+    more may wait, the rest is refused. A node is not told that a client has given up: what waits is worked on all the same.
     Two things limit that: a request whose turn comes after `give_up_s` is refused then, and with `shed_s` one is refused on
     arrival when it would wait for longer. Refusals have `status`, and `retry_after_s` where that is not 0; they cost nothing.
     """

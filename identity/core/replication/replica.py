@@ -1,6 +1,6 @@
 """A node's copy of what the directory publishes: identities, public keys, for some roles signing and store keys.
 
-Law: a replica never goes backwards. A snapshot older than the one held is dropped, whichever directory sends it. The
+Law: a replica never goes backwards. A snapshot older than the one held is dropped, from any directory. The
 newest is durable, so a node that is killed serves again at once, also while the directory is away, and forgets no deletion.
 
 Replicas also insure the directory. A *line* stands for one life of the directory; every snapshot names the lines that its

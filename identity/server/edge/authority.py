@@ -1,7 +1,7 @@
 """A certificate authority made for one stack, and the one certificate that it ever signs.
 
 Clients trust it by a file (AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE) and for nothing else: its names are constrained to those of the
-stack and to loopback, and its key is gone once the certificate is signed. So whoever reads the stack's files can answer for the
+stack and to loopback, and its key is gone once the certificate is signed. So a reader of the stack's files can answer for the
 stack's names, and for no others.
 """
 

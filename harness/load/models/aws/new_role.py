@@ -1,7 +1,7 @@
 """new-role: a provisioning program creates roles for its jobs and, minutes later, works as them in its region.
 
-Whoever needs a role that was just made depends on the control plane and on the propagation of its changes, where whoever uses
-an existing role depends on neither.
+A client that needs a new role depends on the control plane and on the propagation of its changes. A client that uses an
+existing role depends on neither.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class RegionalEdition:
         return self._edition
 
     def _has_changed(self, state: AccountState) -> bool:
-        """True when anything is new that the edition is made from: many changes, such as last uses, are nobody else's."""
+        """True when anything is new that the edition is made from: many changes, such as last uses, do not enter it."""
         return state is not self._state and any(
             state.tables.table(kind) is not self._state.tables.table(kind) for kind in _SOURCES
         )

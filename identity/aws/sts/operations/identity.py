@@ -9,7 +9,7 @@ from brownout.identity.aws.sts.call import StsCall, StsResult
 
 
 def get_caller_identity(call: StsCall) -> StsResult:
-    """Anyone may ask who they are, whatever policies say."""
+    """Every caller may ask for its own identity, whatever policies say."""
     caller = call.caller
     return {"UserId": caller.user_id, "Account": caller.account_id, "Arn": caller.arn}
 

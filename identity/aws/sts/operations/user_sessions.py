@@ -1,4 +1,4 @@
-"""GetSessionToken and GetFederationToken: sessions of a user, or of someone for whom a user vouches.
+"""GetSessionToken and GetFederationToken: sessions of a user, or of a federated user for whom a user vouches.
 
 Both need a long-term key. Wire facts: docs/reference/aws-wire.md#sessions-of-users.
 """

@@ -1,6 +1,6 @@
 """Changes of machines that a host takes and does not go by, as IMDS was seen to keep an identity that had been made anew.
 
-What comes is durable and acknowledged as ever, so nobody who makes the change notices. Machines that the host does not know yet
+What comes is durable and acknowledged as ever, so its client does not notice. Machines that the host does not know yet
 are taken in. A restart ends it for what has come by then, because the host reads its disk: that was the cure in the field
 (docs/reference/azure-wire.md#a-stale-host).
 """
@@ -47,4 +47,4 @@ class HeldChanges:
     async def _let_go(self, fault_id: str, value: Value) -> None:
         for key in [key for key in self._waiting if not self._concerns(key)]:
             self._waiting.pop(key)()
-        assert all(map(self._concerns, self._waiting)), "what nobody holds back has been done"
+        assert all(map(self._concerns, self._waiting)), "what no hold keeps back has been done"

@@ -4,7 +4,7 @@ Theory. A cached token hides that its renewal fails already: the fault is latent
 renewal is tried now, as it would go later: the identity is chosen as the host would choose it, and the token node asks the
 store. No cache is read and none is changed. From the failure and from both caches follows when requests begin to fail:
 
-- nobody can say which identity is meant: the host serves what it has until its end;
+- it is unknown which identity is meant: the host serves what it has until its end;
 - the identity is not there any more, or is not the machine's: a host refuses as soon as it asks, so at its refresh point, and
   at the token node's, which answers from its own cache until then;
 - the service cannot do its part: whatever has a token serves it until its end.

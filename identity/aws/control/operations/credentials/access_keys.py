@@ -59,7 +59,7 @@ def delete_access_key(tx: Transaction, params: OperationParams, caller: Caller) 
 
 
 def _known_key(tx: Transaction, params: OperationParams, caller: Caller) -> AccessKey:
-    """The key of that user, or of who calls; raises NoSuchEntity for one of somebody else."""
+    """The key of that user, or of the caller; raises NoSuchEntity for another user's."""
     owner = meant_owner(tx, params, caller)
     return _key_of(tx, params["AccessKeyId"], owner)
 

@@ -1,6 +1,6 @@
 """Passwords: what the account wants of them, and how they are kept.
 
-Nobody keeps a password. For each region the directory keeps a slow hash over a salt of that region's own, and sends the region
+No node keeps a password. For each region the directory keeps a slow hash over a salt of that region's own, and sends the region
 that one alone. Hashes of earlier passwords stay in the directory, where a policy forbids to use one again.
 Wire facts: docs/reference/aws-wire.md#passwords.
 """

@@ -46,7 +46,7 @@ def delete_role_permissions_boundary(tx: Transaction, params: OperationParams, c
 def put_with_boundary(tx: Transaction, holder: User | Role, arn: str) -> None:
     """Stores the user or role, new or known, with this boundary in place of the one it had; "" for none.
 
-    Raises InvalidInput, NoSuchEntity and PolicyNotAttachable for a policy that can be nobody's boundary.
+    Raises InvalidInput, NoSuchEntity and PolicyNotAttachable for a policy that cannot be a boundary.
     """
     if arn:
         word = "User" if isinstance(holder, User) else "Role"

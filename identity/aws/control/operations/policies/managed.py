@@ -115,7 +115,7 @@ def _in_scope(tx: Transaction, scope: str) -> Iterator[ManagedPolicy]:
 
 
 def _is_wanted(tx: Transaction, policy: ManagedPolicy, params: OperationParams) -> bool:
-    """The filters of ListPolicies: a path, use by anybody, use as permissions or as a boundary."""
+    """The filters of ListPolicies: a path, use by any entity, use as permissions or as a boundary."""
     use = use_of(tx, policy.arn)
     usage = params.get("PolicyUsageFilter")
     counted = {"PermissionsPolicy": use.attached, "PermissionsBoundary": use.as_boundary}

@@ -89,7 +89,7 @@ def simulate_custom_policy(tx: Transaction, params: OperationParams, caller: Cal
 
 
 def _require_caller(params: OperationParams) -> None:
-    """Raises InvalidInput for a policy of a resource without anybody whom it could name."""
+    """Raises InvalidInput for a policy of a resource without a caller that it could name."""
     if params.get("ResourcePolicy") and not params.get("CallerArn"):
         raise invalid_input("CallerArn is required when ResourcePolicy is specified.")
 
@@ -101,7 +101,7 @@ def _results(params: OperationParams, simulation: Simulation) -> OperationResult
 
 
 def _principal(tx: Transaction, text: str) -> RequestPrincipal:
-    """Whom CallerArn names: a user of the account with its tags and id, else whoever the ARN says; raises InvalidInput."""
+    """Whom CallerArn names: a user of the account with its tags and id, else the principal of that ARN; raises InvalidInput."""
     try:
         return _principal_of(tx, holder_of_arn(tx, text))
     except AwsError:

@@ -207,7 +207,7 @@ def send_delegation_token(tx: Transaction, params: OperationParams, caller: Call
 def _delegated(tx: Transaction, found: DelegationRequest) -> Session:
     """The session that the partner gets: the approver's, held to what was asked for, from now on."""
     by = found.approver
-    assert by is not None, "an accepted request was accepted by somebody"
+    assert by is not None, "an accepted request has an approver"
     (kind,) = (each for each in CALLER_KINDS if each == by.kind)
     return Session(
         mark_of(found.request_id),

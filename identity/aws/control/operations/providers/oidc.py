@@ -27,7 +27,7 @@ from brownout.identity.aws.records.providers import OidcProvider
 
 MOST_PROVIDERS, MOST_CLIENT_IDS, MOST_THUMBPRINTS = 100, 100, 5
 _HEX = frozenset("0123456789abcdefABCDEF")
-NO_CERTIFICATE = "0" * 40  # the thumbprint of a provider whose certificate nobody gave
+NO_CERTIFICATE = "0" * 40  # the thumbprint of a provider that was made without a certificate
 
 
 @operation("CreateOpenIDConnectProvider")
