@@ -71,7 +71,7 @@ def test_holds_of_this_run_are_not_foreign() -> None:
     journal = _watched(Survey({NODE: ours}), hold=lambda fault_id: ours.update({fault_id: {}}))
     ((name, passed, reason),) = journal.gates
     assert (name, passed) == ("foreign", True)
-    assert "nobody else" in reason
+    assert "no other program" in reason
 
 
 @pytest.mark.parametrize(
