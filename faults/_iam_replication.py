@@ -24,7 +24,7 @@ class IamReplicationFault(IamFault):
     nodes: tuple[str, ...] = Field((), description="single nodes, such as sydney.token.z2")
 
     @model_validator(mode="after")
-    def _somebody(self) -> IamReplicationFault:
+    def _has_targets(self) -> IamReplicationFault:
         if not self.regions and not self.nodes:
             raise ValueError("name regions or nodes")
         return self
