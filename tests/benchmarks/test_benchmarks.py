@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import large_account
 from benchmarks.__main__ import BENCHMARKS, main, take
 from benchmarks.aws_rate import BARE, CALLS, OURS, AwsRate
 from benchmarks.cached_tokens import CachedTokens
@@ -172,6 +173,16 @@ def test_large_account_counts_what_it_costs(own_folder: Path) -> None:
     assert account.users == 50
     spreads = (account.write_ms, account.spread_ms, account.read_ms, account.quiet_minute_ms)
     assert min(spread.low for spread in spreads) > 0
+
+
+def test_memory_that_was_free_before_is_counted() -> None:
+    """A process that has freed much does not grow for an account, which takes as much as ever."""
+    freed = [str(number) * 4 for number in range(1_000_000)]
+    kept = freed[::1_000]  # so that the process keeps the memory around them
+    del freed
+    (account,) = large_account.measure(large_account.Settings(users=(20_000,), writes=1)).accounts
+    assert kept
+    assert account.mb_per_1000 > 0.3
 
 
 def test_many_machines_get_a_token_each(own_folder: Path) -> None:
