@@ -9,12 +9,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import botocore.exceptions
 import pytest
+from botocore.config import Config
 
 from support.edge_bench import EdgeBench, edge_bench
 
@@ -108,6 +110,38 @@ def test_a_name_that_resets_ends_connections(bench: EdgeBench) -> None:
     bench.hold("f", name="sts.eu-west-1.amazonaws.com", effect="reset")
     with pytest.raises(botocore.exceptions.ConnectionClosedError):
         call_sts("eu-west-1")
+
+
+def test_a_slow_name_is_waited_for_by_patient_clients_alone(bench: EdgeBench) -> None:
+    """A client with botocore's usual limits gets its answer late; one that waits less for a connection gives up."""
+    bench.hold("f", name="sts.eu-west-1.amazonaws.com", effect="slow", delay_s=0.5)
+    began_s = time.monotonic()
+    call_sts("eu-west-1")
+    assert time.monotonic() - began_s >= 0.5
+    impatient = Config(connect_timeout=0.1, read_timeout=0.1)
+    with pytest.raises(botocore.exceptions.HTTPClientError):
+        boto3.session.Session().client("sts", region_name="eu-west-1", config=impatient).get_caller_identity()
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_bad_record_is_cached_for_its_time_to_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the heal clients of the region that looked it up go on failing until the time is over, others are well."""
+
+    def call_from(region: str) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", own.environment(region)["HTTPS_PROXY"])
+        call_sts("eu-west-1")
+
+    with edge_bench(tmp_path) as own:
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(own.ca_bundle))
+        own.hold("f", name="sts.eu-west-1.amazonaws.com", effect="nxdomain", ttl_s=3600)
+        with pytest.raises(botocore.exceptions.ProxyConnectionError):
+            call_from("dublin")
+        own.release("f")
+        with pytest.raises(botocore.exceptions.ProxyConnectionError):
+            call_from("dublin")
+        call_from("tokyo")
+        own.run(own.edge.holds.put("an-hour-later", "skew", {"ahead_s": 3601}))
+        call_from("dublin")
 
 
 def test_a_wrong_record_leads_a_client_to_another_region(bench: EdgeBench) -> None:
