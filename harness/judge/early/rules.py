@@ -4,7 +4,7 @@ Two rules, each asked again and again (harness/run/stop_watch.py):
 
 - `BaselineRule`: in the baseline an objective is missed so clearly that no run follows from it. Two things must agree. By the
   sequential test chance does not explain it; and the baseline's own gate, steady-state, cannot pass any more, at the rate of
-  requests so far, were all that follow good. The second makes it safe to be on by default: a burst of failures that
+  requests so far, were all that follow good. The second makes it safe to be on for every run: a burst of failures that
   the whole baseline would outweigh ends no run, though the requests of a burst are not independent.
 - `OutageRule`: for a while most requests of an objective were bad, with no fault in place.
 """

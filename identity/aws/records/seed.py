@@ -1,6 +1,6 @@
 """What the account of a stack has before its first change: decided by the stack's specification, and without a secret.
 
-Two users: `admin`, who may do everything, and `caller`, who may assume roles and read secrets. Roles: `app` for all of the
+Two users: `admin`, who may do everything, and `caller`, who may assume roles and read secrets. Roles: `app` for all in the
 account, `deployer` for provisioning, `web-identity` for tokens of the stack's own Entra tenant, and one for each group of
 machines with its instance profile, which may assume `app`. Their keys and passwords are made by the directory at its first
 start and stay there.

@@ -85,7 +85,7 @@ const drawLanes = (view, shown) => {
     const [x0, x1] = [scale.x(from), scale.x(until)];
     svg.append(shape("path", { class: "rule", d: `M${x0} ${TIMES}V${TIMES + PHASES}` }), words(x0 + 4, TIMES + 12, cut(name, x1 - x0 - 6)));
   }
-  if (placed.length === 0) svg.append(words(scale.left, top + 14, view.faults_known ? "no fault in this time" : "no source tells this load about faults"));
+  if (placed.length === 0) svg.append(words(scale.left, top + 14, view.faults_known ? "no fault in this time" : "nothing tells this load about faults"));
   for (const { band, lane, x0, x1, at, anchor, text } of placed) {
     const y = top + lane * LANE;
     const bar = shape("rect", { x: x0, y: y + 1, width: x1 - x0, height: LANE - 4, rx: 3 });
@@ -189,7 +189,7 @@ const drawRest = (view) => {
   const rate = view.rate === 1 ? "" : `, ${view.rate} times as fast as real time`;
   document.getElementById("clock").textContent = `stack's clock ${clock(view.now_s)} UTC${rate}`;
   const warnings = [...view.problems];
-  if (!view.faults_known) warnings.push("No source tells this load about faults at the moment: there may be some that are not drawn.");
+  if (!view.faults_known) warnings.push("Nothing tells this load about faults at the moment: there may be some that are not drawn.");
   document.getElementById("warnings").replaceChildren(...warnings.map((text) => make("div", {}, `⚠ ${text}`)));
   const health = view.health;
   const sent = `${health.issued.toLocaleString("en")} of ${health.planned.toLocaleString("en")} requests sent, lag p99 ${milliseconds(health.lag_p99_ms)}`;

@@ -38,7 +38,7 @@ const faultChip = (band, view) => {
 const faultsRow = (view) => {
   const row = make("div", { class: "row" }, make("strong", {}, "Faults"));
   const found = active(view);
-  if (!view.faults_known) row.append(make("span", { class: "warning" }, "not known: no source tells this load about them"));
+  if (!view.faults_known) row.append(make("span", { class: "warning" }, "not known: nothing tells this load about them"));
   else if (found.length === 0) row.append("none in place");
   for (const band of found) row.append(faultChip(band, view));
   row.append(make("a", { href: "./faults" }, "good share and latency in time"));

@@ -2,7 +2,7 @@
 
 A hold keeps, machine by machine, whether the identity was there *before* any hold on it. What a machine should have follows
 from the set: what its newest hold says, and without one what was before. So holds are released in any order. A release
-changes a machine only while that is still as the hold left it: what a client has changed meanwhile stays.
+changes a machine only while that is still as the hold left it: what another writer has changed meanwhile stays.
 
 Every change goes the way of a client's: to the identity's home store, onto the management node's disk, to the machine's host.
 """
@@ -93,7 +93,7 @@ class Attachments:
         for key, was in before.items() if isinstance(before, Mapping) else ():
             others = [other.present for _, other in self._others(fault_id, wanted) if key in other.machines]
             machine = self._machines.find(key)
-            if machine is not None and wanted.is_on(machine) == wanted.present:  # else a client has changed it
+            if machine is not None and wanted.is_on(machine) == wanted.present:  # else another writer has changed it
                 await self._set(key, wanted, present=others[-1] if others else bool(was))
         if decided.get("made"):
             await self._unmake(fault_id, wanted)

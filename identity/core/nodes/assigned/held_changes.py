@@ -1,6 +1,6 @@
 """Changes of machines that a host takes and does not go by, as IMDS was seen to keep an identity that had been made anew.
 
-What comes is durable and acknowledged as ever, so its client does not notice. Machines that the host does not know yet
+What comes is durable and acknowledged as ever, so the sender does not notice. Machines that the host does not know yet
 are taken in. A restart ends it for what has come by then, because the host reads its disk: that was the cure in the field
 (docs/reference/azure-wire.md#a-stale-host).
 """
