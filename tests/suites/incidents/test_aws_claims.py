@@ -91,6 +91,27 @@ NOT_BY_THIS_RUN: Mapping[str, ClaimStatus] = {
     "C13": "not-decided",
     "C14": "not-decided",
 }
+ALWAYS = frozenset(
+    {
+        "tenant-isolation",
+        "identity-isolation",
+        "given-credentials-are-in-force",
+        "replicas-never-go-back",
+        "monotonic-reads",
+        "nothing-opens-without-proof",
+    }
+)
+CHANGES = frozenset({"changes-arrive", "read-your-writes", "acknowledged-changes-last"})
+EXERCISED: Mapping[str, frozenset[str]] = {
+    "aws-iam-2021-08-26": ALWAYS | CHANGES | {"static-stability"},
+    "aws-us-east-1-2025-10-20": ALWAYS | {"served-where-nothing-is-broken"},
+    "link-cut": ALWAYS | CHANGES | {"static-stability"},
+}
+VIOLATED: Mapping[tuple[str, str], set[str]] = {  # by the run of which control
+    ("aws-iam-2021-08-26", ITSELF): {"read-your-writes"},  # descriptions lag, as they did then
+    ("aws-iam-2021-08-26", "propagation-well"): {"read-your-writes"},
+    ("link-cut", "fragile-keys"): {"static-stability"},  # which is what it is there to show
+}
 CASES = [(name, claim) for name, found in CONTRADICTIONS.items() for claim in found]
 
 
@@ -117,3 +138,13 @@ def test_claims_are_those_of_the_events_posture(name: str) -> None:
     assert load(find(name)).claims == name
     other = replays(name).changed(ITSELF, lambda history, result: (history, result.model_copy(update={"posture": "other"})))
     assert other.claims() == {}
+
+
+@pytest.mark.parametrize("name", THIN)
+def test_invariants_are_exercised_and_violated_by_design_alone(name: str) -> None:
+    """The event's run has occasions to violate those that are about AWS, and none is violated unless a fault is just that."""
+    exercised = {found.name for found in replays(name).records[ITSELF][1].invariants if found.exercised}
+    assert exercised >= EXERCISED[name], EXERCISED[name] - exercised
+    for control, (_, result) in replays(name).records.items():
+        violated = {found.name for found in result.invariants if found.violations}
+        assert violated == VIOLATED.get((name, control), set()), control
