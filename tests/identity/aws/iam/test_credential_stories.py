@@ -14,8 +14,9 @@ import pytest
 from brownout.identity.aws.auth.totp import code_of, period_of, seed_bytes
 from brownout.identity.core.messages import Request
 from support.certificates import NOT_AFTER, certificate_and_key, rsa_public_key
-from support.iam_account import allow
+from support.iam_account import EC2_TRUST, allow
 from support.iam_clients import DIRECTORY, IamStack, iam_stack
+from support.saml_documents import metadata
 from support.simulated_aws import refusal
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -248,6 +249,79 @@ def test_context_keys_of_policies_are_named(iam: Any) -> None:
     user = iam.create_user(UserName="kim")["User"]["Arn"]
     iam.put_user_policy(UserName="kim", PolicyName="inline", PolicyDocument=document)
     assert iam.get_context_keys_for_principal_policy(PolicySourceArn=user)["ContextKeyNames"] == keys
+
+
+def test_a_boundary_bounds_a_role_until_it_is_removed(iam: Any) -> None:
+    """A simulation of the role's permissions says so; the role shows its boundary."""
+    role = iam.create_role(RoleName="bounded", AssumeRolePolicyDocument=EC2_TRUST)["Role"]
+    iam.put_role_policy(RoleName="bounded", PolicyName="all", PolicyDocument=allow("*"))
+    call = {"PolicySourceArn": role["Arn"], "ActionNames": ["s3:PutObject"]}
+
+    def decision() -> str:
+        return str(iam.simulate_principal_policy(**call)["EvaluationResults"][0]["EvalDecision"])
+
+    assert decision() == "allowed"
+    iam.put_role_permissions_boundary(RoleName="bounded", PermissionsBoundary=READ_ONLY)
+    assert iam.get_role(RoleName="bounded")["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == READ_ONLY
+    assert decision() == "implicitDeny"
+    iam.delete_role_permissions_boundary(RoleName="bounded")
+    assert "PermissionsBoundary" not in iam.get_role(RoleName="bounded")["Role"]
+    assert decision() == "allowed"
+    assert iam.update_role_description(RoleName="bounded", Description="free")["Role"]["Description"] == "free"
+
+
+def test_tags_are_taken_off_again(iam: Any) -> None:
+    """Of each kind of thing, by key; the other tags stay."""
+    iam.create_user(UserName="tag")
+    iam.create_role(RoleName="tag", AssumeRolePolicyDocument=EC2_TRUST)
+    iam.create_instance_profile(InstanceProfileName="tag")
+    policy = {"PolicyArn": iam.create_policy(PolicyName="tag", PolicyDocument=allow("s3:*"))["Policy"]["Arn"]}
+    oidc = iam.create_open_id_connect_provider(Url="https://tag.example.com")["OpenIDConnectProviderArn"]
+    saml = iam.create_saml_provider(Name="tag", SAMLMetadataDocument=metadata())["SAMLProviderArn"]
+    for kind, named in (
+        ("user", {"UserName": "tag"}),
+        ("role", {"RoleName": "tag"}),
+        ("instance_profile", {"InstanceProfileName": "tag"}),
+        ("policy", policy),
+        ("open_id_connect_provider", {"OpenIDConnectProviderArn": oidc}),
+        ("saml_provider", {"SAMLProviderArn": saml}),
+    ):
+        getattr(iam, f"tag_{kind}")(**named, Tags=[*BLUE, {"Key": "stays", "Value": ""}])
+        getattr(iam, f"untag_{kind}")(**named, TagKeys=["team", "none"])
+        assert getattr(iam, f"list_{kind}_tags")(**named)["Tags"] == [{"Key": "stays", "Value": ""}], kind
+
+
+def test_policies_of_a_user_are_detached(iam: Any) -> None:
+    """Listed while they are attached; what is not attached cannot be detached."""
+    iam.create_user(UserName="det")
+    named = {"UserName": "det", "PolicyArn": READ_ONLY}
+    iam.attach_user_policy(**named)
+    (attached,) = iam.list_attached_user_policies(UserName="det")["AttachedPolicies"]
+    assert attached["PolicyArn"] == READ_ONLY
+    iam.detach_user_policy(**named)
+    assert iam.list_attached_user_policies(UserName="det")["AttachedPolicies"] == []
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.detach_user_policy(**named)
+
+
+def test_what_the_account_may_switch_is_switched(iam: Any) -> None:
+    """Outbound federation, and tokens of the global name; what takes an organization is refused with the model's exception."""
+    with pytest.raises(iam.exceptions.FeatureDisabledException):
+        iam.get_outbound_web_identity_federation_info()
+    issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
+    assert iam.get_outbound_web_identity_federation_info()["IssuerIdentifier"] == issuer
+    iam.disable_outbound_web_identity_federation()
+    iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
+    assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 2
+    for operation in (
+        iam.list_organizations_features,
+        iam.enable_organizations_root_credentials_management,
+        iam.disable_organizations_root_credentials_management,
+        iam.enable_organizations_root_sessions,
+        iam.disable_organizations_root_sessions,
+    ):
+        with pytest.raises(iam.exceptions.OrganizationNotFoundException):
+            operation()
 
 
 def test_a_reset_by_a_control_request_gives_the_account_back() -> None:
