@@ -160,7 +160,9 @@ def test_no_secret_of_a_stack_is_on_a_command_line_or_for_others_to_read(gameday
         secrets |= {value.strip("'") for _, value in SECRET_NAMES.findall(told.stdout)}
         secrets |= set(re.findall(r"^export AWS_SECRET_ACCESS_KEY=(\S+)$", told.stdout, re.MULTILINE))
     secrets = {value for value in secrets if not value.startswith(("/", "http"))}
-    assert len(secrets) == 5, "the control token, a key of AWS's, the application's and those of two kinds of endpoints"
+    assert len(secrets) == 6, (
+        "the control token, the fault API's, a key of AWS's, the application's and those of two kinds of endpoints"
+    )
     lines = gameday.processes()
     assert len(lines) > 15
     assert [line for line in lines.values() if any(secret in line for secret in secrets)] == []
