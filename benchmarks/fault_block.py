@@ -20,12 +20,13 @@ FAULTS: Mapping[str, Mapping[str, str]] = {
 @dataclass(frozen=True, slots=True)
 class Settings:
     rounds: int = 15
+    pause_s: float = 0.5
 
 
 class FaultBlock(Figures):
     """`up_s` and `down_s` are of the stack's block, guardian included; `begin_s` and `end_s` of a fault's, by its kind.
 
-    `reset_s` is of the stack's reset between tests.
+    `reset_s` is of the stack's reset between tests that last half a second, the first one among them.
 
     A block begins when the fault was seen to bite, and ends when it was seen to be healed.
     """
@@ -49,7 +50,7 @@ def measure(settings: Settings) -> FaultBlock:
                     begin_s, end_s = _block(made, kind, parameters)
                     began[kind].append(begin_s)
                     ended[kind].append(end_s)
-            reset_s = [_reset(made) for _ in range(settings.rounds)]
+            reset_s = [_reset(made, settings.pause_s) for _ in range(settings.rounds)]
             leaving_s = time.perf_counter()
         down_s = time.perf_counter() - leaving_s
     return FaultBlock(
@@ -68,7 +69,8 @@ def _block(made: Stack, kind: str, parameters: Mapping[str, str]) -> tuple[float
     return in_s - started_s, time.perf_counter() - in_s
 
 
-def _reset(made: Stack) -> float:
+def _reset(made: Stack, pause_s: float) -> float:
+    time.sleep(pause_s)  # a test's own time, in which the stack makes ready for the reset
     started_s = time.perf_counter()
     made.reset()
     return time.perf_counter() - started_s

@@ -32,6 +32,18 @@ class FormedRecord:
         return cls(**{name: read(raw[name]) for name, read, optional in _form(cls) if not optional or name in raw})
 
 
+def make_forms() -> None:
+    """Makes the forms of all kinds of records that are imported, so that processes that are forked later share them.
+
+    To read the annotations of what one node is sent takes longer than to read what it is sent.
+    """
+    kinds: list[type[FormedRecord]] = [FormedRecord]
+    while kinds:
+        kind = kinds.pop()
+        _form(kind)
+        kinds += kind.__subclasses__()
+
+
 def _form(kind: type[FormedRecord]) -> Form:
     """Per field its name, how it is read, and whether it may be missing."""
     known = _FORMS.get(kind)

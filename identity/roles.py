@@ -49,6 +49,7 @@ from brownout.identity.core.topology import (
     NodeSpec,
     StackSpec,
 )
+from brownout.identity.formed import make_forms
 from brownout.identity.names import endpoints
 
 MakeNode = Callable[[NodeSpec, Ports], Node]
@@ -145,6 +146,7 @@ def load(vendors: Collection[str]) -> None:
 
         load_services()
         all_operations()
+    make_forms()
 
 
 def build_node(spec: NodeSpec, ports: Ports) -> Node:

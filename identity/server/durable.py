@@ -28,9 +28,13 @@ class DurableRecords:
         self._writer: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
 
+    def open_ahead(self) -> None:
+        """Makes the file of a node that has no records, before its first write has to wait for that; raises sqlite3.Error."""
+        self._writer_thread().submit(self._connect_once).result()
+
     def read_all(self) -> Mapping[str, Mapping[str, Any]]:
         """All records that earlier processes of the node wrote, by key in order; raises sqlite3.DatabaseError."""
-        if not self._path.exists():
+        if self._connection is not None or not self._path.exists():  # opened ahead: it was new then
             return {}
         with closing(sqlite3.connect(self._path)) as connection:
             connection.execute(CREATE)
@@ -39,10 +43,8 @@ class DurableRecords:
 
     async def write(self, key: str, record: Mapping[str, Any] | None) -> None:
         """Makes `record` durable under `key` (None deletes it); raises sqlite3.Error."""
-        if self._writer is None:
-            self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="durable")
         encoded = None if record is None else orjson.dumps(dict(record), default=dict)
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._write, key, encoded)
+        await asyncio.get_running_loop().run_in_executor(self._writer_thread(), self._write, key, encoded)
 
     def close(self) -> None:
         """Waits for writes under way and closes the file."""
@@ -51,14 +53,22 @@ class DurableRecords:
             self._writer.shutdown()
             self._writer = None
 
+    def _writer_thread(self) -> ThreadPoolExecutor:
+        if self._writer is None:
+            self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="durable")
+        return self._writer
+
     def _write(self, key: str, encoded: bytes | None) -> None:
+        with self._connect_once() as connection:
+            if encoded is None:
+                connection.execute("DELETE FROM records WHERE key = ?", (key,))
+            else:
+                connection.execute(WRITE, (key, encoded))
+
+    def _connect_once(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = self._connect()
-        with self._connection:
-            if encoded is None:
-                self._connection.execute("DELETE FROM records WHERE key = ?", (key,))
-            else:
-                self._connection.execute(WRITE, (key, encoded))
+        return self._connection
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path)

@@ -13,7 +13,9 @@ makes the links. Then it serves the supervisor socket:
     lend|keep     link          lets Toxiproxy bind the link's port, until `keep`, or for LEND_S at the most
     restart-sidecar  name       starts a sidecar that has ended again, its port and all links' ports lent until `keep-all`
     keep-all
-    renew                         ends every node and starts it anew, without anything that it stored; refused while one is held
+    renew                         ends every node and starts it anew, without anything that it stored, and answers which of them
+                                  are not ready yet; refused while one is held
+    stand-by                      forks, once this is answered, the processes in which the next `renew` starts the nodes
     stop                          ends everything
 
 The stack outlives the process that started the daemon. However the daemon ends, the kernel ends all processes that it
@@ -27,12 +29,13 @@ import contextlib
 import gc
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -45,13 +48,15 @@ from brownout.harness.base.ports import NoPortError
 from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import WorldError
 from brownout.harness.worlds.processes import supervisor_socket
-from brownout.harness.worlds.processes.supervisor import OWN, Listeners, Supervisor, SupervisorError, exit_text, tail
+from brownout.harness.worlds.processes.forks import AwaitOrder, Listeners
+from brownout.harness.worlds.processes.supervisor import OWN, Supervisor, SupervisorError, exit_text, tail
 from brownout.identity.core.topology import EDGE_NODE
 from brownout.identity.server.spec_file import ServedStack, Sidecar, read_served
 
 LAUNCH_TIMEOUT_S = 60.0
 REAP_INTERVAL_S = 1.0
 LEND_S = 2.0
+READY_PATIENCE_S = 1.0
 LOG_FOLDER = "logs"
 STATE_FOLDER = "state"
 OWN_LOG = "stack.log"
@@ -67,10 +72,10 @@ class ServeNode(Protocol):
         served: ServedStack,
         name: str,
         folder: Path,
-        listener: socket.socket,
+        opening: Callable[[], tuple[socket.socket, Listeners]],
         starting: socket.socket,
-        image_build: str = "",
-        doors: Listeners = ...,
+        *,
+        ahead: bool,
     ) -> None: ...
 
 
@@ -180,6 +185,8 @@ class Daemon:
         self._lent = LentPorts(tuple(map(str, served.stack.links())), taken)
         self._listener = supervisor_socket.listen(self._folder)
         self._launched = False
+        self._life = 0
+        self._idle_work: Iterator[None] = iter(())
         self._commands: Mapping[str, Callable[[Reply], Reply]] = {
             "launch": lambda _: self._launch(),
             "read": lambda asked: self._supervisor.process(str(asked["node"])).report(),
@@ -191,6 +198,7 @@ class Daemon:
             "restart-sidecar": lambda asked: self._restart_sidecar(str(asked["name"])),
             "keep-all": lambda _: self._lent.keep_all(),
             "renew": lambda _: self._renew(),
+            "stand-by": lambda _: self._stand_by(),
         }
 
     @property
@@ -210,7 +218,7 @@ class Daemon:
         import_node_code(self._served.stack.vendors)
         give_up_s = time.monotonic() + LAUNCH_TIMEOUT_S
         while (self._launched or time.monotonic() < give_up_s) and self._can_be_found():
-            ready, _, _ = select.select([self._listener], [], [], REAP_INTERVAL_S)
+            ready, _, _ = select.select([self._listener], [], [], 0 if self._has_worked() else REAP_INTERVAL_S)
             self._supervisor.reap()
             self._lent.keep_overdue()
             if ready:
@@ -225,6 +233,7 @@ class Daemon:
     def close(self) -> None:
         """Ends every node and removes the supervisor socket."""
         self._supervisor.end_all()
+        self._supervisor.dismiss()
         self._listener.close()
         (self._folder / supervisor_socket.SOCKET_NAME).unlink(missing_ok=True)
 
@@ -269,10 +278,35 @@ class Daemon:
     def _renew(self) -> Reply:
         self._supervisor.require_free()
         self._supervisor.end_all()
-        for stored in (self._folder / STATE_FOLDER).iterdir():
-            stored.unlink()
-        self._supervisor.start_all()
+        self._life += 1
+        self._state(self._life).mkdir(mode=0o700, exist_ok=True)
+        return {"unready": self._supervisor.start_all(ready_within_s=READY_PATIENCE_S)}
+
+    def _stand_by(self) -> Reply:
+        self._idle_work = self._preparing()
         return {}
+
+    def _preparing(self) -> Iterator[None]:
+        """What the next reset needs, in pieces that are over in milliseconds; then removes what the last one left behind."""
+        self._state(self._life + 1).mkdir(mode=0o700, exist_ok=True)
+        while self._supervisor.stand_by():
+            yield
+        for ended in range(self._life):
+            if self._state(ended).exists():
+                shutil.rmtree(self._state(ended))
+                yield
+
+    def _state(self, life: int) -> Path:
+        """Where the nodes of that life have their records: a folder of its own, because emptying one takes longer."""
+        return self._folder / (f"{STATE_FOLDER}.{life}" if life else STATE_FOLDER)
+
+    def _has_worked(self) -> bool:
+        """Does the next piece of the idle work; False where there is none."""
+        try:
+            return next(self._idle_work, self) is not self
+        except OSError as failed:  # the next reset takes longer then
+            print(f"cannot prepare a reset: {failed}", file=sys.stderr)  # noqa: T201  # the log
+            return False
 
     def _restart_sidecar(self, name: str) -> Reply:
         self._lent.lend_all()
@@ -282,9 +316,12 @@ class Daemon:
         nodes = {name: process.report() for name, process in self._supervisor.processes.items()}
         return {"ok": True, "pid": os.getpid(), "nodes": nodes, "sidecars": self._sidecars.report()}
 
-    def _run_node(self, name: str, listeners: Listeners, starting: socket.socket) -> None:
-        doors = {door: listener for door, listener in listeners.items() if door != OWN}
-        import_node_code()(self._served, name, self._folder / STATE_FOLDER, listeners[OWN], starting, doors=doors)
+    def _run_node(self, name: str, await_order: AwaitOrder, starting: socket.socket, ahead: bool) -> None:
+        def opening() -> tuple[socket.socket, Listeners]:
+            listeners = await_order()
+            return listeners[OWN], {door: listener for door, listener in listeners.items() if door != OWN}
+
+        import_node_code()(self._served, name, self._state(self._life + ahead), opening, starting, ahead=ahead)
 
 
 def import_node_code(vendors: tuple[str, ...] = ()) -> ServeNode:

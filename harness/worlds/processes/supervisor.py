@@ -1,9 +1,9 @@
 """The supervisor of a stack's node processes: forks them, holds them down or paused, restarts them on request only.
 
-Theory. A node is a fork of a parent that has imported everything, so that it starts in milliseconds and shares its code
-pages. Its listening socket is bound by the parent, handed over at the fork and closed in the parent and in every other
-process: once a node is killed, no process has the socket, and its port really refuses. The parent keeps the port reserved
-meanwhile (base/ports.py), so that no other program gets it before the node is started again.
+Theory. A node is a fork of a parent that has imported everything (`forks`), so that it starts in milliseconds and shares its
+code pages. Its listening socket is bound by the parent, handed over with the order to begin and closed in the parent: once a
+node is killed, no process has the socket, and its port really refuses. The parent keeps the port reserved meanwhile
+(base/ports.py), so that no other program gets it before the node is started again.
 
 Each node has a set of holds, by id. The state that it should be in is computed from the set (any `down`: killed; else
 any `paused`: stopped; else running) and `_settle` takes it there, verified by what the kernel says. A node that ended
@@ -17,10 +17,8 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
-import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,17 +27,14 @@ from typing import Any
 from brownout.harness.base import ports as port_range
 from brownout.harness.base import processes as system
 from brownout.harness.effects import NodeEffect
+from brownout.harness.worlds.processes.forks import GO, RunNode, WaitingFork, fork_node
 
 EFFECTS = ("down", "paused")  # what this world can do to a node; the first that is held decides
 READY_TIMEOUT_S = 15.0
 STATE_TIMEOUT_S = 5.0
 LAST_LINES = 12
-STANDARD_HANDLES = 3
 
-Listeners = Mapping[str, socket.socket]
-RunNode = Callable[[str, Listeners, socket.socket], None]
 OWN = ""  # a node's own port, among its doors
-GO = b"g"
 NO_DOORS: Mapping[str, tuple[str, ...]] = {}
 
 
@@ -86,9 +81,9 @@ class NodeProcess:
 
 
 class Supervisor:
-    """All nodes of one stack. `run_node(name, listeners, starting)` is what a forked process runs until it ends.
+    """All nodes of one stack. `run_node(name, await_order, starting, ahead)` is what a forked process runs until it ends.
 
-    Its `listeners` are bound sockets, that of its own port under OWN, beside those of its `doors`. A node sends one byte on
+    What it awaits are bound sockets, that of its own port under OWN, beside those of its `doors`. A node sends one byte on
     `starting` once it accepts connections, and receives one byte once all nodes started with it do.
     `taken` are ports that no node gets, because sidecars bind them. Not thread-safe: one caller at a time.
     """
@@ -108,6 +103,7 @@ class Supervisor:
             name: {door: port_range.ReservedPort(next(reserved)) for door in opened} for name, opened in wanted.items()
         }
         self._run_node = run_node
+        self._standing_by: dict[str, WaitingFork] = {}
         self.processes = {
             name: NodeProcess(name, kept[OWN].port, logs / f"{name}.log") for name, kept in self._reserved.items()
         }
@@ -119,15 +115,23 @@ class Supervisor:
         """The port of each door, by its name."""
         return {door: kept.port for opened in self._reserved.values() for door, kept in opened.items() if door != OWN}
 
-    def start_all(self) -> None:
-        """Forks every node and returns when all accept connections; raises SupervisorError, with all of them ended."""
+    def start_all(self, *, ready_within_s: float = 0.0) -> tuple[str, ...]:
+        """Has every node begin, and returns when all accept connections; raises SupervisorError, with all of them ended.
+
+        In a process that stands by, where it has one. Returns the nodes that did not say `ready_within_s` that they are ready.
+        """
         gc.freeze()  # no collection may touch, and so copy, the pages that the processes share
-        waiting = {process.name: self._fork(process) for process in self.processes.values()}
-        try:
-            self._await_ready(waiting)
-        except BaseException:
-            self.end_all()
-            raise
+        waiting: dict[str, socket.socket] = {}
+        with ExitStack() as open_ends:
+            try:
+                for process in self.processes.values():
+                    waiting[process.name] = open_ends.enter_context(self._begin(process, standing_by=True))
+                self._await_ready(waiting)
+            except BaseException:
+                self.end_all()
+                self.dismiss()  # what stood by was for this start and no other
+                raise
+            return _unready(waiting, ready_within_s)
 
     def end_all(self) -> None:
         """Kills every node and reaps it."""
@@ -137,6 +141,11 @@ class Supervisor:
                 os.kill(process.pid, signal.SIGKILL)  # all at once: they end side by side
         for process in self.processes.values():
             self._kill(process)
+
+    def dismiss(self) -> None:
+        """Ends every process that stands by."""
+        while self._standing_by:
+            self._standing_by.popitem()[1].end()
 
     def reap(self) -> None:
         """Records the exit code of every node that has ended by itself."""
@@ -197,7 +206,8 @@ class Supervisor:
                 raise SupervisorError(f"{process.name} was killed, but something still listens on its port {process.port}")
             return
         if not process.pid:
-            self._await_ready({process.name: self._fork(process)})
+            with self._begin(process) as starting:
+                self._await_ready({process.name: starting})
         pause = process.wanted == "paused"
         # Both signals may be sent to a process that is in that state already. SIGSTOP works asynchronously: await it below.
         os.kill(process.pid, signal.SIGSTOP if pause else signal.SIGCONT)
@@ -212,7 +222,18 @@ class Supervisor:
             process.pid = 0
         process.ended = None
 
-    def _fork(self, process: NodeProcess) -> socket.socket:
+    def stand_by(self) -> bool:
+        """Forks one process that `start_all` will order to begin; False where every node has one. Raises OSError."""
+        for process in self.processes.values():
+            if process.name not in self._standing_by:
+                self._standing_by[process.name] = self._fork(process, ahead=True)
+                return True
+        return False
+
+    def _fork(self, process: NodeProcess, *, ahead: bool = False) -> WaitingFork:
+        return fork_node(process.name, process.log, tuple(self._reserved[process.name]), self._run_node, ahead=ahead)
+
+    def _begin(self, process: NodeProcess, *, standing_by: bool = False) -> socket.socket:
         """Starts the node's process and returns our end of its `starting`; raises SupervisorError."""
         reserved = self._reserved[process.name]
         for kept in reserved.values():
@@ -221,16 +242,14 @@ class Supervisor:
             listeners = {door: port_range.rebind(kept.port) for door, kept in reserved.items()}
         except port_range.NoPortError as taken:
             raise SupervisorError(f"{process.name} cannot start: {taken}") from taken
-        ours, theirs = socket.socketpair()
-        parent_pid = os.getpid()  # read before the fork: the child compares it with its parent, to see whether that has died
-        pid = os.fork()
-        if pid == 0:
-            _run_forked(process, listeners, theirs, parent_pid, self._run_node)
-        process.pid, process.ended = pid, None
-        theirs.close()  # the child is its only holder now: if it dies before it sends its byte, `ours` reads as closed
+        forked = self._standing_by.pop(process.name, None) if standing_by else None
+        if forked is None or forked.has_ended():
+            forked = self._fork(process)
+        process.pid, process.ended = forked.pid, None
+        forked.order(listeners)
         for listener in listeners.values():
             listener.close()  # so that the port refuses once the child is dead
-        return ours
+        return forked.channel
 
     def _await_ready(self, waiting: Mapping[str, socket.socket]) -> None:
         """Returns when every node has reported ready and been sent the go; raises SupervisorError otherwise."""
@@ -239,11 +258,10 @@ class Supervisor:
         poll = select.poll()
         for handle in names:
             poll.register(handle, select.POLLIN)
-        with ExitStack() as open_ends:
-            for name, starting in waiting.items():
-                open_ends.enter_context(starting)
+        with ExitStack() as lent:
+            for name in waiting:
                 for kept in self._reserved[name].values():
-                    open_ends.callback(kept.keep)
+                    lent.callback(kept.keep)
             while names:  # readable means a byte (the node is ready) or the end of the stream (it has died)
                 events = poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000)
                 if not events:
@@ -252,7 +270,7 @@ class Supervisor:
                 for handle, _ in events:
                     poll.unregister(handle)
                     name = names.pop(handle)
-                    self._require_ready(self.processes[name], waiting[name].recv(1))
+                    self._require_ready(self.processes[name], _byte_from(waiting[name]))
             for starting in waiting.values():
                 starting.sendall(GO)
 
@@ -265,49 +283,22 @@ class Supervisor:
         raise SupervisorError(_exit_report(process))
 
 
-def _run_forked(
-    process: NodeProcess, listeners: Listeners, starting: socket.socket, parent_pid: int, run_node: RunNode
-) -> None:
-    """The life of a forked process; never returns."""
-    code = 1
+def _byte_from(starting: socket.socket) -> bytes:
+    """One byte, or none from a process that has ended."""
     try:
-        system.die_with_parent(parent_pid, process.name)
-        # The daemon's handlers and wake-up handle came with the fork; in a node they would stop the whole stack.
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        signal.set_wakeup_fd(-1)
-        _redirect(process.log)
-        _close_handles_except(starting.fileno(), *(listener.fileno() for listener in listeners.values()))
-        gc.enable()
-        run_node(process.name, listeners, starting)
-        code = 0
-    # Nothing may leave this function: the caller's frames are the daemon's, and would go on as a second daemon.
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)  # no `sys.exit`: the daemon's own exit handlers, inherited by the fork, must not run here
+        return starting.recv(1)
+    except ConnectionResetError:  # it ended before it had taken its order
+        return b""
 
 
-def _redirect(log: Path) -> None:
-    """The log becomes standard output and error, nothing the input."""
-    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(sink, sys.stdout.fileno())
-    os.dup2(sink, sys.stderr.fileno())
-    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
-
-
-def _close_handles_except(*needed: int) -> None:
-    """Closes what the fork inherited: listening sockets of other nodes, the supervisor socket, `starting` of siblings."""
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # a Path would open no fewer handles
-        handle = int(name)
-        if handle >= STANDARD_HANDLES and handle not in needed:
-            try:
-                os.close(handle)
-            except OSError:  # the handle by which this very listing was read
-                continue
+def _unready(waiting: Mapping[str, socket.socket], patience_s: float) -> tuple[str, ...]:
+    """Those from which no second byte came in time, or that have ended."""
+    deadline_s, late = time.monotonic() + patience_s, []
+    for name, starting in waiting.items():
+        heard, _, _ = select.select([starting], [], [], max(0.0, deadline_s - time.monotonic()))
+        if not heard or not _byte_from(starting):
+            late.append(name)
+    return tuple(late)
 
 
 def _exit_report(process: NodeProcess) -> str:

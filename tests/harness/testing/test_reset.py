@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from brownout.harness.base import processes as system
 from brownout.harness.errors import NotProven
 from brownout.harness.testing import Stack, stack
 
@@ -117,4 +120,57 @@ def test_it_can_be_awaited(made: Stack) -> None:
         return ticks
 
     assert asyncio.run(story()) > 5
+    assert token(made)
+
+
+def standing_by(made: Stack) -> set[int]:
+    """The processes that wait for a reset to begin in: children of the stack's parent that are neither node nor sidecar."""
+    status = asyncio.run(made.world.status())
+    known = {row["pid"] for kind in ("nodes", "sidecars") for row in status[kind].values()}
+    return {child.pid for child in system.children(status["pid"]) if child.alive()} - known
+
+
+def node_pids(made: Stack) -> set[int]:
+    return {row["pid"] for row in asyncio.run(made.world.status())["nodes"].values()}
+
+
+def await_standing_by(made: Stack) -> set[int]:
+    count = len(made.world.spec.nodes())
+    assert system.await_true(lambda: len(standing_by(made)) == count, 10)
+    return standing_by(made)
+
+
+def test_a_reset_begins_in_processes_that_stood_by(made: Stack) -> None:
+    """Each is used once, and its keys with it; one that was killed is replaced, and what the last life stored is removed."""
+    made.reset()
+    waiting, keys = await_standing_by(made), [key_ids(made, "sydney")]
+    made.reset()
+    assert node_pids(made) == waiting
+    keys.append(key_ids(made, "sydney"))
+    killed = min(await_standing_by(made))
+    os.kill(killed, signal.SIGKILL)
+    assert system.await_true(lambda: killed not in standing_by(made), 10)
+    made.reset()
+    assert killed not in node_pids(made)
+    keys.append(key_ids(made, "sydney"))
+    assert len(set().union(*keys)) == 3, "every life has a key of its own"
+    assert [vault_status(made, region, token(made)) for region in REGIONS] == [200, 200]
+    assert system.await_true(lambda: len(list(made.world.folder.glob("state*"))) == 2, 10), "of this life and of the next"
+
+
+def test_resets_without_a_pause_are_resets(made: Stack) -> None:
+    """A reset that comes before the next processes stand by starts those that are missing itself."""
+    for _ in range(3):
+        before = token(made)
+        made.reset()
+        assert vault_status(made, "melbourne", before) == 401
+    assert vault_status(made, "melbourne", token(made)) == 200
+
+
+def test_a_killed_node_refuses_while_others_stand_by(made: Stack) -> None:
+    """No process that stands by has a node's socket."""
+    made.reset()
+    await_standing_by(made)
+    with made.fault("node-kill", target="sydney.token.z1"):
+        pass  # proven to bite: the port refuses; and to be healed: it answers again
     assert token(made)

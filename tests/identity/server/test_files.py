@@ -42,6 +42,18 @@ def test_what_was_written_before_a_kill_is_there_after_it(tmp_path: Path) -> Non
     assert DurableRecords(path).read_all() == {"key:a": {"number": 19}}
 
 
+def test_records_that_were_opened_ahead_are_kept_like_others(tmp_path: Path) -> None:
+    """A file made before the first write has no records, takes them, and gives them to the next life of its node."""
+    path = tmp_path / "node.sqlite"
+    records = DurableRecords(path)
+    records.open_ahead()
+    assert path.exists()
+    assert records.read_all() == {}
+    asyncio.run(records.write("key:a", {"number": 1}))
+    records.close()
+    assert DurableRecords(path).read_all() == {"key:a": {"number": 1}}
+
+
 def test_a_node_that_never_persists_has_no_file(tmp_path: Path) -> None:
     """Reading back nothing makes no file."""
     records = DurableRecords(tmp_path / "node.sqlite")

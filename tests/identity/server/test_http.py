@@ -419,5 +419,5 @@ def test_a_node_whose_background_work_ends_dies_loudly(tmp_path: Path, monkeypat
     with ours, theirs, listener:
         ours.sendall(b"g")
         with pytest.raises(serve.BackgroundEndedError, match=r"sydney\.host: .*sleep"):
-            serve.run_node(served, "sydney.host", tmp_path, listener, theirs)
+            serve.run_node(served, "sydney.host", tmp_path, lambda: (listener, {}), theirs)
         assert ours.recv(1) == serve.READY

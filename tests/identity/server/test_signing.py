@@ -65,6 +65,17 @@ def test_an_rsa_key_has_a_certificate_of_its_own_that_every_node_makes_alike() -
     assert "x5t" not in JwtSigner("ES256").public("k2", JwtSigner("ES256").generate("k2"))
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_key_made_ahead_is_given_out_once(algorithm: Algorithm) -> None:
+    """The next key is the one that was made ahead, whole and good to sign with; the one after it is another."""
+    signer = JwtSigner(algorithm)
+    signer.make_ahead()
+    keys = {key_id: signer.generate(key_id) for key_id in ("k1", "k2", "k3")}
+    assert len(set(keys.values())) == 3
+    token = signer.sign("k1", keys["k1"], CLAIMS)
+    assert JwtSigner(algorithm).verify(token, {"k1": signer.public("k1", keys["k1"])}) == CLAIMS
+
+
 def test_the_public_half_tells_nothing_private() -> None:
     """The key set has the public numbers only."""
     for algorithm in ALGORITHMS:
