@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def test_aioboto3_needs_nothing_else(up: str, newcomer: dict[str, str], folder: 
     there = folder / "aioboto3"
     there.mkdir()
     (there / "printed.py").write_text(printed("python", "aioboto3"), encoding="utf-8")
-    uv = Path(sys.executable).with_name("uv")
+    uv = shlex.quote(str(Path(sys.executable).with_name("uv")))
     told = pasted(f"{uv} venv venv && {uv} pip install --offline --python venv/bin/python aioboto3", newcomer, there)
     if pasted("venv/bin/python -c 'import aioboto3'", newcomer, there):
         pytest.skip(f"uv has no aioboto3 in its cache: {told[-200:]}")
