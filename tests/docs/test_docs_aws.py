@@ -124,6 +124,14 @@ def test_a_managed_identity_gets_a_role_of_the_account(up: str, newcomer: dict[s
     assert seen.strip().endswith(":assumed-role/web-identity/job"), seen
 
 
+def test_a_reset_gives_the_account_back(up: str, newcomer: dict[str, str], folder: Path) -> None:
+    """The user that the page has made is gone, and the administrator's keys are those that were printed before."""
+    (folder / "reset.py").write_text(printed("python", "reset"), encoding="utf-8")
+    users = 'aws iam list-users --query "Users[].UserName" --output text'
+    seen = pasted(f'eval "$(brownout env)"; {users}; python reset.py; {users}', newcomer, folder)
+    assert seen.split() == ["admin", "bob", "caller", "True", "admin", "caller"], seen
+
+
 def test_machines_names_and_faults_are_as_the_page_says(up: str, newcomer: dict[str, str], folder: Path) -> None:
     """A machine and a container have the machine's role; without the global name the legacy client alone fails."""
     told = pasted("".join(block.text for block in blocks(PAGE, "sh")[1:]), newcomer, folder)
