@@ -21,6 +21,7 @@ from benchmarks import (
     experiment_wall,
     fault_block,
     fault_effect,
+    first_verdict,
     flakes,
     large_account,
     load_lag,
@@ -41,6 +42,7 @@ from benchmarks.table import PAGE, plain, write_table
 
 TABLE = "table"
 _MODULES = (
+    first_verdict,
     stack_ready,
     experiment_wall,
     sim_rate,

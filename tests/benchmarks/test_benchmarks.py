@@ -18,6 +18,7 @@ from benchmarks.experiment_wall import ExperimentWall
 from benchmarks.fault_block import FAULTS as BLOCKS
 from benchmarks.fault_block import FaultBlock
 from benchmarks.fault_effect import EFFECTS, FaultEffect
+from benchmarks.first_verdict import STEPS, FirstVerdict
 from benchmarks.flakes import Flakes
 from benchmarks.large_account import LargeAccount
 from benchmarks.load_lag import LoadLag
@@ -94,6 +95,15 @@ def test_stack_ready_says_where_the_time_goes(own_folder: Path) -> None:
     assert figures.processes == figures.nodes + 2
     assert 0 < figures.pss_mb.median < figures.rss_mb.median
     assert {"parent", "toxiproxy", "directory", "token", "host"} <= figures.pss_by_role_mb.keys()
+
+
+def test_a_first_verdict_is_timed_by_step(own_folder: Path) -> None:
+    """Every step from an empty folder on has a time, they add up to the whole, and the run ends with a verdict."""
+    figures = taken("first_verdict", own_folder)
+    assert isinstance(figures, FirstVerdict)
+    assert figures.steps_s.keys() == STEPS.keys()
+    assert sum(step.median for step in figures.steps_s.values()) == pytest.approx(figures.total_s.median, rel=0.01)
+    assert sum(figures.verdicts.values()) == 1
 
 
 def test_sim_rate_counts_what_was_simulated(own_folder: Path) -> None:
