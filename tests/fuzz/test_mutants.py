@@ -14,6 +14,7 @@ import pytest
 from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.node import Node
 from fuzz import commands, files, folders
+from fuzz.machinery import supervisor
 from fuzz.stack import SURFACES
 from fuzz.targets import target_of
 
@@ -42,7 +43,10 @@ def test_mutants_are_refused_in_words_or_done(target: Any, count: int, tmp_path:
 )
 def test_the_machinery_copes_with_what_it_reads(name: str, count: int, tmp_path: Path) -> None:
     """Damaged state folders, foreign answers, strange clients: words instead of tracebacks, and nothing is lost."""
-    assert broken_by(target_of(name), tmp_path, count) == []
+    try:
+        assert broken_by(target_of(name), tmp_path, count) == []
+    finally:
+        supervisor.close()
 
 
 @pytest.mark.parametrize("name", ["parsers", "sockets", *SURFACES])

@@ -50,18 +50,23 @@ class _Stack:
     def __init__(self) -> None:
         program = toxiproxy_server(say=lambda _: None)
         self.folder = Path(tempfile.mkdtemp(prefix="brownout-fuzz-"))
+        self._home = os.environ.get("BROWNOUT_HOME")
         os.environ["BROWNOUT_HOME"] = str(self.folder)
         (tools_dir() / TOXIPROXY_PROGRAM).symlink_to(program.resolve())
         self.stack = self.folder / "stack"
         spec = build_stack(seed=1, vendors=("azure",))
         world = ProcessesWorld(spec, folder=self.stack, epoch_s=time.time(), rate=1.0, toxiproxy_binary=program)
         asyncio.run(world.start())
-        atexit.register(self._close)
         self.tries = 0
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Takes it down, and gives the process its own state folder back."""
         take_down(read_process_stack(self.stack))
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._home is None:
+            del os.environ["BROWNOUT_HOME"]
+        else:
+            os.environ["BROWNOUT_HOME"] = self._home
 
     def send(self, data: bytes) -> bytes:
         """What comes back until the other side closes; raises TimeoutError."""
@@ -95,6 +100,13 @@ def _exchange(connection: socket.socket, data: bytes) -> Iterator[bytes]:
 
 
 _stack: list[_Stack] = []
+
+
+@atexit.register
+def close() -> None:
+    """Takes the stack of the cases down. A worker of a test session may end without what `atexit` knows: a test calls it."""
+    while _stack:
+        _stack.pop().close()
 
 
 def attempt(draw: random.Random, work: Path) -> tuple[str, str]:
