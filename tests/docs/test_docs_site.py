@@ -79,11 +79,17 @@ def pages(site: Path) -> dict[Path, Page]:
     return {path: Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
 
 
+class QuietHandler(SimpleHTTPRequestHandler):
+    """It serves the site and logs nothing."""
+
+    def log_message(self, *said: object) -> None:
+        pass
+
+
 @pytest.fixture
 def served(site: Path) -> Iterator[str]:
     """The site's address on a server of this test."""
-    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
-    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    handler = partial(QuietHandler, directory=str(site))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
