@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +15,9 @@ import pytest
 
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path, stack_dir
+from brownout.harness.base.users.marked import MARK
 from brownout.harness.errors import CarrierGone, LeftUnsafe, StackGone
+from brownout.harness.injection import recovery
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.injection.recovery import attach_world, heal_leftovers, heal_stack, require_whole
@@ -237,6 +243,24 @@ def test_a_dead_runs_stack_without_links_is_taken_down_at_once(tmp_path: Path, i
         assert bench.world.stopped
         assert ledger.stacks() == ()
         assert not any(state == "stuck" for row in ledger.faults("run") for state, _, _ in ledger.transitions(row.id))
+
+
+def test_what_is_left_of_a_dead_owners_subject_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process with the mark of that stack is killed once its keeper has had its time; one of another stack's lives on."""
+    monkeypatch.setattr(recovery, "SUBJECT_PATIENCE_S", 0.0)
+    left, other = (
+        subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: str(folder)}) for folder in (tmp_path, tmp_path / "other")
+    )
+    try:
+        with Ledger(":memory:") as ledger:
+            ledger.add_stack("run", folder=tmp_path, world="", owner=DEAD, run_owned=True)
+            asyncio.run(heal_stack(ledger, ledger.stack("run"), Bench(ledger, FakeWorld(), tmp_path).attach, make))
+        assert left.wait(timeout=10) == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        for process in (left, other):
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.parametrize("owner", [None, DEAD])
