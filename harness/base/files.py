@@ -29,6 +29,24 @@ class NotRegular(OSError):
     """A pipe, device, socket or folder where a file is wanted."""
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path that a user named leads to anything; raises nothing.
+
+    `Path.exists` and its like raise for a name that no file can have and for a folder that may not be read.
+    """
+    return os.path.exists(path)  # noqa: PTH110  # it answers False where pathlib's raises
+
+
+def is_file_there(path: Path) -> bool:
+    """Whether a path that a user named leads to a file; raises nothing, like `is_there`."""
+    return os.path.isfile(path)  # noqa: PTH113  # it answers False where pathlib's raises
+
+
+def is_folder_there(path: Path) -> bool:
+    """Whether a path that a user named leads to a folder; raises nothing, like `is_there`."""
+    return os.path.isdir(path)  # noqa: PTH112  # it answers False where pathlib's raises
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Opens a regular file to read; raises OSError, NotRegular for what would wait for a writer or never end.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from brownout.harness.base.files import replace_whole
+from brownout.harness.base.files import is_folder_there, is_there, replace_whole
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.record.result import Result
@@ -34,11 +34,14 @@ class Copies:
         for path in self.paths:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                path.stat()  # a name that no file can have is found here, not after the run
+            except FileNotFoundError:
+                pass
             except OSError as error:
                 raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
-            if path.is_dir():
+            if is_folder_there(path):
                 raise UsageError(f"{path} is a folder", hint="name a file")
-            if not os.access(path if path.exists() else path.parent, os.W_OK):
+            if not os.access(path if is_there(path) else path.parent, os.W_OK):
                 raise UsageError(f"{path} cannot be written: permission denied")
 
     def write(self, result: Result, page: Path | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from brownout.harness.base.files import is_there
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import Problem, explain
 from brownout.harness.base.users import own_code
@@ -107,17 +108,10 @@ def validate(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> 
 def find(name: str) -> Path:
     """The experiment file that `name` means: a path, or the name of an installed experiment; raises UsageError."""
     path = Path(name)
-    if _is_there(path) or path.suffix in (".yaml", ".yml") or path.parent != Path():
+    if is_there(path) or path.suffix in (".yaml", ".yml") or path.parent != Path():
         return path
     installed = plugins.experiments()
     if name in installed:
         return installed[name]
     hint = did_you_mean(name, installed) or "give the path of a YAML file"
     raise UsageError(f"there is no experiment {name!r}", hint=hint)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that no file can have
-        return False

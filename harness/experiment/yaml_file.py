@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from brownout.harness.base.files import read_regular
+from brownout.harness.base.files import is_folder_there, read_regular
 from brownout.harness.base.hints import closest
 from brownout.harness.base.plain import text_flaw
 from brownout.harness.base.pydantic_errors import DataPath, Problem
@@ -162,7 +162,7 @@ def _read_text(path: Path) -> str:
 
 
 def _sibling_hint(path: Path) -> str:
-    if not path.parent.is_dir():
+    if not is_folder_there(path.parent):
         return f"there is no folder {path.parent} either"
     best = closest(path.name, (found.name for found in path.parent.iterdir()))
     return f"did you mean {path.parent / best}?" if best else ""

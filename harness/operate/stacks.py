@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from brownout.harness.base.files import is_folder_there, is_there
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.statedir import discard_stack_dir, existing_state_dir, ledger_path, stack_dir, state_dir
 from brownout.harness.client_env.stack_file import FaultsEntry, read_stack_file, write_stack_file
@@ -77,7 +78,7 @@ def bring_up(
     `force` overwrites an existing stack file.
     """
     settings = spoken_settings(sets, over=posture_settings(posture))
-    if not stack_file.absolute().parent.is_dir():
+    if not is_folder_there(stack_file.absolute().parent):
         raise UsageError(f"{stack_file.absolute().parent} is no folder", hint="name another --stack-file")
     if not force:
         _check_free(stack_file)
@@ -122,7 +123,7 @@ def stack_shape(vendors: Sequence[Vendor], regions: str, home: str) -> StackShap
 
 def _check_free(stack_file: Path) -> None:
     """Raises UsageError when overwriting the file would lose something: it is a running stack's, or no stack file."""
-    if not stack_file.exists():
+    if not is_there(stack_file):
         return
     try:
         stack_id = read_stack_file(stack_file).stack

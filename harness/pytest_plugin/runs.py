@@ -258,14 +258,15 @@ class Brownout:
 
         Raises UsageError that says where it was looked for.
         """
+        from brownout.harness.base.files import is_there
         from brownout.harness.experiment.loader import find
 
         found = find(str(name))
-        if found.is_absolute() or found.exists():
+        if found.is_absolute() or is_there(found):
             return found
         places = dict.fromkeys(place / found for place in (Path.cwd(), self._uses.folder or self._root, self._root))
         for place in places:
-            if place.exists():
+            if is_there(place):
                 return place
         raise UsageError(f"there is no file {found}", hint=f"looked for {', '.join(map(str, places))}")
 

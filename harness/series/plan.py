@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from brownout.harness.base.durations import duration_text
-from brownout.harness.base.files import read_regular, replace_whole
+from brownout.harness.base.files import is_file_there, read_regular, replace_whole
 from brownout.harness.base.keyed_random import keyed_random
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.record.series import EPISODES_MOST, SERIES_FILE, PlannedEpisode, SeriesPlan
@@ -97,7 +97,7 @@ def new_series_folder(plan: SeriesPlan, base: Path) -> Path:
 
 def is_series(folder: Path) -> bool:
     """Whether the folder is a series'."""
-    return (folder / SERIES_FILE).is_file()
+    return is_file_there(folder / SERIES_FILE)
 
 
 def read_plan(folder: Path) -> SeriesPlan:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from brownout.harness.base.files import is_folder_there
 from brownout.harness.client_env.machine_endpoints import write_files
 from brownout.harness.client_env.shell_variables import ELSEWHERE, exports, find_machine
 from brownout.harness.client_env.stack_file import FaultsEntry, StackFile, make_stack_file
@@ -70,7 +71,7 @@ def folder_of(subject: Subject) -> Path:
 def require_startable(subject: Subject, cohorts: Iterable[Cohort]) -> None:
     """Raises UsageError where the subject's folder, its program, or one of its clients' programs is not there."""
     folder = folder_of(subject)
-    if not folder.is_dir():
+    if not is_folder_there(folder):
         raise UsageError(
             f"the subject's folder {folder} is not there", hint="`subject.folder` is seen from the experiment's folder"
         )

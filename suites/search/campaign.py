@@ -19,6 +19,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from brownout.harness.base.files import is_there
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.errors import UsageError
 from brownout.suites.search.grounds import ground
@@ -102,7 +103,7 @@ class CampaignJournal:
     @classmethod
     def begin(cls, folder: Path, plan: Plan) -> CampaignJournal:
         """A new campaign, or the one that the folder has; raises UsageError where that one is another."""
-        if (folder / JOURNAL).exists():
+        if is_there(folder / JOURNAL):
             return cls.resume(folder, plan)
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], Mapping[str, str]
     "run": (("--dry-run",), (EXPERIMENT,), {
         "--world": CHOICE, "--posture": TEXT, "--seed": NUMBER, "--out": OUT, "--expect": CHOICE, "--dashboard-port": NUMBER,
         "--json": FLAG, "--dashboard": FLAG, "--no-canaries": FLAG, "--no-controls": FLAG, "--set": ASSIGNMENT,
-        "--longest": DURATION, "--offset": DURATION, "--episodes": NUMBER,
+        "--longest": DURATION, "--offset": DURATION, "--episodes": NUMBER, "--junit": OUT, "--markdown": OUT, "--html": OUT,
     }),
     "compare": ((), (FOLDER, FOLDER), {"--margin": NUMBER, "--also-before": FOLDER, "--also-after": FOLDER, "--json": FLAG}),
     "faults": ((), (FAULT,), {}),

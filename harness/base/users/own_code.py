@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from brownout.harness.base.entry_points import place_of
+from brownout.harness.base.files import is_file_there
 from brownout.harness.errors import UsageError
 
 SUFFIX = ".py"
@@ -37,7 +38,7 @@ def module_of(path: Path, what: str, how: str) -> ModuleType:
     """
     name = f"brownout_{what.replace(' ', '_')}_{path.stem}_{blake2b(str(path).encode(), digest_size=6).hexdigest()}"
     spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if spec is None or spec.loader is None or not is_file_there(path):
         raise UsageError(f"there is no file {path}", hint=how)
     module = sys.modules[name] = module_from_spec(spec)  # before it runs: pydantic looks names of types up there
     try:

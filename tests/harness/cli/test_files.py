@@ -59,6 +59,36 @@ def test_what_is_no_experiment_is_refused(work: Path, content: bytes, words: str
     assert f"{path}{words}" in told.stderr
 
 
+TOO_LONG = "x" * 300  # no file can have this name: a look whether it is there is an error of its own
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("validate", TOO_LONG),
+        ("validate", f"{TOO_LONG}.yaml"),
+        ("report", TOO_LONG),
+        ("compare", TOO_LONG, "."),
+        ("search", "--for", "1s", "--out", TOO_LONG),
+        ("search", "--resume", TOO_LONG),
+        ("run", "small.yaml", "--world", "simulation", "--out", TOO_LONG),
+        ("run", "small.yaml", "--world", "simulation", "--episodes", "2", "--out", TOO_LONG),
+        *(("run", "small.yaml", "--world", "simulation", option, TOO_LONG) for option in ("--junit", "--markdown", "--html")),
+        ("init", "app", "--to", TOO_LONG),
+        ("env", "--stack-file", TOO_LONG),
+        ("up", "--stack-file", TOO_LONG),
+        ("up", "--stack-file", f"{TOO_LONG}/stack.json"),
+    ],
+    ids=lambda command: " ".join(command).replace(TOO_LONG, "NAME"),
+)
+def test_a_name_that_no_file_can_have_is_refused_wherever_one_is_named(work: Path, command: tuple[str, ...]) -> None:
+    """Exit code 2, and a message that says which."""
+    small(work)
+    told = invoke(*command)
+    assert (told.exit_code, told.exception is None or isinstance(told.exception, SystemExit)) == (2, True), told.exception
+    assert TOO_LONG in told.stderr.replace("\n", "")
+
+
 @pytest.mark.parametrize(
     ("name", "words"), [("missing.yaml", "there is no file"), (".", "is a folder"), ("ftvr", "did you mean")]
 )
