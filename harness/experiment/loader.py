@@ -6,14 +6,14 @@ that could be found. Files are data: no code, no tags, no includes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from brownout.harness.base.files import is_there
 from brownout.harness.base.hints import did_you_mean
-from brownout.harness.base.pydantic_errors import Problem, explain
+from brownout.harness.base.pydantic_errors import DataPath, Problem, explain
 from brownout.harness.base.users import own_code
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
@@ -22,6 +22,8 @@ from brownout.harness.experiment.fault_files import beside, is_file_name
 from brownout.harness.experiment.model import Experiment, Step
 from brownout.harness.experiment.yaml_file import FileErrors, read_document
 from brownout.harness.fault import Fault
+from brownout.harness.load.arrivals import Cohort
+from brownout.harness.load.models.registry import client_model
 
 __all__ = ["CheckedExperiment", "FileErrors", "find", "load", "read", "validate"]
 
@@ -49,6 +51,8 @@ def read(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Chec
         experiment = _with_models_beside(experiment, path.parent)
     except UsageError as wrong:
         raise document.failure((Problem(("load", "cohorts"), wrong.message, wrong.hint),)) from None
+    if unusable := tuple(_unusable_models(experiment)):
+        raise document.failure(unusable)
     problems, steps = check(experiment, plugins.faults() if faults is None else faults)
     if problems:
         raise document.failure(problems)
@@ -66,16 +70,37 @@ def _with_subject_beside(experiment: Experiment, folder: Path) -> Experiment:
 
 def _with_models_beside(experiment: Experiment, folder: Path) -> Experiment:
     """The experiment with the files that its cohorts name as their models as absolute paths."""
-    cohorts = experiment.load.cohorts
-    if not any(is_file_name(cohort.model) for cohort in cohorts):
+
+    def placed(cohorts: tuple[Cohort, ...]) -> tuple[Cohort, ...]:
+        return tuple(
+            cohort.model_copy(update={"model": own_code.beside(cohort.model, folder, "client model")})
+            if is_file_name(cohort.model)
+            else cohort
+            for cohort in cohorts
+        )
+
+    added = (cohort for control in experiment.controls.values() for cohort in control.add_cohorts)
+    if not any(is_file_name(cohort.model) for cohort in (*experiment.load.cohorts, *added)):
         return experiment
-    placed = tuple(
-        cohort.model_copy(update={"model": own_code.beside(cohort.model, folder, "client model")})
-        if is_file_name(cohort.model)
-        else cohort
-        for cohort in cohorts
-    )
-    return experiment.model_copy(update={"load": experiment.load.model_copy(update={"cohorts": placed})})
+    load = experiment.load.model_copy(update={"cohorts": placed(experiment.load.cohorts)})
+    controls = {
+        name: one.model_copy(update={"add_cohorts": placed(one.add_cohorts)}) for name, one in experiment.controls.items()
+    }
+    return experiment.model_copy(update={"load": load, "controls": controls})
+
+
+def _unusable_models(experiment: Experiment) -> Iterator[Problem]:
+    """A problem for each cohort whose own client model cannot be imported: every further check asks the model."""
+    places: list[tuple[DataPath, Cohort]] = [
+        (("load", "cohorts", index), cohort) for index, cohort in enumerate(experiment.load.cohorts)
+    ]
+    for name, control in experiment.controls.items():
+        places += [(("controls", name, "add_cohorts", index), cohort) for index, cohort in enumerate(control.add_cohorts)]
+    for path, cohort in places:
+        try:
+            client_model(cohort.model)
+        except UsageError as wrong:
+            yield Problem((*path, "model"), wrong.message, wrong.hint)
 
 
 def _with_files_beside(experiment: Experiment, folder: Path) -> Experiment:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from brownout.harness.base.entry_points import imported, installed
+from brownout.harness.base.entry_points import imported, installed, place_of
 from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.users import own_code
 from brownout.harness.errors import UsageError
@@ -102,7 +102,11 @@ def _model_in(path: Path) -> ClientModel:
 
 
 def _model_at(place: str) -> ClientModel:
-    found = imported(EntryPoint(place, place, GROUP))
+    try:
+        found = EntryPoint(place, place, GROUP).load()
+    except Exception as error:  # the user's own code: it may raise anything
+        problem = f"the client model {place} cannot be imported: {place_of(error)}{type(error).__name__}: {error}"
+        raise UsageError(problem, hint=_HOW) from error
     if not isinstance(found, ClientModel):
         raise UsageError(f"{place} is {type(found).__name__}, and not a ClientModel", hint=_HOW)
     return found

@@ -37,6 +37,8 @@ MISTAKES = [
     ("posture: broken\nsch", "? §[a]\n: b\nsch", "this key is not text.*one word"),
     # numbers, durations, names and text
     ("rate_per_s: 0.5", "rate_per_s: §010", "010 without quotes is the number 8"),
+    ("model: token", "model: §tok:en", r"cohorts\[0\].model: the client model tok:en cannot be imported: .*No module named 'tok'"),
+    ("model: token", "model: §json:dumps", r"cohorts\[0\].model: json:dumps is function, and not a ClientModel"),
     ("rate_per_s: 0.5", "rate_per_s: §yes", "YAML 1.1 reads yes without quotes as true.*write true"),
     ("rate_per_s: 0.5", "rate_per_s: §true", "a number is needed here, not true"),
     ("rate_per_s: 0.5", 'rate_per_s: §"0.5"', "a number is needed here, not '0.5'"),
