@@ -92,13 +92,17 @@ def front_ends() -> tuple[str, ...]:
 
 
 def _model_in(path: Path) -> ClientModel:
-    """The one client model that a file defines."""
+    """The one client model that a file defines; those of ours that it imports are not meant."""
     module = own_code.module_of(path.absolute(), "client model", _HOW)
-    found = {id(each): each for each in vars(module).values() if isinstance(each, ClientModel)}
+    found = {id(each): each for each in vars(module).values() if isinstance(each, ClientModel) and not _is_ours(each)}
     if len(found) != 1:
         names = ", ".join(each.name for each in found.values()) or "none"
         raise UsageError(f"{path} is to define one ClientModel, and defines {names}", hint=_HOW)
     return next(iter(found.values()))
+
+
+def _is_ours(model: ClientModel) -> bool:
+    return model.name in _OURS and model is client_model(model.name)
 
 
 def _model_at(place: str) -> ClientModel:

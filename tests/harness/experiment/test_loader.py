@@ -37,7 +37,7 @@ MISTAKES = [
     ("posture: broken\nsch", "? §[a]\n: b\nsch", "this key is not text.*one word"),
     # numbers, durations, names and text
     ("rate_per_s: 0.5", "rate_per_s: §010", "010 without quotes is the number 8"),
-    ("model: token", "model: §tok:en", r"cohorts\[0\].model: the client model tok:en cannot be imported: .*No module named 'tok'"),
+    ("model: token", "model: §tok:en", r"cohorts\[0\].model: the client model tok:en cannot be imported: .*named 'tok'"),
     ("model: token", "model: §json:dumps", r"cohorts\[0\].model: json:dumps is function, and not a ClientModel"),
     ("rate_per_s: 0.5", "rate_per_s: §yes", "YAML 1.1 reads yes without quotes as true.*write true"),
     ("rate_per_s: 0.5", "rate_per_s: §true", "a number is needed here, not true"),
@@ -178,3 +178,24 @@ def test_a_long_line_is_shown_around_the_culprit(tmp_path):
     _, source, caret, _ = str(found).splitlines()
     assert len(source) < 130
     assert source[caret.index("^") :].startswith("brech}")
+
+
+OWN_MODEL = """
+from brownout.harness.load.models.model import ClientModel
+from brownout.harness.load.models.token import TOKEN
+
+OWN = ClientModel(name="own", operations=TOKEN.operations, script=TOKEN.script, target=0.9, within_ms=500)
+"""
+
+
+def test_a_cohort_of_a_control_run_finds_its_model_beside_the_experiment(tmp_path, monkeypatch):
+    """As those of the load do, wherever the command is called."""
+    own = "{name: more, model: ./own.py, region: sydney, rate_per_s: 1}"
+    text = SOUND.replace("drop: [roll], ", f"drop: [roll], add_cohorts: [{own}], ")
+    assert text != SOUND
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "own.py").write_text(OWN_MODEL)
+    monkeypatch.chdir(tmp_path)
+    (added,) = load(written(folder, text), faults=FAULTS).controls["late"].add_cohorts
+    assert added.model == str(folder / "own.py")
