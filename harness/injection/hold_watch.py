@@ -95,13 +95,16 @@ class HoldWatch:
         """Has `finish` look at a fault that another process put in place and no process watched.
 
         Only its carriers are looked at where other faults may hide its effect, and on links: what they say is all there is to
-        see, and a look over a slow link would hold the revert up for minutes.
+        see, and a look over a slow link would hold the revert up for minutes. How long a look takes is not written down, but
+        the one that saw the bite took no longer than the bite.
         """
         seeable = any(carrier.kind != "link" for carrier in record.carriers) and not others_in_place(self.ledger, record)
         bitten = record.state == "bitten" and seeable
         now_s, wall_s = self.world.now(), time.time()
-        stood_s = next((at_s for state, at_s, _ in reversed(self.ledger.transitions(record.id)) if state in IN_PLACE), wall_s)
-        self.begin(record, fault, until_s=now_s, bitten=bitten, look_s=0.0)
+        steps = {state: at_s for state, at_s, _ in self.ledger.transitions(record.id) if state in IN_PLACE}
+        stood_s = steps.get("bitten", steps.get("applied", wall_s))
+        bite_s = max(0.0, stood_s - steps.get("applied", stood_s))
+        self.begin(record, fault, until_s=now_s, bitten=bitten, look_s=bite_s * self.world.rate)
         held = self._held[record.id]
         held.seen_s = held.began_s = now_s - (wall_s - stood_s) * self.world.rate
         held.effect_s = held.began_s if bitten else None

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from brownout.harness.base.permission import Permit, permitted_by
@@ -28,7 +29,7 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import CarrierGone, Defended, Halted, WorldError
 from brownout.harness.fault import Fault, Observation
 from brownout.harness.injection import notices
-from brownout.harness.injection.hold_watch import IN_PLACE, HoldWatch
+from brownout.harness.injection.hold_watch import IN_PLACE, LONGEST_LAST_S, HoldWatch
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
@@ -84,6 +85,7 @@ class LifeCycle:
         self._tell, self._make, self._holder, self._monotonic, self._permission = tell, make, holder, monotonic, permission
         self._look_first = look_first
         self._faults: dict[str, Fault] = {}
+        self._looks_s: dict[str, float] = {}  # of the faults that were applied here: emulated time that a look takes
         self.watch = HoldWatch(world, ledger, stack_id, tell)
 
     async def inject(
@@ -200,6 +202,7 @@ class LifeCycle:
             seen = await look(self.world, fault)
         bitten_s = self.world.now()
         applied = replace(applied, look_s=bitten_s - began_s)
+        self._looks_s[record.id] = applied.look_s
         why_not = self._bite(record, seen)
         if why_not:
             self._tell(notices.BiteMissing(record, why_not))
@@ -234,6 +237,7 @@ class LifeCycle:
     async def revert(self, fault_id: str) -> Reverted:
         """Undoes one fault and looks for the heal. Safe to repeat. A fault that cannot be undone ends `stuck`, not raised."""
         record = self.ledger.fault(fault_id)
+        look_s = self._looks_s.get(fault_id, inf)
         fault = self._fault_of(record)
         if self._look_first and fault is not None and record.state in IN_PLACE:
             self.watch.revisit(record, fault)
@@ -241,10 +245,10 @@ class LifeCycle:
         record = self.ledger.fault(fault_id)
         if not record.open:
             return Reverted(record.id, record.step, record.state, "it was undone before")
-        if fault is not None and record.state == "applied":
-            self._bite(
-                record, await undo_look(self.world, fault)
-            )  # it may have bitten since; this is the last moment to see it
+        # It may have bitten since, and this is the last moment to see it. That matters to its owner alone, whose verdict rests
+        # on it: a look at a slow name takes as long as the name does, and a guardian or a command holds no undo up for it.
+        if look_s <= LONGEST_LAST_S * self.world.rate and fault is not None and record.state == "applied":
+            self._bite(record, await undo_look(self.world, fault))
         return await self._undo(record, fault)
 
     async def revert_all(self, only: Collection[str] | None = None) -> tuple[Reverted, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from brownout.harness.errors import LeftUnsafe, StackGone, UsageError, WorldErro
 from brownout.harness.experiment import plugins
 from brownout.harness.injection.guardian_start import ensure_guardian
 from brownout.harness.injection.ledger import Ledger
-from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
+from brownout.harness.injection.ledger_records import FaultRecord, StackRecord, State
 from brownout.harness.injection.recovery import (
     Healed,
     Healing,
@@ -30,7 +31,7 @@ from brownout.harness.operate.stacks import resolve_stack
 from brownout.harness.worlds.catalog import COMPOSE
 
 STACK_TIMEOUT_S = 20.0
-ASIDE_TIMEOUT_S = 5.0  # for a command whose own work is something else
+ASIDE_TIMEOUT_S = 5.0  # for a command whose own work is something else, on a stack whose undo does not get on
 ENGINE_TIMEOUT_S = 45.0  # a busy engine takes 10 s and more to remove the containers of a stack that never came up
 
 
@@ -58,7 +59,8 @@ def undo_leftovers(*, limit_s: float = STACK_TIMEOUT_S) -> Undone:
     """Compares what stands with what is written, and reverts the faults without an owner.
 
     A fault left in place by hand stays until its deadline. Its stack gets a new guardian if the old one was killed. Each stack
-    gets `limit_s`, all at once: one that is stuck delays no other. Raises LedgerError.
+    gets `limit_s`, and up to STACK_TIMEOUT_S as long as its undo gets on; all at once: one that is stuck delays no other.
+    Raises LedgerError.
     """
     if not anything_stands():
         return Undone()
@@ -76,12 +78,12 @@ def undo_leftovers(*, limit_s: float = STACK_TIMEOUT_S) -> Undone:
 
 
 async def _undo_leftovers(ledger: Ledger, limit_s: float) -> tuple[list[str], tuple[Healed, ...]]:
-    within = partial(_bounded, limit_s=limit_s)
+    within = partial(_bounded, ledger=ledger, limit_s=limit_s)
     lines, strays = [], []
     for stack in adopt(ledger):
         lines.append(f"leftover: stack {stack.id} stands and was in no ledger; it is entered again")
         if not (stack.run_owned or stack.owner.alive()):
-            strays.append(_bounded(stack, _without_strays(ledger, stack, lost=True)))
+            strays.append(_bounded(stack, _without_strays(ledger, stack, lost=True), ledger=ledger))
     found = tuple(each for each in await asyncio.gather(*strays) if each is not None)
     mine = [stack for stack in ledger.stacks() if not stack.run_owned and not stack.owner.alive()]
     repaired = await asyncio.gather(*(_repair(ledger, stack) for stack in mine))
@@ -124,15 +126,36 @@ async def _at_once(healings: Iterable[Healing]) -> list[Healed | None]:
     return list(await asyncio.gather(*healings))
 
 
-async def _bounded(stack: StackRecord, healing: Healing, limit_s: float = STACK_TIMEOUT_S) -> Healed | None:
+async def _bounded(stack: StackRecord, healing: Healing, *, ledger: Ledger, limit_s: float = STACK_TIMEOUT_S) -> Healed | None:
+    """The healing's end, or that it has none: after `limit_s` without a step, and after STACK_TIMEOUT_S in any case.
+
+    An undo may take longer than a command aside has for one that is stuck: what is released takes its time to heal, and a busy
+    machine its time for each step.
+    """
     if stack.world == COMPOSE:
         limit_s = max(limit_s, ENGINE_TIMEOUT_S)
+    undo, end_s, before = asyncio.ensure_future(healing), time.monotonic() + max(limit_s, STACK_TIMEOUT_S), None
     try:
-        async with asyncio.timeout(limit_s):
-            return await healing
-    except TimeoutError:
-        problem = f"its undo has not ended after {limit_s:g} s; `brownout status` shows what does not answer"
-        return Healed(stack.id, problem=problem)
+        while (left_s := end_s - time.monotonic()) > 0 and (before is None or _gets_on(ledger, stack, before)):
+            before = _states(ledger, stack)
+            if (await asyncio.wait({undo}, timeout=min(limit_s, left_s)))[0]:
+                return await undo
+    finally:
+        undo.cancel()
+        await asyncio.wait({undo})
+    problem = "its undo has not ended in time; `brownout status` shows what does not answer"
+    return Healed(stack.id, problem=problem)
+
+
+def _states(ledger: Ledger, stack: StackRecord) -> Mapping[str, State]:
+    """The states of the stack's open faults, by their ids."""
+    return {fault.id: fault.state for fault in ledger.open_faults(stack.id)}
+
+
+def _gets_on(ledger: Ledger, stack: StackRecord, before: Mapping[str, State]) -> bool:
+    """Whether the undo has taken a step since, or has released everything and waits for what it sees to heal."""
+    now = _states(ledger, stack)
+    return now != before or (bool(now) and set(now.values()) == {"reverted"})
 
 
 def heal_by_hand(fault_id: str = "", stack_id: str = "") -> tuple[Healed, ...]:
@@ -152,12 +175,16 @@ async def _heal_wanted(ledger: Ledger, ids: Mapping[str, Sequence[str]], stray_o
     calls = []
     for stack_id, only in ids.items():
         stack = ledger.stack(stack_id)
-        calls.append(_bounded(stack, heal_stack(ledger, stack, attach_world, plugins.fault, only=only, look_first=True)))
+        calls.append(
+            _bounded(stack, heal_stack(ledger, stack, attach_world, plugins.fault, only=only, look_first=True), ledger=ledger)
+        )
     healed = await asyncio.gather(*calls)
     # Afterwards, and only where the stack answered: what is searched here is what no row is left for.
     unsafe = {found.stack for found in healed if found is not None and (found.gone or not found.whole)}
     left = [stack for stack in stray_on if stack.id not in unsafe]
-    strays = await asyncio.gather(*(_bounded(stack, _without_strays(ledger, stack, lost=False)) for stack in left))
+    strays = await asyncio.gather(
+        *(_bounded(stack, _without_strays(ledger, stack, lost=False), ledger=ledger) for stack in left)
+    )
     return tuple(found for found in (*healed, *strays) if found is not None)
 
 

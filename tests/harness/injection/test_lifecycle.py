@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,38 @@ def test_a_bite_that_comes_late_is_seen_at_the_revert(bench: Bench) -> None:
     bench.world.deaf.clear()
     drive(life.revert(applied.fault_id))
     assert "bitten cut" in bench.told
+
+
+def test_an_undo_by_another_process_is_not_held_up_by_a_look(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at a slow name takes as long as the name. Whether it bit matters to the run alone, which is dead."""
+    bench.world.deaf.add(NODE_A)
+    assert drive(bench.life().inject("cut", fake(), patience_s=0)).state == "applied"
+    began_s, looked_s = bench.world.now(), list[float]()
+
+    async def slowly(self: FakeFault, world: FakeWorld) -> Observation:
+        looked_s.append(world.now() - began_s)
+        await world.sleep_until(world.now() + 6.0)
+        return Observation("absent", "quick again")
+
+    monkeypatch.setattr(FakeFault, "observe", slowly)
+    assert [end.state for end in drive(bench.life().revert_all())] == ["healed"]
+    assert looked_s == [0.0]
+    assert bench.told.index("released cut") < bench.told.index("healed cut")
+    assert "bitten cut" not in bench.told, "the one look was for the heal"
+
+
+@pytest.mark.parametrize(("bite_s", "seen"), [(0.1, 2), (6.0, 1)])
+def test_an_effect_that_is_slow_to_see_is_not_looked_at_before_a_heal_by_hand(tmp_path: Path, bite_s: float, seen: int) -> None:
+    """How long a look takes is known from the bite. Where that took long, only the carriers say that it was held until now."""
+    clock = itertools.chain([time.time() - 100.0] * 3, itertools.repeat(time.time() - 100.0 + bite_s))
+    with Ledger(":memory:", wall=lambda: next(clock)) as ledger:  # read for the stack, the intent and the apply
+        ledger.add_stack("s", folder=tmp_path, world="file", run_owned=True)
+        bench = Bench(ledger, FakeWorld(), tmp_path)
+        assert drive(bench.life().inject("cut", fake())).state == "bitten"
+        bench.told.clear()
+        healing = LifeCycle(bench.world, ledger, "s", bench.notice, make=make, look_first=True)
+        assert [end.state for end in drive(healing.revert_all())] == ["healed"]
+        assert bench.told.count("seen cut") == seen
 
 
 def test_what_was_so_before_is_no_proof(bench: Bench) -> None:
