@@ -25,7 +25,7 @@ images-offline: setup ## Build the same images where no image registry can be re
 # A run against the clock has the machine to itself but for one other of its kind: each takes a quarter of a processor.
 # Two stacks of containers at once are no trouble to each other, except to a run against the clock: those come after.
 # The tests start Python some hundred times: where bytecode is not kept, each time compiles everything once more.
-test test-slow test-docker: export PYTHONDONTWRITEBYTECODE =
+test test-slow test-docker mutants: export PYTHONDONTWRITEBYTECODE =
 
 test: setup ## Run the tests that need neither Docker nor seconds of real time
 	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not slow"

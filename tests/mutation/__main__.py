@@ -1,7 +1,7 @@
 """`PYTHONPATH=tests python -m mutation --budget 10m`: the hand-made mutants first, then a seeded sample of the generated ones.
 
-Prints a line for each survivor. Exit code 1 when a hand-made one survives, or 5 % of the generated ones or more without a
-reason in docs/mutants.md.
+The sample is stratified: of any length, it has as large a part of each package's mutants. Prints a line for each survivor. Exit
+code 1 when a hand-made one survives, or 5 % of the generated ones or more without a reason in docs/mutants.md.
 """
 
 from __future__ import annotations
@@ -13,69 +13,126 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import NamedTuple
 
 from mutation import trial
+from mutation.collected import Collected, Request
 from mutation.edits import Edit, edits
 from mutation.explained import PAGE, explained
 from mutation.hand_made import PATCHES
-from mutation.reach import Reach, reach
+from mutation.reach import Reach, keep, reach, stale, test_files
 from mutation.scope import files
 from mutation.trial import Fate, Mutant
 from support.places import ROOT
 
 UNEXPLAINED_MOST = 0.05
 CONTROLS = 6  # generated mutants whose tests are first run without them
-SLOWEST_S = 300.0  # for the folders of tests that a mutant by hand names
+TESTS_S = 20.0  # what the tests of one mutant take without it, at most
+SLOWEST_S = 600.0  # for all tests of a file, and for the folders of tests that a mutant by hand names
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Task(NamedTuple):
-    """A mutant with the tests that must notice: those at first, and for one that they let live those `later`.
-
-    It is not begun after `until_s` of the monotonic clock.
-    """
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A mutant with the tests that must notice. It is not begun after `until_s` of the monotonic clock."""
 
     mutant: Mutant
     tests: Sequence[str]
     limit_s: float
-    until_s: float
-    later: Sequence[str] = ()
+    cpu_s: int
+    until_s: float = float("inf")
+    is_collected: bool = True
+
+
+class _Worker:
+    """What one process of the pool has: a folder, and the process in which the tests are collected."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.collected = Collected(Path(self._folder.name))
+
+
+_mine: list[_Worker] = []
 
 
 def main() -> int:
     """Tries mutants until the budget is spent or all were tried."""
     told = _arguments()
-    until_s = time.monotonic() + told.budget
-    if told.what != "generated":
-        _control(told.jobs, _by_hand())
-        fates = list(_fates(told.jobs, _by_hand()))
-        lived = [patch.lie for patch, fate in zip(PATCHES, fates, strict=True) if fate != "killed"]
-        _say(f"{len(PATCHES)} mutants by hand, {len(lived)} survived", *(f"  SURVIVED: {lie}" for lie in lived))
-        if lived or told.what == "by-hand":
-            return 1 if lived else 0
-    return _generated(told, until_s)
+    with _pool(told.jobs) as pool:
+        if told.what != "generated":
+            _control(pool, _by_hand())
+            fates = list(pool.imap(_tried, _by_hand()))
+            lived = [patch.lie for patch, fate in zip(PATCHES, fates, strict=True) if fate != "killed"]
+            _say(f"{len(PATCHES)} mutants by hand, {len(lived)} survived", *(f"  SURVIVED: {lie}" for lie in lived))
+            if lived or told.what == "by-hand":
+                return 1 if lived else 0
+        return _generated(pool, told)
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[Pool]:
+    trial.prepare()
+    with get_context("fork").Pool(jobs, lambda: _mine.append(_Worker())) as pool:
+        yield pool
+        pool.close()
+        pool.join()
 
 
 def _by_hand() -> list[Task]:
-    return [Task(Mutant(p.path, p.applied(), p.lie), p.tests, SLOWEST_S, float("inf")) for p in PATCHES]
+    limits = (SLOWEST_S, int(SLOWEST_S))
+    return [Task(Mutant(p.path, p.applied(), p.lie), p.tests, *limits, is_collected=False) for p in PATCHES]
 
 
-def _generated(told: argparse.Namespace, until_s: float) -> int:
-    every = [edit for name in files() if re.search(told.only, name) for edit in edits(name, (ROOT / name).read_bytes())]
-    random.Random(told.seed).shuffle(every)
-    found = reach(files(), told.jobs, keep=told.keep_map)
+def _generated(pool: Pool, told: argparse.Namespace) -> int:
+    every = sampled([edits(name, (ROOT / name).read_bytes()) for name in files() if re.search(told.only, name)], told.seed)
+    names = [name for name in test_files() if re.search(told.tests, name)]
+    _measure(pool, stale(names))
+    found = reach(names)
+    _control(pool, [_task(edit, found) for edit in every[:CONTROLS]])
+    until_s = time.monotonic() + told.budget
     tasks = [_task(edit, found, until_s) for edit in every]
-    _control(told.jobs, random.Random(told.seed).sample(tasks, min(CONTROLS, len(tasks))))
     tried: dict[Edit, Fate] = {}
-    for edit, fate in zip(every, _fates(told.jobs, tasks), strict=True):
+    for edit, fate in zip(every, pool.imap(_tried, tasks), strict=True):
         if fate is not None:
             tried[edit] = fate
             if told.verbose:
                 _say(f"  {fate}: line {edit.line}: {edit.text}")
     return _summed_up(tried, len(every), told.seed)
+
+
+def sampled(files_edits: Sequence[Sequence[Edit]], seed: int) -> list[Edit]:
+    """All edits in an order of which any beginning has about the same share of each folder's."""
+    folders: dict[str, list[Edit]] = {}
+    for edit in (each for found in files_edits for each in found):
+        folders.setdefault(edit.path.rpartition("/")[0], []).append(edit)
+    drawn, places = random.Random(seed), {}
+    for mine in folders.values():
+        drawn.shuffle(mine)
+        places.update({edit: (number + drawn.random()) / len(mine) for number, edit in enumerate(mine)})
+    return sorted(places, key=places.__getitem__)
+
+
+def _measure(pool: Pool, names: Sequence[str]) -> None:
+    """Renews the map of what the tests of these files reach. It is no part of the budget."""
+    since_s = time.monotonic()
+    for name, code in zip(names, pool.imap(_measured, names), strict=True):
+        if code:
+            raise SystemExit(f"the tests of {name} fail without any mutant")
+    if names:
+        _say(f"measured what the tests of {len(names)} files reach, in {time.monotonic() - since_s:.0f} s")
+
+
+def _measured(name: str) -> int | None:
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "lines.json"
+        code = _mine[0].collected.code(Request([name], SLOWEST_S, int(SLOWEST_S), Path(folder), traced=written))
+        if code == 0:
+            keep(name, written)
+        return 0 if code == 5 else code
 
 
 def _summed_up(tried: dict[Edit, Fate], known: int, seed: int) -> int:
@@ -92,40 +149,32 @@ def _summed_up(tried: dict[Edit, Fate], known: int, seed: int) -> int:
     return 1 if share >= UNEXPLAINED_MOST else 0
 
 
-def _control(jobs: int, tasks: Sequence[Task]) -> None:
+def _control(pool: Pool, tasks: Sequence[Task]) -> None:
     """Ends the program when the tests of these mutants do not pass without them: then a killed mutant proves nothing."""
-    for task, fate in zip(tasks, _fates(jobs, [_unchanged(task) for task in tasks]), strict=True):
+    for task, fate in zip(tasks, pool.imap(_tried, [_unchanged(task) for task in tasks]), strict=True):
         if fate not in ("survived", "unreached"):
             raise SystemExit(f"without the mutant its tests fail too ({fate}): {task.mutant.told}: {' '.join(task.tests)}")
 
 
 def _unchanged(task: Task) -> Task:
     source = (ROOT / task.mutant.path).read_bytes()
-    return task._replace(mutant=Mutant(task.mutant.path, source, task.mutant.told), until_s=float("inf"))
+    return replace(task, mutant=Mutant(task.mutant.path, source, task.mutant.told), until_s=float("inf"))
 
 
-def _task(edit: Edit, found: Reach, until_s: float) -> Task:
-    tests = trial.chosen(found.tests(edit), found.times_s, trial.FIRST_S)
-    later = trial.chosen(found.tests(edit)[len(tests) :], found.times_s, trial.LATER_S)
-    limit_s = 60.0 + 8 * sum(found.times_s.get(test, 1.0) for test in tests)
-    return Task(Mutant(edit.path, edit.applied((ROOT / edit.path).read_bytes()), edit.text), tests, limit_s, until_s, later)
-
-
-def _fates(jobs: int, tasks: Sequence[Task]) -> Iterator[Fate | None]:
-    """In the order of the tasks; None for one that the budget did not allow."""
-    trial.prepare()
-    with get_context("fork").Pool(jobs) as pool:
-        yield from pool.imap(_tried, tasks)
+def _task(edit: Edit, found: Reach, until_s: float = float("inf")) -> Task:
+    tests = found.chosen(edit, TESTS_S)
+    expected_s = sum(found.cpu_s[test] for test in tests)
+    mutant = Mutant(edit.path, edit.applied((ROOT / edit.path).read_bytes()), edit.text)
+    return Task(mutant, tests, 60.0 + 20 * expected_s, int(8 + 4 * expected_s), until_s)
 
 
 def _tried(task: Task) -> Fate | None:
+    """None for one that the budget did not allow."""
     if time.monotonic() >= task.until_s:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        fate = trial.fate(task.mutant, task.tests, task.limit_s, Path(folder))
-        if fate != "survived" or not task.later:
-            return fate
-        return trial.fate(task.mutant, task.later, SLOWEST_S, Path(folder))
+        at = _mine[0].collected if task.is_collected else None
+        return trial.fate(task.mutant, task.tests, task.limit_s, task.cpu_s, Path(folder), at)
 
 
 def _arguments() -> argparse.Namespace:
@@ -134,8 +183,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--budget", type=_seconds, default=600.0, help="for the generated ones, such as 90s, 10m or 2h")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--keep-map", action="store_true", help="which test reaches what, as it was found for older sources")
     parser.add_argument("--only", default="", help="a pattern of files")
+    parser.add_argument("--tests", default="", help="a pattern of files of tests, for a first look: others do not notice then")
     parser.add_argument("--verbose", action="store_true", help="say what became of each")
     return parser.parse_args()
 

@@ -28,16 +28,21 @@ _CALCULATED: dict[type[ast.operator], str] = {
 }  # fmt: skip
 _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _RETURNED = {"bool": ("True", "False"), "str": ('""',), "int": ("0", "1"), "float": ("0.0",)}
+_COMPOUND = (ast.BoolOp, ast.Compare, ast.IfExp, ast.Lambda, ast.NamedExpr, ast.UnaryOp)  # they bind less than a comparison
 _UNTOUCHED = (ast.Assert, ast.Import, ast.ImportFrom, ast.JoinedStr)
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`old` at bytes [start, end) of a file becomes `new`. `line` is the first line of what is changed, counted from 1."""
+    """`old` at bytes [start, end) of a file becomes `new`.
+
+    `line` is the first line of what is changed, counted from 1, `statement_line` that of the statement which it is part of.
+    """
 
     path: str
     function: str
     line: int
+    statement_line: int
     start: int
     end: int
     old: str
@@ -71,6 +76,7 @@ class _Finder:
         self.edits: list[Edit] = []
         self._path, self._source = path, source
         self._starts = [0]
+        self._statement_line = 1
         for line in source.splitlines(keepends=True):
             self._starts.append(self._starts[-1] + len(line))
 
@@ -84,12 +90,21 @@ class _Finder:
                 inside = not isinstance(child, ast.ClassDef)
                 self.walk(child, name, _values(child) if inside else (), is_import=is_import and not inside)
                 continue
-            where = (function or "module", is_import and not _is_late(child))
+            if isinstance(child, ast.stmt):
+                self._statement_line = child.lineno
+            where = (function or "module", self._imported(child, node, is_import=is_import))
             for target, new in _changes(child, returns, self._text):
                 self._add(target, new, *where)
             if isinstance(child, ast.Raise):
                 continue
             self.walk(child, function, returns, is_import=where[1])
+
+    @staticmethod
+    def _imported(child: ast.AST, node: ast.AST, *, is_import: bool) -> bool:
+        """Whether it runs when the file is imported, as the defaults of a function do."""
+        if isinstance(child, ast.arguments):
+            return not isinstance(node, ast.Lambda) or is_import
+        return is_import and not isinstance(child, ast.Lambda)
 
     def _text(self, node: ast.AST) -> str:
         start, end = self._span(node)
@@ -106,7 +121,7 @@ class _Finder:
         old, line = self._source[start:end].decode(), getattr(target, "lineno", 1)
         if old == new:
             return
-        edit = Edit(self._path, function, line, start, end, old, new, is_import)
+        edit = Edit(self._path, function, line, self._statement_line, start, end, old, new, is_import)
         try:
             compile(edit.applied(self._source), self._path, "exec", dont_inherit=True)
         except SyntaxError:
@@ -116,10 +131,6 @@ class _Finder:
 
 def _is_annotation(child: ast.AST, node: ast.AST) -> bool:
     return child in (getattr(node, "annotation", None), getattr(node, "returns", None))
-
-
-def _is_late(node: ast.AST) -> bool:
-    return isinstance(node, ast.Lambda)
 
 
 def _values(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]:
@@ -133,10 +144,10 @@ def _values(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]
 def _changes(node: ast.AST, returns: tuple[str, ...], text: Callable[[ast.AST], str]) -> Iterator[tuple[ast.AST, str]]:
     match node:
         case ast.Compare(ops=ops) if len(ops) == 1:
-            left, right = text(node.left), text(node.comparators[0])
+            left, right = (_operand(one, text) for one in (node.left, node.comparators[0]))
             yield from ((node, f"{left} {other} {right}") for other in _COMPARED[type(ops[0])])
         case ast.Compare(ops=ops):
-            parts = [text(node.left), *map(text, node.comparators)]
+            parts = [_operand(one, text) for one in (node.left, *node.comparators)]
             for index, op in enumerate(ops):
                 words = [_word(one) for one in ops]
                 words[index] = _COMPARED[type(op)][0]
@@ -147,7 +158,8 @@ def _changes(node: ast.AST, returns: tuple[str, ...], text: Callable[[ast.AST], 
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield node, f"bool({text(operand)})"
         case ast.BinOp(op=op) if type(op) in _CALCULATED and not _is_text(node):
-            yield node, f"({text(node.left)} {_CALCULATED[type(op)]} {text(node.right)})"
+            left, right = (_operand(one, text, (*_COMPOUND, ast.BinOp)) for one in (node.left, node.right))
+            yield node, f"({left} {_CALCULATED[type(op)]} {right})"
         case ast.Constant(value=bool(value)):
             yield node, str(not value)
         case ast.Constant(value=int(value) | float(value)):
@@ -170,6 +182,11 @@ def _changes(node: ast.AST, returns: tuple[str, ...], text: Callable[[ast.AST], 
             yield node, "continue"
         case _:
             return
+
+
+def _operand(node: ast.expr, text: Callable[[ast.AST], str], kinds: tuple[type[ast.expr], ...] = _COMPOUND) -> str:
+    """A node's text does not have the parentheses around it."""
+    return f"({text(node)})" if isinstance(node, kinds) else text(node)
 
 
 def _is_text(node: ast.BinOp) -> bool:

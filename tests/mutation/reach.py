@@ -1,97 +1,124 @@
-"""Which tests reach which line: one run of the fast tests under coverage, with the test as its context.
+"""Which tests reach which line: each file of tests once under coverage, with the test as its context.
 
-The map is kept in `.mutants/` and made again when a source or a test has changed.
+What a file reaches is kept in `.mutants/`, and measured again when the file has changed or a file in scope that it reaches.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from coverage import CoverageData
-
 from mutation.edits import Edit
-from mutation.scope import REPLAYING, SELECTED, TESTS
+from mutation.scope import REPLAYING, TESTS
 from support.places import ROOT
 
 CACHE = ROOT / ".mutants"
-_SOURCES = ("harness", "faults", "identity", "suites", "tests", "benchmarks")
 
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """`lines` has the tests by file and line, `times_s` how long each test takes. Tests are pytest's node ids."""
+    """`lines` has the tests by file and line, `cpu_s` what each test takes. Tests are pytest's node ids."""
 
     lines: Mapping[str, Mapping[int, frozenset[str]]]
-    times_s: Mapping[str, float]
+    cpu_s: Mapping[str, float]
 
     def tests(self, edit: Edit) -> tuple[str, ...]:
-        """The tests that reach the edit, the fastest first. A line that runs at import is reached by all of its file."""
-        return self._of_file(edit.path) if edit.is_import else self._of_line(edit.path, edit.line)
+        """The tests that reach the edit: those of its file's own tests first, then the fastest.
+
+        A line that runs at import is reached by all that reach its file. Part of a statement that has no line of its own to
+        Python is reached by those that reach the statement.
+        """
+        if edit.is_import:
+            return self._of_file(edit.path)
+        return self._of_line(edit.path, edit.line) or self._of_line(edit.path, edit.statement_line)
 
     @cache  # noqa: B019  # one of them lives, for as long as the program
     def _of_file(self, path: str) -> tuple[str, ...]:
-        return self._fastest_first(frozenset().union(*self.lines.get(path, {}).values()))
+        return self._in_order(path, frozenset().union(*self.lines.get(path, {}).values()))
 
     @cache  # noqa: B019
     def _of_line(self, path: str, line: int) -> tuple[str, ...]:
-        return self._fastest_first(self.lines.get(path, {}).get(line, frozenset()))
+        return self._in_order(path, self.lines.get(path, {}).get(line, frozenset()))
 
-    def _fastest_first(self, tests: frozenset[str]) -> tuple[str, ...]:
-        return tuple(sorted(tests, key=lambda test: (test.startswith(REPLAYING), self.times_s.get(test, 1.0), test)))
+    def _in_order(self, path: str, tests: frozenset[str]) -> tuple[str, ...]:
+        folder, _, name = path.rpartition("/")
+        own = f"tests/{folder}/test_{name}::"
+        return tuple(
+            sorted(tests, key=lambda test: (test.startswith(REPLAYING), not test.startswith(own), self.cpu_s[test], test))
+        )
+
+    def chosen(self, edit: Edit, most_s: float) -> tuple[str, ...]:
+        """The first of the tests, whose times add up to `most_s`; one in any case, where there is one."""
+        found: list[str] = []
+        for test in self.tests(edit):
+            most_s -= self.cpu_s[test]
+            if most_s < 0 and found:
+                break
+            found.append(test)
+        return tuple(found)
 
 
-def reach(files: Iterable[str], jobs: int, *, keep: bool = False) -> Reach:
-    """The map for these files, from the cache where nothing has changed; `keep` takes an older one that is there as it is."""
-    digest, told = _digest(), CACHE / "reach.json"
-    is_known = told.exists() and (keep or json.loads(told.read_text())["digest"] == digest)
-    if not is_known:
-        CACHE.mkdir(exist_ok=True)
-        _run_tests(jobs)
-        told.write_text(json.dumps({"digest": digest}))
-    return _read(files)
+def test_files() -> tuple[str, ...]:
+    """The files of tests that are to notice, the longest last."""
+    found = [path for name in TESTS for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("test_*.py"))]
+    names = dict.fromkeys(str(path.relative_to(ROOT)) for path in sorted(found))
+    return tuple(sorted(names, key=lambda name: (name in REPLAYING, name)))
 
 
-def _digest() -> str:
+def stale(test_files: Iterable[str]) -> tuple[str, ...]:
+    """Those that have to be measured."""
+    return tuple(name for name in test_files if _known(name) is None)
+
+
+def place(test_file: str) -> Path:
+    """Where the lines that a file's tests reach are kept."""
+    CACHE.mkdir(exist_ok=True)
+    return CACHE / (test_file.replace("/", "+") + ".json")
+
+
+def keep(test_file: str, written: Path) -> None:
+    """Keeps what was measured, with what it depends on."""
+    told = json.loads(written.read_text())
+    place(test_file).write_text(json.dumps({**told, "digest": _digest(test_file, told["lines"])}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is kept of one file of tests: `lines` has numbers of tests, by file in scope and line."""
+
+    tests: Sequence[str]
+    cpu_s: Sequence[float]
+    lines: Mapping[str, Mapping[str, Sequence[int]]]
+    digest: str
+
+
+def _known(test_file: str) -> _Told | None:
+    if not place(test_file).exists():
+        return None
+    told = _Told(**json.loads(place(test_file).read_text()))
+    return told if told.digest == _digest(test_file, told.lines) else None
+
+
+def _digest(test_file: str, reached: Iterable[str]) -> str:
     seen = hashlib.sha256()
-    for folder in _SOURCES:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            seen.update(str(path).encode() + b"\0" + path.read_bytes())
+    for name in (test_file, *sorted(reached)):
+        path = ROOT / name
+        seen.update(name.encode() + b"\0" + (path.read_bytes() if path.exists() else b""))
     return seen.hexdigest()
 
 
-def _run_tests(jobs: int) -> None:
-    for old in CACHE.glob("coverage.*"):
-        old.unlink()
-    for old in CACHE.glob("times-*.jsonl"):
-        old.unlink()
-    command = [sys.executable, "-m", "pytest", "-q", "-n", str(jobs), "--dist", "loadfile", "-p", "mutation.tracing"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "BROWNOUT_MUTATION_FOLDER": str(CACHE)}
-    ended = subprocess.run(
-        [*command, *SELECTED, *TESTS], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    if ended.returncode:
-        raise SystemExit(f"the tests fail without any mutant:\n{ended.stdout[-3000:]}{ended.stderr[-1000:]}")
-
-
-def _read(files: Iterable[str]) -> Reach:
-    wanted = {str((ROOT / name).resolve()): name for name in files}
+def reach(test_files: Iterable[str]) -> Reach:
+    """What is known of these files of tests, none of which has changed since."""
     lines: dict[str, dict[int, frozenset[str]]] = {}
-    for part in sorted(CACHE.glob("coverage.*")):
-        data = CoverageData(str(part))
-        data.read()
-        for measured in data.measured_files():
-            name = wanted.get(str(Path(measured).resolve()))
-            if name is not None:
-                mine = lines.setdefault(name, {})
-                for line, tests in data.contexts_by_lineno(measured).items():
-                    mine[line] = mine.get(line, frozenset()) | frozenset(test for test in tests if test)
-    told = [json.loads(line) for path in sorted(CACHE.glob("times-*.jsonl")) for line in path.read_text().splitlines()]
-    return Reach(lines, {one["test"]: one["s"] for one in told})
+    cpu_s: dict[str, float] = {}
+    for told in filter(None, map(_known, test_files)):
+        cpu_s.update(zip(told.tests, told.cpu_s, strict=True))
+        for path, found in told.lines.items():
+            mine = lines.setdefault(path, {})
+            for line, numbers in found.items():
+                mine[int(line)] = mine.get(int(line), frozenset()) | {told.tests[number] for number in numbers}
+    return Reach(lines, cpu_s)

@@ -8,9 +8,11 @@ import sys
 
 import pytest
 
+from mutation.__main__ import sampled
 from mutation.edits import edits
 from mutation.explained import explained
 from mutation.hand_made import PATCHES, Patch
+from mutation.reach import Reach
 from mutation.scope import files
 from support.places import ROOT, TESTS
 
@@ -19,7 +21,7 @@ SOURCE = '''"""A page."""
 LIMIT = 3
 
 
-def judged(bad: int, total: int, names: list[str]) -> bool:
+def judged(bad: int, total: int, names: list[str], most: int = 5) -> bool:
     """Whether it is so."""
     assert total > 0, "never without"
     found = [name for name in names if name]
@@ -27,6 +29,7 @@ def judged(bad: int, total: int, names: list[str]) -> bool:
     if bad / total <= LIMIT and not found:
         raise ValueError(f"{bad + 7} of {total}", total + 8)
     record(f"{9 * bad} were bad")
+    record((bad + total) * 2 - (bad if found else total))
     return max(bad, total) > 0
 '''
 
@@ -45,6 +48,8 @@ def changes() -> dict[str, set[str]]:
         ("bad / total <= LIMIT", "bad / total < LIMIT"),
         ("bad / total <= LIMIT", "bad / total > LIMIT"),
         ("bad / total", "(bad * total)"),
+        ("(bad + total) * 2 - (bad if found else total)", "(((bad + total) * 2) + (bad if found else total))"),
+        ("(bad + total) * 2", "((bad + total) / 2)"),
         ("bad / total <= LIMIT and not found", "((bad / total <= LIMIT) or (not found))"),
         ("bad / total <= LIMIT and not found", "True"),
         ("not found", "bool(found)"),
@@ -75,6 +80,45 @@ def test_what_only_tells_is_left_alone() -> None:
         "total > 0",
         "list[str]",
     } & set(changes())
+
+
+def test_what_runs_at_import_is_told_apart() -> None:
+    """A constant and a default run when the file is imported, what is in the function when it is called."""
+    at_import = {edit.old: edit.is_import for edit in edits("a.py", SOURCE.encode())}
+    assert (at_import["3"], at_import["5"], at_import["max"], at_import["bad / total"]) == (True, True, False, False)
+
+
+def test_part_of_a_statement_knows_where_the_statement_begins() -> None:
+    """Python gives some parts of a statement no line of their own."""
+    source = b"def of(a, b):\n    return max(\n        a,\n        b + 1,\n    )\n"
+    assert {(edit.line, edit.statement_line) for edit in edits("a.py", source) if edit.old == "1"} == {(4, 2)}
+
+
+def test_any_beginning_of_a_sample_has_each_folders_share() -> None:
+    """Of 300 and 100 the first eight have six and two, give or take one; another seed draws others."""
+    source = "def of(a):\n" + "    a += 2\n" * 50
+    known = [
+        edits(f"{name}/{number}.py", source.encode()) for name, files in (("much", 3), ("little", 1)) for number in range(files)
+    ]
+    assert len({len(found) for found in known}) == 1
+    for size in (8, 40, 200):
+        drawn = sampled(known, seed=1)[:size]
+        assert abs(sum(edit.path.startswith("little") for edit in drawn) - size / 4) <= 1
+    assert sampled(known, seed=1) == sampled(known, seed=1) != sampled(known, seed=2)
+    assert sorted(map(str, sampled(known, seed=1))) == sorted(str(edit) for found in known for edit in found)
+
+
+def test_a_modules_own_tests_come_first_and_then_the_fastest() -> None:
+    """Up to a time, and one in any case; what has no line of its own is reached with its statement."""
+    own, fast, slow = "tests/harness/test_a.py::one", "tests/test_b.py::fast", "tests/test_b.py::slow"
+    found = Reach({"harness/a.py": {2: frozenset({slow, fast, own})}}, {own: 5.0, fast: 1.0, slow: 9.0})
+    (edit,) = (
+        one for one in edits("harness/a.py", b"def of(a):\n    return max(a,\n        1)\n") if (one.old, one.new) == ("1", "2")
+    )
+    assert found.tests(edit) == (own, fast, slow)
+    assert found.chosen(edit, 6.0) == (own, fast)
+    assert found.chosen(edit, 1.0) == (own,)
+    assert Reach({}, {}).chosen(edit, 1.0) == ()
 
 
 def test_every_change_is_of_its_place_and_compiles() -> None:
@@ -118,7 +162,7 @@ def test_a_lie_is_noticed_and_the_truth_is_not() -> None:
         "trial.prepare()\n"
         "for source in (patch.applied(), (ROOT / patch.path).read_bytes()):\n"
         "    with tempfile.TemporaryDirectory() as name:\n"
-        "        print(trial.fate(trial.Mutant(patch.path, source, patch.lie), patch.tests, 300.0, Path(name)))\n"
+        "        print(trial.fate(trial.Mutant(patch.path, source, patch.lie), patch.tests, 300.0, 300, Path(name)))\n"
     )
     environment = {"PYTHONPATH": str(TESTS), "PATH": "/usr/bin:/bin"}
     told = subprocess.run(

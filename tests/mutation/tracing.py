@@ -1,48 +1,58 @@
-"""A pytest plugin: records which lines each test runs, and how long it takes, into the folder of the mutation tester."""
+"""Which lines of the files in scope run, by test, and the processor time of each test."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import coverage
-import pytest
 
-FOLDER = Path(os.environ["BROWNOUT_MUTATION_FOLDER"])
-_SOURCES = ("harness", "suites")
+from mutation.scope import files
+from support.places import ROOT
 
 
 class Tracing:
-    """One coverage measurement of this process, told which test runs."""
+    """A measurement of this process, told which test runs. It keeps all in memory until it is written."""
 
     def __init__(self) -> None:
-        root = Path(__file__).resolve().parents[2]
-        self._measured = coverage.Coverage(
-            data_file=str(FOLDER / f"coverage.{os.getpid()}"),
-            include=[f"{root}/{name}/*" for name in _SOURCES] + [f"{root}/src/brownout/{name}/*" for name in _SOURCES],
-        )
-        self._times_s: dict[str, float] = {}
+        self._names = {str(ROOT / name): name for name in files()}
+        linked = {str(ROOT / "src" / "brownout" / name): name for name in files()}
+        self._names.update(linked)
+        self._measured = coverage.Coverage(data_file=None, config_file=False, include=list(self._names))
+        self._cpu_s: dict[str, float] = {}
+        self._test, self._since_s = "", 0.0
+
+    def start(self) -> None:
         self._measured.start()
 
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._measured.switch_context(item.nodeid)
-        yield
-        self._measured.switch_context("")
+    def at(self, test: str) -> None:
+        """From here on this test runs; the one before has ended."""
+        self._clocked()
+        self._test = test
+        self._measured.switch_context(test)
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._times_s[report.nodeid] = self._times_s.get(report.nodeid, 0.0) + report.duration
+    def _clocked(self) -> None:
+        now_s = sum(os.times()[:4])  # with the processes that it waited for
+        if self._test:
+            self._cpu_s[self._test] = round(now_s - self._since_s, 3)
+        self._since_s = now_s
 
-    def pytest_sessionfinish(self) -> None:
+    def stop(self) -> None:
+        self._clocked()
         self._measured.stop()
-        self._measured.save()
-        lines = (json.dumps({"test": test, "s": round(took_s, 4)}) for test, took_s in self._times_s.items())
-        (FOLDER / f"times-{os.getpid()}.jsonl").write_text("\n".join(lines) + "\n")
 
+    def lines(self) -> Mapping[str, Mapping[int, Sequence[str]]]:
+        """The tests by file and line; of what ran before the first of them the line is there too."""
+        data = self._measured.get_data()
+        return {self._names[path]: data.contexts_by_lineno(path) for path in data.measured_files()}
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Only where tests run: not in the process that hands them out."""
-    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
-        config.pluginmanager.register(Tracing())
+    def write(self, path: Path) -> None:
+        """As JSON, in which tests are numbered."""
+        numbers = {test: number for number, test in enumerate(self._cpu_s)}
+        lines = {
+            name: {line: sorted(numbers[test] for test in tests if test) for line, tests in found.items()}
+            for name, found in self.lines().items()
+        }
+        path.write_text(json.dumps({"tests": list(numbers), "cpu_s": list(self._cpu_s.values()), "lines": lines}))

@@ -1,6 +1,8 @@
-"""One mutant: the tests that reach it, in a process that was forked from one which has the third-party libraries already.
+"""One mutant: the tests that reach it, in a fork.
 
-The changed file is put in place by an import hook, so the checkout is never touched, whoever kills the tester.
+A change within a function is made in a fork of a process that has collected the tests. One of what runs at import is made in a
+fork of a process that has the third-party libraries only, by an import hook. So the checkout is never touched, whatever kills
+the tester.
 """
 
 from __future__ import annotations
@@ -9,19 +11,16 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import os
-import signal
 import sys
-import tempfile
-import time
-import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Literal
 
+from mutation.collected import NOT_HERE, Collected, Request
+from mutation.forked import OPTIONS, OUTPUT, ended_in_fork
 from mutation.scope import SELECTED
 from support.places import ROOT
 
@@ -48,9 +47,6 @@ _LIBRARIES = (
     "bokeh.plotting",
     "allure_commons",
 )
-FIRST_S, LATER_S = 2.5, 20.0  # what the tests of one mutant take without it, at most: the fastest, and those for a survivor
-OUTPUT = "told.txt"
-_OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")  # of the libraries above
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +90,18 @@ def prepare() -> None:
     assert not any(name.startswith("brownout.") for name in sys.modules), "the project must not be imported yet"
 
 
-def chosen(tests: Sequence[str], times_s: Mapping[str, float], left_s: float) -> tuple[str, ...]:
-    """The first tests whose times add up to `left_s`; one in any case, where there is one."""
-    found: list[str] = []
-    for test in tests:
-        left_s -= times_s.get(test, 1.0)
-        if left_s < 0 and found:
-            break
-        found.append(test)
-    return tuple(found)
+def fate(mutant: Mutant, tests: Sequence[str], limit_s: float, cpu_s: int, folder: Path, at: Collected | None = None) -> Fate:
+    """What becomes of the mutant when these tests run. They have limits of real and of processor time and an empty folder.
 
-
-def fate(mutant: Mutant, tests: Sequence[str], limit_s: float, folder: Path) -> Fate:
-    """What becomes of the mutant when these tests run. They have `limit_s` of real time and an empty folder."""
+    `at` is tried first, which is faster where it can be.
+    """
     if not tests:
         return "unreached"
-    child = os.fork()
-    if child == 0:
-        _run(mutant, tests, folder)
-    try:
-        code = _ended(child, limit_s)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)  # whatever a test has started
+    code: int | None = NOT_HERE
+    if at is not None:
+        code = at.code(Request(tests, limit_s, cpu_s, folder, mutant.path, mutant.source))
+    if code == NOT_HERE:
+        code = ended_in_fork(partial(_run, mutant, tests), limit_s, folder, cpu_s)
     if code is None:
         return "timeout"
     if code == 5:
@@ -124,36 +109,8 @@ def fate(mutant: Mutant, tests: Sequence[str], limit_s: float, folder: Path) -> 
     return "survived" if code == 0 else "killed"
 
 
-def _run(mutant: Mutant, tests: Sequence[str], folder: Path) -> None:
-    """In the forked process; never returns."""
-    os.setpgid(0, 0)
-    told = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(told, 1)
-    os.dup2(told, 2)
-    os.chdir(ROOT)
-    os.environ["TMPDIR"] = str(folder)
-    tempfile.tempdir = None
+def _run(mutant: Mutant, tests: Sequence[str]) -> int:
     sys.meta_path.insert(0, _Finder(mutant))
-    code: int = 3
-    try:
-        import pytest
+    import pytest
 
-        code = int(pytest.main([*_OPTIONS, *SELECTED, *tests]))
-    except BaseException:  # the process must not go on as a copy of the tester
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        os._exit(code)
-
-
-def _ended(child: int, limit_s: float) -> int | None:
-    """The exit code, None when it has not ended in time and was killed."""
-    until_s = time.monotonic() + limit_s
-    while time.monotonic() < until_s:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return None
+    return int(pytest.main([*OPTIONS, *SELECTED, *tests]))

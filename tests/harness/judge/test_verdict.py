@@ -9,7 +9,7 @@ from brownout.harness.judge import gates, step_gates
 from brownout.harness.judge.gates import LoadRecord
 from brownout.harness.judge.steps import lives, step_results
 from brownout.harness.judge.verdict import PASS_ONLY_GATES, judge_slos, overall
-from brownout.harness.record.result import GateResult, SloResult
+from brownout.harness.record.result import Exposure, FaultWindow, GateResult, InvariantResult, SloResult
 from support.slo_builders import (
     BASELINE,
     END,
@@ -78,6 +78,86 @@ def test_a_distrusted_breach_is_still_told():
     _, reasons = overall([slo("breached")], [gate(passed=False)], FINE)
     assert reasons[0].startswith("generator-lag")
     assert "not trusted" in reasons[1]
+
+
+SPARED = Exposure(state="spared", text="caches answered", cohorts=())
+MISSED = FaultWindow(step="cut", start_s=T0, end_s=T0 + 60, total=10, bad=10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"state": "defended"}, "roll was refused by the system, as this posture declares"),
+        ({"state": "skipped", "evidence": "why"}, "roll was not tried (why)"),
+        ({"exposure": SPARED}, "roll was spared: caches answered"),
+        ({"exposure": SPARED.model_copy(update={"state": "met"})}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("role", ["fault", "mitigation"])
+def test_a_pass_says_of_each_fault_why_it_broke_nothing(changes, reason, role):
+    """Refused, skipped, or spared; of a mitigation none of that is an excuse, and without one nothing is added."""
+    (step,) = FINE
+    found = step.model_copy(update={**changes, "role": role})
+    verdict, (head, *rest) = overall([slo()], [gate()], [found])
+    assert (verdict, head) == ("pass", "the objective met and all 1 gates passed")
+    assert rest == ([reason] if reason is not None and role == "fault" else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"exposure": "not-exercised"}, "no judged request of tokens met a fault or needed what it broke"),
+        (
+            {"exposure": "met", "at_risk": 10},
+            "tokens could not have failed: at most 10 of its 1,000 requests needed what broke",
+        ),
+        (
+            {"exposure": "spared", "at_risk": 9},
+            "tokens could not have failed: at most 9 of its 1,000 requests needed what broke",
+        ),
+        ({"exposure": "met", "at_risk": 11}, None),
+        ({"exposure": "met", "at_risk": None}, None),
+        ({"exposure": None, "at_risk": 0}, None),
+        (
+            {"phases": ("fault",), "in_faults": (MISSED,)},
+            "tokens is met over fault, but within cut (00:00:00 to 00:01:00) 0 % of 10 good",
+        ),
+    ],
+)
+def test_a_pass_says_of_each_objective_what_it_is_worth(changes, reason):
+    """Nobody met a fault, or so few that all of them could have failed: at 99 % that is ten of a thousand."""
+    verdict, (head, *rest) = overall([slo(**changes), slo(name="other")], [gate(), gate()], FINE)
+    assert (verdict, head) == ("pass", "all 2 objectives met and all 2 gates passed")
+    assert rest == ([] if reason is None else [reason])
+
+
+def test_violations_and_breaches_are_told_in_that_order_and_nothing_else_is():
+    """What held is no reason, and neither is an objective that is met or undecided."""
+    kept, broken = (
+        InvariantResult(name=name, sentence="s", status=status, exercised=9, violations=3, evidence="seen")
+        for name, status in (("I1", "held"), ("I2", "violated"))
+    )
+    found = [slo(), slo("undecided", name="b"), slo("breached", name="c")]
+    assert overall(found, [gate()], FINE, [kept, broken]) == ("breach", ("I2 was violated: seen (1 of 3)", "c: because"))
+    assert overall([slo()], [gate()], FINE, [broken])[0] == "breach"
+    assert overall([slo()], [gate()], FINE, [kept])[0] == "pass"
+
+
+def test_a_doubtful_run_tells_failed_gates_then_undecided_objectives_then_what_is_not_trusted():
+    """Gates that passed, and those of another severity, are not among them."""
+    found = [slo(), slo("undecided", name="b"), slo("breached", name="c")]
+    gates_found = [gate("fine"), gate("lag", passed=False)]
+    told = ("lag: measured", "b: because", "c: because (not trusted, because a gate failed)")
+    assert overall(found, gates_found, FINE) == ("inconclusive", told)
+
+
+def test_a_fault_that_is_stuck_is_named_unless_a_gate_says_more():
+    """Only steps that are stuck are named."""
+    stuck = STUCK[0].model_copy(update={"name": "jam"})
+    assert overall([slo()], [gate()], [*FINE, stuck]) == ("unsafe", ("jam could not be reverted",))
+    told = gate("healed", passed=False, severity="unsafe")
+    assert overall([slo()], [told], [*FINE, stuck]) == ("unsafe", ("healed: measured",))
 
 
 @pytest.mark.parametrize(
