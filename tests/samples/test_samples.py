@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,15 +65,29 @@ def ran(folder: Path, experiment: str) -> Ran:
     return Ran(done.returncode, said, Result.model_validate(json.loads(done.stdout)))
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample's two versions in their experiment."""
+
+    name: str
+    as_is: Ran
+    fixed: Ran
+
+
 @pytest.fixture(scope="module", params=[name for name in SAMPLES if name != OF_THE_PAGE])
-def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """Each sample as `brownout init app --sample` copies it, with what it needs installed."""
+def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """Each sample as `brownout init app --sample` copies it, with what it needs installed.
+
+    Both versions run at one time, in stacks of their own: they wait for most of it.
+    """
     name: str = request.param
     folder = tmp_path_factory.mktemp(name)
     write(of_sample(name), folder)
     if name == "node":
         install_packages_of_npm(folder)
-    return name, folder
+    with ThreadPoolExecutor(2) as both:
+        as_is, fixed = both.map(partial(ran, folder), ("as-is", "fixed"))
+    return Sample(name, as_is, fixed)
 
 
 def install_packages_of_npm(folder: Path) -> None:
@@ -91,14 +107,13 @@ def install_packages_of_npm(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_the_sample_fails_in_the_fault_and_because_of_it(sample: tuple[str, Path]) -> None:
+def test_the_sample_fails_in_the_fault_and_because_of_it(sample: Sample) -> None:
     """Exit code 1: the baseline is good, the fault bites and heals, and the requests of the fault's time are the bad ones."""
-    name, folder = sample
-    got = ran(folder, "as-is")
+    got = sample.as_is
     assert got.code == 1, got.said
     assert got.result.verdict == "breach"
     (step,) = got.result.steps
-    assert (step.name, step.state) == (FAULT[name], "healed")
+    assert (step.name, step.state) == (FAULT[sample.name], "healed")
     assert [gate.passed for gate in got.result.gates if gate.name == "steady-state"] == [True], got.said
     assert step.after is not None
     assert step.before is not None
@@ -107,13 +122,12 @@ def test_the_sample_fails_in_the_fault_and_because_of_it(sample: tuple[str, Path
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_the_changed_version_passes_in_the_same_fault(sample: tuple[str, Path]) -> None:
+def test_the_changed_version_passes_in_the_same_fault(sample: Sample) -> None:
     """Exit code 0, with every gate: the fault bit, and nothing about the measurement was in doubt."""
-    name, folder = sample
-    got = ran(folder, "fixed")
+    got = sample.fixed
     assert got.code == 0, got.said
     assert [gate for gate in got.result.gates if not gate.passed] == []
-    assert [(step.name, step.state) for step in got.result.steps] == [(FAULT[name], "healed")]
+    assert [(step.name, step.state) for step in got.result.steps] == [(FAULT[sample.name], "healed")]
 
 
 @pytest.mark.slow
