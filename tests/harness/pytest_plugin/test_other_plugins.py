@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.brownout_command import small
 from support.installed_wheel import build, clone
 from support.registry_packages import environment_with
 
@@ -36,7 +37,7 @@ def fresh(request):
 
 
 def test_a_simulation(brownout):
-    run = brownout.run("ftvr-l9z", world="simulation", controls=False)
+    run = brownout.run("small.yaml", world="simulation")
     assert run.verdict == "breach"
     run.expect("breach")
 
@@ -55,7 +56,7 @@ async def test_a_fault_in_a_loop(brownout_stack: Stack):
 @pytest.mark.flaky(reruns=2)
 def test_the_second_time_it_passes(brownout, tmp_path_factory):
     again = Path(__file__).with_name("again")
-    brownout.run("ftvr-l9z", world="simulation", controls=False).expect("breach")
+    brownout.run("small.yaml", world="simulation").expect("breach")
     if not again.exists():
         again.touch()
         pytest.fail("the first time")
@@ -78,6 +79,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def session(python: Path, folder: Path, home: Path, *arguments: str) -> str:
     """What a whole session of the small suite prints; fails unless all passed."""
     (folder / "test_small.py").write_text(SUITE, encoding="utf-8")
+    small(folder)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = strict\n", encoding="utf-8")
     kept: Mapping[str, str] = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "BROWNOUT_"))
@@ -97,8 +99,8 @@ def session(python: Path, folder: Path, home: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("-p", "no:cacheprovider", "--import-mode=importlib"), ("-n", "2")],
-    ids=["plain", "no cache, importlib", "two workers"],
+    [(), ("-p", "no:cacheprovider", "--import-mode=importlib", "-n", "2")],
+    ids=["plain", "no cache, importlib, two workers"],
 )
 def test_a_session_with_all_of_them(
     python: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, arguments: tuple[str, ...]
