@@ -22,6 +22,10 @@ FULL_COLLECTION_AFTER = 100  # collections of the middle generation; the interpr
 FIRST = (
     "suites/incidents/test_identity_not_found.py",
     "suites/incidents/test_ftvr_l9z.py",
+    "tests/samples/test_samples.py",
+    "tests/docs/test_docs_samples.py",
+    "tests/harness/cli/test_concurrent_use.py",
+    "tests/harness/pytest_plugin/test_other_plugins.py",
     "tests/harness/matrix/test_processes.py",
     "tests/suites/incidents/test_aws_claims.py",
     "tests/packaging/test_wheel.py",
