@@ -24,6 +24,8 @@ NO_HTTP = "Invalid HTTP request received."
 
 def target_of(url: bytes) -> str:
     """The path and query, with their escapes, of what stands on a request line; raises ValueError for what has none."""
+    if url == b"/":
+        return "/"
     if url.startswith(b"/") and url.isascii() and b"#" not in url:  # nearly every request
         path, _, query = url.decode("ascii").partition("?")
     else:

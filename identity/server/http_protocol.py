@@ -39,6 +39,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 KEEP_ALIVE_S = 75.0  # longer than clients keep an idle connection, so that a request rarely meets a closing one
 KNOWN_MAX, KNOWN_BYTES_MAX = 1024, 1024  # how many requests are remembered, and how long they may be
 ONCE_MAX = 16_384  # how many requests that came once are known to have come
+_HEAD_END = b"\r\n\r\n"
 WAITING_MAX = 16  # requests of one connection that were read and not begun; more stay in the socket
 
 
@@ -61,6 +62,8 @@ class KnownRequests:
 
     def get(self, data: bytes) -> Received | None:
         """The request that was read of the same bytes; None for bytes that are not known."""
+        if not data.endswith(_HEAD_END):
+            return None  # it has a payload, or is no whole request
         found = self._young.get(data)
         if found is None and (found := self._old.pop(data, None)) is not None:
             self._add(data, found)
@@ -323,4 +326,6 @@ class _Begun:
 def _request(
     parser: httptools.HttpRequestParser, url: bytes, lines: list[tuple[bytes, bytes]], payload: bytes = b""
 ) -> Request:
-    return Request.raw(parser.get_method().decode("ascii"), wire.target_of(url), lines, payload)
+    request = Request.raw(parser.get_method().decode("ascii"), wire.target_of(url), lines, payload)
+    request.raw_by_name = dict(lines)  # whose names are in lower case already
+    return request

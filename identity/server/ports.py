@@ -40,11 +40,15 @@ class _SocketSignal:
         await self._given.wait()
 
 
-def random_id(raw: bytes = b"") -> str:
-    """The text of a UUID of version 4 of 16 random bytes; `uuid` takes four times as long, and most answers have a new one."""
-    raw = raw or os.urandom(16)
-    digits, variant = raw.hex(), "89ab"[raw[8] & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+def random_ids(count: int) -> list[str]:
+    """The texts of UUIDs of version 4; `uuid` takes four times as long for one, and most answers have a new one."""
+    raw = os.urandom(16 * count)
+    digits, variants = raw.hex(), ["89ab"[byte & 3] for byte in raw[8::16]]
+    return [
+        f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-4{digits[at + 13 : at + 16]}"
+        f"-{variants[at // 32]}{digits[at + 17 : at + 20]}-{digits[at + 20 : at + 32]}"
+        for at in range(0, len(digits), 32)
+    ]
 
 
 class SocketPorts:
@@ -64,7 +68,7 @@ class SocketPorts:
         self._addresses = dict(addresses)
         self._records = records
         self._http = HttpClient()
-        self._random: list[bytes] = []
+        self._ids: list[str] = []
         self._spawned: set[asyncio.Task[None]] = set()
 
     def now(self) -> float:
@@ -74,11 +78,10 @@ class SocketPorts:
         return time.time() + (at_s - self.now()) / self._clock.rate
 
     def new_id(self) -> str:
-        """Random bytes are fetched for some ids at a time, for that is half of what an id takes; each is used once."""
-        if not self._random:
-            fetched = os.urandom(16 * IDS_AT_ONCE)
-            self._random = [fetched[start : start + 16] for start in range(0, len(fetched), 16)]
-        return random_id(self._random.pop())
+        """Some ids are made at a time, which takes less than half for each; each is used once."""
+        if not self._ids:
+            self._ids = random_ids(IDS_AT_ONCE)
+        return self._ids.pop()
 
     async def sleep(self, duration_s: float) -> None:
         await asyncio.sleep(self._clock.real_s(duration_s))

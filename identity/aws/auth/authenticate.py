@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from brownout.identity.aws.auth.account import AccessKeyView, AccountView
 from brownout.identity.aws.auth.authorization import Claim, CredentialScope, headers_of, read_claim, read_scope, time_text
 from brownout.identity.aws.auth.caller import Caller, Session
+from brownout.identity.aws.auth.known_signers import KnownSigners
 from brownout.identity.aws.auth.region_keys import TERMINATOR, day_of, key_of_day
 from brownout.identity.aws.auth.sealing import UnreadableToken, open_token
 from brownout.identity.aws.auth.sigv4 import check_signature, session_region_key
@@ -36,17 +37,22 @@ def authenticate(
     account: AccountView,
     now_s: float,
     client_now_s: float | None = None,
+    known: KnownSigners | None = None,
 ) -> Caller:
     """Who signed `request` to `service` ("sts") for a scope in one of `regions` (AWS names, such as "us-east-1").
 
     `now_s` decides about the end of a session. The signature's date must be within 15 minutes (5 for services but STS and
-    IAM) of `now_s`, or of `client_now_s` where real clients have a clock of their own. Raises AwsError:
-    MissingAuthenticationToken, IncompleteSignature, SignatureDoesNotMatch, InvalidClientTokenId, ExpiredToken,
-    MalformedQueryString.
+    IAM) of `now_s`, or of `client_now_s` where real clients have a clock of their own. `known` are the signers of just this
+    `account` that were verified before. Raises AwsError: MissingAuthenticationToken, IncompleteSignature,
+    SignatureDoesNotMatch, InvalidClientTokenId, ExpiredToken, MalformedQueryString.
     """
     headers = headers_of(request)
+    clocks_s = (now_s,) if client_now_s is None else (now_s, client_now_s)
+    minutes = SKEW_MIN if service in _WIDE_SERVICES else SKEW_MIN_ELSEWHERE
+    if known is not None and (caller := known.find(request, headers, service, regions, clocks_s, minutes * 60)) is not None:
+        return caller
     claim = read_claim(request, headers)
-    _check_date(claim, service, (now_s,) if client_now_s is None else (now_s, client_now_s))
+    _check_date(claim, minutes, clocks_s)
     scope = read_scope(claim.credential)
     _check_scope(scope, claim, service, regions)
     if claim.session_token:
@@ -59,8 +65,12 @@ def authenticate(
     key = account.access_key(scope.access_key_id)
     if key is None:
         raise invalid_client_token_id()
-    check_signature(request, headers, claim, scope, _published_key(key, scope.region, claim.date_s))
-    return _long_term_caller(key, account, scope.region, claim.date_s)
+    key_of_region = _published_key(key, scope.region, claim.date_s)
+    check_signature(request, headers, claim, scope, key_of_region)
+    caller = _long_term_caller(key, account, scope.region, claim.date_s)
+    if known is not None:
+        known.note(headers, claim, scope, key_of_region, caller)
+    return caller
 
 
 def in_json_words(error: AwsError) -> AwsError:
@@ -69,8 +79,7 @@ def in_json_words(error: AwsError) -> AwsError:
     return error if code is None else AwsError(code, 400, error.message)
 
 
-def _check_date(claim: Claim, service: str, clocks_s: tuple[float, ...]) -> None:
-    minutes = SKEW_MIN if service in _WIDE_SERVICES else SKEW_MIN_ELSEWHERE
+def _check_date(claim: Claim, minutes: int, clocks_s: tuple[float, ...]) -> None:
     off_s = claim.date_s - clocks_s[0]
     if len(clocks_s) > 1:
         off_s = min((claim.date_s - clock_s for clock_s in clocks_s), key=abs)

@@ -27,10 +27,12 @@ from brownout.identity.core.messages import Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SIGNATURE_FIELD = "X-Amz-Signature"
-_BEFORE_SIGNATURE, _SIGNATURE_LENGTH = ", Signature=", 64
+SIGNATURE_LENGTH = 64
+BEFORE_SIGNATURE = ", Signature="
 _AS_SDKS_WRITE = re.compile(rf"{ALGORITHM} Credential=([^ ,=]+), SignedHeaders=([^ ,=]+)")
 _SHORT = 400  # characters of what is remembered, so that memory is bounded
 _FORM = "%Y%m%dT%H%M%SZ"
+_DATE_LENGTH = len("YYYYMMDDTHHMMSSZ")
 _HEX = frozenset("0123456789abcdefABCDEF")
 _QUERY_FIELDS = ("X-Amz-Credential", SIGNATURE_FIELD, "X-Amz-SignedHeaders", "X-Amz-Date")
 
@@ -134,6 +136,14 @@ def _names(text: str) -> SignedNames:
 _known_scope, _known_names = lru_cache(maxsize=4096)(_scope), lru_cache(maxsize=1024)(_names)
 
 
+def signature_date(headers: Headers) -> tuple[str, float] | None:
+    """The date in `X-Amz-Date` as it is signed, and as epoch seconds; None where there is none of the basic form."""
+    try:
+        return _basic_date(headers.get(b"x-amz-date", b"").decode("latin-1"))
+    except ValueError:
+        return None
+
+
 def time_text(now_s: float) -> str:
     """Epoch seconds in the form of X-Amz-Date."""
     return datetime.fromtimestamp(int(now_s), UTC).strftime(_FORM)
@@ -144,9 +154,9 @@ def scope_text(day: str, region: str, service: str) -> str:
 
 
 def _from_header(authorization: str, headers: Headers) -> Claim:
-    written, _, signature = authorization.rpartition(_BEFORE_SIGNATURE)
+    written, _, signature = authorization.rpartition(BEFORE_SIGNATURE)
     date = headers.get(b"x-amz-date")
-    if not date or len(signature) != _SIGNATURE_LENGTH or not signature.isalnum() or not 0 < len(written) <= _SHORT:
+    if not date or len(signature) != SIGNATURE_LENGTH or not signature.isalnum() or not 0 < len(written) <= _SHORT:
         return _from_any_header(authorization, headers)
     known = _known_parts(written)
     if known is None:
@@ -232,7 +242,7 @@ def _fields(query: str) -> dict[str, str]:
 def _date(given: str) -> tuple[str, float]:
     """The date as it is signed, and as epoch seconds; raises AwsError for what is no date."""
     try:
-        return _basic_date(given) if len(given) == len("YYYYMMDDTHHMMSSZ") else _http_date(given)
+        return _basic_date(given) if len(given) == _DATE_LENGTH else _http_date(given)
     except (ValueError, OverflowError):
         what = f"Date must be in ISO-8601 'basic format'. Got '{given}'. See http://en.wikipedia.org/wiki/ISO_8601"
         raise incomplete_signature(what) from None
@@ -241,7 +251,7 @@ def _date(given: str) -> tuple[str, float]:
 @lru_cache(maxsize=1024)
 def _basic_date(given: str) -> tuple[str, float]:
     digits = given[:8] + given[9:15]
-    if not (digits.isascii() and digits.isdigit() and given[8] == "T" and given[15] == "Z"):
+    if len(given) != _DATE_LENGTH or not (digits.isascii() and digits.isdigit() and given[8] == "T" and given[15] == "Z"):
         raise ValueError(given)  # strptime takes blanks, signs and small letters
     return given, datetime.strptime(given, _FORM).replace(tzinfo=UTC).timestamp()
 

@@ -9,7 +9,6 @@ Wire facts: docs/reference/aws-wire.md#session-tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -20,8 +19,7 @@ CALLER_KINDS: tuple[CallerKind, ...] = get_args(CallerKind)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What a client signs with. Long-term credentials have no session token and no end."""
 
     access_key_id: str
@@ -178,6 +176,10 @@ class Caller(NamedTuple):
     def principal_name(self) -> str:
         """The name of the user or role whose policies apply, "" for the root."""
         return "" if self.kind == "root" else self.principal_arn.rpartition("/")[2]
+
+    def signed_at(self, signed_s: float) -> Caller:
+        """The same caller in a request that was signed at that time."""
+        return Caller(*self[:-1], signed_s)
 
     @classmethod
     def of_session(cls, session: Session, signed_region: str, signed_s: float) -> Self:

@@ -40,7 +40,7 @@ def check_signature(request: Request, headers: Headers, claim: Claim, scope: Cre
     """Raises AwsError unless the holder of the key's secret signed exactly this request."""
     _check_signed_headers(headers, claim.signed_headers.names)
     canonical = canonical_request(request, headers, claim.signed_headers, presigned=claim.presigned)
-    expected = _signature(canonical, claim.date, scope.text, _keyed(key_of_region, scope.service))
+    expected = signature_of(canonical, claim.date, scope.text, keyed_hashes(key_of_region, scope.service))
     if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "replace")):
         raise signature_does_not_match()
 
@@ -62,7 +62,7 @@ def sign(request: Request, credentials: Credentials, *, service: str, region: st
     signed = signed_names(";".join(sorted(name.decode("latin-1") for name in headers if _is_signed_by_clients(name))))
     scope = scope_text(date[:8], region, service)
     key = session_region_key(credentials.secret_access_key, day_of(now_s), region)
-    signature = _signature(canonical_request(unsigned, headers, signed), date, scope, _keyed(key, service))
+    signature = signature_of(canonical_request(unsigned, headers, signed), date, scope, keyed_hashes(key, service))
     credential = f"{credentials.access_key_id}/{scope}"
     authorization = f"{ALGORITHM} Credential={credential}, SignedHeaders={signed.text}, Signature={signature}"
     return unsigned.with_headers({"authorization": authorization})
@@ -113,7 +113,17 @@ def _escaped(text: str) -> str:
     return quote(unquote_to_bytes(text.replace("+", " ").encode("latin-1")), safe=_UNRESERVED)
 
 
-def _signature(canonical: bytes, date: str, scope: str, keyed: tuple[Any, Any]) -> str:
+def signed_form(signed: SignedNames) -> bytes:
+    """The canonical request of a request to `/` that has all of the signed headers, with places (`%b`) for what differs.
+
+    Those are the method, the headers' values in the order of the names, and the hash of the payload.
+    """
+    lines = b"".join(b"%b:%%b\n" % name.replace(b"%", b"%%") for name in signed.names)
+    return b"%%b\n/\n\n%b\n%b\n%%b" % (lines, signed.text.encode("latin-1", "replace").replace(b"%", b"%%"))
+
+
+def signature_of(canonical: bytes, date: str, scope: str, keyed: tuple[Any, Any]) -> str:
+    """The signature of a canonical request, from the hashes of `keyed_hashes`."""
     text = f"{ALGORITHM}\n{date}\n{scope}\n{sha256(canonical).hexdigest()}"
     inner, outer = keyed[0].copy(), keyed[1].copy()
     inner.update(text.encode())
@@ -122,7 +132,7 @@ def _signature(canonical: bytes, date: str, scope: str, keyed: tuple[Any, Any]) 
 
 
 @lru_cache(maxsize=4096)
-def _keyed(key_of_region: bytes, service: str) -> tuple[Any, Any]:
+def keyed_hashes(key_of_region: bytes, service: str) -> tuple[Any, Any]:
     """HMAC's two hashes (RFC 2104) with the signing key in them: from here on it takes half of what it takes from the key."""
     key = signing_key(key_of_region, service)
     padded = key.ljust(sha256().block_size, b"\0")

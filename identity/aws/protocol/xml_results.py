@@ -18,7 +18,7 @@ from typing import Any
 from brownout.identity.aws.protocol.shapes import Member, Shape
 
 WriteXml = Callable[[Any], str]  # from a value to its element
-Fill = Callable[[tuple[Any, ...]], str]  # from the values of a structure's members to its element
+Fill = Callable[[list[Any]], str]  # from the values of a structure's members, which it may overwrite, to its element
 FILLERS_MAX = 64
 _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"}
@@ -69,7 +69,7 @@ def _structure(shape: Shape, wire: str) -> WriteXml:
             fill = _filler([known[name] for name in given], wire)
             if len(fillers) < FILLERS_MAX:
                 fillers[given] = fill
-        values = tuple(value.values())
+        values = list(value.values())
         if None in values:
             return write({name: each for name, each in value.items() if each is not None})
         return fill(values)
@@ -89,17 +89,16 @@ def _filler(members: Sequence[Member], wire: str) -> Fill:
             written.append((place, writer_of(member.shape, member.wire) if kind in _COMPOUND else _SCALARS[kind]))
     form = f"<{wire}>{''.join(parts)}</{wire}>"
 
-    def fill(values: tuple[Any, ...]) -> str:
-        filled = list(values)
-        for place, write in written:
-            filled[place] = write(values[place])
-        if not _is_plain("".join([values[place] for place in texts])):
+    def fill(values: list[Any]) -> str:
+        if texts and not _is_plain("".join([values[place] for place in texts])):
             for place in texts:
-                filled[place] = escaped(values[place])
-        return form % tuple(filled)
+                values[place] = escaped(values[place])
+        for place, write in written:
+            values[place] = write(values[place])
+        return form % tuple(values)
 
-    def fill_texts(values: tuple[str, ...]) -> str:
-        return form % (values if _is_plain("".join(values)) else tuple(map(escaped, values)))
+    def fill_texts(values: list[str]) -> str:
+        return form % tuple(values if _is_plain("".join(values)) else map(escaped, values))
 
     return fill if written else fill_texts
 

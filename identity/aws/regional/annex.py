@@ -141,7 +141,8 @@ class RegionalAnnex(Annex):
         client_now_s = ports.machine_time(now_s) if self._client_clocks else None
         is_bad = REVOKED_KEY_ON_ONE_NODE in self._planted and self.node.name.endswith(".z2")
         account: Any = _Unrevoked(index.account) if is_bad else index.account
-        caller = authenticate(request, service, regions, account, now_s, client_now_s)
+        known = None if is_bad else index.signers
+        caller = authenticate(request, service, regions, account, now_s, client_now_s, known)
         index.check_alive(caller)
         session = caller.session
         if session is not None and session.issuing_region == GLOBAL_TOKENS and self.aws_region in OPT_IN:

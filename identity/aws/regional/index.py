@@ -13,6 +13,7 @@ from math import inf
 from brownout.identity.aws.arns import Arn
 from brownout.identity.aws.auth.account import SealingKeyView
 from brownout.identity.aws.auth.caller import Caller
+from brownout.identity.aws.auth.known_signers import KnownSigners
 from brownout.identity.aws.auth.sealing import SealingSpan
 from brownout.identity.aws.errors import invalid_client_token_id
 from brownout.identity.aws.policy import managed
@@ -46,6 +47,7 @@ class AccountIndex:
         self._principals: dict[str, RequestPrincipal] = {}  # of long-term keys, by ARN
         self._sealing = SealingSpan(None, inf, -inf)
         self._settled: set[Settled] = set()
+        self.signers = KnownSigners()
 
     def sealing_key(self, now_s: float) -> SealingKeyView | None:
         """The key to seal session tokens with at `now_s`; None when the region has none that is valid."""

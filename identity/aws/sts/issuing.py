@@ -89,17 +89,15 @@ def scoped(annex: RegionalAnnex, session: Session, ends_s: float, scopes: tuple[
 
 def members(wish: SessionWish, credentials: Credentials) -> dict[str, object]:
     """The members that all operations which issue credentials have in their output."""
-    size = len(credentials.session_token)
-    found = {
-        "Credentials": {
-            "AccessKeyId": credentials.access_key_id,
-            "SecretAccessKey": credentials.secret_access_key,
-            "SessionToken": credentials.session_token,
-            "Expiration": credentials.expires_s,
-        },
+    key_id, secret, token, ends_s = credentials
+    size = len(token)
+    found: dict[str, object] = {
+        "Credentials": {"AccessKeyId": key_id, "SecretAccessKey": secret, "SessionToken": token, "Expiration": ends_s},
         "SessionTokenSize": size,
         "SessionTokenUtilization": min(100, -(-100 * size // LARGEST_TOKEN_BYTES)),
-        "SourceIdentity": wish.source_identity or None,
-        "PackedPolicySize": wish.limits.packed_percent,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    if wish.source_identity:
+        found["SourceIdentity"] = wish.source_identity
+    if wish.limits.packed_percent is not None:
+        found["PackedPolicySize"] = wish.limits.packed_percent
+    return found

@@ -27,7 +27,7 @@ from brownout.identity.core.surface import Served
 from brownout.identity.server import serve
 from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES
 from brownout.identity.server.clock import Clock
-from brownout.identity.server.ports import random_id
+from brownout.identity.server.ports import random_ids
 from brownout.identity.server.spec_file import ServedStack
 from support.http_nodes import Echo, ports_to, served
 
@@ -362,7 +362,7 @@ def test_a_line_break_in_a_header_is_no_second_header(tmp_path: Path) -> None:
 
 def test_a_new_id_is_a_random_uuid() -> None:
     """Ids have the form and the version that real services' have, all bits but those are random, and none comes twice."""
-    found = [uuid.UUID(random_id()) for _ in range(200)]
+    found = [uuid.UUID(text) for text in random_ids(200)]
     assert {(each.version, each.variant) for each in found} == {(4, uuid.RFC_4122)}
     assert len(set(found)) == len(found)
     seen = 0

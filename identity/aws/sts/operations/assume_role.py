@@ -5,7 +5,6 @@ Wire facts: docs/reference/aws-wire.md#assuming-a-role.
 
 from __future__ import annotations
 
-from brownout.identity.aws import arns
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import AwsError, access_denied, not_authorized
 from brownout.identity.aws.sts.call import StsCall, StsResult
@@ -52,9 +51,9 @@ def assume_role(call: StsCall) -> StsResult:
         least_token_bytes=call.least_token_bytes,
     )
     session, credentials = issue(annex, wish)
-    arn = session.arn
-    assert arn == arns.assumed_role(annex.account_id, role.name, name)
-    return {**members(wish, credentials), "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": arn}}
+    result = members(wish, credentials)
+    result["AssumedRoleUser"] = {"AssumedRoleId": session.user_id, "Arn": session.arn}
+    return result
 
 
 def _source_identity(call: StsCall, caller: Caller) -> str:

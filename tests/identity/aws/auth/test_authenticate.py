@@ -239,7 +239,7 @@ def test_a_session_ends_at_its_end() -> None:
 def test_a_wrong_signature_says_nothing_about_the_session() -> None:
     """Only who has the secret learns that it has ended."""
     ended = credentials_of(session_of(issued_s=NOW_S - 20, expires_s=NOW_S - 10))
-    guessed = dataclasses.replace(ended, secret_access_key="guess")
+    guessed = ended._replace(secret_access_key="guess")
     assert refusal(by_botocore(credentials=guessed)).code == "SignatureDoesNotMatch"
     assert refusal(by_botocore(credentials=ended)).code == "ExpiredToken"
 
@@ -251,9 +251,9 @@ def test_a_session_token_belongs_to_its_key() -> None:
     foreign = credentials_of(session_of(account_id="999999999999"))
     for credentials in (
         Credentials(mine.access_key_id, mine.secret_access_key),
-        dataclasses.replace(mine, session_token=other.session_token),
-        dataclasses.replace(ALICE, session_token=mine.session_token),
-        dataclasses.replace(mine, session_token="IQoJb3JpZ2luX2VjEXAMPLE"),
+        mine._replace(session_token=other.session_token),
+        ALICE._replace(session_token=mine.session_token),
+        mine._replace(session_token="IQoJb3JpZ2luX2VjEXAMPLE"),
         foreign,
     ):
         assert refusal(by_botocore(credentials=credentials)).code == "InvalidClientTokenId"
@@ -305,7 +305,7 @@ def test_checks_come_in_the_services_order() -> None:
     assert refusal(bad, now_s=NOW_S + DAY_S).message.startswith("Signature expired")
     assert refusal(bad).message.startswith("Credential should be scoped")
     assert refusal(by_botocore(credentials=stranger)).code == "InvalidClientTokenId"
-    assert refusal(by_botocore(credentials=dataclasses.replace(ALICE, secret_access_key="x"))).code == "SignatureDoesNotMatch"
+    assert refusal(by_botocore(credentials=ALICE._replace(secret_access_key="x"))).code == "SignatureDoesNotMatch"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ Wire facts: docs/reference/aws-wire.md#error-codes.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
@@ -27,7 +26,7 @@ def told(call: Any, **params: Any) -> tuple[str, int, str]:
 
 def test_a_wrong_secret(aws: SimulatedAws) -> None:
     """SignatureDoesNotMatch: the request was not signed with the key's secret."""
-    wrong = replace(aws.maker.key_of("caller"), secret_access_key="x" * 40)
+    wrong = aws.maker.key_of("caller")._replace(secret_access_key="x" * 40)
     code, status, message = told(aws.client("sts", wrong).get_caller_identity)
     assert (code, status) == ("SignatureDoesNotMatch", 403)
     assert message.startswith("The request signature we calculated does not match the signature you provided.")
@@ -51,9 +50,9 @@ def test_a_session_key_without_its_token_or_with_another(aws: SimulatedAws) -> N
     """InvalidClientTokenId: temporary credentials are a key, a secret and a token that belong together."""
     sts = aws.client("sts", aws.maker.key_of("caller"))
     first, second = (temporary(sts.get_session_token()) for _ in range(2))
-    for broken in (replace(first, session_token=""), replace(first, session_token=second.session_token)):
+    for broken in (first._replace(session_token=""), first._replace(session_token=second.session_token)):
         assert told(aws.client("sts", broken).get_caller_identity) == INVALID
-    assert told(aws.client("sts", replace(first, session_token="FwoGZXIvYXdzE")).get_caller_identity) == INVALID
+    assert told(aws.client("sts", first._replace(session_token="FwoGZXIvYXdzE")).get_caller_identity) == INVALID
 
 
 def test_a_session_that_has_ended(aws: SimulatedAws) -> None:
