@@ -32,7 +32,6 @@ from brownout.harness.run.header import new_run_folder, write_run_file
 from brownout.harness.run.options import Options, Outcome
 from brownout.harness.run.prepare import PreparedRun, at_present, prepare, require_short, wants_canaries
 from brownout.harness.run.simulated import simulate
-from brownout.harness.run.subject.lead import measured_lead_real_s
 from brownout.harness.worlds.catalog import SIMULATION, live_world
 from brownout.harness.worlds.needs import require_for_run
 
@@ -64,7 +63,8 @@ def carry_out(
     require_main_thread(prepared.options.world)
     _require_machine(prepared)
     if prepared.experiment.subject is not None:
-        prepared = at_present(prepared, time.time(), measured_lead_real_s())
+        now_s = time.time()  # moved again once the application is ready
+        prepared = at_present(prepared, now_s, ready_s=now_s + prepared.experiment.subject.ready_within_s)
     folder = new_run_folder(prepared)
     heard = Observers(observers, _tell)
     try:
@@ -148,7 +148,7 @@ def _checks(prepared: PreparedRun, *, build: bool) -> Iterator[Callable[[], obje
         yield partial(require_lifted, state)
     yield lambda: require_packages(canaries=wants_canaries(prepared))
     if prepared.experiment.subject is not None:
-        yield partial(require_startable, prepared.experiment.subject, prepared.load.cohorts)
+        yield partial(require_startable, prepared.experiment.subject, prepared.load.cohorts, options.world)
     if options.dashboard_port is not None:
         yield partial(require_free, options.dashboard_port)
     kind = live_world(options.world)

@@ -19,7 +19,7 @@ from brownout.harness.cli.telemetry.of_run import Telemetry, told
 from brownout.harness.cli.types import EPISODES, PORT, SEED, DurationType
 from brownout.harness.errors import BrownoutError
 from brownout.harness.record.verdicts import VERDICTS
-from brownout.harness.worlds.catalog import PROCESSES, SIMULATION, WORLDS
+from brownout.harness.worlds.catalog import COMPOSE, PROCESSES, SIMULATION, WORLDS
 
 if TYPE_CHECKING:
     from brownout.harness.api import Options, Outcome
@@ -287,7 +287,7 @@ def _timeline(prepared: PreparedRun) -> str:
         f"{experiment.title}",
         f"world {world}, clock rate {rate:g}, about {prepared.real_s:.0f} s of real time for the timeline",
     ]
-    lines += _subject_lines(experiment)
+    lines += _subject_lines(experiment, world)
     for moment in prepared.moments:
         if isinstance(moment, PhaseStart):
             what = f"phase {moment.name}"
@@ -306,15 +306,16 @@ def _cohort_line(cohort: Cohort) -> str:
     return f"  {cohort.name}: {cohort.rate_per_s:g} per emulated second{asked}"
 
 
-def _subject_lines(experiment: Experiment) -> list[str]:
+def _subject_lines(experiment: Experiment, world: str) -> list[str]:
     """What would be started as the subject, and how; nothing for an experiment without one."""
     from brownout.harness.base.durations import duration_text
 
     subject = experiment.subject
     if subject is None:
         return []
+    what = f"service {subject.service} of {subject.compose}" if world == COMPOSE else shlex.join(subject.words)
     where = f"as on {subject.env_of}" if subject.env_of else "as a client on no machine"
     return [
-        f"subject {where}: {shlex.join(subject.words)}",
+        f"subject {where}: {what}",
         f"  in {subject.folder or '.'}, ready within {duration_text(subject.ready_within_s)} at {subject.ready}",
     ]

@@ -60,11 +60,14 @@ def read(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Chec
 
 
 def _with_subject_beside(experiment: Experiment, folder: Path) -> Experiment:
-    """The experiment with its subject's folder as an absolute path, seen from the folder of the experiment."""
+    """The experiment with its subject's folder and Compose file as absolute paths, seen from the experiment's folder."""
     subject = experiment.subject
     if subject is None:
         return experiment
-    placed = subject.model_copy(update={"folder": str((folder / subject.folder).resolve())})
+    places = {"folder": str((folder / subject.folder).resolve())}
+    if subject.service is not None:
+        places["compose"] = str((folder / subject.compose).resolve())
+    placed = subject.model_copy(update=places)
     return experiment.model_copy(update={"subject": placed})
 
 

@@ -2,15 +2,17 @@
 
 A run starts its subject itself, on a port that it chooses, so that load and faults never reach what the run did not start. That
 is why `ready` names a loopback address and `{port}` in place of a port: another host, or another program's port, is refused.
+
+One file serves two worlds: `command` is a process of the machine, `service` a container of the user's own Compose file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validator
 
 from brownout.harness.base.durations import Duration
 from brownout.harness.base.models import FrozenModel
@@ -21,6 +23,7 @@ PORT, PYTHON = "{port}", "{python}"
 LOOPBACK = ("127.0.0.1", "localhost")
 READY_WITHIN_S, READY_WITHIN_MAX_S = 15.0, 300.0
 STOP_WITHIN_S, STOP_WITHIN_MAX_S = 10.0, 60.0
+COMPOSE_FILE, CONTAINER_PORT = "compose.yaml", 8080
 _IN_A_URL = "0"  # what stands for the port while a URL is read
 
 
@@ -51,9 +54,17 @@ VariableName = Annotated[OneLine, AfterValidator(_variable)]
 class Subject(FrozenModel):
     """The application that an experiment is about: started by the run as if on a machine, stopped with it."""
 
-    command: Command = Field(
-        description=f"the program and its words, or one line that is split as a shell splits it; {PORT} is the port that the "
-        f"run picked, {PYTHON} the interpreter that runs Brownout. It stays in the foreground"
+    command: Command | None = Field(
+        None,
+        description=f"in processes: the program and its words, or one line that is split as a shell splits it; {PORT} is the "
+        f"port that the run picked, {PYTHON} the interpreter that runs Brownout. It stays in the foreground",
+    )
+    service: OneLine | None = Field(
+        None, description="in compose: the application's service in the Compose file; what it depends on comes along"
+    )
+    compose: OneLine = Field(COMPOSE_FILE, description="your own Compose file, from the experiment's folder")
+    container_port: StrictInt = Field(
+        CONTAINER_PORT, ge=1, le=65_535, description="in compose: the port that the service listens on, in the variable PORT"
     )
     folder: Text = Field("", description="the working directory, from the experiment's folder, which is the default")
     env_of: OneLine | None = Field(
@@ -66,16 +77,24 @@ class Subject(FrozenModel):
     ready: ReadyUrl = Field(description=f"it is ready once this answers with 2xx, such as http://127.0.0.1:{PORT}/healthz")
     env: Mapping[VariableName, Text] = Field(default_factory=dict, description="further variables of its environment")
     ready_within_s: Duration = Field(
-        READY_WITHIN_S, alias="ready_within", description="how long its start may take; the run's baseline begins so much later"
+        READY_WITHIN_S,
+        alias="ready_within",
+        description="how long its start may take; the run's baseline begins once it is ready",
     )
     stop_within_s: Duration = Field(
         STOP_WITHIN_S, alias="stop_within", description="how long it may take to end after SIGTERM, before it is killed"
     )
 
+    @model_validator(mode="after")
+    def _started_somehow(self) -> Self:
+        if self.command is None and self.service is None:
+            raise ValueError("a subject has a command (a process), a service (of a Compose file), or both")
+        return self
+
     @property
     def words(self) -> tuple[str, ...]:
-        """The program and its words, with the placeholders as they were written."""
-        return words_of(self.command)
+        """The program and its words, with the placeholders as they were written; none for a service alone."""
+        return () if self.command is None else words_of(self.command)
 
     def limits(self) -> Iterator[tuple[str, str]]:
         """What is wrong with the two times, by key."""

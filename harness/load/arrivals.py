@@ -132,6 +132,10 @@ class LoadPlan(FrozenModel):
         """The same plan with what its clients sign in with."""
         return self.model_copy(update={"account": replace(self.account, sign_in=sign_in)})
 
+    def timed_as(self, other: LoadPlan) -> LoadPlan:
+        """The same plan in the time of another, that of the same run on a timeline that was moved."""
+        return self.model_copy(update={"start_s": other.start_s, "end_s": other.end_s, "watch": other.watch})
+
 
 def arrivals(plan: LoadPlan, *, after_s: float = -math.inf) -> Iterator[Arrival]:
     """Every arrival of the plan in order of time, a pure function of the plan.

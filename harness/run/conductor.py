@@ -65,6 +65,10 @@ class RunHooks:
         """Called before the load; starts what it asks, and returns the plan with where that is."""
         return plan
 
+    def begun(self, run: PreparedRun) -> PreparedRun:
+        """Called when what `stack_ready` started is ready; the run, its timeline moved to this moment where it can be."""
+        return run
+
     async def stack_ends(self) -> None:
         """Called before the stack is taken down; ends what `stack_ready` started."""
 
@@ -125,7 +129,6 @@ class Conductor:
         """Runs to the end, or until stopped; raises BrownoutError after everything was undone."""
         self.journal.event("run", "started")
         self._states = StateWatch(self.world, self.journal, self.lifecycle.watch.nodes_held)
-        self._stops = StopWatch(self.run, self.world, self.journal)
         try:
             await self.world.start()
             await self._await_ready()
@@ -149,6 +152,9 @@ class Conductor:
         plan = self.run.load.signed_in(await sign_in(self.world, console=console, endpoints=secret_endpoints(cohorts)))
         await self._prime(plan)
         plan = await self.hooks.stack_ready(plan)
+        self.run = self.hooks.begun(self.run)
+        plan = plan.timed_as(self.run.load)
+        self._stops = StopWatch(self.run, self.world, self.journal)
         load = await self._start_load(plan)
         await self.hooks.load_started(plan)
         try:

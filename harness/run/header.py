@@ -14,8 +14,13 @@ from pathlib import Path
 
 from brownout.harness.base.durations import duration_text
 from brownout.harness.errors import UsageError
-from brownout.harness.judge.run_folder import RunHeader, write_header
+from brownout.harness.judge.run_folder import RunHeader, read_header, write_header
 from brownout.harness.run.prepare import PreparedRun
+
+
+def rewrite_run_file(folder: Path, run: PreparedRun) -> None:
+    """Writes the run's experiment anew into `run.json`, whole or not at all: its timeline was moved."""
+    write_header(folder, read_header(folder).model_copy(update={"experiment": run.experiment}))
 
 
 def write_run_file(folder: Path, run: PreparedRun) -> None:

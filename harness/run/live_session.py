@@ -34,10 +34,11 @@ from brownout.harness.run.canary_places import aws_ways, azure_machines
 from brownout.harness.run.conductor import PROTECTED, Conductor, RunHooks, RunState
 from brownout.harness.run.fault_bands import BandsFile, LedgerBands
 from brownout.harness.run.foreign_watch import ForeignWatch
+from brownout.harness.run.header import rewrite_run_file
 from brownout.harness.run.journal import Journal
-from brownout.harness.run.prepare import PreparedRun, wants_canaries
+from brownout.harness.run.prepare import PreparedRun, at_present, wants_canaries
 from brownout.harness.run.progress_view import NoProgress, ProgressView
-from brownout.harness.run.subject.lead import lead_real_s
+from brownout.harness.run.subject.lead import generator_lead_real_s, lead_real_s
 from brownout.harness.run.subject.watch import SubjectWatch
 from brownout.harness.world import LiveWorld
 from brownout.harness.worlds.catalog import live_world
@@ -71,6 +72,7 @@ class _LiveSession:
         self.run, self.folder, self.sink = run, folder, sink
         self.stack_id, self.state = f"run-{secrets.token_hex(4)}", RunState()
         self.world: LiveWorld | None = None
+        self.generator_lead_s = 0.0
         self.ledger = Ledger(ledger_path())
         self.recorder = Recorder(folder, heard)
         self.reserve = Reserve()
@@ -93,11 +95,12 @@ class _LiveSession:
     def create_world(self, guardian_took_s: float) -> LiveWorld:
         """The world, not yet started, with a clock set so that the stack is ready before the baseline begins."""
         timeline, rate = self.run.experiment.timeline, self.run.rate
+        self.generator_lead_s = generator_lead_real_s(guardian_took_s)
         # The clock starts at the warm-up, or earlier where the warm-up leaves too little real time to bring the stack up.
         ready_s = min(timeline.warm_up, timeline.baseline - lead_real_s(guardian_took_s) * rate)
         epoch_s = timeline.epoch_s() + ready_s - self.run.options.offset_s
         if self.run.experiment.subject is not None:
-            epoch_s = time.time()  # the timeline was moved to it (prepare.py:at_present)
+            epoch_s = time.time()  # the timeline is moved to it (prepare.py:at_present)
         # Every process of the machine can reach these nodes, so their token is a secret and not drawn from the seed.
         stack = replace(self.run.stack, control_token=secrets.token_urlsafe(24))
         kind = live_world(self.run.options.world)
@@ -181,7 +184,7 @@ class _LiveHooks(RunHooks):
         session: _LiveSession,
     ) -> None:
         self.tick_s = TICK_REAL_S * world.rate
-        self._options, self._world, self._journal = run.options, world, journal
+        self._options, self._world, self._journal, self._began_s = run.options, world, journal, world.now()
         self._canaries_wanted = wants_canaries(run)
         self._view, self._bands, self._session = view, bands, session
         self._canaries = Canaries()
@@ -215,6 +218,16 @@ class _LiveHooks(RunHooks):
     async def stack_ready(self, plan: LoadPlan) -> LoadPlan:
         """Starts the run's subject, if it has one."""
         return await self._subject.start(plan, self._journal.folder)
+
+    def begun(self, run: PreparedRun) -> PreparedRun:
+        """Moves the timeline of a run with a subject: its baseline begins as soon as the load generator has started."""
+        if run.experiment.subject is None:
+            return run
+        moved = at_present(run, self._began_s, ready_s=self._world.now() + self._session.generator_lead_s)
+        rewrite_run_file(self._journal.folder, moved)
+        self._journal.event("run", "moved")
+        self._view.ends_at(moved.end_s)
+        return moved
 
     async def stack_ends(self) -> None:
         await self._subject.stop()

@@ -83,19 +83,21 @@ def prepare(experiment: Experiment | CheckedExperiment, options: Options, *, sou
     return _resolved(experiment, options, source, posture, steps)
 
 
-def at_present(run: PreparedRun, now_s: float, lead_s: float) -> PreparedRun:
-    """A run about an application, begun at `now_s`, the wall clock's epoch seconds; `lead_s` is the time that its stack needs.
+def at_present(run: PreparedRun, began_s: float, *, ready_s: float) -> PreparedRun:
+    """A run about an application, its stack begun at `began_s` and all ready for the baseline at `ready_s`, wall-clock seconds.
 
     Real SDKs sign requests, and reckon how long a token lives, by the wall clock. So the stack's clock is the wall clock, and
-    the timeline with its steps is moved to it, whatever day and hour the file names.
+    the timeline with its steps is moved to it, whatever day and hour the file names. The baseline begins once all is ready
+    and the warm-up is over, and no step is due before that.
     """
     experiment = run.experiment
-    assert experiment.subject is not None
     line = experiment.timeline
-    begin_s = min(line.warm_up, line.baseline - math.ceil(lead_s + experiment.subject.ready_within_s))
-    today = datetime.fromtimestamp(now_s, UTC).date()
+    warm_up_s = line.baseline - line.warm_up
+    ahead_s = line.baseline - min((line.baseline, *(step.at for step in experiment.schedule)))  # of steps in the warm-up
+    baseline_s = max(ready_s + ahead_s, began_s + warm_up_s) + run.options.offset_s
+    today = datetime.fromtimestamp(baseline_s - warm_up_s, UTC).date()  # no moment of a timeline is before its midnight
     midnight_s = datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp()
-    by_s = math.ceil(now_s - midnight_s + run.options.offset_s) - begin_s
+    by_s = math.ceil(baseline_s - midnight_s) - line.baseline
     borders = {name: getattr(line, name) + by_s for name in ("warm_up", "baseline", "fault", "recovery", "end")}
     steps = tuple(replace(resolved, step=_moved(resolved.step, by_s)) for resolved in run.steps)
     moved = {

@@ -39,6 +39,10 @@ class ProgressView:
         widest_s = max((alert.long_s for alert in experiment.alerts.values()), default=0.0)
         self._keep_s = max(widest_s, WINDOW_S * world.rate)
 
+    def ends_at(self, end_s: float) -> None:
+        """Has the timeline end at another moment, in emulated epoch seconds: it was moved."""
+        self._end_s = end_s
+
     def tick(self) -> None:
         """Reads what is new and shows the status."""
         self._read()

@@ -1,4 +1,7 @@
-"""The environment of a subject: that of a client on a machine of the run's stack, and nothing that leads elsewhere."""
+"""The environment of a subject: that of a client on a machine of the run's stack, and nothing that leads elsewhere.
+
+In `compose` there are two: that of the service's container, and that of its clients' commands, which run on this machine.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from pathlib import Path
 
 from brownout.harness.base.files import is_folder_there
 from brownout.harness.client_env.machine_endpoints import write_files
-from brownout.harness.client_env.shell_variables import ELSEWHERE, exports, find_machine
+from brownout.harness.client_env.shell_variables import ELSEWHERE, exports, find_machine, inside_variables
 from brownout.harness.client_env.stack_file import FaultsEntry, StackFile, make_stack_file
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.subject import PORT, PYTHON, Subject
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.models.asks import words_of
 from brownout.harness.world import LiveWorld
+from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.control_plane import access_key, user_token
 from brownout.identity.aws.records.seed import ADMIN
 from brownout.identity.azure.hosts.endpoint import IMDS
@@ -24,7 +28,7 @@ from brownout.identity.azure.hosts.endpoint import IMDS
 PORT_VARIABLE, URL_VARIABLE = "PORT", "SUBJECT_URL"
 # An application has no business with these: what is broken in a run is in its schedule.
 _OF_OPERATORS = ("BROWNOUT_CONTROL_TOKEN", "BROWNOUT_TOXIPROXY_URL", "BROWNOUT_DASHBOARD_URL", "BROWNOUT_COMPOSE_VARIABLES")
-_SECRET = ("SECRET", "TOKEN", "HEADER", "PASSWORD", "KEY")
+SECRET_WORDS = ("SECRET", "TOKEN", "HEADER", "PASSWORD", "KEY")
 
 
 async def stack_content(stack_id: str, world: LiveWorld, *, faults: FaultsEntry | None = None) -> StackFile:
@@ -53,6 +57,14 @@ def variables(subject: Subject, stack: StackFile, port: int) -> dict[str, str]:
     return {**inherited, **told, PORT_VARIABLE: str(port), URL_VARIABLE: url_of(port), **own}
 
 
+def container_variables(subject: Subject, stack: StackFile) -> dict[str, str]:
+    """What is added to the environment of the subject's container; raises UsageError for what the stack does not have."""
+    port = subject.container_port
+    own = {name: placed(value, port) for name, value in subject.env.items()}
+    told = inside_variables(stack, subject.env_of or "")
+    return {**told, PORT_VARIABLE: str(port), URL_VARIABLE: url_of(port), **own}
+
+
 def url_of(port: int) -> str:
     """The base URL of a subject on that port."""
     return f"http://127.0.0.1:{port}"
@@ -68,14 +80,19 @@ def folder_of(subject: Subject) -> Path:
     return Path(subject.folder or ".").absolute()
 
 
-def require_startable(subject: Subject, cohorts: Iterable[Cohort]) -> None:
-    """Raises UsageError where the subject's folder, its program, or one of its clients' programs is not there."""
+def require_startable(subject: Subject, cohorts: Iterable[Cohort], world: str) -> None:
+    """Raises UsageError where the subject's folder, its program or service, or one of its clients' programs is not there."""
     folder = folder_of(subject)
     if not is_folder_there(folder):
         raise UsageError(
             f"the subject's folder {folder} is not there", hint="`subject.folder` is seen from the experiment's folder"
         )
-    require_program(subject.words[0], folder, "subject.command", subject.env)
+    if world == COMPOSE:
+        from brownout.harness.subject.compose_project import require_service  # Docker's client is an extra
+
+        require_service(subject)
+    else:
+        require_program(subject.words[0], folder, "subject.command", subject.env)
     for cohort in cohorts:
         if cohort.command is not None:
             require_program(words_of(cohort.command.run)[0], folder, f"cohort {cohort.name}", subject.env)
@@ -98,5 +115,5 @@ def secrets_of(stack: StackFile, environment: Mapping[str, str]) -> tuple[str, .
         found.add(stack.aws.secret_access_key)
     if stack.application is not None:
         found.add(stack.application.client_secret)
-    found |= {value for name, value in environment.items() if any(word in name.upper() for word in _SECRET)}
+    found |= {value for name, value in environment.items() if any(word in name.upper() for word in SECRET_WORDS)}
     return tuple(sorted(each for each in found if each))

@@ -21,15 +21,11 @@ from brownout.harness.load.child import importable
 from brownout.harness.subject.keeper import KILL_PATIENCE_S, KeeperOrder
 from brownout.harness.subject.listening import listens
 from brownout.harness.subject.output import LOG_NAME
-from brownout.identity.core.messages import Request
-from brownout.identity.server.http_client import BrokenOffError, HttpClient, NotConnectedError
+from brownout.harness.subject.readiness import POLL_S, await_answer
 
 KEEPER = "brownout.harness.subject.keeper"
 KEEPER_LOG = "subject-keeper.log"
-POLL_S = 0.05
-ATTEMPT_S = 2.0
 OVER_SLACK_S = 5.0
-NOT_THERE, SILENT = "nothing listened there", "it took a connection and did not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,42 +74,16 @@ class SubjectProcess:
 
     async def await_ready(self, within_s: float) -> float:
         """The seconds until it answered its ready URL with 2xx; raises WorldError, with the end of its output."""
-        started_s, seen = time.monotonic(), NOT_THERE
-        http = HttpClient(persistent=False)
-        try:
-            while (took_s := time.monotonic() - started_s) < within_s:
-                self.look()
-                self._require_running()
-                window_s = min(ATTEMPT_S, within_s - took_s)
-                status = await self._answer(http, window_s)
-                if isinstance(status, int) and 200 <= status <= 299:
-                    self._require_own()
-                    return time.monotonic() - started_s
-                if status != SILENT or window_s == ATTEMPT_S or seen == NOT_THERE:  # what is cut short says nothing new
-                    seen = f"its last answer had status {status}" if isinstance(status, int) else status
-                await asyncio.sleep(POLL_S)
-        finally:
-            http.close()
-        raise WorldError(f"the subject was not ready within {within_s:g} s: {seen} ({self._ready})", hint=self._printed())
-
-    async def _answer(self, http: HttpClient, within_s: float) -> int | str:
-        parts = urlsplit(self._ready)
-        request = Request.raw("GET", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}")
-        try:
-            async with asyncio.timeout(within_s):
-                return (await http.send(f"127.0.0.1:{parts.port}", request)).status
-        except TimeoutError:
-            return SILENT
-        except NotConnectedError:
-            return NOT_THERE
-        except BrokenOffError:
-            return "it broke the connection off"
+        took_s = await await_answer(self._ready, within_s, running=self._require_running, printed=self.printed)
+        self._require_own()
+        return took_s
 
     def _require_running(self) -> None:
+        self.look()
         if self._failed:
             raise WorldError(f"the subject could not be started: {self._failed}", hint="check `subject.command` and its folder")
         if self.ended is not None:
-            raise WorldError(f"the subject {self.ended} before it was ready", hint=self._printed())
+            raise WorldError(f"the subject {self.ended} before it was ready", hint=self.printed())
         if self._keeper is not None and self._keeper.poll() is not None:
             raise WorldError("the subject's keeper ended", hint=f"see {KEEPER_LOG} in the stack's folder")
 
@@ -125,7 +95,8 @@ class SubjectProcess:
                 hint="have the application listen on the port in the variable PORT",
             )
 
-    def _printed(self) -> str:
+    def printed(self) -> str:
+        """The end of its output, as a hint of an error."""
         last = str(self.over.get("last_lines", "")) or (self.ended.last_lines if self.ended else "") or self._file_end()
         return f"the last that it printed:\n{last}" if last else "it printed nothing"
 

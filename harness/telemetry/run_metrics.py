@@ -57,11 +57,12 @@ class RunMetrics:
         self._phase = ""
         self._header: RunHeader | None = None
         self._counts: RequestCounts | None = None
+        self._folder = Path()
         self._tail: LogTail | None = None
         self._beats: Beats | None = None
 
     def begin(self, folder: Path) -> None:
-        header = read_header(folder)
+        self._folder, header = folder, read_header(folder)
         with self._lock:
             self._header = header
             cohorts = ((cohort.name, cohort.region) for cohort in header.experiment.load.cohorts)
@@ -69,6 +70,8 @@ class RunMetrics:
             self._tail, self._beats = LogTail(folder), Beats(folder)
 
     def event(self, event: Event) -> None:
+        if (event.kind, event.what) == ("run", "moved"):  # before the first request
+            self.begin(self._folder)
         with self._lock:
             self._faults.event(event)
             if event.kind == "phase":

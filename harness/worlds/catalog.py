@@ -41,7 +41,7 @@ WORLDS: Mapping[str, WorldKind] = {
     for kind in (
         WorldKind(SIMULATION, _EVERYWHERE),
         WorldKind(PROCESSES, _EVERYWHERE | {SUBJECT}, "brownout.harness.worlds.processes.world:ProcessesWorld"),
-        WorldKind(COMPOSE, _EVERYWHERE | _IN_CONTAINERS, "brownout.harness.worlds.compose.world:ComposeWorld"),
+        WorldKind(COMPOSE, _EVERYWHERE | _IN_CONTAINERS | {SUBJECT}, "brownout.harness.worlds.compose.world:ComposeWorld"),
     )
 }
 LIVE = tuple(name for name, kind in WORLDS.items() if kind.entry)

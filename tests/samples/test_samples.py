@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -159,14 +159,20 @@ def test_a_sample_never_costs_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("now_s", [1_790_000_000.25, 1_789_948_799.0])
 @pytest.mark.parametrize("offset_s", [0.0, 17.0])
 def test_a_run_about_an_application_is_moved_to_the_present(now_s: float, offset_s: float) -> None:
-    """Its baseline is the lead and the application's time away, at midnight too; every distance on the timeline stays."""
+    """Its baseline begins when all is ready and the warm-up over, at midnight too; every distance on the timeline stays."""
     experiment = load(ROOT / "samples" / "worker" / "as-is.brownout.yaml")
     run = prepare(experiment, Options(world="processes", offset_s=offset_s))
-    moved = at_present(run, now_s, 12.0)
-    line, was = moved.experiment.timeline, experiment.timeline
-    assert experiment.subject is not None
-    away_s = line.epoch_s() + line.baseline - now_s - offset_s
-    assert 0 <= away_s - 12.0 - experiment.subject.ready_within_s < 1
+    was = experiment.timeline
+    warm_up_s = was.baseline - was.warm_up
+    early = at_present(run, now_s, ready_s=now_s + warm_up_s / 2).experiment.timeline
+    assert 0 <= early.epoch_s() + early.baseline - now_s - offset_s - warm_up_s < 1
+    ahead = experiment.schedule[0].model_copy(update={"at": was.baseline - 10, "until": None, "name": "ahead"})
+    stepped = replace(run, experiment=experiment.model_copy(update={"schedule": (ahead, *experiment.schedule)}))
+    first = at_present(stepped, now_s, ready_s=now_s + 112.0).experiment
+    assert 0 <= first.timeline.epoch_s() + first.schedule[0].at - now_s - offset_s - 112.0 < 1
+    moved = at_present(at_present(run, now_s, ready_s=now_s + 900.0), now_s, ready_s=now_s + 112.0)
+    line = moved.experiment.timeline
+    assert 0 <= line.epoch_s() + line.baseline - now_s - offset_s - 112.0 < 1
     for border in ("warm_up", "baseline", "recovery", "end"):
         assert getattr(line, border) - line.fault == getattr(was, border) - was.fault
     (step,), (planned,) = moved.steps, moved.experiment.schedule

@@ -9,9 +9,10 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import DataPath, Problem
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.model import Experiment
+from brownout.harness.experiment.subject import COMPOSE_FILE, Subject
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.models.registry import client_model
-from brownout.harness.worlds.catalog import SUBJECT, WORLDS
+from brownout.harness.worlds.catalog import COMPOSE, PROCESSES, SUBJECT, WORLDS
 from brownout.identity.azure.hosts.endpoint import IMDS
 from brownout.identity.core.topology import StackSpec
 
@@ -19,7 +20,7 @@ _EXAMPLE = "subject: {command: [python, app.py], env_of: web-1, ready: 'http://1
 
 
 def check_subject(experiment: Experiment, world: str) -> None:
-    """Raises UsageError for a subject in a world that has none, or whose clock is not a real client's."""
+    """Raises UsageError for a subject in a world that has none, cannot start it, or whose clock is not a real client's."""
     if experiment.subject is None:
         return
     able = [kind.name for kind in WORLDS.values() if SUBJECT in kind.abilities]
@@ -28,11 +29,36 @@ def check_subject(experiment: Experiment, world: str) -> None:
             f"experiment {experiment.name} has a subject, a real application, which world {world} cannot have",
             hint=f"worlds that can: {', '.join(able)}, such as --world {able[0]}",
         )
+    _check_startable(experiment.name, experiment.subject, world)
     rate = experiment.timeline.rate(world)
     if rate != 1:
         raise UsageError(
             f"in world {world} the clock runs at {rate:g} times real time, and the timers of a subject do not",
             hint="leave `timeline.rates` out: a subject needs rate 1",
+        )
+
+
+def _check_startable(name: str, subject: Subject, world: str) -> None:
+    """Raises UsageError where the file does not say how this world starts the subject, or asks for what a container lacks."""
+    if world == PROCESSES and subject.command is None:
+        raise UsageError(
+            f"the subject of {name} is a service of a Compose file, and world processes starts programs",
+            hint="add `subject.command`, or use --world compose",
+        )
+    if world != COMPOSE:
+        return
+    if subject.service is None:
+        raise UsageError(
+            f"the subject of {name} is a command, and world compose starts a service of your own Compose file",
+            hint=f"add `subject.service`, of {COMPOSE_FILE} or the file in `subject.compose`; or use --world processes",
+        )
+    if subject.env_of is None:
+        raise UsageError("in world compose a subject is on a machine", hint="name one in `subject.env_of`, such as web-1")
+    asked = {"proxy": subject.proxy, "container": subject.container, "endpoint": subject.endpoint != IMDS}
+    for key in (key for key, given in asked.items() if given):
+        raise UsageError(
+            f"in world compose a subject has the URLs of `brownout env --inside`, and nothing of `subject.{key}`",
+            hint=f"leave `{key}` out, or use --world processes",
         )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.experiment.subject import PYTHON
+from brownout.harness.experiment.subject import PYTHON, Subject
 from brownout.harness.load.arrivals import asks_subject
 from brownout.harness.record.history import Event, History
 from brownout.harness.record.result import SloResult, SubjectResult
@@ -21,19 +22,28 @@ def subject_result(experiment: Experiment, events: Iterable[Event]) -> SubjectRe
     subject = experiment.subject
     if subject is None:
         return None
-    ended, dropped = "", 0
+    ended, dropped, service = "", 0, ""
     for event in events:
         if event.kind == "gate" and event.what == "subject" and not event.detail.get("passed", False):
             ended = str(event.detail.get("reason", ""))
+        elif event.kind == "subject" and event.what == "ready":
+            service = str(event.detail.get("service", ""))
         elif event.kind == "subject" and event.what == "over":
             dropped = int(event.detail.get("dropped_bytes", 0))
     return SubjectResult(
-        command=shlex.join(word.replace(PYTHON, "python") for word in subject.words),
+        command=_named(subject, service),
         machine=subject.env_of or "",
         cohorts=tuple(cohort.name for cohort in experiment.load.cohorts if asks_subject(cohort)),
         ended=ended,
         files=FILES if dropped else FILES[:1],
     )
+
+
+def _named(subject: Subject, service: str) -> str:
+    """What people call it: the command, or the service that was started, or would have been where there is no command."""
+    if service or not subject.words:
+        return f"service {service or subject.service} of {Path(subject.compose).name}"
+    return shlex.join(word.replace(PYTHON, "python") for word in subject.words)
 
 
 def application_first(subject: SubjectResult | None, slos: Iterable[SloResult]) -> tuple[SloResult, ...]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from brownout.harness.base.ports import NoPortError, ephemeral_port
+from brownout.harness.client_env.stack_file import StackFile
 from brownout.harness.errors import WorldError
 from brownout.harness.experiment.subject import Subject
 from brownout.harness.load.arrivals import LoadPlan, SubjectPlace
@@ -39,6 +44,24 @@ def _placed(command: str | tuple[str, ...], port: int) -> tuple[str, ...]:
     return tuple(placed(word, port) for word in words_of(command))
 
 
+class RunningSubject(Protocol):
+    """What a run asks of its subject, a process or a container: `ended` by itself, and what was `over` at its end."""
+
+    ended: SubjectEnd | None
+    over: Mapping[str, Any]
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    def start(self) -> None: ...
+
+    async def await_ready(self, within_s: float) -> float: ...
+
+    def look(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
 class SubjectWatch:
     """One subject and what the history says of it; without a `subject` it does nothing at all.
 
@@ -47,7 +70,7 @@ class SubjectWatch:
 
     def __init__(self, subject: Subject | None, world: LiveWorld, stack_id: str, journal: Journal) -> None:
         self._subject, self._world, self._stack_id, self._journal = subject, world, stack_id, journal
-        self._process: SubjectProcess | None = None
+        self._process: RunningSubject | None = None
         self._calls = SubjectCalls(world, journal)
         self._told_end = False
 
@@ -63,21 +86,32 @@ class SubjectWatch:
                 f"there is no free port for the subject: {none}", hint="`brownout doctor` shows the limits"
             ) from none
         stack = await stack_content(self._stack_id, self._world)
-        environment = variables(subject, stack, port)
+        await self._calls.begin()
+        self._process = await self._made(subject, stack, port, record)
+        self._process.start()
+        took_s = await self._process.await_ready(subject.ready_within_s)
+        detail = {"url": url_of(port), "took_s": round(took_s, 3), "service": "" if stack.inside is None else subject.service}
+        self._journal.event("subject", "ready", detail=detail)
+        folder = str(folder_of(subject))
+        return _with_subject(plan, url_of(port), SubjectPlace(folder=folder, environment=self._process.environment))
+
+    async def _made(self, subject: Subject, stack: StackFile, port: int, record: Path) -> RunningSubject:
+        """The subject, not yet started: a container where the stack is in containers, else a process."""
+        environment, ready = variables(subject, stack, port), placed(subject.ready, port)
+        if stack.inside is not None:
+            from brownout.harness.subject.joining import joined_container  # Docker's client is an extra
+
+            made = partial(joined_container, subject, stack, port, record=record, environment=environment)
+            return await asyncio.to_thread(made, self._world.folder)
         order = KeeperOrder(
-            command=_placed(subject.command, port),
+            command=_placed(subject.words, port),
             folder=str(folder_of(subject)),
             environment=environment,
             stop_within_s=subject.stop_within_s,
             record=str(record),
             secrets=secrets_of(stack, environment),
         )
-        self._process = SubjectProcess(order, placed(subject.ready, port), self._world.folder)
-        await self._calls.begin()
-        self._process.start()
-        took_s = await self._process.await_ready(subject.ready_within_s)
-        self._journal.event("subject", "ready", detail={"url": url_of(port), "took_s": round(took_s, 3)})
-        return _with_subject(plan, url_of(port), SubjectPlace(folder=order.folder, environment=self._process.environment))
+        return SubjectProcess(order, ready, self._world.folder)
 
     def look(self) -> str:
         """Records the subject's end, where it ended by itself; a sentence about it the first time, else ""."""

@@ -49,16 +49,24 @@ _TROUBLE: tuple[tuple[str, str, str], ...] = (  # pattern in the output, what it
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """One compose project. `variables` fill in the compose file."""
+    """One compose project. `variables` fill in the compose file; `over` is a second file, which goes over the first.
+
+    `project` "" is the one that the file or its folder names. Variables of the user's shell in `without` are not passed on.
+    """
 
     project: str
     file: Path
     variables: Mapping[str, str]
+    over: Path | None = None
+    without: frozenset[str] = frozenset()
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, within_s: float = TIMEOUT_S) -> str:
         """Runs one subcommand and returns its output; raises WorldError with the end of its error output and a hint."""
-        command = ["docker", "compose", "-p", self.project, "-f", str(self.file), *arguments]
-        code, out, said = _run(command, {**_plain_environment(), **self.variables})
+        project = ["-p", self.project] if self.project else []
+        files = [word for file in (self.file, self.over) if file is not None for word in ("-f", str(file))]
+        command = ["docker", "compose", *project, *files, *arguments]
+        passed = {name: value for name, value in _plain_environment().items() if name not in self.without}
+        code, out, said = _run(command, {**passed, **self.variables}, within_s)
         if code != 0:
             raise _trouble(arguments[0], said)
         return out
@@ -79,7 +87,7 @@ def version() -> str:
     return said
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+def _run(command: Sequence[str], environment: Mapping[str, str], within_s: float = TIMEOUT_S) -> tuple[int, str, str]:
     """Exit code, output and error output of a command that ends when this process does; raises WorldError."""
     if shutil.which("docker") is None:
         raise WorldError("the command `docker` is not installed", hint="install Docker, or use --world processes")
@@ -96,13 +104,11 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, s
         )
         theirs.close()
         try:
-            out, said = process.communicate(timeout=TIMEOUT_S)
+            out, said = process.communicate(timeout=within_s)
         except subprocess.TimeoutExpired as late:
             ours.close()
             process.communicate()
-            raise WorldError(
-                f"`{' '.join(command[:3])}` did not end in {TIMEOUT_S:g} s", hint="see `brownout doctor`"
-            ) from late
+            raise WorldError(f"`{' '.join(command[:3])}` did not end in {within_s:g} s", hint="see `brownout doctor`") from late
     return process.returncode, out, said
 
 

@@ -1,7 +1,8 @@
 """The Docker engine, as far as a stack needs it: the only file that imports the docker library.
 
-Containers, networks and volumes of a stack carry the label `brownout.stack` with the stack's id. Whatever is changed or
-removed here was found by that label, so nothing of another project can be touched.
+Containers, networks and volumes of a stack carry the label `brownout.stack` with the stack's id, and those of an application
+that a run starts beside it `brownout.subject`. Whatever is changed or removed here was found by one of these labels, so nothing
+of another project can be touched.
 
 The library raises its own errors and those of `requests`; each becomes an EngineError with a hint. Calls are blocking and
 bounded in time; coroutines run them in threads.
@@ -35,7 +36,7 @@ from brownout.harness.worlds.compose.inspected import (
     read_network,
 )
 
-STACK_LABEL, OWNER_LABEL = "brownout.stack", "brownout.owner"
+STACK_LABEL, SUBJECT_LABEL, OWNER_LABEL = "brownout.stack", "brownout.subject", "brownout.owner"
 LOCAL_ENGINE = "unix:///var/run/docker.sock"  # where the library looks, too
 OLDEST_API = (1, 41)  # Docker 20.10
 TIMEOUT_S = 30.0
@@ -84,9 +85,9 @@ class Containers:
             described = [read_container(each.attrs) for each in found]
         return {each.service: each for each in described}
 
-    def find(self, stack: str, service: str) -> Container | None:
-        """The container of one compose service of a stack; None when there is none."""
-        labels = [f"{STACK_LABEL}={stack}", f"{SERVICE_LABEL}={service}"]
+    def find(self, stack: str, service: str, *, label: str = STACK_LABEL) -> Container | None:
+        """The container of one compose service of a stack, or of its subject by that one's label; None when there is none."""
+        labels = [f"{label}={stack}", f"{SERVICE_LABEL}={service}"]
         with _calling("look for a container"):
             found = self._client.api.containers(all=True, filters={"label": labels})
         return self.look(found[0]["Id"]) if found else None
@@ -158,9 +159,9 @@ class Containers:
             self._client.api.unpause(container)
 
     def remove(self, container: str) -> None:
-        """Kills the container, if it runs, and removes it; success also where there is none."""
+        """Kills the container, if it runs, and removes it with its nameless volumes; success also where there is none."""
         with _calling("remove a container"), _ignoring_absence():
-            self._client.api.remove_container(container, force=True)
+            self._client.api.remove_container(container, v=True, force=True)
 
     def disconnect(self, container: str, network: str) -> None:
         with _calling("take a container off its network"):
@@ -241,13 +242,16 @@ class DockerEngine:
         return True
 
     def stacks(self) -> Mapping[str, str]:
-        """Every stack that has left anything on the engine, with its owner."""
-        with _calling("list what carries our label"):
-            rows = [row.attrs["Labels"] for row in self._client.volumes.list(filters={"label": STACK_LABEL})]
-            rows += [row.attrs["Labels"] for row in self._client.networks.list(filters={"label": STACK_LABEL})]
-            found = self._client.containers.list(all=True, filters={"label": STACK_LABEL}, ignore_removed=True)
-            rows += [each.labels for each in found]
-        return {row[STACK_LABEL]: row.get(OWNER_LABEL, "") for row in rows}
+        """Every stack that has left anything on the engine, or whose subject has, with its owner."""
+        stacks: dict[str, str] = {}
+        for label in (SUBJECT_LABEL, STACK_LABEL):
+            with _calling("list what carries our label"):
+                rows = [row.attrs["Labels"] for row in self._client.volumes.list(filters={"label": label})]
+                rows += [row.attrs["Labels"] for row in self._client.networks.list(filters={"label": label})]
+                found = self._client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
+                rows += [each.labels for each in found]
+            stacks |= {row[label]: row.get(OWNER_LABEL, "") for row in rows}
+        return stacks
 
     def confined(self, stack: str) -> tuple[Confined, ...]:
         """How every container of a stack is held, by name."""
@@ -291,23 +295,32 @@ class DockerEngine:
             self._client.api.remove_volume(name, force=True)
 
     def remove_stack(self, stack: str) -> None:
-        """Removes every container, network and volume of a stack, and nothing else; raises EngineError for what stays.
+        """Removes all of a stack and its subject from the engine, and nothing else; raises EngineError for what stays.
 
         If the process that was starting the stack was killed, the engine may still be carrying out its last request. So the
         search for parts of an incomplete stack is repeated until none has appeared for SETTLE_S.
         """
-        whole = self._remove_found(stack)
+        whole = self._remove_parts(stack)
         quiet_since_s, deadline_s = time.monotonic(), time.monotonic() + CHANGE_TIMEOUT_S
         while not whole and time.monotonic() < quiet_since_s + SETTLE_S:
             time.sleep(SETTLE_S / 4)  # there is no event for the absence of more
             if stack in self.stacks():
-                self._remove_found(stack)
+                self._remove_parts(stack)
                 # Something appeared: wait for quiet once more, but never beyond the deadline.
                 quiet_since_s = time.monotonic() if time.monotonic() < deadline_s else quiet_since_s
 
-    def _remove_found(self, stack: str) -> bool:
-        """Removes what exists of a stack now; returns whether it had been wholly up."""
-        label = {"label": f"{STACK_LABEL}={stack}"}
+    def remove_subject(self, stack: str) -> None:
+        """Removes every container, network and volume of a stack's subject; raises EngineError for what stays."""
+        self._remove_found(SUBJECT_LABEL, stack)
+
+    def _remove_parts(self, stack: str) -> bool:
+        """Removes what exists of a stack and its subject now; returns whether it had been wholly up."""
+        subject, own = self._remove_found(SUBJECT_LABEL, stack), self._remove_found(STACK_LABEL, stack)
+        return bool(own) and "created" not in (*subject, *own)
+
+    def _remove_found(self, name: str, stack: str) -> tuple[str, ...]:
+        """Removes what carries a label with the stack's id; returns the states that its containers had."""
+        label = {"label": f"{name}={stack}"}
         with _calling(f"remove the stack {stack}"):
             found = self._client.api.containers(all=True, filters=label)
             with ThreadPoolExecutor(max_workers=REMOVERS) as pool:
@@ -319,7 +332,7 @@ class DockerEngine:
                     network.remove()
             for volume in self._client.volumes.list(filters=label):
                 self.remove_volume(volume.name)
-        return bool(found) and all(each["State"] != "created" for each in found)
+        return tuple(str(each["State"]) for each in found)
 
     def _empty(self, network: str) -> None:
         """Disconnects users' own containers from a stack's network, which could not be removed otherwise; they stay up."""

@@ -95,3 +95,38 @@ def test_a_fast_clock_is_no_application_s(tmp_path: Path) -> None:
     experiment = read(written(tmp_path, timeline={**DAY, "edge": "5s", "rates": {"processes": 60}})).experiment
     with pytest.raises(UsageError, match="runs at 60 times real time"):
         check_subject(experiment, "processes")
+
+
+def test_one_file_serves_both_worlds_that_start_an_application(tmp_path: Path) -> None:
+    """A command is for processes and a service for containers; the one that is missing is named, with what to add."""
+    both = {"command": "app", "service": "web", "env_of": "web-1", "ready": READY}
+    experiment = read(written(tmp_path, subject=both)).experiment
+    assert experiment.subject is not None
+    assert experiment.subject.compose == str(tmp_path.resolve() / "compose.yaml")
+    check_subject(experiment, "processes")
+    check_subject(experiment, "compose")
+    alone = read(written(tmp_path, subject={**both, "command": None})).experiment
+    with pytest.raises(UsageError, match="is a service of a Compose file") as refused:
+        check_subject(alone, "processes")
+    assert "--world compose" in refused.value.hint
+    with pytest.raises(UsageError, match="is a command") as refused:
+        check_subject(read(written(tmp_path)).experiment, "compose")
+    assert "subject.service" in refused.value.hint
+    with pytest.raises(ValidationError, match=r"a command \(a process\), a service"):
+        Subject(ready=READY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"env_of": None}, "is on a machine"),
+        ({"proxy": True}, r"nothing of `subject\.proxy`"),
+        ({"container": True}, r"nothing of `subject\.container`"),
+        ({"endpoint": "app-service"}, r"nothing of `subject\.endpoint`"),
+    ],
+)
+def test_what_a_container_of_the_user_s_cannot_have_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    """It has the URLs of the stack, and neither its names nor the machine's other endpoints."""
+    asked = {"service": "web", "env_of": "web-1", "ready": READY, **changes}
+    with pytest.raises(UsageError, match=words):
+        check_subject(read(written(tmp_path, subject=asked)).experiment, "compose")
