@@ -51,8 +51,12 @@ async def look(world: World, fault: Fault) -> Observation:
 
     Its detail has `gone` where what would be looked at has ended, so that no later look can tell more.
     """
+    return await _answered(fault.observe(world))
+
+
+async def _answered(looking: Awaitable[Observation]) -> Observation:
     try:
-        return await fault.observe(world)
+        return await looking
     except CarrierGone as ended:
         return Observation("unclear", f"{BLIND}{ended.message}", {GONE: ended.message})
     except WorldError as error:
@@ -66,9 +70,7 @@ async def undo_look(world: World, fault: Fault) -> Observation:
 
 async def _safe(looking: Awaitable[Observation]) -> Observation:
     try:
-        return await looking
-    except WorldError as error:
-        return Observation("unclear", f"{BLIND}{error.message}")
+        return await _answered(looking)
     except Exception as error:
         return Observation("unclear", f"{CRASHED}{type(error).__name__}: {error}")
 

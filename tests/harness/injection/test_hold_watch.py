@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -232,3 +233,144 @@ def test_a_slow_look_never_makes_the_schedule_late(bench: Bench, monkeypatch: py
     for step_s in range(10, 100, 10):  # a step every ten seconds
         wait(bench, life, began_s + step_s)
         assert bench.world.now() == began_s + step_s
+
+
+def test_a_doubt_right_before_the_revert_gets_a_second_look(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An effect that is back CONFIRM_S later was in force; one that is still gone is lost, as of when it was last seen."""
+    life = bench.life()
+    sleep_until = bench.world.sleep_until
+
+    async def heard_again(at_s: float) -> None:
+        await sleep_until(at_s)
+        bench.world.deaf.clear()
+
+    for back in (True, False):
+        fault_id = hold(bench, life)
+        seen_s = bench.world.now()
+        drive(bench.world.sleep_until(seen_s + HOLD_S))
+        bench.world.deaf.add(NODE_A)
+        with monkeypatch.context() as patched:
+            if back:
+                patched.setattr(bench.world, "sleep_until", heard_again)
+            drive(life.watch.finish(fault_id))
+        assert bench.world.now() == seen_s + HOLD_S + CONFIRM_S
+        assert (fault_id in life.watch.lost) is not back
+        bench.world.deaf.clear()
+        drive(life.revert(fault_id))
+    assert lost(life, fault_id).seen_s == seen_s
+
+
+@pytest.mark.parametrize("rate", [1.0, 10.0])
+def test_when_the_next_looks_are(bench: Bench, rate: float) -> None:
+    """Of 100 s the carriers' are a sixteenth apart, the effect's a fifth; none is closer than LOOK_GAP_S of network time."""
+    bench.world.rate = rate
+    life, began_s, effects = bench.life(), bench.world.now(), []
+    hold(bench, life)
+    assert life.watch.next_s() - began_s == max(HOLD_S / 16, LOOK_GAP_S * rate)
+    while life.watch.next_s() < began_s + HOLD_S:
+        drive(bench.world.sleep_until(life.watch.next_s()))
+        told = bench.told.count("seen cut")
+        drive(life.watch.look_due(before_s=began_s + HOLD_S))
+        if bench.told.count("seen cut") > told:
+            effects.append(round(bench.world.now() - began_s, 6))
+    assert effects == [20.0, 40.0, 60.0, 80.0]
+    assert life.watch.next_s() >= began_s + HOLD_S
+
+
+def slow_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch, look_s: float) -> None:
+    """From here on a look at an effect takes that long."""
+    shows = FakeWorld.shows_effect
+
+    def slow(world: FakeWorld, carrier: Carrier) -> bool:
+        drive(world.sleep_until(world.now() + look_s))
+        return shows(world, carrier)
+
+    monkeypatch.setattr(FakeWorld, "shows_effect", slow)
+
+
+def test_the_last_look_at_an_effect_ends_right_before_the_revert(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins two of its lengths before the end of the hold, going by how long the one before took."""
+    slow_looks(bench, monkeypatch, 2.0)
+    life = bench.life()
+    until_s, looked = bench.world.now() + HOLD_S, []
+    hold(bench, life)
+    while life.watch.next_s() < until_s:
+        drive(bench.world.sleep_until(life.watch.next_s()))
+        told, at_s = bench.told.count("seen cut"), bench.world.now()
+        drive(life.watch.look_due(before_s=until_s))
+        if bench.told.count("seen cut") > told:
+            looked.append(at_s)
+    assert looked[-1] == until_s - 4.0
+
+
+@pytest.mark.parametrize(("left_s", "looks"), [(2.4, False), (2.5, True)])
+def test_a_look_is_taken_where_a_quarter_more_than_the_last_fits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, left_s: float, looks: bool
+) -> None:
+    """The last look took two seconds."""
+    slow_looks(bench, monkeypatch, 2.0)
+    life = bench.life()
+    hold(bench, life)
+    drive(bench.world.sleep_until(bench.world.now() + HOLD_S / 2))
+    told = bench.told.count("seen cut")
+    drive(life.watch.look_due(before_s=bench.world.now() + left_s))
+    assert (bench.told.count("seen cut") > told) is looks
+
+
+@pytest.mark.parametrize(
+    ("look_s", "hold_s", "age_s", "looks"),
+    [
+        (0.0, 100.0, 12.4, False),
+        (0.0, 100.0, 12.6, True),
+        (2.0, 100.0, 12.6, True),
+        (2.9, 20.0, 8.6, False),
+        (2.9, 20.0, 8.8, True),
+        (3.1, 100.0, 90.0, False),
+        (2.5, 9.0, 9.0, False),
+    ],
+)
+def test_whether_an_effect_is_looked_at_once_more_at_the_revert(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, look_s: float, hold_s: float, age_s: float, looks: bool
+) -> None:
+    """When the last look is an eighth of the hold ago and three of its lengths; never one of 3 s or a quarter of the hold."""
+    life = bench.life()
+    slow_looks(bench, monkeypatch, look_s)
+    fault_id = drive(life.inject("cut", fake(), until_s=bench.world.now() + look_s + hold_s + look_s)).fault_id
+    drive(bench.world.sleep_until(bench.world.now() + age_s))
+    told = bench.told.count("seen cut")
+    drive(life.watch.finish(fault_id))
+    assert bench.told.count("seen cut") - told == 1 + looks  # one says that it held until the end
+    assert life.watch.lost == {}
+
+
+@pytest.mark.parametrize(
+    ("carriers", "state", "effect"),
+    [(("node:a",), "bitten", True), (("node:a",), "applied", False), (("link:a->b",), "bitten", False)],
+)
+def test_a_fault_that_another_process_put_in_place_is_looked_at_before_its_revert(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, carriers: tuple[str, ...], state: str, effect: bool
+) -> None:
+    """Its effect where it had bitten and is on nodes; on links the carriers alone decide. It was last seen at its bite."""
+    if state == "applied":
+        bench.world.deaf.add("node:a")
+    fault_id = drive(bench.life().inject("cut", fake(*carriers), patience_s=0)).fault_id
+    bench.world.deaf.add(carriers[0])
+    other, bitten_s = bench.life(), time.time()
+    monkeypatch.setattr(time, "time", lambda: bitten_s + 60.0)
+    other.watch.revisit(bench.ledger.fault(fault_id), fake(*carriers))
+    drive(other.watch.finish(fault_id))
+    assert (fault_id in other.watch.lost) is effect
+    if effect:
+        assert lost(other, fault_id).seen_s == pytest.approx(bench.world.now() - CONFIRM_S - 60.0, abs=5.0)
+
+
+def test_what_another_fault_holds_is_not_asked(bench: Bench) -> None:
+    """A switch on a node that is held down would not answer for seconds; its own node is asked."""
+    life = bench.life()
+    fault_id = drive(life.inject("cut", fake("control:a", "node:b"), until_s=bench.world.now() + HOLD_S)).fault_id
+    drive(life.inject("other", fake("node:a")))
+    bench.world.calls.clear()
+    drive(life.watch.finish(fault_id))
+    assert "read node:b" in bench.world.calls
+    assert "read control:a" not in bench.world.calls
+    assert life.watch.nodes_held() == {"a", "b"}
