@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
@@ -214,16 +214,27 @@ def _open(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _require_regular(path)
     database = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_S)
-    database.row_factory = sqlite3.Row
-    database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=FULL")
-    database.execute("PRAGMA foreign_keys=ON")
-    database.executescript(_TABLES)
-    database.text_factory = lambda text: text.decode("utf-8", "replace")  # octets that are no text damage their row alone
-    if _version(database) < VERSION:
-        _upgrade(database)
-    _require_columns(database)
+    with _closed_on_error(database):
+        database.row_factory = sqlite3.Row
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute("PRAGMA foreign_keys=ON")
+        database.executescript(_TABLES)
+        database.text_factory = lambda text: text.decode("utf-8", "replace")  # octets that are no text damage their row alone
+        if _version(database) < VERSION:
+            _upgrade(database)
+        _require_columns(database)
     return database
+
+
+@contextmanager
+def _closed_on_error(database: sqlite3.Connection) -> Iterator[None]:
+    """Closes a connection that the block was to make ready and did not."""
+    try:
+        yield
+    except BaseException:
+        database.close()
+        raise
 
 
 def _require_columns(database: sqlite3.Connection) -> None:
@@ -259,11 +270,12 @@ def _upgrade(database: sqlite3.Connection) -> None:
 def _in_memory(read: sqlite3.Connection) -> sqlite3.Connection:
     """A ledger in memory with the rows of this one; raises sqlite3.Error."""
     copy = _open(":memory:")
-    copy.execute("PRAGMA foreign_keys=OFF")
-    for table in ("stacks", "faults", "transitions"):
-        for row in read.execute(f"SELECT * FROM {table}"):  # noqa: S608  # the names above
-            columns, marks = ", ".join(row.keys()), ", ".join("?" * len(row.keys()))
-            copy.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row))  # noqa: S608  # the same names, and values as marks
+    with _closed_on_error(copy):
+        copy.execute("PRAGMA foreign_keys=OFF")
+        for table in ("stacks", "faults", "transitions"):
+            for row in read.execute(f"SELECT * FROM {table}"):  # noqa: S608  # the names above
+                columns, marks = ", ".join(row.keys()), ", ".join("?" * len(row.keys()))
+                copy.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row))  # noqa: S608  # the same names, and values as marks
     return copy
 
 
@@ -271,8 +283,11 @@ def _copy_aside(path: Path | str, why: LedgerError) -> sqlite3.Connection:
     """The rows of a file that cannot be opened in its place, such as on a full disk; raises `why` when it cannot be read."""
     for place in _COPY_FOLDERS:
         try:
-            with tempfile.TemporaryDirectory(prefix="brownout-ledger-", dir=place) as folder:
-                return _in_memory(_open(_copied(Path(path), Path(folder))))
+            with (
+                tempfile.TemporaryDirectory(prefix="brownout-ledger-", dir=place) as folder,
+                closing(_open(_copied(Path(path), Path(folder)))) as copied,
+            ):
+                return _in_memory(copied)
         except (OSError, sqlite3.Error):
             continue
     raise why

@@ -82,8 +82,7 @@ class _LiveSession:
     @contextmanager
     def protected(self) -> Iterator[float]:
         """A context in which the lease is renewed and a guardian watches; yields the seconds that the guardian's start took."""
-        folder = stack_dir(self.stack_id)
-        self.ledger.add_stack(self.stack_id, folder=folder, world=self.run.options.world, run_owned=True)
+        self._enter_stack()
         try:
             with self._lease:
                 started_s = time.monotonic()
@@ -91,6 +90,15 @@ class _LiveSession:
                 yield time.monotonic() - started_s
         finally:
             self._end()
+
+    def _enter_stack(self) -> None:
+        folder = stack_dir(self.stack_id)
+        try:
+            self.ledger.add_stack(self.stack_id, folder=folder, world=self.run.options.world, run_owned=True)
+        except BaseException:
+            self.recorder.close()
+            self.ledger.close()
+            raise
 
     def create_world(self, guardian_took_s: float) -> LiveWorld:
         """The world, not yet started, with a clock set so that the stack is ready before the baseline begins."""

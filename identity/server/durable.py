@@ -72,9 +72,13 @@ class DurableRecords:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(CREATE)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(CREATE)
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _disconnect(self) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,23 @@ INTENT = Intent("slow", "fake", {}, (Carrier("node", "a"),), {"carriers": {}}, 1
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PATIENCE_S", "UNDO_PATIENCE_S", "SETTLE_PATIENCE_S"):
         monkeypatch.setattr(ledger_file, name, 0.01)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """After each test every connection that it led to is closed: an opening that failed, and a copy, leave none."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    yield
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
 
 
 @contextmanager
@@ -55,7 +73,7 @@ def _undo(ledger: Ledger, fault_id: str) -> None:
 
 
 def _state_on_disk(path: Path, fault_id: str) -> str:
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         (state,) = database.execute("SELECT state FROM faults WHERE id = ?", (fault_id,)).fetchone()
     return str(state)
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from brownout.harness.injection.recovery import attach_world, heal_leftovers, he
 from support.fake_world import FakeWorld, Killed, Steps, drive, make, unreachable
 from support.lifecycle_bench import DEAD, Bench, fake
 from support.stand_ins import Stand, StandInWorld
+
+Killing = Callable[[int | None], tuple[Bench, int]]
 
 
 class SteppedLedger(Ledger):
@@ -64,6 +66,19 @@ def killed_run(folder: Path, kill_at: int | None) -> tuple[Bench, int]:
     return bench, steps.count
 
 
+@pytest.fixture
+def killed(tmp_path: Path) -> Iterator[Killing]:
+    """`killed_run` in this test's folder; the ledgers are closed after it."""
+    with ExitStack() as made:
+
+        def run(kill_at: int | None) -> tuple[Bench, int]:
+            bench, boundaries = killed_run(tmp_path, kill_at)
+            made.callback(bench.ledger.close)
+            return bench, boundaries
+
+        yield run
+
+
 def heal(bench: Bench) -> None:
     require_whole(drive(heal_leftovers(bench.ledger, bench.attach, make)))
 
@@ -73,28 +88,27 @@ def assert_baseline(bench: Bench, where: str) -> None:
     assert bench.ledger.open_faults("s") == (), where
 
 
-def test_a_kill_at_every_boundary_of_a_run_is_healed(tmp_path: Path) -> None:
+def test_a_kill_at_every_boundary_of_a_run_is_healed(killed: Killing) -> None:
     """Wherever the run is killed, the next command's healing restores every carrier and closes every row."""
-    _, boundaries = killed_run(tmp_path, None)
+    _, boundaries = killed(None)
     assert boundaries > 60
     for kill_at in range(1, boundaries + 1):
-        bench, _ = killed_run(tmp_path, kill_at)
+        bench, _ = killed(kill_at)
         heal(bench)
         assert_baseline(bench, f"killed at {kill_at}")
         before = len(bench.world.calls)
         heal(bench)
         assert len(bench.world.calls) == before, "a second healing has nothing to do"
-        bench.ledger.close()
 
 
 @pytest.mark.slow
-def test_a_kill_at_every_boundary_of_the_healing_is_healed(tmp_path: Path) -> None:
+def test_a_kill_at_every_boundary_of_the_healing_is_healed(killed: Killing) -> None:
     """Healing that is itself killed anywhere is completed by the next one."""
-    _, boundaries = killed_run(tmp_path, None)
+    _, boundaries = killed(None)
     for kill_at in range(1, boundaries + 1, 5):
         heal_at, finished = 1, False
         while not finished:
-            bench, passed = killed_run(tmp_path, kill_at)
+            bench, passed = killed(kill_at)
             bench.world.steps.kill_at = passed + heal_at
             try:
                 heal(bench)
@@ -103,14 +117,13 @@ def test_a_kill_at_every_boundary_of_the_healing_is_healed(tmp_path: Path) -> No
                 bench.world.steps.kill_at = None
                 heal(bench)
             assert_baseline(bench, f"killed at {kill_at}, healing killed at {heal_at}")
-            bench.ledger.close()
             heal_at += 1
         assert heal_at > 2
 
 
-def test_a_late_hold_of_a_dead_owner_is_swept(tmp_path: Path) -> None:
+def test_a_late_hold_of_a_dead_owner_is_swept(killed: Killing) -> None:
     """A hold put in place after the guardian had closed its row is found by the next command, once."""
-    bench, _ = killed_run(tmp_path, None)
+    bench, _ = killed(None)
     fault = bench.ledger.faults("s")[0]
     bench.world.carriers["node:a"] = {fault.id: {"effect": "fake"}}
     (healed,) = drive(heal_leftovers(bench.ledger, bench.attach, make))
@@ -137,9 +150,9 @@ def test_healing_fences_a_living_owner_and_does_not_sweep_yet(bench: Bench) -> N
         drive(life.inject("again", fake()))
 
 
-def test_what_cannot_be_undone_is_loud_and_tried_again(tmp_path: Path) -> None:
+def test_what_cannot_be_undone_is_loud_and_tried_again(killed: Killing) -> None:
     """A failed undo ends the command as left unsafe, naming the fault; the next command tries it again."""
-    bench, _ = killed_run(tmp_path, 30)
+    bench, _ = killed(30)
     bench.world.broken = {"release node:a": unreachable()}
     with pytest.raises(LeftUnsafe, match="s-001-first") as caught:
         heal(bench)
@@ -150,9 +163,9 @@ def test_what_cannot_be_undone_is_loud_and_tried_again(tmp_path: Path) -> None:
     assert_baseline(bench, "after the second try")
 
 
-def test_an_unreachable_stack_is_unsafe(tmp_path: Path) -> None:
+def test_an_unreachable_stack_is_unsafe(killed: Killing) -> None:
     """When a stack that may still run cannot be reached, its open faults are stuck."""
-    bench, _ = killed_run(tmp_path, 30)
+    bench, _ = killed(30)
 
     async def attach(stack: object) -> FakeWorld:
         raise unreachable()
@@ -162,9 +175,9 @@ def test_an_unreachable_stack_is_unsafe(tmp_path: Path) -> None:
     assert set(bench.states()) == {"stuck"}
 
 
-def test_a_stack_that_is_gone_took_its_faults_with_it(tmp_path: Path) -> None:
+def test_a_stack_that_is_gone_took_its_faults_with_it(killed: Killing) -> None:
     """Open faults of a stack that does not run any more are closed as healed by absence."""
-    bench, _ = killed_run(tmp_path, 30)
+    bench, _ = killed(30)
 
     async def attach(stack: object) -> FakeWorld:
         raise StackGone("nothing runs")
@@ -175,9 +188,9 @@ def test_a_stack_that_is_gone_took_its_faults_with_it(tmp_path: Path) -> None:
     assert bench.ledger.stacks() == ()
 
 
-def test_late_holds_need_no_search_where_what_kept_them_has_ended(tmp_path: Path) -> None:
+def test_late_holds_need_no_search_where_what_kept_them_has_ended(killed: Killing) -> None:
     """The runner and what carries its links died together: the next command finds nothing left, and is not left unsafe."""
-    bench, _ = killed_run(tmp_path, 30)
+    bench, _ = killed(30)
     carriers = {str(carrier) for fault in bench.ledger.faults("s") for carrier in fault.carriers}
     links = {carrier for carrier in carriers if carrier.startswith("link:")}
     assert links
@@ -187,9 +200,9 @@ def test_late_holds_need_no_search_where_what_kept_them_has_ended(tmp_path: Path
     assert bench.ledger.open_faults("s") == ()
 
 
-def test_one_unsafe_stack_does_not_keep_others_from_being_healed(tmp_path: Path) -> None:
+def test_one_unsafe_stack_does_not_keep_others_from_being_healed(tmp_path: Path, killed: Killing) -> None:
     """Every stack is healed before LeftUnsafe is raised for one that could not be."""
-    bench, _ = killed_run(tmp_path, 30)
+    bench, _ = killed(30)
     bench.ledger.add_stack("t", folder=tmp_path, world="", run_owned=False)
     bench.ledger.let_go("t")
     other = FakeWorld()

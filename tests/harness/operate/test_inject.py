@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,12 +71,12 @@ def test_what_is_released_is_a_leftover_once_nothing_hides_it() -> None:
 
 
 @pytest.fixture
-def standing(tmp_path: Path) -> Bench:
+def standing(tmp_path: Path) -> Iterator[Bench]:
     """A standing stack, whose `up` has long ended."""
-    ledger = Ledger(":memory:")
-    ledger.add_stack("s", folder=tmp_path, world="", run_owned=False)
-    ledger.let_go("s")
-    return Bench(ledger, FakeWorld(), tmp_path)
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="", run_owned=False)
+        ledger.let_go("s")
+        yield Bench(ledger, FakeWorld(), tmp_path)
 
 
 def put(bench: Bench, *carriers: str, holder: ProcessId | None = None, for_s: float = 3600.0) -> str:
