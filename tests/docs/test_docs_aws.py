@@ -18,11 +18,43 @@ from support.docs_pages import DOCS, blocks, pasted
 pytestmark = pytest.mark.slow
 PAGE = DOCS / "aws.md"
 ADMIN = ":user/admin"
+WALKS = Path(__file__).parent / "clients"  # programs that use more of an SDK than the page does
+NPM_PACKAGES = ("@aws-sdk/client-sts", "@aws-sdk/client-iam", "@aws-sdk/credential-providers")
 
 
 def printed(language: str, mark: str = "") -> str:
     (block,) = (block for block in blocks(PAGE, language) if block.mark == mark)
     return block.text
+
+
+def walk_of(language: str) -> dict[str, str]:
+    """What each step of a walk says. Of a refused call: whether its error is of the SDK's own type for it, and the code."""
+    return {
+        "caller": "user/admin",
+        "tags": "true AccessDenied",
+        "assumed": f"assumed-role/app/{language}",
+        "elsewhere": f"assumed-role/app/{language}",
+        "web identity": f"assumed-role/web-identity/{language}",
+        "bad token": "true InvalidIdentityToken",
+        "bad policy": "true MalformedPolicyDocument",
+        "machine": "web",
+        "denied": "true AccessDenied",
+        "wrong secret": "true SignatureDoesNotMatch",
+        "made twice": "true EntityAlreadyExists",
+        "read": "true",
+        "pages": " ".join(f"{language}-{number}" for number in (1, 2, 3)),
+        "deleted": "true NoSuchEntity",
+        "ahead": "bitten",
+        "expired session": "false ExpiredToken",  # the model of STS has a type for the token's error alone
+        "other clock": "true SignatureDoesNotMatch",
+        "expired token": "true ExpiredTokenException",
+        "right again": "healed",
+    }
+
+
+def walked(lines: list[str]) -> dict[str, str]:
+    """The steps of a walk in what it printed; a line that is none stays, as a step without a result."""
+    return {step: result for step, _, result in (line.partition(": ") for line in lines)}
 
 
 @pytest.fixture(scope="module")
@@ -76,35 +108,41 @@ def test_aioboto3_needs_nothing_else(up: str, newcomer: dict[str, str], folder: 
 
 
 def test_the_sdk_for_javascript_needs_nothing_else(up: str, newcomer: dict[str, str], folder: Path) -> None:
-    """Version 3 finds endpoint and credentials in the same variables."""
+    """Version 3 finds endpoint and credentials in the same variables, and a program that uses more of it does as in AWS."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("there is no node with npm")
     there = folder / "javascript"
     there.mkdir()
     (there / "printed.mjs").write_text(printed("javascript"), encoding="utf-8")
-    told = pasted("npm install --offline --no-audit --no-fund @aws-sdk/client-sts", newcomer, there)
+    shutil.copy(WALKS / "walk.mjs", there)
+    told = pasted(f"npm install --offline --no-audit --no-fund {' '.join(NPM_PACKAGES)}", newcomer, there)
     if not (there / "node_modules" / "@aws-sdk").is_dir():
-        pytest.skip(f"npm has no @aws-sdk/client-sts in its cache: {told[-200:]}")
+        pytest.skip(f"npm lacks one of {', '.join(NPM_PACKAGES)} in its cache: {told[-200:]}")
     environment = newcomer | {"NODE_NO_WARNINGS": "1"}
-    seen = pasted('eval "$(brownout env --stack-file ../stack.json)"; node printed.mjs', environment, there)
-    assert seen.strip().endswith(ADMIN), seen
+    run = "node printed.mjs; node walk.mjs ../stack.json"
+    seen = pasted(f'eval "$(brownout env --stack-file ../stack.json)"; {run}', environment, there).splitlines()
+    assert seen[0].endswith(ADMIN), seen
+    assert walked(seen[1:]) == walk_of("js")
 
 
 def test_the_sdk_for_go_needs_nothing_else(up: str, newcomer: dict[str, str], folder: Path) -> None:
-    """Version 2 finds endpoint and credentials in the same variables."""
+    """Version 2 finds endpoint and credentials in the same variables, and a program that uses more of it does as in AWS."""
     if not shutil.which("go"):
         pytest.skip("there is no go")
     there = folder / "go"
-    there.mkdir()
-    (there / "main.go").write_text(printed("go"), encoding="utf-8")
+    for name, source in (("printed", printed("go")), ("walk", (WALKS / "walk.go").read_text(encoding="utf-8"))):
+        (there / name).mkdir(parents=True)
+        (there / name / "main.go").write_text(source, encoding="utf-8")
     cache = pasted("go env GOMODCACHE", newcomer, there).strip()
     offline = newcomer | {"GOPROXY": f"file://{cache}/cache/download", "GONOSUMDB": "*", "GOFLAGS": "-mod=mod"}
-    told = pasted("go mod init printed && go mod tidy && go build -o printed .", offline, there)
-    if not (there / "printed").is_file():
-        assert "syntax error" not in told, told
+    told = pasted("go mod init clients && go mod tidy && mkdir built && go build -o built ./...", offline, there)
+    if not (there / "built" / "walk").is_file():
+        assert "main.go:" not in told, told
         pytest.skip(f"go has no SDK of AWS's in its cache: {told[-200:]}")
-    seen = pasted('eval "$(brownout env --stack-file ../stack.json)"; ./printed', newcomer, there)
-    assert seen.strip().endswith(ADMIN), seen
+    run = "built/printed; built/walk ../stack.json"
+    seen = pasted(f'eval "$(brownout env --stack-file ../stack.json)"; {run}', newcomer, there).splitlines()
+    assert seen[0].endswith(ADMIN), seen
+    assert walked(seen[1:]) == walk_of("go")
 
 
 def test_the_configuration_for_terraform_is_read(newcomer: dict[str, str], folder: Path) -> None:
