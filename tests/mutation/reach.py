@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from mutation.edits import Edit
-from mutation.scope import REPLAYING, TESTS
+from mutation.scope import TESTS
 from support.places import ROOT
 
 CACHE = ROOT / ".mutants"
@@ -47,9 +47,7 @@ class Reach:
     def _in_order(self, path: str, tests: frozenset[str]) -> tuple[str, ...]:
         folder, _, name = path.rpartition("/")
         own = f"tests/{folder}/test_{name}::"
-        return tuple(
-            sorted(tests, key=lambda test: (test.startswith(REPLAYING), not test.startswith(own), self.cpu_s[test], test))
-        )
+        return tuple(sorted(tests, key=lambda test: (not test.startswith(own), self.cpu_s[test], test)))
 
     def chosen(self, edit: Edit, most_s: float) -> tuple[str, ...]:
         """The first of the tests, whose times add up to `most_s`; one in any case, where there is one."""
@@ -63,10 +61,9 @@ class Reach:
 
 
 def test_files() -> tuple[str, ...]:
-    """The files of tests that are to notice, the longest last."""
+    """The files of tests that are to notice."""
     found = [path for name in TESTS for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("test_*.py"))]
-    names = dict.fromkeys(str(path.relative_to(ROOT)) for path in sorted(found))
-    return tuple(sorted(names, key=lambda name: (name in REPLAYING, name)))
+    return tuple(sorted({str(path.relative_to(ROOT)) for path in found}))
 
 
 def stale(test_files: Iterable[str]) -> tuple[str, ...]:
