@@ -20,9 +20,10 @@ from multiprocessing.pool import Pool
 from pathlib import Path
 
 from mutation import trial
-from mutation.collected import Collected, Request
+from mutation.collected import NO_TESTS, Collected, Request
 from mutation.edits import Edit, edits
 from mutation.explained import PAGE, explained
+from mutation.forked import OUTPUT
 from mutation.hand_made import PATCHES
 from mutation.reach import Reach, keep, reach, stale, test_files
 from mutation.scope import files
@@ -119,34 +120,21 @@ def sampled(files_edits: Sequence[Sequence[Edit]], seed: int) -> list[Edit]:
 def _measure(pool: Pool, names: Sequence[str]) -> None:
     """Renews the map of what the tests of these files reach. It is no part of the budget."""
     since_s = time.monotonic()
-    for name, code in zip(names, pool.imap(_measured, names), strict=True):
-        if code:
-            raise SystemExit(f"the tests of {name} fail without any mutant")
+    for name, problem in zip(names, pool.imap(_measured, names), strict=True):
+        if problem:
+            raise SystemExit(f"the tests of {name} fail without any mutant: {problem}")
     if names:
         _say(f"measured what the tests of {len(names)} files reach, in {time.monotonic() - since_s:.0f} s")
 
 
-def _measured(name: str) -> int | None:
+def _measured(name: str) -> str:
+    """Why not, "" when it was done; a file without a fast test has nothing to measure."""
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "lines.json"
         code = _mine[0].collected.code(Request([name], SLOWEST_S, int(SLOWEST_S), Path(folder), traced=written))
         if code == 0:
             keep(name, written)
-        return 0 if code == 5 else code
-
-
-def _summed_up(tried: dict[Edit, Fate], known: int, seed: int) -> int:
-    reasons = explained()
-    lived = sorted((one for one in tried if tried[one] in ("survived", "unreached")), key=lambda one: (one.path, one.line))
-    unexplained = [edit for edit in lived if edit.text not in reasons]
-    _say(*(f"  {tried[edit].upper()} line {edit.line}: {edit.text}" for edit in unexplained))
-    share = len(unexplained) / len(tried) if tried else 0.0
-    endless = sum(fate == "timeout" for fate in tried.values())
-    _say(
-        f"{len(tried)} of {known} mutants tried with seed {seed}: {len(tried) - len(lived)} noticed ({endless} by not ending), "
-        f"{len(lived) - len(unexplained)} explained in {PAGE.relative_to(ROOT)}, {len(unexplained)} unexplained ({share:.1%})"
-    )
-    return 1 if share >= UNEXPLAINED_MOST else 0
+        return "" if code in (0, NO_TESTS) else (Path(folder) / OUTPUT).read_text(errors="replace")[-3000:] or "no output"
 
 
 def _control(pool: Pool, tasks: Sequence[Task]) -> None:

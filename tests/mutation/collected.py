@@ -24,6 +24,7 @@ from mutation.swap import functions, swapped
 from mutation.tracing import Tracing
 from support.places import ROOT
 
+NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 NOT_HERE = 77  # the exit code for a change that needs an import of its own
 
 
@@ -138,7 +139,7 @@ class _Runner:
 
     def _run(self, items: Sequence[pytest.Item], tracing: Tracing | None) -> int:
         if not items:
-            return int(pytest.ExitCode.NO_TESTS_COLLECTED)
+            return NO_TESTS
         for item, after in zip(items, [*items[1:], None], strict=True):
             if tracing is not None:
                 tracing.at(item.nodeid)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Literal
 
-from mutation.collected import NOT_HERE, Collected, Request
+from mutation.collected import NO_TESTS, NOT_HERE, Collected, Request
 from mutation.forked import OPTIONS, OUTPUT, ended_in_fork
 from mutation.scope import SELECTED
 from support.places import ROOT
@@ -104,7 +104,7 @@ def fate(mutant: Mutant, tests: Sequence[str], limit_s: float, cpu_s: int, folde
         code = ended_in_fork(partial(_run, mutant, tests), limit_s, folder, cpu_s)
     if code is None:
         return "timeout"
-    if code == 5:
+    if code == NO_TESTS:
         raise RuntimeError(f"no test was found for {mutant.told}: {(folder / OUTPUT).read_text()[-2000:]}")
     return "survived" if code == 0 else "killed"
 

@@ -223,7 +223,7 @@ def test_an_entry_that_cannot_be_loaded_is_named(entry: str) -> None:
 
 
 def test_an_entry_is_what_it_names() -> None:
-    """`module:name`."""
+    """The module is imported, and the name looked up in it."""
     assert load_entry("support.fake_world:make") is make
 
 

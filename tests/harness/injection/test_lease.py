@@ -136,3 +136,104 @@ def test_a_machine_that_slept_is_told(tmp_path: Path) -> None:
         assert renewer.slept[0].startswith("the machine slept for 30 s until ")
         assert not renewer.is_lost()
     assert asleep_s() >= 0
+
+
+class Waits:
+    """Stands for the renewer's event: each wait moves the clock on by as long, and the last one ends the loop."""
+
+    def __init__(self, clock: Clock, times: int, pause_s: float = 0.0) -> None:
+        self.clock, self.left, self.pause_s, self.waited_s = clock, times, pause_s, list[float]()
+
+    def wait(self, timeout_s: float) -> bool:
+        self.waited_s.append(timeout_s)
+        self.clock.now_s += timeout_s + (self.pause_s if self.left == 1 else 0.0)
+        self.left -= 1
+        return self.left < 0
+
+
+def renewals(tmp_path: Path, renewer: LeaseRenewer, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Runs the renewer's loop on its clock; when it wrote the lease."""
+    written: list[float] = []
+    renew = renewer.lease.renew
+
+    def noted() -> float:
+        written.append(renew())
+        return written[-1]
+
+    monkeypatch.setattr(renewer.lease, "renew", noted)
+    renewer._renew_often()
+    return written
+
+
+@pytest.mark.parametrize(("ttl_s", "tick_s"), [(6.0, 0.25), (1.2, 0.1)])
+def test_a_lease_is_renewed_every_third_of_its_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ttl_s: float, tick_s: float
+) -> None:
+    """Looked at every TICK_S, or a twelfth of a short one's life; a pause that is shorter than the lease loses nothing."""
+    clock = Clock()
+    renewer = LeaseRenewer(Lease(tmp_path, ttl_s=ttl_s, monotonic=clock))
+    renewer._done = waits = Waits(clock, 60, pause_s=ttl_s * 0.6)  # type: ignore[assignment]  # the loop only waits on it
+    began_s, written = clock.now_s, renewals(tmp_path, renewer, monkeypatch)
+    assert waits.waited_s == pytest.approx([tick_s] * 61)
+    gaps = [after - before for before, after in zip([began_s, *written], written, strict=False)]
+    assert gaps[:-1] == pytest.approx(
+        [max(ttl_s / 3, 8 * tick_s if ttl_s == 6.0 else 4 * tick_s)] * len(gaps[:-1]), abs=1.01 * tick_s
+    )
+    assert min(gaps) >= ttl_s / 3 - 1e-6
+    assert (renewer.lost, renewer.is_lost()) == ("", False)
+
+
+def test_a_lost_lease_is_not_renewed_by_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop ends at the first look after a pause that outlasted it, and the reason is kept."""
+    clock = Clock()
+    renewer = LeaseRenewer(Lease(tmp_path, ttl_s=6.0, monotonic=clock))
+    renewer._done = waits = Waits(clock, 1, pause_s=7.0)  # type: ignore[assignment]
+    assert renewals(tmp_path, renewer, monkeypatch) == []
+    assert len(waits.waited_s) == 1
+    assert renewer.lost.startswith("this process was paused for 7.2 s (")
+    clock.now_s -= 7.0
+    assert renewer.is_lost()
+
+
+def test_a_lease_that_ran_out_beside_a_running_process_was_not_paused(tmp_path: Path) -> None:
+    """Its loop ran a moment ago and could not write: the disk is named and no pause."""
+    clock = Clock()
+    renewer = LeaseRenewer(Lease(tmp_path, ttl_s=6.0, monotonic=clock))
+    clock.now_s += 6.5
+    renewer._ran_s = clock.now_s - 2.9
+    renewer.problem = "the lease could not be renewed: no space"
+    assert renewer.is_lost()
+    assert renewer.lost == "the lease could not be renewed: no space, for longer than its lease of 6 s lasts"
+    quiet = LeaseRenewer(Lease(tmp_path, ttl_s=6.0, monotonic=clock))
+    clock.now_s += 6.5
+    quiet._ran_s = clock.now_s - 2.9
+    assert quiet.is_lost()
+    assert quiet.lost.startswith("the lease could not be renewed in time, for longer")
+
+
+def test_a_renewal_that_works_again_clears_the_problem(tmp_path: Path) -> None:
+    """A full disk may pass; the lease counts from when it was written."""
+    clock, folder = Clock(), tmp_path / "stack"
+    renewer = LeaseRenewer(Lease(folder, ttl_s=6.0, monotonic=clock))
+    renewer.renew()
+    assert "could not be renewed" in renewer.problem
+    folder.mkdir()
+    clock.now_s += 5.0
+    renewer.renew()
+    clock.now_s += 5.0
+    assert (renewer.problem, renewer.is_lost()) == ("", False)
+    held = read_lease(folder)
+    assert held is not None
+    assert (held.renewed_s, held.ttl_s, held.released) == (1005.0, 6.0, False)
+
+
+@pytest.mark.parametrize(("slept_s", "told"), [(0.5, 0), (0.6, 1)])
+def test_a_machine_that_slept_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slept_s: float, told: int) -> None:
+    """From half a second on: less is how exactly two clocks are read."""
+    asleep = iter([10.0, 10.0, 10.0 + slept_s, 10.0 + slept_s])
+    clock = Clock()
+    renewer = LeaseRenewer(Lease(tmp_path, ttl_s=6.0, monotonic=clock), slept_s=lambda: next(asleep))
+    renewer._done = Waits(clock, 3)  # type: ignore[assignment]
+    renewals(tmp_path, renewer, monkeypatch)
+    assert len(renewer.slept) == told
+    assert all(text.startswith("the machine slept for 1 s until ") for text in renewer.slept)
