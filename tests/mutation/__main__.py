@@ -13,10 +13,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 from mutation import trial
@@ -66,7 +66,7 @@ def main() -> int:
     with _pool(told.jobs) as pool:
         if told.what != "generated":
             _control(pool, _by_hand())
-            fates = list(pool.imap(_tried, _by_hand()))
+            fates = list(pool.map(_tried, _by_hand()))
             lived = [patch.lie for patch, fate in zip(PATCHES, fates, strict=True) if fate != "killed"]
             _say(f"{len(PATCHES)} mutants by hand, {len(lived)} survived", *(f"  SURVIVED: {lie}" for lie in lived))
             if lived or told.what == "by-hand":
@@ -75,12 +75,15 @@ def main() -> int:
 
 
 @contextmanager
-def _pool(jobs: int) -> Iterator[Pool]:
+def _pool(jobs: int) -> Iterator[Executor]:
     trial.prepare()
-    with get_context("fork").Pool(jobs, lambda: _mine.append(_Worker())) as pool:
+    # Not a Pool, whose workers may not have children: some tests start processes of their own.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_begin) as pool:
         yield pool
-        pool.close()
-        pool.join()
+
+
+def _begin() -> None:
+    _mine.append(_Worker())
 
 
 def _by_hand() -> list[Task]:
@@ -88,7 +91,7 @@ def _by_hand() -> list[Task]:
     return [Task(Mutant(p.path, p.applied(), p.lie), p.tests, *limits, is_collected=False) for p in PATCHES]
 
 
-def _generated(pool: Pool, told: argparse.Namespace) -> int:
+def _generated(pool: Executor, told: argparse.Namespace) -> int:
     every = sampled([edits(name, (ROOT / name).read_bytes()) for name in files() if re.search(told.only, name)], told.seed)
     names = [name for name in test_files() if re.search(told.tests, name)]
     _measure(pool, stale(names))
@@ -97,7 +100,7 @@ def _generated(pool: Pool, told: argparse.Namespace) -> int:
     until_s = time.monotonic() + told.budget
     tasks = [_task(edit, found, until_s) for edit in every]
     tried: dict[Edit, Fate] = {}
-    for edit, fate in zip(every, pool.imap(_tried, tasks), strict=True):
+    for edit, fate in zip(every, pool.map(_tried, tasks), strict=True):
         if fate is not None:
             tried[edit] = fate
             if told.verbose:
@@ -117,10 +120,10 @@ def sampled(files_edits: Sequence[Sequence[Edit]], seed: int) -> list[Edit]:
     return sorted(places, key=places.__getitem__)
 
 
-def _measure(pool: Pool, names: Sequence[str]) -> None:
+def _measure(pool: Executor, names: Sequence[str]) -> None:
     """Renews the map of what the tests of these files reach. It is no part of the budget."""
     since_s = time.monotonic()
-    for name, problem in zip(names, pool.imap(_measured, names), strict=True):
+    for name, problem in zip(names, pool.map(_measured, names), strict=True):
         if problem:
             raise SystemExit(f"the tests of {name} fail without any mutant: {problem}")
     if names:
@@ -137,9 +140,23 @@ def _measured(name: str) -> str:
         return "" if code in (0, NO_TESTS) else (Path(folder) / OUTPUT).read_text(errors="replace")[-3000:] or "no output"
 
 
-def _control(pool: Pool, tasks: Sequence[Task]) -> None:
+def _summed_up(tried: dict[Edit, Fate], known: int, seed: int) -> int:
+    reasons = explained()
+    lived = sorted((one for one in tried if tried[one] in ("survived", "unreached")), key=lambda one: (one.path, one.line))
+    unexplained = [edit for edit in lived if edit.text not in reasons]
+    _say(*(f"  {tried[edit].upper()} line {edit.line}: {edit.text}" for edit in unexplained))
+    share = len(unexplained) / len(tried) if tried else 0.0
+    endless = sum(fate == "timeout" for fate in tried.values())
+    _say(
+        f"{len(tried)} of {known} mutants tried with seed {seed}: {len(tried) - len(lived)} noticed ({endless} by not ending), "
+        f"{len(lived) - len(unexplained)} explained in {PAGE.relative_to(ROOT)}, {len(unexplained)} unexplained ({share:.1%})"
+    )
+    return 1 if share >= UNEXPLAINED_MOST else 0
+
+
+def _control(pool: Executor, tasks: Sequence[Task]) -> None:
     """Ends the program when the tests of these mutants do not pass without them: then a killed mutant proves nothing."""
-    for task, fate in zip(tasks, pool.imap(_tried, [_unchanged(task) for task in tasks]), strict=True):
+    for task, fate in zip(tasks, pool.map(_tried, [_unchanged(task) for task in tasks]), strict=True):
         if fate not in ("survived", "unreached"):
             raise SystemExit(f"without the mutant its tests fail too ({fate}): {task.mutant.told}: {' '.join(task.tests)}")
 
