@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -10,6 +12,7 @@ from pathlib import Path
 import brownout
 
 _LIST_MAX = 16
+_UVX_FOLDER = re.compile(r"archive-v\d+")  # of uv's cache: uvx makes an environment there for each command
 NEW_STACK = "this one is of an earlier version: `brownout down`, then `brownout up`"
 
 
@@ -39,11 +42,19 @@ def checkout() -> Path | None:
 
 
 def install(*extras: str) -> str:
-    """How to install Brownout, with the packages of these extras."""
+    """How to install Brownout with the packages of these extras, by the tool that has installed it here."""
     named = ",".join(sorted(set(extras)))
     if checkout() is not None:
         return f"`make setup` installs {f'what {named} needs' if named else 'it'}"
-    return f"pip install 'brownout[{named}]'" if named else "pip install --force-reinstall brownout"
+    wanted = f"'brownout[{named}]'" if named else "brownout"
+    prefix = Path(sys.prefix)
+    if (prefix / "pipx_metadata.json").is_file():
+        return f"pipx install --force {wanted}"
+    if (prefix / "uv-receipt.toml").is_file():
+        return f"uv tool install --reinstall {wanted}"
+    if _UVX_FOLDER.match(prefix.parent.name):
+        return f"uvx --from {wanted} brownout"
+    return f"pip install {wanted}" if named else f"pip install --force-reinstall {wanted}"
 
 
 def images() -> str:

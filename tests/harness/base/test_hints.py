@@ -43,6 +43,27 @@ def test_make_is_advised_in_a_checkout_only(tmp_path: Path, monkeypatch: pytest.
     assert "make" not in hints.images()
 
 
+@pytest.mark.parametrize(
+    ("place", "mark", "told", "whole"),
+    [
+        ("pipx/venvs/brownout", "pipx_metadata.json", "pipx install --force", ""),
+        ("uv/tools/brownout", "uv-receipt.toml", "uv tool install --reinstall", ""),
+        ("uv/archive-v0/Yto3fQt", "CACHEDIR.TAG", "uvx --from", " brownout"),
+    ],
+)
+def test_an_extra_is_installed_by_what_has_installed_brownout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, mark: str, told: str, whole: str
+) -> None:
+    """pip would install beside the environment in which the command runs."""
+    prefix = tmp_path / place
+    prefix.mkdir(parents=True)
+    (prefix / mark).touch()
+    monkeypatch.setattr(brownout, "__file__", str(prefix / "lib" / "site-packages" / "brownout" / "__init__.py"))
+    monkeypatch.setattr("sys.prefix", str(prefix))
+    assert hints.install("load") == f"{told} 'brownout[load]'{whole}"
+    assert hints.install() == f"{told} brownout{whole}"
+
+
 def test_missing_packages_of_the_load_are_named_without_importing_any(monkeypatch: pytest.MonkeyPatch) -> None:
     """The load itself needs fewer than its canaries, and nothing has started yet."""
     assert hints.missing("json", "no_such", "no_such.below", "importlib.no_such") == (
