@@ -166,7 +166,7 @@ def _run_live(prepared: PreparedRun, folder: Path, sink: ProgressSink | None, he
     from brownout.harness.run.live_session import run_live  # it brings asyncio, HTTP and cryptography with it
 
     try:
-        return run_live(prepared, folder, sink=sink, heard=heard.event)
+        return run_live(prepared, folder, sink=sink, heard=heard.event, traceparent=heard.traceparent())
     except KeyboardInterrupt:  # before the session listened for interrupts, or after
         return False
 

@@ -96,10 +96,14 @@ class Cohort(FrozenModel):
 
 
 class SubjectPlace(FrozenModel):
-    """Where the commands of a subject's clients run: its folder and, secrets included, its environment."""
+    """Where the commands of a subject's clients run: its folder and, secrets included, its environment.
+
+    `traceparent` is the trace that each request and command is part of, as W3C writes it; "" for none.
+    """
 
     folder: str
     environment: Mapping[str, str] = Field(repr=False)
+    traceparent: str = ""
 
 
 class LoadPlan(FrozenModel):

@@ -1,7 +1,8 @@
 """What observes a run while it goes: its events as they are recorded, and nothing that the record does not have.
 
 Law: an observer decides nothing and breaks nothing. It is told of an event after the event is in the record. One that raises
-is left out from then on, with one line of warning.
+is left out from then on, with one line of warning. All that it may add to a run is the trace that requests to the user's own
+application name.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ class RunObserver(Protocol):
         """The run begins; its header is in the folder."""
         ...
 
+    def traceparent(self) -> str:
+        """The W3C trace context of the run, once it has begun; "" where there is none to join."""
+        ...
+
     def event(self, event: Event) -> None:
         """The event has just been recorded."""
         ...
@@ -38,6 +43,12 @@ class Observers:
 
     def begin(self, folder: Path) -> None:
         self._each(lambda one: one.begin(folder))
+
+    def traceparent(self) -> str:
+        """The first trace context that one of them has."""
+        found: list[str] = []
+        self._each(lambda one: found.append(one.traceparent()))
+        return next(filter(None, found), "")
 
     def event(self, event: Event) -> None:
         self._each(lambda one: one.event(event))

@@ -48,14 +48,19 @@ TICK_REAL_S = 0.25
 
 
 def run_live(
-    run: PreparedRun, folder: Path, *, sink: ProgressSink | None = None, heard: Callable[[Event], None] | None = None
+    run: PreparedRun,
+    folder: Path,
+    *,
+    sink: ProgressSink | None = None,
+    heard: Callable[[Event], None] | None = None,
+    traceparent: str = "",
 ) -> bool:
     """Carries the run out in the live world that its options name; its record is in `folder` afterwards.
 
-    `heard` is called with each event. Returns False when the user interrupted it (everything is reverted then).
-    Raises BrownoutError when the harness failed.
+    `heard` is called with each event; `traceparent` is the trace that clients of the user's application name. Returns False
+    when the user interrupted it (everything is reverted then). Raises BrownoutError when the harness failed.
     """
-    session = _LiveSession(run, folder, sink or NoProgress(), heard)
+    session = _LiveSession(run, folder, sink or NoProgress(), heard, traceparent)
     with session.protected() as guardian_took_s:
         world = session.create_world(guardian_took_s)
         asyncio.run(session.conduct(world))
@@ -67,9 +72,14 @@ class _LiveSession:
     """One run on a stack of its own in a live world: the stack's row in the ledger, its lease and its guardian."""
 
     def __init__(
-        self, run: PreparedRun, folder: Path, sink: ProgressSink, heard: Callable[[Event], None] | None = None
+        self,
+        run: PreparedRun,
+        folder: Path,
+        sink: ProgressSink,
+        heard: Callable[[Event], None] | None = None,
+        traceparent: str = "",
     ) -> None:
-        self.run, self.folder, self.sink = run, folder, sink
+        self.run, self.folder, self.sink, self.traceparent = run, folder, sink, traceparent
         self.stack_id, self.state = f"run-{secrets.token_hex(4)}", RunState()
         self.world: LiveWorld | None = None
         self.generator_lead_s = 0.0
@@ -198,7 +208,7 @@ class _LiveHooks(RunHooks):
         self._canaries = Canaries()
         self._lacked = ""
         self._foreign = ForeignWatch(world, session.ledger, session.stack_id, journal)
-        self._subject = SubjectWatch(run.experiment.subject, world, session.stack_id, journal)
+        self._subject = SubjectWatch(run.experiment.subject, world, session.stack_id, journal, traceparent=session.traceparent)
 
     def tick(self) -> None:
         """Shows the progress and, for the load's dashboard, the faults in force; ends a run that is to go on no longer."""

@@ -86,6 +86,12 @@ class RunTrace:
     def begin(self, folder: Path) -> None:
         self._header = read_header(folder)
         self._sender = _Sender(self._url, self._header.versions.get("brownout", ""), folder.name)
+        if self._header.world != SIMULATION:
+            self._begun()  # requests are to name the trace before the first event
+
+    def traceparent(self) -> str:
+        """Of the run's span, with its sampling; "" in the simulation, whose requests reach no application."""
+        return self._sender.traceparent() if self._sender is not None and self._spans is not None else ""
 
     def event(self, event: Event) -> None:
         self._emulated_ns = round(event.at_s * 1e9)
@@ -98,7 +104,7 @@ class RunTrace:
             self._say(lost)
 
     def _begun(self) -> RunSpans:
-        """The spans; the first event begins them, because in the simulation no other time is known."""
+        """The spans; in the simulation the first event begins them, because no other time is known."""
         if self._spans is None:
             assert self._header is not None, "a run begins before anything happens in it"
             assert self._sender is not None, "as above"
@@ -140,6 +146,14 @@ class _Sender:
         self.trace_id = self.trace_id or format_trace_id(made.span.get_span_context().trace_id)
         self._made.append(made)
         return made
+
+    def traceparent(self) -> str:
+        """The first span as the header of that name has it."""
+        from opentelemetry.trace import format_span_id, format_trace_id
+
+        context = self._made[0].span.get_span_context()
+        flags = f"{int(context.trace_flags):02x}"
+        return f"00-{format_trace_id(context.trace_id)}-{format_span_id(context.span_id)}-{flags}"
 
     def describe(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Adds attributes to the first span."""

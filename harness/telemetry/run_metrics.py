@@ -61,6 +61,9 @@ class RunMetrics:
         self._tail: LogTail | None = None
         self._beats: Beats | None = None
 
+    def traceparent(self) -> str:
+        return ""
+
     def begin(self, folder: Path) -> None:
         self._folder, header = folder, read_header(folder)
         with self._lock:

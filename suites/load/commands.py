@@ -23,6 +23,7 @@ from brownout.harness.load.models.command import EXIT_CODE
 from brownout.identity.core.messages import CallFailed, Response
 from brownout.suites.load.transport import GeneratorFault
 
+TRACEPARENT = "TRACEPARENT"  # where OpenTelemetry's tools for command lines look for it
 _OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 
 
@@ -31,6 +32,8 @@ class Commands:
 
     def __init__(self, plan: LoadPlan) -> None:
         self._place = plan.subject or SubjectPlace(folder="/", environment={})
+        traced = {TRACEPARENT: self._place.traceparent} if self._place.traceparent else {}
+        self._environment = {**self._place.environment, **traced}
         self._asks: Mapping[str, CommandAsk] = {each.name: each.command for each in plan.cohorts if each.command is not None}
         self._slots = {cohort: BoundedSemaphore(ask.at_once) for cohort, ask in self._asks.items()}
 
@@ -60,7 +63,7 @@ class Commands:
             return subprocess.Popen(
                 words_of(ask.run),
                 cwd=self._place.folder,
-                env=dict(self._place.environment),
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

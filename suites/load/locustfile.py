@@ -84,7 +84,8 @@ def _take_part(environment: Environment) -> Collector | None:
 
 
 def _engine(environment: Environment, plan: LoadPlan, folder: Path, worker: int) -> Engine:
-    transport, commands = Transport(plan.urls), Commands(plan)
+    traceparent = plan.subject.traceparent if plan.subject is not None else ""
+    transport, commands = Transport(plan.urls, traceparent=traceparent), Commands(plan)
 
     def send(node: str, request: Request, timeout_s: float) -> Response:
         if node == COMMAND:

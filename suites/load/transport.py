@@ -17,6 +17,7 @@ import gevent
 from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HTTPParseError, HTTPSocketPoolResponse
 
+from brownout.harness.load.models.asks import SUBJECT
 from brownout.identity import wire
 from brownout.identity.core.messages import CallFailed, HeaderLines, Request, Response
 from brownout.identity.core.topology import CLIENT, Link
@@ -26,6 +27,8 @@ from brownout.identity.core.trail import LOAD
 CONNECTIONS_PER_NODE = 4000
 _LONGER_THAN_ANY_DEADLINE_S = 600.0
 _OF_THE_LOAD = ((LOAD.encode(), b"1"),)  # so that nodes can tell it from real clients
+_TRACEPARENT = b"traceparent"
+_TO_SUBJECT = str(Link(CLIENT, SUBJECT))
 _OWN_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.ENOMEM})
 
 
@@ -34,10 +37,13 @@ class GeneratorFault(Exception):
 
 
 class Transport:
-    """Sends requests to nodes by the plan's `urls` (`client->NODE` to base URL)."""
+    """Sends requests to nodes by the plan's `urls` (`client->NODE` to base URL).
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
-        self._origins = {link: _Origin(url) for link, url in urls.items()}
+    Those to the user's own application name the trace `traceparent`, unless there is none or a request names its own.
+    """
+
+    def __init__(self, urls: Mapping[str, str], *, traceparent: str = "") -> None:
+        self._origins = {link: _Origin(url, traceparent if link == _TO_SUBJECT else "") for link, url in urls.items()}
 
     def send(self, node: str, request: Request, *, timeout_s: float) -> Response:
         """The answer to `request`; raises CallFailed within `timeout_s` of network time, or GeneratorFault."""
@@ -60,7 +66,8 @@ class Transport:
 class _Origin:
     """One base URL and the connections to it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, traceparent: str) -> None:
+        self._traced = ((_TRACEPARENT, traceparent.encode("ascii")),) if traceparent else ()
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 80
         self.prefix = parts.path.rstrip("/")
@@ -77,8 +84,9 @@ class _Origin:
 
     def exchange(self, node: str, request: Request) -> Response:
         sock = self._connect(node)
+        also = _OF_THE_LOAD if request.header("traceparent") else (*_OF_THE_LOAD, *self._traced)
         try:
-            sock.sendall(wire.encode_request(request, self.host_header, prefix=self.prefix, also=_OF_THE_LOAD))
+            sock.sendall(wire.encode_request(request, self.host_header, prefix=self.prefix, also=also))
         except OSError:
             self.pool.release_socket(sock)
             raise CallFailed("reset", node) from None

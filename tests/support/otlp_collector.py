@@ -22,9 +22,12 @@ class Collected:
     headers: list[dict[str, str]] = field(default_factory=list)
     hangs: threading.Event = field(default_factory=threading.Event)
 
+    def all_spans(self) -> list[Span]:
+        return [span for each in self.requests for scope in each.scope_spans for span in scope.spans]
+
     def spans(self) -> dict[str, Span]:
-        """Every span by its name."""
-        return {span.name: span for each in self.requests for scope in each.scope_spans for span in scope.spans}
+        """Every span by its name, the last of those that share one."""
+        return {span.name: span for span in self.all_spans()}
 
     def resource(self) -> dict[str, str]:
         return {one.key: one.value.string_value for one in self.requests[0].resource.attributes}

@@ -65,10 +65,14 @@ class RunningSubject(Protocol):
 class SubjectWatch:
     """One subject and what the history says of it; without a `subject` it does nothing at all.
 
+    `traceparent` is what its clients name as the trace that they are part of, "" for none.
     Events of the kind `subject`: `ready` (its URL, how long it took), `ended` when it ended by itself, `over` at its end.
     """
 
-    def __init__(self, subject: Subject | None, world: LiveWorld, stack_id: str, journal: Journal) -> None:
+    def __init__(
+        self, subject: Subject | None, world: LiveWorld, stack_id: str, journal: Journal, *, traceparent: str = ""
+    ) -> None:
+        self._traceparent = traceparent
         self._subject, self._world, self._stack_id, self._journal = subject, world, stack_id, journal
         self._process: RunningSubject | None = None
         self._calls = SubjectCalls(world, journal)
@@ -93,7 +97,8 @@ class SubjectWatch:
         detail = {"url": url_of(port), "took_s": round(took_s, 3), "service": "" if stack.inside is None else subject.service}
         self._journal.event("subject", "ready", detail=detail)
         folder = str(folder_of(subject))
-        return _with_subject(plan, url_of(port), SubjectPlace(folder=folder, environment=self._process.environment))
+        place = SubjectPlace(folder=folder, environment=self._process.environment, traceparent=self._traceparent)
+        return _with_subject(plan, url_of(port), place)
 
     async def _made(self, subject: Subject, stack: StackFile, port: int, record: Path) -> RunningSubject:
         """The subject, not yet started: a container where the stack is in containers, else a process."""

@@ -19,11 +19,33 @@ from brownout.harness.base.ports import ephemeral_port
 from brownout.harness.judge.run_folder import read_record
 from brownout.harness.record.history import History
 from brownout.harness.telemetry import shipped
-from support.brownout_command import Brownout, make_brownout, small
+from support.brownout_command import SMALL, Brownout, make_brownout, small
 from support.otlp_collector import Collected, attributes, collector
 from support.prometheus_server import Prometheus, expressions, filled, programs_or_skip, prometheus
 
 pytestmark = [pytest.mark.slow, pytest.mark.brownout_processes]
+# A user's application that is traced: each request is a span of its own, in the trace that the request names.
+APPLICATION = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=sys.argv[2] + "/v1/traces")))
+tracer = provider.get_tracer("orders")
+
+class Orders(BaseHTTPRequestHandler):
+    def do_GET(self):
+        context = TraceContextTextMapPropagator().extract({name.lower(): value for name, value in self.headers.items()})
+        with tracer.start_as_current_span(f"GET {self.path}", context):
+            self.send_response(204)
+            self.end_headers()
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Orders).serve_forever()
+"""
 EMPTY_ALLOWED = {"job", "region"}  # the variables, whose function only Grafana knows
 
 
@@ -51,8 +73,8 @@ def scraped(brownout: Brownout, tmp_path_factory: pytest.TempPathFactory) -> Ite
     programs_or_skip()
     of_run, of_stacks = f"127.0.0.1:{ephemeral_port()}", f"127.0.0.1:{ephemeral_port()}"
     folder, since_s = tmp_path_factory.mktemp("prometheus"), time.time()
-    path = small(brownout.work, gates={"steady_state": False})
     with prometheus(folder, {"run": of_run, "stacks": of_stacks}, shipped.rules()) as server, collector() as collected:
+        path = with_application(brownout.work, collected.url)
         exporter = brownout.start("metrics", "--listen", of_stacks)
         exporter.wait_for("until Ctrl-C")
         wanted = ("run", str(path), "--world", "processes", "--metrics", of_run, "--otlp", collected.url, "--no-canaries")
@@ -62,6 +84,19 @@ def scraped(brownout: Brownout, tmp_path_factory: pytest.TempPathFactory) -> Ite
         assert exporter.end() == 0
         (made,) = (brownout.work / "runs").iterdir()
         yield Scraped(server, since_s, read_record(made).history, collected, text)
+
+
+def with_application(folder: Path, collector_url: str) -> Path:
+    """The small experiment with an application, which some of its clients ask."""
+    (folder / "app.py").write_text(APPLICATION, encoding="utf-8")
+    subject = {
+        "command": ["{python}", "app.py", "{port}", collector_url],
+        "env_of": "web-1",
+        "ready": "http://127.0.0.1:{port}/healthz",
+    }
+    orders = {"name": "orders", "model": "http", "region": "sydney", "rate_per_s": 2, "http": {"path": "/orders"}}
+    load = {"cohorts": [*SMALL["load"]["cohorts"], orders]}
+    return small(folder, gates={"steady_state": False}, subject=subject, load=load)
 
 
 def last_scrape(address: str, run: subprocess.Popen[bytes]) -> str:
@@ -81,8 +116,10 @@ def last_scrape(address: str, run: subprocess.Popen[bytes]) -> str:
 def test_the_last_scrape_has_every_request_of_the_record(scraped: Scraped) -> None:
     """Metrics are served until the verdict, so that a scrape after the load's end sees all of it."""
     outcomes = Counter(request.outcome for request in scraped.history.requests)
-    told = {name: float(value) for name, value in re.findall(r'requests_total\{.*outcome="(\w+)".*\} (\S+)', scraped.text)}
-    assert {name: int(value) for name, value in told.items() if value} == outcomes
+    told: Counter[str] = Counter()  # of all cohorts
+    for name, value in re.findall(r'brownout_requests_total\{.*outcome="(\w+)".*\} (\S+)', scraped.text):
+        told[name] += int(float(value))
+    assert +told == outcomes
     assert sum(outcomes.values()) > 200
 
 
@@ -143,3 +180,12 @@ def test_the_run_arrives_as_a_trace_in_real_time(scraped: Scraped) -> None:
     assert attributes(run)["brownout.run.time"] == "real"
     assert scraped.since_s < run.start_time_unix_nano / 1e9 < run.end_time_unix_nano / 1e9 < time.time()
     assert 4 < (step.end_time_unix_nano - step.start_time_unix_nano) / 1e9 < 30
+
+
+def test_spans_of_the_application_lie_in_the_run_s_trace(scraped: Scraped) -> None:
+    """Each request that the load sent it has named the run's span as its parent, and the application's tracer took it over."""
+    run = scraped.collected.spans()["run small"]
+    joined = [span for span in scraped.collected.all_spans() if span.name == "GET /orders"]
+    assert {(span.trace_id, span.parent_span_id) for span in joined} == {(run.trace_id, run.span_id)}
+    sent = [request for request in scraped.history.requests if request.cohort == "orders"]
+    assert len(joined) == len(sent) > 10

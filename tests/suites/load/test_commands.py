@@ -19,11 +19,15 @@ from brownout.suites.load.commands import Commands
 PATIENCE_S = 30.0
 
 
-def commands(folder: Path, program: str, at_once: int = 8) -> Commands:
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def commands(folder: Path, program: str, at_once: int = 8, traceparent: str = "") -> Commands:
     """A cohort `jobs` that runs the program."""
     ask = CommandAsk(run=(sys.executable, "-c", program), at_once=at_once)
     cohort = Cohort(name="jobs", model="command", region="sydney", rate_per_s=1, command=ask)
-    place = SubjectPlace(folder=str(folder), environment={**os.environ, MARK: str(folder), "SUBJECT_URL": "http://x"})
+    environment = {**os.environ, MARK: str(folder), "SUBJECT_URL": "http://x"}
+    place = SubjectPlace(folder=str(folder), environment=environment, traceparent=traceparent)
     return Commands(LoadPlan(seed=1, start_s=0, end_s=1, cohorts=(cohort,), subject=place))
 
 
@@ -34,6 +38,15 @@ def test_the_exit_code_is_the_answer(tmp_path: Path, code: int, status: int) -> 
     answer = commands(tmp_path, program).run("jobs", PATIENCE_S)
     assert (answer.status, answer.body) == (status, {"exit_code": code})
     assert (tmp_path / "seen").read_text() == "http://x"
+
+
+@pytest.mark.parametrize("traceparent", ["", TRACE])
+def test_a_command_is_told_the_trace_of_its_run(tmp_path: Path, traceparent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the tools of OpenTelemetry for command lines look for it; without a trace the variable is not there."""
+    monkeypatch.delenv("TRACEPARENT", raising=False)
+    program = "import os; open('seen', 'w').write(os.environ.get('TRACEPARENT', 'none'))"
+    commands(tmp_path, program, traceparent=traceparent).run("jobs", PATIENCE_S)
+    assert (tmp_path / "seen").read_text() == (traceparent or "none")
 
 
 def test_one_that_is_over_its_time_is_killed_with_what_it_started(tmp_path: Path) -> None:
