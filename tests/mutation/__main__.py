@@ -174,12 +174,20 @@ def _task(edit: Edit, found: Reach, until_s: float = float("inf")) -> Task:
 
 
 def _tried(task: Task) -> Fate | None:
-    """None for one that the budget did not allow."""
-    if time.monotonic() >= task.until_s:
+    """None for one that the budget did not allow, or that Python does not read: the import would fail, and no test."""
+    if time.monotonic() >= task.until_s or not _compiles(task.mutant):
         return None
     with tempfile.TemporaryDirectory() as folder:
         at = _mine[0].collected if task.is_collected else None
         return trial.fate(task.mutant, task.tests, task.limit_s, task.cpu_s, Path(folder), at)
+
+
+def _compiles(mutant: Mutant) -> bool:
+    try:
+        compile(mutant.source, mutant.path, "exec", dont_inherit=True)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _arguments() -> argparse.Namespace:

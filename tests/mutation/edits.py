@@ -65,7 +65,7 @@ def _short(text: str) -> str:
 
 
 def edits(path: str, source: bytes) -> tuple[Edit, ...]:
-    """All changes of one file, in the order of its lines. Each leaves a file that Python can compile."""
+    """All changes of one file, in the order of its lines."""
     found = _Finder(path, source)
     found.walk(ast.parse(source), "", (), is_import=True)
     return tuple(sorted(dict.fromkeys(found.edits), key=lambda one: (one.start, one.end, one.new)))
@@ -121,12 +121,7 @@ class _Finder:
         old, line = self._source[start:end].decode(), getattr(target, "lineno", 1)
         if old == new:
             return
-        edit = Edit(self._path, function, line, self._statement_line, start, end, old, new, is_import)
-        try:
-            compile(edit.applied(self._source), self._path, "exec", dont_inherit=True)
-        except SyntaxError:
-            return
-        self.edits.append(edit)
+        self.edits.append(Edit(self._path, function, line, self._statement_line, start, end, old, new, is_import))
 
 
 def _is_annotation(child: ast.AST, node: ast.AST) -> bool:
