@@ -213,7 +213,8 @@ class Load(FrozenModel):
 class ControlRun(FrozenModel):
     """A second, simulated run that a claim is compared with: another posture, steps dropped or added, load thinned.
 
-    The cohorts that it adds have their own rates, whatever its share of the others' is.
+    The cohorts that it adds have their own rates, whatever its share of the others' is. It may have only those cohorts, and
+    last only as long, as its claims read; the steps that begin at its own end or later are not part of it.
     """
 
     posture: Word
@@ -221,12 +222,14 @@ class ControlRun(FrozenModel):
     add: tuple[Step, ...] = ()
     add_machines: PlainData = Field(default_factory=dict, description="machines that only this run has, by name")
     add_cohorts: tuple[Cohort, ...] = Field((), description="cohorts that only this run has, at their own rates")
+    cohorts: tuple[OneLine, ...] | None = Field(None, description="the experiment's cohorts that this run has; all by default")
     settings: PlainData = Field(default_factory=dict)
     load_scale: float = Field(1.0, gt=0, le=1)
     retry: RetryName | None = Field(None, description="how the cohorts that try again do so here instead")
     name_caches: StrictBool = Field(True, description="false: clients have no caches of names here")
     fault: ClockTime | None = None
     recovery: ClockTime | None = None
+    end: ClockTime | None = None
 
 
 class Experiment(FrozenModel):

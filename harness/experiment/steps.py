@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from brownout.harness.experiment import plugins
-from brownout.harness.experiment.model import Step, Timeline
+from brownout.harness.experiment.model import ControlRun, Experiment, Step, Timeline
 from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.fault import Fault
 
@@ -46,6 +46,13 @@ class StepEnd:
 
 ScheduleMoment = PhaseStart | StepStart | StepEnd
 _ORDER: tuple[type[ScheduleMoment], ...] = (PhaseStart, StepEnd, StepStart)
+
+
+def control_schedule(experiment: Experiment, control: ControlRun) -> tuple[Step, ...]:
+    """The steps of a control run in order: the experiment's and its own, without those that it drops or ends before."""
+    end = experiment.timeline.end if control.end is None else control.end
+    kept = (step for step in experiment.schedule if step.name not in control.drop)
+    return tuple(sorted((step for step in (*kept, *control.add) if step.at < end), key=lambda step: step.at))
 
 
 def resolve_steps(schedule: Iterable[Step], built: Iterable[ResolvedStep] = ()) -> tuple[ResolvedStep, ...]:

@@ -24,6 +24,7 @@ from brownout.harness.run.prepare import PreparedRun, derive, prepare_control
 from brownout.harness.run.simulated import simulate
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+NICENESS = 3  # with which two workers weigh as much as the run, which so has one of two cores to itself
 
 _Job = tuple[Experiment, str, int, Path]  # experiment, name of the control run, seed, folder of the run
 
@@ -102,10 +103,11 @@ class ControlRuns:
 
 
 def _become_worker(parent_pid: int) -> None:
-    """Leaves Ctrl-C to the parent and dies with it."""
+    """Leaves Ctrl-C to the parent and dies with it; leaves the parent a core, because the run is what takes longest."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
+    os.nice(NICENESS)
     if sys.platform == "linux":
         system.die_with_parent(parent_pid)
 

@@ -21,7 +21,7 @@ from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import NEVER_STOPS, ControlRun, Experiment, Step
 from brownout.harness.experiment.parts.subject_checks import check_subject
 from brownout.harness.experiment.stack import stack_of, with_additions
-from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, moments, resolve_steps
+from brownout.harness.experiment.steps import ResolvedStep, ScheduleMoment, control_schedule, moments, resolve_steps
 from brownout.harness.load.arrivals import Cohort, LoadPlan
 from brownout.harness.record.verdicts import VERDICTS
 from brownout.harness.run.options import OFFSET_MAX_S, Options
@@ -183,19 +183,19 @@ def _as_in(control: ControlRun, cohort: Cohort) -> Cohort:
 
 
 def derive(experiment: Experiment, control: ControlRun) -> Experiment:
-    """The experiment that a control run carries out: thinner load, other steps, other borders.
+    """The experiment that a control run carries out: thinner load of all or some cohorts, other steps, other borders.
 
     It has no steady-state gate and is never stopped early: claims compare single figures of it, its own verdict is not used,
     and thin load would often leave too few requests in the baseline for every objective.
     """
-    kept = tuple(step for step in experiment.schedule if step.name not in control.drop)
-    steps = tuple(sorted((*kept, *control.add), key=lambda step: step.at))
-    thinned = tuple(_as_in(control, cohort) for cohort in experiment.load.cohorts)
-    load = experiment.load.model_copy(update={"cohorts": thinned})
-    borders = {name: value for name in ("fault", "recovery") if (value := getattr(control, name)) is not None}
-    return with_additions(experiment.model_copy(update={"load": load}), control).model_copy(
+    wanted = [cohort.name for cohort in experiment.load.cohorts] if control.cohorts is None else control.cohorts
+    thinned = (_as_in(control, cohort) for cohort in experiment.load.cohorts if cohort.name in wanted)
+    load = experiment.load.model_copy(update={"cohorts": (*thinned, *control.add_cohorts)})
+    borders = {name: value for name in ("fault", "recovery", "end") if (value := getattr(control, name)) is not None}
+    return with_additions(experiment, control).model_copy(
         update={
-            "schedule": steps,
+            "load": load,
+            "schedule": control_schedule(experiment, control),
             "timeline": experiment.timeline.model_copy(update=borders),
             "settings": {**experiment.settings, **control.settings},
             "posture": control.posture,

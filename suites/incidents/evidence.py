@@ -75,6 +75,8 @@ class Evidence:
         self.history, self.result, self._controls = history, result, controls
         starts = {phase.name: phase.start_s for phase in result.phases}
         self.fault_s, self.recovery_s = starts["onset"], starts["heal"]
+        self._end_s = result.phases[-1].end_s
+        self._cohorts = frozenset(share.cohort for phase in result.phases for share in phase.shares)
 
     def of(self, control: str) -> Evidence:
         """The evidence of a control run; raises LookupError when it was not run."""
@@ -114,6 +116,11 @@ class Evidence:
     def _count(
         self, start_s: float, end_s: float, cohorts: Iterable[str], operations: Iterable[str] = (), front_end: str = ""
     ) -> Counted:
+        cohorts = tuple(cohorts)
+        if lacking := [name for name in cohorts if name not in self._cohorts]:
+            raise LookupError(f"no request of {', '.join(lacking)} at all")
+        if end_s > self._end_s:
+            raise LookupError(f"nothing after {clock(self._end_s)}, where the run ends")
         found = self.history.select(cohorts=cohorts, operations=operations, start_s=start_s, end_s=end_s)
         kept = [r for r in found if not front_end or r.front_end == front_end]
         if not kept:

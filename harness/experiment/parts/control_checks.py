@@ -11,10 +11,11 @@ from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import ControlRun, Experiment
 from brownout.harness.experiment.parts.cohort_checks import check_cohort, check_rates, unknown
 from brownout.harness.experiment.stack import stack_of, with_additions
+from brownout.harness.experiment.steps import control_schedule
 
 
 def check_controls(experiment: Experiment) -> Iterator[Problem]:
-    """Problems of names and times, of cohorts and machines that a control run adds."""
+    """Problems of names and times, and of the cohorts and machines that a control run has."""
     names = [step.name for step in experiment.schedule]
     for name, control in experiment.controls.items():
         path: DataPath = ("controls", name)
@@ -28,6 +29,7 @@ def check_controls(experiment: Experiment) -> Iterator[Problem]:
                 text = f"there is already a step called {step.name!r}"
                 yield Problem((*path, "add", index, "name"), text, "drop it, or rename this")
         yield from _times(path, experiment, control)
+        yield from _kept_cohorts((*path, "cohorts"), experiment, control)
         yield from _added_machines((*path, "add_machines"), experiment, control)
         yield from _added_cohorts((*path, "add_cohorts"), experiment, control)
 
@@ -51,11 +53,22 @@ def _times(path: DataPath, experiment: Experiment, control: ControlRun) -> Itera
     line = experiment.timeline
     fault = line.fault if control.fault is None else control.fault
     recovery = line.recovery if control.recovery is None else control.recovery
-    has_own = control.fault is not None or control.recovery is not None
-    if has_own and not line.baseline < fault < recovery < line.end:
-        culprit = "recovery" if control.recovery is not None else "fault"
+    end = line.end if control.end is None else control.end
+    own = [key for key in ("end", "recovery", "fault") if getattr(control, key) is not None]
+    if own and not line.baseline < fault < recovery < end <= line.end:
         span = f"fault {clock_text(fault)} and recovery {clock_text(recovery)}"
-        yield Problem((*path, culprit), f"{span} must lie in that order between baseline and end")
+        yield Problem((*path, own[0]), f"{span} must lie in that order between baseline and end")
+    elif cut := next((step for step in control_schedule(experiment, control) if (step.until or 0) > end), None):
+        yield Problem((*path, "end"), f"step {cut.name!r} would still be in place", f"end it later, or drop {cut.name}")
+
+
+def _kept_cohorts(path: DataPath, experiment: Experiment, control: ControlRun) -> Iterator[Problem]:
+    names = [cohort.name for cohort in experiment.load.cohorts]
+    for index, name in enumerate(control.cohorts or ()):
+        if name not in names:
+            yield unknown((*path, index), "cohort", name, names)
+    if control.cohorts == () and not control.add_cohorts:
+        yield Problem(path, "no cohort is left, and a run without load measures nothing", "name one, or add one")
 
 
 def _added_machines(path: DataPath, experiment: Experiment, control: ControlRun) -> Iterator[Problem]:

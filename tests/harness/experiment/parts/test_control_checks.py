@@ -50,6 +50,11 @@ def test_a_sound_addition_is_no_problem() -> None:
         ({"add_cohorts": [{**FRESH, "region": "perth"}]}, "add_cohorts[0].region", "no region 'perth'"),
         ({"add_cohorts": [{**FRESH, "endpoint": "arc"}]}, "add_cohorts[0].endpoint", "no workload-identity endpoint"),
         ({"add_cohorts": [{**FRESH, "model": "iam", "machines": []}]}, "add_cohorts[0].model", "need the vendor aws"),
+        ({"cohorts": ["warn"]}, "cohorts[0]", "no cohort 'warn'"),
+        ({"cohorts": []}, "cohorts", "no cohort is left"),
+        ({"end": "01:59", "drop": ["late"]}, "end", "fault 01:00:00 and recovery 02:00:00 must lie in that order"),
+        ({"end": "03:01"}, "end", "must lie in that order between baseline and end"),
+        ({"recovery": "01:30", "end": "01:45"}, "end", "step 'held' would still be in place"),
         (
             {"add_machines": {"pods": {**PODS, "pods": False}}, "add_cohorts": [FRESH]},
             "add_cohorts[0].machines",
@@ -71,6 +76,28 @@ def test_its_cohorts_have_their_own_rates_beside_the_thinned_ones() -> None:
     derived = derive(made, made.controls["other"])
     assert [(cohort.name, cohort.rate_per_s) for cohort in derived.load.cohorts] == [("warm", 0.25), ("pods", 0.2)]
     assert set(derived.machines) - set(made.machines) == {"pods"}
+
+
+def test_it_may_have_some_of_the_experiments_cohorts_or_none() -> None:
+    """Those that are left are thinned as before, and its own stay."""
+    load = {"cohorts": [{"name": name, "model": "token", "region": "sydney", "rate_per_s": 0.5} for name in ("a", "b")]}
+    own = {"posture": "repaired", "add_machines": {"pods": PODS}, "add_cohorts": [FRESH], "load_scale": 0.5}
+    made = small_day(load=load, controls={"one": {**own, "cohorts": ["b"]}, "none": {**own, "cohorts": []}})
+    found = {name: derive(made, control).load.cohorts for name, control in made.controls.items()}
+    assert [(cohort.name, cohort.rate_per_s) for cohort in found["one"]] == [("b", 0.25), ("pods", 0.2)]
+    assert [(cohort.name, cohort.rate_per_s) for cohort in found["none"]] == [("pods", 0.2)]
+
+
+def test_it_may_end_earlier_without_the_steps_from_there_on() -> None:
+    """A step that begins at its end is left out, and one that has ended by then is kept."""
+    control = {"drop": ["held"], "add": [{"name": "own", "at": "01:00", "until": "01:45", "role": "fault", "fault": "x"}]}
+    made = small(**control, recovery="01:30", end="01:45")
+    assert not check(made, {"x": Quiet})[0]
+    derived = derive(made, made.controls["other"])
+    assert [step.name for step in derived.schedule] == ["own"]
+    assert derived.timeline.end == 6300
+    at_its_end = small(**control, recovery="01:30", end="02:00")
+    assert [step.name for step in derive(at_its_end, at_its_end.controls["other"]).schedule] == ["own"]
 
 
 def test_an_experiment_without_machines_keeps_those_of_every_stack() -> None:
