@@ -32,7 +32,7 @@ def select(requests: Iterable[RequestRecord], selector: Selector) -> tuple[Reque
 
 def between(requests: Iterable[RequestRecord], start_s: float, end_s: float) -> tuple[RequestRecord, ...]:
     """Those intended in [start_s, end_s)."""
-    return tuple(request for request in requests if start_s <= request.intended_s < end_s)
+    return tuple([request for request in requests if start_s <= request.intended_s < end_s])
 
 
 def good_by(good: Good) -> IsGood:

@@ -44,6 +44,8 @@ def matcher(wanted: RequestFilter) -> Callable[[Selectable], bool]:
     """A test for requests that the filter means."""
     cohorts, operations = frozenset(wanted.cohorts), frozenset(wanted.operations)
     regions, homes = frozenset(wanted.regions), frozenset(wanted.homes)
+    if not (operations or regions or homes):  # as most filters, each of which is asked about every request of a run
+        return (lambda request: request.cohort in cohorts) if cohorts else lambda _: True
 
     def matches(request: Selectable) -> bool:
         return (
@@ -80,9 +82,11 @@ class GoodRule:
         if request.outcome != "happened" or not self._limits:
             return request.outcome == "happened"
         key = (request.cohort, request.operation, request.region, request.home)  # all that a filter looks at
-        if key not in self._known:
-            self._known[key] = min((limit_ms for matches, limit_ms in self._limits if matches(request)), default=math.inf)
-        return request.latency_ms <= self._known[key]
+        limit_ms = self._known.get(key)
+        if limit_ms is None:
+            limit_ms = min((limit_ms for matches, limit_ms in self._limits if matches(request)), default=math.inf)
+            self._known[key] = limit_ms
+        return request.latency_ms <= limit_ms
 
 
 LATE_S, LATE_MOST_S = 0.05, 1.0  # network time

@@ -9,7 +9,8 @@ not promised: a build that cannot use a key fails, in order.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from brownout.harness.judge.invariants import (
@@ -22,9 +23,10 @@ from brownout.harness.judge.invariants import (
     sessions,
     withdrawals,
 )
-from brownout.harness.judge.invariants.facts import Facts, hops_of
+from brownout.harness.judge.invariants.facts import REMEMBERED, Facts
 from brownout.harness.judge.invariants.invariant import Invariant, Occasions
 from brownout.harness.record.history import RequestRecord
+from brownout.identity.core import trail
 from brownout.identity.core.topology import NodeName
 
 SAFETY: tuple[Invariant, ...] = (
@@ -90,7 +92,7 @@ def _mixed_times(facts: Facts) -> Iterator[MixedTime]:
     builds: dict[str, str] = {}  # by node, as its last answer told
     since_s: float | None = None
     for request in sorted(facts.requests, key=lambda one: one.done_s):
-        told = {hop.node: hop.build for hop in hops_of(request) if hop.build}
+        told = _builds_in(request.trail)
         if all(builds.get(node) == build for node, build in told.items()):
             continue
         builds |= told
@@ -101,6 +103,12 @@ def _mixed_times(facts: Facts) -> Iterator[MixedTime]:
             since_s = None
     if since_s is not None:
         yield MixedTime(since_s, float("inf"))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _builds_in(text: str) -> Mapping[str, str]:
+    """The build of each node that a trail names one of."""
+    return {hop.node: hop.build for hop in trail.parse(text) if hop.build}
 
 
 def _are_mixed(builds: dict[str, str]) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from brownout.harness.judge.invariants.facts import ACCOUNT, Facts, StateLook, StepInPlace
 from brownout.harness.judge.invariants.invariant import Invariant, Occasions
 from brownout.harness.judge.invariants.replicas import bound_s
-from brownout.harness.judge.invariants.sessions import OwnChange, own_changes, sessions
+from brownout.harness.judge.invariants.sessions import OwnChange, own_changes
 from brownout.harness.judge.steps import clock
 from brownout.identity.core.topology import DIRECTORY, NodeName
 
@@ -49,7 +49,7 @@ def _last_well(facts: Facts, within_s: float) -> StateLook | None:
 
 def _promised(facts: Facts, look: StateLook, within_s: float) -> Iterator[OwnChange]:
     """The changes that were published before anything could lose them, so long before the look that they are due."""
-    for requests in sessions(facts):
+    for requests in facts.sessions:
         for change in own_changes(requests):
             until_s = change.done_s + within_s
             early = (step for step in facts.steps if step.was(change.done_s, until_s))

@@ -8,7 +8,7 @@ stretch are no evidence, either way.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -98,13 +98,19 @@ class StepInPlace:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A history as invariants read it. `requests` are those that were sent, by intended time."""
+    """A history as invariants read it. `requests` are those that were sent, by intended time.
+
+    `showing` are those of them that showed credentials, and `sessions` those of each cohort in each region where an answer
+    told a version of AWS's account: many checks read nothing else, and all others of them would be gone through in vain.
+    """
 
     history: History
     promises: Promises | None
     looks: tuple[StateLook, ...]
     steps: tuple[StepInPlace, ...]
     requests: tuple[RequestRecord, ...]
+    showing: tuple[RequestRecord, ...]
+    sessions: tuple[Sequence[RequestRecord], ...]
     _calm: tuple[tuple[StateLook, StateLook], ...]
     _starts_s: tuple[float, ...] = field(default=())
     _skewed: tuple[StepInPlace, ...] = field(default=())
@@ -118,7 +124,8 @@ class Facts:
         steps, starts_s = _in_place(history), tuple(a.at_s for a, _ in calm)
         skewed = tuple(step for step in steps if step.life.said("fault") == WRONG_CLOCKS)
         sent = tuple(request for request in history.requests if request.error not in NOT_SENT)
-        return cls(history, _promises(history.events), looks, steps, sent, calm, starts_s, skewed)
+        showing = tuple(request for request in sent if credentials(request, "shown"))
+        return cls(history, _promises(history.events), looks, steps, sent, showing, _sessions(sent), calm, starts_s, skewed)
 
     def clocks_agree(self, start_s: float, end_s: float) -> bool:
         """Whether no node's clock was made wrong at some time from one to the other."""
@@ -181,6 +188,18 @@ def _hops_of(text: str) -> tuple[Hop, ...]:
 @lru_cache(maxsize=REMEMBERED)
 def _nodes_of(text: str, roles: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(hop.node for hop in _hops_of(text) if NodeName.parse(hop.node).role in roles)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _tells_version(text: str) -> bool:
+    return any(hop.version for hop in _hops_of(text))
+
+
+def _sessions(requests: Iterable[RequestRecord]) -> tuple[Sequence[RequestRecord], ...]:
+    found: dict[tuple[str, str], list[RequestRecord]] = {}
+    for request in requests:
+        found.setdefault((request.cohort, request.region), []).append(request)
+    return tuple(each for each in found.values() if any(_tells_version(request.trail) for request in each))
 
 
 def _any_within(times_s: list[float], start_s: float, end_s: float) -> bool:

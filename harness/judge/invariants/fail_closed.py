@@ -13,7 +13,7 @@ from brownout.identity.core.topology import VAULT
 
 
 def _closed(facts: Facts, seen: Occasions) -> None:
-    telling = {(one.cohort, one.operation) for one in facts.requests if credentials(one, "shown")}
+    telling = {(one.cohort, one.operation) for one in facts.showing}
     for request in facts.requests:
         nodes = nodes_of(request, VAULT) if (request.cohort, request.operation) in telling else ()
         if nodes and any(step.was(request.sent_s, request.done_s) for step in facts.steps):

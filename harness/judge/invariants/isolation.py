@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
-from brownout.harness.judge.invariants.facts import Facts, credentials
+from brownout.harness.judge.invariants.facts import REMEMBERED, Facts, credentials
 from brownout.harness.judge.invariants.invariant import Invariant, Occasions
 from brownout.harness.record.credentials import Credential
 from brownout.harness.record.history import RequestRecord
@@ -46,6 +47,7 @@ def _identity(facts: Facts, seen: Occasions) -> None:
                 seen.judge(request, "" if same else f"{request.machine} was given a token of {given.name}")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _machine_of(resource_id: str) -> str:
     """The name of the machine or scale set that the ARM id is of, in lower case; "" for any other id."""
     kind, _, name = resource_id.lower().rpartition("/")

@@ -34,7 +34,7 @@ class Signed(NamedTuple):
 def _not_refused(facts: Facts, seen: Occasions) -> None:
     """A verifier that has ceased to trust a key is found by the looks before and after the request."""
     first_trusted_s, taken = _first_trusted(facts), set[str]()
-    for request in facts.requests:
+    for request in facts.showing:
         stretch = facts.calm(request)
         if stretch is None or not facts.clocks_agree(request.sent_s, request.done_s):
             continue

@@ -21,7 +21,7 @@ NO_GOOD_TOKEN = 401
 
 
 def _expired(facts: Facts, seen: Occasions) -> None:
-    for request in facts.requests:
+    for request in facts.showing:
         if not facts.clocks_agree(request.sent_s, request.done_s):
             continue
         for shown in credentials(request, "shown"):
@@ -42,7 +42,7 @@ def _in_force(facts: Facts, seen: Occasions) -> None:
 
 
 def _small_skew(facts: Facts, seen: Occasions) -> None:
-    for request in facts.requests:
+    for request in facts.showing:
         steps = [step for step in facts.steps if step.was(request.sent_s, request.done_s)]
         wrong_s = _wrong_s(steps)
         if not 0 < wrong_s <= ALLOWED_S:

@@ -31,7 +31,7 @@ class OwnChange(NamedTuple):
 
 def _sees_own_changes(facts: Facts, seen: Occasions) -> None:
     at_home = 0
-    for requests in sessions(facts):
+    for requests in facts.sessions:
         changes = own_changes(requests)
         times_s = [change.done_s for change in changes]
         for request in requests if changes else ():
@@ -50,14 +50,6 @@ def _judge(seen: Occasions, request: RequestRecord, node: str, version: int, due
     if due is not None:
         what = f"{node} answered by version {version} of the account, {request.sent_s - due.done_s:.0f} s after the same"
         seen.judge(request, f"{what} session's change made version {due.version}" if version < due.version else "")
-
-
-def sessions(facts: Facts) -> Iterator[Sequence[RequestRecord]]:
-    """The requests of each session, whether or not it changed anything."""
-    found: dict[tuple[str, str], list[RequestRecord]] = {}
-    for request in facts.requests:
-        found.setdefault((request.cohort, request.region), []).append(request)
-    yield from found.values()
 
 
 def own_changes(requests: Sequence[RequestRecord]) -> list[OwnChange]:
@@ -105,7 +97,7 @@ def _was_sent(facts: Facts, due: OwnChange, request: RequestRecord, node: str) -
 
 def _never_older(facts: Facts, seen: Occasions) -> None:
     """Replicas have their own lag, so answers of several nodes may alternate: each node is compared with itself."""
-    for requests in sessions(facts):
+    for requests in facts.sessions:
         newest: dict[str, tuple[float, int]] = {}
         pending: list[tuple[float, str, int]] = []  # answers that had not come when the request before was sent
         for request in requests:

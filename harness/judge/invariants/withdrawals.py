@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
-from brownout.harness.judge.invariants.facts import Facts, StateLook, credentials, hops_of, nodes_of
+from brownout.harness.judge.invariants.facts import REMEMBERED, Facts, StateLook, credentials, hops_of, nodes_of
 from brownout.harness.judge.invariants.invariant import Invariant, Occasions
-from brownout.harness.record.credentials import Credential
+from brownout.harness.record.credentials import Credential, parse
 from brownout.harness.record.history import RequestRecord
 from brownout.identity.core.topology import MANAGEMENT, TOKEN, VAULT, NodeName
 
@@ -18,18 +19,23 @@ def _no_token(facts: Facts, seen: Occasions) -> None:
     """Who was meant by a refused request: the role that it named, or whom the machine's earlier tokens were for."""
     last: dict[tuple[str, str], str] = {}
     for request in facts.requests:
-        given = credentials(request, "given")
-        meant = {subject for each in given for subject in _subjects(each)}
+        meant: AbstractSet[str] = _given_to(request.credentials)
         asker = (request.machine, request.operation)
         if request.machine and meant:
             last[asker] = min(meant)
         elif not meant:
-            meant = {last[asker]} if asker in last else set()
+            meant = {last[asker]} if asker in last else set[str]()
             meant |= set(_named(facts, request))
         for subject in sorted(meant & _withdrawn_at(facts, request)):
             nodes = nodes_of(request, TOKEN) or _token_nodes(facts, request)
             if facts.withdrawn(request, subject, nodes):
                 seen.judge(request, _issued_since(facts, request, subject))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _given_to(text: str) -> frozenset[str]:
+    """How those may be named in a look whom these credentials were given to."""
+    return frozenset(subject for each in parse(text) if each.use == "given" for subject in _subjects(each))
 
 
 def _withdrawn_at(facts: Facts, request: RequestRecord) -> AbstractSet[str]:
@@ -93,7 +99,7 @@ def _access_keys(facts: Facts, seen: Occasions) -> None:
 
 
 def _shown(facts: Facts) -> Iterator[tuple[RequestRecord, Credential]]:
-    return ((request, shown) for request in facts.requests for shown in credentials(request, "shown"))
+    return ((request, shown) for request in facts.showing for shown in credentials(request, "shown"))
 
 
 def _store_keys(facts: Facts, seen: Occasions) -> None:
