@@ -224,7 +224,7 @@ def write_report(folder: Path) -> Path | None:
 
 
 def _html_report() -> Callable[[Path], Path]:
-    """The function that writes the HTML report. To load it takes a third of a second: it brings the chart library."""
+    """The function that writes the HTML report, which takes a moment to load."""
     from brownout.harness.experiment import plugins
 
     write: Callable[[Path], Path] = plugins.load_plugin("brownout.reports", "html")

@@ -1,4 +1,4 @@
-"""The interactive charts: Bokeh figures over one shared range of emulated time, handed over as JSON for the page's script.
+"""The interactive charts over one shared range of emulated time, as the JSON that BokehJS draws in the page.
 
 No colour is fixed here: models carry tags such as `line_color=c0`, and the page's script sets the property from the CSS
 variable `--c0`, again whenever light turns to dark. Tags `cohort:N` let the page's buttons show and hide a cohort in
@@ -7,24 +7,16 @@ all charts. Nothing needs Python or a network when the page is read.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any
-
-from bokeh.core.json_encoder import serialize_json
-from bokeh.document import Document
-from bokeh.models import ColumnDataSource, NumeralTickFormatter, Range1d
-from bokeh.models.annotations import Span
-from bokeh.models.glyphs import Line, Quad, Step
-from bokeh.resources import Resources
 
 from brownout.harness.record.result import Result
 from brownout.reports import palette, story
 from brownout.reports.buckets import Bucket, CohortSeries, RequestSlices
-from brownout.reports.html.canvas import add_tooltip, draw, mark_time, new_figure
+from brownout.reports.html.bokeh_document import Model, document, field, source, value
+from brownout.reports.html.canvas import Axis, Figure, add_tooltip, linear_axis, log_axis, mark_time
 from brownout.reports.html.lanes_chart import lanes_figure
 from brownout.reports.units import clock, count, milliseconds, percent
 
@@ -42,33 +34,23 @@ class Charts:
     impact_ms: tuple[float, float] | None
 
 
-@cache
-def bokeh_javascript() -> str:
-    """BokehJS' core, without its optional parts, as text that may stand inside a script element."""
-    return "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw).replace("</script", "<\\/script")
-
-
 def build(result: Result, lines: RequestSlices) -> Charts:
     """All figures of the run, linked."""
     start_ms, end_ms = lines.start_s * 1000, lines.end_s * 1000
-    time_range = Range1d(start=start_ms, end=end_ms, bounds=(start_ms, end_ms), name="time")
+    time_range = Model("Range1d", name="time", start=start_ms, end=end_ms, bounds=[start_ms, end_ms])
     failing = story.impact(result, lines.end_s)
-    cursor = Span(dimension="height", line_width=1, line_alpha=0.5, tags=["line_color=soft"], level="overlay")
-    source = ColumnDataSource(_columns(lines))
+    cursor = Model("Span", tags=["line_color=soft"], level="overlay", dimension="height", line_alpha=0.5)
+    rows = source(_columns(lines))
     figures = {
         "chart-lanes": lanes_figure(result, lines, time_range, cursor),
-        "chart-availability": _availability(result, lines, time_range, cursor, source),
-        "chart-latency": _latency(result, lines, time_range, cursor, source),
-        "chart-rate": _rate(result, lines, time_range, cursor, source),
+        "chart-availability": _availability(result, lines, time_range, cursor, rows),
+        "chart-latency": _latency(result, lines, time_range, cursor, rows),
+        "chart-rate": _rate(result, lines, time_range, cursor, rows),
     }
-    document = Document()
-    with document.models.freeze():  # else everything is gone through again for each figure
-        for fig in figures.values():
-            document.add_root(fig)
-    elements = {fig.id: name for name, fig in figures.items()}
-    serialized = json.loads(serialize_json(document.to_json()))
+    drawn = document(figure.model for figure in figures.values())
+    elements = {root["id"]: name for root, name in zip(drawn["roots"], figures, strict=True)}
     impact_ms = (failing.start_s * 1000, failing.end_s * 1000) if failing is not None else None
-    return Charts(serialized, elements, start_ms, end_ms, impact_ms)
+    return Charts(drawn, elements, start_ms, end_ms, impact_ms)
 
 
 def _columns(lines: RequestSlices) -> dict[str, list[Any]]:
@@ -120,26 +102,26 @@ def _outcome_columns(lines: RequestSlices) -> dict[str, list[Any]]:
     }
 
 
-def _availability(result: Result, lines: RequestSlices, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
-    fig = new_figure(time_range, cursor, 300, y_range=Range1d(start=-0.03, end=1.09))
-    fig.yaxis.formatter = NumeralTickFormatter(format="0 %")
-    fig.yaxis.ticker = [0, 0.25, 0.5, 0.75, 1]
+def _availability(result: Result, lines: RequestSlices, time_range: Model, cursor: Model, rows: Model) -> Figure:
+    ticker = Model("FixedTicker", ticks=[0, 0.25, 0.5, 0.75, 1], minor_ticks=[])
+    axis = linear_axis(ticker, Model("NumeralTickFormatter", format="0 %"))
+    fig = Figure(time_range, cursor, 300, Model("Range1d", start=-0.03, end=1.09), axis)
     mark_time(fig, result, lines, numbers_at=1.055)
     for index, _ in enumerate(lines.cohorts):
-        _cohort_line(fig, source, index, Step(x="mid", y=f"good_{index}", line_width=2.2, mode="center"))
-    add_tooltip(fig, lines, source, "good_text", (-0.03, 1.09), "good share")
+        _cohort_line(fig, rows, index, "Step", f"good_{index}", line_width=2.2, mode="center")
+    add_tooltip(fig, lines, rows, "good_text", (-0.03, 1.09), "good share")
     return fig
 
 
-def _latency(result: Result, lines: RequestSlices, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
+def _latency(result: Result, lines: RequestSlices, time_range: Model, cursor: Model, rows: Model) -> Figure:
     low, high = _latency_range(lines)
-    fig = new_figure(time_range, cursor, 280, y_axis_type="log", y_range=Range1d(start=low, end=high))
-    fig.yaxis.major_label_overrides = {10.0**n: milliseconds(10.0**n).replace(".0", "") for n in range(-1, 7)}
+    labels = {10.0**n: milliseconds(10.0**n).replace(".0", "") for n in range(-1, 7)}
+    fig = Figure(time_range, cursor, 280, Model("Range1d", start=low, end=high), log_axis(labels))
     mark_time(fig, result, lines)
     for index, _ in enumerate(lines.cohorts):
-        _cohort_line(fig, source, index, Line(x="mid", y=f"p50_{index}", line_width=2.2))
-        _cohort_line(fig, source, index, Line(x="mid", y=f"p99_{index}", line_width=1.0, line_alpha=0.6))
-    add_tooltip(fig, lines, source, "latency_text", (low, high), "p50 / p99")
+        _cohort_line(fig, rows, index, "Line", f"p50_{index}", line_width=2.2)
+        _cohort_line(fig, rows, index, "Line", f"p99_{index}", line_alpha=0.6)
+    add_tooltip(fig, lines, rows, "latency_text", (low, high), "p50 / p99")
     return fig
 
 
@@ -151,34 +133,43 @@ def _latency_range(lines: RequestSlices) -> tuple[float, float]:
     return bottom, max(bottom * 10, 10 ** math.ceil(math.log10(high * 1.05)))
 
 
-def _rate(result: Result, lines: RequestSlices, time_range: Range1d, cursor: Span, source: ColumnDataSource) -> Any:
-    top = max(map(sum, zip(*(source.data[name] for name in palette.OUTCOMES), strict=True))) * 1.08
-    fig = new_figure(time_range, cursor, 240, y_range=Range1d(start=0, end=top or 1))
+def _rate(result: Result, lines: RequestSlices, time_range: Model, cursor: Model, rows: Model) -> Figure:
+    columns = _columns(lines)
+    top = max(map(sum, zip(*(columns[name] for name in palette.OUTCOMES), strict=True))) * 1.08
+    fig = Figure(time_range, cursor, 240, Model("Range1d", start=0, end=top or 1), _count_axis())
     mark_time(fig, result, lines)
     base = [0.0] * len(lines.starts_s)
     for outcome, (colour, hatch) in palette.OUTCOME_STYLES.items():
-        upper = [low + value for low, value in zip(base, source.data[outcome], strict=True)]
+        upper = [low + height for low, height in zip(base, columns[outcome], strict=True)]
         drawn = [math.nan if low == high else high for low, high in zip(base, upper, strict=True)]
-        data = {"left": source.data["left"], "right": source.data["right"], "bottom": base, "top": drawn}
-        bars = Quad(
-            left="left",
-            right="right",
-            bottom="bottom",
-            top="top",
-            line_width=0.5,
-            hatch_pattern=hatch,
-            hatch_alpha=0.55,
-            hatch_scale=6,
-            fill_alpha=0.75,
-            tags=[f"fill_color={colour}", f"line_color={colour}", "hatch_color=paper"],
-        )
-        draw(fig, ColumnDataSource(data), bars)
+        bars = {"left": columns["left"], "right": columns["right"], "bottom": base, "top": drawn}
+        tags = [f"fill_color={colour}", f"line_color={colour}", "hatch_color=paper"]
+        fig.draw(source(bars), _stacked_bar(hatch, tags))
         base = upper
-    add_tooltip(fig, lines, source, "rate_text", (0, top or 1), "requests")
+    add_tooltip(fig, lines, rows, "rate_text", (0, top or 1), "requests")
     return fig
 
 
-def _cohort_line(fig: Any, source: ColumnDataSource, index: int, line: Line | Step) -> None:
+def _count_axis() -> Axis:
+    return linear_axis(Model("BasicTicker", mantissas=[1, 2, 5]), Model("BasicTickFormatter"))
+
+
+def _stacked_bar(hatch: str, tags: list[str]) -> Model:
+    return Model(
+        "Quad",
+        tags=tags,
+        **{side: field(side) for side in ("left", "right", "bottom", "top")},
+        line_width=value(0.5),
+        fill_alpha=value(0.75),
+        hatch_alpha=value(0.55),
+        hatch_scale=value(6),
+        hatch_pattern=value(hatch),
+    )
+
+
+def _cohort_line(fig: Figure, rows: Model, index: int, kind: str, column: str, **properties: Any) -> None:
     style = palette.cohort_style(index)
-    line.update(line_dash=list(style.dash), line_join="round", tags=[f"line_color={style.colour}"])
-    draw(fig, source, line).tags = [f"cohort:{index}"]
+    dash = {"line_dash": list(style.dash)} if style.dash else {}
+    tags = [f"line_color={style.colour}"]
+    line = Model(kind, tags=tags, x=field("mid"), y=field(column), line_join="round", **dash, **properties)
+    fig.draw(rows, line, tags=[f"cohort:{index}"])

@@ -8,28 +8,22 @@ charts on paper, where scripts do not run, and in a page that was written withou
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from brownout.harness.errors import UsageError
 from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import Result
 from brownout.reports import palette
 from brownout.reports.buckets import RequestSlices, timeline
-from brownout.reports.html import details, sections
+from brownout.reports.html import bokeh_document, charts, details, sections
 from brownout.reports.html.canaries import canaries, read_marks
 from brownout.reports.html.lanes import lane_names
 from brownout.reports.html.matrix import matrix_of, matrix_section
 from brownout.reports.markup import Html, el, join
 from brownout.reports.svg import availability_svg
 from brownout.reports.units import duration
-
-if TYPE_CHECKING:
-    from brownout.reports.html.charts import Charts
 
 _ASSETS = Path(__file__).parent / "assets"
 _POLICY = (
@@ -78,7 +72,7 @@ def history_of(folder: Path) -> History:
 def page(result: Result, history: History, folder: Path) -> str:
     """The report's text."""
     lines = timeline(result, history.requests)
-    built = _build_charts(result, lines) if _build_charts is not None and lines is not None else None
+    built = charts.build(result, lines) if lines is not None and bokeh_document.is_installed() else None
     parts = (
         sections.banner(result),
         sections.key_numbers(result),
@@ -126,31 +120,6 @@ def stylesheet() -> str:
     light, dark = palette.variables(palette.LIGHT), palette.variables(palette.DARK)
     screen = f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
     return screen + (_ASSETS / "report.css").read_text(encoding="utf-8")
-
-
-def _chart_builder() -> Callable[[Result, RequestSlices], Charts] | None:
-    """What builds the interactive charts; None where Bokeh is not installed."""
-    if find_spec("bokeh") is None:
-        return None
-    with _some_home():
-        from brownout.reports.html import charts
-
-    return charts.build
-
-
-@contextmanager
-def _some_home() -> Iterator[None]:
-    """Bokeh looks for settings in the user's home when it is imported, and fails for a user without one."""
-    try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = os.devnull
-        try:
-            yield
-        finally:
-            del os.environ["HOME"]
-    else:
-        yield
 
 
 def _timeline(result: Result, history: History, lines: RequestSlices | None, *, interactive: bool) -> Html:
@@ -219,19 +188,17 @@ def _outcome_keys() -> Html:
     return el("span", *(el("span", el("i", class_=word), word) for word in palette.OUTCOMES), class_="keys")
 
 
-def _scripts(built: Charts | None) -> Html:
+def _scripts(built: charts.Charts | None) -> Html:
     """The page's own script, and BokehJS when there is a chart."""
     own = el("script", Html((_ASSETS / "report.js").read_text(encoding="utf-8")))
     if built is None:
         return own
-    from brownout.reports.html.charts import bokeh_javascript
-
     data = {"document": built.document, "elements": built.elements, "start": built.start_ms, "end": built.end_ms,
             "impact": built.impact_ms}  # fmt: skip
     return join(
         [
             el("script", embedded_json(data), type="application/json", id="chart-data"),
-            el("script", Html(bokeh_javascript())),
+            el("script", Html(bokeh_document.javascript())),
             own,
         ]
     )
@@ -240,6 +207,3 @@ def _scripts(built: Charts | None) -> Html:
 def embedded_json(data: object) -> Html:
     """JSON that may stand inside a script element: no `<` is left in it."""
     return Html(json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))
-
-
-_build_charts = _chart_builder()  # with this module, which a run loads while its control runs are still under way
