@@ -83,21 +83,19 @@ class Session(NamedTuple):
             return f"{self.principal_id}:{self.name}"
         return f"{self.account_id}:{self.name}" if self.kind == "federated-user" else self.principal_id
 
+    def packed(self) -> tuple[Any, ...] | dict[str, Any]:
+        """The form inside a session token: the values that every session has, in their order; `to_json` where it has more."""
+        return self[: len(_NAMES)] if self[len(_NAMES) :] == _PLAIN else self.to_json()
+
+    @classmethod
+    def unpacked(cls, raw: Any) -> Self:
+        """Raises KeyError, TypeError or ValueError for what is no session."""
+        return cls.from_json(dict(zip(_NAMES, raw, strict=True)) if isinstance(raw, list) else raw)
+
     def to_json(self) -> dict[str, Any]:
-        """The form inside a session token: short names, nothing that is at its default."""
-        found: dict[str, Any] = {
-            "key": self.access_key_id,
-            "secret": self.secret_access_key,
-            "account": self.account_id,
-            "kind": self.kind,
-            "principal": self.principal_arn,
-            "id": self.principal_id,
-            "name": self.name,
-            "issued": self.issued_s,
-            "expires": self.expires_s,
-            "region": self.issuing_region,
-        }
-        if self[10:] == _PLAIN:
+        """The session by short names; nothing that is at its default."""
+        found: dict[str, Any] = dict(zip(_NAMES, self, strict=False))
+        if self[len(_NAMES) :] == _PLAIN:
             return found
         if self.mfa_s is not None:
             found["mfa"] = self.mfa_s
@@ -144,7 +142,9 @@ class Session(NamedTuple):
         )
 
 
+_NAMES = ("key", "secret", "account", "kind", "principal", "id", "name", "issued", "expires", "region")  # of the first fields
 _PLAIN = tuple(Session._field_defaults.values())  # of most sessions: all that may be left out is
+assert len(_NAMES) + len(_PLAIN) == len(Session._fields), "a field has a name here or a default"
 
 
 class Caller(NamedTuple):

@@ -76,7 +76,7 @@ def seal_with(session: Session, key: SealingKeyView, nonce: bytes, *, least_byte
     assert session.kind in CALLER_KINDS, session.kind
     assert session.issued_s <= session.expires_s, "a session ends after it begins"
     head = bytes((_FORMAT, len(name))) + name
-    text = orjson.dumps(session.to_json())
+    text = orjson.dumps(session.packed())
     around = len(head) + _NONCE_BYTES + _TAG_BYTES
     if least_bytes:
         text = text.ljust(-(-least_bytes * 3 // 4) - around)  # JSON may end with blanks
@@ -115,7 +115,7 @@ def _opened(token: str, key: bytes) -> Session:
         text = _cipher(key).decrypt(nonce, sealed, head)
     except (InvalidTag, ValueError):
         raise UnreadableToken("the token was not sealed by this stack") from None
-    return Session.from_json(orjson.loads(text))
+    return Session.unpacked(orjson.loads(text))
 
 
 @lru_cache(maxsize=64)

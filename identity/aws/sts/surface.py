@@ -52,7 +52,7 @@ class Sts(AwsSurface):
         request_id = new_id()
         try:
             result, signer = self._run(request, asked)
-            assert not isinstance(result, Awaitable), asked.operation.name
+            assert isinstance(result, dict), asked.operation.name
             response = render(asked.operation, self._in_clients_time(result, signer), request_id)
         except AwsError as refused:
             response = refusal(annex, self.service, refused, request_id)

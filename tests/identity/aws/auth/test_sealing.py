@@ -112,3 +112,13 @@ def test_the_key_that_ends_last_seals() -> None:
     assert newest_key(keys, NOW_S + 1.5) == keys[3]
     assert newest_key(keys[:2], NOW_S + 1) is None
     assert newest_key([], NOW_S) is None
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"name": ""}, {"mfa_s": NOW_S}, {"tags": {"team": "a b"}}, {"scopes": ("{}",)}, {"chained": True}]
+)
+def test_a_session_is_packed_whole(changed: dict[str, object]) -> None:
+    """With what every session has, which is packed without names, and with anything more."""
+    session = session_of(**changed)
+    assert open_token(seal(session, SEALING, ids()), account_of()) == session
+    assert isinstance(session.packed(), tuple) == (not changed.keys() - {"name"})
