@@ -8,6 +8,7 @@ its verdict. An inconclusive run makes the test inconclusive; a harness error or
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -361,8 +362,23 @@ def _key(experiment: Experiment, options: Options, rerun: str) -> str:
         str(options.controls),
         str(options.canaries and options.world != "simulation"),
         *([rerun] if rerun else ()),
+        _of_subject(experiment),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _of_subject(experiment: Experiment) -> str:
+    """What a run about an application depends on beside its file: the variables that it inherits, and the files that it names.
+
+    Two runs of one file are not equal where a test has changed its program, or a variable, between them.
+    """
+    subject = experiment.subject
+    if subject is None:
+        return ""
+    inherited = sorted(pair for pair in os.environ.items() if not pair[0].startswith("PYTEST_"))
+    named = [*(Path(subject.folder) / word for word in subject.words), *([Path(subject.compose)] if subject.service else [])]
+    files = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in named if path.is_file()]
+    return repr((inherited, files))
 
 
 def _claim_line(claim: ClaimResult) -> str:

@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from brownout.harness.api import Options, prepare, run
+from brownout.harness.api import Options, prepare
 from brownout.harness.experiment.loader import load
 from brownout.harness.judge.run_folder import read_result
 from brownout.harness.record.result import Result
@@ -23,15 +24,15 @@ from support.docs_pages import DOCS, blocks
 
 PAGE = DOCS / "your-application.md"
 SHORT = {"10:00:20": "10:00:06", "10:00:40": "10:00:12", "10:00:55": "10:00:20", "10:01:10": "10:00:25", "edge: 2s": "edge: 1s"}
-KEPT = "import functools\n", "@functools.cache\ndef token()"  # what keeps the token in a variable
 
 
 def written(folder: Path) -> Path:
     """The files of the page, in a folder."""
-    (program,) = blocks(PAGE, "python")
+    (program, tests) = blocks(PAGE, "python")
     (experiment, services) = blocks(PAGE, "yaml")
     (image,) = blocks(PAGE, "dockerfile")
     (folder / "app.py").write_text(program.text, encoding="utf-8")
+    (folder / tests.mark).write_text(tests.text, encoding="utf-8")
     (folder / "orders.yaml").write_text(experiment.text, encoding="utf-8")
     (folder / "compose.yaml").write_text(services.text, encoding="utf-8")
     (folder / "Dockerfile").write_text(image.text, encoding="utf-8")
@@ -44,17 +45,28 @@ def test_the_printed_experiment_is_sound(tmp_path: Path, world: str) -> None:
     assert prepare(load(written(tmp_path)), Options(world=world)).experiment.subject is not None
 
 
+def quick(experiment: Path) -> None:
+    """Makes the page's experiment shorter, and patient with a machine that starts much else meanwhile."""
+    text = experiment.read_text(encoding="utf-8")
+    for long, short in SHORT.items():
+        assert long in text
+        text = text.replace(long, short)
+    experiment.write_text(text + "gates: {lag_p99: 400ms}\n", encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.alone
-def test_the_printed_application_breaches_as_the_page_says(tmp_path: Path) -> None:
-    """Its own calls met the fault, and its record is beside the verdict."""
-    outcome = run(load(written(tmp_path)), Options(world="processes", out=tmp_path / "runs"))
-    result = outcome.result
-    assert result.verdict == "breach", (result.reasons, [gate for gate in result.gates if not gate.passed])
-    assert [(slo.name, slo.exposure) for slo in result.slos] == [("customers are served", "met")]
-    assert result.subject is not None
-    assert result.subject.judges(result.slos[0])
-    assert "no token" in (outcome.folder / "subject.log").read_text(encoding="utf-8")
+def test_the_printed_tests_are_those_of_a_suite(tmp_path: Path) -> None:
+    """In a folder of the user's own: the application breaches, its own calls having met the fault, and passes changed."""
+    quick(written(tmp_path))
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--brownout-out", "runs", "test_orders.py"]
+    variables = {**os.environ, "BROWNOUT_HOME": str(tmp_path / "home")}
+    done = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=240, check=False)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    found = [read_result(folder) for folder in sorted((tmp_path / "runs").glob("orders-*"))]
+    results = [result for result in found if result is not None]
+    assert [(result.verdict, result.slos[0].exposure) for result in results] == [("breach", "met"), ("pass", "spared")]
+    assert all(result.subject is not None and result.subject.judges(result.slos[0]) for result in results)
 
 
 @pytest.fixture
@@ -63,12 +75,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Brownou
     for name in ("home", "work"):
         (tmp_path / name).mkdir()
     experiment = written(tmp_path / "work")
-    text = experiment.read_text(encoding="utf-8")
-    for long, short in SHORT.items():
-        assert long in text
-        text = text.replace(long, short)
-    patient = "gates: {lag_p99: 400ms}\n"  # of a machine that builds and starts containers meanwhile
-    experiment.write_text(text + patient, encoding="utf-8")
+    quick(experiment)
     recipe = tmp_path / "work" / "Dockerfile"  # no image registry is asked
     recipe.write_text(re.sub(r"^FROM .*$", f"FROM {IDENTITY_IMAGE}", recipe.read_text(), flags=re.MULTILINE))
     monkeypatch.setenv("BROWNOUT_HOME", str(tmp_path / "home"))
@@ -94,12 +101,6 @@ def pasted(command: Brownout) -> Result:
     return result
 
 
-def with_token_kept(program: Path) -> None:
-    """The change that the page names: the token is asked for once."""
-    text = program.read_text(encoding="utf-8").replace("import os\n", KEPT[0] + "import os\n", 1)
-    program.write_text(text.replace("def token()", KEPT[1]), encoding="utf-8")
-
-
 def ours() -> list[str]:
     """What the engine has of this test, stacks and subjects."""
     return labelled(f"brownout.owner={owner()}")
@@ -114,7 +115,7 @@ def subject_containers() -> list[str]:
 @pytest.mark.slow
 @pytest.mark.alone
 def test_the_printed_service_fails_in_containers_passes_changed_and_leaves_nothing(command: Brownout) -> None:
-    """As it is, changed by two lines, and killed on its way: a service of the user's own Compose file, with its database."""
+    """As it is, changed by a variable, and killed on its way: a service of the user's own Compose file, with its database."""
     breached = pasted(command)
     assert breached.verdict == "breach", (breached.reasons, [gate for gate in breached.gates if not gate.passed])
     assert [(slo.name, slo.exposure) for slo in breached.slos] == [("customers are served", "met")]
@@ -124,7 +125,8 @@ def test_the_printed_service_fails_in_containers_passes_changed_and_leaves_nothi
     assert "no token" in (record / "subject.log").read_text(encoding="utf-8")
     assert ours() == []
 
-    with_token_kept(command.work / "app.py")
+    kept = command.work / "compose.yaml"
+    kept.write_text(kept.read_text(encoding="utf-8").replace("HOST: 0.0.0.0", "HOST: 0.0.0.0, KEEP_TOKEN: 1"), encoding="utf-8")
     passed = pasted(command)
     assert passed.verdict == "pass", (passed.reasons, [gate for gate in passed.gates if not gate.passed])
     assert passed.slos[0].exposure == "spared"
@@ -134,4 +136,4 @@ def test_the_printed_service_fails_in_containers_passes_changed_and_leaves_nothi
     eventually(lambda: len(subject_containers()) == 2, 120, what="the application and its database")
     started.interrupt(signal.SIGKILL)
     started.end()
-    eventually(lambda: not ours(), 60, what="the guardian has removed stack and subject")
+    eventually(lambda: not ours(), 120, what="the guardian has removed stack and subject")

@@ -27,7 +27,7 @@ def check_subject(experiment: Experiment, world: str) -> None:
     if world in WORLDS and world not in able:
         raise UsageError(
             f"experiment {experiment.name} has a subject, a real application, which world {world} cannot have",
-            hint=f"worlds that can: {', '.join(able)}, such as --world {able[0]}",
+            hint=f"worlds that can: {', '.join(able)}, such as --world {able[0]}; in a test `world={able[0]!r}`",
         )
     _check_startable(experiment.name, experiment.subject, world)
     rate = experiment.timeline.rate(world)

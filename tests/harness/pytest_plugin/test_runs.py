@@ -20,6 +20,7 @@ from brownout.harness.pytest_plugin.runs import Run, Uses
 from brownout.harness.record.result import ClaimResult
 from brownout.harness.record.verdicts import Verdict
 from support.plugin_session import facade
+from support.subject_documents import written
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,26 @@ def test_an_error_of_the_harness_is_not_run_into_twice(tmp_path: Path, monkeypat
             with pytest.raises(BrownoutError, match="no such luck\n  -> try again"):
                 worker.run("tiny.yaml")
     assert len(calls.made) == 1
+
+
+def test_a_run_about_a_changed_application_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is the same, and its program or what that inherits is not: a run of before says nothing about it."""
+    calls = Calls(raises=BrownoutError("made"))
+    monkeypatch.setattr(api, "carry_out", calls)
+    program = tmp_path / "app.py"
+    program.write_text("first")
+    own, experiment = facade(tmp_path), written(tmp_path)
+
+    def makes() -> int:
+        with pytest.raises(BrownoutError, match="made"):
+            own.run(experiment, world="processes")
+        return len(calls.made)
+
+    assert (makes(), makes()) == (1, 1)
+    monkeypatch.setenv("KEEP_TOKEN", "1")
+    assert (makes(), makes()) == (2, 2)
+    program.write_text("second")
+    assert (makes(), makes()) == (3, 3)
 
 
 def test_bad_usage_is_told_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
