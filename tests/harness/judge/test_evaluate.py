@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
+from datetime import datetime
 
 import pytest
 
@@ -387,3 +389,94 @@ def test_only_the_runs_own_word_ends_it():
     assert is_finished(History((finished,), ()))
     assert not is_finished(History((other,), ()))
     assert not is_finished(History((finished, Event(T0, "run", "aborted", "", {})), ()))
+
+
+def test_a_record_that_was_changed_after_it_was_judged_fails_a_gate_and_keeps_its_digest(breached):
+    """Also when it is evaluated a third time; that of a run which was cut short may have grown until its last process ended."""
+    first = evaluate(breached)
+    write_result(breached, first)
+    log = breached / "requests.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
+    for _ in range(2):
+        changed = evaluate(breached)
+        gate = gate_of(changed, "record")
+        assert (changed.verdict, changed.exit_code, changed.digest) == ("inconclusive", 3, first.digest)
+        assert (gate.passed, "restore the run folder" in gate.reason) == (False, True)
+        assert not any(gate.name == "record" for gate in first.gates)
+        write_result(breached, changed)
+
+
+def test_a_killed_runs_record_may_grow_until_it_is_judged_whole(tmp_path):
+    """Its first result was of an unfinished run."""
+    folder = folder_of(tmp_path / "run", outage(), finished_events(whole_life())[:6])
+    write_result(folder, evaluate(folder))
+    (folder / "events.jsonl").unlink()
+    recorder = Recorder(folder)
+    for event in finished_events(whole_life()):
+        recorder.event(event)
+    recorder.close()
+    assert evaluate(folder).verdict == "breach"
+
+
+@pytest.mark.parametrize(
+    ("found", "events", "end_s"),
+    [
+        (outage(), finished_events(whole_life()), END),
+        (outage(FAULT, 2000)[:1500], finished_events(whole_life())[:6], BASELINE + 1499),
+        ([], [*finished_events(whole_life())[:6], act(RECOVERY + 7, "reverting")], RECOVERY + 7),
+        (requests(END + 5, END + 9), finished_events(whole_life())[:6], END),
+    ],
+)
+def test_a_record_ends_with_its_timeline_or_its_last_word(tmp_path, found, events, end_s):
+    """A fault that was still in place is judged until then."""
+    lives = [event for event in events if event.what not in ("reverted", "healed")]
+    result = evaluate(folder_of(tmp_path / "run", found, lives))
+    assert result.slos[0].in_faults[0].end_s - T0 == end_s
+
+
+@pytest.mark.parametrize(
+    ("detail", "text"),
+    [({"problem": "lost", "worker": "2"}, "lost; 2"), ({}, "a problem without a description")],
+)
+def test_a_problem_without_a_subject_is_told_by_its_details(tmp_path, detail, text):
+    """There is always a text."""
+    events = [Event(T0 + FAULT, "load", "problem", "", detail), *finished_events(whole_life())]
+    assert gate_of(evaluate(folder_of(tmp_path / "run", outage(), events)), "load-problems").reason == text
+
+
+def test_a_run_that_was_not_steady_was_stopped_and_says_why(tmp_path):
+    """The word of its end decides; an aborted one is the harness's fault."""
+    begun = finished_events(whole_life())[:2]
+    for what, detail, reason, severity in (
+        ("not-steady", {}, "was stopped at baseline: its objectives were not met there, so it went no further", "inconclusive"),
+        ("stopped", {"reason": "a hard stop"}, "was stopped at baseline: a hard stop", "inconclusive"),
+        ("interrupted", {}, "was interrupted at baseline", "inconclusive"),
+        ("aborted", {}, "was aborted at baseline", "harness-error"),
+    ):
+        folder = folder_of(tmp_path / what, outage(), [*begun, Event(T0 + FAULT, "run", what, "", detail)])
+        gate = gate_of(evaluate(folder), "finished")
+        assert (gate.reason, gate.severity) == (f"the run {reason}", severity)
+
+
+def test_the_real_time_of_a_run_is_the_runners_word_then_the_earlier_results_then_the_files(breached):
+    """From the start to the last line written; nothing where the start cannot be read."""
+    started_s = datetime.fromisoformat("2024-07-12T10:00:00+00:00").timestamp()
+    for path in breached.glob("*.jsonl"):
+        os.utime(path, (started_s + 50, started_s + 50))
+    os.utime(breached / "events.jsonl", (started_s + 75.0004, started_s + 75.0004))
+    assert evaluate(breached).wall_s == 75.0
+    write_header(breached, header(started_at="soon"))
+    assert evaluate(breached).wall_s == 0.0
+    write_header(breached, header(started_at="2124-07-12T10:00:00+00:00"))
+    assert evaluate(breached).wall_s == 0.0
+    write_result(breached, evaluate(breached, wall_s=3.0))
+    assert (evaluate(breached).wall_s, evaluate(breached, wall_s=4.0).wall_s) == (3.0, 4.0)
+
+
+def test_the_impact_is_looked_for_from_the_first_fault_on_and_not_from_other_steps(tmp_path):
+    """A fault that was applied before its phase begins the time; a mitigation does not."""
+    early = outage(FAULT - 100, RECOVERY)
+    result = evaluate(folder_of(tmp_path / "run", early, finished_events(whole_life(FAULT - 100))))
+    assert result.times.impact_start_s == T0 + FAULT - 100
+    late = evaluate(folder_of(tmp_path / "late", early, finished_events(whole_life(FAULT + 100))))
+    assert late.times.impact_start_s == T0 + FAULT

@@ -136,3 +136,44 @@ def test_what_was_not_measured_is_no_exposure(events, passed, words):
     gate = step_gates.exposure(plan.schedule, step_results(plan, history((), events)))
     assert gate.passed is passed
     assert words in gate.reason
+
+
+@pytest.mark.parametrize(
+    ("lasted_s", "rate", "passed"),
+    [(9.0, 1.0, True), (9.0, 100.0, True), (10.0, 1.0, True), (10.0, 1.01, False), (100.0, 10.0, True), (100.0, 10.1, False)],
+)
+def test_a_clock_is_too_fast_where_a_client_rides_a_fault_out_that_would_outlast_it(lasted_s, rate, passed):
+    """A client waits for ten seconds of network time; a fault that is shorter than that at rate 1 is not its affair."""
+    plan = experiment(load={**document()["load"], "deadline": "10s"})
+    (step,) = step_results(plan, history((), whole_life(FAULT, FAULT + lasted_s)))
+    found = step_gates.clock_rate(plan, [step], rate, end_s=step.applied_s + 1e6)
+    assert (found is None) is passed
+    open_ended = step.model_copy(update={"released_s": None})
+    assert (step_gates.clock_rate(plan, [open_ended], rate, end_s=step.applied_s + lasted_s) is None) is passed
+    mitigation = step.model_copy(update={"role": "mitigation"})
+    assert step_gates.clock_rate(plan, [mitigation], rate, end_s=step.applied_s + lasted_s) is None
+    assert step_gates.clock_rate(plan, [step.model_copy(update={"applied_s": None})], rate, end_s=0.0) is None
+    if found is not None:
+        assert (found.name, found.passed, found.severity) == ("clock-rate", False, "inconclusive")
+        assert f"roll was in place for {lasted_s / rate:.2g} s of network time ({lasted_s:,.0f} s emulated)" in found.reason
+
+
+@pytest.mark.parametrize(("late_s", "words"), [(0.4, ""), (1.0, ", 1 s later than planned,")])
+def test_a_delay_is_told_from_a_second_on(late_s, words):
+    """A fault that was in place outside of what is judged says from when to when, and how late it came."""
+    gate = bite(whole_life(FAULT + late_s, RECOVERY), phases=["recovery"])
+    assert (
+        gate.reason
+        == f"roll was in place from 00:20:0{int(late_s)}{words} until 00:40:00, and no objective is judged over that time"
+    )
+
+
+def test_the_reasons_of_gates_that_pass_count_the_steps():
+    """One, or all of several; and each fault's exposure with its words."""
+    operation = {**ROLL, "name": "look", "role": "operation"}
+    assert bite(whole_life()).reason == "the step did as declared"
+    assert bite([*whole_life(), *whole_life(step="look")], schedule=[ROLL, operation]).reason == "all 2 steps did as declared"
+    plan = experiment(schedule=[ROLL, operation])
+    steps = step_results(plan, history((), [*whole_life(), *whole_life(step="look")]))
+    exposed = [step.model_copy(update={"exposure": Exposure(state="met", text="all met it", cohorts=())}) for step in steps]
+    assert step_gates.exposure(plan.schedule, exposed).reason == "roll: all met it"

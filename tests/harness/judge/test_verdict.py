@@ -8,7 +8,7 @@ from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge import gates, step_gates
 from brownout.harness.judge.gates import LoadRecord
 from brownout.harness.judge.steps import lives, step_results
-from brownout.harness.judge.verdict import PASS_ONLY_GATES, judge_slos, overall
+from brownout.harness.judge.verdict import PASS_ONLY_GATES, Judged, judge_slos, overall
 from brownout.harness.record.result import Exposure, FaultWindow, GateResult, InvariantResult, SloResult
 from support.slo_builders import (
     BASELINE,
@@ -379,3 +379,53 @@ def test_a_fault_that_was_never_released_ends_with_the_record():
     assert found.in_faults[0].end_s == T0 + END
     assert found.status == "breached"
     assert "within" not in found.reason
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "passed"),
+    [
+        (gates.generator_lag, {"lag_p99_ms": 50.0}, True),
+        (gates.generator_lag, {"lag_p99_ms": 50.1}, False),
+        (gates.generator_cpu, {"cpu_share": experiment().gates.generator_cpu}, True),
+        (gates.generator_cpu, {"cpu_share": experiment().gates.generator_cpu + 0.01}, False),
+        (gates.issued_share, {"issued": 2000.0}, True),
+        (gates.issued_share, {"planned": 0.0}, False),
+    ],
+)
+def test_a_limit_is_the_last_value_that_passes(check, changes, passed):
+    """Each gauge may be at its limit; of nothing planned no share was sent."""
+    assert check(experiment().gates, LoadRecord({**HEALTHY, **changes}, (), 1000)).passed is passed
+
+
+def test_gates_say_what_was_measured_against_what():
+    """In the units of the limit."""
+    load, plan = LoadRecord(HEALTHY, (), 995), experiment()
+    assert (
+        gates.generator_lag(plan.gates, load).reason == "99 % of the requests left within 3.0 ms of their time; at most 50 ms"
+    )
+    assert gates.issued_share(plan.gates, load).reason == (
+        "99.5 % of 1,000 planned requests were sent and logged (1,000 sent, 995 logged); at least 99 %"
+    )
+    assert gates.generator_cpu(plan.gates, load).reason.startswith("the generator used 30 % of a core; at most ")
+    window = phase_windows(plan.timeline)[0]
+    assert gates.steady_state(plan, requests(BASELINE, BASELINE + 20), baseline=window).reason == (
+        "all 1 objectives held before the fault, over 20 requests or more each"
+    )
+    bad = [request(BASELINE + n, n >= 2) for n in range(100)]
+    assert gates.steady_state(plan, bad, baseline=window).reason == "tokens: 98 % good, target 99 %"
+
+
+def test_what_is_left_behind_is_named_with_its_evidence():
+    """What is stuck makes it unsafe whatever else was only not seen; what failed is told by its evidence or its note."""
+    known = lives([act(FAULT, "applied", "a"), act(FAULT, "applied", "b"), act(FAULT + 1, "stuck", "b", evidence="no answer")])
+    found = gates.healed(known)
+    assert (found.severity, found.reason) == ("unsafe", "b could not be reverted: no answer; a was not seen to be reverted")
+    assert gates.healed(lives(whole_life())).reason == "no fault was left in place"
+    noted = lives([act(FAULT, "intended"), act(FAULT, "failed", note="no such node"), act(FAULT, "healed")])
+    assert gates.acts(noted).reason == "roll failed: no such node"
+
+
+def test_what_counts_either_way_widens_both_bounds():
+    """Forty bad ones of a thousand, of which thirty are in doubt, and ten that were not logged."""
+    seen = Judged(total=1000, bad=40, doubtful=50, doubtful_bad=30, unlogged=10)
+    assert (seen.planned, seen.bad_least, seen.bad_most) == (1010, 10, 70)
