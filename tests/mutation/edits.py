@@ -1,12 +1,14 @@
 """What is changed in a file: operators, conditions, constants, returned values and statements, one at a time.
 
 Left alone: texts (they are messages) with the values put into them, what an exception is told, annotations, assertions (they
-state invariants of the core), decorators, and imports. Whether an exception is raised is changed; what it says decides nothing.
+state invariants of the core), decorators, imports, lines in a log, and how often something looks in real time (`time.sleep`,
+constants named POLL_S, TICK_S and BEAT_S). Whether an exception is raised is changed; what it says decides nothing.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -30,6 +32,10 @@ _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _RETURNED = {"bool": ("True", "False"), "str": ('""',), "int": ("0", "1"), "float": ("0.0",)}
 _COMPOUND = (ast.BoolOp, ast.Compare, ast.IfExp, ast.Lambda, ast.NamedExpr, ast.UnaryOp)  # they bind less than a comparison
 _UNTOUCHED = (ast.Assert, ast.Import, ast.ImportFrom, ast.JoinedStr)
+
+
+# How often something looks in real time, and a line in a log.
+_DECIDES_NOTHING = re.compile(r"(time\.sleep|log\.\w+)\(.*\)|_?(POLL|TICK|BEAT)_S = [\d.]+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ class _Finder:
         """Below a module, class or function; `returns` are the values that its function may be changed to return."""
         for child in ast.iter_child_nodes(node):
             if isinstance(child, _UNTOUCHED) or _is_annotation(child, node) or child in getattr(node, "decorator_list", ()):
+                continue
+            if isinstance(child, ast.stmt) and _DECIDES_NOTHING.fullmatch(self._text(child)):
                 continue
             if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 name = f"{function}.{child.name}" if function else child.name

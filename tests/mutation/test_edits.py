@@ -19,6 +19,7 @@ from support.places import ROOT, TESTS
 SOURCE = '''"""A page."""
 
 LIMIT = 3
+POLL_S = 0.25
 
 
 def judged(bad: int, total: int, names: list[str], most: int = 5) -> bool:
@@ -29,6 +30,8 @@ def judged(bad: int, total: int, names: list[str], most: int = 5) -> bool:
     if bad / total <= LIMIT and not found:
         raise ValueError(f"{bad + 7} of {total}", total + 8)
     record(f"{9 * bad} were bad")
+    log.warning("%d", bad + 11)
+    time.sleep(LIMIT + 12)
     record((bad + total) * 2 - (bad if found else total))
     return max(bad, total) > 0
 '''
@@ -67,13 +70,18 @@ def test_what_decides_is_changed(old: str, new: str) -> None:
 
 
 def test_what_only_tells_is_left_alone() -> None:
-    """Texts with what they show, what an exception is told, annotations and assertions are no part of a decision."""
+    """Texts with what they show, exceptions' arguments, logs, polls, annotations and assertions are no part of a decision."""
     assert not {
         "bad + 7",
         "total + 8",
         "8",
         "9 * bad",
         "9",
+        "0.25",
+        'log.warning("%d", bad + 11)',
+        "11",
+        "time.sleep(LIMIT + 12)",
+        "12",
         '"""A page."""',
         '"never without"',
         "int",
