@@ -316,6 +316,13 @@ class LiveWorld(World, Protocol):
         """
         ...
 
+    async def end_loads(self) -> tuple[str, ...]:
+        """Ends the loads that run as parts of the stack, of which no process of this machine knows, and returns their names.
+
+        Returns within seconds once they have ended; raises WorldError. What a command of this machine runs is not its business.
+        """
+        ...
+
     async def reset(self) -> None:
         """Has every node as it was when the stack came up: what clients and operators made since is gone, keys are new.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from brownout.harness.errors import BrownoutError, LeftUnsafe
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.standing import anything_stands
 from brownout.harness.operate.heal import heal_by_hand, healed_lines, undo_leftovers
+from brownout.harness.operate.loads.inside import ended_loads
 from brownout.harness.operate.loads.load_session import has_load
 
 POLL_S = 0.2
@@ -26,17 +28,38 @@ class GoingOn:
 
 
 def halt_all(reason: str, *, within_s: float, say: Callable[[str], None]) -> Halt:
-    """Halts, and returns once no fault is in place, no run in a live world goes on and no load by hand.
+    """Halts, and returns once no fault is in place, no run in a live world goes on and no load, by hand or in containers.
 
-    `say` gets a line for each fault that was reverted here. Raises LeftUnsafe when a fault is not undone after `within_s`, and
-    BrownoutError when it cannot be halted or a run or a load goes on; the halt is in force then, if it could be written.
+    `say` gets a line for each fault that was reverted here, and for each container of a load that was ended. Raises LeftUnsafe
+    when a fault is not undone after `within_s`, and BrownoutError when it cannot be halted or a run or a load goes on; the halt
+    is in force then, if it could be written.
     """
     halted = halt(state_dir(), reason)
     say(str(halted))
     if anything_stands():
         _undo(say)
+        unended = asyncio.run(_end_loads(say))
         _require_ended(within_s)
+        if unended:
+            raise BrownoutError("; ".join(unended), hint="the halt is in force; `brownout halt` tries again")
     return halted
+
+
+async def _end_loads(say: Callable[[str], None]) -> list[str]:
+    """Ends the loads inside of standing stacks, on all of them at once; what could not be ended, a sentence for each stack."""
+    with Ledger(ledger_path()) as ledger:
+        standing = [row for row in ledger.stacks() if not row.run_owned]
+    ended = await asyncio.gather(*(ended_loads(row) for row in standing), return_exceptions=True)
+    unended = []
+    for row, found in zip(standing, ended, strict=True):
+        if isinstance(found, BrownoutError):
+            unended.append(f"whether a load runs inside of stack {row.id} cannot be told: {found.message}")
+        elif isinstance(found, BaseException):
+            raise found
+        else:
+            for name in found:
+                say(f"ended {name}")
+    return unended
 
 
 def _undo(say: Callable[[str], None]) -> None:

@@ -156,6 +156,9 @@ class FileWorld(FakeWorld):
     async def repair(self) -> str:
         return ""
 
+    async def end_loads(self) -> tuple[str, ...]:
+        return ()
+
     async def survey(self, *, switches: bool = True) -> Survey:
         self._refresh()
         return Survey({Carrier.parse(name): holds for name, holds in self.carriers.items() if holds})

@@ -10,8 +10,10 @@ from pathlib import Path
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import StackGone
 from brownout.harness.injection.ledger import Ledger
+from brownout.harness.operate.api_process.door import is_halted
 from brownout.harness.operate.api_process.record import FaultApi, read_fault_api
 from brownout.harness.operate.fault_api.handler import Api
+from brownout.harness.operate.loads.inside import end_while_halted
 from brownout.identity.server.ending import EndAsked
 from brownout.identity.server.http_server import HttpServer
 from brownout.identity.server.log_lines import start_logging
@@ -41,7 +43,8 @@ async def _serve(folder: Path, known: FaultApi, listener: socket.socket, lives: 
     ending = asyncio.create_task(asked.wait())
     try:
         while lives() and not (await asyncio.wait({ending}, timeout=LOOK_S))[0]:
-            continue
+            if is_halted(folder):
+                await end_while_halted(folder)
     finally:
         ending.cancel()
         await server.close(patience_s=END_TIMEOUT_S)

@@ -46,6 +46,10 @@ class SurveyedWorld(ABC):
         """A world whose links cannot end alone has nothing to repair."""
         return ""
 
+    async def end_loads(self) -> tuple[str, ...]:
+        """A world whose loads are all commands of this machine has none."""
+        return ()
+
     async def survey(self, *, switches: bool = True) -> Survey:
         """One request to Toxiproxy, one look at the processes and, with `switches`, one request to each running node.
 

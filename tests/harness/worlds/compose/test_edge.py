@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
@@ -15,6 +16,9 @@ from typing import Any
 import pytest
 
 from brownout.harness.effects import NodeEffect, SwitchThrow
+from brownout.harness.worlds.compose.engine import DockerEngine
+from brownout.harness.worlds.compose.renewal import LOAD_PATIENCE_S, LOAD_SERVICES
+from brownout.harness.worlds.compose.stack import read_compose_stack
 from brownout.harness.worlds.compose.world import ComposeWorld
 from support.brownout_command import PROGRAM, Brownout
 from support.carriers import node, switch
@@ -22,6 +26,7 @@ from support.carriers import node, switch
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 EDGE = "client.edge"
+HALTED_WITHIN_S = 3.0 + LOAD_PATIENCE_S + 10.0  # to be seen, to end in order, and for a busy engine
 HOME, OTHER = "us-east-1", "eu-west-1"
 BIN = quote(str(Path(sys.executable).parent))
 CLI = f"{BIN}/aws sts get-caller-identity --query Arn --output text --region"
@@ -123,3 +128,39 @@ def test_the_walls_hold_and_nothing_is_foreign(command: Brownout) -> None:
     assert walls.returncode == 0, walls.stdout
     (stack,) = json.loads(command.run("status", "--json").stdout)["stacks"]
     assert (stack["foreign"], stack["faults"], stack["problem"]) == ([], [], "")
+
+
+def running(stack: str, services: tuple[str, ...]) -> list[str]:
+    """The services of the stack's running containers, as often as each has one."""
+    engine = DockerEngine()
+    try:
+        return [found.service for found in engine.confined(stack) if found.running and found.service in services]
+    finally:
+        engine.close()
+
+
+def test_a_halt_ends_a_load_in_containers(command: Brownout, file: dict[str, Any]) -> None:
+    """The file alone does, and the command too, which names what it ended; the links' container goes on."""
+    folder = Path(file["inside"]["compose_variables"]).parent
+    compose, halt = read_compose_stack(folder).compose(), command.home / "HALT"
+    try:
+        for by_command in (False, True):
+            compose.run(
+                "up", "--detach", "--no-deps", "--no-build", "--no-recreate", "--scale", "load-worker=2", *LOAD_SERVICES
+            )
+            assert sorted(running(folder.name, LOAD_SERVICES)) == ["load-master", "load-worker", "load-worker"]
+            began_s = time.monotonic()
+            if by_command:
+                told = command.run("halt", "--reason", "drill")
+                assert (told.returncode, told.stdout.count("ended ")) == (0, 3), told.stdout + told.stderr
+                assert running(folder.name, LOAD_SERVICES) == []
+            else:
+                halt.touch()
+                while running(folder.name, LOAD_SERVICES):
+                    assert time.monotonic() - began_s < HALTED_WITHIN_S
+                    time.sleep(0.2)
+            halt.unlink()
+    finally:
+        halt.unlink(missing_ok=True)
+        compose.run("rm", "--stop", "--force", *LOAD_SERVICES)
+    assert running(folder.name, ("toxiproxy",)) == ["toxiproxy"]
