@@ -102,7 +102,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--world", choices=("simulation", "processes", "compose"), help="of the crash matrix: where (else simulation)"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of the crash matrix: what draws the crashes (else 1)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="of the crash matrix on processes: so many stacks side by side")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="of the crash matrix in a live world: so many stacks side by side"
+    )
     asked = parser.parse_args(arguments)
     worlds = {"processes": crash_processes.BENCHMARK.name, "compose": crash_compose.BENCHMARK.name}
     if asked.world in worlds and asked.names == [crash_matrix.BENCHMARK.name]:
@@ -113,8 +115,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--kills, --seed, --jobs and --world are for crash_matrix alone")
     if min(asked.drawn.get("kills", 1), asked.drawn.get("jobs", 1)) < 1:
         parser.error("--kills and --jobs are from 1 on")
-    if asked.jobs is not None and asked.names != [crash_processes.BENCHMARK.name]:
-        parser.error("--jobs goes with --world processes; the simulation takes all cores")
+    if asked.jobs is not None and asked.names not in ([name] for name in worlds.values()):
+        parser.error("--jobs goes with --world processes or compose; the simulation takes all cores")
     unknown = [name for name in asked.names if name not in BENCHMARKS and asked.names != [TABLE]]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are {names}")

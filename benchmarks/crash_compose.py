@@ -1,119 +1,99 @@
-"""The crash matrix sampled on containers: the same runs, struck in the world `compose`.
+"""The crash matrix sampled on containers: the same runs and loads, struck in the world `compose`.
 
-A stack of containers has no parent process. Its links live in Toxiproxy's container, its black holes in the firewall's.
+A stack of containers has no parent process. Its links live in Toxiproxy's container, its black holes in the firewall's. A load
+by hand is the compose file's profile `load`, which no command of ours keeps: it ends with its stack.
 """
 
 from __future__ import annotations
 
-import random
-import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 
-from benchmarks.crash_faults import FAULTS
-from benchmarks.crash_processes import STEPS, Aftermath, Draw, Episode, ProcessFigures, figures_of, rows_towards
+from benchmarks.crash_episodes import Ground, Victim, kill_process
+from benchmarks.crash_figures import EpisodeFigures, EpisodeSettings, measure, rows
 from benchmarks.report import Benchmark, Row
-from benchmarks.stands import own_home
-from brownout.harness.base.statedir import ledger_path
-from brownout.harness.injection.ledger import Ledger
+from benchmarks.stands import Home
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.worlds.compose.engine import DockerEngine
 from brownout.harness.worlds.compose.layout import TOXIPROXY, service_of
-from brownout.harness.worlds.compose.stack import RECORD_NAME
+from brownout.harness.worlds.compose.renewal import LOAD_SERVICES
+from brownout.harness.worlds.compose.stack import RECORD_NAME, read_compose_stack
 
-FIREWALL, AIM = "firewall", 60
-VICTIMS: tuple[tuple[str, ...], ...] = (
-    ("runner",),
-    ("guardian",),
-    ("runner", "guardian"),
-    ("runner stopped",),
-    ("toxiproxy",),
-    ("runner", "toxiproxy"),
-    ("firewall",),
-    ("runner", "firewall"),
-    ("node",),
-    ("runner", "node"),
-    ("locust",),
-    ("runner", "locust"),
-)
 NODE = service_of("sydney.token.z1")
+SERVICES = {
+    "toxiproxy": TOXIPROXY,
+    "firewall": "firewall",
+    "node": NODE,
+    "load master": LOAD_SERVICES[0],
+    "load worker": LOAD_SERVICES[1],
+}
 
 
-@dataclass(frozen=True, slots=True)
-class ComposeSettings:
-    """So many episodes, each drawn by `seed` and its number."""
-
-    kills: int
-    seed: int = 1
+def _is_up(stack: StackRecord) -> bool:
+    return (stack.folder / RECORD_NAME).exists() and NODE in _containers(stack.id)
 
 
-class ComposeEpisode(Episode):
-    """One run in containers that is struck; the engine is slower than processes are."""
-
-    world, patience_s, bound_s = "compose", 300.0, 60.0
-
-    def is_up(self, stack: StackRecord) -> bool:
-        return (stack.folder / RECORD_NAME).exists() and NODE in self._containers(stack.id)
-
-    def kill(self, victim: int | str) -> None:
-        if isinstance(victim, int):
-            super().kill(victim)
-            return
-        engine = DockerEngine()
-        try:
-            engine.containers.kill(victim)
-        finally:
-            engine.close()
-
-    def parts(self) -> dict[str, int | str]:
-        found: dict[str, int | str] = {}
-        with Ledger(ledger_path()) as ledger:
-            stacks = ledger.stacks()
-        for stack in stacks:
-            there = self._containers(stack.id)
-            services = {"toxiproxy": TOXIPROXY, "firewall": FIREWALL, "node": NODE}
-            found |= {victim: there[service] for victim, service in services.items() if service in there}
-        return found
-
-    @staticmethod
-    def _containers(stack: str) -> dict[str, str]:
-        """Ids of the stack's running containers by service."""
-        engine = DockerEngine()
-        try:
-            return {service: one.id for service, one in engine.containers.of_stack(stack).items() if one.running}
-        finally:
-            engine.close()
+def _find(stack: StackRecord, _: int) -> Mapping[str, Victim]:
+    there = _containers(stack.id)
+    return {victim: there[service] for victim, service in SERVICES.items() if service in there}
 
 
-def drawn(number: int, seed: int) -> Draw:
-    """The episode of that number; its victims go in turn, so that a sample of any size has all of them alike."""
-    chance = random.Random(f"compose {seed} {number}")
-    return Draw(chance.choice(sorted(FAULTS)), chance.choice(STEPS), VICTIMS[number % len(VICTIMS)], chance.choice((0.0, 0.2)))
+def _containers(stack: str) -> dict[str, str]:
+    """Ids of the stack's running containers by service; one of each."""
+    engine = DockerEngine()
+    try:
+        return {service: one.id for service, one in engine.containers.of_stack(stack).items() if one.running}
+    finally:
+        engine.close()
 
 
-def measure(settings: ComposeSettings) -> ProcessFigures:
-    ended: list[tuple[Draw, Aftermath]] = []
-    for number in range(settings.kills):
-        draw = drawn(number, settings.seed)
-        with own_home() as home:
-            after = ComposeEpisode(home, draw).carried_out()
-        ended.append((draw, after))
-        print(f"{number + 1} of {settings.kills}: {draw}: {'; '.join(after.problems) or 'kept'}", file=sys.stderr, flush=True)
-    return figures_of(ended)
+def _kill(victim: Victim) -> None:
+    """Kills a process of the machine, or what runs in a container."""
+    if isinstance(victim, int):
+        kill_process(victim)
+        return
+    engine = DockerEngine()
+    try:
+        engine.containers.kill(victim)
+    finally:
+        engine.close()
 
 
-def rows(figures: ProcessFigures) -> tuple[Row, ...]:
-    return rows_towards(figures, AIM, ComposeEpisode.bound_s)
+def _start_load(_: Home, stack: StackRecord) -> None:
+    compose = read_compose_stack(stack.folder).compose()
+    options = ("--detach", "--no-deps", "--no-build", "--no-recreate", "--quiet-pull")
+    compose.run("up", *options, "--scale", "load-worker=2", *LOAD_SERVICES)
+
+
+GROUND = Ground(
+    world="compose",
+    parts=("toxiproxy", "firewall", "node", "locust"),
+    loads=("load master", "load worker"),
+    aim=60,
+    patience_s=300.0,  # an engine is slower than processes are
+    bound_s=60.0,
+    late_s=(0.0, 0.2),
+    is_up=_is_up,
+    find=_find,
+    kill=_kill,
+    start_load=_start_load,
+)
+
+
+def _rows(figures: EpisodeFigures) -> tuple[Row, ...]:
+    return rows(figures, GROUND)
 
 
 BENCHMARK = Benchmark(
     name="crash_compose",
     title="The same in containers",
-    about="Runs of one fault each on a stack of containers, struck by SIGKILL or SIGSTOP at a step that a seed draws. "
-    "Its parts are Toxiproxy's container, the firewall's and a node's; a stack of containers has no parent process.",
-    figures=ProcessFigures,
-    measure=measure,
-    rows=rows,
-    full=ComposeSettings(kills=12),
-    tiny=ComposeSettings(kills=1),
-    long=ComposeSettings(kills=AIM),
+    about="Runs of one fault each on a stack of containers, and loads in containers beside a fault by hand, struck by SIGKILL "
+    "or SIGSTOP at a step that a seed draws. Its parts are Toxiproxy's container, the firewall's, a node's and those of the "
+    "load; a stack of containers has no parent process.",
+    figures=EpisodeFigures,
+    measure=partial(measure, GROUND),
+    rows=_rows,
+    full=EpisodeSettings(kills=14),
+    tiny=EpisodeSettings(kills=1),
+    long=EpisodeSettings(kills=GROUND.aim),
 )

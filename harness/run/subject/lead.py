@@ -8,7 +8,7 @@ moved once stack and subject are ready, the generator alone is to come: it took 
 
 from __future__ import annotations
 
-_MIN_REAL_S, _MAX_REAL_S, _IN_GUARDIANS = 6.0, 40.0, 12.0
+_MIN_REAL_S, _MAX_REAL_S, _IN_GUARDIANS = 6.0, 90.0, 12.0  # with 40 s at most, stacks in containers came too late
 _GENERATOR_MIN_REAL_S = 3.0
 
 

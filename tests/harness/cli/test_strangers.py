@@ -91,9 +91,10 @@ def holds(world: ProcessesWorld) -> str:
 
 
 def test_a_page_in_a_browser_can_drive_and_read_nothing(gameday: Brownout) -> None:
-    """Neither a node's control API nor Toxiproxy's answers it or does what it asks; a program's order does undo the fault."""
+    """No control API, Toxiproxy's and the stack's own for faults neither, answers it or does what it asks; a program's does."""
     printed = gameday.run("env").stdout
-    toxiproxy = dict(re.findall(r"^export (\w+)=(\S+)$", printed, re.MULTILINE))["BROWNOUT_TOXIPROXY_URL"]
+    variables = dict(re.findall(r"^export (\w+)=(\S+)$", printed, re.MULTILINE))
+    toxiproxy, faults = variables["BROWNOUT_TOXIPROXY_URL"], variables["BROWNOUT_FAULTS_URL"]
     control = f"{gameday.world().endpoints().control[NODE]}/_brownout/admin"
     told = gameday.run("inject", "link-slow", "--target", FAULT_LINK, "--with", "latency=400ms", "--json")
     assert told.returncode == 0, told.stderr
@@ -104,6 +105,9 @@ def test_a_page_in_a_browser_can_drive_and_read_nothing(gameday: Brownout) -> No
         *((method, f"{control}/holds/f-page") for method in ("PUT", "POST", "DELETE")),
         *(("GET", f"{toxiproxy}/{path}") for path in ("proxies", "version")),
         *(("POST", f"{toxiproxy}/{path}") for path in ("reset", "proxies", "populate")),
+        *(("GET", f"{faults}/{path}") for path in ("status", "faults", "openapi.json")),
+        *(("POST", f"{faults}/{path}") for path in ("faults", "heal")),
+        ("DELETE", f"{faults}/faults/{json.loads(told.stdout)['fault_id']}"),
     ]
     with site() as url, browser(browser_or_skip()) as page:
         page.open(url)

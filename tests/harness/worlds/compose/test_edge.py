@@ -139,8 +139,9 @@ def running(stack: str, services: tuple[str, ...]) -> list[str]:
         engine.close()
 
 
-def test_a_halt_ends_a_load_in_containers(command: Brownout, file: dict[str, Any]) -> None:
+def test_a_halt_ends_a_load_in_containers(command: Brownout, file: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The file alone does, and the command too, which names what it ended; the links' container goes on."""
+    monkeypatch.setenv("BROWNOUT_HOME", str(command.home))  # the labels of what Compose adds are of that state folder
     folder = Path(file["inside"]["compose_variables"]).parent
     compose, halt = read_compose_stack(folder).compose(), command.home / "HALT"
     try:
