@@ -140,7 +140,7 @@ def running(stack: str, services: tuple[str, ...]) -> list[str]:
 
 
 def test_a_halt_ends_a_load_in_containers(command: Brownout, file: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file alone does, and the command too, which names what it ended; the links' container goes on."""
+    """The file alone does; the command returns when all of it has ended, whoever was first. The links' container goes on."""
     monkeypatch.setenv("BROWNOUT_HOME", str(command.home))  # the labels of what Compose adds are of that state folder
     folder = Path(file["inside"]["compose_variables"]).parent
     compose, halt = read_compose_stack(folder).compose(), command.home / "HALT"
@@ -153,8 +153,8 @@ def test_a_halt_ends_a_load_in_containers(command: Brownout, file: dict[str, Any
             began_s = time.monotonic()
             if by_command:
                 told = command.run("halt", "--reason", "drill")
-                assert (told.returncode, told.stdout.count("ended ")) == (0, 3), told.stdout + told.stderr
-                assert running(folder.name, LOAD_SERVICES) == []
+                assert told.returncode == 0, told.stderr
+                assert running(folder.name, LOAD_SERVICES) == [], told.stdout
             else:
                 halt.touch()
                 while running(folder.name, LOAD_SERVICES):
