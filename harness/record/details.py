@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from brownout.harness.record.result import Severity
+from brownout.identity.core.topology import NodeName
 
 Fits = Callable[[Any], bool]
 
@@ -44,12 +45,35 @@ def _is_table_of_text(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
 
 
+def _is_node(text: str) -> bool:
+    try:
+        NodeName.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_link(text: str) -> bool:
+    source, _, target = text.partition("->")
+    return source != "" and _is_node(target)
+
+
+def _by_node(fits: Fits) -> Fits:
+    """For a table whose keys are names of nodes, which readers take apart."""
+    return lambda value: isinstance(value, dict) and all(map(_is_node, value)) and all(map(fits, value.values()))
+
+
+def _is_reach(value: Any) -> bool:
+    named = _is_table_of_texts(value) and all(map(_is_link, value.get("links", ())))
+    return named and all(map(_is_node, (*value.get("nodes", ()), *value.get("replicas", ()))))
+
+
+def _is_times(value: Any) -> bool:
+    return isinstance(value, dict) and all(each is None or _is_number(each) for each in value.values())
+
+
 def _is_table_of_counts(value: Any) -> bool:
     return isinstance(value, dict) and all(type(each) is int for each in value.values())
-
-
-def _is_table_of_tables(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_table_of_counts, value.values()))
 
 
 _PROMISES = dict.fromkeys(("publish_interval_s", "iam_publish_interval_s", "clock_rate"), ("a number", _is_number))
@@ -60,15 +84,16 @@ _KEYS: Mapping[str, tuple[str, Fits]] = {
     "carriers": ("a list of texts", _is_texts),
     "seen_s": ("a number or nothing", lambda value: value is None or _is_number(value)),
     "params": ("a table", lambda value: isinstance(value, dict)),
-    "reach": ("lists of texts by name", _is_table_of_texts),
+    "reach": ("lists of names of links and nodes", _is_reach),
     "routes": ("lists of texts by trail", _is_table_of_texts),
     "began_s": ("a number", _is_number),
     "sent": ("versions by publication", _is_table_of_counts),
-    "held": ("versions by node and kind", _is_table_of_tables),
+    "held": ("versions by node and kind", _by_node(_is_table_of_counts)),
     "withdrawn": ("names by subject", _is_table_of_text),
     "returned": ("a list of texts", _is_texts),
-    "refused_keys": ("lists of texts by node", _is_table_of_texts),
-    "accepted_keys": ("lists of texts by node", _is_table_of_texts),
+    "refused_keys": ("lists of texts by node", _by_node(_is_texts)),
+    "accepted_keys": ("lists of texts by node", _by_node(_is_texts)),
+    "published_keys": ("times by node and key", _by_node(_is_times)),
     **_PROMISES,
     **_OWNERS,
 }
