@@ -57,7 +57,7 @@ class ComposeWorld(LastingWorld):
 
     name = COMPOSE
     abilities = WORLDS[COMPOSE].abilities
-    ready_timeout_s = 30.0
+    ready_timeout_s = 90.0  # on a busy machine a container takes a minute to begin
 
     def __init__(self, spec: StackSpec, *, folder: Path, epoch_s: float, rate: float) -> None:
         super().__init__(spec, folder=folder, epoch_s=epoch_s, rate=rate)
