@@ -29,12 +29,9 @@ def escaped(text: str) -> str:
     return text if _is_plain(text) else _SPECIAL.sub(lambda found: _ESCAPES.get(found.group(), "\ufffd"), text)
 
 
-_PLAIN = bytes(character for character in range(0x20, 0x7F) if character not in b"&<>")
-
-
 def _is_plain(text: str) -> bool:
     """Nothing in it needs an escape, as in nearly all text."""
-    return text.isascii() and not text.encode().translate(None, _PLAIN)
+    return text.isascii() and text.isprintable() and "<" not in text and "&" not in text and ">" not in text
 
 
 def writer_of(shape: Shape, wire: str) -> WriteXml:
