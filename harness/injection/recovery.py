@@ -17,7 +17,6 @@ There only unowned faults are reverted, and the epoch is not raised, because it 
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import logging
 import time
@@ -26,7 +25,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brownout.harness.base.statedir import discard_stack_dir
-from brownout.harness.base.users.marked import end_marked, marked
 from brownout.harness.errors import LeftUnsafe, StackGone, UsageError, WorldError
 from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger
@@ -38,9 +36,9 @@ from brownout.harness.injection.outcomes import Reverted
 from brownout.harness.injection.stack_entry import read_entry
 from brownout.harness.world import LiveWorld, World, one_after_another
 from brownout.harness.worlds.catalog import live_world
+from brownout.harness.worlds.left_subject import end_left_subject
 
 GRACE_S = 600.0
-SUBJECT_PATIENCE_S = 65.0  # a keeper ends its subject within a minute (experiment/subject.py)
 AGAIN_MAX = 4  # each waits for what hides a heal as long as for a heal
 HOLDER_SLACK_S = 5.0  # a living command reverts its fault at the deadline by itself; so much later it is taken for hung
 
@@ -265,8 +263,8 @@ async def heal_stack(
     try:
         return await _healed_stack(ledger, stack, attach, make, only=only, look_first=look_first, note=note)
     finally:
-        if only is None and not stack.owner.alive() and marked(stack.folder):
-            await asyncio.to_thread(end_marked, stack.folder, patience_s=SUBJECT_PATIENCE_S)
+        if only is None and stack.run_owned and not stack.owner.alive():
+            await end_left_subject(stack.world, stack.folder)
 
 
 async def _healed_stack(

@@ -136,4 +136,7 @@ def test_the_printed_service_fails_in_containers_passes_changed_and_leaves_nothi
     eventually(lambda: len(subject_containers()) == 2, 120, what="the application and its database")
     started.interrupt(signal.SIGKILL)
     started.end()
-    eventually(lambda: not ours(), 120, what="the guardian has removed stack and subject")
+    eventually(lambda: not subject_containers(), 120, what="the guardian has removed the application")
+    down = command.run("down")
+    assert down.returncode == 0, down.stderr
+    assert ours() == []

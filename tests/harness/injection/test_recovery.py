@@ -17,10 +17,10 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path, stack_dir
 from brownout.harness.base.users.marked import MARK
 from brownout.harness.errors import CarrierGone, LeftUnsafe, StackGone
-from brownout.harness.injection import recovery
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.injection.recovery import attach_world, heal_leftovers, heal_stack, require_whole
+from brownout.harness.worlds import left_subject
 from support.fake_world import FakeWorld, Killed, Steps, drive, make, unreachable
 from support.lifecycle_bench import DEAD, Bench, fake
 from support.stand_ins import Stand, StandInWorld
@@ -260,7 +260,7 @@ def test_a_dead_runs_stack_without_links_is_taken_down_at_once(tmp_path: Path, i
 
 def test_what_is_left_of_a_dead_owners_subject_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process with the mark of that stack is killed once its keeper has had its time; one of another stack's lives on."""
-    monkeypatch.setattr(recovery, "SUBJECT_PATIENCE_S", 0.0)
+    monkeypatch.setattr(left_subject, "PATIENCE_S", 0.0)
     left, other = (
         subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: str(folder)}) for folder in (tmp_path, tmp_path / "other")
     )

@@ -14,6 +14,8 @@ from brownout.harness.base.ports import ephemeral_port
 from brownout.harness.errors import WorldError
 from brownout.harness.subject.compose_project import Joined, overlay, read_project
 from brownout.harness.subject.container import ContainerOrder, SubjectContainer
+from brownout.harness.worlds import left_subject
+from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.compose.image_names import IDENTITY_IMAGE
 from support.docker_cli import docker, labelled
 
@@ -125,3 +127,17 @@ def test_one_that_ends_or_is_never_ready_is_an_error_with_its_last_words(folder:
 
     lived(silent, waits)
     assert silent.over["how"] == "SIGKILL"  # it is the first process of its container, which no SIGTERM ends by itself
+
+
+def test_what_outlives_its_run_is_removed_as_the_guardian_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that carries the label goes, and a stop that comes late finds nothing more to do."""
+    monkeypatch.setattr(left_subject, "PATIENCE_S", 0.0)
+    subject = container(folder, SERVES)
+
+    async def life() -> None:
+        await subject.await_ready(PATIENCE_S)
+        await left_subject.end_left_subject(COMPOSE, folder)
+        assert labelled(f"brownout.subject={folder.name}") == []
+
+    lived(subject, life)
+    assert subject.over["how"] == "itself"
