@@ -45,7 +45,7 @@ class Ground:
     """A world in which runs and loads are struck.
 
     `parts` are the names of what `find` finds of a run's stack, and `loads` of what it finds of a load by hand. A guardian has
-    `bound_s`, everything else `patience_s`.
+    `bound_s`, everything else `patience_s`. The clock of a run's stack starts at `warm_up`, or as soon as the run thinks right.
     """
 
     world: str
@@ -54,6 +54,7 @@ class Ground:
     aim: int
     patience_s: float
     bound_s: float
+    warm_up: str
     late_s: tuple[float, ...]
     is_up: Callable[[StackRecord], bool]
     find: Callable[[StackRecord, int], Mapping[str, Victim]]
@@ -214,7 +215,8 @@ class RunEpisode(Episode):
 
     def _carry_out(self) -> None:
         file = self._home.folder / "crash.yaml"
-        file.write_text(yaml.safe_dump(experiment_of(self._draw.kind), sort_keys=False), encoding="utf-8")
+        made = experiment_of(self._draw.kind, warm_up=self._ground.warm_up)
+        file.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
         out = str(self._home.folder)
         run = self._command("run", str(file), "--world", self._ground.world, "--no-canaries", "--out", out)
         patience_s = self._ground.patience_s

@@ -6,11 +6,11 @@ from typing import Any
 
 from benchmarks.crash_faults import FAULTS
 
-TIMES = {"warm_up": "00:01:00", "baseline": "00:01:00", "fault": "00:01:02", "recovery": "00:01:08", "end": "00:01:10"}
+TIMES = {"baseline": "00:01:00", "fault": "00:01:02", "recovery": "00:01:08", "end": "00:01:10"}
 
 
-def experiment_of(kind: str) -> dict[str, Any]:
-    """A file's data: ten seconds with one fault, in force for six of them."""
+def experiment_of(kind: str, *, warm_up: str = TIMES["baseline"]) -> dict[str, Any]:
+    """A file's data: ten seconds with one fault, in force for six of them. A stack may get ready from `warm_up` on."""
     step = {
         "name": "cut",
         "at": TIMES["fault"],
@@ -25,7 +25,7 @@ def experiment_of(kind: str) -> dict[str, Any]:
         "schema": "brownout/experiment/v1",
         "name": "crash",
         "title": "A run that is struck",
-        "timeline": {"date": "2024-07-12", **TIMES, "edge": "1s"},
+        "timeline": {"date": "2024-07-12", "warm_up": warm_up, **TIMES, "edge": "1s"},
         "stack": {"vendors": ["aws", "azure"]},
         "posture": "plain",
         "postures": {"plain": {"description": "as it is", "expect": "breach"}},

@@ -51,6 +51,7 @@ GROUND = Ground(
     aim=300,
     patience_s=90.0,  # on a busy machine
     bound_s=LEASE_TTL_S + 20.0,
+    warm_up="00:01:00",
     late_s=(0.0, 0.02, 0.2),
     is_up=_is_up,
     find=_find,

@@ -20,7 +20,8 @@ each_ground = pytest.mark.parametrize("ground", GROUNDS, ids=lambda ground: grou
 @pytest.mark.parametrize("kind", FAULTS)
 def test_each_fault_has_a_run_that_can_be_struck(ground: Ground, kind: str) -> None:
     """The experiment is valid, and its one step is that fault on a stack that has what it is done to."""
-    run = prepare(Experiment.model_validate(experiment_of(kind)), Options(world=ground.world, canaries=False))
+    made = experiment_of(kind, warm_up=ground.warm_up)
+    run = prepare(Experiment.model_validate(made), Options(world=ground.world, canaries=False))
     (step,) = run.steps
     assert step.fault.carriers(run.stack)
 
