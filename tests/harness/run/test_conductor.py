@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from brownout.harness.errors import CarrierGone, WorldError
-from brownout.harness.record.history import Event
-from brownout.harness.run.conductor import RunState
+from brownout.harness.record.history import Event, read_history
+from brownout.harness.run.conductor import RunHooks, RunState
+from brownout.harness.run.prepare import PreparedRun, at_present
 from brownout.harness.world import Carrier
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from support.conductor_bench import Bench, Watching, day
@@ -40,6 +41,31 @@ def test_steps_start_and_end_when_the_schedule_says(tmp_path: Path) -> None:
     assert at["reverting", "held"] == pytest.approx(7200, abs=1)
     assert at["planned", "late"] == pytest.approx(7200, abs=1)
     assert at["reverting", "late"] >= 3 * 3600
+
+
+class LaterBegun(RunHooks):
+    """What was to be started is ready so long after the baseline of the file."""
+
+    def __init__(self, later_s: float) -> None:
+        self._later_s = later_s
+
+    def begun(self, run: PreparedRun) -> PreparedRun:
+        line = run.experiment.timeline
+        midnight_s = line.epoch_s()
+        return at_present(run, midnight_s + line.warm_up, ready_s=midnight_s + line.baseline + self._later_s)
+
+
+def test_a_timeline_that_was_moved_is_walked_where_it_is_now(tmp_path: Path) -> None:
+    """Phases, steps, load and end alike; every distance between them is the file's."""
+    plain = Bench(day(), tmp_path / "plain")
+    moved = Bench(day(), tmp_path / "moved", LaterBegun(600.0))
+    before, after = ([(e.what, e.at_s) for e in bench.conduct() if e.kind == "phase"] for bench in (plain, moved))
+    assert after == [(what, pytest.approx(at_s + 600)) for what, at_s in before]
+    step, later = (next(e.at_s for e in bench.events() if e.what == "planned") for bench in (plain, moved))
+    assert later == pytest.approx(step + 600)
+    asked, asked_later = ([r.intended_s for r in read_history(bench.folder).requests] for bench in (plain, moved))
+    assert asked_later == pytest.approx([at_s + 600 for at_s in asked])
+    assert asked
 
 
 def test_a_step_whose_need_is_not_in_place_is_skipped(tmp_path: Path) -> None:
