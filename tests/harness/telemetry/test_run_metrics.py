@@ -10,7 +10,7 @@ import pytest
 from brownout.harness.api import Options, carry_out, prepare
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.experiment.watch import watch_of
-from brownout.harness.judge.run_folder import read_record
+from brownout.harness.judge.run_folder import read_record, write_header
 from brownout.harness.record.history import Event, History, RequestRecord, to_line
 from brownout.harness.telemetry.run_metrics import RequestCounts, RunMetrics
 from brownout.harness.telemetry.samples import MetricsSnapshot
@@ -122,6 +122,21 @@ def test_phases_follow_the_events(tmp_path: Path, ended: Ended) -> None:
     assert not any(metrics.snapshot().phases.values())
     metrics.event(Event(1.0, "phase", "onset"))
     assert metrics.snapshot().phases == {name: name == "onset" for name in ("baseline", "onset", "fault", "heal", "recovery")}
+
+
+def test_objectives_are_judged_on_a_timeline_that_was_moved(ended: Ended, tmp_path: Path) -> None:
+    """As that of a run about an application is, once that one is ready."""
+    header = read_record(ended.folder).header
+    tomorrow = header.experiment.timeline.model_copy(update={"date": "2024-07-13"})
+    put_off = header.experiment.model_copy(update={"timeline": tomorrow})
+    write_header(tmp_path, header.model_copy(update={"experiment": put_off}))
+    metrics = RunMetrics()
+    metrics.begin(tmp_path)
+    write_header(tmp_path, header)
+    metrics.event(Event(1.0, "run", "moved"))
+    (tmp_path / "requests-0.jsonl").write_text("".join(map(to_line, ended.history.requests)))
+    assert metrics.snapshot().objectives == ended.metrics.snapshot().objectives
+    assert metrics.snapshot().objectives[0].total > 0
 
 
 def request(done_s: float, *, ok: bool, trail: str = "") -> RequestRecord:
