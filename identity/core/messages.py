@@ -208,7 +208,7 @@ class Request(Message):
     @cached_property
     def path(self) -> str:
         """The path without escapes."""
-        return unquote(self.target.partition("?")[0])
+        return "/" if self.target == "/" else unquote(self.target.partition("?")[0])
 
     @property
     def words(self) -> list[str]:

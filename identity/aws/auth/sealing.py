@@ -70,17 +70,23 @@ def seal(session: Session, key: SealingKeyView, new_id: NewId, *, least_bytes: i
 
 def seal_with(session: Session, key: SealingKeyView, nonce: bytes, *, least_bytes: int = 0) -> str:
     """The same with a nonce of 12 bytes by chance, which nothing else is sealed with."""
-    name = key.key_id.encode()
-    assert 0 < len(name) <= _LONGEST_KEY_ID, "a sealing key's id is short"
+    head, cipher = _sealer(key.key_id, key.key)
     assert len(nonce) == _NONCE_BYTES, "a nonce is as long as the format says"
     assert session.kind in CALLER_KINDS, session.kind
     assert session.issued_s <= session.expires_s, "a session ends after it begins"
-    head = bytes((_FORMAT, len(name))) + name
     text = orjson.dumps(session.packed())
-    around = len(head) + _NONCE_BYTES + _TAG_BYTES
     if least_bytes:
+        around = len(head) + _NONCE_BYTES + _TAG_BYTES
         text = text.ljust(-(-least_bytes * 3 // 4) - around)  # JSON may end with blanks
-    return b2a_base64(head + nonce + _cipher(key.key).encrypt(nonce, text, head), newline=False).decode()
+    return b2a_base64(head + nonce + cipher.encrypt(nonce, text, head), newline=False).decode()
+
+
+@lru_cache(maxsize=64)
+def _sealer(key_id: str, key: bytes) -> tuple[bytes, AESGCM]:
+    """What all tokens under a key begin with, and what seals the rest."""
+    name = key_id.encode()
+    assert 0 < len(name) <= _LONGEST_KEY_ID, "a sealing key's id is short"
+    return bytes((_FORMAT, len(name))) + name, _cipher(key)
 
 
 def open_token(token: str, account: AccountView) -> Session:
