@@ -1,4 +1,6 @@
-"""Runs as OpenTelemetry traces, over OTLP (HTTP with protobuf). The one file that knows OpenTelemetry, of the extra `otel`.
+"""Runs as OpenTelemetry traces, over OTLP (HTTP with protobuf), and what all that is sent over OTLP shares.
+
+This file and `otlp_metrics` know OpenTelemetry, of the extra `otel`, and no other does.
 
 The standard variables configure it: OTEL_EXPORTER_OTLP_ENDPOINT, _TRACES_ENDPOINT, _HEADERS, _TIMEOUT and the others of the
 exporter, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_SDK_DISABLED, OTEL_TRACES_SAMPLER.
@@ -31,6 +33,7 @@ from brownout.harness.worlds.catalog import SIMULATION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
     from opentelemetry.trace import Span
@@ -40,6 +43,7 @@ TRACES_PATH = "/v1/traces"
 QUEUE_MAX = 2048
 FLUSH_S = 3.0
 LOGGER = "opentelemetry"
+_PROCESS = secrets.token_hex(4)  # so that a run that is repeated in the same folder is another instance
 HINT = "a base URL such as http://127.0.0.1:4318"
 
 
@@ -67,6 +71,14 @@ def traces_url(base: str) -> str:
     if not sound:
         raise UsageError(f"--otlp {base[:200]!r} is no URL of a collector", hint=HINT)
     return base if parts.path.endswith(TRACES_PATH) else f"{base.rstrip('/')}{TRACES_PATH}"
+
+
+def resource_of(version: str, run: str) -> Resource:
+    """What all data of one run is about; the user's variables go before ours."""
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+
+    own = {"service.name": "brownout", "service.version": version, "service.instance.id": f"{run}-{_PROCESS}"}
+    return Resource.create(own).merge(OTELResourceDetector().detect())
 
 
 class RunTrace:
@@ -121,18 +133,14 @@ class _Sender:
 
     def __init__(self, url: str, version: str, instance: str) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        own = {"service.name": "brownout", "service.version": version}
-        own |= {"service.instance.id": f"{instance}-{secrets.token_hex(4)}"}
-        resource = Resource.create(own).merge(OTELResourceDetector().detect())  # the user's variables go before ours
-        self._log = _LastWarning()
+        self._log = LastWarning()
         exporter = OTLPSpanExporter(endpoint=url or None)
         self.endpoint = url or next(filter(None, map(os.environ.get, ENDPOINTS)), "the default endpoint")
         self._delivered = _Delivered(exporter)
-        self._provider: TracerProvider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._provider: TracerProvider = TracerProvider(resource=resource_of(version, instance), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(self._delivered.exporter(), max_queue_size=QUEUE_MAX))
         self._tracer = self._provider.get_tracer("brownout", version)
         self._made: list[_Span] = []
@@ -222,15 +230,18 @@ class _Delivered:
         return Counting()
 
 
-class _LastWarning(logging.Handler):
+class LastWarning(logging.Handler):
     """Keeps the SDK's warnings off the terminal, which belongs to the run, and remembers the last."""
+
+    _open = 0  # how many there are: traces and metrics end in no order
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.text = ""
         self._logger = logging.getLogger(LOGGER)
-        self._propagated, self._logger.propagate = self._logger.propagate, False
+        self._logger.propagate = False
         self._logger.addHandler(self)
+        LastWarning._open += 1
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage().splitlines()[0].partition(" encountered while")[0]
@@ -238,7 +249,9 @@ class _LastWarning(logging.Handler):
         self.text = text.rpartition(": ")[2].rstrip("\"')") if "Caused by" in text else text[:160]
 
     def close(self) -> None:
-        """Lets warnings be shown again."""
+        """Lets warnings be shown again, where it is the last."""
+        if self in self._logger.handlers:
+            LastWarning._open -= 1
         self._logger.removeHandler(self)
-        self._logger.propagate = self._propagated
+        self._logger.propagate = LastWarning._open == 0
         super().close()

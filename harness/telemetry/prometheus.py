@@ -20,6 +20,8 @@ from brownout.harness.telemetry.samples import MetricsSnapshot, RequestSeries
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
+    Family = Metric  # for those that read `families`
+
 OUTCOMES = ("happened", "refused", "unknown")
 OF_COHORT = ("cohort", "region")
 OF_FAULT = ("stack", "fault", "step", "target", "role")

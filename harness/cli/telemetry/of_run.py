@@ -14,6 +14,7 @@ from brownout.harness.worlds.catalog import SIMULATION
 
 if TYPE_CHECKING:
     from brownout.harness.record.observer import RunObserver
+    from brownout.harness.telemetry.run_metrics import RunMetrics
     from brownout.harness.telemetry.server import ListenAddress
 
 
@@ -35,20 +36,21 @@ class Telemetry:
         if (self.metrics or self.otlp) and episodes is not None:
             raise UsageError("--metrics and --otlp are for one run, not for a series", hint="leave --episodes out")
 
-    def _trace(self) -> tuple[RunObserver, ...]:
-        """The sender of traces, where one is asked for. By the variables alone, a missing package is told and no error."""
+    def _senders(self, metrics: RunMetrics) -> Iterator[RunObserver]:
+        """What sends a trace and metrics, where asked for. By the variables alone, a missing package is told and no error."""
         from brownout.harness.errors import UsageError
-        from brownout.harness.telemetry import otlp
+        from brownout.harness.telemetry import otlp, otlp_metrics
 
-        if not (self.otlp or otlp.wanted()):
-            return ()
         try:
-            return (otlp.RunTrace(self.otlp, _say),)
+            if self.otlp or otlp.wanted():
+                yield otlp.RunTrace(self.otlp, _say)
+            url = otlp_metrics.metrics_url(self.otlp) if self.otlp else ""
+            if url or (not self.otlp and otlp_metrics.wanted()):
+                yield otlp_metrics.RunMetricsSender(url, metrics.snapshot, _say)
         except UsageError as lacking:
             if self.otlp:
                 raise
-            _say(f"brownout: no trace is sent: {lacking.message} ({lacking.hint})")
-            return ()
+            _say(f"brownout: nothing is sent over OTLP: {lacking.message} ({lacking.hint})")
 
     def _address(self) -> ListenAddress:
         from brownout.harness.telemetry.server import ListenAddress
@@ -58,17 +60,22 @@ class Telemetry:
     @contextmanager
     def listening(self, world: str) -> Iterator[tuple[RunObserver, ...]]:
         """What observes a run in that world, served and sent until the context ends; raises UsageError."""
-        trace = self._trace()
-        if not self.metrics:
-            yield trace
-            return
+        from brownout.harness.telemetry import otlp, otlp_metrics
         from brownout.harness.telemetry.run_metrics import RunMetrics
+
+        if not (self.metrics or self.otlp or otlp.wanted() or otlp_metrics.wanted()):
+            yield ()
+            return
+        metrics = RunMetrics()
+        senders = tuple(self._senders(metrics))
+        if not self.metrics:
+            yield (metrics, *senders) if senders else ()
+            return
         from brownout.harness.telemetry.server import MetricsServer
 
-        metrics = RunMetrics()
         with MetricsServer(self._address(), metrics.snapshot) as served:
             click.echo(f"Metrics: {served.address.url}", err=True)
-            yield (metrics, *trace)
+            yield (metrics, *senders)
 
 
 def _say(line: str) -> None:
@@ -79,7 +86,7 @@ def told(function: Callable[..., int]) -> Callable[..., int]:
     """Options that say where the run tells of itself; the function gets them as one argument `telemetry`."""
 
     @click.option("--metrics", default="", metavar="[HOST:]PORT", help="Serve metrics for Prometheus on loopback meanwhile.")
-    @click.option("--otlp", default="", metavar="URL", help="Send the run as a trace to that OpenTelemetry collector.")
+    @click.option("--otlp", default="", metavar="URL", help="Send the run's trace and metrics to that OpenTelemetry collector.")
     @wraps(function)
     def collecting(*, metrics: str, otlp: str, **others: Any) -> int:
         return function(telemetry=Telemetry(metrics, otlp), **others)

@@ -189,3 +189,16 @@ def test_spans_of_the_application_lie_in_the_run_s_trace(scraped: Scraped) -> No
     assert {(span.trace_id, span.parent_span_id) for span in joined} == {(run.trace_id, run.span_id)}
     sent = [request for request in scraped.history.requests if request.cohort == "orders"]
     assert len(joined) == len(sent) > 10
+
+
+def test_the_last_metrics_over_otlp_are_the_record(scraped: Scraped) -> None:
+    """Sent while the run went and once more at its end, about the same instance as the trace."""
+    assert len(scraped.collected.metrics) > 1
+    newest = scraped.collected.newest_metrics()
+    counted: Counter[str] = Counter()
+    for point in newest["brownout_requests"].sum.data_points:
+        counted[{at.key: at.value.string_value for at in point.attributes}["outcome"]] += int(point.as_double or point.as_int)
+    assert +counted == Counter(request.outcome for request in scraped.history.requests)
+    assert sum(point.count for point in newest["brownout_request_duration_seconds"].histogram.data_points) == counted.total()
+    instances = [at for at in scraped.collected.metrics[-1].resource.attributes if at.key == "service.instance.id"]
+    assert [at.value.string_value for at in instances] == [scraped.collected.resource_of("brownout")["service.instance.id"]]

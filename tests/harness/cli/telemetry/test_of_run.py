@@ -53,5 +53,5 @@ def test_variables_alone_never_refuse_a_run(work: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{ephemeral_port()}")
     monkeypatch.setattr(otlp, "find_spec", lambda name: None)
     told = invoke("run", str(small(work)), "--world", "simulation", "--expect", "breach")
-    assert "no trace is sent: OTLP needs OpenTelemetry" in told.stderr
+    assert "nothing is sent over OTLP: OTLP needs OpenTelemetry" in told.stderr
     assert told.exit_code in (0, 3)
