@@ -150,6 +150,6 @@ def percent(ratio: float) -> str:
     """`97.1 %`: with as many digits as it takes that 99.96 % is not shown as 100 %, nor 0.004 % as 0."""
     for digits in range(1, 7):
         text = f"{ratio * 100:.{digits}f}"
-        if float(text) not in (0.0, 100.0) or ratio in (0.0, 1.0):
+        if float(text) not in (0.0, 100.0):
             break
     return f"{text.rstrip('0').rstrip('.')} %"

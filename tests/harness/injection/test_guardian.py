@@ -52,6 +52,7 @@ TTL_S = 0.6
         (Sight(owner="none", open_faults=True, claimed=True), "watch"),
         (Sight(owner="none", open_faults=True, unowned=("f-1",)), "revert-unowned"),
         (Sight(owner="none", gone=True, open_faults=True), "leave"),
+        (Sight(owner="dead", fenced=True, orphaned_for_s=600), "watch"),
         (Sight(owner="dead", fenced=True, orphaned_for_s=601), "take-down"),
         (Sight(owner="dead", open_faults=True, orphaned_for_s=601), "take-down"),
         (Sight(lapsed=True, fenced=True, orphaned_for_s=601), "watch"),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from brownout.harness.base.processes import ProcessId
+from brownout.harness.base.statedir import stack_dir
 from brownout.harness.errors import LeftUnsafe, StackGone, WorldError
 from brownout.harness.injection import notices, recovery
 from brownout.harness.injection.ledger import Ledger
@@ -159,7 +160,7 @@ def test_what_there_is_of_a_stack_that_never_came_up_is_stopped(
 
 
 def test_taking_a_stack_down_reverts_stops_and_closes_it(bench: Bench) -> None:
-    """Its faults count as healed with it, also those that were stuck; its folder goes but for the logs."""
+    """Its faults count as healed with it, also those that were stuck."""
     first = drive(bench.life().inject("first", fake("node:a"))).fault_id
     second = drive(bench.life().inject("second", fake("node:b"))).fault_id
     bench.world.broken = {"release node:a": unreachable()}
@@ -265,3 +266,15 @@ def test_a_fault_without_an_end_has_the_longest_deadline(bench: Bench) -> None:
     ]
     assert deadlines == [now_s + 6 * 3600, now_s + 10 + 30, now_s + 30]
     assert LONGEST_HOLD_S == 6 * 3600
+
+
+def test_of_a_stack_that_was_taken_down_its_logs_stay(home: Path) -> None:
+    """Its folder has the keys of its nodes, which nothing needs any more."""
+    folder = stack_dir("s")
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("s", folder=folder, world="file", run_owned=True)
+        for name in ("key.pem", "guardian.log"):
+            (folder / name).write_text("some text")
+        bench = Bench(ledger, FakeWorld(), folder)
+        assert drive(take_down(ledger, ledger.stack("s"), bench.attach, make)).whole
+    assert [path.name for path in folder.iterdir()] == ["guardian.log"]

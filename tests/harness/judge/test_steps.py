@@ -68,6 +68,23 @@ def test_a_whole_life_has_all_its_times_and_words():
     assert (result.describe, result.evidence) == ("rolls the key of sydney", "the old key is refused")
 
 
+def test_the_evidence_of_a_step_is_that_of_its_end():
+    """What was lost says so before the bite does; a failure may have a note alone; what did not bite says what was seen."""
+    lost = [*whole_life()[:-1], act(RECOVERY, "lost", evidence="gone"), whole_life()[-1]]
+    assert the_result(lost).evidence == "lost: found missing at 00:40:00: gone"
+    failed = [act(FAULT, "intended"), act(FAULT, "failed", note="no such node"), act(FAULT, "healed")]
+    assert the_result(failed).evidence == "no such node"
+    for what in ("not-bitten", "absent"):
+        quiet = [
+            act(FAULT, "intended"),
+            act(FAULT, "applied"),
+            act(FAULT, what, evidence="all answer"),
+            act(RECOVERY, "healed"),
+        ]
+        assert the_result(quiet).evidence == "all answer"
+    assert the_result([act(FAULT, "skipped", evidence="not needed")]).evidence == "not needed"
+
+
 def test_a_cut_off_step_says_so():
     """A record that ends within a step shows it as such."""
     assert "record ends" in the_result([act(FAULT, "applied")]).evidence

@@ -114,3 +114,16 @@ def test_doubts_that_even_episodes_out_make_no_bound_better() -> None:
     assert clustered_bounds(doubted, 0.95).high >= clustered_bounds(sure, 0.95).high
     good = tuple(EpisodeTally(one.total, one.bad, one.bad) for one in sure)
     assert clustered_bounds(good, 0.95).low <= clustered_bounds(sure, 0.95).low
+
+
+@pytest.mark.parametrize(
+    ("tally", "worst", "best"),
+    [
+        (EpisodeTally(100, 10, 0), (10, 100), (10, 100)),
+        (EpisodeTally(100, 10, 4), (14, 100), (6, 104)),
+        (EpisodeTally(100, 10, 95), (100, 100), (0, 195)),
+    ],
+)
+def test_the_ends_that_doubts_leave_possible(tally: EpisodeTally, worst: tuple[int, int], best: tuple[int, int]) -> None:
+    """All in doubt failed, or all were good and as many more; neither end is beyond all or none."""
+    assert (tally.worst, tally.best) == (worst, best)
