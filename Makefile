@@ -4,7 +4,7 @@ AGAINST_THE_CLOCK := $(VENV_BIN)/python scripts/against_the_clock.py
 BUDGET := 10m
 EXPERIMENT := suites/experiments/ftvr-l9z.yaml
 .DEFAULT_GOAL := help
-.PHONY: help setup gameday images images-offline test test-slow test-docker controls mutants lint docs bench clean
+.PHONY: help setup gameday images images-offline test test-pythons test-slow test-docker controls mutants lint docs bench clean
 
 help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ test test-slow test-docker mutants: export PYTHONDONTWRITEBYTECODE =
 
 test: setup ## Run the tests that need neither Docker nor seconds of real time
 	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not slow"
+
+test-pythons: setup ## Run six hundred of the fast tests on Python 3.13 and 3.14, which are Debian's, in containers
+	@$(VENV_BIN)/python scripts/other_pythons.py
 
 test-slow: setup ## Run the tests on real processes, against the clock (a quarter of an hour)
 	@failed=0; \
