@@ -142,6 +142,8 @@ def test_the_page_on_containers_works_when_pasted(environment: Mapping[str, str]
     assert injected == 5
     assert told.count("time to bite") == injected, told
     assert told.count("time to heal") == injected, told
+    assert '"name":"hole"' in told, told
+    assert ('"state":"bitten"' in told, '"state":"healed"' in told) == (True, True), told
     assert "\n200\n" in told
     assert "\n0\n" in told, "something of the stack stayed"
     assert "Traceback" not in told
