@@ -35,6 +35,7 @@ STEPS = ("up", "intended", "applied", "bitten", "reverting", "reverted", "healed
 OF_EVERY_RUN: tuple[tuple[str, ...], ...] = (("runner",), ("guardian",), ("runner", "guardian"), ("runner stopped",))
 PROGRAM = Path(sys.executable).parent / "brownout"
 INCONCLUSIVE, FAILED = 3, 4
+LOAD_BEGUN = "load on stack"  # what its command says once the load is under way
 LINGER_S = 20.0  # in which what belonged to a load that died has ended
 
 Victim = int | str  # a process, or a container's id
@@ -300,6 +301,7 @@ class LoadEpisode(Episode):
         load = self._ground.start_load(self._home, stack)
         try:
             eventually(lambda: {"load master", "load worker"} <= self._victims().keys(), patience_s)
+            eventually(lambda: load is None or load.poll() is not None or LOAD_BEGUN in self._said("load"), patience_s)
             self._inject_and_strike(load)
             if load is not None:
                 self._wait_for(load)
