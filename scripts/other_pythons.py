@@ -38,7 +38,6 @@ TESTS = (
     "tests/harness/base/test_processes.py",
     "tests/harness/base/test_statedir.py",
     "tests/harness/cli/test_ci.py",
-    "tests/harness/injection/test_guardian_keeper.py",
     "tests/harness/injection/test_ledger.py",
     "tests/harness/injection/test_ledger_file.py",
     "tests/harness/injection/test_lifecycle.py",
