@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin
 
@@ -30,7 +31,9 @@ class FrozenModel(BaseModel):
     def _number_as_written(cls, value: Any, info: ValidationInfo) -> Any:
         """Without it pydantic reads "5" as 5, true as 1 and 3.0 as the whole number 3."""
         if isinstance(value, str | bool | float):
-            _check_number(value, cls.model_fields[str(info.field_name)])
+            kinds = _numbers_of(cls, str(info.field_name))
+            if kinds:
+                _check_number(value, kinds)
         return value
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -60,11 +63,18 @@ class FrozenModel(BaseModel):
         return by_alias.get(key, key)
 
 
-def _check_number(value: str | bool | float, field: FieldInfo) -> None:
-    """Raises ValueError where the field is a number of another type than the value."""
+@cache  # the fields of models are few, and are asked for every value of every document
+def _numbers_of(model: type[FrozenModel], name: str) -> frozenset[Any]:
+    """The types that a value of the field may have, where a number is one of them and is written plainly; else none."""
+    field: FieldInfo = model.model_fields[name]
     if any(isinstance(mark, BeforeValidator) for mark in field.metadata):
-        return  # it has its own way of being written
-    kinds = set(_plain_types(field.annotation))
+        return frozenset()  # it has its own way of being written
+    kinds = frozenset(_plain_types(field.annotation))
+    return kinds if kinds & {int, float} else frozenset()
+
+
+def _check_number(value: str | bool | float, kinds: frozenset[Any]) -> None:
+    """Raises ValueError where the field is a number of another type than the value."""
     if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
         raise ValueError(f"a number is needed here, not {str(value).lower()}")
     if isinstance(value, str) and kinds & {int, float} and str not in kinds:

@@ -105,6 +105,10 @@ def _world_name(written: str) -> str:
     return _WORLD_OF_CLASS.get(class_name, written)
 
 
+KNOWN_MOST = 256  # rows; more than the faults that are open on any stack
+_known: dict[tuple[object, ...], FaultRecord] = {}
+
+
 class DamagedRow(Exception):
     """A row that no version of ours can have written; the text says of what and which value."""
 
@@ -162,6 +166,17 @@ def _mapping_in(text: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1024)  # every look at a fault reads its row, which seldom changes; rows are compared by their values
 def fault_of(row: sqlite3.Row) -> FaultRecord:
+    """Raises DamagedRow. A row that was read before, octet for octet, gives the same record: most are read many times over."""
+    content = (*row.keys(), *row, *map(type, row))  # with types: 1, 1.0 and true are equal, and not each is right
+    known = _known.get(content)
+    if known is None:
+        if len(_known) >= KNOWN_MOST:
+            _known.clear()
+        known = _known[content] = _read_fault(row)
+    return known
+
+
+def _read_fault(row: sqlite3.Row) -> FaultRecord:
     """Raises DamagedRow."""
     what = f"fault {row['id']!r:.60}"
     _require_types(row, _FAULT_TYPES, what)

@@ -163,10 +163,26 @@ class Kernel:
         self._due.append(task.step)
         return task
 
+    def started(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """`spawn`, but runs the coroutine at once as far as its first wait: in the middle of the caller's step."""
+        ended: Future[T] = Future(self)
+        try:
+            awaited = coroutine.send(None)
+        except StopIteration as stop:
+            ended.resolve(stop.value)
+        except Exception as failure:
+            ended.fail(failure)
+        else:
+            task = _Task(self, coroutine)
+            self._tasks[task] = None
+            task.wait_for(awaited)
+            return task
+        return ended
+
     def begin(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Runs a coroutine at once as far as its first wait; from there on it runs like a spawned one.
 
-        For callbacks only: called in a coroutine, it would run the other one in the middle of the caller's step.
+        Called in a coroutine, it runs the other one in the middle of the caller's step.
         """
         try:
             awaited = coroutine.send(None)

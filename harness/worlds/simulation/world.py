@@ -148,7 +148,7 @@ class SimulationWorld:
         return await read_switches(self, carrier.name)
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-        ended = [self.kernel.spawn(_ending(call)) for call in calls]
+        ended = [self.kernel.started(_ending(call)) for call in calls]
         endings = [await each for each in ended]
         for ending in endings:
             if isinstance(ending, _Failed):
@@ -185,8 +185,9 @@ class SimulationWorld:
         authorized = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
         asked = authorized.below(self.spec.control_path)
         answer = _ControlAnswer(self.kernel, node)
-        self.kernel.spawn(answer.serve(simulated, asked))
-        self.kernel.after(CONTROL_TIMEOUT_S, answer.reset)
+        self.kernel.begin(answer.serve(simulated, asked))
+        if not answer.done:  # most pages are answered at once, and need no time-out
+            self.kernel.after(CONTROL_TIMEOUT_S, answer.reset)
         return await answer
 
     async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
@@ -236,4 +237,5 @@ class _ControlAnswer(Future[Response]):
             self.resolve(response)
 
     def reset(self) -> None:
-        self.fail(WorldError(f"the control plane of {self._node} does not answer", hint="the node is down or paused"))
+        if not self.done:
+            self.fail(WorldError(f"the control plane of {self._node} does not answer", hint="the node is down or paused"))

@@ -189,6 +189,19 @@ def test_a_damaged_row_is_passed_over_and_kept(tmp_path: Path, damage: str, capl
         assert database.execute("SELECT count(*) FROM faults").fetchone() == (2,)
 
 
+def test_a_row_that_became_damaged_is_not_taken_for_the_one_that_was_read(tmp_path: Path) -> None:
+    """A value that is equal and of another type is noticed, also where the sound row was read a moment before."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="processes", run_owned=True)
+        ledger.intend("s", 1, Intent("one", "link-slow", {}, (Carrier("link", "a->b"),), {}, 1e9))
+        assert ledger.faults("s")[0] is ledger.open_faults("s")[0]  # read anew, and not made anew
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("UPDATE faults SET epoch = '1x'")
+            database.commit()
+        assert ledger.faults("s") == ()
+
+
 def test_a_damaged_row_of_a_stack_is_replaced_by_its_folder_s_entry(tmp_path: Path) -> None:
     """A stack that runs is found by its folder, as where the ledger is lost; its faults keep their rows."""
     path = tmp_path / "ledger.sqlite"

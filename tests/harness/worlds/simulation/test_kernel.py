@@ -209,6 +209,34 @@ def test_a_coroutine_that_is_begun_runs_as_far_as_its_first_wait(kernel: Kernel)
     assert seen == ["first step", "callback", "second step at 1006"]
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_is_started_gives_its_end_as_a_future(kernel: Kernel, waits: bool) -> None:
+    """`started` takes the first step in the middle of the caller's; results and failures are the future's."""
+    seen: list[str] = []
+
+    async def made() -> str:
+        seen.append("first step")
+        if waits:
+            await kernel.sleep(5)
+        return "end"
+
+    async def story() -> str:
+        ends = kernel.started(made())
+        broken = kernel.started(fail(kernel, 5.0)) if waits else kernel.started(_broken())
+        seen.append("caller")
+        assert ends.done is not waits
+        with pytest.raises(Broken):
+            await broken
+        return await ends
+
+    assert kernel.run(story()) == "end"
+    assert seen == ["first step", "caller"]
+
+
+async def _broken() -> None:
+    raise Broken
+
+
 @pytest.mark.parametrize("after_s", [None, 1.0])
 def test_a_failure_of_what_was_begun_ends_the_run(kernel: Kernel, after_s: float | None) -> None:
     """In its first step or in a later one."""
