@@ -74,6 +74,23 @@ def test_what_clients_saw_is_judged() -> None:
         stand.close()
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_planted_bug_needs_an_act_of_a_client(asks: bool) -> None:
+    """While token nodes are away a host gives out what it has: the bug shows to a client that asks for another audience."""
+    stand = Stand(ground("azure"), ("stale-without-audience",), seed=2)
+    try:
+        for _ in range(3):  # each of the machines in turn
+            stand.clients.visit(Visit("apps", "token"))
+        stand.apply("node-kill", {"node": "sydney.token"})
+        if asks:
+            stand.clients.visit(Visit("new-audience", "token"))
+        for fault_id in tuple(stand.held):
+            stand.revert(fault_id)
+        assert set(stand.violated()) == ({"audience-isolation"} if asks else set())
+    finally:
+        stand.close()
+
+
 def test_its_acts_are_a_schedule() -> None:
     """What was done on the stand can be carried out again, and written like any other."""
     stand = Stand(ground("azure"), ("release-lifts-others",), seed=3)
