@@ -12,10 +12,10 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Task:
     cpu_s: int
     until_s: float = float("inf")
     is_collected: bool = True
+    each_cpu_s: Mapping[str, float] = field(default_factory=dict)
 
 
 class _Worker:
@@ -168,9 +169,10 @@ def _unchanged(task: Task) -> Task:
 
 def _task(edit: Edit, found: Reach, until_s: float = float("inf")) -> Task:
     tests = found.chosen(edit, TESTS_S)
-    expected_s = sum(found.cpu_s[test] for test in tests)
+    each_cpu_s = {test: found.cpu_s[test] for test in tests}
+    expected_s = sum(each_cpu_s.values())
     mutant = Mutant(edit.path, edit.applied((ROOT / edit.path).read_bytes()), edit.text)
-    return Task(mutant, tests, 60.0 + 20 * expected_s, int(8 + 4 * expected_s), until_s)
+    return Task(mutant, tests, 60.0 + 20 * expected_s, int(8 + 4 * expected_s), until_s, each_cpu_s=each_cpu_s)
 
 
 def _tried(task: Task) -> Fate | None:
@@ -179,7 +181,7 @@ def _tried(task: Task) -> Fate | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         at = _mine[0].collected if task.is_collected else None
-        return trial.fate(task.mutant, task.tests, task.limit_s, task.cpu_s, Path(folder), at)
+        return trial.fate(task.mutant, task.tests, task.limit_s, task.cpu_s, Path(folder), at, task.each_cpu_s)
 
 
 def _compiles(mutant: Mutant) -> bool:

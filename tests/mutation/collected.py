@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -18,7 +18,7 @@ from types import CodeType
 
 import pytest
 
-from mutation.forked import OPTIONS, OUTPUT, ended_in_fork, redirected
+from mutation.forked import OPTIONS, OUTPUT, ended_in_fork, limited, redirected
 from mutation.scope import SELECTED, TESTS, files
 from mutation.swap import functions, swapped
 from mutation.tracing import Tracing
@@ -30,7 +30,10 @@ NOT_HERE = 77  # the exit code for a change that needs an import of its own
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Tests to run, with a change in the functions of a file or with none; `traced` is where to write what they reach."""
+    """Tests to run, with a change in the functions of a file or with none; `traced` is where to write what they reach.
+
+    `each_cpu_s` is what a test takes without a change: one that takes many times as long does not end.
+    """
 
     tests: Sequence[str]
     limit_s: float
@@ -39,6 +42,7 @@ class Request:
     path: str = ""
     source: bytes = b""
     traced: Path | None = None
+    each_cpu_s: Mapping[str, float] = field(default_factory=dict)
 
 
 class Collected:
@@ -128,21 +132,22 @@ class _Runner:
         if request.traced is None:
             order = {test: number for number, test in enumerate(request.tests)}
             items.sort(key=lambda item: order.get(item.nodeid, 0))
-            return self._run(items, None)
+            return self._run(items, request, None)
         tracing = Tracing()
         tracing.start()
-        code = self._run(items, tracing)
+        code = self._run(items, request, tracing)
         tracing.stop()
         if code == 0:
             tracing.write(request.traced)
         return code
 
-    def _run(self, items: Sequence[pytest.Item], tracing: Tracing | None) -> int:
+    def _run(self, items: Sequence[pytest.Item], request: Request, tracing: Tracing | None) -> int:
         if not items:
             return NO_TESTS
         for item, after in zip(items, [*items[1:], None], strict=True):
             if tracing is not None:
                 tracing.at(item.nodeid)
+            limited(request.each_cpu_s.get(item.nodeid))
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if self._session.testsfailed:
                 return 1

@@ -53,6 +53,14 @@ def _run(work: Callable[[], int], folder: Path, cpu_s: int | None) -> None:
         os._exit(code)
 
 
+def limited(cpu_s: float | None) -> None:
+    """From here on this process may use five seconds of the processor and four times as much as that."""
+    if cpu_s is not None:
+        soft = int(sum(os.times()[:2]) + 5 + 4 * cpu_s) + 1
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (soft if hard < 0 else min(soft, hard), hard))
+
+
 def redirected(folder: Path) -> None:
     """From here on this process prints into the folder and has its temporary files there."""
     told = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -12,7 +12,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,7 +90,15 @@ def prepare() -> None:
     assert not any(name.startswith("brownout.") for name in sys.modules), "the project must not be imported yet"
 
 
-def fate(mutant: Mutant, tests: Sequence[str], limit_s: float, cpu_s: int, folder: Path, at: Collected | None = None) -> Fate:
+def fate(
+    mutant: Mutant,
+    tests: Sequence[str],
+    limit_s: float,
+    cpu_s: int,
+    folder: Path,
+    at: Collected | None = None,
+    each_cpu_s: Mapping[str, float] | None = None,
+) -> Fate:
     """What becomes of the mutant when these tests run. They have limits of real and of processor time and an empty folder.
 
     `at` is tried first, which is faster where it can be.
@@ -99,7 +107,7 @@ def fate(mutant: Mutant, tests: Sequence[str], limit_s: float, cpu_s: int, folde
         return "unreached"
     code: int | None = NOT_HERE
     if at is not None:
-        code = at.code(Request(tests, limit_s, cpu_s, folder, mutant.path, mutant.source))
+        code = at.code(Request(tests, limit_s, cpu_s, folder, mutant.path, mutant.source, None, each_cpu_s or {}))
     if code == NOT_HERE:
         code = ended_in_fork(partial(_run, mutant, tests), limit_s, folder, cpu_s)
     if code is None:
