@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from brownout.harness.base.resources.worker_pool import worker_pool
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,5 +35,5 @@ def in_new_process(act: Callable[P, R], *args: P.args, **named: P.kwargs) -> R:
 
     A process that freed memory grows by less than it needs when it needs memory again, down to nothing.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with worker_pool(1, start="spawn") as pool:
         return pool.submit(act, *args, **named).result()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 
 from benchmarks.crash_episodes import Aftermath, Draw, Ground, carried_out, drawn
 from benchmarks.report import Figures, Part, Row, Spread
 from benchmarks.stands import own_home
+from brownout.harness.base.resources.worker_pool import worker_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def measure(ground: Ground, settings: EpisodeSettings) -> EpisodeFigures:
     ended: list[tuple[Draw, Aftermath]] = []
     draws = [drawn(ground, number, settings.seed) for number in range(settings.kills)]
     # Each in a process of its own, since a state folder is named by the environment; forked, so that none is imported anew.
-    with ProcessPoolExecutor(settings.jobs, mp_context=get_context("fork")) as pool:
+    with worker_pool(settings.jobs, start="fork") as pool:
         for number, (draw, after) in enumerate(zip(draws, pool.map(partial(_alone, ground), draws), strict=True), 1):
             ended.append((draw, after))
             how = "; ".join(after.problems) or (f"not struck: {after.unstruck}" if after.unstruck else "kept")

@@ -7,9 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from pydantic import Field
@@ -18,6 +16,7 @@ from benchmarks.crash_cases import Case, Stand, carriers_of, cases, sampled, tem
 from benchmarks.crash_faults import FAULTS
 from benchmarks.crashes import BOUND_S, Ending
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, rounded
+from brownout.harness.base.resources.worker_pool import worker_pool
 
 OTHERWISE = "without a command"
 
@@ -63,7 +62,7 @@ def measure(settings: CrashSettings) -> CrashFigures:
     started_s, names = time.perf_counter(), tuple(FAULTS)
     logging.disable(logging.CRITICAL)  # a guardian logs what it does, thousands of times here
     try:
-        with ProcessPoolExecutor(min(2, os.cpu_count() or 1), mp_context=get_context("fork")) as pool:
+        with worker_pool(min(2, os.cpu_count() or 1), start="fork") as pool:
             listed = [case for found in pool.map(_listed, names) for case in found]
             chosen = sampled(listed, settings.kills, settings.seed)
             parts = [[case for case in chosen if case.kind == name] for name in names]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 
 from benchmarks.report import Benchmark, Figures, Part, Row, rounded
+from brownout.harness.base.resources.worker_pool import worker_pool
 from brownout.suites.search.bugs import BUGS, Hunt, hunt
 from brownout.suites.search.campaign import Plan, carry_out_chunk, totals
 from brownout.suites.search.grounds import names
@@ -57,7 +56,7 @@ class SearchFigures(Figures):
 def measure(settings: SearchSettings) -> SearchFigures:
     chosen = [bug for bug in BUGS if not settings.bugs or bug.name in settings.bugs]
     workers = min(WORKERS, os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(workers, start="spawn") as pool:
         hunts = list(pool.map(partial(hunt, seed=SEED, shrinks=settings.shrinks), chosen))
         list(pool.map(partial(carry_out_chunk, Plan(grounds=names(), seed=SEED, size=1)), range(2 * workers)))  # warm
         began_s = time.perf_counter()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
 from typing import Any, ParamSpec, TypeVar
 
+from brownout.harness.base.resources.worker_pool import worker_pool
 from brownout.harness.errors import UsageError
 
 P = ParamSpec("P")
@@ -43,25 +40,8 @@ def executor_of(address: str, workers: int) -> Iterator[tuple[Executor, int]]:
     elif workers <= 1:
         yield InThisProcess(), 1
     else:
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_live_with_the_campaign)
-        try:
+        with worker_pool(workers, start="spawn") as pool:
             yield pool, workers
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _live_with_the_campaign() -> None:
-    """Ctrl-C reaches every process of a terminal, and the campaign alone decides what becomes of it; a kill of it ends us."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_campaign, daemon=True).start()
-
-
-def _end_with_the_campaign() -> None:
-    """A pool's workers wait for more work for ever when its owner was killed."""
-    owner = parent_process()
-    if owner is not None:
-        owner.join()
-        os._exit(1)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def _damage(draw: random.Random, folder: Path) -> str:
     )
     path = folder / name
     how = draw.choice((_json_changed,) * 6 + (_bytes_changed,) * 2 + (_replaced,))
-    if not path.is_file():
+    if path.is_symlink() or not path.is_file():  # what has replaced it is damage enough, and a device may not be read
         return "nothing"
     return f"{name}: {how(draw, path)}"
 

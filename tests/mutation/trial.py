@@ -44,7 +44,6 @@ _LIBRARIES = (
     "scipy.stats",
     "asyncio",
     "sqlite3",
-    "bokeh.plotting",
     "allure_commons",
 )
 

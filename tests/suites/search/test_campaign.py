@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -120,23 +116,3 @@ def test_dask_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="distributed") as refused, executor_of("dask://127.0.0.1:9", 1):
         pass
     assert "pip install distributed" in refused.value.hint
-
-
-def test_workers_end_with_a_killed_campaign(tmp_path: Path) -> None:
-    """A pool whose owner was killed leaves no process that waits for work for ever."""
-    program = tmp_path / "owner.py"
-    program.write_text(
-        "import os, signal, sys\n"
-        "from brownout.suites.search.executors import executor_of\n"
-        "if __name__ == '__main__':\n"
-        "    with executor_of('', 2) as (pool, _):\n"
-        "        print(pool.submit(os.getpid).result(), flush=True)\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    killed = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False, timeout=120)
-    assert killed.returncode == -signal.SIGKILL
-    worker = int(killed.stdout)
-    ends_s = time.monotonic() + 60
-    while Path(f"/proc/{worker}").exists() and time.monotonic() < ends_s:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{worker}").exists()
