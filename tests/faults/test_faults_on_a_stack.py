@@ -93,6 +93,7 @@ def test_a_fault_is_seen_only_while_it_is_there(kind: type[Fault], params: Mappi
         fault = kind.model_validate(dict(params))
         states = [(await fault.observe(trial.world)).state]
         await fault.apply(trial.world, "f-1")
+        await trial.world.sleep_until(trial.world.now() + 0.001)  # an order is obeyed at once, what it begins begins then
         states.append((await fault.observe(trial.world)).state)
         await fault.revert(trial.world, "f-1")
         states.append((await fault.observe(trial.world)).state)

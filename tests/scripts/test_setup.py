@@ -180,6 +180,7 @@ def test_make_help_tells_every_command(checkout: Path) -> None:
         "images",
         "images-offline",
         "test",
+        "test-pythons",
         "test-slow",
         "test-docker",
         "mutants",

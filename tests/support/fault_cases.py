@@ -206,4 +206,7 @@ def on_stack(
             await world.start()
             return await story(Trial(world, ledger))
 
-        return world.run(whole())
+        try:
+            return world.run(whole())
+        finally:
+            world.kernel.close()

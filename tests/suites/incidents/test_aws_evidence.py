@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from brownout.harness.record.history import Event, History, RequestRecord
-from brownout.harness.record.result import PhaseResult, Result, StepResult
+from brownout.harness.record.result import PhaseResult, Result, Share, StepResult
 from brownout.suites.incidents.aws_evidence import AccountVersions, account_versions, failures
 from brownout.suites.incidents.evidence import Counted, Evidence
 
@@ -31,8 +31,9 @@ def look(at_s: float, held: Mapping[str, int]) -> Event:
 def evidence(*requests: RequestRecord, looks: tuple[Event, ...] = (), released_s: float = RELEASED_S) -> Evidence:
     """A run whose one step was planned from 01:00 to 02:00, came four minutes late and went five minutes late."""
     step = StepResult.model_construct(name="cut", at_s=FAULT_S, applied_s=APPLIED_S, released_s=released_s)
+    shares = tuple(Share.model_construct(cohort=name) for name in {each.cohort for each in requests})
     phases = tuple(
-        PhaseResult.model_construct(name=name, start_s=start_s, end_s=end_s)
+        PhaseResult.model_construct(name=name, start_s=start_s, end_s=end_s, shares=shares)
         for name, start_s, end_s in (("onset", FAULT_S, UNTIL_S), ("heal", UNTIL_S, OVER_S))
     )
     acts = (Event(UNTIL_S, "phase", "heal"), Event(released_s - 60, "act", "reverting", "cut"))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from brownout.harness.record.history import Event, History, RequestOutcome, RequestRecord
-from brownout.harness.record.result import ClaimStatus, PhaseResult, Result, StepResult
+from brownout.harness.record.result import ClaimStatus, PhaseResult, Result, Share, StepResult
 from brownout.suites.incidents.evidence import Evidence
 from brownout.suites.incidents.identity_not_found_claims import CLAIMS, failure_spans
 
@@ -29,8 +29,9 @@ def evidence(*requests: RequestRecord, told: Mapping[str, float], before: Iterab
         return Event(FAULT_S, "act", "applied", name, {"report": {"failing": failing}})
 
     looks = look("look-before", dict.fromkeys(before, HOUR_S)), look("look-ahead", told)
+    shares = tuple(Share.model_construct(cohort=name) for name in {each.cohort for each in requests})
     phases = tuple(
-        PhaseResult.model_construct(name=name, start_s=start_s, end_s=start_s + 3600.0)
+        PhaseResult.model_construct(name=name, start_s=start_s, end_s=start_s + 3600.0, shares=shares)
         for name, start_s in (("onset", FAULT_S), ("heal", RECOVERY_S))
     )
     step = StepResult.model_construct(name="look-ahead", at_s=FAULT_S + 600.0)
