@@ -60,8 +60,8 @@ class Compose:
     over: Path | None = None
     without: frozenset[str] = frozenset()
 
-    def run(self, *arguments: str, within_s: float = TIMEOUT_S) -> str:
-        """Runs one subcommand and returns its output; raises WorldError with the end of its error output and a hint."""
+    def run(self, *arguments: str, within_s: float | None = None) -> str:
+        """Runs one subcommand, TIMEOUT_S if not told otherwise, and returns its output; raises WorldError with the end of its error output and a hint."""
         project = ["-p", self.project] if self.project else []
         files = [word for file in (self.file, self.over) if file is not None for word in ("-f", str(file))]
         command = ["docker", "compose", *project, *files, *arguments]
@@ -87,10 +87,11 @@ def version() -> str:
     return said
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], within_s: float = TIMEOUT_S) -> tuple[int, str, str]:
+def _run(command: Sequence[str], environment: Mapping[str, str], within_s: float | None = None) -> tuple[int, str, str]:
     """Exit code, output and error output of a command that ends when this process does; raises WorldError."""
     if shutil.which("docker") is None:
         raise WorldError("the command `docker` is not installed", hint="install Docker, or use --world processes")
+    within_s = TIMEOUT_S if within_s is None else within_s
     read_end, write_end = os.pipe()
     with open(read_end, "rb") as theirs, open(write_end, "wb") as ours:  # noqa: PTH123 - a pipe has no path
         process = subprocess.Popen(
