@@ -61,7 +61,10 @@ class Compose:
     without: frozenset[str] = frozenset()
 
     def run(self, *arguments: str, within_s: float | None = None) -> str:
-        """Runs one subcommand, TIMEOUT_S if not told otherwise, and returns its output; raises WorldError with the end of its error output and a hint."""
+        """The output of one subcommand, which has TIMEOUT_S if not told otherwise.
+
+        Raises WorldError with the end of its error output and a hint.
+        """
         project = ["-p", self.project] if self.project else []
         files = [word for file in (self.file, self.over) if file is not None for word in ("-f", str(file))]
         command = ["docker", "compose", *project, *files, *arguments]
