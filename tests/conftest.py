@@ -21,9 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FULL_COLLECTION_AFTER = 100  # collections of the middle generation; the interpreter's own number is 10
 FIRST = (
     "suites/incidents/test_identity_not_found.py",
-    "suites/incidents/test_ftvr_l9z.py",
     "tests/samples/test_samples.py",
     "tests/docs/test_docs_samples.py",
+    "tests/harness/pytest_plugin/test_many_workers.py",
+    "suites/incidents/test_ftvr_l9z.py",  # beside the first one it would only wait: real runs of the plugin take turns
     "tests/harness/cli/test_concurrent_use.py",
     "tests/harness/pytest_plugin/test_other_plugins.py",
     "tests/harness/matrix/test_processes.py",
