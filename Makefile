@@ -42,7 +42,8 @@ test-slow: setup ## Run the tests on real processes, against the clock (a quarte
 
 test-docker: setup ## Run the tests that need Docker (skipped where there is none; BROWNOUT_REQUIRE_DOCKER=1 insists)
 	@failed=0; \
-	$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m docker tests || failed=1; \
+	$(AGAINST_THE_CLOCK) -n 2 --dist loadfile --no-loadscope-reorder -m "docker and not alone" tests || failed=1; \
+	$(AGAINST_THE_CLOCK) -m "docker and alone" tests || failed=1; \
 	$(AGAINST_THE_CLOCK) -m docker suites || failed=1; \
 	exit $$failed
 

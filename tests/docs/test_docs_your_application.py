@@ -114,6 +114,7 @@ def subject_containers() -> list[str]:
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.alone
+@pytest.mark.alone
 def test_the_printed_service_fails_in_containers_passes_changed_and_leaves_nothing(command: Brownout) -> None:
     """As it is, changed by a variable, and killed on its way: a service of the user's own Compose file, with its database."""
     breached = pasted(command)
