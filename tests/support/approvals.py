@@ -86,21 +86,26 @@ class _Row:
 
     start_s: float
 
-    def of(self, fields: Mapping[str, Any]) -> str:
+    def of(self, fields: Mapping[str, Any], *, is_prose: bool = False) -> str:
         """`key=value` of each that says something."""
         shown = {key: value for key, value in fields.items() if key not in _COPIED and (value or value is None)}
-        return " ".join(f"{key}={self._value(key, value)}" for key, value in shown.items())
+        return " ".join(f"{key}={self._value(value, is_prose or key in _PROSE)}" for key, value in shown.items())
 
-    def _value(self, key: str, value: Any) -> str:
+    def _value(self, value: Any, is_prose: bool) -> str:
         if value is None:
             return "-"
         if isinstance(value, float):
-            return f"{value - self.start_s:.3f}" if value > A_TIME_S else f"{value:.{DIGITS}g}"
+            return f"{value - self.start_s:.3f}" if value > A_TIME_S else f"{round(value, 12):.{DIGITS}g}"
         if isinstance(value, dict):
-            return f"{{{' '.join(f'{name}={self._value(key, each)}' for name, each in value.items())}}}"
-        if isinstance(value, list):
-            return f"[{' '.join(self._value(key, each) for each in value)}]"
-        return _numbers(value) if key in _PROSE else str(value)
+            return f"{{{self.of(value, is_prose=is_prose)}}}"
+        if isinstance(value, list | tuple):
+            return f"[{' '.join(self._value(each, is_prose) for each in value)}]"
+        return _numbers(value) if is_prose and isinstance(value, str) else str(value)
+
+
+def figures(fields: Mapping[str, Any]) -> str:
+    """A row of any fields, whose times are not after anything."""
+    return _Row(0.0).of(fields)
 
 
 def _numbers(prose: str) -> str:
