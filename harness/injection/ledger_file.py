@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from brownout.harness.base.halt import Halt, read_halt, require_lifted
 from brownout.harness.errors import BrownoutError, readable
@@ -73,6 +73,8 @@ class LedgerFile:
         self._disk: sqlite3.Connection | None = None
         self._pending: list[Callable[[], object]] = []
         self._damaged: set[str] = set()
+        self._known: dict[tuple[object, ...], tuple[Any, ...]] = {}  # answers, which hold until `_known_at` is past
+        self._known_at = 0
         try:
             with _as_ledger_error(path):
                 self._database = self._disk = _open(path)
@@ -168,6 +170,7 @@ class LedgerFile:
             except BaseException:
                 if self._database.in_transaction:  # a full disk has rolled it back already
                     self._database.execute("ROLLBACK")
+                self._known.clear()  # what was read meanwhile never came to be
                 raise
 
     def _execute(self, statement: str, *values: object) -> None:
@@ -183,10 +186,22 @@ class LedgerFile:
         raise KeyError(key)
 
     def _records(self, make: Callable[[sqlite3.Row], T], query: str, *values: object) -> tuple[T, ...]:
-        """What the rows hold. One that is damaged is passed over: it must not keep the others from being undone."""
+        """What the rows hold. One that is damaged is passed over: it must not keep the others from being undone.
+
+        A ledger in memory is changed by this connection alone, so it gives the same answer until the next change.
+        """
+        asked = (query, *values)
+        if self._known_at != self._database.total_changes:
+            self._known.clear()
+            self._known_at = self._database.total_changes
+        if asked in self._known:
+            return self._known[asked]
         with _as_ledger_error(self.path):
             rows = self._database.execute(query, values).fetchall()
-        return tuple(self._made(make, rows))
+        found = tuple(self._made(make, rows))
+        if self.path == ":memory:":
+            self._known[asked] = found
+        return found
 
     def _made(self, make: Callable[[sqlite3.Row], T], rows: list[sqlite3.Row]) -> Iterator[T]:
         for row in rows:

@@ -138,6 +138,25 @@ def test_while_everything_is_halted_faults_can_only_be_undone(tmp_path: Path) ->
         ledger.check("s", 1)
 
 
+@given(st.lists(st.sampled_from(["intend", "advance", "fail", "let go"]), max_size=12))
+def test_a_ledger_in_memory_answers_as_its_file_would(acts: list[str]) -> None:
+    """Whatever was asked before, also in a change that was then undone, it says what its tables hold now."""
+    with ledger_with_stack() as ledger:
+        for act in acts:
+            if act == "intend":
+                ledger.intend("s", 1, intent())
+            elif act == "let go":
+                ledger.let_go("s")
+            elif known := ledger.open_faults("s"):
+                try:
+                    ledger.advance(known[-1].id, "applied" if act == "advance" else "healed")
+                except IllegalTransition:
+                    assert known[-1].state != "intended" or act == "fail"
+            held = [tuple(row) for row in ledger._database.execute("SELECT id, state FROM faults ORDER BY number")]
+            assert [(fault.id, fault.state) for fault in ledger.faults("s")] == held
+            assert [ledger.fault(fault).state for fault, _ in held] == [state for _, state in held]
+
+
 def test_a_dead_owner_is_dated_once() -> None:
     """The time at which the owner was first found dead does not change when it is found dead again."""
     with Ledger(":memory:") as ledger:
