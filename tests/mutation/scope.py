@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.places import ROOT
 
-FOLDERS = ("harness/judge", "harness/judge/invariants", "harness/injection")
+FOLDERS = ("harness/judge", "harness/judge/early", "harness/judge/invariants", "harness/judge/subject", "harness/injection")
 FILES = (
     "harness/base/stats.py",
     "harness/experiment/phase_windows.py",
@@ -19,6 +19,9 @@ FILES = (
     "harness/run/state_watch.py",
     "harness/series/compare.py",
     "harness/series/intervals.py",
+    "harness/series/plan.py",
+    "harness/series/resume.py",
+    "harness/series/sides.py",
     "harness/series/verdict.py",
     "suites/incidents/evidence.py",
 )
@@ -36,6 +39,7 @@ TESTS = (
     "tests/harness/test_true_figures.py",
     "tests/controls",
     "tests/suites/incidents/test_aws_evidence.py",
+    "tests/suites/incidents/test_evidence.py",
     "tests/suites/incidents/test_ftvr_l9z_claims.py",
     "tests/suites/incidents/test_identity_not_found_claims.py",
 )
