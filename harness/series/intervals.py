@@ -163,8 +163,6 @@ def welch(before: Sequence[float], after: Sequence[float], confidence: float) ->
     """Welch's bounds on the difference of two means, after less before; each side has two values or more."""
     parts = [variance(side) / len(side) for side in (before, after)]
     difference, spread = fmean(after) - fmean(before), math.sqrt(sum(parts))
-    if not spread:
-        return Bounds(difference, difference)
     squares = sum(part * part / (len(side) - 1) for part, side in zip(parts, (before, after), strict=True))
     freedom = max(1, math.floor(sum(parts) ** 2 / squares)) if squares else len(before) + len(after) - 2
     reach = t_quantile(confidence, freedom) * spread

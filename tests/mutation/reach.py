@@ -1,6 +1,7 @@
 """Which tests reach which line: each file of tests once under coverage, with the test as its context.
 
-What a file reaches is kept in `.mutants/`, and measured again when the file has changed or a file in scope that it reaches.
+What a file reaches is kept in `.mutants/`, and measured again when the file has changed, a file in scope that it reaches, or
+what is in scope.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from mutation.edits import Edit
-from mutation.scope import TESTS
+from mutation.scope import TESTS, files
 from support.places import ROOT
 
 CACHE = ROOT / ".mutants"
@@ -101,7 +102,7 @@ def _known(test_file: str) -> _Told | None:
 
 
 def _digest(test_file: str, reached: Iterable[str]) -> str:
-    seen = hashlib.sha256()
+    seen = hashlib.sha256(" ".join(files()).encode())
     for name in (test_file, *sorted(reached)):
         path = ROOT / name
         seen.update(name.encode() + b"\0" + (path.read_bytes() if path.exists() else b""))

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from support.places import ROOT
 
-FOLDERS = ("harness/judge", "harness/judge/early", "harness/judge/invariants", "harness/judge/subject", "harness/injection")
+FOLDERS = (
+    "harness/judge",
+    "harness/judge/early",
+    "harness/judge/invariants",
+    "harness/judge/subject",
+    "harness/injection",
+    "harness/series",
+)
 FILES = (
     "harness/base/stats.py",
     "harness/experiment/phase_windows.py",
@@ -17,12 +24,6 @@ FILES = (
     "harness/run/foreign_watch.py",
     "harness/run/journal.py",
     "harness/run/state_watch.py",
-    "harness/series/compare.py",
-    "harness/series/intervals.py",
-    "harness/series/plan.py",
-    "harness/series/resume.py",
-    "harness/series/sides.py",
-    "harness/series/verdict.py",
     "suites/incidents/evidence.py",
 )
 # Nothing that needs real processes or seconds of real time. Neither the experiments' controls nor the claims
@@ -35,6 +36,7 @@ TESTS = (
     "tests/harness/record",
     "tests/harness/run",
     "tests/harness/series",
+    "tests/harness/cli/test_series.py",
     "tests/harness/test_false_passes.py",
     "tests/harness/test_true_figures.py",
     "tests/controls",

@@ -21,7 +21,7 @@ from brownout.harness.run.header import write_run_file
 from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import prepare
 from brownout.harness.run.simulated import simulate
-from support.approved_twists import TWISTS
+from support.approved_twists import OF_SOME, TWISTS
 from support.places import ROOT
 
 RECORDED = ROOT / "tests/harness/judge/recorded"
@@ -36,7 +36,7 @@ def names() -> tuple[str, ...]:
 
 
 def cases() -> tuple[tuple[str, str], ...]:
-    """Each recording with the name of what is done to it: all as they are, then each twist of some of them in turn."""
+    """Each recording with the name of what is done to it: all as they are, then each twist of some of them."""
     known = names()
     apart = len(known) // RUNS_OF_A_TWIST
     turns = [
@@ -44,13 +44,16 @@ def cases() -> tuple[tuple[str, str], ...]:
         for number, twist in enumerate(TWISTS)
         for turn in range(RUNS_OF_A_TWIST)
     ]
-    return (*((name, PLAIN) for name in known), *turns)
+    some = [(name, twist) for twist, (_, mine) in OF_SOME.items() for name in mine]
+    return (*((name, PLAIN) for name in known), *turns, *some)
 
 
 def record_of(name: str, twist: str) -> Record:
     """The record of a recording after the twist."""
     plain = _recorded(name)
-    return plain if twist == PLAIN else TWISTS[twist](plain)
+    if twist == PLAIN:
+        return plain
+    return TWISTS[twist](plain) if twist in TWISTS else OF_SOME[twist][0](plain)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from brownout.harness.experiment.model import Alert, Indicator, Objective, Posture, RatioMetric, Selector, Slo, Step
@@ -372,6 +373,24 @@ def loosely(record: Record) -> Record:
     return _of(seen, slos=(_slo("half", ALL, 0.5, None), _slo("few", ALL, 0.1, 1.0, "baseline"), _slo("most", ALL, 0.75, 1.0)))
 
 
+def kept(record: Record, tested: int) -> Record:
+    """Objectives that are kept, one step of role fault, and of no other an effect expected that was not seen."""
+    first = Selector(cohorts=_cohorts(record)[:1])
+    slos = (
+        _slo("half", ALL, 0.5, None),
+        _slo("first", first, 0.3, 1.0),
+        _slo("most", ALL, 0.6, 1.0, "baseline", "fault"),
+        _slo("late", ALL, 0.7, 1.0, "recovery"),
+    )
+    bitten = {event.subject for event in record.history.events if (event.kind, event.what) == ("act", "bitten")}
+
+    def declared(number: int, step: Step) -> Step:
+        bite = "required" if step.name in bitten else "none-expected"
+        return step.model_copy(update={"role": "fault" if number == tested else "operation", "bite": bite})
+
+    return _steps(_of(record, slos=slos), declared)
+
+
 def expected_breach(record: Record) -> Record:
     """The command expected a breach."""
     return _header(scattered(record), expected="breach")
@@ -518,5 +537,19 @@ TWISTS: Mapping[str, Twist] = {
         going_back,
         with_credentials_of_others,
         with_late_credentials,
+    )
+}
+
+# Those that end in a pass, each with its recordings.
+OF_SOME: Mapping[str, tuple[Twist, tuple[str, ...]]] = {
+    f"kept-with-step-{tested}": (partial(kept, tested=tested), names)
+    for tested, names in enumerate(
+        (
+            ("build-rolled-out", "iam-behind", "replication-paused", "surge-and-key-switch", "zone-failover"),
+            ("surge-and-key-switch", "iam-behind"),
+            ("iam-behind", "zone-kill"),
+            ("iam-behind",),
+            ("iam-behind",),
+        )
     )
 }
