@@ -7,16 +7,18 @@ code 1 when a hand-made one survives, or 5 % of the generated ones or more witho
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from mutation import trial
@@ -84,7 +86,16 @@ def _pool(jobs: int) -> Iterator[Executor]:
 
 
 def _begin() -> None:
+    threading.Thread(target=_end_with_the_owner, daemon=True).start()
     _mine.append(_Worker())
+
+
+def _end_with_the_owner() -> None:
+    """A worker whose owner was killed would wait for more work for ever."""
+    owner = parent_process()
+    if owner is not None:
+        owner.join()
+        os._exit(1)
 
 
 def _by_hand() -> list[Task]:

@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from mutation.forked import OUTPUT, ended_in_fork, limited
 from support.brownout_command import eventually
+from support.places import ROOT, TESTS
 
 
 def crash() -> int:
@@ -72,3 +74,21 @@ def test_what_it_prints_and_makes_is_in_its_folder_and_what_it_started_ends(tmp_
     pid, folder = (tmp_path / OUTPUT).read_text().split()
     assert (folder, tempfile.gettempdir()) == (str(tmp_path), before)
     eventually(lambda: has_ended(pid), 10.0, what="the process that it started ends")
+
+
+def test_workers_end_with_the_tester() -> None:
+    """Also when it is killed, which it cannot tell them."""
+    program = (
+        "import os, signal\n"
+        "from mutation.__main__ import _pool\n"
+        "with _pool(1) as pool:\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    # The worker has what it prints open too, so it is asked for its line alone.
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment, stdout=subprocess.PIPE) as tester:
+        assert tester.stdout is not None
+        worker = tester.stdout.readline().decode().strip()
+    assert worker, "a worker was there"
+    eventually(lambda: has_ended(worker), 10.0, what="the worker ends")
