@@ -213,7 +213,8 @@ class HoldWatch:
         elif not self._in_place(held):
             self._lose(held, self._undone_by_other(held), held.seen_s)
         else:
-            self._doubt(held, "effect", f"its effect is gone: {seen.evidence}", held.effect_s or held.began_s)
+            assert held.effect_s is not None, "only an effect that was seen is looked at again"
+            self._doubt(held, "effect", f"its effect is gone: {seen.evidence}", held.effect_s)
 
     def _can_tell(self, held: _Held) -> bool:
         """Whether a look at the effect can tell anything: it was seen before, and no other fault has come or gone since.

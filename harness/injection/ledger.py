@@ -144,7 +144,9 @@ class Ledger(LedgerFile):
                     "UPDATE stacks SET orphaned_wall_s = coalesce(orphaned_wall_s, ?) WHERE id = ?",
                     (found_s, stack_id),
                 )
-            return self.stack(stack_id).orphaned_wall_s or 0.0
+            since_s = self.stack(stack_id).orphaned_wall_s
+            assert since_s is not None, "it was just set"
+            return since_s
 
         return self._undoing(change)
 
@@ -265,4 +267,4 @@ def _slug(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"))

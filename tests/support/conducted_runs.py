@@ -67,19 +67,19 @@ class Teller(RunHooks):
 def conducted(told: ToldRun) -> list[str]:
     """The run of a schedule: its events, what was shown meanwhile, and the rows of its ledger in the end."""
     experiment = experiment_of(told.schedule, ground(told.schedule.ground).experiment)
-    timeline = experiment.timeline.model_copy(update={"rates": {"simulation": told.rate}})
-    options = Options(seed=told.schedule.seed, controls=False)
+    run = prepare(experiment, Options(seed=told.schedule.seed, controls=False))
     with tempfile.TemporaryDirectory() as folder:
-        return _lines(prepare(experiment.model_copy(update={"timeline": timeline}), options), Path(folder), told.tick_s)
+        return _lines(run, Path(folder), told)
 
 
-def _lines(run: PreparedRun, folder: Path, tick_s: float | None) -> list[str]:
+def _lines(run: PreparedRun, folder: Path, told: ToldRun) -> list[str]:
     timeline = run.experiment.timeline
     epoch_s = timeline.epoch_s() + timeline.warm_up
     teller = Teller(epoch_s)
-    teller.tick_s = tick_s
+    teller.tick_s = told.tick_s
     recorder, ledger = Recorder(folder, teller.heard), Ledger(":memory:")
-    world = SimulationWorld(run.stack, epoch_s=epoch_s - WARM_UP_ROOM_S * run.rate, recorder=recorder)
+    world = SimulationWorld(run.stack, epoch_s=epoch_s - WARM_UP_ROOM_S, recorder=recorder)
+    world.rate = told.rate  # what network time is measured by; the stack's own clock is the virtual one at any rate
     ledger.add_stack("s", folder=folder, world="simulation", run_owned=True)
     journal = Journal(run, recorder, world.now)
     lifecycle = LifeCycle(world, ledger, "s", journal.notice, monotonic=world.now)

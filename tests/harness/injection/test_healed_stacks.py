@@ -12,8 +12,9 @@ import pytest
 
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import stack_dir
-from brownout.harness.errors import LeftUnsafe, StackGone, WorldError
+from brownout.harness.errors import CarrierGone, LeftUnsafe, StackGone, WorldError
 from brownout.harness.injection import notices, recovery
+from brownout.harness.injection.lease import Lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.injection.lifecycle import LONGEST_HOLD_S, LifeCycle
@@ -21,6 +22,7 @@ from brownout.harness.injection.outcomes import Applied
 from brownout.harness.injection.recovery import (
     HOLDER_SLACK_S,
     Healed,
+    attach_world,
     heal_leftovers,
     heal_stack,
     load_entry,
@@ -32,6 +34,7 @@ from brownout.harness.injection.recovery import (
 )
 from support.fake_world import FakeWorld, drive, make, unreachable
 from support.lifecycle_bench import DEAD, Bench, fake
+from support.stand_ins import Stand, StandInWorld
 
 ME = ProcessId.me()
 
@@ -184,8 +187,10 @@ def test_a_stack_that_cannot_be_stopped_is_left_and_one_that_went_away_is_closed
         raise error
 
     monkeypatch.setattr(bench.world, "stop", stop)
-    down = drive(take_down(bench.ledger, bench.ledger.stack("s"), bench.attach, make))
+    notes: list[str] = []
+    down = drive(take_down(bench.ledger, bench.ledger.stack("s"), bench.attach, make, note=notes.append))
     assert (down.problem, down.taken_down) == (problem, not problem)
+    assert notes == ([] if problem else ["s: it went away by itself", "s: taken down, its owner is dead"])
     assert [stack.id for stack in bench.ledger.stacks()] == (["s"] if problem else [])
 
 
@@ -268,13 +273,55 @@ def test_a_fault_without_an_end_has_the_longest_deadline(bench: Bench) -> None:
     assert LONGEST_HOLD_S == 6 * 3600
 
 
-def test_of_a_stack_that_was_taken_down_its_logs_stay(home: Path) -> None:
+@pytest.mark.parametrize("broken", [False, True], ids=["whole", "without links"])
+def test_of_a_stack_that_was_taken_down_its_logs_stay(home: Path, broken: bool) -> None:
     """Its folder has the keys of its nodes, which nothing needs any more."""
     folder = stack_dir("s")
     with Ledger(":memory:") as ledger:
-        ledger.add_stack("s", folder=folder, world="file", run_owned=True)
+        ledger.add_stack("s", folder=folder, world="file", run_owned=True, owner=DEAD if broken else None)
         for name in ("key.pem", "guardian.log"):
             (folder / name).write_text("some text")
         bench = Bench(ledger, FakeWorld(), folder)
-        assert drive(take_down(ledger, ledger.stack("s"), bench.attach, make)).whole
+        if broken:
+            bench.world.broken = {f"read link:{bench.world.spec.links()[0]}": CarrierGone("it has ended")}
+        down = drive(take_down(ledger, ledger.stack("s"), bench.attach, make))
+        assert (down.whole, down.taken_down, down.broken) == (True, True, "it has ended" if broken else "")
     assert [path.name for path in folder.iterdir()] == ["guardian.log"]
+
+
+def test_of_a_hung_owner_that_lives_no_stack_is_taken_down(tmp_path: Path) -> None:
+    """Its faults are reverted, for its lease has lapsed; whether its links have ended is its own matter."""
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="file", run_owned=True)
+        bench = Bench(ledger, FakeWorld(), tmp_path)
+        drive(bench.life().inject("cut", fake()))
+        Lease(tmp_path, ttl_s=5.0, monotonic=lambda: 100.0).renew()
+        bench.world.broken = {f"read link:{bench.world.spec.links()[0]}": CarrierGone("it has ended")}
+        (healed,) = drive(heal_leftovers(ledger, bench.attach, make, monotonic=lambda: 106.0))
+        assert (len(healed.healed), healed.taken_down, bench.world.stopped) == (1, False, False)
+        assert drive(heal_leftovers(ledger, bench.attach, make, monotonic=lambda: 106.0)) == ()
+        assert not bench.world.stopped
+
+
+@pytest.mark.parametrize("lost", ["", "its processes", "its folder"])
+def test_a_stack_is_attached_to_while_it_runs(
+    stand: Callable[[str], Stand], monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """What is left of one that does not is ended first."""
+    stack, stopped = stand("up-1"), list[str]()
+
+    async def stop(world: StandInWorld) -> None:
+        stopped.append("stopped")
+
+    monkeypatch.setattr(StandInWorld, "stop", stop)
+    if lost:
+        monkeypatch.setattr(StandInWorld, "alive", lambda world: False)
+    row = stack.row()
+    if lost == "its folder":
+        row = replace(row, folder=stack.folder / "gone")
+    if not lost:
+        assert isinstance(drive(attach_world(row)), StandInWorld)
+    else:
+        with pytest.raises(StackGone, match="stack up-1 "):
+            drive(attach_world(row))
+    assert stopped == (["stopped"] if lost == "its processes" else [])

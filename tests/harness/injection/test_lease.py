@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -236,3 +238,14 @@ def test_a_machine_that_slept_is_told_once(tmp_path: Path, monkeypatch: pytest.M
     renewals(tmp_path, renewer, monkeypatch)
     assert len(renewer.slept) == told
     assert all(text.startswith("the machine slept for 1 s until ") for text in renewer.slept)
+
+
+def test_a_process_that_ends_without_a_word_is_not_kept_alive_by_its_lease(tmp_path: Path) -> None:
+    """Its lease lapses then, and the guardian reverts what it has left."""
+    program = (
+        "import sys; from pathlib import Path; from brownout.harness.injection.lease import Lease, LeaseRenewer;"
+        "LeaseRenewer(Lease(Path(sys.argv[1]), ttl_s=600.0)).start()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], timeout=30, check=False)
+    left = read_lease(tmp_path)
+    assert (ended.returncode, left is not None and left.released) == (0, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -102,6 +103,9 @@ def test_nothing_new_is_begun_without_the_disk(tmp_path: Path) -> None:
                 ledger.intend("s", 1, INTENT)
             with pytest.raises(LedgerError):
                 ledger.advance(other.id, "applied")
+            with pytest.raises(LedgerError):
+                ledger.check("s", 1)
+        ledger.check("s", 1)
 
 
 def test_what_stays_unwritten_is_said_and_left_open(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -135,6 +139,52 @@ def test_a_file_that_cannot_be_opened_is_read_from_a_copy(tmp_path: Path, monkey
                 ledger.intend("s", 1, INTENT)
             monkeypatch.setattr(ledger_file, "_open", whole)
         assert _state_on_disk(path, fault_id) == "healed"
+
+
+def test_a_file_without_a_log_of_changes_is_read_from_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a program leaves it that has closed it; the folder of the copy goes with the reading."""
+    path, shadow = tmp_path / "ledger.sqlite", tmp_path / "memory"
+    shadow.mkdir()
+    with _bitten(path) as (_, fault_id):
+        pass
+    assert not path.with_name("ledger.sqlite-wal").exists()
+    whole = ledger_file._open
+    monkeypatch.setattr(ledger_file, "_COPY_FOLDERS", (tmp_path / "nowhere", shadow))
+    monkeypatch.setattr(ledger_file, "_open", lambda place: whole(place) if place != path else _full())
+    with Ledger(path) as ledger:
+        assert ledger.fault(fault_id).state == "bitten"
+        assert "full" in ledger.unwritten
+        assert list(shadow.iterdir()) == []
+        monkeypatch.setattr(ledger_file, "_open", whole)
+
+
+def _full() -> sqlite3.Connection:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_a_file_that_changes_all_the_time_is_copied_so_often_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was copied between two changes is no ledger; one that stands still for a moment is."""
+    path, aside, copies = tmp_path / "ledger.sqlite", tmp_path / "aside", list[int]()
+    aside.mkdir()
+    path.write_text("0")
+    copyfile = shutil.copyfile
+
+    def changing(source: Path, target: Path) -> None:
+        copyfile(source, target)
+        copies.append(1)
+        if len(copies) < 3:
+            path.write_text("1" * (len(copies) + 1))
+
+    monkeypatch.setattr(shutil, "copyfile", changing)
+    assert ledger_file._copied(path, aside).read_text() == "111"
+    assert len(copies) == 3
+    copies.clear()
+    monkeypatch.setattr(ledger_file, "_stamps", lambda *paths: [(len(copies), 0)])
+    with pytest.raises(OSError, match="changes all the time"):
+        ledger_file._copied(path, aside)
+    assert len(copies) == ledger_file.COPY_TRIES == 5
 
 
 def test_a_file_that_is_no_ledger_raises(tmp_path: Path) -> None:

@@ -94,3 +94,33 @@ def test_a_watch_that_could_not_look_has_failed() -> None:
     """A check that never ran is not a check that passed."""
     ((_, passed, reason),) = _watched(WorldError("nothing answers")).gates
     assert (passed, reason) == (False, "links and nodes could not be looked at: nothing answers")
+
+
+@pytest.mark.parametrize(
+    ("many", "told"), [(8, "a-8"), (9, "a-8, and 1 more"), (11, "a-8, and 3 more")], ids=["all", "one more", "three more"]
+)
+def test_of_many_foreign_things_eight_are_named(many: int, told: str) -> None:
+    """The others are counted; each is in the record."""
+    journal = _watched(Survey({}, foreign=tuple(f"a-{number + 1}" for number in range(many))))
+    ((_, _, reason),) = journal.gates
+    assert reason == f"not done by this run: {'; '.join(f'a-{number}' for number in range(1, 8))}; {told}"
+    assert len(journal.events) == many
+
+
+def test_the_gate_says_in_how_many_looks_nothing_was_seen() -> None:
+    """A look that failed is none; the last is taken when the watch ends."""
+    ((_, passed, reason),) = _watched(WorldError("it is slow"), Survey({})).gates
+    assert (passed, reason) == (True, "no other program changed the stack's links and nodes, in 1 looks at them")
+    ((_, _, reason),) = _watched(Survey({})).gates
+    assert reason.endswith("in 2 looks at them")
+
+
+def test_what_is_foreign_is_told_at_the_time_at_which_it_was_first_true() -> None:
+    """Holds of a carrier in their order, carrier by carrier; a watch that never began records nothing."""
+    other = Carrier("link", "x->y")
+    journal = _watched(Survey({NODE: {"b": {}, "a": {}}, other: {"c": {}}}))
+    assert [text for *_, text in journal.events] == ["link:x->y is held by c", "node:a is held by b", "node:a is held by a"]
+    never = _Journal()
+    with Ledger(":memory:") as ledger:
+        asyncio.run(ForeignWatch(_Seen(Survey({})), ledger, "s", never).stop())  # type: ignore[arg-type]
+    assert never.gates == []

@@ -15,13 +15,15 @@ from brownout.harness.injection.notices import (
     BiteMissing,
     BiteSeen,
     ForeignHolds,
+    HoldLost,
+    HoldSeen,
     InPlace,
     Intended,
     LateHoldReleased,
     Notice,
     UndoStep,
 )
-from brownout.harness.record.history import Recorder
+from brownout.harness.record.history import Recorder, RequestRecord
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import prepare
@@ -73,6 +75,13 @@ def test_a_gate_has_its_reason_and_severity(journal: Journal) -> None:
         (UndoStep(RECORD, "reverted", ""), "released", {"evidence": ""}),
         (UndoStep(RECORD, "healed", "it is up"), "healed", {"evidence": "it is up"}),
         (LateHoldReleased(RECORD, "node:a"), "swept", {"carrier": "node:a"}),
+        (
+            Intended(RECORD, "x", "absent", "as it is"),
+            "intended",
+            {"describe": "x", "before": "absent", "unchanged": "as it is"},
+        ),
+        (HoldSeen(RECORD, 12.3456789, "down"), "seen", {"evidence": "down", "seen_s": 12.345679}),
+        (HoldLost(RECORD, 12.3456789, "up"), "lost", {"evidence": "up", "seen_s": 12.345679}),
     ],
 )
 def test_a_notice_becomes_an_act_of_its_step(journal: Journal, notice: Notice, what: str, detail: dict[str, Any]) -> None:
@@ -81,3 +90,12 @@ def test_a_notice_becomes_an_act_of_its_step(journal: Journal, notice: Notice, w
     (event,) = journal.history().events
     assert (event.kind, event.what, event.subject) == ("act", what, "held")
     assert event.detail == {"role": "fault", "note": "as it was", "fault_id": "f1", "fault": "x", **detail}
+
+
+def test_requests_are_read_back_at_once_though_they_are_written_in_blocks(tmp_path: Path) -> None:
+    """The baseline's requests decide whether the first fault is injected."""
+    recorder = Recorder(tmp_path)
+    journal = Journal(prepare(small_day(), Options()), recorder, lambda: 1.0)
+    recorder.request(RequestRecord("r", "warm", "token", "sydney", "sydney", "web-1", 1.0, 1.0, 1.1, 100.0, 200, "happened"))
+    assert [request.id for request in journal.history().requests] == ["r"]
+    recorder.close()

@@ -201,3 +201,31 @@ def test_no_look_is_taken_before_it_is_due(bench: Bench) -> None:
     count = len(bench.told.events)
     drive(bench.watch.look_due(float("inf")))
     assert len(bench.told.events) == count
+
+
+@pytest.mark.parametrize("status", [401, 500, 503])
+def test_a_page_that_is_refused_is_left_out(bench: Bench, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """Whatever its body says: an error's is of another kind."""
+    answer = bench.stack.control
+
+    async def refusing(node: str, request: Request) -> Response:
+        found = await answer(node, request)
+        return Response(status, found.body) if node in (TOKEN, DIRECTORY) else found
+
+    monkeypatch.setattr(bench.stack, "control", refusing)
+    seen = bench.look()
+    assert "sent" not in seen
+    assert seen["held"] == {VAULT: {"replica": 5}}
+    assert seen["published_keys"] == {}
+
+
+def test_a_stack_of_azure_alone_has_no_account_and_its_directory_no_principals(bench: Bench) -> None:
+    """Its look asks for no page of AWS's, and its promises have no account."""
+    bench.stack.spec = build_stack(seed=1, vendors=("azure",))
+    del bench.stack.pages[DIRECTORY, "/admin/aws/principals"]
+    bench.stack.pages[DIRECTORY, "/admin/state"] = {"version": 7}
+    bench.identity_is_deleted("s-1")
+    drive(bench.watch.begin(2000.0))
+    (_, promises), (_, seen) = bench.told.events
+    assert promises["account_id"] == ""
+    assert (seen["sent"], seen["withdrawn"]) == ({"replica": 7}, {"identity:s-1": "app-id"})
