@@ -168,6 +168,7 @@ class LedgerFile:
                 yield self._database
                 self._database.execute("COMMIT")
             except BaseException:
+                self._known.clear()  # what was read inside of the block may be undone with it
                 if self._database.in_transaction:  # a full disk has rolled it back already
                     self._database.execute("ROLLBACK")
                 self._known.clear()  # what was read meanwhile never came to be
@@ -191,12 +192,12 @@ class LedgerFile:
         A ledger in memory is changed by this connection alone, so it gives the same answer until the next change.
         """
         asked = (query, *values)
-        if self._known_at != self._database.total_changes:
-            self._known.clear()
-            self._known_at = self._database.total_changes
-        if asked in self._known:
-            return self._known[asked]
         with _as_ledger_error(self.path):
+            if self._known_at != self._database.total_changes:
+                self._known.clear()
+                self._known_at = self._database.total_changes
+            if asked in self._known:
+                return self._known[asked]
             rows = self._database.execute(query, values).fetchall()
         found = tuple(self._made(make, rows))
         if self.path == ":memory:":

@@ -18,6 +18,7 @@ from brownout.harness.errors import Halted
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_file import LedgerError
 from brownout.harness.injection.ledger_records import CLOSED, LEGAL, STATES, UNDO, Intent
+from brownout.harness.injection.stack_entry import ENTRY_FILE
 from brownout.harness.world import Carrier
 from support.lifecycle_bench import DEAD
 
@@ -324,3 +325,13 @@ def test_errors_keep_their_cause(tmp_path: Path) -> None:
     with ledger_with_stack() as ledger, pytest.raises(LedgerError) as caught:
         ledger._records(str, "SELECT nonsense")
     assert isinstance(caught.value.__cause__, sqlite3.Error)
+
+
+def test_what_was_read_in_a_change_that_failed_is_not_remembered(tmp_path: Path) -> None:
+    """A ledger in memory gives known answers again, and the row is as it was before the change."""
+    with Ledger(":memory:") as ledger:
+        before = ledger.add_stack("s", folder=tmp_path, world="file", run_owned=False)
+        (tmp_path / ENTRY_FILE).mkdir()
+        with pytest.raises(LedgerError):
+            ledger.let_go("s")
+        assert ledger.stack("s") == before
