@@ -168,7 +168,6 @@ class LedgerFile:
                 yield self._database
                 self._database.execute("COMMIT")
             except BaseException:
-                self._known.clear()  # what was read inside of the block may be undone with it
                 if self._database.in_transaction:  # a full disk has rolled it back already
                     self._database.execute("ROLLBACK")
                 self._known.clear()  # what was read meanwhile never came to be
