@@ -146,20 +146,16 @@ class Exchange(Future[Response]):
             return
         ready = self._node.at_once(self._request)
         if ready is not None:
-            self._answer(ready)
+            self.answer(ready)
             return
-        self.kernel.begin(self._serve())
+        self._node.serve(self._request, self)
         if self._response is None:
             self._may_give_up()
+            if self.done:  # the node is down
+                self._finish()
 
-    async def _serve(self) -> None:
-        response = await self._node.handle(self._request, self)
-        if response is None:
-            self._finish()
-        else:
-            self._answer(response)
-
-    def _answer(self, response: Response) -> None:
+    def answer(self, response: Response) -> None:
+        """The node's response, which leaves now."""
         self._response, gives_up = response, self._gives_up
         returns_ns = self.kernel.after(self._link.delay_s(DOWNSTREAM), self._return)
         if gives_up is not None and returns_ns >= gives_up[0]:

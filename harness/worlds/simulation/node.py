@@ -6,7 +6,8 @@ reset at once. A paused node stops between any two steps of its work, and contin
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Generator, Mapping
+from types import coroutine
 from typing import Any, Protocol
 
 from brownout.harness.base.keyed_random import keyed_id
@@ -33,6 +34,10 @@ class Surroundings(Protocol):
 
 class CallingEnd(Protocol):
     """What waits for a node's response."""
+
+    def answer(self, response: Response) -> None:
+        """The response, at the instant at which the node gives it."""
+        ...
 
     def reset(self) -> None:
         """There will be none: the node is down, or died while it was serving."""
@@ -177,16 +182,16 @@ class SimulatedNode:
             await Future[None](self._world.kernel)
 
     def at_once(self, request: Request) -> Response | None:
-        """What `handle` would give without waiting for anything, where that is known; None where `handle` is to be asked."""
+        """What `serve` would give without waiting for anything, where that is known; None where `serve` is to be asked."""
         if self.node is None or self.holds:
             return None
         try:
             return self.node.ready_answers.find(request)
-        except BadPayload:  # `handle` meets it too, and says so
+        except BadPayload:  # `serve` meets it too, and says so
             return None
 
-    async def handle(self, request: Request, caller: CallingEnd) -> Response | None:
-        """The node's response to a request that has arrived, or None when there is none and the caller was reset.
+    def serve(self, request: Request, caller: CallingEnd) -> None:
+        """Serves a request that has arrived: the caller is answered, now or later, or reset.
 
         A request that waited for the end of a pause is served whether or not its caller still waits: it lay in the node's
         socket.
@@ -194,12 +199,49 @@ class SimulatedNode:
         node, life = self.node, self.life
         if node is None:
             caller.reset()
-            return None
+            return
         self._callers[caller] = None
         if self.holds:
-            await self.going_on(life)
-        response = await node.handle(request)
-        if self.holds or self.life != life:
-            await self.going_on(life)
+            self._world.kernel.begin(self._serve_held(node, life, request, caller))
+            return
+        work = node.handle(request)
+        # Most requests are answered without a wait, and need no coroutine around the node's own.
+        try:
+            awaited = work.send(None)
+        except StopIteration as stop:
+            if not self.is_hindered(life):
+                self._give(stop.value, caller)
+                return
+            rest = self._give_later(life, _at_once(stop.value), caller)
+        except Exception as failure:
+            self._world.kernel.surface(failure)
+            return
+        else:
+            rest = self._give_later(life, _continued(work, awaited), caller)
+        self._world.kernel.begin(rest)
+
+    def _give(self, response: Response, caller: CallingEnd) -> None:
         self._callers.pop(caller, None)
-        return response
+        caller.answer(response)
+
+    async def _give_later(self, life: int, coming: Awaitable[Response], caller: CallingEnd) -> None:
+        response = await coming
+        if self.is_hindered(life):
+            await self.going_on(life)
+        self._give(response, caller)
+
+    async def _serve_held(self, node: Node, life: int, request: Request, caller: CallingEnd) -> None:
+        await self.going_on(life)
+        await self._give_later(life, node.handle(request), caller)
+
+
+async def _at_once(response: Response) -> Response:
+    return response
+
+
+@coroutine
+def _continued(work: Coroutine[Any, Any, Response], awaited: Any) -> Generator[Any, None, Response]:
+    """The rest of a coroutine that has begun and now awaits `awaited`."""
+    yield awaited
+    response: Response = yield from work
+    return response

@@ -7,7 +7,7 @@ history, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -148,12 +148,14 @@ class SimulationWorld:
         return await read_switches(self, carrier.name)
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-        ended = [self.kernel.started(_ending(call)) for call in calls]
-        endings = [await each for each in ended]
-        for ending in endings:
-            if isinstance(ending, _Failed):
-                raise ending.error
-        return [ending for ending in endings if not isinstance(ending, _Failed)]
+        ended = [self.kernel.started(call) for call in calls]
+        under_way = [each for each in ended if not each.done]
+        for each in under_way:
+            each.when_done(_heard)  # its failure is not surfaced: one call that fails ends none of the others
+        for each in under_way:
+            with suppress(WorldError):
+                await each
+        return [each.result() for each in ended]
 
     def _known_link(self, name: str) -> SimulatedLink:
         self._require_up()
@@ -185,7 +187,7 @@ class SimulationWorld:
         authorized = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
         asked = authorized.below(self.spec.control_path)
         answer = _ControlAnswer(self.kernel, node)
-        self.kernel.begin(answer.serve(simulated, asked))
+        simulated.serve(asked, answer)
         if not answer.done:  # most pages are answered at once, and need no time-out
             self.kernel.after(CONTROL_TIMEOUT_S, answer.reset)
         return await answer
@@ -207,19 +209,8 @@ class SimulationWorld:
         return SimulatedLoad(self.kernel, self.ask, plan, self.recorder)
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """How a call ended that raised."""
-
-    error: WorldError
-
-
-async def _ending(call: Coroutine[Any, Any, T]) -> T | _Failed:
-    """The call's result, or its error as a value: one call that fails ends none of the others."""
-    try:
-        return await call
-    except WorldError as error:
-        return _Failed(error)
+def _heard() -> None:
+    """What a call that is awaited later calls back when it has ended."""
 
 
 class _ControlAnswer(Future[Response]):
@@ -231,10 +222,8 @@ class _ControlAnswer(Future[Response]):
         super().__init__(kernel)
         self._node = node
 
-    async def serve(self, node: SimulatedNode, request: Request) -> None:
-        response = await node.handle(request, self)
-        if response is not None:
-            self.resolve(response)
+    def answer(self, response: Response) -> None:
+        self.resolve(response)
 
     def reset(self) -> None:
         if not self.done:
