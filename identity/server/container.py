@@ -46,7 +46,7 @@ def main(name: str) -> int:
         with ours, theirs:
             ours.sendall(b"g")  # the file was the go; no other process has to be waited for
             image_build = os.environ.get(IMAGE_BUILD_VARIABLE, "")
-            serve.run_node(served, name, STATE_FOLDER, lambda: (listener, doors), theirs, image_build)
+            serve.run_node(served, name, iter((STATE_FOLDER,)), lambda: (listener, doors), theirs, image_build)
     return 0
 
 

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from email.utils import formatdate
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from brownout.identity.core.surface import Surface
 from brownout.identity.core.trail import ClientsSeen
@@ -16,10 +16,17 @@ from brownout.identity.server.answering import Answering, Handler
 from brownout.identity.server.http_protocol import Connection, KnownRequests
 
 BACKLOG = 4096  # connections that wait for us to run; the kernel takes what net.core.somaxconn allows
+Returned = TypeVar("Returned")
 log = logging.getLogger("brownout.identity.server")
 
 
-def _fastest_loop() -> Callable[[Coroutine[Any, Any, None]], None]:
+class RunLoop(Protocol):
+    """`asyncio.run`, or the same of another loop."""
+
+    def __call__(self, main: Coroutine[Any, Any, Returned], /) -> Returned: ...
+
+
+def _fastest_loop() -> RunLoop:
     try:
         import uvloop
     except ImportError:  # an extra has it: it is faster, and nothing else
@@ -30,9 +37,9 @@ def _fastest_loop() -> Callable[[Coroutine[Any, Any, None]], None]:
 _RUN = _fastest_loop()  # imported here, so that processes that are forked share it
 
 
-def run_server(serving: Coroutine[Any, Any, None]) -> None:
-    """Runs what serves to its end, on the fastest event loop that is installed."""
-    _RUN(serving)
+def run_server(serving: Coroutine[Any, Any, Returned]) -> Returned:
+    """Runs what serves to its end, on the fastest event loop that is installed; returns what it returns."""
+    return _RUN(serving)
 
 
 class HttpServer:

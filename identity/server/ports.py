@@ -124,8 +124,7 @@ class SocketPorts:
         return response
 
     def close(self) -> None:
-        """Ends what was spawned; closes the connections and the file of records."""
+        """Ends what was spawned, and closes the connections."""
         for task in self._spawned:
             task.cancel()
         self._http.close()
-        self._records.close()

@@ -16,6 +16,10 @@ from brownout.identity.server.clock import Clock
 
 OWNER_ONLY = 0o600
 
+# What a node's process and its parent tell each other, a byte at a time; what each means is said by `serve.run_node`.
+GO, END, PREPARE = b"g", b"x", b"p"  # to the node
+READY, ENDED = b"r", b"e"  # from it
+
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:

@@ -44,13 +44,15 @@ async def served(node: Handler, surfaces: tuple[Surface, ...] = (), *, at_once: 
 
 @asynccontextmanager
 async def ports_to(tmp_path: Path, port: int, *, rate: float = 1.0) -> AsyncIterator[SocketPorts]:
+    records = DurableRecords(tmp_path / "node.sqlite")
     ports = SocketPorts(
         clock=Clock.starting_now(1000.0, rate),
         addresses={"sydney.store": f"127.0.0.1:{port}"},
         signer=JwtSigner(),
-        records=DurableRecords(tmp_path / "node.sqlite"),
+        records=records,
     )
     try:
         yield ports
     finally:
         ports.close()
+        records.close()

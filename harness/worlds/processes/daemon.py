@@ -13,9 +13,9 @@ makes the links. Then it serves the supervisor socket:
     lend|keep     link          lets Toxiproxy bind the link's port, until `keep`, or for LEND_S at the most
     restart-sidecar  name       starts a sidecar that has ended again, its port and all links' ports lent until `keep-all`
     keep-all
-    renew                         ends every node and starts it anew, without anything that it stored, and answers which of them
-                                  are not ready yet; refused while one is held
-    stand-by                      forks, once this is answered, the processes in which the next `renew` starts the nodes
+    renew                         ends every node's life and has it begin anew in its process, without anything that it stored,
+                                  and answers which of them are not ready yet; refused while one is held
+    prepare                       has every node make ready for the next `renew`, once this is answered
     stop                          ends everything
 
 The stack outlives the process that started the daemon. However the daemon ends, the kernel ends all processes that it
@@ -36,6 +36,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -71,11 +72,9 @@ class ServeNode(Protocol):
         self,
         served: ServedStack,
         name: str,
-        folder: Path,
+        folders: Iterator[Path],
         opening: Callable[[], tuple[socket.socket, Listeners]],
         starting: socket.socket,
-        *,
-        ahead: bool,
     ) -> None: ...
 
 
@@ -198,7 +197,7 @@ class Daemon:
             "restart-sidecar": lambda asked: self._restart_sidecar(str(asked["name"])),
             "keep-all": lambda _: self._lent.keep_all(),
             "renew": lambda _: self._renew(),
-            "stand-by": lambda _: self._stand_by(),
+            "prepare": lambda _: self._prepare(),
         }
 
     @property
@@ -277,20 +276,20 @@ class Daemon:
 
     def _renew(self) -> Reply:
         self._supervisor.require_free()
-        self._supervisor.end_all()
+        self._supervisor.end_lives()
         self._life += 1
         self._state(self._life).mkdir(mode=0o700, exist_ok=True)
         return {"unready": self._supervisor.start_all(ready_within_s=READY_PATIENCE_S)}
 
-    def _stand_by(self) -> Reply:
+    def _prepare(self) -> Reply:
         self._idle_work = self._preparing()
         return {}
 
     def _preparing(self) -> Iterator[None]:
         """What the next reset needs, in pieces that are over in milliseconds; then removes what the last one left behind."""
         self._state(self._life + 1).mkdir(mode=0o700, exist_ok=True)
-        while self._supervisor.stand_by():
-            yield
+        self._supervisor.prepare()
+        yield
         for ended in range(self._life):
             if self._state(ended).exists():
                 shutil.rmtree(self._state(ended))
@@ -316,12 +315,12 @@ class Daemon:
         nodes = {name: process.report() for name, process in self._supervisor.processes.items()}
         return {"ok": True, "pid": os.getpid(), "nodes": nodes, "sidecars": self._sidecars.report()}
 
-    def _run_node(self, name: str, await_order: AwaitOrder, starting: socket.socket, ahead: bool) -> None:
+    def _run_node(self, name: str, await_order: AwaitOrder, starting: socket.socket) -> None:
         def opening() -> tuple[socket.socket, Listeners]:
             listeners = await_order()
             return listeners[OWN], {door: listener for door, listener in listeners.items() if door != OWN}
 
-        import_node_code()(self._served, name, self._state(self._life + ahead), opening, starting, ahead=ahead)
+        import_node_code()(self._served, name, map(self._state, count(self._life)), opening, starting)
 
 
 def import_node_code(vendors: tuple[str, ...] = ()) -> ServeNode:

@@ -1,8 +1,8 @@
-"""Forks of the stack's parent: each waits for the order to begin, then runs one node until it ends.
+"""Forks of the stack's parent: each waits for the order to begin, then runs one node; a life of it, until the next order comes.
 
-Theory. Half of what a start costs comes before the node itself: pages are copied, handles closed, an event loop is made. None
-of it needs the node's port. So the sockets come with the order, and a process can be forked before it is known when its node
-is to begin: it *stands by*. By then it has done nothing in the node's name, and has read and written nothing of the node's.
+Theory. Most of what a start costs comes before the node itself: pages are copied, handles closed. None of it needs the node's
+port. So the sockets come with the order, and a process whose node has ended its life can wait for the order to begin anew: it
+*stands by*. It holds no socket of the node's then, and does nothing in its name.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from brownout.harness.base import processes as system
 
 STANDARD_HANDLES = 3
 HANDLES_AT_ONCE = 200  # the kernel passes 253 with one message at the most
-ORDER, GO = b"o", b"g"
+ORDER = b"o"
 
 Listeners = Mapping[str, socket.socket]
 AwaitOrder = Callable[[], Listeners]
-RunNode = Callable[[str, AwaitOrder, socket.socket, bool], None]
+RunNode = Callable[[str, AwaitOrder, socket.socket], None]
 
 
 class NotOrderedError(Exception):
@@ -35,7 +35,7 @@ class NotOrderedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WaitingFork:
-    """A forked process that has not been told to begin. `channel` is our end of its `starting`."""
+    """A forked process that has not been told to begin, or not yet again. `channel` is our end of its `starting`."""
 
     pid: int
     channel: socket.socket
@@ -61,16 +61,13 @@ class WaitingFork:
         self.channel.close()
 
 
-def fork_node(name: str, log: Path, doors: tuple[str, ...], run_node: RunNode, *, ahead: bool) -> WaitingFork:
-    """A process that runs `run_node(name, await_order, starting, ahead)`; `doors` are what the sockets of its order are for.
-
-    With `ahead` the order is yet to be thought of, so the node may make meanwhile what it will surely need.
-    """
+def fork_node(name: str, log: Path, doors: tuple[str, ...], run_node: RunNode) -> WaitingFork:
+    """A process that runs `run_node(name, await_order, starting)`; `doors` are what the sockets of each order are for."""
     ours, theirs = socket.socketpair()
     parent_pid = os.getpid()  # read before the fork: the child compares it with its parent, to see whether that has died
     pid = os.fork()
     if pid == 0:
-        _run_forked(name, log, doors, theirs, parent_pid, run_node, ahead)
+        _run_forked(name, log, doors, theirs, parent_pid, run_node)
     theirs.close()  # the child is its only holder now: if it dies before it sends its byte, `ours` reads as closed
     return WaitingFork(pid, ours)
 
@@ -82,7 +79,6 @@ def _run_forked(
     starting: socket.socket,
     parent_pid: int,
     run_node: RunNode,
-    ahead: bool,
 ) -> None:
     """The life of a forked process; never returns."""
     code = 1
@@ -95,7 +91,7 @@ def _run_forked(
         _redirect(log)
         _close_handles_except(starting.fileno())
         gc.enable()
-        run_node(name, lambda: _received(starting, doors), starting, ahead)
+        run_node(name, lambda: _received(starting, doors), starting)
         code = 0
     # Nothing may leave this function: the caller's frames are the daemon's, and would go on as a second daemon.
     except SystemExit as left:

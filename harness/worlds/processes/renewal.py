@@ -21,4 +21,4 @@ class RenewableWorld(SocketWorld):
         renewed = await asyncio.to_thread(ask, self.folder, "renew")
         for node in renewed["unready"]:
             await self.await_ready(node)
-        await asyncio.to_thread(ask, self.folder, "stand-by")
+        await asyncio.to_thread(ask, self.folder, "prepare")

@@ -27,11 +27,13 @@ from typing import Any
 from brownout.harness.base import ports as port_range
 from brownout.harness.base import processes as system
 from brownout.harness.effects import NodeEffect
-from brownout.harness.worlds.processes.forks import GO, RunNode, WaitingFork, fork_node
+from brownout.harness.worlds.processes.forks import RunNode, WaitingFork, fork_node
+from brownout.identity.server.spec_file import END, ENDED, GO, PREPARE
 
 EFFECTS = ("down", "paused")  # what this world can do to a node; the first that is held decides
 READY_TIMEOUT_S = 15.0
 STATE_TIMEOUT_S = 5.0
+LIFE_END_S = 1.0  # within which a node's life ends when it is told to; its process is killed otherwise
 LAST_LINES = 12
 
 OWN = ""  # a node's own port, among its doors
@@ -44,12 +46,13 @@ class SupervisorError(Exception):
 
 @dataclass(slots=True)
 class NodeProcess:
-    """One node: its current process, `pid` 0 where there is none, and the holds on it."""
+    """One node: its current process, `pid` 0 where there is none, our end of its `starting`, and the holds on it."""
 
     name: str
     port: int
     log: Path
     pid: int = 0
+    channel: socket.socket | None = None
     ended: int | None = None
     holds: dict[str, NodeEffect] = field(default_factory=dict)
 
@@ -81,7 +84,7 @@ class NodeProcess:
 
 
 class Supervisor:
-    """All nodes of one stack. `run_node(name, await_order, starting, ahead)` is what a forked process runs until it ends.
+    """All nodes of one stack. `run_node(name, await_order, starting)` is what a forked process runs until it ends.
 
     What it awaits are bound sockets, that of its own port under OWN, beside those of its `doors`. A node sends one byte on
     `starting` once it accepts connections, and receives one byte once all nodes started with it do.
@@ -122,16 +125,32 @@ class Supervisor:
         """
         gc.freeze()  # no collection may touch, and so copy, the pages that the processes share
         waiting: dict[str, socket.socket] = {}
-        with ExitStack() as open_ends:
-            try:
-                for process in self.processes.values():
-                    waiting[process.name] = open_ends.enter_context(self._begin(process, standing_by=True))
-                self._await_ready(waiting)
-            except BaseException:
-                self.end_all()
-                self.dismiss()  # what stood by was for this start and no other
-                raise
-            return _unready(waiting, ready_within_s)
+        try:
+            for process in self.processes.values():
+                waiting[process.name] = self._begin(process)
+            self._await_ready(waiting)
+        except BaseException:
+            self.end_all()
+            self.dismiss()  # what stood by was for this start and no other
+            raise
+        return _unready(waiting, ready_within_s)
+
+    def end_lives(self) -> None:
+        """Ends every node. Its process stands by for the next `start_all`; one that did not end its life in time is killed."""
+        self.reap()
+        asked = [process for process in self.processes.values() if process.pid and _tell(process, END)]
+        deadline_s = time.monotonic() + LIFE_END_S
+        for process in asked:
+            assert process.channel is not None, "it was told"
+            if _has_ended_life(process.channel, deadline_s):
+                self._standing_by[process.name] = WaitingFork(process.pid, process.channel)
+                process.pid, process.channel = 0, None
+        self.end_all()
+
+    def prepare(self) -> None:
+        """Has every node make ready for its next life, while this one goes on."""
+        for process in self.processes.values():
+            _tell(process, PREPARE)
 
     def end_all(self) -> None:
         """Kills every node and reaps it."""
@@ -206,8 +225,7 @@ class Supervisor:
                 raise SupervisorError(f"{process.name} was killed, but something still listens on its port {process.port}")
             return
         if not process.pid:
-            with self._begin(process) as starting:
-                self._await_ready({process.name: starting})
+            self._await_ready({process.name: self._begin(process)})
         pause = process.wanted == "paused"
         # Both signals may be sent to a process that is in that state already. SIGSTOP works asynchronously: await it below.
         os.kill(process.pid, signal.SIGSTOP if pause else signal.SIGCONT)
@@ -222,19 +240,11 @@ class Supervisor:
             process.pid = 0
         process.ended = None
 
-    def stand_by(self) -> bool:
-        """Forks one process that `start_all` will order to begin; False where every node has one. Raises OSError."""
-        for process in self.processes.values():
-            if process.name not in self._standing_by:
-                self._standing_by[process.name] = self._fork(process, ahead=True)
-                return True
-        return False
+    def _begin(self, process: NodeProcess) -> socket.socket:
+        """Starts the node, in the process that stands by for it or in a new one; returns our end of its `starting`.
 
-    def _fork(self, process: NodeProcess, *, ahead: bool = False) -> WaitingFork:
-        return fork_node(process.name, process.log, tuple(self._reserved[process.name]), self._run_node, ahead=ahead)
-
-    def _begin(self, process: NodeProcess, *, standing_by: bool = False) -> socket.socket:
-        """Starts the node's process and returns our end of its `starting`; raises SupervisorError."""
+        Raises SupervisorError.
+        """
         reserved = self._reserved[process.name]
         for kept in reserved.values():
             kept.lend()  # until it is ready: the kernel looks again when the child listens
@@ -242,10 +252,12 @@ class Supervisor:
             listeners = {door: port_range.rebind(kept.port) for door, kept in reserved.items()}
         except port_range.NoPortError as taken:
             raise SupervisorError(f"{process.name} cannot start: {taken}") from taken
-        forked = self._standing_by.pop(process.name, None) if standing_by else None
+        forked = self._standing_by.pop(process.name, None)
         if forked is None or forked.has_ended():
-            forked = self._fork(process)
-        process.pid, process.ended = forked.pid, None
+            forked = fork_node(process.name, process.log, tuple(reserved), self._run_node)
+        if process.channel is not None:
+            process.channel.close()
+        process.pid, process.channel, process.ended = forked.pid, forked.channel, None
         forked.order(listeners)
         for listener in listeners.values():
             listener.close()  # so that the port refuses once the child is dead
@@ -289,6 +301,26 @@ def _byte_from(starting: socket.socket) -> bytes:
         return starting.recv(1)
     except ConnectionResetError:  # it ended before it had taken its order
         return b""
+
+
+def _tell(process: NodeProcess, word: bytes) -> bool:
+    """Sends a word to the node's process; False where it has ended."""
+    if process.channel is None:
+        return False
+    try:
+        process.channel.sendall(word)
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    return True
+
+
+def _has_ended_life(channel: socket.socket, deadline_s: float) -> bool:
+    """Whether a process says in time that its node's life is over."""
+    while select.select([channel], [], [], max(0.0, deadline_s - time.monotonic()))[0]:
+        received = _byte_from(channel)
+        if received in (b"", ENDED):  # what else comes was sent before it was told
+            return received == ENDED
+    return False
 
 
 def _unready(waiting: Mapping[str, socket.socket], patience_s: float) -> tuple[str, ...]:

@@ -33,15 +33,25 @@ def day_name(day: int) -> str:
 
 def region_key(secret: str, day: int, region: str) -> bytes:
     """What a region needs to verify one day's signatures of one secret: kRegion."""
-    date_key = hmac.digest(b"AWS4" + secret.encode(), day_name(day).encode(), "sha256")
-    return hmac.digest(date_key, region.encode(), "sha256")
+    return hmac.digest(_date_key(secret, day), region.encode(), "sha256")
+
+
+def _date_key(secret: str, day: int) -> bytes:
+    return hmac.digest(b"AWS4" + secret.encode(), day_name(day).encode(), "sha256")
+
+
+@lru_cache(maxsize=16)  # each scope of a secret's horizon begins with the same ones
+def _date_keys(secret: str, first_day: int, days: int) -> tuple[bytes, ...]:
+    """Each day's kDate, for `days` days from `first_day` on."""
+    return tuple(_date_key(secret, day) for day in range(first_day, first_day + days))
 
 
 @lru_cache(maxsize=256)  # both regions derive the same keys for global endpoints, and each run of a stack the same ones
 def horizon(secret: str, region: str, first_day: int, days: int) -> bytes:
     """The region's keys for `days` days from `first_day` on, one after the other."""
     assert days > 0, "a horizon has a day"
-    return b"".join(region_key(secret, day, region) for day in range(first_day, first_day + days))
+    scope = region.encode()
+    return b"".join(hmac.digest(date_key, scope, "sha256") for date_key in _date_keys(secret, first_day, days))
 
 
 def key_of_day(packed: bytes, first_day: int, day: int) -> bytes | None:

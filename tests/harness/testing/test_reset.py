@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -123,43 +126,25 @@ def test_it_can_be_awaited(made: Stack) -> None:
     assert token(made)
 
 
-def standing_by(made: Stack) -> set[int]:
-    """The processes that wait for a reset to begin in: children of the stack's parent that are neither node nor sidecar."""
-    status = asyncio.run(made.world.status())
-    known = {row["pid"] for kind in ("nodes", "sidecars") for row in status[kind].values()}
-    return {child.pid for child in system.children(status["pid"]) if child.alive()} - known
+def nodes(made: Stack) -> dict[str, int]:
+    """The process of each node."""
+    return {name: row["pid"] for name, row in asyncio.run(made.world.status())["nodes"].items()}
 
 
-def node_pids(made: Stack) -> set[int]:
-    return {row["pid"] for row in asyncio.run(made.world.status())["nodes"].values()}
-
-
-def await_standing_by(made: Stack) -> set[int]:
-    count = len(made.world.spec.nodes())
-    assert system.await_true(lambda: len(standing_by(made)) == count, 10)
-    return standing_by(made)
-
-
-def test_a_reset_begins_in_processes_that_stood_by(made: Stack) -> None:
-    """Each is used once, and its keys with it; one that was killed is replaced, and what the last life stored is removed."""
-    made.reset()
-    waiting, keys = await_standing_by(made), [key_ids(made, "sydney")]
-    made.reset()
-    assert node_pids(made) == waiting
-    keys.append(key_ids(made, "sydney"))
-    killed = min(await_standing_by(made))
-    os.kill(killed, signal.SIGKILL)
-    assert system.await_true(lambda: killed not in standing_by(made), 10)
-    made.reset()
-    assert killed not in node_pids(made)
-    keys.append(key_ids(made, "sydney"))
-    assert len(set().union(*keys)) == 3, "every life has a key of its own"
+def test_every_life_has_its_own_keys_and_records(made: Stack) -> None:
+    """Nodes begin anew in the processes that they have; what the last life stored is removed, and the next has its folder."""
+    before, keys = nodes(made), []
+    for _ in range(3):
+        made.reset()
+        keys.append(key_ids(made, "sydney"))
+    assert len(set().union(*keys)) == 3
+    assert nodes(made) == before
     assert [vault_status(made, region, token(made)) for region in REGIONS] == [200, 200]
     assert system.await_true(lambda: len(list(made.world.folder.glob("state*"))) == 2, 10), "of this life and of the next"
 
 
 def test_resets_without_a_pause_are_resets(made: Stack) -> None:
-    """A reset that comes before the next processes stand by starts those that are missing itself."""
+    """A reset that comes before the nodes have made ready for it makes what it needs itself."""
     for _ in range(3):
         before = token(made)
         made.reset()
@@ -167,10 +152,77 @@ def test_resets_without_a_pause_are_resets(made: Stack) -> None:
     assert vault_status(made, "melbourne", token(made)) == 200
 
 
-def test_a_killed_node_refuses_while_others_stand_by(made: Stack) -> None:
-    """No process that stands by has a node's socket."""
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["ended", "hangs"])
+@pytest.mark.parametrize("name", ["sydney.directory", "melbourne.token.z1", "client.edge"])
+def test_a_process_that_cannot_begin_anew_is_replaced(made: Stack, name: str, number: signal.Signals) -> None:
+    """One that has ended, or that does not end its node's life when it is told to, costs time and nothing else."""
+    before = nodes(made)
+    os.kill(before[name], number)
+    if number is signal.SIGSTOP:
+        assert system.await_true(lambda: system.stopped(before[name]), 5)
     made.reset()
-    await_standing_by(made)
-    with made.fault("node-kill", target="sydney.token.z1"):
-        pass  # proven to bite: the port refuses; and to be healed: it answers again
-    assert token(made)
+    after = nodes(made)
+    assert {each for each in before if before[each] != after[each]} == {name}
+    made.reset()
+    assert nodes(made) == after, "the new one can"
+    assert [vault_status(made, region, token(made)) for region in REGIONS] == [200, 200]
+
+
+def test_a_node_that_is_killed_comes_back_to_this_life(made: Stack) -> None:
+    """Its records are those since the reset: keys are those that the other nodes have, and tokens are taken everywhere."""
+    made.reset()
+    keys = key_ids(made, "sydney")
+    for name in ("sydney.directory", "sydney.token.z1"):
+        with made.fault("node-kill", target=name):
+            pass  # proven to bite: the port refuses; and to be healed: it answers again
+    assert key_ids(made, "sydney") == keys
+    assert [vault_status(made, region, token(made)) for region in REGIONS] == [200, 200]
+    made.reset()
+    assert not key_ids(made, "sydney") & keys
+
+
+def test_connections_end_and_leave_nothing_open(made: Stack) -> None:
+    """What clients hold open ends with the life, TLS and half a request too; no life leaves a node more open files."""
+    made.reset()
+    imds = httpx.URL(made.machine("web-1").imds_url)
+    counts: list[dict[str, int]] = []
+    for _ in range(4):
+        token(made)
+        with (
+            socket.create_connection((imds.host, imds.port or 80)) as idle,
+            socket.create_connection((imds.host, imds.port or 80)) as half,
+            tls_connection(made) as secure,
+        ):
+            half.sendall(b"GET /metadata/identity/oauth2/token HTTP/1.1\r\nhost: a\r\n")
+            made.reset()
+            for connection in (idle, half, secure):
+                connection.settimeout(5)
+                assert has_ended(connection)
+        token(made)
+        counts.append({name: len(list(Path(f"/proc/{pid}/fd").iterdir())) for name, pid in nodes(made).items()})
+    grown = {name: count - counts[1][name] for name, count in counts[-1].items() if count > counts[1][name] + 3}
+    assert grown == {}, "more than a connection that is just being used"
+
+
+def tls_connection(made: Stack) -> ssl.SSLSocket:
+    """A connection to a door of the edge that speaks TLS, on which a request of another node's is under way."""
+    door, trusted = httpx.URL(made.regions["sydney"].tls_management_url), made.file.tls
+    assert trusted is not None
+    context = ssl.create_default_context(cafile=trusted.ca_bundle)
+    plain = socket.create_connection((door.host, door.port or 443), timeout=5)
+    secure = context.wrap_socket(plain, server_hostname="localhost")
+    secure.sendall(b"GET /subscriptions?api-version=2022-12-01 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    assert secure.recv(12) == b"HTTP/1.1 401"
+    return secure
+
+
+def has_ended(connection: socket.socket) -> bool:
+    """Whether the other end closes it: by an end, or by a reset."""
+    try:
+        while connection.recv(65536):
+            pass
+    except (ConnectionResetError, ssl.SSLEOFError):
+        return True
+    except TimeoutError:
+        return False
+    return True

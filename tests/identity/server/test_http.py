@@ -28,7 +28,7 @@ from brownout.identity.server import serve
 from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.ports import random_ids
-from brownout.identity.server.spec_file import ServedStack
+from brownout.identity.server.spec_file import READY, ServedStack
 from support.http_nodes import Echo, ports_to, served
 
 Exchange = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -419,5 +419,5 @@ def test_a_node_whose_background_work_ends_dies_loudly(tmp_path: Path, monkeypat
     with ours, theirs, listener:
         ours.sendall(b"g")
         with pytest.raises(serve.BackgroundEndedError, match=r"sydney\.host: .*sleep"):
-            serve.run_node(served, "sydney.host", tmp_path, lambda: (listener, {}), theirs)
-        assert ours.recv(1) == serve.READY
+            serve.run_node(served, "sydney.host", iter((tmp_path,)), lambda: (listener, {}), theirs)
+        assert ours.recv(1) == READY
