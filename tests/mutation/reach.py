@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from mutation.scope import TESTS, files
 from support.places import ROOT
 
 CACHE = ROOT / ".mutants"
+_WHOLE = re.compile(r"/test_(approved\w*|shifts)\.py::")  # of all tests they notice most
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class Reach:
     cpu_s: Mapping[str, float]
 
     def tests(self, edit: Edit) -> tuple[str, ...]:
-        """The tests that reach the edit: those of its file's own tests first, then the fastest.
+        """The tests that reach the edit: those of its file's own tests first, then approvals, then others; the fastest first.
 
         A line that runs at import is reached by all that reach its file. Part of a statement that has no line of its own to
         Python is reached by those that reach the statement.
@@ -48,7 +50,11 @@ class Reach:
     def _in_order(self, path: str, tests: frozenset[str]) -> tuple[str, ...]:
         folder, _, name = path.rpartition("/")
         own = f"tests/{folder}/test_{name}::"
-        return tuple(sorted(tests, key=lambda test: (not test.startswith(own), self.cpu_s[test], test)))
+
+        def place(test: str) -> tuple[bool, bool, float, str]:
+            return not test.startswith(own), not _WHOLE.search(test), self.cpu_s[test], test
+
+        return tuple(sorted(tests, key=place))
 
     def chosen(self, edit: Edit, most_s: float) -> tuple[str, ...]:
         """The first of the tests, whose times add up to `most_s`; one in any case, where there is one."""
