@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from brownout.harness.api import Options, run
 from brownout.harness.experiment.loader import load
+from brownout.harness.experiment.model import Experiment
 from brownout.identity.core.planted import PLANTED
-from brownout.suites.search import campaign, trial
+from brownout.suites.search import campaign, findings, trial
 from brownout.suites.search.allowed import ALLOWED, why_allowed
 from brownout.suites.search.bugs import BUGS, Bug, bug_named, hunt
 from brownout.suites.search.campaign import ChunkDone, Plan, Sighting
 from brownout.suites.search.corpus import CorpusCase, cases
 from brownout.suites.search.findings import replayable
 from brownout.suites.search.grounds import ground
-from brownout.suites.search.trial import carried_out
+from brownout.suites.search.trial import BrokenProperty, Trial, carried_out
 from support.brownout_command import invoke
 
 
@@ -47,6 +49,50 @@ def test_a_found_file_replays(tmp_path: Path) -> None:
     assert outcome.result.exit_code == 1
     assert outcome.result.digest == seen.result.digest
     assert outcome.result.invariants == seen.result.invariants
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_a_found_file_has_room_above_the_margin(case: CorpusCase) -> None:
+    """Acts last twice as long, as far as the phase goes, and clients ask four times as often."""
+    place = ground(case.schedule.ground)
+    text, seen = replayable(case.schedule, place, case.broken)
+    assert seen.has(case.broken)
+    found = Experiment.model_validate(yaml.safe_load(text))
+    last_s = place.experiment.timeline.recovery
+    for step, act in zip(found.schedule, case.schedule.acts, strict=True):
+        assert step.until == min(step.at + 2 * act.for_s, last_s)
+    rates = {cohort.name: cohort.rate_per_s for cohort in place.experiment.load.cohorts}
+    assert [cohort.rate_per_s / rates[cohort.name] for cohort in found.load.cohorts] == [4.0] * len(case.schedule.cohorts)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "for_s", "often"),
+    [
+        ({(80, 4.0), (80, 1.0), (40, 4.0)}, 80, 4.0),
+        ({(80, 1.0), (40, 4.0)}, 80, 1.0),
+        ({(40, 4.0)}, 40, 4.0),
+        (set(), 40, 1.0),
+    ],
+)
+def test_a_found_file_has_as_much_room_as_the_property_still_breaks_with(
+    monkeypatch: pytest.MonkeyPatch, breaks: set[tuple[int, float]], for_s: int, often: float
+) -> None:
+    """A longer fault or more requests may let it hold: then the file is of the schedule as it was shrunk."""
+    case = next(case for case in cases() if case.name == "store-key-grace")
+    (act,) = case.schedule.acts
+    assert act.for_s == 40
+    place = ground(case.schedule.ground)
+    rate = next(each.rate_per_s for each in place.experiment.load.cohorts if each.name == case.schedule.cohorts[0])
+
+    def tried(experiment: Experiment, *, seed: int, kinds: tuple[str, ...]) -> Trial:
+        (step,) = experiment.schedule
+        asked = experiment.load.cohorts[0].rate_per_s / rate
+        broken = BrokenProperty(case.broken, "it broke")
+        return Trial((broken,) if ((step.until or 0) - step.at, asked) in breaks else ())
+
+    monkeypatch.setattr(findings, "tried", tried)
+    found = Experiment.model_validate(yaml.safe_load(replayable(case.schedule, place, case.broken)[0]))
+    assert ((found.schedule[0].until or 0) - found.schedule[0].at, found.load.cohorts[0].rate_per_s / rate) == (for_s, often)
 
 
 def test_an_interrupt_within_a_schedule_reaches_the_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
