@@ -8,10 +8,11 @@ A load without an end keeps the newest `PARTS` parts of its log, each of about `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from brownout.harness.record.history import RequestRecord
 
@@ -57,7 +58,7 @@ class LinesTail:
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        parsed = json.loads(line)
+        parsed = orjson.loads(line)
     except ValueError:
         return None
     return parsed if isinstance(parsed, dict) else None

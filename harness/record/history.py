@@ -9,20 +9,23 @@ line, left by a kill, is ignored.
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
 import orjson
 
+from brownout.harness.base.files import read_regular
 from brownout.harness.errors import BrownoutError, FileError
 from brownout.harness.record.credentials import parse
 from brownout.harness.record.details import require_detail
-from brownout.harness.record.json_lines import Types, damaged, read_lines, require_time, require_types
+from brownout.harness.record.json_lines import LAST_S, Types, damaged, read_lines, require_time, require_types
 from brownout.identity.core import trail
 
 RequestOutcome = Literal["happened", "refused", "unknown"]
@@ -125,20 +128,51 @@ class RecordLost(BrownoutError):
         self.folder, self.problem = folder, problem
 
 
+class _RequestLog:
+    """A log of requests that is being written; when it `keeps`, it knows what was written."""
+
+    def __init__(self, path: Path, *, buffering: int = -1, keeps: bool) -> None:
+        self.path, self.records = path, list[RequestRecord]()
+        self.file: BinaryIO = path.open("ab", buffering=buffering)
+        self._written = blake2b(digest_size=16) if keeps and self.file.tell() == 0 else None
+
+    def add(self, record: RequestRecord) -> None:
+        """Raises OSError."""
+        line = _request_line(record)
+        self.file.write(line)
+        if self._written is not None:
+            self._written.update(line)
+            self.records.append(record)
+
+    def tells(self) -> bool:
+        """Whether a reader of the file finds `records` in it: it is byte for byte what was written, and of records in order."""
+        try:
+            content = read_regular(self.path)
+        except OSError:  # as the reader will tell
+            return False
+        written = self._written is not None and blake2b(content, digest_size=16).digest() == self._written.digest()
+        return written and _are_sound(self.records)
+
+
+_last_kept: dict[Path, _RequestLog] = {}  # the logs of the newest recorder of this process that kept its requests
+
+
 class Recorder:
     """Writes a run's history, line by line, during the run.
 
     A write that fails raises nothing, because what is under way has to end in order: `lost` says why, nothing more is written,
     and `require_whole` raises once everything is reverted. `heard` is called with each event, once it is written.
+    When it `keeps`, the requests stay in memory until another that keeps is closed: `read_history` takes them from there
+    while the logs are byte for byte what was written.
     """
 
-    def __init__(self, folder: Path, heard: Callable[[Event], None] | None = None) -> None:
+    def __init__(self, folder: Path, heard: Callable[[Event], None] | None = None, *, keeps: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.lost = folder, ""
-        self._heard = heard
+        self._heard, self._keeps = heard, keeps
         self._events: BinaryIO = (folder / "events.jsonl").open("ab")
-        self._requests: BinaryIO = (folder / "requests.jsonl").open("ab", buffering=REQUEST_BLOCK_BYTES)
-        self._attempts: BinaryIO | None = None
+        self._requests = _RequestLog(folder / "requests.jsonl", buffering=REQUEST_BLOCK_BYTES, keeps=keeps)
+        self._attempts: _RequestLog | None = None
 
     def event(self, event: Event) -> None:
         """Writes an event, to the file at once: a killed run still tells how far it came."""
@@ -152,18 +186,21 @@ class Recorder:
         """Writes a request, to the file with the next block or `flush`."""
         if not self.lost:
             try:
-                self._requests.write(_request_line(record))
+                self._requests.add(record)
             except OSError as error:
                 self.lost = error.strerror or str(error)
 
     def attempt(self, record: RequestRecord) -> None:
         """Writes one attempt of a request, to the file with the next block or `flush`."""
         if not self.lost:
-            self._attempts = file = self._attempts or (self.folder / "attempts.jsonl").open("ab")
-            self._trying(lambda: file.write(_request_line(record)))
+            self._attempts = log = self._attempts or _RequestLog(self.folder / "attempts.jsonl", keeps=self._keeps)
+            self._trying(lambda: log.add(record))
+
+    def _logs(self) -> list[_RequestLog]:
+        return [self._requests, *filter(None, [self._attempts])]
 
     def _files(self) -> list[BinaryIO]:
-        return [self._events, self._requests, *filter(None, [self._attempts])]
+        return [self._events, *(log.file for log in self._logs())]
 
     def flush(self) -> None:
         for file in self._files():
@@ -172,6 +209,9 @@ class Recorder:
     def close(self) -> None:
         for file in self._files():
             self._trying(file.close)
+        if self._keeps:
+            _last_kept.clear()
+            _last_kept.update({log.path: log for log in self._logs()})
 
     def require_whole(self) -> None:
         """Raises RecordLost when anything could not be written."""
@@ -223,13 +263,18 @@ def read_history(folder: Path) -> History:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(log))
     events = tuple(event for _, event in read_lines(log, _event))
     logs = sorted(folder.glob("requests*.jsonl"))
-    requests = [request for log in logs for _, request in read_lines(log, _request)]
+    requests = [request for log in logs for request in _requests_in(log)]
     if len({request.id for request in requests}) < len(requests):
         raise _repeated(logs)
     requests.sort(key=lambda r: (r.intended_s, r.id))
-    attempts = [each for log in sorted(folder.glob("attempts*.jsonl")) for _, each in read_lines(log, _request)]
+    attempts = [each for log in sorted(folder.glob("attempts*.jsonl")) for each in _requests_in(log)]
     attempts.sort(key=lambda r: (r.intended_s, r.id))
     return History(events, tuple(requests), tuple(attempts))
+
+
+def _requests_in(log: Path) -> Iterable[RequestRecord]:
+    kept = _last_kept.get(log)
+    return kept.records if kept is not None and kept.tells() else (request for _, request in read_lines(log, _request))
 
 
 def _event(raw: Mapping[str, Any]) -> Event:
@@ -255,6 +300,23 @@ def _request(raw: Mapping[str, Any]) -> RequestRecord:
     parse(record.credentials)
     _check_trail(record.trail)
     return record
+
+
+def _are_sound(records: Iterable[RequestRecord]) -> bool:
+    """Whether `_request` would find nothing wrong with the line of any; what many have in common is looked at once."""
+    for record in records:
+        if tuple(map(type, record)) != _REQUEST_TYPES:
+            return False
+        if not (0 <= record.intended_s < LAST_S and math.isfinite(record.sent_s + record.done_s + record.latency_ms)):
+            return False
+    try:
+        for text in {record.credentials for record in records}:
+            parse(text)
+        for text in {record.trail for record in records}:
+            _check_trail(text)
+    except ValueError:
+        return False
+    return {record.outcome for record in records} <= set(_OUTCOMES)
 
 
 @lru_cache(maxsize=65_536)  # trails name no request

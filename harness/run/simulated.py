@@ -22,7 +22,7 @@ def simulate(run: PreparedRun, folder: Path, *, heard: Callable[[Event], None] |
 
     `heard` is called with each event. Raises RecordLost when the record could not be written.
     """
-    recorder = Recorder(folder, heard)
+    recorder = Recorder(folder, heard, keeps=True)
     timeline = run.experiment.timeline
     epoch_s = timeline.epoch_s() + timeline.warm_up - WARM_UP_ROOM_S - run.options.offset_s
     world = SimulationWorld(run.stack, epoch_s=epoch_s, recorder=recorder)

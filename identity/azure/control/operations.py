@@ -51,6 +51,7 @@ class Operations:
     def __init__(self, ports: Ports, prefix: str) -> None:
         self._ports, self._prefix = ports, prefix
         self._known: dict[str, ArmOperation] = {}  # oldest first
+        self._at_work: dict[str, ArmOperation] = {}  # those of them whose work goes on
         self._newest: dict[str, str] = {}  # by target in lower case
 
     def take_up(self, operation: ArmOperation) -> None:
@@ -60,6 +61,7 @@ class Operations:
     def start(self) -> None:
         """Puts what was taken up into order."""
         self._known = {each.operation_id: each for each in sorted(self._known.values(), key=lambda each: each.started_s)}
+        self._at_work = {each.operation_id: each for each in self._known.values() if each.status == "InProgress"}
         self._newest = {each.target.lower(): each.operation_id for each in self._known.values()}
 
     def find(self, operation_id: str) -> ArmOperation | None:
@@ -75,12 +77,17 @@ class Operations:
 
     def at_work(self, kind: str) -> tuple[ArmOperation, ...]:
         """Operations whose work goes on, oldest first."""
-        return tuple(each for each in self._known.values() if each.kind == kind and each.status == "InProgress")
+        return tuple(each for each in self._at_work.values() if each.kind == kind)
 
     async def keep(self, operation: ArmOperation) -> ArmOperation:
         """Makes an operation durable as it is now."""
         await self._ports.persist(f"{self._prefix}{operation.operation_id}", operation.to_json())
         self._known[operation.operation_id] = operation
+        if operation.status == "InProgress":
+            self._at_work[operation.operation_id] = operation
+        else:
+            self._at_work.pop(operation.operation_id, None)
+        assert self._at_work.keys() <= self._known.keys(), "what goes on is never forgotten"
         self._newest[operation.target.lower()] = operation.operation_id
         excess = len(self._known) - KEPT
         over = [each for each in self._known.values() if each.status != "InProgress"][:excess] if excess > 0 else ()

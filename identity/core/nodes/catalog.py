@@ -46,6 +46,8 @@ class Catalog:
         self._announced = 0  # the newest version that is durably told as reached; an identity tells of its own
         self._began_at = 1  # the version at which this life began
         self.identities: Mapping[str, Principal] = {}
+        self._indexed: Mapping[str, Principal] = {}  # the identities that `_by_resource` is of
+        self._by_resource: dict[str, list[str]] = {}  # their object ids, in their order, by resource id in lower case
         self.key_set: Mapping[str, Jwk] = {}
         self.withdrawn: frozenset[str] = frozenset()  # ids of keys that are good and not published
         self.standby: Mapping[str, Jwk] = {}  # keys that are published beside our own
@@ -146,7 +148,12 @@ class Catalog:
         await self._ports.persist(f"identity:{object_id}", durable.to_json())
         self._change(self.version + 1)
         made = replace(principal, version=self.version)
-        self.identities = {**self.identities, object_id: made}
+        before, self.identities = self.identities, {**self.identities, object_id: made}
+        if object_id not in before and before is self._indexed:
+            self._by_resource.setdefault(made.identity.resource_id.lower(), []).append(object_id)
+            self._indexed = self.identities
+        elif before is self._indexed and before[object_id].identity.resource_id == made.identity.resource_id:
+            self._indexed = self.identities
         return made
 
     def _change(self, version: int) -> None:
@@ -189,6 +196,17 @@ class Catalog:
     def alive(self) -> tuple[Principal, ...]:
         """Every identity that is not deleted."""
         return tuple(known for known in self.identities.values() if not known.deleted)
+
+    def of_resource(self, resource_id: str) -> Principal | None:
+        """The identity of a resource id in any case, the first of them that is not deleted; None where there is none."""
+        if self._indexed is not self.identities:
+            self._indexed, self._by_resource = self.identities, {}
+            for object_id, known in self.identities.items():
+                self._by_resource.setdefault(known.identity.resource_id.lower(), []).append(object_id)
+        every = (self.identities[object_id] for object_id in self._by_resource.get(resource_id.lower(), ()))
+        found = next((known for known in every if not known.deleted), None)
+        assert found is None or found.identity.resource_id.lower() == resource_id.lower(), "the index is of these identities"
+        return found
 
     def snapshot(self, role: str, store_keys: Mapping[str, StoreKey]) -> SentSnapshot:
         """The current version in its JSON form, as a role is sent it.

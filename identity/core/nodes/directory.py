@@ -80,18 +80,14 @@ class Directory(Node):
             keys = keys_to_json(managed_keys(self.holds))
             return Response(200, {"store_keys": keys, "version": self.catalog.version})
         if path == "/resources" and request.method == "GET":
-            return self._by_resource(request.query.get("id", "").lower())
+            resource_id = request.query.get("id", "").lower()
+            found = self.catalog.of_resource(resource_id)
+            return error(404, "ResourceNotFound", resource_id) if found is None else Response(200, found.to_json())
         if path.startswith("/principals/") and path.endswith("/restore"):
             return await self._restore(path.split("/")[2])
         if path.startswith("/principals/"):
             return await self._principal(request, path.removeprefix("/principals/"))
         return None
-
-    def _by_resource(self, resource_id: str) -> Response:
-        for known in self.catalog.alive():
-            if known.identity.resource_id.lower() == resource_id:
-                return Response(200, known.to_json())
-        return error(404, "ResourceNotFound", resource_id)
 
     async def _principal(self, request: Request, object_id: str) -> Response:
         known = self.catalog.identities.get(object_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from pathlib import Path
 
 import orjson
@@ -45,6 +47,63 @@ def test_what_was_recorded_is_read_again(tmp_path: Path) -> None:
         log.write(to_line(RECORD).encode()[:-5])
     history = read_history(tmp_path)
     assert (history.events, history.requests) == ((event,), (RECORD,))
+
+
+def kept(folder: Path, *records: RequestRecord) -> Path:
+    """A folder whose requests are in this process's memory too; its log of them."""
+    recorder = Recorder(folder, keeps=True)
+    recorder.event(Event(1.0, "run", "started"))
+    for record in records:
+        recorder.request(record)
+        recorder.attempt(record._replace(id=f"{record.id}/1"))
+    recorder.close()
+    return folder / "requests.jsonl"
+
+
+def test_what_is_kept_is_what_the_lines_say(tmp_path: Path) -> None:
+    """The records of memory are given back themselves, and a copy of the folder, which has to be read, gives equal ones."""
+    kept(tmp_path / "run", RECORD, RECORD._replace(id="warm-000000", error="late"))
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    own, copied = read_history(tmp_path / "run"), read_history(tmp_path / "copy")
+    assert own == copied
+    assert own.requests[1] is RECORD
+    assert copied.requests[1] is not RECORD
+
+
+def test_a_log_that_was_changed_is_read(tmp_path: Path) -> None:
+    """The file is the record: one byte of another kind, or one line less, and memory does not count."""
+    log = kept(tmp_path, RECORD)
+    changed = to_line(RECORD).replace('"status":200', '"status":500').encode()
+    log.write_bytes(changed)
+    assert [request.status for request in read_history(tmp_path).requests] == [500]
+    log.write_bytes(b"")
+    assert read_history(tmp_path).requests == ()
+
+
+def test_what_was_there_before_a_recorder_that_keeps_is_read_too(tmp_path: Path) -> None:
+    """A recorder goes on behind the lines that a log has."""
+    logged(tmp_path, "requests.jsonl", line(id="earlier"))
+    kept(tmp_path, RECORD)
+    assert [request.id for request in read_history(tmp_path).requests] == ["earlier", RECORD.id]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("status", None, "status should be a whole number"),
+        ("latency_ms", math.nan, "latency_ms should be a number"),
+        ("intended_s", -1.0, "is no time"),
+        ("outcome", "fine", "one of happened, refused, unknown"),
+        ("credentials", "none", "tells no credentials"),
+        ("trail", ";;;;;;;;;", "is no trail"),
+    ],
+)
+def test_a_damaged_line_is_named_though_it_is_kept(tmp_path: Path, field: str, value: object, words: str) -> None:
+    """What a reader of the file refuses does not pass because it was this process that wrote it."""
+    log = kept(tmp_path, RECORD, RECORD._replace(id="bad", **{field: value}))
+    with pytest.raises(FileError, match=words) as told:
+        read_history(tmp_path)
+    assert (told.value.path, told.value.line) == (str(log), 2)
 
 
 def test_an_event_is_on_disk_when_it_is_recorded(tmp_path: Path) -> None:

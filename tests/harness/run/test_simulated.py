@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_the_load_covers_the_timeline(tmp_path: Path) -> None:
     requests = read_history(tmp_path / "run").requests
     assert len(requests) == round(0.02 * (3 * 3600 - 600))
     assert all(600 <= request.intended_s - midnight_s < 3 * 3600 for request in requests)
+
+
+def test_what_a_run_leaves_in_memory_is_what_its_files_say(tmp_path: Path) -> None:
+    """The history that is judged at once equals the one that another process reads: of a copy, every line is made again."""
+    record(tmp_path / "run", 1)
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    own, copied = read_history(tmp_path / "run"), read_history(tmp_path / "copy")
+    assert own == copied
+    assert own.requests
+    assert [repr(request) for request in own.requests] == [repr(request) for request in copied.requests]
+    assert not any(a is b for a, b in zip(own.requests, copied.requests, strict=True))
 
 
 def test_an_interrupt_leaves_a_record_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

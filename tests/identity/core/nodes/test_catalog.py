@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -38,6 +38,37 @@ def test_only_what_changed_is_made_again_for_the_next_snapshot() -> None:
     tags_before, told, changed = on_stack(story)
     assert (tags_before, told["tags"]) == (None, {"new": "yes"})
     assert told == changed
+
+
+def test_a_resource_has_the_first_identity_that_is_not_deleted() -> None:
+    """What the index says is what going through all identities says, after each change: new, changed, deleted, moved."""
+
+    async def story(stack: Stack) -> list[str]:
+        catalog = cast("Any", stack.node("sydney.directory")).catalog
+        first, *others = catalog.identities.values()
+        asked = [known.identity.resource_id for known in (first, *others[:2])] + ["/elsewhere", "/nowhere"]
+
+        def found() -> str:
+            told = [catalog.of_resource(name.upper()) for name in asked]
+            for name, known in zip(asked, told, strict=True):
+                alive = (each for each in catalog.alive() if each.identity.resource_id.lower() == name.lower())
+                assert known is next(alive, None)
+            return " ".join("-" if known is None else known.identity.object_id for known in told)
+
+        seen = [found()]
+        again = replace(first, identity=replace(first.identity, object_id="again"))
+        for changed in (
+            replace(first, tags={"a": "b"}),
+            again,
+            replace(first, deleted=True),
+            replace(again, identity=replace(again.identity, resource_id="/Elsewhere")),
+            replace(first, deleted=False),
+        ):
+            await catalog.save(changed)
+            seen.append(found().replace(first.identity.object_id, "first"))
+        return [told.split()[0] + told.split()[3] for told in seen[1:]]
+
+    assert on_stack(story) == ["first-", "first-", "again-", "-again", "firstagain"]
 
 
 def test_the_version_of_a_snapshot_is_asserted() -> None:
