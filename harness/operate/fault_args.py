@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import ValidationError
 
+from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.plain import text_flaw
 from brownout.harness.base.pydantic_errors import explain
 from brownout.harness.errors import FileError, UsageError
@@ -101,6 +102,13 @@ def spoken_radius(assignments: Iterable[str]) -> BlastRadius:
         raise UsageError(f"--at-once: {first}", hint="such as --at-once faults=12, or --at-once nodes_down=1") from None
 
 
+def _require_known(kind: type[Fault], params: Iterable[str]) -> None:
+    """Raises UsageError for a parameter that the fault does not have."""
+    for name in params:
+        if name not in kind.model_fields:
+            raise UsageError(f"{kind.kind} has no parameter {name!r}", hint=did_you_mean(name, ("target", *kind.model_fields)))
+
+
 def _target_words(kind: type[Fault]) -> list[str]:
     if not kind.target:
         return []
@@ -135,6 +143,7 @@ def _add_target(kind: type[Fault], target: str | None, params: dict[str, Any]) -
     if target is None:
         missing = [name for name in kind.target if _is_required(kind, name) and name not in params]
         if missing:
+            _require_known(kind, params)  # a misspelt word may be the target's own
             raise UsageError(f"{kind.kind} needs a target")
         return
     if not kind.target:

@@ -39,6 +39,7 @@ from brownout.harness.worlds.needs import require_for_stack
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.azure.hosts.endpoint import IMDS
 from brownout.identity.core.topology import StackSpec, Vendor
+from brownout.identity.server.clock import Clock
 
 LEASE_TTL_S = 6.0
 ORPHANED_S = 2.0  # how long the stack of a killed process stays up; a killed run's stays longer, to be looked at
@@ -71,6 +72,21 @@ class Stack:
         """The URLs of each region."""
         return self.file.regions
 
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Every URL that clients use, by region and name as the stack file has them: `sydney.vault_url`."""
+        return {
+            f"{region}.{name}": value
+            for region, entry in self.regions.items()
+            for name, value in entry
+            if name.endswith("_url") and value
+        }
+
+    @property
+    def clock(self) -> Clock:
+        """The stack's clock: `now()` in emulated epoch seconds, `rate`, and `real_s(...)` of emulated seconds."""
+        return Clock.from_record(self.file.clock)
+
     def machine(self, name: str) -> MachineEntry:
         """A machine, or one of a scale set (`NAME_7`); raises UsageError."""
         return find_machine(self.file, name)
@@ -88,8 +104,8 @@ class Stack:
         return found
 
     def now(self) -> float:
-        """The stack's clock: emulated time, epoch seconds."""
-        return self.world.now()
+        """`clock.now()`: emulated time, epoch seconds."""
+        return self.clock.now()
 
     def reset(self) -> None:
         """Has the stack as it came up: its faults are undone, and every node begins anew, for the next test.

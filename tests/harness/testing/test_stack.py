@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from brownout.harness.errors import UsageError
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.operate.stacks import stacks
 from brownout.harness.testing import NotProven, Stack, stack
+from brownout.identity.core.messages import Request
 
 pytestmark = pytest.mark.slow
 TOKEN = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net/"
@@ -121,6 +124,25 @@ def test_clients_get_their_variables(standing: Stack) -> None:
     assert standing.env("web-1")["AZURE_POD_IDENTITY_AUTHORITY_HOST"] == standing.machine("web-1").imds_url
     assert standing.stack_file.is_file()
     assert set(standing.regions) == {"sydney", "melbourne"}
+
+
+def test_urls_are_where_clients_are_served(standing: Stack) -> None:
+    """Every URL of every region takes a connection, and those of a region are the ones that its entry has."""
+    assert standing.urls["melbourne.vault_url"] == standing.regions["melbourne"].vault_url
+    assert {name.partition(".")[0] for name in standing.urls} == set(standing.regions)
+    for url in standing.urls.values():
+        parts = urllib.parse.urlsplit(url)
+        socket.create_connection((str(parts.hostname), parts.port or 0), timeout=5).close()
+
+
+def test_the_clock_is_that_of_the_nodes() -> None:
+    """It goes at the stack's rate, and shows what the nodes' own clocks show."""
+    with stack(vendors=("azure",), regions="sydney,melbourne", rate=60.0) as made:
+        before = made.clock.now()
+        shown = asyncio.run(made.world.control("sydney.vault", Request("GET", "/admin/state")))
+        assert shown.body is not None
+        assert before <= float(shown.body["now_s"]) <= made.now()
+        assert (made.clock.rate, made.clock.real_s(60)) == (60.0, 1.0)
 
 
 def test_a_simulation_is_refused() -> None:
