@@ -1,8 +1,9 @@
 """What is changed in a file: operators, conditions, constants, returned values and statements, one at a time.
 
 Left alone: texts (they are messages) with the values put into them, what an exception is told, annotations, assertions (they
-state invariants of the core), decorators, imports, lines in a log, and how often something looks in real time (`time.sleep`,
-constants named POLL_S, TICK_S and BEAT_S). Whether an exception is raised is changed; what it says decides nothing.
+state invariants of the core), decorators, imports, lines in a log, how often something looks in real time (`time.sleep`,
+constants named POLL_S, TICK_S and BEAT_S), how many answers are remembered (REMEMBERED), and how a file is indented. Whether an
+exception is raised is changed; what it says decides nothing.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ _COMPOUND = (ast.BoolOp, ast.Compare, ast.IfExp, ast.Lambda, ast.NamedExpr, ast.
 _UNTOUCHED = (ast.Assert, ast.Import, ast.ImportFrom, ast.JoinedStr)
 
 
-# How often something looks in real time, and a line in a log.
-_DECIDES_NOTHING = re.compile(r"(time\.sleep|log\.\w+)\(.*\)|_?(POLL|TICK|BEAT)_S = [\d.]+", re.DOTALL)
+# How often something looks in real time, a line in a log, and how many answers are remembered.
+_DECIDES_NOTHING = re.compile(r"(time\.sleep|log\.\w+)\(.*\)|_?(POLL|TICK|BEAT)_S = [\d.]+|_?REMEMBERED = [\d_]+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ class _Finder:
             if isinstance(child, _UNTOUCHED) or _is_annotation(child, node) or child in getattr(node, "decorator_list", ()):
                 continue
             if isinstance(child, ast.stmt) and _DECIDES_NOTHING.fullmatch(self._text(child)):
+                continue
+            if isinstance(child, ast.keyword) and child.arg == "indent":
                 continue
             if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 name = f"{function}.{child.name}" if function else child.name

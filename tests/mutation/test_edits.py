@@ -20,6 +20,7 @@ SOURCE = '''"""A page."""
 
 LIMIT = 3
 POLL_S = 0.25
+REMEMBERED = 4_096
 
 
 def judged(bad: int, total: int, names: list[str], most: int = 5) -> bool:
@@ -32,6 +33,7 @@ def judged(bad: int, total: int, names: list[str], most: int = 5) -> bool:
     record(f"{9 * bad} were bad")
     log.warning("%d", bad + 11)
     time.sleep(LIMIT + 12)
+    record(dump(found, indent=13))
     record((bad + total) * 2 - (bad if found else total))
     return max(bad, total) > 0
 '''
@@ -70,7 +72,7 @@ def test_what_decides_is_changed(old: str, new: str) -> None:
 
 
 def test_what_only_tells_is_left_alone() -> None:
-    """Texts with what they show, exceptions' arguments, logs, polls, annotations and assertions are no part of a decision."""
+    """Texts with what they show, exceptions' arguments, logs, polls, memories, annotations and assertions decide nothing."""
     assert not {
         "bad + 7",
         "total + 8",
@@ -78,6 +80,8 @@ def test_what_only_tells_is_left_alone() -> None:
         "9 * bad",
         "9",
         "0.25",
+        "4_096",
+        "13",
         'log.warning("%d", bad + 11)',
         "11",
         "time.sleep(LIMIT + 12)",
