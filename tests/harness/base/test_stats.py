@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal, localcontext
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.special import betaincinv
 
 from benchmarks.wrong_verdicts import errors
-from brownout.harness.base.stats import budget, exact_high, exact_low, is_above, minimum_total, percent, percentile
+from brownout.harness.base.stats import (
+    _stirling_error,
+    budget,
+    exact_high,
+    exact_low,
+    is_above,
+    minimum_total,
+    percent,
+    percentile,
+)
 
 # Newcombe, Statistics in Medicine 17 (1998), table I, method 5: two-sided 95 % is one-sided 97.5 % on each side.
 NEWCOMBE = [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)]
@@ -37,6 +49,16 @@ def test_bounds_agree_with_scipy(counts, confidence):
     high = 1.0 if bad == total else float(betaincinv(bad + 1, total - bad, confidence))
     assert exact_low(bad, total, confidence) == pytest.approx(low, rel=CLOSE)
     assert exact_high(bad, total, confidence) == pytest.approx(high, rel=CLOSE)
+
+
+@pytest.mark.parametrize("number", [1, 2, 15, 16, 17, 30, 100, 1000])
+def test_stirlings_error_is_exact_to_twelve_digits(number):
+    """Where the series begins too, against the logarithm of the factorial itself in forty digits."""
+    with localcontext() as context:
+        context.prec = 40
+        n, pi = Decimal(number), Decimal("3.141592653589793238462643383279502884197")
+        exact = Decimal(math.factorial(number)).ln() - (n * n.ln() - n + (2 * pi * n).ln() / 2)
+    assert _stirling_error(float(number)) == pytest.approx(float(exact), rel=1e-12, abs=1e-15)
 
 
 @given(COUNTS | FEW_BAD)
