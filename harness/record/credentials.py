@@ -39,7 +39,12 @@ class Credential(NamedTuple):
     def __str__(self) -> str:
         texts = (self.subject, self.name, self.owner, self.audience)
         times = ("" if at_s is None else f"{at_s:.3f}".rstrip("0").rstrip(".") for at_s in (self.from_s, self.to_s))
-        return ";".join((self.use, *(quote(text, safe=_KEPT) for text in texts), *times, quote(self.key_id, safe=_KEPT)))
+        return ";".join((self.use, *map(_quoted, texts), *times, _quoted(self.key_id)))
+
+
+@lru_cache(maxsize=REMEMBERED)  # what credentials name is the same in most of them
+def _quoted(text: str) -> str:
+    return quote(text, safe=_KEPT)
 
 
 def told(*credentials: Credential | str) -> str:

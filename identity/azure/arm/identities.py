@@ -19,6 +19,7 @@ from brownout.identity.core.records import Json, Principal
 from brownout.identity.core.surface import Served
 from brownout.identity.core.topology import REGIONS
 
+RESOURCES_KEPT = 4096
 _VERBS = (("read", "Get"), ("write", "Create or update"), ("delete", "Delete"))
 
 
@@ -27,6 +28,7 @@ class ArmIdentities:
 
     def __init__(self, desk: AzureDesk) -> None:
         self._desk, self._node = desk, desk.front_end
+        self._resources: dict[tuple[str, str], tuple[Principal, Json]] = {}  # as shown, by object id and API version
 
     @property
     def handlers(self) -> Handlers:
@@ -57,7 +59,16 @@ class ArmIdentities:
         return Served(Response(200, {"value": sorted(shown, key=lambda item: str(item["id"]))}))
 
     def _shown(self, principal: Principal, call: ArmCall) -> Json:
-        return arm.identity_resource(principal, self._node.stack.tenant_id, call.version)
+        """The resource, which stays the same while the record is the same: a list shows every identity again and again."""
+        key = (principal.identity.object_id, call.version)
+        known = self._resources.get(key)
+        if known is not None and known[0] is principal:
+            return known[1]
+        made = arm.identity_resource(principal, self._node.stack.tenant_id, call.version)
+        if len(self._resources) >= RESOURCES_KEPT:
+            self._resources.clear()
+        self._resources[key] = (principal, made)
+        return made
 
     async def _put(self, call: ArmCall) -> Served:
         known, body = await self._find(call.path), call.body
