@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from brownout.harness.run.journal import Journal
 from brownout.harness.run.options import Options
 from brownout.harness.run.prepare import PreparedRun, prepare
 from brownout.harness.run.simulated import WARM_UP_ROOM_S
+from brownout.harness.world import Carrier
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from brownout.suites.search.grounds import ground
 from brownout.suites.search.schedule import FaultSchedule, experiment_of
@@ -33,11 +35,26 @@ APPROVED = ROOT / "tests/harness/run/conducted"
 
 
 class ToldRun(FrozenModel):
-    """What is carried out: a schedule, the clock's rate, and how often the progress view is told besides at events."""
+    """What is carried out: a schedule, the clock's rate, and how often the progress view is told besides at events.
+
+    From `stolen_at_s` on, counted from the warm-up, no link or node holds anything any more: another program takes it all away.
+    """
 
     schedule: FaultSchedule
     rate: float
     tick_s: float | None
+    stolen_at_s: float | None = None
+
+
+class StolenFrom(SimulationWorld):
+    """A simulated stack whose links and nodes hold nothing from a time on."""
+
+    stolen_at_s = math.inf
+
+    async def read(self, carrier: Carrier) -> Mapping[str, Any]:
+        reading = await super().read(carrier)
+        is_stolen = carrier.kind != "control" and self.now() >= self.stolen_at_s
+        return {**reading, "holds": {}} if is_stolen else reading
 
 
 @dataclass
@@ -78,7 +95,9 @@ def _lines(run: PreparedRun, folder: Path, told: ToldRun) -> list[str]:
     teller = Teller(epoch_s)
     teller.tick_s = told.tick_s
     recorder, ledger = Recorder(folder, teller.heard), Ledger(":memory:")
-    world = SimulationWorld(run.stack, epoch_s=epoch_s - WARM_UP_ROOM_S, recorder=recorder)
+    world = StolenFrom(run.stack, epoch_s=epoch_s - WARM_UP_ROOM_S, recorder=recorder)
+    if told.stolen_at_s is not None:
+        world.stolen_at_s = epoch_s + told.stolen_at_s
     world.rate = told.rate  # what network time is measured by; the stack's own clock is the virtual one at any rate
     ledger.add_stack("s", folder=folder, world="simulation", run_owned=True)
     journal = Journal(run, recorder, world.now)

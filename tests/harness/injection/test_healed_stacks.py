@@ -297,9 +297,10 @@ def test_of_a_hung_owner_that_lives_no_stack_is_taken_down(tmp_path: Path) -> No
         drive(bench.life().inject("cut", fake()))
         Lease(tmp_path, ttl_s=5.0, monotonic=lambda: 100.0).renew()
         bench.world.broken = {f"read link:{bench.world.spec.links()[0]}": CarrierGone("it has ended")}
-        (healed,) = drive(heal_leftovers(ledger, bench.attach, make, monotonic=lambda: 106.0))
+        (healed,) = drive(heal_leftovers(ledger, bench.attach, make, grace_s=0.0, monotonic=lambda: 106.0))
         assert (len(healed.healed), healed.taken_down, bench.world.stopped) == (1, False, False)
-        assert drive(heal_leftovers(ledger, bench.attach, make, monotonic=lambda: 106.0)) == ()
+        assert drive(heal_leftovers(ledger, bench.attach, make, grace_s=0.0, monotonic=lambda: 106.0)) == ()
+        assert ledger.stack("s").orphaned_wall_s is None
         assert not bench.world.stopped
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -358,10 +358,24 @@ def test_a_fault_that_another_process_put_in_place_is_looked_at_before_its_rever
     other, bitten_s = bench.life(), time.time()
     monkeypatch.setattr(time, "time", lambda: bitten_s + 60.0)
     other.watch.revisit(bench.ledger.fault(fault_id), fake(*carriers))
-    drive(other.watch.finish(fault_id))
+    assert drive(other.watch.finish(fault_id)) == other.watch.lost.get(fault_id)
     assert (fault_id in other.watch.lost) is effect
     if effect:
         assert lost(other, fault_id).seen_s == pytest.approx(bench.world.now() - CONFIRM_S - 60.0, abs=5.0)
+
+
+def test_a_fault_that_bit_at_once_has_a_look_that_takes_no_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So its effect is looked at before the revert however short its hold was."""
+    bitten_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: bitten_s)
+    bench.ledger._wall = lambda: bitten_s
+    fault_id = drive(bench.life().inject("cut", fake("node:a"), patience_s=0)).fault_id
+    bench.world.deaf.add("node:a")
+    other = bench.life()
+    monkeypatch.setattr(time, "time", lambda: bitten_s + 2.0)
+    other.watch.revisit(bench.ledger.fault(fault_id), fake("node:a"))
+    drive(other.watch.finish(fault_id))
+    assert "its effect is gone" in lost(other, fault_id).evidence
 
 
 def test_what_another_fault_holds_is_not_asked(bench: Bench) -> None:
@@ -374,3 +388,39 @@ def test_what_another_fault_holds_is_not_asked(bench: Bench) -> None:
     assert "read node:b" in bench.world.calls
     assert "read control:a" not in bench.world.calls
     assert life.watch.nodes_held() == {"a", "b"}
+
+
+class Scripted(FakeFault):
+    """What its looks see, one after the other."""
+
+    seen: ClassVar[list[Observation]] = []
+
+    async def observe(self, world: World) -> Observation:
+        return self.seen.pop(0)
+
+
+BITTEN, ABSENT, IDLE = Observation("bitten", "it is"), Observation("absent", "it is not"), Observation("absent", "-", idle=True)
+
+
+@pytest.mark.parametrize(
+    ("looks", "is_lost"),
+    [
+        ((ABSENT, ABSENT), True),
+        ((ABSENT, IDLE, ABSENT), False),
+        ((ABSENT, BITTEN, ABSENT), False),
+        ((IDLE, ABSENT, IDLE, ABSENT), False),
+        ((IDLE, ABSENT, ABSENT), True),
+    ],
+)
+def test_a_fault_is_lost_when_two_looks_in_a_row_do_not_find_its_effect(
+    bench: Bench, looks: tuple[Observation, ...], is_lost: bool
+) -> None:
+    """One that found nothing in which it could show, or that saw it again, begins the count anew."""
+    life = bench.life()
+    Scripted.seen = [ABSENT, BITTEN, *looks]
+    fault_id = drive(life.inject("cut", Scripted(on=("node:a",)), until_s=bench.world.now() + HOLD_S)).fault_id
+    held = life.watch._held[fault_id]
+    for _ in looks:
+        drive(life.watch._look(held, effect=True))
+    assert (fault_id in life.watch.lost) is is_lost
+    assert Scripted.seen == []

@@ -249,3 +249,17 @@ def test_a_process_that_ends_without_a_word_is_not_kept_alive_by_its_lease(tmp_p
     ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], timeout=30, check=False)
     left = read_lease(tmp_path)
     assert (ended.returncode, left is not None and left.released) == (0, False)
+
+
+def test_a_renewer_that_never_began_gives_its_lease_back_too(tmp_path: Path) -> None:
+    """What failed before it began is ended by the same call."""
+    LeaseRenewer(Lease(tmp_path, ttl_s=600.0)).stop()
+    left = read_lease(tmp_path)
+    assert left is not None
+    assert left.released
+
+
+def test_where_the_system_does_not_say_how_long_it_slept_it_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on other systems than Linux."""
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    assert asleep_s() == 0.0

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,20 +92,54 @@ def test_an_undo_goes_on_in_memory_and_is_written_when_it_can_be(tmp_path: Path)
         assert (_state_on_disk(path, fault_id), ledger.unwritten) == ("healed", "")
 
 
-def test_nothing_new_is_begun_without_the_disk(tmp_path: Path) -> None:
-    """After an undo in memory an intent still raises LedgerError, and so does a fault's next step forward."""
+FORWARD: dict[str, Callable[[Ledger, str], object]] = {
+    "a stack": lambda ledger, _: ledger.add_stack("t", folder=Path("/nowhere"), world="file", run_owned=False),
+    "a stack let go": lambda ledger, _: ledger.let_go("s"),
+    "an intent": lambda ledger, _: ledger.intend("s", 1, INTENT),
+    "a check": lambda ledger, _: ledger.check("s", 1),
+    "a step forward": lambda ledger, fault_id: ledger.advance(fault_id, "applied"),
+    "a deadline": lambda ledger, fault_id: ledger.keep_until(fault_id, 1.0, by_hand=True),
+}
+
+
+@pytest.mark.parametrize("begin", FORWARD.values(), ids=FORWARD)
+def test_nothing_new_is_begun_without_the_disk(tmp_path: Path, begin: Callable[[Ledger, str], object]) -> None:
+    """After an undo in memory all that is no undo raises LedgerError, until the disk can be written again."""
     path = tmp_path / "ledger.sqlite"
     with _bitten(path) as (ledger, fault_id):
         other = ledger.intend("s", 1, INTENT)
         with _locked(path):
             _undo(ledger, fault_id)
-            with pytest.raises(LedgerError):
-                ledger.intend("s", 1, INTENT)
-            with pytest.raises(LedgerError):
-                ledger.advance(other.id, "applied")
-            with pytest.raises(LedgerError):
-                ledger.check("s", 1)
-        ledger.check("s", 1)
+            with pytest.raises(LedgerError, match="locked"):
+                begin(ledger, other.id)
+        begin(ledger, other.id)
+        assert ledger.fault(fault_id).state == "healed"
+
+
+def test_a_ledger_of_this_version_is_opened_beside_a_program_that_writes(tmp_path: Path) -> None:
+    """It needs no upgrade, and so no lock: a command that only looks is not kept waiting."""
+    path = tmp_path / "ledger.sqlite"
+    with _bitten(path) as (_, fault_id), _locked(path), Ledger(path) as beside:
+        assert (beside.fault(fault_id).state, beside.unwritten) == ("bitten", "")
+
+
+def test_an_undo_waits_for_the_file_less_long_than_other_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release waits for it; after it all is as before, also where the undo failed."""
+    for name, patience_s in (("PATIENCE_S", 0.03), ("UNDO_PATIENCE_S", 0.02), ("SETTLE_PATIENCE_S", 0.01)):
+        monkeypatch.setattr(ledger_file, name, patience_s)
+    path = tmp_path / "ledger.sqlite"
+    with _bitten(path) as (ledger, fault_id):
+        told: list[str] = []
+        disk = ledger._database
+        disk.set_trace_callback(told.append)
+        ledger.advance(fault_id, "reverting")
+        with _locked(path):
+            ledger.advance(fault_id, "reverted")
+            assert not ledger.settle()
+        assert ledger.settle()
+        disk.set_trace_callback(None)
+        waits = [int(each.rpartition(" ")[2]) for each in told if "busy_timeout" in each]
+        assert waits == [20, 30, 20, 30, 10, 30, 10, 30]
 
 
 def test_what_stays_unwritten_is_said_and_left_open(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

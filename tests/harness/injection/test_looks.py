@@ -118,7 +118,8 @@ def test_looks_come_close_together_at_first_and_end_with_the_patience(rate: floa
 
 def test_without_patience_there_is_no_further_look() -> None:
     """And one that fits exactly is taken."""
-    assert list(moments(FakeWorld(), fake(), 0.0)) == []
+    for fault in (fake(), SlowToSettle(on=(NODE_A,))):
+        assert list(moments(FakeWorld(), fault, 0.0)) == []
     world = FakeWorld()
     assert next(moments(world, None, 0.02)) == world.now() + 0.02
 

@@ -27,8 +27,8 @@ def test_a_schedule_is_conducted_as_approved(path: Path) -> None:
 
 
 def test_the_approved_runs_have_all_that_can_become_of_an_act() -> None:
-    """Acts that bite, do not bite, fail, are refused, get stuck and heal, at three rates of the clock."""
+    """Acts that bite, do not bite, fail, are refused, are lost, get stuck and heal, at three rates of the clock."""
     runs = [approved(path) for path in FILES]
     acts = {words[2] for _, lines in runs for words in map(str.split, lines) if words[1] == "act"}
-    assert {"bitten", "absent", "failed", "defended", "stuck", "healed", "seen", "reported"} <= acts
+    assert {"bitten", "absent", "failed", "defended", "lost", "stuck", "healed", "seen", "reported"} <= acts
     assert {told.rate for told, _ in runs} == {1.0, 3.0, 20.0}
