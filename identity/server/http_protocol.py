@@ -32,7 +32,8 @@ from typing import Any, Protocol, cast
 import httptools
 
 from brownout.identity import wire
-from brownout.identity.core.messages import Request
+from brownout.identity.core.messages import HeaderLines, Request
+from brownout.identity.repeated import Repeated
 from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES, Answering, BrokenOff, Received
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -47,46 +48,21 @@ class KnownRequests:
     """Requests that were read before, by all of their bytes: clients that keep a connection repeat themselves.
 
     Only those that are whole in one packet, have no payload and are short are remembered, KNOWN_MAX of them at most, and from
-    their second time on: clients whose requests are new each time are not paid for, and push none out. A request is a value,
-    so one may be answered any number of times. When half of the room is filled, those go that were not asked since it was
-    filled before.
+    their second time on. A request is a value, so one may be answered any number of times.
     """
 
     def __init__(self) -> None:
-        self._young: dict[bytes, Received] = {}
-        self._old: dict[bytes, Received] = {}
-        self._once: set[int] = set()  # what came once, as hashes: where two are the same, one is remembered earlier
+        self._repeated = Repeated[bytes, Received](KNOWN_MAX, ONCE_MAX)
+        self.get = self._repeated.get  # the request that was read of the same bytes; None for bytes that are not known
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
-
-    def get(self, data: bytes) -> Received | None:
-        """The request that was read of the same bytes; None for bytes that are not known."""
-        if not data.endswith(_HEAD_END):
-            return None  # it has a payload, or is no whole request
-        found = self._young.get(data)
-        if found is None and (found := self._old.pop(data, None)) is not None:
-            self._add(data, found)
-        return found
+        return len(self._repeated)
 
     def note(self, data: bytes, received: Received) -> None:
         """Remembers what was read of `data`, which began and ended between two requests of a connection."""
         request = received.request
-        if len(data) > KNOWN_BYTES_MAX or received.is_last or request.payload:
-            return
-        if (seen := hash(data)) not in self._once:
-            if len(self._once) >= ONCE_MAX:
-                self._once.clear()
-            self._once.add(seen)
-            return
-        if "expect" in request.headers:
-            return
-        self._add(data, received)
-
-    def _add(self, data: bytes, received: Received) -> None:
-        if len(self._young) >= KNOWN_MAX // 2:
-            self._old, self._young = self._young, {}
-        self._young[data] = received
+        if len(data) <= KNOWN_BYTES_MAX and not (received.is_last or request.payload or b"expect" in request.raw_by_name):
+            self._repeated.note(data, received)
 
 
 class Server(Protocol):
@@ -119,6 +95,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Received] = deque()
         self._is_answering = False
         self._is_full = False  # the client does not read its answers
+        self._is_paused = False  # its requests stay in the socket
         self._is_closing = False  # nothing is read or begun any more
         self._used_at_s = 0.0
         self.on_message_begin()
@@ -150,7 +127,8 @@ class Connection(asyncio.Protocol):
         if self._is_closing:
             return
         self._used_at_s = self._loop.time()
-        known = self._server.known.get(data) if self._is_between else None
+        # What does not end with its head has a payload, or is no whole request.
+        known = self._server.known.get(data) if self._is_between and data.endswith(_HEAD_END) else None
         if known is not None:
             self._waiting.append(known)
         elif not self._read(data):
@@ -159,18 +137,19 @@ class Connection(asyncio.Protocol):
         if not self._is_answering and not self._is_full:
             self._go_on()
         elif len(self._waiting) >= WAITING_MAX and self._transport is not None:
+            self._is_paused = True
             self._transport.pause_reading()
 
     def _read(self, data: bytes) -> bool:
         """Lets the parser read; False for what is no HTTP."""
-        was_between, waited = self._is_between, len(self._waiting)
+        waited = len(self._waiting) if self._is_between and data.endswith(_HEAD_END) else -1
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._is_closing = True  # we speak HTTP/1.1 alone: the request is answered, what follows it is not ours to read
         except httptools.HttpParserError:
             return False
-        if was_between and self._is_between and len(self._waiting) == waited + 1:
+        if waited >= 0 and self._is_between and len(self._waiting) == waited + 1:
             self._server.known.note(data, self._waiting[-1])
         return True
 
@@ -211,22 +190,22 @@ class Connection(asyncio.Protocol):
         self._payload: list[bytes] = []
         self._size, self._limit_bytes = 0, PAYLOAD_LIMIT_BYTES
         self._is_limit_final = False
-        self._in_trailer = False
+        self._head: HeaderLines = ()
+        self._by_name: dict[bytes, bytes] = {}  # the same by name, which is in lower case already
         self._expects_word = False  # the client sends its payload once it is told to
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_trailer:
-            return
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self._expects_word = True
-        self._lines.append((name, value))
+        self._lines.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._in_trailer = True
+        self._head = tuple(self._lines)  # what comes after it are lines of a trailer
+        self._by_name = dict(self._head)
+        if b"expect" not in self._by_name:
+            return
+        self._expects_word = any(name == b"expect" and value.lower() == b"100-continue" for name, value in self._head)
         if self._expects_word and not self._is_answering and not self._waiting and self._transport is not None:
             self._transport.write(CONTINUE)
             self._expects_word = False
@@ -234,7 +213,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size > self._limit_bytes and not self._is_limit_final:
-            self._limit_bytes = self._server.answering.payload_limit_bytes(_request(self._parser, self._url, self._lines))
+            self._limit_bytes = self._server.answering.payload_limit_bytes(_request(self._parser, self._url, self._head))
             self._is_limit_final = True
         if self._size <= self._limit_bytes:
             self._payload.append(body)
@@ -244,8 +223,9 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         parser = self._parser
         is_last = not parser.should_keep_alive() or parser.should_upgrade()
-        request = _request(parser, self._url, self._lines, b"".join(self._payload))
         exceeds_bytes = self._limit_bytes if self._size > self._limit_bytes else 0
+        request = _request(parser, self._url, self._head, b"".join(self._payload))
+        request.raw_by_name = self._by_name
         self._waiting.append(Received(request, is_last, exceeds_bytes))
         self._is_between, self._expects_word = True, False
 
@@ -276,7 +256,8 @@ class Connection(asyncio.Protocol):
         if self._expects_word and not self._is_closing:  # the answers before it have gone out
             self._transport.write(CONTINUE)
             self._expects_word = False
-        if not self._is_closing:
+        if self._is_paused and not self._is_closing:
+            self._is_paused = False
             self._transport.resume_reading()
 
     async def _answer(self, received: Received) -> None:
@@ -323,9 +304,5 @@ class _Begun:
                 return
 
 
-def _request(
-    parser: httptools.HttpRequestParser, url: bytes, lines: list[tuple[bytes, bytes]], payload: bytes = b""
-) -> Request:
-    request = Request.raw(parser.get_method().decode("ascii"), wire.target_of(url), lines, payload)
-    request.raw_by_name = dict(lines)  # whose names are in lower case already
-    return request
+def _request(parser: httptools.HttpRequestParser, url: bytes, head: HeaderLines, payload: bytes = b"") -> Request:
+    return Request.raw(parser.get_method().decode("ascii"), wire.target_of(url), head, payload)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from brownout.identity.aws.errors import AwsError, invalid_action
@@ -18,9 +17,11 @@ from brownout.identity.aws.protocol.constraints import checked
 from brownout.identity.aws.protocol.forms import fields_of, form_fields, is_form, payload_of, tree_of
 from brownout.identity.aws.protocol.services import AwsOperation, Params, Service
 from brownout.identity.core.messages import Request, decode_json
+from brownout.identity.repeated import Repeated
 
 NO_VERSION = "NO_VERSION_SPECIFIED"
 KNOWN_FORMS, KNOWN_FORM_MAX = 1024, 512  # how many forms are remembered as calls, and of how many bytes at most
+_known_forms = Repeated[tuple[str, bytes], "AskedOperation"](KNOWN_FORMS, KNOWN_FORMS)
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +64,7 @@ def _query_asked(service: Service, request: Request) -> AskedOperation:
     if request.method not in ("GET", "POST"):
         raise AwsError.of("MethodNotAllowed", "The specified method is not allowed against this resource.")
     if request.method == "POST" and len(request.payload) <= KNOWN_FORM_MAX and request.target == "/" and is_form(request):
-        return _known_asked(service, request.payload)
+        return _asked_by_form(service, request.payload)
     return _asked(service, fields_of(request))
 
 
@@ -78,13 +79,17 @@ def _asked(service: Service, fields: Mapping[str, str]) -> AskedOperation:
     return AskedOperation(operation, tree_of(fields))
 
 
-@lru_cache(maxsize=KNOWN_FORMS)
-def _known_asked(service: Service, payload: bytes) -> AskedOperation:
+def _asked_by_form(service: Service, payload: bytes) -> AskedOperation:
     """What a form asks for, which depends on nothing else: clients ask for the same again and again.
 
     No refusal is remembered, and what is good for one caller is not: who may call is found out each time.
     """
-    return _asked(service, form_fields(payload))
+    key = (service.name, payload)
+    asked = _known_forms.get(key)
+    if asked is None:
+        asked = _asked(service, form_fields(payload))
+        _known_forms.note(key, asked)
+    return asked
 
 
 def _json_asked(service: Service, request: Request) -> AskedOperation:

@@ -24,6 +24,7 @@ MAX_PAYLOAD = (
 MAX_FIELDS = 10_000
 KNOWN_TEXT_MAX = 256  # characters of a value that is remembered without its escapes
 MAX_DEPTH = 16  # words in one name
+_AS_SDKS_WRITE = f"{FORM_TYPE}; charset=utf-8".encode()
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -46,7 +47,7 @@ def fields_of(request: Request) -> dict[str, str]:
 
 def is_form(request: Request) -> bool:
     """True where the payload is read as a form: also one of which the client does not say what it is."""
-    return request.media_type in ("", FORM_TYPE)
+    return request.raw_by_name.get(b"content-type") == _AS_SDKS_WRITE or request.media_type in ("", FORM_TYPE)
 
 
 def form_fields(payload: bytes) -> dict[str, str]:
@@ -66,6 +67,8 @@ def payload_of(request: Request) -> bytes:
 
 def tree_of(fields: Mapping[str, str]) -> FormTree:
     """The fields by the words of their names; raises MalformedInput for names that contradict each other."""
+    if "." not in "".join(fields):
+        return dict(fields)  # no name is part of another
     tree: FormTree = {}
     for name, value in fields.items():
         if "." in name:
@@ -102,13 +105,14 @@ def _add_fields(text: str, found: dict[str, str]) -> None:
         name, given, value = pair.partition("=")
         if not name and not given:
             continue  # nothing between two ampersands
-        if is_plain:
-            found.setdefault(name, value)
-        else:
-            found.setdefault(_plain(name) if "%" in name or "+" in name else name, _plain_value(value))
+        if not is_plain and ("%" in pair or "+" in pair):
+            name, value = _plain(name), _plain_value(value)
+        found.setdefault(name, value)
 
 
 def _plain_value(text: str) -> str:
+    if "%" not in text and "+" not in text:
+        return text
     return _known_plain(text) if len(text) <= KNOWN_TEXT_MAX else _plain(text)
 
 
