@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from brownout.identity.aws.records.seed import account_of
 from brownout.identity.core.edge.names import Endpoint, NameRoutes
+from brownout.identity.core.messages import Request
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import MANAGEMENT, REGIONS, TOKEN, VAULT, StackSpec
 
@@ -47,6 +48,11 @@ def endpoints(stack: StackSpec, settings: Settings) -> NameRoutes:
         found[account_signin(stack), client] = Endpoint(TOKEN, client)
         found[IAM, client] = Endpoint(MANAGEMENT, client)
     return found
+
+
+def host_name(request: Request) -> str:
+    """The name that the client asked, in lower case without the port."""
+    return request.raw_by_name.get(b"host", b"").decode("latin-1").partition(":")[0].lower()
 
 
 def account_signin(stack: StackSpec) -> str:

@@ -136,10 +136,10 @@ def _names(text: str) -> SignedNames:
 _known_scope, _known_names = lru_cache(maxsize=4096)(_scope), lru_cache(maxsize=1024)(_names)
 
 
-def signature_date(headers: Headers) -> tuple[str, float] | None:
-    """The date in `X-Amz-Date` as it is signed, and as epoch seconds; None where there is none of the basic form."""
+def signature_date(given: bytes) -> tuple[str, float] | None:
+    """The date of an `X-Amz-Date` as it is signed, and as epoch seconds; None for what is not of the basic form."""
     try:
-        return _basic_date(headers.get(b"x-amz-date", b"").decode("latin-1"))
+        return _basic_date(given.decode("latin-1"))
     except ValueError:
         return None
 

@@ -9,6 +9,7 @@ Wire facts: docs/reference/aws-wire.md#session-tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -68,13 +69,7 @@ class Session(NamedTuple):
     @property
     def arn(self) -> str:
         """The ARN that GetCallerIdentity shows and that policies see: a role's without its path."""
-        partition = self.principal_arn.split(":")[1]
-        owner = f"arn:{partition}:sts::{self.account_id}"
-        if self.kind == "assumed-role":
-            return f"{owner}:assumed-role/{self.principal_arn.rpartition('/')[2]}/{self.name}"
-        if self.kind == "federated-user":
-            return f"{owner}:federated-user/{self.name}"
-        return self.principal_arn
+        return f"{_before_name(self.kind, self.account_id, self.principal_arn)}{self.name}"
 
     @property
     def user_id(self) -> str:
@@ -140,6 +135,15 @@ class Session(NamedTuple):
             {str(key): tuple(values) for key, values in raw.get("facts", {}).items()},
             tuple(raw.get("scopes", ())),
         )
+
+
+@lru_cache(maxsize=1024)  # roles have many sessions
+def _before_name(kind: CallerKind, account_id: str, principal_arn: str) -> str:
+    """The ARN of a session up to its name, which is "" for those of a user."""
+    owner = f"arn:{principal_arn.split(':')[1]}:sts::{account_id}"
+    if kind == "assumed-role":
+        return f"{owner}:assumed-role/{principal_arn.rpartition('/')[2]}/"
+    return f"{owner}:federated-user/" if kind == "federated-user" else principal_arn
 
 
 _NAMES = ("key", "secret", "account", "kind", "principal", "id", "name", "issued", "expires", "region")  # of the first fields

@@ -1,9 +1,11 @@
 """Signers that were verified before, so that what their requests have in common is not found out again for each of them.
 
 Requests of one access key have the same `Authorization` header for a day, all but the signature. What follows from it and from
-the account is remembered: key, scope, names of the signed headers, the user. *Of a request nothing is remembered*: its date,
-headers, payload and signature are looked at every time. What is remembered belongs to one version of the account and is dropped
-with it, so a key that is revoked, or a user that is deleted, is unknown here with the account that says so.
+the account is remembered: key, scope, names of the signed headers, the user. Those of one second mostly have the same signed
+headers too, so that what is signed of them differs in the hash of the payload alone: how far both hashes of a signature come
+before that is remembered as well. *That a request was good is not remembered*: its date, headers, payload and signature are
+looked at every time. What is remembered belongs to one version of the account and is dropped with it, so a key that is revoked,
+or a user that is deleted, is unknown here with the account that says so.
 
 Only what is good is decided here. A request that does not fit goes the whole way (`authenticate`), which refuses it in the
 service's words. Wire facts: docs/reference/aws-wire.md#signature-version-4.
@@ -12,8 +14,7 @@ service's words. Wire facts: docs/reference/aws-wire.md#signature-version-4.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection
-from functools import lru_cache
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -27,11 +28,11 @@ from brownout.identity.aws.auth.authorization import (
 )
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.auth.region_keys import DAY_S, day_of
-from brownout.identity.aws.auth.sigv4 import keyed_hashes, signature_of, signed_form
+from brownout.identity.aws.auth.sigv4 import keyed_hashes, signed_form, text_before_hash
 from brownout.identity.core.messages import Request
 
-SIGNERS_MAX = 4096
-KNOWN_VALUE_MAX = 128  # bytes of a header's value that is remembered without its blanks
+SIGNERS_MAX, MOMENTS_MAX = 4096, 1024
+VALUES_MAX = 512  # bytes of the signed headers' values, together, of a moment that is remembered
 LONGEST_HEADER = 512  # bytes of an `Authorization` header without its signature
 _AMZ, _TOKEN, _BEFORE = b"\nx-amz-", b"x-amz-security-token", BEFORE_SIGNATURE.encode()
 
@@ -45,15 +46,29 @@ class KnownSigner(NamedTuple):
     scope: str
     keyed: tuple[Any, Any]
     names: tuple[bytes, ...]
-    form: bytes  # the canonical request, with places for method, values and the payload's hash
+    form: bytes  # the canonical request up to the payload's hash, with places for method and values
     amz_headers: int  # how many of the signed headers are of AWS's own: no other may be in the request
 
 
+class SignedMoment(NamedTuple):
+    """What the requests of a signer with the same signed headers have in common. `date_s` is the signature's.
+
+    `canonical` is the hash of the canonical request as far as the payload's, `inner` that of the signed text as far as the
+    canonical request's, under the key.
+    """
+
+    date_s: float
+    caller: Caller
+    canonical: Any
+    inner: Any
+
+
 class KnownSigners:
-    """The signers of one account that were verified, by their header. At most SIGNERS_MAX."""
+    """The signers of one account that were verified, by their header. At most SIGNERS_MAX, and MOMENTS_MAX moments of them."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, KnownSigner] = {}
+        self._moments: dict[tuple[bytes, str, bytes, tuple[bytes, ...]], SignedMoment] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -65,6 +80,7 @@ class KnownSigners:
             return
         if len(self._known) >= SIGNERS_MAX:
             self._known.clear()
+            self._moments.clear()
         names = claim.signed_headers.names
         self._known[written] = KnownSigner(
             caller,
@@ -88,37 +104,48 @@ class KnownSigners:
     ) -> Caller | None:
         """Who signed the request, where a known signer did, within `skew_s` of a clock; None for all that is not so."""
         authorization = headers.get(b"authorization", b"")
-        signer = self._known.get(authorization[:-SIGNATURE_LENGTH])
+        written, signature = authorization[:-SIGNATURE_LENGTH], authorization[-SIGNATURE_LENGTH:]
+        signer = self._known.get(written)
         if signer is None or request.target != "/" or _TOKEN in headers:
             return None
         if signer.service != service or signer.caller.signed_region not in regions:
             return None
-        dated = signature_date(headers)
-        if dated is None or not 0 <= dated[1] - signer.first_s < DAY_S:
-            return None
-        date, date_s = dated
-        if min([abs(date_s - clock_s) for clock_s in clocks_s]) > skew_s or _amz_headers(headers) != signer.amz_headers:
+        if _amz_headers(headers) != signer.amz_headers:
             return None
         try:
-            values = [_trimmed(headers[name]) for name in signer.names]
+            of_moment = (written, request.method, headers[b"x-amz-date"], tuple([headers[name] for name in signer.names]))
         except KeyError:
             return None
-        canonical = signer.form % (request.method.encode(), *values, sha256(request.payload).hexdigest().encode())
-        expected = signature_of(canonical, date, signer.scope, signer.keyed)
-        if not hmac.compare_digest(expected.encode(), authorization[-SIGNATURE_LENGTH:]):
+        moment = known = self._moments.get(of_moment)
+        if moment is None:
+            moment = _moment(signer, *of_moment[1:])
+        if moment is None or min([abs(moment.date_s - clock_s) for clock_s in clocks_s]) > skew_s:
             return None
-        return signer.caller.signed_at(date_s)
+        canonical, inner, outer = moment.canonical.copy(), moment.inner.copy(), signer.keyed[1].copy()
+        canonical.update(sha256(request.payload).hexdigest().encode())
+        inner.update(canonical.hexdigest().encode())
+        outer.update(inner.digest())
+        if not hmac.compare_digest(outer.hexdigest().encode(), signature):
+            return None
+        if known is None and sum(map(len, of_moment[3])) <= VALUES_MAX:
+            if len(self._moments) >= MOMENTS_MAX:
+                self._moments.clear()
+            self._moments[of_moment] = moment
+        return moment.caller
+
+
+def _moment(signer: KnownSigner, method: str, date: bytes, values: Sequence[bytes]) -> SignedMoment | None:
+    """What a request's signature has in common with others; None for a date that is not of the scope's day."""
+    dated = signature_date(date)
+    if dated is None or not 0 <= dated[1] - signer.first_s < DAY_S:
+        return None
+    text, date_s = dated
+    canonical = sha256(signer.form % (method.encode(), *[b" ".join(value.split()) for value in values]))
+    inner = signer.keyed[0].copy()
+    inner.update(text_before_hash(text, signer.scope).encode())
+    return SignedMoment(date_s, signer.caller.signed_at(date_s), canonical, inner)
 
 
 def _amz_headers(names: Collection[bytes]) -> int:
     """How many of these (different) names are of AWS's own headers."""
     return (b"\n" + b"\n".join(names)).count(_AMZ)
-
-
-def _trimmed(value: bytes) -> bytes:
-    return _known_value(value) if len(value) <= KNOWN_VALUE_MAX else b" ".join(value.split())
-
-
-@lru_cache(maxsize=1024)  # clients repeat host and media type, and the date for a second
-def _known_value(value: bytes) -> bytes:
-    return b" ".join(value.split())

@@ -114,21 +114,25 @@ def _escaped(text: str) -> str:
 
 
 def signed_form(signed: SignedNames) -> bytes:
-    """The canonical request of a request to `/` that has all of the signed headers, with places (`%b`) for what differs.
+    """The canonical request of a request to `/` that has all of the signed headers, without the payload's hash at its end.
 
-    Those are the method, the headers' values in the order of the names, and the hash of the payload.
+    It has places (`%b`) for what differs: the method, and the headers' values in the order of the names.
     """
     lines = b"".join(b"%b:%%b\n" % name.replace(b"%", b"%%") for name in signed.names)
-    return b"%%b\n/\n\n%b\n%b\n%%b" % (lines, signed.text.encode("latin-1", "replace").replace(b"%", b"%%"))
+    return b"%%b\n/\n\n%b\n%b\n" % (lines, signed.text.encode("latin-1", "replace").replace(b"%", b"%%"))
 
 
 def signature_of(canonical: bytes, date: str, scope: str, keyed: tuple[Any, Any]) -> str:
     """The signature of a canonical request, from the hashes of `keyed_hashes`."""
-    text = f"{ALGORITHM}\n{date}\n{scope}\n{sha256(canonical).hexdigest()}"
     inner, outer = keyed[0].copy(), keyed[1].copy()
-    inner.update(text.encode())
+    inner.update(f"{text_before_hash(date, scope)}{sha256(canonical).hexdigest()}".encode())
     outer.update(inner.digest())
     return str(outer.hexdigest())
+
+
+def text_before_hash(date: str, scope: str) -> str:
+    """What is signed of a request, without the hash of the canonical request at its end."""
+    return f"{ALGORITHM}\n{date}\n{scope}\n"
 
 
 @lru_cache(maxsize=4096)

@@ -56,6 +56,7 @@ class RegionalAnnex(Annex):
         self.aws_region = REGIONS[node.region].aws_name
         self.account_id = account_of(node.stack)
         self._planted = node.settings.planted
+        self._unrevokes = REVOKED_KEY_ON_ONE_NODE in self._planted and node.name.endswith(".z2")
         self.replica = AccountReplica(self.account_id, node.region)
         self.usage = Usage(self.aws_region)
         self._client_clocks = node.settings.real_client_clocks
@@ -137,11 +138,11 @@ class RegionalAnnex(Annex):
 
         Refused are also callers whose user or role is gone, and tokens that are not valid in this region.
         """
-        index, ports, now_s = self.index, self.node.ports, self.node.ports.now()
+        index, ports = self.index, self.node.ports
+        now_s = ports.now()
         client_now_s = ports.machine_time(now_s) if self._client_clocks else None
-        is_bad = REVOKED_KEY_ON_ONE_NODE in self._planted and self.node.name.endswith(".z2")
-        account: Any = _Unrevoked(index.account) if is_bad else index.account
-        known = None if is_bad else index.signers
+        account: Any = _Unrevoked(index.account) if self._unrevokes else index.account
+        known = None if self._unrevokes else index.signers
         caller = authenticate(request, service, regions, account, now_s, client_now_s, known)
         index.check_alive(caller)
         session = caller.session

@@ -24,7 +24,7 @@ from brownout.identity.aws.records.principals import Group, Role, User
 from brownout.identity.aws.records.published import PublishedAccount
 
 Tags = dict[str, str]
-Settled = tuple[str, str, str, PolicyDocument]  # the caller's ARN, the action, the resource's ARN and its policy
+Settled = tuple[str, str, str]  # the caller's ARN, the action, the role's ARN
 SETTLED_MAX = 4096
 ALLOW_ALL = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
 
@@ -46,7 +46,7 @@ class AccountIndex:
         self._permissions: dict[str, Permissions] = {}  # by ARN of user or role
         self._principals: dict[str, RequestPrincipal] = {}  # of long-term keys, by ARN
         self._sealing = SealingSpan(None, inf, -inf)
-        self._settled: set[Settled] = set()
+        self._settled: dict[Settled, Role] = {}
         self.signers = KnownSigners()
 
     def sealing_key(self, now_s: float) -> SealingKeyView | None:
@@ -55,16 +55,16 @@ class AccountIndex:
             self._sealing = SealingSpan.at(self.account.sealing_keys.values(), now_s)
         return self._sealing.key
 
-    def is_settled(self, caller: Caller, action: str, resource: str, trust: PolicyDocument) -> bool:
-        """True when the caller may do the action to the resource, whose policy is `trust`, whatever else the request says.
+    def settled_role(self, caller: Caller, action: str, arn: str) -> Role | None:
+        """The role of that ARN when the caller may do the action to it, whatever else a request without tags says; else None.
 
         That is known of a long-term key once such a request was allowed and no policy that has the action asks for more than
-        who asks for which resource: then all that could change the decision is another account, which has another index.
+        who asks for which role: then all that could change the decision is another account, which has another index.
         """
-        return caller.session is None and (caller.arn, action, resource, trust) in self._settled
+        return None if caller.session is not None else self._settled.get((caller.arn, action, arn))
 
-    def settle(self, caller: Caller, action: str, resource: str, trust: PolicyDocument) -> None:
-        """Notes that such a request of the caller's was allowed."""
+    def settle(self, caller: Caller, action: str, role: Role, trust: PolicyDocument) -> None:
+        """Notes that such a request of the caller's was allowed; the role's policy is `trust`."""
         if caller.session is not None:
             return
         held = self.permissions(caller)
@@ -72,7 +72,7 @@ class AccountIndex:
         if all(document.asks_nothing_more(action.lower()) for document in documents):
             if len(self._settled) >= SETTLED_MAX:
                 self._settled.clear()
-            self._settled.add((caller.arn, action, resource, trust))
+            self._settled[caller.arn, action, role.arn] = role
 
     def permissions(self, caller: Caller) -> Permissions:
         """What hangs on the caller's user or role; raises AwsError InvalidClientTokenId when there is none of that id."""

@@ -12,6 +12,7 @@ import json
 from typing import NamedTuple
 
 from brownout.identity.aws.errors import AwsError
+from brownout.identity.aws.names import host_name
 from brownout.identity.aws.records.principals import User
 from brownout.identity.aws.regional.annex import VENDOR
 from brownout.identity.aws.signin import console_sessions, federation, pages
@@ -63,7 +64,7 @@ class ConsoleSignIn:
         self._regions = {REGIONS[region].aws_name for region in node.stack.regions}
 
     def takes(self, request: Request) -> bool:
-        return request.path in PATHS or _host(request).endswith(HOST)
+        return request.path in PATHS or host_name(request).endswith(HOST)
 
     async def serve(self, request: Request) -> Served:
         node = self._node
@@ -95,7 +96,7 @@ class ConsoleSignIn:
         return Served(pages.signed_in(session.arn, self._facts(session.expires_s)), node.hop())
 
     def _realm(self, request: Request) -> Realm:
-        name = _host(request).removesuffix(HOST).removesuffix(".")
+        name = host_name(request).removesuffix(HOST).removesuffix(".")
         named = str(request.query.get("region", ""))
         if name in self._regions:
             return Realm(named or name, "")
@@ -175,10 +176,6 @@ class ConsoleSignIn:
     def _facts(self, expires_s: float) -> dict[str, str]:
         served = {"region": self._annex.aws_region, "node": self._node.name}
         return {"account": self._annex.account_id, **served, "expires": str(int(expires_s))}
-
-
-def _host(request: Request) -> str:
-    return request.header("host").partition(":")[0].lower()
 
 
 def _attempt(fields: dict[str, str]) -> SignInAttempt:

@@ -40,13 +40,13 @@ class SessionWish(NamedTuple):
 
 def issue(annex: RegionalAnnex, wish: SessionWish) -> tuple[Session, Credentials]:
     """A new session with its credentials; raises AwsError ServiceUnavailable when the region has no key to seal it with."""
-    account, ports = annex.index.account, annex.node.ports
+    index, ports = annex.index, annex.node.ports
     now_s = ports.now()
-    key = annex.index.sealing_key(now_s)
+    key = index.sealing_key(now_s)
     if key is None:
         raise AwsError.of("ServiceUnavailable", NO_KEY)
-    version_1 = wish.is_global and account.settings.global_token_version == 1
-    key_id, secret, nonce = ids.session_keys(annex.account_id, ports.new_id(), ports.new_id())
+    version_1 = wish.is_global and index.account.settings.global_token_version == 1
+    key_id, secret, nonce = ids.session_keys(annex.account_id, ports.chance())
     session = Session(
         key_id,
         secret,
@@ -81,7 +81,7 @@ def scoped(annex: RegionalAnnex, session: Session, ends_s: float, scopes: tuple[
     key = annex.index.sealing_key(ports.now())
     if key is None:
         raise AwsError.of("ServiceUnavailable", NO_KEY)
-    key_id, secret, nonce = ids.session_keys(annex.account_id, ports.new_id(), ports.new_id())
+    key_id, secret, nonce = ids.session_keys(annex.account_id, ports.chance())
     made = session._replace(access_key_id=key_id, secret_access_key=secret, expires_s=ends_s, scopes=scopes)
     token = seal_with(made, key, nonce, least_bytes=least_bytes)
     return Credentials(key_id, secret, token, ends_s)

@@ -11,7 +11,7 @@ from inspect import iscoroutinefunction
 
 from brownout.identity.aws.auth.caller import Caller
 from brownout.identity.aws.errors import AwsError
-from brownout.identity.aws.names import GLOBAL_STS
+from brownout.identity.aws.names import GLOBAL_STS, host_name
 from brownout.identity.aws.protocol.answers import render
 from brownout.identity.aws.protocol.calls import AskedOperation, find_operation
 from brownout.identity.aws.regional.annex import GLOBAL_REGION, VENDOR
@@ -66,7 +66,7 @@ class Sts(AwsSurface):
 
     def _run(self, request: Request, asked: AskedOperation) -> tuple[StsResult | Awaitable[StsResult], Caller | None]:
         """What the operation makes of the request, and who signed it; raises AwsError."""
-        is_global = request.header("host").partition(":")[0].lower() == GLOBAL_STS
+        is_global = host_name(request) == GLOBAL_STS
         signer = None
         if asked.operation.is_signed:
             signer = self._annex.authenticate(request, "sts", self._global if is_global else self._regional)
@@ -77,7 +77,7 @@ class Sts(AwsSurface):
     def _in_clients_time(self, result: StsResult, signer: Caller | None) -> StsResult:
         """The result with the end of its credentials by the clock of the client, where that is another than the stack's."""
         made = result.get("Credentials")
-        if not isinstance(made, dict):
+        if not isinstance(made, dict) or not self._annex.node.settings.real_client_clocks:
             return result
         ends_s = self._annex.client_time(made["Expiration"], None if signer is None else signer.signed_s)
         if ends_s == made["Expiration"]:

@@ -108,12 +108,7 @@ def check_caller(annex: RegionalAnnex, caller: Caller, wanted: RoleRequest) -> N
         if not decision.allowed:
             message = denial(context, decision, resource=wanted.role.arn, trust=True)
             raise AccessDeniedError(message, context, decision)
-        annex.index.settle(caller, action, wanted.role.arn, trust)
-
-
-def is_settled(annex: RegionalAnnex, caller: Caller, action: str, role: Role) -> bool:
-    """True when `check_caller` would let the caller assume the role, whatever else a request without tags says."""
-    return annex.index.is_settled(caller, action, role.arn, parse_document(role.trust, "trust"))
+        annex.index.settle(caller, action, wanted.role, trust)
 
 
 def check_outsider(principal: RequestPrincipal, wanted: RoleRequest) -> None:

@@ -6,8 +6,9 @@ import botocore.session
 import pytest
 
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.aws.names import OPT_IN, endpoints
+from brownout.identity.aws.names import OPT_IN, endpoints, host_name
 from brownout.identity.core.edge.names import Endpoint
+from brownout.identity.core.messages import Request
 from brownout.identity.core.settings import Settings
 from brownout.identity.core.topology import REGIONS
 from brownout.identity.names import endpoint_names
@@ -33,6 +34,13 @@ def test_the_global_sts_name_is_served_locally_but_in_opt_in_regions() -> None:
         wanted = "virginia" if REGIONS[client].aws_name in OPT_IN else client
         assert local["sts.amazonaws.com", client] == Endpoint("token", wanted)
         assert home["sts.amazonaws.com", client] == Endpoint("token", "virginia")
+
+
+def test_the_name_that_a_client_asked_has_no_port_and_no_capitals() -> None:
+    """As it stands in the request's line, whatever wrote it; none is no name."""
+    for lines, name in (((b"Host", b"STS.amazonaws.com:443"), "sts.amazonaws.com"), ((b"x-host", b"a"), "")):
+        assert host_name(Request.raw("POST", "/", (lines,))) == name
+    assert host_name(Request("POST", "/", headers={"host": "sts.amazonaws.com"})) == "sts.amazonaws.com"
 
 
 def test_iam_is_one_name_with_a_front_end_in_every_region() -> None:

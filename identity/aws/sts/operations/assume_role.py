@@ -10,13 +10,38 @@ from brownout.identity.aws.errors import AwsError, access_denied, not_authorized
 from brownout.identity.aws.sts.call import StsCall, StsResult
 from brownout.identity.aws.sts.issuing import SessionWish, issue, members
 from brownout.identity.aws.sts.session_policies import NO_TAGS, session_limits, session_tags
-from brownout.identity.aws.sts.trust import RoleRequest, check_caller, find_role, is_settled, session_length, unknown_role
+from brownout.identity.aws.sts.trust import RoleRequest, check_caller, find_role, session_length, unknown_role
 
 ACTION = "sts:AssumeRole"
 SHOWN_NOW = {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
 
 
+_LEAST = frozenset({"RoleArn", "RoleSessionName"})
+
+
 def assume_role(call: StsCall) -> StsResult:
+    wish = _settled_wish(call) or _wish(call)
+    session, credentials = issue(call.annex, wish)
+    result = members(wish, credentials)
+    result["AssumedRoleUser"] = {"AssumedRoleId": session.user_id, "Arn": session.arn}
+    return result
+
+
+def _settled_wish(call: StsCall) -> SessionWish | None:
+    """What `_wish` says, where the caller may assume the role whatever the request says, and it says no more than it must."""
+    params = call.params
+    if params.keys() != _LEAST:
+        return None
+    role = call.annex.index.settled_role(call.caller, ACTION, params["RoleArn"])
+    if role is None:
+        return None
+    call.annex.check_activated()
+    length_s = session_length(role, None)
+    return SessionWish("assumed-role", role.arn, role.role_id, params["RoleSessionName"], length_s, is_global=call.is_global)
+
+
+def _wish(call: StsCall) -> SessionWish:
+    """The session that the caller asks for and may have; raises AwsError."""
     caller, params, annex = call.caller, call.params, call.annex
     if caller.is_root:
         raise access_denied("Roles may not be assumed by root accounts.")
@@ -35,9 +60,10 @@ def assume_role(call: StsCall) -> StsResult:
     if "SerialNumber" in params or "TokenCode" in params:
         annex.mfa.shown(caller, params)
         keys.update(SHOWN_NOW)
-    if tags is not NO_TAGS or source or not is_settled(annex, caller, ACTION, role):
+    settled = tags is NO_TAGS and not source and annex.index.settled_role(caller, ACTION, role.arn) is not None
+    if not settled:
         check_caller(annex, caller, RoleRequest(ACTION, role, name, call.facts, tags, source, keys))
-    wish = SessionWish(
+    return SessionWish(
         "assumed-role",
         role.arn,
         role.role_id,
@@ -50,10 +76,6 @@ def assume_role(call: StsCall) -> StsResult:
         is_global=call.is_global,
         least_token_bytes=call.least_token_bytes,
     )
-    session, credentials = issue(annex, wish)
-    result = members(wish, credentials)
-    result["AssumedRoleUser"] = {"AssumedRoleId": session.user_id, "Arn": session.arn}
-    return result
 
 
 def _source_identity(call: StsCall, caller: Caller) -> str:

@@ -116,6 +116,39 @@ def test_a_memory_changes_no_outcome(account: KeptAccount) -> None:
     assert refused > 1000
 
 
+def test_requests_of_one_second_are_told_apart(known: KnownSigners, account: KeptAccount) -> None:
+    """What is remembered of a second lets in what was signed in it, and nothing with another payload, method or header."""
+    good, other = by_botocore(), by_botocore(payload=b"Action=GetSessionToken&Version=2011-06-15")
+    for request in (good, other, good):
+        assert found(request, known) is not None
+    assert found(good.with_headers({"authorization": other.headers["authorization"]}), known) is None
+    assert found(Request.raw("POST", "/", good.raw_headers, other.payload), known) is None
+    assert found(Request.raw("PUT", "/", good.raw_headers, good.payload), known) is None
+    assert found(good.with_headers({"host": "127.0.0.1:1"}), known) is None
+    assert found(good.with_headers({"x-amz-date": by_botocore(now_s=NOW_S + 1).headers["x-amz-date"]}), known) is None
+    assert found(good, known, NOW_S + 901) is None, "its second is as far from the clock as any other"
+    assert found(good, KnownSigners()) is None, "another version of the account knows nothing of it"
+    assert outcome(by_botocore(region=MELBOURNE), known, account) != outcome(good, known, account)
+
+
+def test_so_many_seconds_are_remembered_and_no_more(
+    known: KnownSigners, account: KeptAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of refused requests are not: their values are any that a client makes up."""
+    monkeypatch.setattr(known_signers, "MOMENTS_MAX", 4)
+    for number in range(9):
+        good = by_botocore(now_s=NOW_S + number)
+        assert found(Request.raw("POST", "/", good.raw_headers, b"x"), known) is None
+        before = len(known._moments)
+        assert found(good, known) is not None
+        assert len(known._moments) in (before + 1, 1)
+        assert len(known._moments) <= 4
+    before = len(known._moments)
+    assert isinstance(outcome(by_botocore(headers=[("X-Amz-Meta", "1" * 600)]), known, account), Caller)
+    assert found(by_botocore(headers=[("X-Amz-Meta", "1" * 600)]), known) is not None
+    assert len(known._moments) == before, "values that are longer than clients write them are not kept"
+
+
 def test_a_header_of_aws_that_is_not_signed_is_not_known(known: KnownSigners, account: KeptAccount) -> None:
     """Nor is it let in: what was signed does not cover it."""
     request = by_botocore()

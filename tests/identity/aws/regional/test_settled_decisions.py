@@ -10,14 +10,13 @@ import pytest
 
 from brownout.identity.aws import arns
 from brownout.identity.aws.auth.sealing import SealingSpan, newest_key
-from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.records.principals import Role, User
 from brownout.identity.aws.records.published import PublishedKey
 from brownout.identity.aws.sts.annex import TokenAnnex
 from brownout.identity.core.nodes.token import TokenNode
 from support.aws_roles import allow, deny, document, role, trust, user
 from support.aws_signing import KeptSealingKey
-from support.simulated_aws import SimulatedAws, refusal, temporary
+from support.simulated_aws import STS_NODE, SimulatedAws, refusal, temporary
 
 ACTION = "sts:AssumeRole"
 WHO = "alice"
@@ -53,7 +52,7 @@ def is_settled(aws: SimulatedAws, made: Role) -> bool:
     annex = node.annexes["aws"]
     assert isinstance(annex, TokenAnnex)
     arn = arns.user(aws.maker.account_id, "/", WHO)
-    return (arn, ACTION, made.arn, parse_document(made.trust, "trust")) in annex.index._settled
+    return annex.index._settled.get((arn, ACTION, made.arn)) == made
 
 
 def _alice(aws: SimulatedAws, *statements: dict[str, Any], **fields: Any) -> User:
@@ -174,6 +173,20 @@ def test_tags_and_a_source_identity_are_asked_for_though_the_role_was_assumed_wi
     assert is_settled(aws, made)
     assert refused(aws, made, Tags=[{"Key": "a", "Value": "b"}]) == "AccessDenied"
     assert refused(aws, made, SourceIdentity="eve") == "AccessDenied"
+
+
+def test_a_region_that_is_deactivated_gives_no_session_of_a_settled_role(aws: SimulatedAws) -> None:
+    """Nor is a settled role one of another name, or one that is asked for longer than it may last."""
+    made = stand(aws)
+    for _ in range(2):
+        assume(aws, made)
+    assert is_settled(aws, made)
+    assert refused(aws, replace(made, arn=made.arn.upper().replace("ARN:AWS:IAM", "arn:aws:iam").replace("ROLE", "role"))) == (
+        "AccessDenied"
+    )
+    assert refused(aws, made, DurationSeconds=made.max_session_s + 1) == "ValidationError"
+    aws.hold(STS_NODE, "deactivate-sts")
+    assert refused(aws, made) == "RegionDisabledException"
 
 
 def test_what_is_settled_for_a_caller_is_not_for_another(aws: SimulatedAws) -> None:
