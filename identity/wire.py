@@ -14,11 +14,13 @@ from http import HTTPStatus
 import httptools
 import orjson
 
-from brownout.identity.core.messages import OF_THE_CONNECTION, HeaderLines, Request, Response
+from brownout.identity.core.messages import OF_THE_CONNECTION, TRAIL, HeaderLines, Request, Response, trail_line
+from brownout.identity.core.surface import Served
 
 WITHOUT_PAYLOAD = (204, 304)
 _SENDS_A_LENGTH = ("PUT", "POST", "PATCH")  # also without a payload: RFC 9110 section 8.6
 _TEXTS = {str}
+_TRAIL = f"{TRAIL}: ".encode()
 NO_HTTP = "Invalid HTTP request received."
 
 
@@ -84,12 +86,17 @@ def encode_response(response: Response, also: bytes = b"", *, is_last: bool = Fa
     return b"%bcontent-length: %d\r\n%b%b" % (head, len(payload), end, b"" if head_only else payload[: response.sent_bytes])
 
 
-def encode_again(response: Response, also: bytes, *, is_last: bool, head_only: bool) -> bytes:
-    """What `encode_response` makes of an answer that is given again and again: made once for each `also`."""
-    how = (also, is_last, head_only)
+def encode_ready(served: Served, also: bytes, *, is_last: bool, head_only: bool) -> bytes:
+    """What `encode_response` makes of an answer that was ready, with its trail.
+
+    One that is given again and again is made once for each `also`.
+    """
+    response, how = served.response, (also, served.hop, served.inner, is_last, head_only)
     known = response.__dict__.get("_encoded")
     if known is None or known[0] != how:
-        known = response.__dict__["_encoded"] = (how, encode_response(response, also, is_last=is_last, head_only=head_only))
+        assert _TRAIL not in response.header_block, "an answer that is ready is a node's own"
+        lines = also + trail_line(served.trail) if served.hop is not None else also
+        known = response.__dict__["_encoded"] = (how, encode_response(response, lines, is_last=is_last, head_only=head_only))
     encoded: bytes = known[1]
     return encoded
 

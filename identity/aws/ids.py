@@ -20,7 +20,7 @@ _UNIQUE_LENGTH, _KEY_LENGTH = 17, 16  # characters after the prefix
 _UNIQUE_BYTES = 15  # enough for the first 24 characters of base 32
 _KEY_BYTES = 10  # what 16 characters of base 32 hold: a bit that is 1, the account in 40 bits, 39 bits of chance
 _CHANCE_BITS, _ACCOUNT_BITS = 39, 40
-_SECRET_BYTES, _NONCE_BYTES = 30, 12
+_ID_BYTES, _SECRET_BYTES, _NONCE_BYTES = 5, 30, 12
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _PAIRS: tuple[str, ...] = tuple(first + second for first in _DIGITS for second in _DIGITS)
 
@@ -44,7 +44,7 @@ def access_key_id(prefix: str, account: str, chance: str) -> str:
 
 def _access_key_id(prefix: str, account: str, chance: bytes) -> str:
     beginning, rest = _beginning(prefix, account)
-    number, pairs = rest | int.from_bytes(chance[:5], "big") >> 1, _PAIRS
+    number, pairs = rest | int.from_bytes(chance[:_ID_BYTES], "big") >> 1, _PAIRS
     return f"{beginning}{pairs[number >> 30]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
 
 
@@ -56,14 +56,11 @@ def _beginning(prefix: str, account: str) -> tuple[str, int]:
     return prefix + "".join(_PAIRS[pair] for pair in shifts), number & (1 << 40) - 1
 
 
-def session_keys(account: str, *chance: str) -> tuple[str, str, bytes]:
-    """The id and the secret of a session's key, and a nonce to seal both with.
-
-    They are parts of one digest, which tell nothing of each other, and as unpredictable as `chance`.
-    """
-    found = hashlib.sha512("\n".join(("session", *chance)).encode()).digest()
-    secret = b2a_base64(found[5 : 5 + _SECRET_BYTES], newline=False).decode()
-    return _access_key_id(SESSION_KEY, account, found), secret, found[-_NONCE_BYTES:]
+def session_keys(account: str, chance: bytes) -> tuple[str, str, bytes]:
+    """The id and the secret of a session's key, and a nonce to seal both with: parts of `chance` that do not overlap."""
+    assert len(chance) >= _ID_BYTES + _SECRET_BYTES + _NONCE_BYTES, "a session's keys take so much chance"
+    secret = b2a_base64(chance[_ID_BYTES : _ID_BYTES + _SECRET_BYTES], newline=False).decode()
+    return _access_key_id(SESSION_KEY, account, chance), secret, chance[-_NONCE_BYTES:]
 
 
 def account_of(key_id: str) -> str:

@@ -317,7 +317,7 @@ class Response(Message):
         else:
             made = Response.raw(self.status, (*lines, (_TRAIL_BYTES, trail.encode("latin-1"))), self.payload)
         if "header_block" in self.__dict__:
-            made.header_block = self.header_block + _trail_block(trail)
+            made.header_block = self.header_block + trail_line(trail)
         if self.sent_bytes is not None or self.may_be_empty:
             made.sent_bytes, made.may_be_empty = self.sent_bytes, self.may_be_empty
         return made
@@ -354,7 +354,7 @@ def _read_fields(query: str) -> Fields:
 
 
 _fields_of = lru_cache(maxsize=KNOWN_QUERIES)(_read_fields)  # clients repeat themselves
-_trail_block = lru_cache(maxsize=256)(lambda trail: Response(200, None, {TRAIL: trail}).header_block)  # a node has few
+trail_line = lru_cache(maxsize=256)(lambda trail: Response(200, None, {TRAIL: trail}).header_block)  # a node has few
 
 
 def encode_json(value: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from brownout.identity.core.messages import Request, Response
 
+CHANCE_BYTES = 64  # of `Ports.chance`
+
 
 class BadToken(Exception):
     """A token that a verifier must refuse; the text says why in the words of the real service."""
@@ -64,6 +66,10 @@ class Ports(Protocol):
 
     def new_id(self) -> str:
         """A fresh UUID as text."""
+        ...
+
+    def chance(self) -> bytes:
+        """CHANCE_BYTES that cannot be foretold, for keys and nonces; none are given twice."""
         ...
 
     async def call(self, target: str, request: Request, *, timeout_s: float) -> Response:

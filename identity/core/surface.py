@@ -71,12 +71,15 @@ class Served(NamedTuple):
     hop: Hop | None = None
     inner: str = ""
 
+    @property
+    def trail(self) -> str:
+        """The trail of the answer, "" for one that shows none."""
+        hop = "" if self.hop is None else _text_of(self.hop)
+        return f"{hop}>{self.inner}" if self.inner and hop else hop
+
     def sealed(self) -> Response:
         """The answer with its trail, ready to be sent."""
-        if self.hop is None:
-            return self.response
-        hop = _text_of(self.hop)
-        return self.response.sealed(f"{hop}>{self.inner}" if self.inner else hop)
+        return self.response if self.hop is None else self.response.sealed(self.trail)
 
 
 _text_of = lru_cache(maxsize=256)(Hop.__str__)  # a node has few hops, and is asked for one in every answer
@@ -114,6 +117,7 @@ class AnswersAtOnce(Protocol):
     def at_once(self, request: Request) -> Served | None:
         """What `serve` would answer to a request that it takes, where that waits for nothing; None leaves it to `serve`.
 
+        Such an answer was made from no other node's, so that no trail is in it.
         Where it is None, nothing has been counted or changed. It raises no BadPayload. With a capacity nothing is ready.
         """
         ...
@@ -126,14 +130,13 @@ class ReadyAnswers:
         each_ready = tuple((each.takes, each.at_once if isinstance(each, AnswersAtOnce) else None) for each in surfaces)
         self._ready = each_ready if any(at_once is not None for _, at_once in each_ready) else ()
 
-    def find(self, request: Request) -> Response | None:
-        """What the node would answer, with its trail, where that is ready; None, with nothing changed, where it is not."""
+    def find(self, request: Request) -> Served | None:
+        """What the node would answer, where that is ready; None, with nothing changed, where it is not."""
         if not self._ready or request.path.startswith(OWN):
             return None
         for takes, at_once in self._ready:
             if takes(request):
-                served = None if at_once is None else at_once(request)
-                return None if served is None else served.sealed()
+                return None if at_once is None else at_once(request)
         return None
 
 

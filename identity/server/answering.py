@@ -63,10 +63,12 @@ class Answering:
             return None
         request, is_last, head_only = received.request, received.is_last, received.request.method == "HEAD"
         try:
-            response = self._ready.find(request)
-            if response is not None and self._seen.on:
-                self._seen.note(request, response)
-            return None if response is None else wire.encode_again(response, also, is_last=is_last, head_only=head_only)
+            served = self._ready.find(request)
+            if served is None:
+                return None
+            if self._seen.on:
+                self._seen.note(request, served.sealed())
+            return wire.encode_ready(served, also, is_last=is_last, head_only=head_only)
         except Exception:
             return wire.encode_response(_broken(request), also, is_last=is_last, head_only=head_only)
 

@@ -18,6 +18,8 @@ from brownout.harness.worlds.processes.world import ProcessesWorld
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity import wire
 from brownout.identity.core.messages import HeaderLines, Request, Response, encode_json
+from brownout.identity.core.surface import Served
+from brownout.identity.core.trail import Hop
 from support.http_nodes import Echo, ports_to, served
 from support.parsed_messages import parsed_answer
 
@@ -137,6 +139,27 @@ def test_a_header_of_an_answer_cannot_end_its_line(value: str) -> None:
     """A line break or a control character never reaches the wire."""
     with pytest.raises(ValueError, match="line break"):
         wire.encode_response(Response(200, {}, {"x-told": value}))
+
+
+def test_an_answer_that_is_ready_is_what_its_sealed_form_is_on_the_wire() -> None:
+    """With any hop, in any second, to the last request or to one for the head: never what was made for another."""
+    answers = [Response(200, {"a": "b"}), Response.raw(403, ((b"content-type", b"text/xml"),), b"<Error/>"), Response(404)]
+    hops = [None, Hop("sydney.host", cache="hit"), Hop("sydney.host", cache="miss")]
+    cases = [
+        (hop, inner, also, last, head)
+        for hop in hops
+        for inner in ("", "sydney.token.z1;1.0;;;")
+        for also in (b"date: 1\r\n", b"date: 2\r\n")
+        for last in (False, True)
+        for head in (False, True)
+    ]
+    for response in answers:
+        for hop, inner, also, last, head in (*cases, *cases):
+            served = Served(response, hop, inner)
+            made = wire.encode_ready(served, also, is_last=last, head_only=head)
+            sealed = wire.encode_response(served.sealed(), also, is_last=last, head_only=head)
+            assert sorted(made.partition(b"\r\n\r\n")[0].splitlines()) == sorted(sealed.partition(b"\r\n\r\n")[0].splitlines())
+            assert made.partition(b"\r\n\r\n")[2] == sealed.partition(b"\r\n\r\n")[2]
 
 
 def test_a_host_that_was_signed_is_kept() -> None:

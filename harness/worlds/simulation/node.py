@@ -7,6 +7,7 @@ reset at once. A paused node stops between any two steps of its work, and contin
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Generator, Mapping
+from hashlib import sha512
 from types import coroutine
 from typing import Any, Protocol
 
@@ -77,6 +78,9 @@ class SimulatedPorts:
     def new_id(self) -> str:
         self._node.ids_made += 1
         return keyed_id(self._world.spec.seed, "id", self._node.name, self._node.ids_made)
+
+    def chance(self) -> bytes:
+        return sha512(f"session\n{self.new_id()}\n{self.new_id()}".encode()).digest()
 
     async def call(self, target: str, request: Request, *, timeout_s: float) -> Response:
         if self._node.is_hindered(self._life):
@@ -186,9 +190,10 @@ class SimulatedNode:
         if self.node is None or self.holds:
             return None
         try:
-            return self.node.ready_answers.find(request)
+            served = self.node.ready_answers.find(request)
         except BadPayload:  # `serve` meets it too, and says so
             return None
+        return None if served is None else served.sealed()
 
     def serve(self, request: Request, caller: CallingEnd) -> None:
         """Serves a request that has arrived: the caller is answered, now or later, or reset.

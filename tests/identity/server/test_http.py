@@ -22,7 +22,7 @@ from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.annex import Annexes
 from brownout.identity.core.holds import HoldSet
 from brownout.identity.core.messages import CallFailed, Request, Response
-from brownout.identity.core.ports import Ports
+from brownout.identity.core.ports import CHANCE_BYTES, Ports
 from brownout.identity.core.surface import Served
 from brownout.identity.server import serve
 from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES
@@ -369,6 +369,22 @@ def test_a_new_id_is_a_random_uuid() -> None:
     for one, other in pairwise(found):
         seen |= one.int ^ other.int
     assert seen.bit_count() == 128 - 6
+
+
+def test_a_nodes_chance_is_random_and_never_given_twice(tmp_path: Path) -> None:
+    """More of it than is made at a time: all of its bits differ, and no part of one is in another."""
+
+    async def taken() -> list[bytes]:
+        async with ports_to(tmp_path, 1) as ports:
+            return [ports.chance() for _ in range(200)]
+
+    found = asyncio.run(taken())
+    assert {len(each) for each in found} == {CHANCE_BYTES}
+    assert len({each[at : at + 8] for each in found for at in range(0, CHANCE_BYTES, 8)}) == 200 * CHANCE_BYTES // 8
+    seen = 0
+    for one, other in pairwise(found):
+        seen |= int.from_bytes(one) ^ int.from_bytes(other)
+    assert seen.bit_count() == 8 * CHANCE_BYTES
 
 
 def test_emulated_time_passes_at_the_clocks_rate(tmp_path: Path) -> None:
