@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,7 @@ from brownout.identity.aws.protocol.shapes import Member, Shape
 WriteXml = Callable[[Any], str]  # from a value to its element
 Fill = Callable[[list[Any]], str]  # from the values of a structure's members, which it may overwrite, to its element
 FILLERS_MAX = 64
+_PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b"&<>")
 _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"}
 
@@ -31,7 +32,7 @@ def escaped(text: str) -> str:
 
 def _is_plain(text: str) -> bool:
     """Nothing in it needs an escape, as in nearly all text."""
-    return text.isascii() and text.isprintable() and "<" not in text and "&" not in text and ">" not in text
+    return text.isascii() and not text.encode().translate(None, _PLAIN)
 
 
 def writer_of(shape: Shape, wire: str) -> WriteXml:
@@ -53,38 +54,41 @@ def _iso_second(second: int) -> str:
 
 
 def _structure(shape: Shape, wire: str) -> WriteXml:
-    known = {member.name: member for member in shape.members}
-    required = frozenset(member.name for member in shape.members if member.required)
-    fillers: dict[tuple[str, ...], Fill] = {}  # by the members that are given: a handler has few ways to fill a structure
+    """A structure is filled together with those right in it, so that all of their texts are looked at once."""
+    inner = frozenset(member.name for member in shape.members if member.shape.type == "structure")
+    fillers: dict[tuple[tuple[str, ...], ...], Fill] = {}  # by the members that are given: a handler has few ways to fill them
 
     def write(value: Mapping[str, Any]) -> str:
-        given = tuple(value)
-        fill = fillers.get(given)
-        if fill is None:
-            assert required <= value.keys(), f"{shape.name} lacks {sorted(required - value.keys())}"
-            assert value.keys() <= known.keys(), f"{shape.name} has no {sorted(value.keys() - known.keys())}"
-            fill = _filler([known[name] for name in given], wire)
-            if len(fillers) < FILLERS_MAX:
-                fillers[given] = fill
-        values = list(value.values())
+        given, values = [tuple(value)], []
+        for name, each in value.items():
+            if name in inner and each is not None:
+                given.append(tuple(each))
+                values += each.values()
+            else:
+                values.append(each)
         if None in values:
-            return write({name: each for name, each in value.items() if each is not None})
+            return write(_without_none(value, inner))
+        fill = fillers.get(key := tuple(given))
+        if fill is None:
+            fill = _filler(shape, value, wire)
+            if len(fillers) < FILLERS_MAX:
+                fillers[key] = fill
         return fill(values)
 
     return write
 
 
-def _filler(members: Sequence[Member], wire: str) -> Fill:
-    """What puts the values of these members, none of which is None, into the places that a text has for them."""
-    parts, texts, written = [], [], []
-    for place, member in enumerate(members):
-        kind, element = member.shape.type, f"<{member.wire}>%s</{member.wire}>"
-        parts.append("%s" if kind in _COMPOUND else element)
-        if kind == "string":
-            texts.append(place)
-        else:
-            written.append((place, writer_of(member.shape, member.wire) if kind in _COMPOUND else _SCALARS[kind]))
-    form = f"<{wire}>{''.join(parts)}</{wire}>"
+def _without_none(value: Mapping[str, Any], inner: Collection[str]) -> dict[str, Any]:
+    kept = {name: each for name, each in value.items() if each is not None}
+    return kept | {name: _without_none(kept[name], ()) for name in inner if name in kept}
+
+
+def _filler(shape: Shape, value: Mapping[str, Any], wire: str) -> Fill:
+    """What puts values of the members that `value` has, none of which is None, into the places that a text has for them."""
+    places: list[Member] = []
+    form = _form(shape, value, wire, places, deep=True)
+    texts = [place for place, member in enumerate(places) if member.shape.type == "string"]
+    written = [(place, _writer_at(member)) for place, member in enumerate(places) if member.shape.type != "string"]
 
     def fill(values: list[Any]) -> str:
         if texts and not _is_plain("".join([values[place] for place in texts])):
@@ -98,6 +102,29 @@ def _filler(members: Sequence[Member], wire: str) -> Fill:
         return form % tuple(values if _is_plain("".join(values)) else map(escaped, values))
 
     return fill if written else fill_texts
+
+
+def _form(shape: Shape, value: Mapping[str, Any], wire: str, places: list[Member], *, deep: bool) -> str:
+    """The element with places (`%s`) for what `value` has; `places` gets their members. With `deep` a structure has none."""
+    known = {member.name: member for member in shape.members}
+    required = {member.name for member in shape.members if member.required}
+    assert required <= value.keys(), f"{shape.name} lacks {sorted(required - value.keys())}"
+    assert value.keys() <= known.keys(), f"{shape.name} has no {sorted(value.keys() - known.keys())}"
+    parts = []
+    for name, each in value.items():
+        member = known[name]
+        if deep and member.shape.type == "structure":
+            parts.append(_form(member.shape, each, member.wire, places, deep=False))
+        else:
+            parts.append("%s" if member.shape.type in _COMPOUND else f"<{member.wire}>%s</{member.wire}>")
+            places.append(member)
+    return f"<{wire}>{''.join(parts)}</{wire}>"
+
+
+def _writer_at(member: Member) -> Callable[[Any], str]:
+    """What writes a member's value into its place."""
+    kind = member.shape.type
+    return writer_of(member.shape, member.wire) if kind in _COMPOUND else _SCALARS[kind]
 
 
 def _list(shape: Shape, wire: str) -> WriteXml:

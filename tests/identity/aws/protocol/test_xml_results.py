@@ -5,6 +5,7 @@ from __future__ import annotations
 import botocore.parsers
 import pytest
 
+from brownout.identity.aws.protocol.services import service
 from brownout.identity.aws.protocol.xml_results import escaped, iso_time, writer_of
 from support.aws_forms import EVERY_FORM, ORACLE, VALUES
 
@@ -28,6 +29,26 @@ def test_every_member_is_written_in_one_result() -> None:
         "<DoResult><String>a</String><Boolean>false</Boolean></DoResult>"
     )
     assert write({}) == "<DoResult></DoResult>"
+
+
+def test_a_structure_is_written_by_what_it_has_each_time() -> None:
+    """Members right in it and two structures deep, None or not, with text that needs an escape or not, in turn."""
+    operation = service("iam").operation("GetUser")
+    assert operation is not None
+    plain = {"Path": "/", "UserName": "a", "UserId": "AIDA", "Arn": "arn", "CreateDate": 0.0}
+    bounded = plain | {"UserName": "<a>", "PermissionsBoundary": {"PermissionsBoundaryArn": "a&b"}}
+    tagged = plain | {"PasswordLastUsed": None, "Tags": [{"Key": "k", "Value": ">"}]}
+    before, after = "<GetUserResult><User><Path>/</Path><UserName>", "</User></GetUserResult>"
+    rest = "<UserId>AIDA</UserId><Arn>arn</Arn><CreateDate>1970-01-01T00:00:00Z</CreateDate>"
+    boundary = "<PermissionsBoundary><PermissionsBoundaryArn>a&amp;b</PermissionsBoundaryArn></PermissionsBoundary>"
+    tags = "<Tags><member><Key>k</Key><Value>&gt;</Value></member></Tags>"
+    for _ in range(2):
+        assert operation.write({"User": plain}) == f"{before}a</UserName>{rest}{after}"
+        assert operation.write({"User": bounded}) == f"{before}&lt;a&gt;</UserName>{rest}{boundary}{after}"
+        assert operation.write({"User": tagged}) == f"{before}a</UserName>{rest}{tags}{after}"
+    for wrong in ({"User": plain | {"UserId": None}}, {"User": plain | {"Other": "x"}}, {"User": None}):
+        with pytest.raises(AssertionError, match="lacks|has no"):
+            operation.write(wrong)
 
 
 @pytest.mark.parametrize(
