@@ -91,11 +91,11 @@ def encode_ready(served: Served, also: bytes, *, is_last: bool, head_only: bool)
 
     One that is given again and again is made once for each `also`.
     """
-    response, how = served.response, (also, served.hop, served.inner, is_last, head_only)
-    known = response.__dict__.get("_encoded")
+    response, hop, inner = served
+    known, how = response.__dict__.get("_encoded"), (also, hop, inner, is_last, head_only)
     if known is None or known[0] != how:
         assert _TRAIL not in response.header_block, "an answer that is ready is a node's own"
-        lines = also + trail_line(served.trail) if served.hop is not None else also
+        lines = also if hop is None else also + trail_line(served.trail)
         known = response.__dict__["_encoded"] = (how, encode_response(response, lines, is_last=is_last, head_only=head_only))
     encoded: bytes = known[1]
     return encoded

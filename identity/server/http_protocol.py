@@ -226,6 +226,8 @@ class Connection(asyncio.Protocol):
         exceeds_bytes = self._limit_bytes if self._size > self._limit_bytes else 0
         request = _request(parser, self._url, self._head, b"".join(self._payload))
         request.raw_by_name = self._by_name
+        if request.target == "/":  # as all of AWS's query protocol
+            request.path = "/"
         self._waiting.append(Received(request, is_last, exceeds_bytes))
         self._is_between, self._expects_word = True, False
 

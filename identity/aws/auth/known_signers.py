@@ -119,7 +119,9 @@ class KnownSigners:
         moment = known = self._moments.get(of_moment)
         if moment is None:
             moment = _moment(signer, *of_moment[1:])
-        if moment is None or min([abs(moment.date_s - clock_s) for clock_s in clocks_s]) > skew_s:
+        if moment is None:
+            return None
+        if abs(moment.date_s - clocks_s[0]) > skew_s and all(abs(moment.date_s - clock_s) > skew_s for clock_s in clocks_s):
             return None
         canonical, inner, outer = moment.canonical.copy(), moment.inner.copy(), signer.keyed[1].copy()
         canonical.update(sha256(request.payload).hexdigest().encode())

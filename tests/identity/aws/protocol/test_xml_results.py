@@ -47,7 +47,7 @@ def test_a_structure_is_written_by_what_it_has_each_time() -> None:
         assert operation.write({"User": bounded}) == f"{before}&lt;a&gt;</UserName>{rest}{boundary}{after}"
         assert operation.write({"User": tagged}) == f"{before}a</UserName>{rest}{tags}{after}"
     for wrong in ({"User": plain | {"UserId": None}}, {"User": plain | {"Other": "x"}}, {"User": None}):
-        with pytest.raises(AssertionError, match="lacks|has no"):
+        with pytest.raises(AssertionError, match=r"lacks|has no"):
             operation.write(wrong)
 
 
