@@ -13,7 +13,7 @@ from pathlib import Path
 
 from brownout.harness.base.files import is_folder_there
 from brownout.harness.client_env.machine_endpoints import write_files
-from brownout.harness.client_env.shell_variables import ELSEWHERE, exports, find_machine, inside_variables
+from brownout.harness.client_env.shell_variables import ELSEWHERE, exports, find_machine, inside_of, inside_variables
 from brownout.harness.client_env.stack_file import FaultsEntry, StackFile, make_stack_file
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment.subject import PORT, PYTHON, Subject
@@ -24,8 +24,10 @@ from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.control_plane import access_key, user_token
 from brownout.identity.aws.records.seed import ADMIN
 from brownout.identity.azure.hosts.endpoint import IMDS
+from brownout.identity.core.topology import VAULT
 
 PORT_VARIABLE, URL_VARIABLE = "PORT", "SUBJECT_URL"
+VAULT_VARIABLE = "BROWNOUT_VAULT_URL"  # no SDK reads an address of a vault from a variable, so the application has to
 # An application has no business with these: what is broken in a run is in its schedule.
 _OF_OPERATORS = ("BROWNOUT_CONTROL_TOKEN", "BROWNOUT_TOXIPROXY_URL", "BROWNOUT_DASHBOARD_URL", "BROWNOUT_COMPOSE_VARIABLES")
 SECRET_WORDS = ("SECRET", "TOKEN", "HEADER", "PASSWORD", "KEY")
@@ -54,6 +56,7 @@ def variables(subject: Subject, stack: StackFile, port: int) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     own = {name: placed(value, port) for name, value in subject.env.items()}
     told = {name: value for name, value in found.items() if name not in _OF_OPERATORS}
+    told[VAULT_VARIABLE] = stack.regions[_region_of(subject, stack)].vault_url
     return {**inherited, **told, PORT_VARIABLE: str(port), URL_VARIABLE: url_of(port), **own}
 
 
@@ -62,7 +65,13 @@ def container_variables(subject: Subject, stack: StackFile) -> dict[str, str]:
     port = subject.container_port
     own = {name: placed(value, port) for name, value in subject.env.items()}
     told = inside_variables(stack, subject.env_of or "")
+    told[VAULT_VARIABLE] = inside_of(stack).urls[f"{_region_of(subject, stack)}.{VAULT}"]
     return {**told, PORT_VARIABLE: str(port), URL_VARIABLE: url_of(port), **own}
+
+
+def _region_of(subject: Subject, stack: StackFile) -> str:
+    """Where the subject stands."""
+    return find_machine(stack, subject.env_of).region if subject.env_of else stack.home_region
 
 
 def url_of(port: int) -> str:
