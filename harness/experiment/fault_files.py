@@ -19,7 +19,7 @@ from brownout.harness.fault import Fault
 
 __all__ = ["SUFFIX", "beside", "fault_in", "is_file_name"]
 
-_HOW = "see docs/writing-a-fault.md"
+_HOW = "`brownout init fault` writes one to begin with"
 
 
 def beside(kind: str, folder: Path) -> str:

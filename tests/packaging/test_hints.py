@@ -14,6 +14,7 @@ from support.installed_wheel import FOLDERS
 from support.places import ROOT
 
 MADE = re.compile(r"`make [a-z-]+`|\bmake (setup|images|images-offline|gameday|test)\b")
+SENT = re.compile(r"\bsee (the page )?docs/")
 IN_A_CHECKOUT = "harness/base/hints.py"  # asks whether this is one
 TYPED = re.compile(r"`brownout ([a-z-]+)")
 
@@ -44,6 +45,12 @@ def test_no_hint_names_the_makefile() -> None:
     """A user who has installed the wheel is never told to make anything; what asks for a checkout first may."""
     found = {name for name, text in packaged() if MADE.search(text)}
     assert found == {IN_A_CHECKOUT}
+
+
+def test_no_hint_sends_to_a_page_that_is_not_installed() -> None:
+    """The wheel has no pages: a message says itself what to do, or which command does."""
+    found = {f"{name}: {text}" for name, text in packaged() if name.endswith(".py") and SENT.search(text)}
+    assert found == set()
 
 
 def test_every_command_that_a_hint_names_is_one() -> None:

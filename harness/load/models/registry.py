@@ -21,7 +21,7 @@ from brownout.harness.errors import UsageError
 from brownout.harness.load.models.model import ClientModel
 
 GROUP = "brownout.clients"
-_HOW = "see docs/writing-a-client-model.md"
+_HOW = "one is a ClientModel(name=..., operations=..., script=...) of brownout.harness.load.models.model"
 _PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _HERE = "brownout.harness.load.models"
 _OURS = {
