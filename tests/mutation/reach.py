@@ -19,7 +19,7 @@ from mutation.scope import TESTS, files
 from support.places import ROOT
 
 CACHE = ROOT / ".mutants"
-_WHOLE = re.compile(r"/test_(approved\w*|shifts)\.py::")  # of all tests they notice most
+_WHOLE = re.compile(r"/test_(approved\w*|shifts|conducted_schedules|troubled_lives)\.py::")  # of all tests they notice most
 
 
 @dataclass(frozen=True, eq=False)

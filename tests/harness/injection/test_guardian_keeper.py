@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.injection import guardian_start
 from brownout.harness.injection.guardian import _parser
@@ -24,6 +25,7 @@ from brownout.harness.injection.guardian_start import (
     LATE_S,
     LOG_FILE,
     READY_FILE,
+    READY_TIMEOUT_S,
     GuardianClaim,
     GuardianHandle,
     is_watched,
@@ -206,6 +208,25 @@ def test_a_sign_of_life_that_cannot_be_read_is_none(tmp_path: Path, content: str
     assert read_beat(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    ("content", "is_ready"),
+    [
+        (None, False),
+        ("", False),
+        ("[]", False),
+        ("{}", False),
+        ('{"pid": "x"}', False),
+        ('{"pid": 2}', False),
+        ('{"pid": 1}', True),
+    ],
+)
+def test_a_guardian_is_ready_once_it_has_written_its_own_sign(tmp_path: Path, content: str | None, is_ready: bool) -> None:
+    """A file that is not there, half written or of another process says nothing of it."""
+    if content is not None:
+        (tmp_path / READY_FILE).write_text(content)
+    assert GuardianHandle(Told(pid=1), tmp_path).is_ready() is is_ready
+
+
 @pytest.mark.parametrize(("code", "timeout_s"), [(3, 60.0), (None, 0.05)])
 def test_a_guardian_that_is_not_ready_in_time_is_ended(tmp_path: Path, code: int | None, timeout_s: float) -> None:
     """At once when it has ended by itself; its log is named."""
@@ -327,3 +348,82 @@ def test_one_guardian_has_the_lock_and_a_look_does_not_keep_another_from_it(
     assert is_watched(tmp_path)
     first.close()
     assert not is_watched(tmp_path)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_standing_stack_that_is_watched_gets_no_other_guardian(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    """One that is not gets one, with the ledger and what rebuilds its faults."""
+    started: list[list[str]] = []
+    asked: list[dict[str, object]] = []
+
+    def start(command: list[str], **options: object) -> None:
+        started.append(command)
+        asked.append(options)
+
+    monkeypatch.setattr(guardian_start, "is_watched", lambda folder: watched)
+    monkeypatch.setattr(guardian_start.subprocess, "run", start)
+    with Ledger(":memory:") as ledger:
+        stack = ledger.add_stack("s", folder=tmp_path, world="file", run_owned=False)
+    guardian_start.ensure_guardian(stack, tmp_path / "ledger.sqlite", make="a:b")
+    wanted = ["--stack", "s", "--ledger", str(tmp_path / "ledger.sqlite"), "--make", "a:b"]
+    assert [command[-6:] for command in started] == ([] if watched else [wanted])
+    wanted_of_it = (True, True, subprocess.DEVNULL, READY_TIMEOUT_S)
+    told = [tuple(each[name] for name in ("check", "start_new_session", "stdin", "timeout")) for each in asked]
+    assert told == ([] if watched else [wanted_of_it])
+
+
+@pytest.mark.parametrize("error", [subprocess.CalledProcessError(1, "x"), subprocess.TimeoutExpired("x", 1.0)])
+def test_a_standing_stacks_guardian_that_does_not_start_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Nothing is injected then; its log is named."""
+
+    def fail(command: list[str], **_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(guardian_start.subprocess, "run", fail)
+    with Ledger(":memory:") as ledger:
+        stack = ledger.add_stack("s", folder=tmp_path, world="file", run_owned=False)
+    with pytest.raises(WorldError, match="the guardian did not start") as caught:
+        guardian_start.ensure_guardian(stack, tmp_path / "ledger.sqlite")
+    assert str(tmp_path / LOG_FILE) in caught.value.hint
+
+
+@pytest.mark.parametrize(("late", "ended"), [(True, [4711]), (False, [])])
+def test_a_frozen_guardian_is_ended_before_another_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool, ended: list[int]
+) -> None:
+    """One that has moved of late may be leaving, and is left alone."""
+    killed: list[int] = []
+    monkeypatch.setattr(ProcessId, "kill", lambda process: killed.append(process.pid))
+    guardian_start._end_frozen_guardian(tmp_path)
+    beat(tmp_path, 4711, BEAT_PATIENCE_S + 1 if late else 0.0)
+    guardian_start._end_frozen_guardian(tmp_path)
+    assert killed == ended
+
+
+def test_a_new_guardian_tries_for_two_seconds_where_only_looks_keep_it_from_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks follow each other without end; then another process starts one."""
+    now_s, tries = 100.0, list[float]()
+
+    class Looked:
+        """A lock that is shared by looks whenever it is asked for."""
+
+        def take(self, *, shared: bool = False) -> bool:
+            if not shared:
+                tries.append(now_s)
+            return shared
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+
+    monkeypatch.setattr(guardian_start, "lock_of", lambda folder, name: Looked())
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert take_guardian_lock(tmp_path) is None
+    assert tries[-1] - tries[0] == pytest.approx(2.0, abs=0.03)

@@ -73,7 +73,7 @@ def test_a_guardian_says_when_it_begins_to_act_and_right_after(bench: Bench, mon
         return next(actions)
 
     def act(action: Action) -> Any:
-        clock.now_s += 10.0
+        clock.now_s += 0.0625  # less than a second: the sign after it is for the act's end
         if sum(acting for _, acting in clock.beats) == 3:
             bench.world.broken.clear()
         return Guardian.act(watching, action)
@@ -83,11 +83,11 @@ def test_a_guardian_says_when_it_begins_to_act_and_right_after(bench: Bench, mon
     watching.run()
     assert clock.beats == [
         (0.0, False),
-        (0.25, True), (10.25, False),
-        (10.75, True), (20.75, False),
-        (21.75, True), (31.75, False),
+        (0.25, True), (0.3125, False),
+        (0.8125, True), (0.875, False),
+        (1.875, True), (1.9375, False),
     ]  # fmt: skip
-    assert clock.now_s == 1032.0
+    assert clock.now_s == 1002.1875
     assert bench.states() == ["healed"]
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -18,8 +19,9 @@ from brownout.harness.injection.lease import Lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord
 from brownout.harness.injection.lifecycle import LONGEST_HOLD_S, LifeCycle
-from brownout.harness.injection.outcomes import Applied
+from brownout.harness.injection.outcomes import Applied, Reverted
 from brownout.harness.injection.recovery import (
+    AGAIN_MAX,
     HOLDER_SLACK_S,
     Healed,
     attach_world,
@@ -32,11 +34,13 @@ from brownout.harness.injection.recovery import (
     unowned_faults,
     world_of,
 )
+from brownout.harness.world import Carrier
 from support.fake_world import FakeWorld, drive, make, unreachable
 from support.lifecycle_bench import DEAD, Bench, fake
 from support.stand_ins import Stand, StandInWorld
 
 ME = ProcessId.me()
+AT_READ = 3  # of a healing: the first look after the release
 
 
 @pytest.fixture
@@ -326,3 +330,81 @@ def test_a_stack_is_attached_to_while_it_runs(
         with pytest.raises(StackGone, match="stack up-1 "):
             drive(attach_world(row))
     assert stopped == (["stopped"] if lost == "its processes" else [])
+
+
+@pytest.mark.parametrize("open_fault", [False, True])
+def test_a_dead_runs_stack_that_went_away_by_itself_is_closed(tmp_path: Path, open_fault: bool) -> None:
+    """Whether a fault was in place on it or not; there is nothing to take down."""
+    with Ledger(":memory:") as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="file", owner=DEAD, run_owned=True)
+        bench = Bench(ledger, FakeWorld(), tmp_path)
+        if open_fault:
+            drive(bench.life().inject("cut", fake()))
+
+        async def attach(stack: object) -> FakeWorld:
+            raise StackGone("nothing runs")
+
+        (healed,) = drive(heal_leftovers(ledger, attach, make))
+        assert (healed.gone, healed.taken_down, len(healed.healed)) == (True, False, open_fault)
+        assert ledger.stacks() == ()
+
+
+@pytest.mark.parametrize("undone", [True, False])
+def test_a_heal_that_another_command_uncovers_is_looked_for_again(standing: Bench, undone: bool) -> None:
+    """Two faults hide a third one's heal: once another command has undone both, it is seen; with one still there it waits."""
+    first = held_by(standing, "first", DEAD, "node:a").fault_id
+    others = [held_by(standing, step, ME, "node:a").fault_id for step in ("b", "c")]
+    looked = standing.world.read
+    reads = 0
+
+    async def read(carrier: Carrier) -> Any:
+        nonlocal reads
+        reads += 1
+        if reads == AT_READ:
+            for other in others if undone else others[:1]:
+                for state in ("reverting", "reverted", "healed"):
+                    standing.ledger.advance(other, state)
+                standing.world.carriers["node:a"].pop(other, None)
+        return await looked(carrier)
+
+    standing.world.read = read  # type: ignore[method-assign]  # another command is at work meanwhile
+    (healed,) = drive(heal_leftovers(standing.ledger, standing.attach, make))
+    assert (healed.healed, healed.released) == (((first,), ()) if undone else ((), (first,)))
+
+
+@pytest.mark.parametrize(("dead_for_s", "down"), [(500.0, False), (700.0, True)])
+def test_the_grace_of_a_dead_runs_stack_counts_from_when_its_owner_was_found_dead(
+    tmp_path: Path, dead_for_s: float, down: bool
+) -> None:
+    """Ten minutes, in which what the run left can be looked at."""
+    with Ledger(":memory:", wall=lambda: time.time() - dead_for_s) as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="file", owner=DEAD, run_owned=True)
+        bench = Bench(ledger, FakeWorld(), tmp_path)
+        drive(heal_leftovers(ledger, bench.attach, make))
+        assert bench.world.stopped is down
+
+
+@pytest.mark.parametrize(
+    ("in_place", "heals_at", "tries", "state"),
+    [((), 1, 1, "healed"), ((), 3, 3, "healed"), ((), 99, AGAIN_MAX, "reverted"), ((True, False), 1, 0, "reverted")],
+)
+def test_a_hidden_heal_is_looked_for_some_times_while_no_other_fault_is_in_place(
+    in_place: tuple[bool, ...], heals_at: int, tries: int, state: str
+) -> None:
+    """Another command may undo what hid it at any moment."""
+    tried: list[str] = []
+
+    async def revert_all(only: object) -> tuple[Reverted, ...]:
+        return (Reverted("a", "a", "reverted", "hidden"), Reverted("b", "b", "healed", ""))
+
+    async def try_again(record: str) -> Reverted:
+        tried.append(record)
+        return Reverted("a", "a", "healed" if len(tried) >= heals_at else "reverted", "")
+
+    faults = tuple(SimpleNamespace(id=f"other-{number}", in_place=there) for number, there in enumerate(in_place))
+    mine = SimpleNamespace(id="a", in_place=True)
+    ledger = SimpleNamespace(open_faults=lambda stack: (mine, *faults), fault=lambda fault_id: fault_id)
+    life = SimpleNamespace(ledger=ledger, stack_id="s", revert_all=revert_all, try_again=try_again)
+    ended = drive(recovery._all_undone(cast(LifeCycle, life), None))
+    assert [(end.fault_id, end.state) for end in ended] == [("a", state), ("b", "healed")]
+    assert tried == ["a"] * tries

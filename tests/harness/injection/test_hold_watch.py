@@ -327,6 +327,7 @@ def test_a_look_is_taken_where_a_quarter_more_than_the_last_fits(
         (2.9, 20.0, 8.8, True),
         (3.1, 100.0, 90.0, False),
         (2.5, 9.0, 9.0, False),
+        (2.0, 8.0, 8.0, True),
     ],
 )
 def test_whether_an_effect_is_looked_at_once_more_at_the_revert(
@@ -424,3 +425,23 @@ def test_a_fault_is_lost_when_two_looks_in_a_row_do_not_find_its_effect(
         drive(life.watch._look(held, effect=True))
     assert (fault_id in life.watch.lost) is is_lost
     assert Scripted.seen == []
+
+
+def test_what_another_process_reverts_between_two_reads_is_its_doing_and_no_loss_of_its_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row was open when the look began, and the carriers hold nothing when they are read."""
+    life = bench.life()
+    fault_id = hold(bench, life)
+    read = bench.world.read
+
+    async def undone(carrier: Carrier) -> Mapping[str, Any]:
+        for state in ("reverting", "reverted", "healed"):
+            bench.ledger.advance(fault_id, state)
+        bench.world.carriers.clear()
+        return await read(carrier)
+
+    monkeypatch.setattr(bench.world, "read", undone)
+    drive(life.watch.finish(fault_id))
+    assert lost(life, fault_id).evidence.startswith("another process reverted it at ")
+    assert life.watch.undone_by_others == {fault_id}

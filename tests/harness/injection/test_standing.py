@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -259,14 +260,44 @@ def test_a_stack_s_folder_tells_of_it_by_its_entry_and_else_by_its_worlds_record
     assert read_entry(folder) == found
 
 
-def test_an_entry_is_the_owners_alone_and_reads_as_it_was_written(tmp_path: Path) -> None:
+def test_an_entry_is_the_owners_alone_and_reads_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stack that was not a run's is known by its name where only its world's record is left."""
     folder = tmp_path / "up-1"
     folder.mkdir()
-    written = StackEntry("up-1", "w", False, ProcessId.me(), True)
+    written, synced = StackEntry("up-1", "w", False, ProcessId.me(), True), list[int]()
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(descriptor)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
     written.write(folder)
     assert read_entry(folder) == written
+    assert synced, "it stands in for the ledger, also after a power cut"
     assert (folder / ENTRY_FILE).stat().st_mode & 0o777 == 0o600
     (folder / ENTRY_FILE).unlink()
     (folder / RECORD_FILE).write_text('{"world": "w"}')
     assert read_entry(folder) == StackEntry("up-1", "w", False, ProcessId(0, ""), True)
+
+
+@pytest.mark.parametrize(
+    ("standing", "alive", "up", "runs"),
+    [
+        (False, True, False, True),
+        (False, False, False, False),
+        (True, True, False, False),
+        (True, False, False, False),
+        (True, False, True, True),
+        (False, False, True, True),
+    ],
+)
+def test_a_stack_runs_while_its_processes_do_or_its_owner_brings_it_up(
+    stand: MakeStand, monkeypatch: pytest.MonkeyPatch, standing: bool, alive: bool, up: bool, runs: bool
+) -> None:
+    """The owner of one that came up long ago says nothing of it any more."""
+    folder = stand("up-1").folder
+    StackEntry("up-1", StandInWorld.name, False, ProcessId.me() if alive else ProcessId(1, "never"), standing).write(folder)
+    monkeypatch.setattr(StandInWorld, "alive", lambda world: up)
+    lose_the_ledger()
+    assert [entry.id for entry in unknown_stacks(None)] == (["up-1"] if runs else [])
