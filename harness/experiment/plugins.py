@@ -88,7 +88,8 @@ def _fault_class(entry: EntryPoint) -> type[Fault]:
     found = imported(entry)
     if not (isinstance(found, type) and issubclass(found, Fault) and isinstance(getattr(found, "kind", None), str)):
         raise UsageError(
-            f"brownout.faults {entry.name!r}: {entry.value} is no Fault with a kind", hint="`brownout init fault` writes one to begin with"
+            f"brownout.faults {entry.name!r}: {entry.value} is no Fault with a kind",
+            hint="`brownout init fault` writes one to begin with",
         )
     return found
 
