@@ -8,8 +8,8 @@ from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge import gates, step_gates
 from brownout.harness.judge.gates import LoadRecord
 from brownout.harness.judge.steps import lives, step_results
-from brownout.harness.judge.verdict import PASS_ONLY_GATES, Judged, judge_slos, overall
-from brownout.harness.record.result import Exposure, FaultWindow, GateResult, InvariantResult, SloResult
+from brownout.harness.judge.verdict import PASS_ONLY_GATES, Judged, _status, judge_slos, overall
+from brownout.harness.record.result import Exposure, FaultWindow, GateResult, Interval, InvariantResult, SloResult
 from support.slo_builders import (
     BASELINE,
     END,
@@ -429,3 +429,18 @@ def test_what_counts_either_way_widens_both_bounds():
     """Forty bad ones of a thousand, of which thirty are in doubt, and ten that were not logged."""
     seen = Judged(total=1000, bad=40, doubtful=50, doubtful_bad=30, unlogged=10)
     assert (seen.planned, seen.bad_least, seen.bad_most) == (1010, 10, 70)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "status"),
+    [
+        (0.0, 0.01, "met"),
+        (0.0, 0.0101, "undecided"),
+        (0.01, 0.02, "undecided"),
+        (0.0101, 0.02, "breached"),
+        (0.01, 0.01, "met"),
+    ],
+)
+def test_an_objective_is_decided_where_its_bounds_leave_no_doubt(low, high, status):
+    """Met with an upper bound of just what is allowed, and breached only above it."""
+    assert _status(Judged(1000, 10), Interval(low=low, high=high, confidence=0.95), 0.99)[0] == status

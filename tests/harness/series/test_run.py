@@ -17,6 +17,7 @@ from brownout.harness.run.options import Options, Outcome
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.series import run as series_run
 from brownout.harness.series.folder import read_series_result
+from brownout.harness.series.plan import is_series, new_series_folder, read_plan
 from brownout.harness.series.run import PreparedSeries, SeriesOutcome, carry_out_series, prepare_series
 from brownout.harness.series.verdict import MadeEpisode
 from brownout.identity.core.settings import Settings
@@ -188,3 +189,26 @@ def test_a_longer_series_begins_with_the_same_episodes(experiment: Experiment, t
     assert all(one == round(one, 1) for one in offsets_s)
     assert len({one.seed for one in longer.episodes}) == 40
     assert max(one.seed for one in longer.episodes) > 2**38
+
+
+def test_a_plan_that_cannot_be_read_is_told_apart_from_none(experiment: Experiment, tmp_path: Path) -> None:
+    """No series, one whose plan is something else, and one whose plan is damaged or lacks everything: each in its words."""
+    path = tmp_path / "series.json"
+    assert not is_series(tmp_path)
+    with pytest.raises(UsageError, match="is not a series of runs"):
+        read_plan(tmp_path)
+    with pytest.raises(UsageError, match="is not a series of runs"):
+        read_plan(tmp_path / "small.yaml")
+    path.mkdir()
+    with pytest.raises(UsageError, match=r"series\.json cannot be read: "):
+        read_plan(tmp_path)
+    path.rmdir()
+    for text, words in (("{", "is damaged, or of another version: the whole file: "), ("{}", "another version: experiment: ")):
+        path.write_text(text)
+        with pytest.raises(UsageError, match=words):
+            read_plan(tmp_path)
+    plan = prepared(experiment, tmp_path).plan
+    folder = new_series_folder(plan, tmp_path / "runs")
+    assert is_series(folder)
+    assert read_plan(folder) == plan
+    assert folder.name == f"small-simulation-plain-{plan.seed}-x5"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from brownout.harness.record.result import GateResult, InvariantResult, Result
+from brownout.harness.record.result import GateResult, Interval, InvariantResult, Result
 from brownout.harness.record.series import SeriesResult
-from brownout.harness.series.verdict import counts, judge_series, why_not
+from brownout.harness.series.intervals import EpisodeTally
+from brownout.harness.series.verdict import _status, counts, judge_series, why_not
 from support.series_results import PASSED, made, run_result, series_plan
 
 LAGGED = GateResult(name="generator-lag", passed=False, reason="p99 was 900 ms")
@@ -133,3 +134,12 @@ def test_an_expected_verdict_decides_the_exit_code() -> None:
     for expected, code in (("pass", 0), ("breach", 1)):
         assert judge_series(series_plan(5, expected=expected), episodes).exit_code == code
     assert judge_series(series_plan(5, posture_expects="breach"), episodes).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "status"),
+    [(0.0, 0.01, "met"), (0.0, 0.0101, "undecided"), (0.01, 0.02, "undecided"), (0.0101, 0.02, "breached")],
+)
+def test_the_system_is_judged_by_its_bounds(low: float, high: float, status: str) -> None:
+    """Met with an upper bound of just what is allowed, and breached only above it."""
+    assert _status([EpisodeTally(100, 1)] * 5, Interval(low=low, high=high, confidence=0.95), 0.99)[0] == status

@@ -39,3 +39,10 @@ def test_builds_are_mixed_from_the_answer_that_shows_a_second_one_to_that_which_
     found = next(one for one in invariant_results(history) if one.name == "mixed-builds-keep-every-promise")
     assert (found.status == "violated", found.violations) == (is_mixed, int(is_mixed))
     assert found.note.startswith("3 of 21") == is_mixed, "audience, tenant, and in force"
+
+
+def test_mixed_builds_without_an_occasion_say_nothing() -> None:
+    """No safety invariant was exercised meanwhile, so nothing is told of how many were."""
+    history = of([], asked(10, trail=OLD), asked(20, trail=NEW))
+    found = next(one for one in invariant_results(history) if one.name == "mixed-builds-keep-every-promise")
+    assert (found.status, found.exercised, found.note) == ("not-exercised", 0, "")

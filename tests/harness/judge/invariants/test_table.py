@@ -128,3 +128,11 @@ def test_static_stability_promises_nothing_to_newcomers_or_past_a_day() -> None:
         act(3000, "reverted", "kill"),
     ]
     assert result("static-stability", of([*starved(), *killed], before, asked(2000, False))).status == "not-exercised"
+
+
+@pytest.mark.parametrize(("use", "words"), [("given", "were given"), ("shown", "were accepted")])
+def test_credentials_of_another_tenant_are_told_by_what_became_of_them(use: str, words: str) -> None:
+    """Whether the stack handed them out or let them in."""
+    found = result("tenant-isolation", of([promises()], asked(20, True, token(use, owner="theirs"))))
+    assert (found.status, found.violations) == ("violated", 1)
+    assert found.evidence.endswith(f"credentials of theirs {words}, another tenant's")
