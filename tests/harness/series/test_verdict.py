@@ -143,3 +143,10 @@ def test_an_expected_verdict_decides_the_exit_code() -> None:
 def test_the_system_is_judged_by_its_bounds(low: float, high: float, status: str) -> None:
     """Met with an upper bound of just what is allowed, and breached only above it."""
     assert _status([EpisodeTally(100, 1)] * 5, Interval(low=low, high=high, confidence=0.95), 0.99)[0] == status
+
+
+def test_an_episode_that_counts_is_told_by_its_first_reason() -> None:
+    """There is nothing to say of why it would not count."""
+    result = run_result(verdict="breach").model_copy(update={"reasons": ("tokens: too few", "codes: too few")})
+    assert why_not(result) == ""
+    assert judged(result).episodes[0].why == "tokens: too few"
