@@ -60,6 +60,15 @@ def test_noise_like_the_baselines_is_not_impact():
     assert FAULT + 159 <= hit.end_s - T0 <= FAULT + 200
 
 
+@pytest.mark.parametrize(("is_noisy", "bad", "is_seen"), [(False, 1, True), (True, 4, False), (True, 5, True)])
+def test_where_there_was_noise_an_impact_has_as_many_failures_as_an_alert_needs(is_noisy, bad, is_seen):
+    """Five within its long window, however clearly they are beyond the noise; on a clean baseline one is enough."""
+    few = [request(at, not (is_noisy and at == BASELINE + 30)) for at in range(BASELINE, FAULT)]
+    failed = [request(FAULT + 300 + number, False) for number in range(bad)]
+    hit = impact(watched([*few, *failed], at_least=5), fault_s=T0 + FAULT, end_s=T0 + END)
+    assert (hit is not None) is is_seen
+
+
 def test_an_impact_that_outlasts_the_record_has_no_known_end():
     """What still fails when the record ends is right-censored."""
     assert impact_of([*requests(BASELINE, FAULT), *requests(FAULT, END, False)]).end_s is None
