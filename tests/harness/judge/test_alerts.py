@@ -12,7 +12,7 @@ from brownout.harness.judge.alerts import Firing, firings, was_on
 from brownout.harness.judge.alerts import first_firing_s as first_of
 from brownout.harness.judge.selection import good_rule
 from brownout.harness.record.selection import is_good
-from support.slo_builders import T0, experiment, request, requests
+from support.slo_builders import BASELINE, T0, experiment, request, requests
 
 
 def rule(**changes):
@@ -137,3 +137,11 @@ SLOW = {
     "indicator": {"ratioMetric": {"total": {"cohorts": ["new"]}, "good": {"within": "1s"}}},
     "objectives": [{"target": 0.99}],
 }
+
+
+def test_what_was_done_at_the_records_last_moment_counts_together():
+    """Eight good ones and one bad one at once leave a third of the last ten seconds bad: an alert that was on stays on."""
+    bad = [request(BASELINE + at, False) for at in (11, 12, 13)]
+    last = [request(BASELINE + 20, number > 0, id=f"r-{number}") for number in range(9)]
+    found = firings(rule(), [*bad, *last], is_good)
+    assert found == (Firing(T0 + BASELINE + 13, None),)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 import pytest
+from pydantic import ValidationError
 
 from brownout.harness.errors import UsageError
 from brownout.harness.judge.evaluate import evaluate, exit_code, is_finished
@@ -480,3 +481,19 @@ def test_the_impact_is_looked_for_from_the_first_fault_on_and_not_from_other_ste
     assert result.times.impact_start_s == T0 + FAULT - 100
     late = evaluate(folder_of(tmp_path / "late", early, finished_events(whole_life(FAULT + 100))))
     assert late.times.impact_start_s == T0 + FAULT
+
+
+def test_a_header_is_what_was_run_and_stays_so():
+    """It cannot be changed, and has no number that is none."""
+    written = header()
+    with pytest.raises(ValidationError, match="frozen"):
+        written.seed = 8
+    for changes in (
+        {"clock_rate": 0.0},
+        {"clock_rate": float("inf")},
+        {"offset_s": -1.0},
+        {"offset_s": float("nan")},
+        {"seed": -1},
+    ):
+        with pytest.raises(ValidationError):
+            header(**changes)

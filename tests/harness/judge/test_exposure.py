@@ -176,3 +176,13 @@ def test_an_objective_is_exposed_when_its_own_requests_are():
     objectives = exposures(plan, history(found, life)).objectives
     assert objectives == {"tokens": AtRisk("met", 1200), "control": AtRisk("not-exercised", 0)}
     assert exposures(plan, history(found, ())).objectives == {}
+
+
+def test_a_fault_of_the_recovery_is_met_by_its_requests():
+    """A fault that outlasts the heal phase: an objective of the recovery alone counts those of that phase, and the baseline."""
+    plan = experiment(slos=[{**document()["slos"][0], "phases": ["recovery"]}])
+    life = [act(FAULT, "planned", reach={"links": ["client->sydney.host"]}), *whole_life(FAULT, RECOVERY + 300)[1:]]
+    found = exposures(plan, history(requests(BASELINE, END, trail=MISS), life)).steps["roll"]
+    (cohort,) = found.cohorts
+    assert (found.state, cohort.total, cohort.met) == ("met", 240, 240)
+    assert (cohort.baseline_total, cohort.baseline_needed) == (600, 600)

@@ -61,3 +61,18 @@ def test_a_record_is_not_trusted() -> None:
     experiment = Experiment.model_validate(document())
     calls = Event(10.2, "subject", "calls", "sydney.host", {"since_s": 9.0, "trails": {HOST: 3, "nonsense;;;;;;;;": 1}})
     assert SubjectWays.of(experiment, (calls,)).during == (HOST,)
+
+
+def test_ways_are_of_the_machine_that_the_application_stands_for() -> None:
+    """With the environment of none it stands for none; a run without an application has no ways."""
+    whole = document()
+    alone = {**whole["subject"]}
+    del alone["env_of"]
+    call = Event(10.5, "subject", "calls", "", {"trails": {HOST: 1}})
+    for subject, machine in ((whole["subject"], "web-1"), (alone, "")):
+        found = SubjectWays.of(Experiment.model_validate({**whole, "subject": subject}), [call])
+        assert (found.machine, found.cohorts) == (machine, {"visitors"})
+        assert (found.ends_s, found.during, found.until) == ((11.0,), (HOST,), (HOST,))
+    none = {key: value for key, value in whole.items() if key != "subject"}
+    none["load"] = {"cohorts": [{"name": "visitors", "model": "token", "region": "sydney", "rate_per_s": 5}]}
+    assert SubjectWays.of(Experiment.model_validate(none), [call]) == SubjectWays(frozenset(), "", (), (), ())
