@@ -249,6 +249,7 @@ def test_a_process_that_ends_without_a_word_is_not_kept_alive_by_its_lease(tmp_p
     ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], timeout=30, check=False)
     left = read_lease(tmp_path)
     assert (ended.returncode, left is not None and left.released) == (0, False)
+    assert LeaseRenewer(Lease(tmp_path, ttl_s=600.0))._thread.daemon, "as in that process"
 
 
 def test_a_renewer_that_never_began_gives_its_lease_back_too(tmp_path: Path) -> None:

@@ -337,3 +337,13 @@ def test_a_table_of_another_program_is_no_ledger(tmp_path: Path) -> None:
         database.commit()
     with pytest.raises(LedgerError, match="its table faults has no column params"):
         Ledger(path)
+
+
+def test_a_row_of_what_does_not_exist_is_refused(tmp_path: Path) -> None:
+    """No step is entered of a fault without a row, whichever program writes."""
+    with _bitten(tmp_path / "ledger.sqlite") as (ledger, fault_id):
+        statement = "INSERT INTO transitions VALUES (?, 'healed', 1.0, '')"
+        with pytest.raises(LedgerError, match="FOREIGN KEY"):
+            ledger._execute(statement, "no-such-fault")
+        ledger._execute(statement, fault_id)
+        assert [state for state, *_ in ledger.transitions(fault_id)] == ["intended", "applied", "bitten", "healed"]

@@ -87,6 +87,15 @@ def test_a_stack_that_is_ready_after_its_baseline_should_have_begun_ends_the_run
     assert after_s <= said <= after_s + 60
 
 
+def test_half_a_second_is_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first request of the baseline would be late then."""
+    begun = bench(tmp_path, monkeypatch, late=50, rate=240.1)
+    with pytest.raises(WorldError, match=r"the stack was ready [01] emulated seconds after"):
+        begun.conduct()
+    started, aborted = (event.at_s for event in begun.events() if event.kind == "run")
+    assert 600 < aborted - started < 601
+
+
 def test_a_stack_that_is_ready_in_its_warm_up_is_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same with fewer waits."""
     events = bench(tmp_path, monkeypatch, late=30, rate=300.0).conduct()
