@@ -59,7 +59,7 @@ def route_of(text: str) -> Route:
 @lru_cache(maxsize=65_536)
 def routes_of(text: str) -> Route:
     """The route of one trail, or all of several trails together, which `SEVERAL` joins."""
-    ways = [route_of(each) for each in text.split(SEVERAL)] if SEVERAL in text else [route_of(text)]
+    ways = [route_of(each) for each in text.split(SEVERAL)]
     if len(ways) == 1:
         return ways[0]
     return Route(

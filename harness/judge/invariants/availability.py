@@ -68,7 +68,7 @@ def _is_available(request: RequestRecord) -> bool:
 
 
 def _well_times(facts: Facts) -> Iterator[WellTime]:
-    """In order, without those that would be empty."""
+    """In order; the last is empty where a step was in place to the end."""
     if facts.promises is None:
         return
     since_s = float("-inf")
@@ -76,8 +76,7 @@ def _well_times(facts: Facts) -> Iterator[WellTime]:
         if since_s < step.start_s:
             yield WellTime(since_s, step.start_s)
         since_s = max(since_s, step.end_s + _settled_after_s(facts))
-    if since_s < float("inf"):
-        yield WellTime(since_s, float("inf"))
+    yield WellTime(since_s, float("inf"))
 
 
 def _disturbances(facts: Facts) -> Iterator[StepInPlace]:

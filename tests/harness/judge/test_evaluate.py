@@ -497,3 +497,10 @@ def test_a_header_is_what_was_run_and_stays_so():
     ):
         with pytest.raises(ValidationError):
             header(**changes)
+
+
+def test_a_header_may_be_written_again_and_into_a_folder_that_is_not_there(tmp_path):
+    """With the folders above it."""
+    for seed in (1, 2):
+        write_header(tmp_path / "runs" / "one", header(seed=seed))
+        assert read_record(tmp_path / "runs" / "one").header.seed == seed

@@ -83,6 +83,7 @@ def test_a_fault_that_changes_nothing_tests_nothing():
     assert bite(unchanged(act(FAULT + 60, "applied", "roll-out", carriers=["control:d"]))).passed
     assert not bite(unchanged(act(FAULT + 60, "applied", "other", carriers=["control:e"]))).passed
     assert not bite(unchanged(act(FAULT - 60, "applied", "earlier", carriers=["control:d"]))).passed
+    assert not bite(unchanged(act(FAULT, "applied", "at once", carriers=["control:d"]))).passed
 
 
 def test_a_step_that_was_to_have_no_effect_and_fails_a_cohort_is_not_as_declared():

@@ -15,7 +15,7 @@ from brownout.harness.record.comparison import ComparedRow, ComparisonResult
 from brownout.harness.record.result import GateResult, Result, Times
 from brownout.harness.series.compare import compare
 from brownout.harness.series.sides import RecordedRun, Side, read_side
-from support.series_results import run_result
+from support.series_results import run_result, series_plan
 from support.small_day import DAY, small_day
 
 LAGGED = GateResult(name="generator-lag", passed=False, reason="p99 was 900 ms")
@@ -184,3 +184,10 @@ def test_a_side_is_of_one_kind(tmp_path: Path) -> None:
         read_side("AFTER", [one, posture])
     with pytest.raises(UsageError, match="equal runs"):
         read_side("AFTER", [one, again])
+
+
+def test_a_side_without_a_run_is_refused(tmp_path: Path) -> None:
+    """A series that was ended before its first episode says nothing."""
+    (tmp_path / "series.json").write_text(series_plan(5).model_dump_json(by_alias=True))
+    with pytest.raises(UsageError, match="BEFORE has no run"):
+        read_side("BEFORE", [tmp_path])

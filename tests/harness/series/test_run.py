@@ -212,3 +212,12 @@ def test_a_plan_that_cannot_be_read_is_told_apart_from_none(experiment: Experime
     assert is_series(folder)
     assert read_plan(folder) == plan
     assert folder.name == f"small-simulation-plain-{plan.seed}-x5"
+
+
+def test_an_episodes_command_has_its_draws(experiment: Experiment, tmp_path: Path) -> None:
+    """Its seed and its offset, which is left out where it is none; the claims are not checked."""
+    series = prepared(experiment, tmp_path)
+    drawn, none = (series.plan.episodes[0].model_copy(update={"seed": 5, "offset_s": at_s}) for at_s in (12.5, 0.0))
+    assert series.episode(drawn, tmp_path).options.command.endswith(" --seed 5 --no-controls --offset 12.5s")
+    assert series.episode(none, tmp_path).options.command.endswith(" --seed 5 --no-controls")
+    assert not series.episode(drawn, tmp_path).options.controls

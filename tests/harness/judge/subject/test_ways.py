@@ -76,3 +76,10 @@ def test_ways_are_of_the_machine_that_the_application_stands_for() -> None:
     none = {key: value for key, value in whole.items() if key != "subject"}
     none["load"] = {"cohorts": [{"name": "visitors", "model": "token", "region": "sydney", "rate_per_s": 5}]}
     assert SubjectWays.of(Experiment.model_validate(none), [call]) == SubjectWays(frozenset(), "", (), (), ())
+
+
+def test_what_was_called_long_before_its_count_is_no_way_of_a_request() -> None:
+    """Calls are counted by the second: those of a stretch that ends more than two seconds after a request are others."""
+    seen = SubjectWays(frozenset({"visitors"}), "web-1", (11.0, 20.0), (HOST, STS), (HOST, f"{HOST}|{STS}"))
+    ways_of = {at_s: seen.shown(REQUEST._replace(intended_s=at_s)).trail for at_s in (17.9, 18.0, 19.9, 20.0)}
+    assert ways_of == {17.9: "", 18.0: STS, 19.9: STS, 20.0: ""}
