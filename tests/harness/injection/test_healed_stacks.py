@@ -408,3 +408,21 @@ def test_a_hidden_heal_is_looked_for_some_times_while_no_other_fault_is_in_place
     ended = drive(recovery._all_undone(cast(LifeCycle, life), None))
     assert [(end.fault_id, end.state) for end in ended] == [("a", state), ("b", "healed")]
     assert tried == ["a"] * tries
+
+
+def test_a_dead_runs_stack_without_links_that_cannot_be_stopped_is_a_problem(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its faults are stuck, and its row stays for the next command."""
+    fault_id = drive(bench.life().inject("cut", fake())).fault_id
+    monkeypatch.setattr(ProcessId, "alive", lambda process: False)
+
+    async def stop() -> None:
+        raise unreachable()
+
+    monkeypatch.setattr(bench.world, "stop", stop)
+    bench.world.broken = {f"read link:{bench.world.spec.links()[0]}": CarrierGone("it has ended")}
+    healed = drive(heal_stack(bench.ledger, bench.ledger.stack("s"), bench.attach, make))
+    assert (healed.stuck, healed.taken_down, healed.broken) == ((fault_id,), False, "it has ended")
+    assert healed.problem == "it cannot be taken down: it does not answer"
+    assert [stack.id for stack in bench.ledger.stacks()] == ["s"]

@@ -249,6 +249,8 @@ def test_a_lock_can_be_taken_on_a_read_only_disk(tmp_path: Path, monkeypatch: py
     "damage",
     [
         "UPDATE faults SET params = '{' WHERE number = 1",
+        "UPDATE faults SET params = '[]' WHERE number = 1",
+        "UPDATE faults SET baseline = '7' WHERE number = 1",
         "UPDATE faults SET carriers = '[5]' WHERE number = 1",
         "UPDATE faults SET state = 'no-such-state' WHERE number = 1",
         "UPDATE faults SET deadline_s = 'soon' WHERE number = 1",
@@ -347,3 +349,12 @@ def test_a_row_of_what_does_not_exist_is_refused(tmp_path: Path) -> None:
             ledger._execute(statement, "no-such-fault")
         ledger._execute(statement, fault_id)
         assert [state for state, *_ in ledger.transitions(fault_id)] == ["intended", "applied", "bitten", "healed"]
+
+
+def test_a_stack_whose_folder_is_no_path_is_passed_over(tmp_path: Path) -> None:
+    """No system has a file of such a name; the stack beside it is still found."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        for name in ("s", "t"):
+            ledger.add_stack(name, folder=tmp_path, world="file", run_owned=False)
+        ledger._execute("UPDATE stacks SET folder = 'a' || char(0) || 'b' WHERE id = 's'")
+        assert [stack.id for stack in ledger.stacks()] == ["t"]
