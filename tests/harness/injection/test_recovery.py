@@ -15,12 +15,13 @@ import pytest
 
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path, stack_dir
-from brownout.harness.base.users.marked import MARK
+from brownout.harness.base.users.marked import MARK, marked
 from brownout.harness.errors import CarrierGone, LeftUnsafe, StackGone
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.injection.recovery import attach_world, heal_leftovers, heal_stack, require_whole
 from brownout.harness.worlds import left_subject
+from support.brownout_command import eventually
 from support.fake_world import FakeWorld, Killed, Steps, drive, make, unreachable
 from support.lifecycle_bench import DEAD, Bench, fake
 from support.stand_ins import Stand, StandInWorld
@@ -265,6 +266,8 @@ def test_what_is_left_of_a_dead_owners_subject_is_ended(tmp_path: Path, monkeypa
         subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: str(folder)}) for folder in (tmp_path, tmp_path / "other")
     )
     try:
+        # A process that begins its program has no environment for a moment, in which none could tell whose it is.
+        eventually(lambda: bool(marked(tmp_path)), 10, what="the left process has the mark of its stack")
         with Ledger(":memory:") as ledger:
             ledger.add_stack("run", folder=tmp_path, world="", owner=DEAD, run_owned=True)
             asyncio.run(heal_stack(ledger, ledger.stack("run"), Bench(ledger, FakeWorld(), tmp_path).attach, make))
