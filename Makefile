@@ -30,7 +30,7 @@ test test-slow test-docker mutants: export PYTHONDONTWRITEBYTECODE =
 test: setup ## Run the tests that need neither Docker nor seconds of real time
 	@$(VENV_BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not slow"
 
-test-pythons: setup ## Run some 430 of the fast tests on Python 3.13 and 3.14, which are Debian's, in containers
+test-pythons: setup ## Run some 490 of the fast tests on Python 3.13 and 3.14, which are Debian's, in containers
 	@$(VENV_BIN)/python scripts/other_pythons.py
 
 test-slow: setup ## Run the tests on real processes, against the clock (a quarter of an hour)

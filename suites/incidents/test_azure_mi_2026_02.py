@@ -28,6 +28,7 @@ from brownout.harness.run.simulated import simulate
 from brownout.suites.incidents.azure_mi_2026_02_claims import NEW, POSTURE, attempts_per_call, is_down, is_up
 from brownout.suites.incidents.evidence import Evidence
 
+pytestmark = pytest.mark.slow  # nights of many machines: three quarters of a minute of a processor
 LATER = ("01:30", "02:00")  # an hour and more after the backlog has come up
 OPERATORS = ("scale-up-east", "scale-up-west", "admit-east", "admit-west")
 

@@ -19,7 +19,7 @@ OF_EXPERIMENTS = {
     control.name: control
     for control in experiments.controls(lambda order: pytest.fail("nothing runs while tests are collected"))
 }
-ALONE = "azure-mi-2026-02"  # its claims are tested without their control runs, which take minutes
+ALONE = "azure-mi-2026-02"  # its claims are tested without their control runs, which take minutes, and its own two are slow
 
 
 @pytest.mark.parametrize("control", PLAIN, ids=lambda control: f"{control.kind}-{control.name}")
@@ -29,7 +29,9 @@ def test_the_control_comes_out_red_and_its_twin_green(control: Control) -> None:
     assert outcome.proves, control.line(outcome)
 
 
-@pytest.mark.parametrize("name", OF_EXPERIMENTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == ALONE else name for name in OF_EXPERIMENTS]
+)
 def test_the_experiment_goes_red_and_its_twin_green(brownout: Brownout, name: str) -> None:
     """The posture that its file names for that is a breach, and its twin is none. Runs are shared with the suites."""
 

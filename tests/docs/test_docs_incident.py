@@ -44,6 +44,7 @@ def test_the_page_has_todays_figures(incident: Run) -> None:
     assert column_in(page(), "simulation") == column_of(incident.result)
 
 
+@pytest.mark.slow  # with all their control runs: a minute and a half of a processor
 @pytest.mark.parametrize("name", CLAIMS_OF)
 def test_the_pages_of_aws_have_todays_figures(name: str, brownout: Brownout) -> None:
     """The same of AWS's events, each with its control runs."""
