@@ -20,6 +20,7 @@ from brownout.harness.series.compare import compare
 from brownout.harness.series.sides import RecordedRun, Side
 from brownout.harness.series.verdict import judge_series
 from support.approvals import figures
+from support.approved_rows import renew
 from support.places import ROOT
 from support.series_results import made, run_result
 from support.small_day import DAY, small_day
@@ -170,14 +171,8 @@ def approved(what: str) -> Mapping[str, str]:
 
 def main() -> int:
     """Renews the files; without `--write` it only says which would differ."""
-    APPROVED.mkdir(exist_ok=True)
     for what, rows in ROWS.items():
-        path = APPROVED / f"{what}.json"
-        text = json.dumps(dict(rows()), indent=1) + "\n"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            sys.stdout.write(f"{path.relative_to(ROOT)} differs\n")
-            if "--write" in sys.argv:
-                path.write_text(text, encoding="utf-8")
+        renew(APPROVED / f"{what}.json", dict(rows()))
     return 0
 
 

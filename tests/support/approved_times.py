@@ -17,6 +17,7 @@ from brownout.harness.judge.evaluate import evaluate_record
 from brownout.harness.judge.run_folder import Record, RunHeader
 from brownout.harness.record.history import RequestRecord
 from support.approvals import figures
+from support.approved_rows import renew
 from support.places import ROOT
 from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, document, finished_events, history, requests, whole_life
 
@@ -106,11 +107,7 @@ def named(start_s: int, end_s: int) -> str:
 
 def main() -> int:
     """Renews the file; without `--write` it only says whether it would differ."""
-    text = json.dumps({named(*outage): dict(rows(*outage)) for outage in outages()}, indent=1) + "\n"
-    if not APPROVED.exists() or APPROVED.read_text(encoding="utf-8") != text:
-        sys.stdout.write(f"{APPROVED.relative_to(ROOT)} differs\n")
-        if "--write" in sys.argv:
-            APPROVED.write_text(text, encoding="utf-8")
+    renew(APPROVED, {named(*outage): dict(rows(*outage)) for outage in outages()})
     return 0
 
 

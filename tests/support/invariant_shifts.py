@@ -22,6 +22,7 @@ from brownout.harness.judge.invariants.invariant import Invariant
 from brownout.harness.judge.invariants.table import INVARIANTS
 from brownout.harness.record.credentials import Credential, parse, told
 from brownout.harness.record.history import Event, History, RequestOutcome, RequestRecord
+from support.approved_rows import renew
 from support.invariant_controls import CONTROLS
 from support.places import ROOT
 from support.slo_builders import T0
@@ -181,14 +182,8 @@ def approved(name: str) -> Mapping[str, str]:
 
 def main() -> int:
     """Renews the files; without `--write` it only says which would differ."""
-    APPROVED.mkdir(exist_ok=True)
     for invariant in INVARIANTS:
-        path = APPROVED / f"{invariant.name}.json"
-        text = json.dumps(rows(invariant), indent=1) + "\n"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            sys.stdout.write(f"{path.relative_to(ROOT)} differs\n")
-            if "--write" in sys.argv:
-                path.write_text(text, encoding="utf-8")
+        renew(APPROVED / f"{invariant.name}.json", rows(invariant))
     return 0
 
 
