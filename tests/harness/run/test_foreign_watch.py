@@ -56,7 +56,7 @@ def _watched(*sights: Survey | WorldError, hold: Callable[[str], None] = lambda 
         with Ledger(":memory:") as ledger:
             ledger.add_stack("s", folder=Path("/nowhere"), world="file", run_owned=True)
             hold(ledger.intend("s", 1, Intent("cut", "fake", {}, (NODE,), {}, 1e12)).id)
-            seen = ForeignWatch(_Seen(*sights), ledger, "s", journal)  # type: ignore[arg-type]
+            seen = ForeignWatch(_Seen(*sights), ledger, "s", journal)  # type: ignore[arg-type]  # it is no whole world
             seen.start()
             await asyncio.sleep(0)
             await seen.stop()
@@ -122,5 +122,5 @@ def test_what_is_foreign_is_told_at_the_time_at_which_it_was_first_true() -> Non
     assert [text for *_, text in journal.events] == ["link:x->y is held by c", "node:a is held by b", "node:a is held by a"]
     never = _Journal()
     with Ledger(":memory:") as ledger:
-        asyncio.run(ForeignWatch(_Seen(Survey({})), ledger, "s", never).stop())  # type: ignore[arg-type]
+        asyncio.run(ForeignWatch(_Seen(Survey({})), ledger, "s", never).stop())  # type: ignore[arg-type]  # it is no whole world
     assert never.gates == []
