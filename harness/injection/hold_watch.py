@@ -240,9 +240,8 @@ class HoldWatch:
         """When another process undid the fault, as the ledger has it."""
         self.undone_by_others.add(held.record.id)
         steps = self.ledger.transitions(held.record.id)
-        undone = next((wall_s for state, wall_s, _ in steps if state == "reverting"), None)
-        when = "an unknown time" if undone is None else f"{time.strftime('%H:%M:%S', time.gmtime(undone))} UTC"
-        return f"another process reverted it at {when} (now {steps[-1][0]})"
+        undone_s = next(wall_s for state, wall_s, _ in steps if state == "reverting")  # no other state follows those in place
+        return f"another process reverted it at {time.strftime('%H:%M:%S', time.gmtime(undone_s))} UTC (now {steps[-1][0]})"
 
     def nodes_held(self) -> frozenset[str]:
         """The nodes that faults of the stack may hold now: killed or paused, they answer no request."""

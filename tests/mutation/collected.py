@@ -134,6 +134,7 @@ class _Runner:
             items.sort(key=lambda item: order.get(item.nodeid, 0))
             return self._run(items, request, None)
         tracing = Tracing()
+        tracing.watch_reads()
         tracing.start()
         code = self._run(items, request, tracing)
         tracing.stop()

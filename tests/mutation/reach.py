@@ -1,12 +1,11 @@
 """Which tests reach which line: each file of tests once under coverage, with the test as its context.
 
-What a file reaches is kept in `.mutants/`, and measured again when the file has changed, a file in scope that it reaches, or
-what is in scope.
+What a file reaches is kept in `.mutants/`, and measured again when the file has changed, its support or data that it reads, a
+file in scope that it reaches, or what is in scope.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from mutation.edits import Edit
 from mutation.scope import TESTS, files
+from mutation.sources import data, digest, modules
 from support.places import ROOT
 
 CACHE = ROOT / ".mutants"
@@ -87,7 +87,8 @@ def place(test_file: str) -> Path:
 def keep(test_file: str, written: Path) -> None:
     """Keeps what was measured, with what it depends on."""
     told = json.loads(written.read_text())
-    place(test_file).write_text(json.dumps({**told, "digest": _digest(test_file, told["lines"])}))
+    told["reads"] = sorted(data(told["reads"]))
+    place(test_file).write_text(json.dumps({**told, "digest": _digest(test_file, told["lines"], told["reads"])}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +98,19 @@ class _Told:
     tests: Sequence[str]
     cpu_s: Sequence[float]
     lines: Mapping[str, Mapping[str, Sequence[int]]]
-    digest: str
+    reads: Sequence[str] = ()
+    digest: str = ""
 
 
 def _known(test_file: str) -> _Told | None:
     if not place(test_file).exists():
         return None
     told = _Told(**json.loads(place(test_file).read_text()))
-    return told if told.digest == _digest(test_file, told.lines) else None
+    return told if told.digest == _digest(test_file, told.lines, told.reads) else None
 
 
-def _digest(test_file: str, reached: Iterable[str]) -> str:
-    seen = hashlib.sha256(" ".join(files()).encode())
-    for name in (test_file, *sorted(reached)):
-        path = ROOT / name
-        seen.update(name.encode() + b"\0" + (path.read_bytes() if path.exists() else b""))
-    return seen.hexdigest()
+def _digest(test_file: str, reached: Iterable[str], read: Iterable[str]) -> str:
+    return digest({*modules(test_file), *reached}, read, files())
 
 
 def reach(test_files: Iterable[str]) -> Reach:

@@ -1,9 +1,10 @@
-"""Which lines of the files in scope run, by test, and the processor time of each test."""
+"""Which lines of the files in scope run, by test, the processor time of each test, and which files of data the tests read."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +25,18 @@ class Tracing:
         self._measured.set_option("run:disable_warnings", ["no-data-collected"])  # a file of tests may reach nothing in scope
         self._cpu_s: dict[str, float] = {}
         self._test, self._since_s = "", 0.0
+        self._read: set[str] = set()
+
+    def watch_reads(self) -> None:
+        """From here on what this process opens to read counts as data of the tests. It cannot be ended."""
+        sys.addaudithook(self._opened)
+
+    def _opened(self, event: str, about: tuple[object, ...]) -> None:
+        if event != "open":
+            return
+        path, _, flags = about
+        if isinstance(path, str) and isinstance(flags, int) and flags & os.O_ACCMODE == os.O_RDONLY:
+            self._read.add(path)
 
     def start(self) -> None:
         self._measured.start()
@@ -56,4 +69,5 @@ class Tracing:
             name: {line: sorted(numbers[test] for test in tests if test) for line, tests in found.items()}
             for name, found in self.lines().items()
         }
-        path.write_text(json.dumps({"tests": list(numbers), "cpu_s": list(self._cpu_s.values()), "lines": lines}))
+        told = {"tests": list(numbers), "cpu_s": list(self._cpu_s.values()), "lines": lines, "reads": sorted(self._read)}
+        path.write_text(json.dumps(told))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +17,10 @@ import pytest
 from brownout.harness.injection import guardian
 from brownout.harness.injection.guardian import BEAT_S, GRACE_S, POLL_S, RETRY_MAX_S, Action, Guardian, main
 from brownout.harness.injection.guardian_start import GUARDIAN_LOCK, READY_FILE, lock_of
+from brownout.harness.injection.lease import Lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import attach_world
-from support.fake_world import drive, make, unreachable
+from support.fake_world import FileWorld, drive, make, unreachable
 from support.lifecycle_bench import Bench, fake
 
 
@@ -153,6 +156,20 @@ def test_a_guardian_looks_six_times_in_a_lease(
     assert begun == [("s", pytest.approx(poll_s), 7.0)]
     beat = json.loads((tmp_path / READY_FILE).read_text())
     assert (beat["pid"], beat["acting"]) == (os.getpid(), False)
+
+
+def test_a_guardian_is_run_as_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m` with its arguments begins one, which reverts what a run that ended in order has left, and leaves."""
+    told = arguments(tmp_path)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        bench = Bench(ledger, FileWorld(tmp_path), tmp_path)
+        drive(bench.life().inject("cut", fake()))
+        Lease(tmp_path, ttl_s=600.0).release()
+        monkeypatch.setattr(sys, "argv", ["guardian", *told, "--lease-ttl-s", "0.06"])
+        monkeypatch.delitem(sys.modules, guardian.__name__)  # it is read anew, as the program
+        runpy.run_module(guardian.__name__, run_name="__main__")
+        assert bench.states() == ["healed"]
+        assert FileWorld(tmp_path).held() == {}
 
 
 def test_without_a_word_a_guardian_has_the_usual_lease_and_grace(tmp_path: Path, begun: list[tuple[str, float, float]]) -> None:

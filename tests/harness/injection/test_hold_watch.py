@@ -303,6 +303,24 @@ def test_the_last_look_at_an_effect_ends_right_before_the_revert(bench: Bench, m
     assert looked[-1] == until_s - 4.0
 
 
+@pytest.mark.parametrize(
+    ("hold_s", "look_s", "next_s"),
+    [
+        (100.0, 2.0, 20.0),  # a fifth of the hold
+        (8.0, 2.0, 2.0),  # the usual look has just ended when the last is to begin: both are taken
+        (7.5, 2.0, 3.5),  # it would not have ended: only the last is taken
+        (8.5, 4.0, 0.5),
+        (8.0, 4.0, 2.0),  # the last would begin at once
+    ],
+)
+def test_the_next_look_at_an_effect_leaves_time_for_the_last(bench: Bench, hold_s: float, look_s: float, next_s: float) -> None:
+    """It gives way to the last look before the revert where it would not have ended by then."""
+    life, now_s = bench.life(), bench.world.now()
+    record = bench.ledger.fault(hold(bench, life))
+    life.watch.begin(record, fake(), until_s=now_s + hold_s, bitten=True, look_s=look_s)
+    assert life.watch._held[record.id].effect_due_s - now_s == next_s
+
+
 @pytest.mark.parametrize(("left_s", "looks"), [(2.4, False), (2.5, True)])
 def test_a_look_is_taken_where_a_quarter_more_than_the_last_fits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, left_s: float, looks: bool

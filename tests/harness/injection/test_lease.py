@@ -184,6 +184,26 @@ def test_a_lease_is_renewed_every_third_of_its_life(
     assert (renewer.lost, renewer.is_lost()) == ("", False)
 
 
+def test_a_third_of_a_lease_is_enough_to_renew_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At exactly a third, which the eighth look meets: not a look later."""
+    clock = Clock()
+    renewer = LeaseRenewer(Lease(tmp_path, ttl_s=6.0, monotonic=clock))
+    renewer._done = Waits(clock, 24)  # type: ignore[assignment]
+    assert renewals(tmp_path, renewer, monkeypatch) == [1002.0, 1004.0, 1006.0]
+
+
+@pytest.mark.parametrize(("age_s", "lost"), [(6.0, False), (6.25, True)])
+def test_a_lease_lasts_to_the_end_of_its_time(tmp_path: Path, age_s: float, lost: bool) -> None:
+    """To its owner and to its readers alike: who takes over a moment before the owner stops would fight it."""
+    clock = Clock()
+    renewer = LeaseRenewer(Lease(tmp_path, ttl_s=6.0, monotonic=clock))
+    renewer.renew()
+    clock.now_s += age_s
+    read = read_lease(tmp_path)
+    assert read is not None
+    assert (renewer.is_lost(), read.lapsed(clock())) == (lost, lost)
+
+
 def test_a_lost_lease_is_not_renewed_by_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop ends at the first look after a pause that outlasted it, and the reason is kept."""
     clock = Clock()

@@ -17,6 +17,7 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.base.statedir import ledger_path, stack_dir
 from brownout.harness.base.users.marked import MARK, marked
 from brownout.harness.errors import CarrierGone, LeftUnsafe, StackGone
+from brownout.harness.injection import recovery
 from brownout.harness.injection.ledger import Fenced, Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
 from brownout.harness.injection.recovery import attach_world, heal_leftovers, heal_stack, require_whole
@@ -277,6 +278,31 @@ def test_what_is_left_of_a_dead_owners_subject_is_ended(tmp_path: Path, monkeypa
         for process in (left, other):
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize(
+    ("run_owned", "owner", "only", "ended"),
+    [(True, DEAD, None, True), (True, None, None, False), (False, DEAD, None, False), (True, DEAD, (), False)],
+)
+def test_only_the_subject_of_a_dead_run_is_ended(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_owned: bool,
+    owner: ProcessId | None,
+    only: tuple[str, ...] | None,
+    ended: bool,
+) -> None:
+    """A hung owner's may still be measured, a standing stack's is its user's, and single faults are reverted beside it."""
+    asked: list[tuple[str, Path]] = []
+
+    async def end(world: str, folder: Path) -> None:
+        asked.append((world, folder))
+
+    monkeypatch.setattr(recovery, "end_left_subject", end)
+    with Ledger(":memory:") as ledger:
+        stack = ledger.add_stack("run", folder=tmp_path, world="file", owner=owner, run_owned=run_owned)
+        drive(heal_stack(ledger, stack, Bench(ledger, FakeWorld(), tmp_path).attach, make, only=only))
+    assert asked == ([("file", tmp_path)] if ended else [])
 
 
 @pytest.mark.parametrize("owner", [None, DEAD])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from brownout.harness.errors import CarrierGone, WorldError
 from brownout.harness.record.history import Event, read_history
+from brownout.harness.run import conductor
 from brownout.harness.run.conductor import RunHooks, RunState
 from brownout.harness.run.prepare import PreparedRun, at_present
-from brownout.harness.world import Carrier
+from brownout.harness.world import Carrier, World
 from brownout.harness.worlds.simulation.world import SimulationWorld
 from support.conductor_bench import Bench, Watching, day
 
@@ -165,6 +167,28 @@ def test_a_stack_that_died_ends_the_run_at_once(tmp_path: Path, monkeypatch: pyt
     assert "Toxiproxy has ended" in aborted.detail["reason"]
     assert "healed held" in told(events, "act")
     assert events[-1].at_s - bench.experiment.timeline.epoch_s() < 4030
+
+
+class MinuteWorld(SimulationWorld):
+    """A second of its network is a minute of the service's clock."""
+
+    rate = 60.0
+
+
+def test_whether_a_stack_is_there_is_asked_each_second_of_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often the run wakes meanwhile: the question goes over the very links that are measured."""
+    asked: list[float] = []
+
+    async def noted(world: World) -> None:
+        asked.append(world.now())
+
+    monkeypatch.setattr(conductor, "require_carried", noted)
+    rate = MinuteWorld.rate
+    Bench(day(), tmp_path, Watching(RunState(), tick_s=rate / 4), world_kind=MinuteWorld).conduct()
+    gaps = [after - before for before, after in pairwise(asked)]
+    assert len(asked) > 100
+    assert min(gaps) == rate
+    assert gaps.count(rate) > len(gaps) / 2, "the fourth time that it wakes, a second is over"
 
 
 def test_a_machine_that_slept_makes_a_run_inconclusive(tmp_path: Path) -> None:
