@@ -16,7 +16,10 @@ Fits = Callable[[Any], bool]
 
 
 def require_detail(kind: str, what: str, detail: Mapping[str, Any]) -> None:
-    """Raises TypeError for a value that is not what its readers take it for."""
+    """Raises TypeError for a value that is not what its readers take it for, and for one that they need and is not there."""
+    for key in _NEEDED.get((kind, what), ()):
+        if key not in detail:
+            raise TypeError(f"detail.{key} is missing: it should be {_KEYS[key][0]}")
     for key, value in detail.items():
         needed, fits = _KEYS.get(key, ("anything", _anything))
         if not fits(value):
@@ -94,6 +97,12 @@ _KEYS: Mapping[str, tuple[str, Fits]] = {
     "refused_keys": ("lists of texts by node", _by_node(_is_texts)),
     "accepted_keys": ("lists of texts by node", _by_node(_is_texts)),
     "published_keys": ("times by node and key", _by_node(_is_times)),
+    "key_cache_s": ("a number or nothing", lambda value: value is None or _is_number(value)),
     **_PROMISES,
     **_OWNERS,
+}
+# What its readers cannot do without, by kind and what of the event.
+_NEEDED: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("look", "promises"): (*_PROMISES, *_OWNERS),
+    ("look", "state"): ("began_s",),
 }

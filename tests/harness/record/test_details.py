@@ -8,6 +8,19 @@ import pytest
 
 from brownout.harness.record.details import require_detail
 
+PROMISES: dict[str, Any] = {
+    "tenant_id": "t",
+    "account_id": "",
+    "publish_interval_s": 20,
+    "iam_publish_interval_s": 1.0,
+    "clock_rate": 10.0,
+    "key_cache_s": 0.0,
+}
+
+
+def without(detail: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in detail.items() if name != key}
+
 
 @pytest.mark.parametrize(
     ("kind", "what", "detail"),
@@ -23,12 +36,15 @@ from brownout.harness.record.details import require_detail
             "look",
             "state",
             {
+                "began_s": 3.0,
                 "held": {"sydney.vault": {"replica": 3, "account": 1}},
                 "refused_keys": {"sydney.store": ["manual-sydney-1"]},
                 "published_keys": {"sydney.token.z1": {"k-1": None, "k-2": 4.5}},
             },
         ),
         ("act", "applied", {"reach": {"links": ["client->sydney.host"], "replicas": ["sydney.vault"], "machines": ["web-1"]}}),
+        ("look", "promises", PROMISES),
+        ("look", "promises", without(PROMISES, "key_cache_s")),
         ("load", "gauges", {"issued": 3, "lag_p99_ms": 0.5}),
     ],
 )
@@ -45,11 +61,34 @@ def test_what_runs_record_is_taken(kind: str, what: str, detail: dict[str, Any])
         ("act", "applied", {"reach": {"nodes": [1]}}, "detail.reach"),
         ("act", "applied", {"reach": {"nodes": ["sydney"]}}, "detail.reach"),
         ("act", "applied", {"reach": {"links": ["client->store"]}}, "detail.reach"),
-        ("look", "state", {"held": {"store": {"replica": 1}}}, "detail.held should be versions by node and kind"),
-        ("look", "state", {"refused_keys": {"a": []}}, "detail.refused_keys should be lists of texts by node"),
-        ("look", "state", {"accepted_keys": {"a": []}}, "detail.accepted_keys should be lists of texts by node"),
-        ("look", "state", {"published_keys": {"a": {}}}, "detail.published_keys should be times by node and key"),
-        ("look", "state", {"published_keys": {"sydney.token.z1": {"k": "then"}}}, "detail.published_keys"),
+        (
+            "look",
+            "state",
+            {"began_s": 0.0, "held": {"store": {"replica": 1}}},
+            "detail.held should be versions by node and kind",
+        ),
+        ("look", "state", {"began_s": 0.0, "refused_keys": {"a": []}}, "detail.refused_keys should be lists of texts by node"),
+        (
+            "look",
+            "state",
+            {"began_s": 0.0, "accepted_keys": {"a": []}},
+            "detail.accepted_keys should be lists of texts by node",
+        ),
+        (
+            "look",
+            "state",
+            {"began_s": 0.0, "published_keys": {"a": {}}},
+            "detail.published_keys should be times by node and key",
+        ),
+        ("look", "state", {"began_s": 0.0, "published_keys": {"sydney.token.z1": {"k": "then"}}}, "detail.published_keys"),
+        ("look", "state", {"held": {}}, "detail.began_s is missing: it should be a number"),
+        (
+            "look",
+            "promises",
+            PROMISES | {"key_cache_s": "long"},
+            "detail.key_cache_s should be a number or nothing, not 'long'",
+        ),
+        *(("look", "promises", without(PROMISES, key), f"detail.{key} is missing") for key in PROMISES if key != "key_cache_s"),
         ("act", "lost", {"seen_s": "then"}, "detail.seen_s should be a number or nothing, not 'then'"),
         ("gate", "clock", {"severity": "green"}, "detail.severity should be one of inconclusive"),
         ("gate", "clock", {"severity": ["unsafe"]}, "detail.severity"),
@@ -59,6 +98,6 @@ def test_what_runs_record_is_taken(kind: str, what: str, detail: dict[str, Any])
     ],
 )
 def test_another_type_is_damage(kind: str, what: str, detail: dict[str, Any], words: str) -> None:
-    """It is told with what it should be."""
+    """It is told with what it should be, and so is what is not there."""
     with pytest.raises(TypeError, match=words):
         require_detail(kind, what, detail)
