@@ -22,7 +22,11 @@ _TICKS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400
 
 def availability_svg(result: Result, history: History) -> str:
     """The share of good requests, per cohort and slice of emulated time, with faults and steps marked."""
-    lines = timeline(result, history.requests)
+    return slices_svg(result, timeline(result, history.requests))
+
+
+def slices_svg(result: Result, lines: RequestSlices | None) -> str:
+    """`availability_svg` of slices that are known already."""
     if lines is None:
         return _empty()
     parts = (

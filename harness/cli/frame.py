@@ -20,7 +20,7 @@ from brownout.harness.cli.output import Output, whole_streams
 from brownout.harness.errors import BrownoutError, StateFolderError, readable
 
 P = ParamSpec("P")
-YOUNG_MAX = 100_000  # new objects before the garbage collector looks at them; Python's own is 700
+YOUNG_MAX = 500_000  # new objects before the garbage collector looks at them; Python's own is 700
 
 
 class _Commands(click.Group):
@@ -151,9 +151,14 @@ def heal_first(stack_id: str = "", *, needs_state: bool = True) -> frozenset[str
     What could not be undone is printed too, and keeps no command from its work on other stacks: the ids of the stacks
     concerned are returned. Raises LeftUnsafe when `stack_id` is one of them, or is "*" and there is any.
     """
-    from brownout.harness.operate.heal import ASIDE_TIMEOUT_S, undo_leftovers
+    from brownout.harness.injection.standing import anything_stands
 
     try:
+        if not anything_stands():
+            return frozenset()  # without what undoes: it takes longer to import than all of this
+
+        from brownout.harness.operate.heal import ASIDE_TIMEOUT_S, undo_leftovers
+
         found = undo_leftovers(limit_s=ASIDE_TIMEOUT_S)
     except StateFolderError:
         if needs_state:

@@ -129,6 +129,11 @@ def _postures(experiment: Experiment) -> Iterator[Problem]:
                 yield Problem(("postures", name, "skips", index), text, "skip mitigations and operations only")
 
 
+def fault_names(experiment: Experiment) -> frozenset[str]:
+    """What its steps call their faults, those of its control runs too: kinds and files."""
+    return frozenset(step.fault for _, step in _all_steps(experiment))
+
+
 def _all_steps(experiment: Experiment) -> Iterator[tuple[DataPath, Step]]:
     for index, step in enumerate(experiment.schedule):
         yield ("schedule", index), step

@@ -17,7 +17,7 @@ from brownout.harness.base.pydantic_errors import DataPath, Problem, explain
 from brownout.harness.base.users import own_code
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
-from brownout.harness.experiment.checks import CheckedExperiment, check
+from brownout.harness.experiment.checks import CheckedExperiment, check, fault_names
 from brownout.harness.experiment.fault_files import beside, is_file_name
 from brownout.harness.experiment.model import Experiment, Step
 from brownout.harness.experiment.yaml_file import FileErrors, read_document
@@ -53,7 +53,7 @@ def read(path: Path, *, faults: Mapping[str, type[Fault]] | None = None) -> Chec
         raise document.failure((Problem(("load", "cohorts"), wrong.message, wrong.hint),)) from None
     if unusable := tuple(_unusable_models(experiment)):
         raise document.failure(unusable)
-    problems, steps = check(experiment, plugins.faults() if faults is None else faults)
+    problems, steps = check(experiment, plugins.faults_among(fault_names(experiment)) if faults is None else faults)
     if problems:
         raise document.failure(problems)
     return CheckedExperiment(experiment, steps)

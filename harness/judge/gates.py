@@ -5,7 +5,7 @@ A gate whose figures are missing has failed: a check that never ran is not a che
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from brownout.harness.base.stats import budget, minimum_total, percent
@@ -70,8 +70,8 @@ def _missing(name: str, what: str) -> GateResult:
     return GateResult(name=name, passed=False, reason=f"the load left no figures on its {what}")
 
 
-def steady_state(experiment: Experiment, requests: Iterable[RequestRecord], *, baseline: PhaseWindow) -> GateResult:
-    """Every objective was met in the baseline, by the plain ratio over enough requests."""
+def steady_state(experiment: Experiment, requests: Sequence[RequestRecord], *, baseline: PhaseWindow) -> GateResult:
+    """Every objective was met in the baseline, by the plain ratio over enough requests, which are ordered by intended time."""
     quiet = between(requests, baseline.start_s, baseline.end_s)
     failures, totals = [], []
     for slo in experiment.slos:

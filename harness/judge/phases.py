@@ -8,7 +8,7 @@ a stall at a border moves no request into another phase. Warm-up belongs to none
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from brownout.harness.base.stats import percentile
@@ -33,7 +33,7 @@ def phase_results(
     return tuple(_phase(between(every, window.start_s, window.end_s), window, is_good, ignored) for window in windows)
 
 
-def _phase(requests: tuple[RequestRecord, ...], window: PhaseWindow, is_good: IsGood, ignored: frozenset[str]) -> PhaseResult:
+def _phase(requests: Sequence[RequestRecord], window: PhaseWindow, is_good: IsGood, ignored: frozenset[str]) -> PhaseResult:
     groups: dict[tuple[str, str, str], list[RequestRecord]] = defaultdict(list)
     for request in requests:
         groups[request.cohort, request.operation, request.region].append(request)

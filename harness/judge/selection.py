@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from brownout.harness.experiment.model import Experiment, Good, Selector
 from brownout.harness.experiment.watch import watch_of
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.selection import GoodRule, is_good, matcher
 
+_INTENDED_S = attrgetter("intended_s")
 IsGood = Callable[[RequestRecord], bool]
 
 
@@ -30,9 +33,10 @@ def select(requests: Iterable[RequestRecord], selector: Selector) -> tuple[Reque
     return tuple(filter(matcher(selector), requests))
 
 
-def between(requests: Iterable[RequestRecord], start_s: float, end_s: float) -> tuple[RequestRecord, ...]:
-    """Those intended in [start_s, end_s)."""
-    return tuple([request for request in requests if start_s <= request.intended_s < end_s])
+def between(requests: Sequence[RequestRecord], start_s: float, end_s: float) -> Sequence[RequestRecord]:
+    """Those intended in [start_s, end_s), of requests that are ordered by intended time."""
+    first = bisect_left(requests, start_s, key=_INTENDED_S)
+    return requests[first : bisect_left(requests, end_s, lo=first, key=_INTENDED_S)]
 
 
 def good_by(good: Good) -> IsGood:

@@ -9,7 +9,7 @@ may be the one that hurt, and both are named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from brownout.harness.base.stats import exact_high, exact_low, percent
 from brownout.harness.experiment.model import Experiment
@@ -47,7 +47,7 @@ def _is_applied(known: Mapping[str, Life], name: str) -> bool:
 
 
 def _by_cohort(
-    experiment: Experiment, requests: Iterable[RequestRecord], life: Life, changed_s: list[float]
+    experiment: Experiment, requests: Sequence[RequestRecord], life: Life, changed_s: list[float]
 ) -> Iterator[tuple[str, Around]]:
     before, after = windows_around(experiment, life, changed_s, WINDOW_S)
     near, is_good = between(requests, before[0], after[1]), good_rule(experiment)

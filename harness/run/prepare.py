@@ -16,7 +16,7 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.plain import INT_MAX
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
-from brownout.harness.experiment.checks import CheckedExperiment, checked
+from brownout.harness.experiment.checks import CheckedExperiment, checked, fault_names
 from brownout.harness.experiment.load_plan import load_plan
 from brownout.harness.experiment.model import NEVER_STOPS, ControlRun, Experiment, Step
 from brownout.harness.experiment.parts.subject_checks import check_subject
@@ -73,7 +73,10 @@ def prepare(experiment: Experiment | CheckedExperiment, options: Options, *, sou
     """
     check_able("", (), options.world)
     _check_options(options)
-    found = experiment if isinstance(experiment, CheckedExperiment) else checked(experiment, plugins.faults())
+    if isinstance(experiment, CheckedExperiment):
+        found = experiment
+    else:
+        found = checked(experiment, plugins.faults_among(fault_names(experiment)))
     experiment = _with_settings(found.experiment, options.settings)
     posture, _ = experiment.posture_named(options.posture)
     steps = resolve_steps(experiment.schedule, found.steps)

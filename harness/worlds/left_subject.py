@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from pathlib import Path
 
@@ -19,6 +18,8 @@ async def end_left_subject(world: str, folder: Path) -> None:
 
     What cannot be removed now is removed with the stack.
     """
+    import asyncio  # takes a moment, which a command that finds nothing left need not pay
+
     if marked(folder):
         await asyncio.to_thread(end_marked, folder, patience_s=PATIENCE_S)
     if world == COMPOSE:

@@ -22,7 +22,7 @@ from brownout.reports.html.canaries import canaries, read_marks
 from brownout.reports.html.lanes import lane_names
 from brownout.reports.html.matrix import matrix_of, matrix_section
 from brownout.reports.markup import Html, el, join
-from brownout.reports.svg import availability_svg
+from brownout.reports.svg import slices_svg
 from brownout.reports.units import duration
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -77,7 +77,7 @@ def page(result: Result, history: History, folder: Path) -> str:
         sections.banner(result),
         sections.key_numbers(result),
         sections.objectives(result),
-        _timeline(result, history, lines, interactive=built is not None),
+        _timeline(result, lines, interactive=built is not None),
         sections.steps(result),
         sections.exposure(result),
         sections.invariants(result),
@@ -122,10 +122,10 @@ def stylesheet() -> str:
     return screen + (_ASSETS / "report.css").read_text(encoding="utf-8")
 
 
-def _timeline(result: Result, history: History, lines: RequestSlices | None, *, interactive: bool) -> Html:
+def _timeline(result: Result, lines: RequestSlices | None, *, interactive: bool) -> Html:
     if lines is None:
         return sections.section("timeline", "Timeline", el("p", "No requests were recorded.", class_="note"))
-    picture = Html(availability_svg(result, history))
+    picture = Html(slices_svg(result, lines))
     if not interactive:
         notice = el("p", _STILL, class_="note")
         return sections.section("timeline", "Timeline", notice, el("figure", picture, class_="picture"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +43,13 @@ def test_a_stack_of_processes_is_reached_without_httpx_and_docker() -> None:
         "sys.exit(any(name in sys.modules for name in ('httpx', 'docker', 'rich', 'cryptography')))"
     )
     assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False).returncode == 0
+
+
+def test_where_nothing_stands_nothing_that_heals_is_imported(tmp_path: Path) -> None:
+    """A simulated run on a machine without stacks looks whether there are any, and goes on."""
+    script = (
+        "import sys; from brownout.harness.cli.frame import heal_first; found = heal_first('*')\n"
+        "sys.exit(bool(found) or any(name in sys.modules for name in ('asyncio', 'brownout.harness.operate.heal')))"
+    )
+    environment = {**os.environ, "BROWNOUT_HOME": str(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False, env=environment).returncode == 0

@@ -9,10 +9,13 @@ from typing import ClassVar, Literal
 
 import pytest
 
+from brownout.faults.region_kill import RegionKill
 from brownout.harness.base import entry_points as base_entry_points
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
 from brownout.harness.fault import Fault
+
+REGION_KILL = "brownout.faults.region_kill"
 
 
 class Cut(Fault):
@@ -81,6 +84,33 @@ def test_two_faults_of_one_kind_are_refused(install):
     assert plugins.faults() == {}
     with pytest.raises(UsageError, match="two installed faults are called 'cut'"):
         plugins.fault("cut", {"link": "a->b"})
+
+
+def test_brownouts_own_faults_are_found_one_by_one(monkeypatch):
+    """Each entry point of ours is called as its kind, so one is found without importing the others."""
+    every = plugins.faults()
+    monkeypatch.setattr(plugins, "faults", lambda: pytest.fail("every fault is imported"))
+    assert plugins.faults_among(every) == every
+    assert plugins.faults_among(["region-kill", "./own.py"]) == {"region-kill": every["region-kill"]}
+
+
+@pytest.mark.parametrize("kinds", [["region-kil"], ["./own.py", "cut"]])
+def test_a_kind_that_is_not_ours_is_looked_for_among_all(kinds):
+    """Whether it is another package's, and what is nearest to it, only all of them can tell."""
+    assert plugins.faults_among(kinds) == plugins.faults()
+
+
+def test_where_another_package_has_faults_all_are_looked_at(install):
+    """The class says what it is called, so any of them may be another's double."""
+    install("brownout.faults", cut="made_up:Cut", other="made_up:OtherCut", **{"region-kill": f"{REGION_KILL}:RegionKill"})
+    assert plugins.faults_among(["cut"]) == plugins.faults_among(["region-kill"]) == {"region-kill": RegionKill}
+
+
+def test_one_of_ours_that_cannot_be_imported_is_told_as_any_other(install):
+    """Asked for by its name it is missing, and why is known."""
+    install("brownout.faults", gone=f"{REGION_KILL}:Gone")
+    assert plugins.faults_among(["gone"]) == {}
+    assert "cannot be imported" in str(plugins.broken_faults()["gone"])
 
 
 @pytest.mark.parametrize("value", ["made_up:Nothing", "not_there_at_all:Cut"])
