@@ -15,14 +15,14 @@ from benchmarks.report import Benchmark, Row
 from benchmarks.stands import Home
 from brownout.harness.injection.ledger_records import StackRecord
 from brownout.harness.worlds.compose.engine import DockerEngine
-from brownout.harness.worlds.compose.layout import TOXIPROXY, service_of
+from brownout.harness.worlds.compose.layout import FIREWALL, TOXIPROXY, service_of
 from brownout.harness.worlds.compose.renewal import LOAD_SERVICES
 from brownout.harness.worlds.compose.stack import RECORD_NAME, read_compose_stack
 
 NODE = service_of("sydney.token.z1")
 SERVICES = {
     "toxiproxy": TOXIPROXY,
-    "firewall": "firewall",
+    "firewall": FIREWALL,
     "node": NODE,
     "load master": LOAD_SERVICES[0],
     "load worker": LOAD_SERVICES[1],
@@ -30,7 +30,7 @@ SERVICES = {
 
 
 def _is_up(stack: StackRecord) -> bool:
-    return (stack.folder / RECORD_NAME).exists() and NODE in _containers(stack.id)
+    return (stack.folder / RECORD_NAME).exists() and {NODE, TOXIPROXY, FIREWALL} <= _containers(stack.id).keys()
 
 
 def _find(stack: StackRecord, _: int) -> Mapping[str, Victim]:

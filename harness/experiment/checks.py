@@ -6,10 +6,8 @@ cohorts are tried piece by piece on the code that will build the stack from them
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -44,7 +42,6 @@ ALERT_WINDOW_MIN_S = 1.0
 DEADLINE_MIN_S, DEADLINE_MAX_S = 0.001, 600.0
 
 _BORDERS = ("warm_up", "baseline", "fault", "recovery", "end")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +85,6 @@ def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], 
 
 def _timeline(experiment: Experiment) -> Iterator[Problem]:
     line = experiment.timeline
-    if not _is_date(line.date):
-        yield Problem(("timeline", "date"), f"{line.date!r} is not a date; write YYYY-MM-DD")
     for before, after in pairwise(_BORDERS):
         first, second = getattr(line, before), getattr(line, after)
         if first > second or (first == second and before != "warm_up"):
@@ -103,13 +98,6 @@ def _timeline(experiment: Experiment) -> Iterator[Problem]:
         if world not in WORLDS:
             problem = unknown(("timeline", "rates", world), "world", world, WORLDS)
             yield Problem(problem.path, problem.text, problem.hint, at_key=True)
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return _DATE.fullmatch(text) is not None and date.fromisoformat(text).year >= 1970
-    except ValueError:
-        return False
 
 
 def _postures(experiment: Experiment) -> Iterator[Problem]:

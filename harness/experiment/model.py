@@ -6,8 +6,9 @@ durations are `500ms`, `10s`, `5m`, `24h`. Objectives use OpenSLO's field names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, StrictBool
@@ -26,6 +27,7 @@ from brownout.identity.core.topology import DEFAULT_REGIONS, DEFAULT_VENDORS, RE
 BURN_MAX = 1e6
 ClockRate = Annotated[Real, Field(ge=0.001, le=100_000)]
 LEAST_BUDGET = 1e-6
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _with_a_budget(target: float) -> float:
@@ -34,14 +36,25 @@ def _with_a_budget(target: float) -> float:
     return target
 
 
+def _day(text: str) -> str:
+    try:
+        is_date = _DATE.fullmatch(text) is not None and date.fromisoformat(text).year >= 1970
+    except ValueError:
+        is_date = False
+    if not is_date:
+        raise ValueError(f"{text!r} is not a date; write YYYY-MM-DD")
+    return text
+
+
 Target = Annotated[float, Field(gt=0, lt=1), AfterValidator(_with_a_budget)]
+Day = Annotated[OneLine, AfterValidator(_day)]
 PHASES = ("baseline", "onset", "fault", "heal", "recovery")
 
 
 class Timeline(FrozenModel):
     """The emulated day and the phases' borders on it. Each phase ends where the next begins."""
 
-    date: OneLine = Field(description="the emulated day, YYYY-MM-DD, UTC")
+    date: Day = Field(description="the emulated day, YYYY-MM-DD, UTC")
     warm_up: ClockTime
     baseline: ClockTime
     fault: ClockTime
@@ -60,7 +73,7 @@ class Timeline(FrozenModel):
         return self.rates.get(world) or (self.rates.get("processes") if world == "compose" else None) or 1.0
 
     def epoch_s(self) -> float:
-        """Emulated epoch seconds of midnight; raises ValueError for a bad date."""
+        """Emulated epoch seconds of midnight."""
         return datetime.fromisoformat(self.date).replace(tzinfo=UTC).timestamp()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from brownout.harness.errors import UsageError
+from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.judge.run_folder import read_record
 from brownout.harness.run.header import new_run_folder, versions, write_run_file
 from brownout.harness.run.options import Options
@@ -56,3 +56,14 @@ def test_a_folder_that_cannot_be_made_is_bad_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be made") as refused:
         new_run_folder(prepared(out=tmp_path / "file"))
     assert "--out" in refused.value.hint
+
+
+def test_a_header_whose_day_is_no_date_is_damaged(tmp_path: Path) -> None:
+    """It is told when the header is read: all times of the record are counted from that day."""
+    write_run_file(tmp_path, prepared())
+    path = tmp_path / "run.json"
+    told = json.loads(path.read_bytes())
+    told["experiment"]["timeline"]["date"] = "12.7.2024"
+    path.write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(BrownoutError, match=r"run\.json is damaged.*'12\.7\.2024' is not a date"):
+        read_record(tmp_path)
