@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from brownout.faults._looks import everywhere
+from brownout.faults._looks import everywhere, probe_for_silence
 from brownout.faults._targets import matching_links
 from brownout.harness.effects import Direction, LinkEffect, LinkEffectKind
 from brownout.harness.fault import Fault, Observation
@@ -39,15 +39,18 @@ class LinkFault(Fault):
         """Whether a probe's result is this effect."""
         raise NotImplementedError
 
+    async def probe(self, world: World, link: str) -> ProbeResult:
+        return await world.probe(link, timeout_ms=self.probe_timeout_ms())
+
     async def look(self, world: World, link: str) -> tuple[bool, str]:
         """One probe of one link: whether the effect shows, and the evidence."""
-        result = await world.probe(link, timeout_ms=self.probe_timeout_ms())
+        result = await self.probe(world, link)
         return self.shows(result), f"{result.outcome} in {result.latency_ms:.1f} ms"
 
     async def observe(self, world: World) -> Observation:
         links = [carrier.name for carrier in self.carriers(world.spec)]
         looks = await world.together(self.look(world, link) for link in links)
-        if not self.looks_at_once:
+        if not self.looks_at_once and len(links) > 1:
             # Others can make a link seem slow, never fast: only those that seem slow are looked at again, each alone.
             looks = [
                 await self.look(world, link) if seen else (seen, what) for link, (seen, what) in zip(links, looks, strict=True)
@@ -66,3 +69,14 @@ class DirectedLinkFault(LinkFault):
     def concerned(self) -> str:
         """What meets the effect, in words."""
         return {"both": "requests and answers", "upstream": "requests", "downstream": "answers"}[self.direction]
+
+
+class SilentLinkFault(DirectedLinkFault):
+    """An effect that leaves callers without any answer until their own time-out."""
+
+    def shows(self, result: ProbeResult) -> bool:
+        return result.outcome == "timeout"
+
+    async def probe(self, world: World, link: str) -> ProbeResult:
+        on = Carrier("link", link)
+        return await probe_for_silence(world, link, effect=self.effect, on=on, patience_ms=self.probe_timeout_ms())

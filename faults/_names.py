@@ -83,14 +83,14 @@ class EndpointNameFault(SwitchFault):
         return look.problem == self.effect
 
     async def observe(self, world: World) -> Observation:
-        """Looks from every region concerned, as a client there."""
-        looks = {}
-        for region in self.concerned(world.spec):
-            seen = await self._look(world, region)
+        """Looks from every region concerned, as a client there; at once, as each look may take as long as the name does."""
+        regions = self.concerned(world.spec)
+        looks = dict(zip(regions, await world.together(self._look(world, region) for region in regions), strict=True))
+        for region, seen in looks.items():
             if not seen.served_by and not seen.problem:
                 return Observation("unclear", f"the edge gives clients in {region} no answer for {self.name}")
-            looks[region] = (self.shows(seen), str(seen))
-        return everywhere(f"{self.name} {self.what()}", looks)
+        shown = {region: (self.shows(seen), str(seen)) for region, seen in looks.items()}
+        return everywhere(f"{self.name} {self.what()}", shown)
 
     async def _look(self, world: World, region: str) -> Look:
         headers, timeout_s = {"host": self.name, CLIENT_REGION: region}, LOOK_TIMEOUT_S + self.longest_s()

@@ -12,14 +12,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from brownout.faults._looks import everywhere
+from brownout.faults._looks import everywhere, is_faulty, probe_for_silence
 from brownout.faults._targets import home, key_readers, link_to, matching_nodes
 from brownout.harness.effects import NodeEffect, NodeEffectKind
 from brownout.harness.errors import WorldError
 from brownout.harness.fault import Fault, Observation, Reach, node_state
-from brownout.harness.world import DIRECTORY, VAULT, Carrier, StackSpec, World
+from brownout.harness.world import DIRECTORY, VAULT, Carrier, ProbeResult, StackSpec, World
 
-PROBE_TIMEOUT_MS = 500.0
+PATIENCE_MS = 500.0
 # What a probe of a healthy link meets while a node has the effect; an effect that is not here is seen in another way.
 SIGNS: Mapping[NodeEffectKind, frozenset[str]] = {
     "down": frozenset({"refused", "reset"}),
@@ -57,18 +57,18 @@ class NodeFault(Fault):
         if link is None:
             silent = not await _answers_beside_links(world, node)
             return silent, "silent (no link ends here)" if silent else "answers"
-        outcome = (await world.probe(link, timeout_ms=PROBE_TIMEOUT_MS)).outcome
+        outcome = (await self._probe(world, link, node)).outcome
         if outcome == "ok":
             return False, "answers"
-        if await _is_faulty(world, link) and await _answers_beside_links(world, node):
+        if await is_faulty(world, link) and await _answers_beside_links(world, node):
             return False, f"answers beside its links ({outcome} over {link})"
         return outcome in SIGNS[self.effect], f"silent, {outcome} over {link}"
 
-
-async def _is_faulty(world: World, link: str) -> bool:
-    """Whether the link has a fault of its own, and so is no evidence about the node behind it."""
-    reading = await world.read(Carrier("link", link))
-    return bool(reading["holds"] or reading.get("foreign"))
+    async def _probe(self, world: World, link: str, node: str) -> ProbeResult:
+        if "timeout" not in SIGNS[self.effect]:
+            return await world.probe(link, timeout_ms=PATIENCE_MS)
+        on = Carrier("node", node)
+        return await probe_for_silence(world, link, effect=self.effect, on=on, patience_ms=PATIENCE_MS)
 
 
 async def _answers_beside_links(world: World, node: str) -> bool:

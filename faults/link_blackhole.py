@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from brownout.faults._links import DirectedLinkFault
-from brownout.harness.world import ProbeResult
+from brownout.faults._links import SilentLinkFault
 
 
-class LinkBlackhole(DirectedLinkFault):
+class LinkBlackhole(SilentLinkFault):
     """Packets of the links are dropped without any reply, as with a cut cable or a route lost in one direction."""
 
     kind = "link-blackhole"
@@ -15,6 +14,3 @@ class LinkBlackhole(DirectedLinkFault):
 
     def describe(self) -> str:
         return f"packets of {self.concerned()} over links {self.link} vanish"
-
-    def shows(self, result: ProbeResult) -> bool:
-        return result.outcome == "timeout"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from brownout.faults._links import DirectedLinkFault
-from brownout.harness.world import ProbeResult
+from brownout.faults._links import SilentLinkFault
 
 
-class LinkStall(DirectedLinkFault):
+class LinkStall(SilentLinkFault):
     """Connections over the links are made and no byte moves; with `downstream` the request still happens."""
 
     kind = "link-stall"
@@ -15,6 +14,3 @@ class LinkStall(DirectedLinkFault):
 
     def describe(self) -> str:
         return f"{self.concerned()} over links {self.link} hang"
-
-    def shows(self, result: ProbeResult) -> bool:
-        return result.outcome == "timeout"

@@ -15,7 +15,7 @@ from benchmarks.aws_rate import BARE, CALLS, OURS, AwsRate
 from benchmarks.cached_tokens import CachedTokens
 from benchmarks.compose_stack import FAULTS, ComposeStack
 from benchmarks.experiment_wall import ExperimentWall
-from benchmarks.fault_block import FAULTS as BLOCKS
+from benchmarks.fault_block import BENCHMARK as FAULT_BLOCK
 from benchmarks.fault_block import FaultBlock
 from benchmarks.fault_effect import EFFECTS, FaultEffect
 from benchmarks.first_verdict import STEPS, FirstVerdict
@@ -82,7 +82,7 @@ def test_a_faults_block_is_timed_by_kind(own_folder: Path) -> None:
     """Each kind has a time for its begin and one for its end."""
     figures = taken("fault_block", own_folder)
     assert isinstance(figures, FaultBlock)
-    assert set(figures.begin_s) == set(figures.end_s) == set(BLOCKS)
+    assert set(figures.begin_s) == set(figures.end_s) == set(FAULT_BLOCK.tiny.kinds)
     assert all(spread.median > 0 for spread in (*figures.begin_s.values(), *figures.end_s.values()))
 
 

@@ -226,3 +226,16 @@ def test_the_edge_refuses_a_switch_that_makes_no_sense(value: Mapping[str, Any])
         assert (state.body or {})["holds"] == {}
 
     on_stack(story)
+
+
+def test_a_slow_name_is_looked_up_everywhere_at_once() -> None:
+    """A look from two regions takes as long as one look-up."""
+
+    async def story(trial: Trial) -> float:
+        slow = NameSlow(name=REGIONAL, delay="20s")
+        await slow.apply(trial.world, "f")
+        began_s = trial.world.now()
+        assert (await slow.observe(trial.world)).state == "bitten"
+        return trial.world.now() - began_s
+
+    assert 20 <= on_stack(story) < 21
