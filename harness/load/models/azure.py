@@ -134,7 +134,7 @@ def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[Ar
     elif expires_in_s <= 0:
         wrong = "token-expired"
     else:
-        return ArrivalResult(200, "happened", "", trail, credentials=told), IssuedToken(text, expires_in_s)
+        return ArrivalResult(200, "happened", "", trail, "", told), IssuedToken(text, expires_in_s)
     return ArrivalResult(200, "refused", wrong, trail, credentials=told), None
 
 

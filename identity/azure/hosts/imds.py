@@ -6,9 +6,6 @@ Wire facts: docs/reference/azure-wire.md#imds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
-
 from brownout.identity.azure.entra.claims import STARTS_BEFORE_S
 from brownout.identity.azure.hosts.endpoint import IMDS, Asked, Unclear, status_of
 from brownout.identity.azure.hosts.limits import TokenLimits
@@ -20,6 +17,7 @@ from brownout.identity.core.surface import Failure, with_retry_after
 
 ROOT = "metadata"
 KNOWN_REQUESTS, KNOWN_TARGET_MAX = 4096, 512  # requests that are remembered as what they ask for, and characters of a target
+KNOWN_ANSWERS = 512
 TOKEN_PATH = f"{ROOT}/identity/oauth2/token"
 
 
@@ -34,6 +32,7 @@ class Imds:
         self.limits = limits if limits.are_set else None
         node.default_identity = self._default_identity
         self._understood: dict[tuple[str, str, str | None, bool], tuple[Machine, Asked]] = {}
+        self._given: dict[str, tuple[int, Asked | Unclear, Response]] = {}  # the newest answer with each token
 
     def read(self, request: Request, machine: Machine) -> Asked | Unclear | Response:
         """What `parse` makes of the request; what was understood once is known while the machine is the same record."""
@@ -50,7 +49,14 @@ class Imds:
         return asked
 
     def answer(self, request: Request, asked: Asked | Unclear, token: CachedToken, now_s: float) -> Response:
-        return _answer(token, asked.resource, tuple(asked.selectors.items()), int(token.expires_s - now_s))
+        """A token answer. Clients ask again and again, and within a second of a token's life nothing in its answer changes."""
+        left_s = int(token.expires_s - now_s)
+        given = self._given.get(token.token)
+        if given is None or given[0] != left_s or given[1] is not asked:
+            if len(self._given) >= KNOWN_ANSWERS:
+                self._given.clear()
+            given = self._given[token.token] = left_s, asked, Response(200, token_fields(asked, token, now_s), HEADERS)
+        return given[2]
 
     def failed(self, request: Request, failure: Failure) -> Response:
         return oauth_failed(failure)
@@ -69,16 +75,7 @@ class Imds:
 
 def token_fields(asked: Asked | Unclear, token: CachedToken, now_s: float) -> dict[str, str]:
     """A token answer: all values strings, `expires_in` counted from now (docs/reference/azure-wire.md#imds-token-answer)."""
-    return _fields(token, asked.resource, asked.selectors.items(), int(token.expires_s - now_s))
-
-
-@lru_cache(maxsize=512)  # clients ask again and again, and within a second of a token's life nothing in its answer changes
-def _answer(token: CachedToken, resource: str, selectors: tuple[tuple[str, str], ...], left_s: int) -> Response:
-    return Response(200, _fields(token, resource, selectors, left_s), HEADERS)
-
-
-def _fields(token: CachedToken, resource: str, selectors: Iterable[tuple[str, str]], left_s: int) -> dict[str, str]:
-    left = str(left_s)
+    left = str(int(token.expires_s - now_s))
     fields = {
         "access_token": token.token,
         "client_id": token.client_id,
@@ -86,10 +83,11 @@ def _fields(token: CachedToken, resource: str, selectors: Iterable[tuple[str, st
         "expires_on": str(int(token.expires_s)),
         "ext_expires_in": left,
         "not_before": str(int(token.issued_s) - STARTS_BEFORE_S),
-        "resource": resource,
+        "resource": asked.resource,
         "token_type": "Bearer",
     }
-    return fields | {name: value for name, value in selectors if name != "client_id"} if selectors else fields
+    selectors = asked.selectors
+    return fields | {name: value for name, value in selectors.items() if name != "client_id"} if selectors else fields
 
 
 def oauth_failed(failure: Failure) -> Response:
