@@ -8,14 +8,15 @@ here, because no message knows its connection.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 
 import httptools
 import orjson
 
 from brownout.identity.core.messages import OF_THE_CONNECTION, TRAIL, HeaderLines, Request, Response, trail_line
-from brownout.identity.core.surface import Served
+from brownout.identity.core.surface import Served, trail_text
+from brownout.identity.core.trail import Hop
 
 WITHOUT_PAYLOAD = (204, 304)
 _SENDS_A_LENGTH = ("PUT", "POST", "PATCH")  # also without a payload: RFC 9110 section 8.6
@@ -95,10 +96,15 @@ def encode_ready(served: Served, also: bytes, *, is_last: bool, head_only: bool)
     known, how = response.__dict__.get("_encoded"), (also, hop, inner, is_last, head_only)
     if known is None or known[0] != how:
         assert _TRAIL not in response.header_block, "an answer that is ready is a node's own"
-        lines = also if hop is None else also + trail_line(served.trail)
+        lines = also if hop is None else _common_lines(also, hop, inner)
         known = response.__dict__["_encoded"] = (how, encode_response(response, lines, is_last=is_last, head_only=head_only))
     encoded: bytes = known[1]
     return encoded
+
+
+@lru_cache(maxsize=64)  # one for each second and hop
+def _common_lines(also: bytes, hop: Hop, inner: str) -> bytes:
+    return also + trail_line(trail_text(hop, inner))
 
 
 def failure(status: int, code: str, message: str) -> Response:

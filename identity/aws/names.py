@@ -7,6 +7,7 @@ nearest to it, which forwards to the control plane. `sts.amazonaws.com` is the s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from brownout.identity.aws.records.seed import account_of
 from brownout.identity.core.edge.names import Endpoint, NameRoutes
@@ -18,6 +19,7 @@ GLOBAL_STS = "sts.amazonaws.com"
 GLOBAL_SIGNIN = "signin.aws.amazon.com"
 SIGNIN_COOKIE = "aws-creds"  # who has it is signed in to the console
 IAM = "iam.amazonaws.com"
+LONGEST_HOST = 260  # bytes of a host and its port that are remembered, so that memory is bounded
 # Regions that an account has to switch on. From there the global name still leads to the home region.
 OPT_IN = frozenset({"ap-southeast-4", "ap-east-1", "me-south-1", "eu-south-1", "af-south-1"})
 
@@ -52,7 +54,15 @@ def endpoints(stack: StackSpec, settings: Settings) -> NameRoutes:
 
 def host_name(request: Request) -> str:
     """The name that the client asked, in lower case without the port."""
-    return request.raw_by_name.get(b"host", b"").decode("latin-1").partition(":")[0].lower()
+    host = request.raw_by_name.get(b"host", b"")
+    return _known_name(host) if len(host) <= LONGEST_HOST else _name_in(host)
+
+
+def _name_in(host: bytes) -> str:
+    return host.decode("latin-1").partition(":")[0].lower()
+
+
+_known_name = lru_cache(maxsize=256)(_name_in)  # a node is asked by few names
 
 
 def account_signin(stack: StackSpec) -> str:

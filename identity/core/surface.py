@@ -74,12 +74,17 @@ class Served(NamedTuple):
     @property
     def trail(self) -> str:
         """The trail of the answer, "" for one that shows none."""
-        hop = "" if self.hop is None else _text_of(self.hop)
-        return f"{hop}>{self.inner}" if self.inner and hop else hop
+        return "" if self.hop is None else trail_text(self.hop, self.inner)
 
     def sealed(self) -> Response:
         """The answer with its trail, ready to be sent."""
         return self.response if self.hop is None else self.response.sealed(self.trail)
+
+
+def trail_text(hop: Hop, inner: str) -> str:
+    """The trail of an answer that a node made from another one, whose trail is `inner`."""
+    text = _text_of(hop)
+    return f"{text}>{inner}" if inner and text else text
 
 
 _text_of = lru_cache(maxsize=256)(Hop.__str__)  # a node has few hops, and is asked for one in every answer

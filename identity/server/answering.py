@@ -59,9 +59,10 @@ class Answering:
 
     def at_once(self, received: Received, also: bytes) -> bytes | None:
         """What `answer` would give, where a surface has it ready; None where `answer` has to be asked."""
-        if received.exceeds_bytes:
+        request, is_last, exceeds_bytes = received
+        if exceeds_bytes:
             return None
-        request, is_last, head_only = received.request, received.is_last, received.request.method == "HEAD"
+        head_only = request.method == "HEAD"
         try:
             served = self._ready.find(request)
             if served is None:

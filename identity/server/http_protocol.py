@@ -98,6 +98,8 @@ class Connection(asyncio.Protocol):
         self._is_paused = False  # its requests stay in the socket
         self._is_closing = False  # nothing is read or begun any more
         self._used_at_s = 0.0
+        self._head: HeaderLines = ()  # of the request that was read last
+        self._by_name: dict[bytes, bytes] = {}  # the same by name, which is in lower case already
         self.on_message_begin()
         self._is_between = True  # no request has begun since the last one was whole
 
@@ -190,8 +192,6 @@ class Connection(asyncio.Protocol):
         self._payload: list[bytes] = []
         self._size, self._limit_bytes = 0, PAYLOAD_LIMIT_BYTES
         self._is_limit_final = False
-        self._head: HeaderLines = ()
-        self._by_name: dict[bytes, bytes] = {}  # the same by name, which is in lower case already
         self._expects_word = False  # the client sends its payload once it is told to
 
     def on_url(self, url: bytes) -> None:
@@ -226,8 +226,6 @@ class Connection(asyncio.Protocol):
         exceeds_bytes = self._limit_bytes if self._size > self._limit_bytes else 0
         request = _request(parser, self._url, self._head, b"".join(self._payload))
         request.raw_by_name = self._by_name
-        if request.target == "/":  # as all of AWS's query protocol
-            request.path = "/"
         self._waiting.append(Received(request, is_last, exceeds_bytes))
         self._is_between, self._expects_word = True, False
 
@@ -307,4 +305,9 @@ class _Begun:
 
 
 def _request(parser: httptools.HttpRequestParser, url: bytes, head: HeaderLines, payload: bytes = b"") -> Request:
-    return Request.raw(parser.get_method().decode("ascii"), wire.target_of(url), head, payload)
+    method = parser.get_method().decode("ascii")
+    if url != b"/":
+        return Request.raw(method, wire.target_of(url), head, payload)
+    request = Request.raw(method, "/", head, payload)
+    request.path = "/"  # as all of AWS's query protocol
+    return request

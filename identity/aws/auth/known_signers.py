@@ -14,8 +14,9 @@ service's words. Wire facts: docs/reference/aws-wire.md#signature-version-4.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from brownout.identity.aws.auth.authorization import (
@@ -45,7 +46,7 @@ class KnownSigner(NamedTuple):
     first_s: float
     scope: str
     keyed: tuple[Any, Any]
-    names: tuple[bytes, ...]
+    values: Callable[[Headers], tuple[bytes, ...]]  # of the signed headers, host and date at least; raises KeyError
     form: bytes  # the canonical request up to the payload's hash, with places for method and values
     amz_headers: int  # how many of the signed headers are of AWS's own: no other may be in the request
 
@@ -88,7 +89,7 @@ class KnownSigners:
             float(day_of(claim.date_s) * DAY_S),
             scope.text,
             keyed_hashes(key_of_region, scope.service),
-            names,
+            itemgetter(*names),
             signed_form(claim.signed_headers),
             _amz_headers(frozenset(names)),
         )
@@ -108,12 +109,11 @@ class KnownSigners:
         signer = self._known.get(written)
         if signer is None or request.target != "/" or _TOKEN in headers:
             return None
-        if signer.service != service or signer.caller.signed_region not in regions:
-            return None
-        if _amz_headers(headers) != signer.amz_headers:
+        caller, of_service, _, _, keyed, values, _, amz_headers = signer  # by name it takes longer
+        if of_service != service or caller.signed_region not in regions or _amz_headers(headers) != amz_headers:
             return None
         try:
-            of_moment = (written, request.method, headers[b"x-amz-date"], tuple([headers[name] for name in signer.names]))
+            of_moment = (written, request.method, headers[b"x-amz-date"], values(headers))
         except KeyError:
             return None
         moment = known = self._moments.get(of_moment)
@@ -121,9 +121,10 @@ class KnownSigners:
             moment = _moment(signer, *of_moment[1:])
         if moment is None:
             return None
-        if abs(moment.date_s - clocks_s[0]) > skew_s and all(abs(moment.date_s - clock_s) > skew_s for clock_s in clocks_s):
+        date_s, caller, canonical, inner = moment
+        if abs(date_s - clocks_s[0]) > skew_s and all(abs(date_s - clock_s) > skew_s for clock_s in clocks_s):
             return None
-        canonical, inner, outer = moment.canonical.copy(), moment.inner.copy(), signer.keyed[1].copy()
+        canonical, inner, outer = canonical.copy(), inner.copy(), keyed[1].copy()
         canonical.update(sha256(request.payload).hexdigest().encode())
         inner.update(canonical.hexdigest().encode())
         outer.update(inner.digest())
@@ -133,7 +134,7 @@ class KnownSigners:
             if len(self._moments) >= MOMENTS_MAX:
                 self._moments.clear()
             self._moments[of_moment] = moment
-        return moment.caller
+        return caller
 
 
 def _moment(signer: KnownSigner, method: str, date: bytes, values: Sequence[bytes]) -> SignedMoment | None:

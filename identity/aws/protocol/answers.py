@@ -80,8 +80,8 @@ def _json_error(made_by: Service, error: AwsError, request_id: str) -> Response:
 
 
 def _answer(made_by: Service, status: int, payload: bytes, request_id: str) -> Response:
-    number, media_type = request_id.encode("latin-1"), made_by.media_type.encode()
-    answer = Response.raw(status, ((REQUEST_ID, number), (b"content-type", media_type)), payload)
+    number = request_id.encode("latin-1")
+    answer = Response.raw(status, ((REQUEST_ID, number), made_by.type_line), payload)
     if number.replace(b"-", b"").isalnum():  # as all that nodes make: these lines need no check
-        answer.header_block = b"%b: %b\r\ncontent-type: %b\r\n" % (REQUEST_ID, number, media_type)
+        answer.header_block = b"%b: %b\r\n%b: %b\r\n" % (REQUEST_ID, number, *made_by.type_line)
     return answer

@@ -68,6 +68,7 @@ class Service:
         self.namespace = str(metadata.get("xmlNamespace", ""))
         self.target_prefix = str(metadata.get("targetPrefix", ""))
         self.media_type = "text/xml" if self.protocol == "query" else f"application/x-amz-json-{metadata['jsonVersion']}"
+        self.type_line = (b"content-type", self.media_type.encode())
         self._shapes = ShapeTable(model["shapes"], hides_values=name in HIDES_VALUES)
         self._raw: Mapping[str, RawShape] = model["operations"]
         self._made: dict[str, AwsOperation] = {}

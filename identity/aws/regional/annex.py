@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from brownout.identity.aws.auth.authenticate import authenticate
@@ -61,6 +60,7 @@ class RegionalAnnex(Annex):
         self.usage = Usage(self.aws_region)
         self._client_clocks = node.settings.real_client_clocks
         self._index: AccountIndex | None = None
+        self._hop: tuple[Hop | None, int, Hop] = (None, 0, Hop(""))  # of many answers: the node's, a version, and both together
         self.directory = f"{node.stack.home_region}.{DIRECTORY}"
         self._reports = link_between(node.name, self.directory) in node.stack.links()
 
@@ -77,7 +77,11 @@ class RegionalAnnex(Annex):
 
     def hop(self) -> Hop:
         """The node's hop, with the version of the account by which it answers."""
-        return _with_version(self.node.hop(), self.replica.version)
+        hop, version = self.node.hop(), self.replica.version
+        known = self._hop
+        if known[0] is not hop or known[1] != version:
+            known = self._hop = (hop, version, hop._replace(version=str(version)) if version else hop)
+        return known[2]
 
     def take_up(self, name: str, record: Json) -> None:
         assert name == "account", name
@@ -232,11 +236,6 @@ class RegionalAnnex(Annex):
             return
         if not answer.ok:
             self.usage.put_back(uses)
-
-
-@lru_cache(maxsize=64)  # one is the hop of many answers
-def _with_version(hop: Hop, version: int) -> Hop:
-    return hop._replace(version=str(version)) if version else hop
 
 
 class _Unrevoked:

@@ -26,8 +26,7 @@ class AwsSurface(ABC):
         self._account, self._built = annex, built
         self.service = service(name)
 
-    def takes(self, request: Request) -> bool:
-        return is_query_request(request)
+    takes = staticmethod(is_query_request)
 
     def too_large(self, request: Request, text: str) -> Response:
         return render_error(self.service, request_entity_too_large(text), self._account.node.ports.new_id())

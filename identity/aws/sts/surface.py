@@ -36,6 +36,7 @@ class Sts(AwsSurface):
         super().__init__(annex, "sts", OPERATIONS)
         self._annex = annex
         self._regional, self._global = (annex.aws_region,), (GLOBAL_REGION,)
+        self._clients_have_clocks = annex.node.settings.real_client_clocks
 
     def at_once(self, request: Request) -> Served | None:
         """The answer of an operation that asks no other node, as nearly all of them: this is `serve` without a coroutine."""
@@ -76,8 +77,8 @@ class Sts(AwsSurface):
 
     def _in_clients_time(self, result: StsResult, signer: Caller | None) -> StsResult:
         """The result with the end of its credentials by the clock of the client, where that is another than the stack's."""
-        made = result.get("Credentials")
-        if not isinstance(made, dict) or not self._annex.node.settings.real_client_clocks:
+        made = result.get("Credentials") if self._clients_have_clocks else None
+        if not isinstance(made, dict):
             return result
         ends_s = self._annex.client_time(made["Expiration"], None if signer is None else signer.signed_s)
         if ends_s == made["Expiration"]:

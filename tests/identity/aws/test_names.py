@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 
 from brownout.harness.worlds.stack_spec import build_stack
-from brownout.identity.aws.names import OPT_IN, endpoints, host_name
+from brownout.identity.aws.names import LONGEST_HOST, OPT_IN, endpoints, host_name
 from brownout.identity.core.edge.names import Endpoint
 from brownout.identity.core.messages import Request
 from brownout.identity.core.settings import Settings
@@ -41,6 +41,9 @@ def test_the_name_that_a_client_asked_has_no_port_and_no_capitals() -> None:
     for lines, name in (((b"Host", b"STS.amazonaws.com:443"), "sts.amazonaws.com"), ((b"x-host", b"a"), "")):
         assert host_name(Request.raw("POST", "/", (lines,))) == name
     assert host_name(Request("POST", "/", headers={"host": "sts.amazonaws.com"})) == "sts.amazonaws.com"
+    for _ in range(2):  # each is another's, also the second time, and the longest that a client can send
+        for host in ("a.signin.aws.amazon.com", "b.signin.aws.amazon.com", f"{'c' * LONGEST_HOST}.amazonaws.com"):
+            assert host_name(Request.raw("GET", "/", ((b"host", f"{host}:80".encode()),))) == host
 
 
 def test_iam_is_one_name_with_a_front_end_in_every_region() -> None:

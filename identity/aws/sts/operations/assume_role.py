@@ -29,15 +29,15 @@ def assume_role(call: StsCall) -> StsResult:
 
 def _settled_wish(call: StsCall) -> SessionWish | None:
     """What `_wish` says, where the caller may assume the role whatever the request says, and it says no more than it must."""
-    params = call.params
-    if params.keys() != _LEAST:
+    annex, _, params, signer, is_global = call  # by name it takes longer
+    if signer is None or params.keys() != _LEAST:
         return None
-    role = call.annex.index.settled_role(call.caller, ACTION, params["RoleArn"])
+    role = annex.index.settled_role(signer, ACTION, params["RoleArn"])
     if role is None:
         return None
-    call.annex.check_activated()
+    annex.check_activated()
     length_s = session_length(role, None)
-    return SessionWish("assumed-role", role.arn, role.role_id, params["RoleSessionName"], length_s, is_global=call.is_global)
+    return SessionWish("assumed-role", role.arn, role.role_id, params["RoleSessionName"], length_s, is_global=is_global)
 
 
 def _wish(call: StsCall) -> SessionWish:

@@ -60,6 +60,26 @@ def test_text_is_escaped(text: str, written: str) -> None:
     assert escaped(text) == written
 
 
+def test_each_character_is_escaped_by_itself_as_among_others() -> None:
+    """Text that needs no escape goes a shorter way: no character may slip through, alone, among others or at an end."""
+    for character in map(chr, (*range(0x250), 0x2028, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1F600)):
+        written = escaped(f"é{character}").removeprefix("é")  # what is not ASCII goes the long way
+        for before, after in (("", ""), ("a" * 40, "b"), ("", "b" * 40)):
+            assert escaped(f"{before}{character}{after}") == f"{before}{written}{after}", ascii(character)
+
+
+@pytest.mark.parametrize("number", [0, -7, 2**40])
+def test_a_number_is_written_in_its_digits(number: int) -> None:
+    """Beside texts and alone, and one that is 0 is there."""
+    operation = service("iam").operation("GetAccountSummary")
+    assert operation is not None
+    assert f"<value>{number}</value>" in operation.write({"SummaryMap": {"Users": number}})
+    write = service("iam").operation("GetRole")
+    assert write is not None
+    role = {"Path": "/", "RoleName": "r", "RoleId": "AROA", "Arn": "arn", "CreateDate": 0.0, "MaxSessionDuration": number}
+    assert f"<MaxSessionDuration>{number}</MaxSessionDuration>" in write.write({"Role": role})
+
+
 @pytest.mark.parametrize(("time_s", "text"), [(0.0, "1970-01-01T00:00:00Z"), (-0.5, "1969-12-31T23:59:59Z")])
 def test_a_fraction_of_a_second_is_cut(time_s: float, text: str) -> None:
     """Downwards, before 1970 too."""
