@@ -55,9 +55,9 @@ class Task:
 class _Worker:
     """What one process of the pool has: a folder, and the process in which the tests are collected."""
 
-    def __init__(self) -> None:
+    def __init__(self, tests: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory()
-        self.collected = Collected(Path(self._folder.name))
+        self.collected = Collected(Path(self._folder.name), tests)
 
 
 _mine: list[_Worker] = []
@@ -66,7 +66,8 @@ _mine: list[_Worker] = []
 def main() -> int:
     """Tries mutants until the budget is spent or all were tried."""
     told = _arguments()
-    with _pool(told.jobs) as pool:
+    names = [name for name in test_files() if re.search(told.tests, name)]
+    with _pool(told.jobs, names) as pool:
         if told.what != "generated":
             _control(pool, _by_hand())
             fates = list(pool.map(_tried, _by_hand()))
@@ -74,20 +75,20 @@ def main() -> int:
             _say(f"{len(PATCHES)} mutants by hand, {len(lived)} survived", *(f"  SURVIVED: {lie}" for lie in lived))
             if lived or told.what == "by-hand":
                 return 1 if lived else 0
-        return _generated(pool, told)
+        return _generated(pool, told, names)
 
 
 @contextmanager
-def _pool(jobs: int) -> Iterator[Executor]:
+def _pool(jobs: int, tests: Sequence[str]) -> Iterator[Executor]:
     trial.prepare()
     # Not a Pool, whose workers may not have children: some tests start processes of their own.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_begin) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_begin, initargs=(tests,)) as pool:
         yield pool
 
 
-def _begin() -> None:
+def _begin(tests: Sequence[str]) -> None:
     threading.Thread(target=_end_with_the_owner, daemon=True).start()
-    _mine.append(_Worker())
+    _mine.append(_Worker(tests))
 
 
 def _end_with_the_owner() -> None:
@@ -103,9 +104,8 @@ def _by_hand() -> list[Task]:
     return [Task(Mutant(p.path, p.applied(), p.lie), p.tests, *limits, is_collected=False) for p in PATCHES]
 
 
-def _generated(pool: Executor, told: argparse.Namespace) -> int:
+def _generated(pool: Executor, told: argparse.Namespace, names: Sequence[str]) -> int:
     every = sampled([edits(name, (ROOT / name).read_bytes()) for name in files() if re.search(told.only, name)], told.seed)
-    names = [name for name in test_files() if re.search(told.tests, name)]
     _measure(pool, stale(names))
     found = reach(names)
     _control(pool, [_task(edit, found) for edit in every[:CONTROLS]])
@@ -143,11 +143,11 @@ def _measure(pool: Executor, names: Sequence[str]) -> None:
 
 
 def _measured(name: str) -> str:
-    """Why not, "" when it was done; a file without a fast test has nothing to measure."""
+    """Why not, "" when it was done; a file without a fast test reaches nothing."""
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "lines.json"
         code = _mine[0].collected.code(Request([name], SLOWEST_S, int(SLOWEST_S), Path(folder), traced=written))
-        if code == 0:
+        if code in (0, NO_TESTS):
             keep(name, written)
         return "" if code in (0, NO_TESTS) else (Path(folder) / OUTPUT).read_text(errors="replace")[-3000:] or "no output"
 

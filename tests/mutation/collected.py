@@ -19,7 +19,7 @@ from types import CodeType
 import pytest
 
 from mutation.forked import OPTIONS, OUTPUT, ended_in_fork, limited, redirected
-from mutation.scope import SELECTED, TESTS, files
+from mutation.scope import SELECTED, files
 from mutation.swap import functions, swapped
 from mutation.tracing import Tracing
 from support.places import ROOT
@@ -46,10 +46,10 @@ class Request:
 
 
 class Collected:
-    """The near end: starts the process when it is first asked. It ends when the pipe does, with its worker."""
+    """The near end: starts the process when it is first asked, with these files of tests. It ends when the pipe does."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, tests: Sequence[str]) -> None:
+        self._folder, self._tests = folder, tests
         self._pipe: Connection | None = None
 
     def code(self, request: Request) -> int | None:
@@ -68,17 +68,17 @@ class Collected:
         here, there = Pipe()
         if os.fork() == 0:
             here.close()
-            _serve(there, self._folder)
+            _serve(there, self._folder, self._tests)
         there.close()
         return here
 
 
-def _serve(pipe: Connection, folder: Path) -> None:
+def _serve(pipe: Connection, folder: Path, tests: Sequence[str]) -> None:
     """In the forked process; never returns."""
     code: int = 3
     try:
         redirected(folder)
-        code = int(pytest.main([*OPTIONS, "-s", *SELECTED, *TESTS], plugins=[_Server(pipe)]))
+        code = int(pytest.main([*OPTIONS, "-s", *SELECTED, *tests], plugins=[_Server(pipe)]))
     except BaseException:  # the process must not go on as a copy of the tester
         traceback.print_exc()
     finally:
@@ -138,7 +138,7 @@ class _Runner:
         tracing.start()
         code = self._run(items, request, tracing)
         tracing.stop()
-        if code == 0:
+        if code in (0, NO_TESTS):
             tracing.write(request.traced)
         return code
 

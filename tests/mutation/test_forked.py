@@ -81,7 +81,7 @@ def test_workers_end_with_the_tester() -> None:
     program = (
         "import os, signal\n"
         "from mutation.__main__ import _pool\n"
-        "with _pool(1) as pool:\n"
+        "with _pool(1, []) as pool:\n"
         "    print(pool.submit(os.getpid).result(), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
