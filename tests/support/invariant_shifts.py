@@ -6,7 +6,8 @@ versions, promises, outcomes and credentials are changed; each is left out. What
 `tests/harness/judge/invariants/approved/*.json`.
 
 `PYTHONPATH=tests python -m support.invariant_shifts --write` renews them. A difference is to be reviewed, row by row, before it
-is committed. A row says `moment: exercised/violations`, in seconds after the history's start, and only where it changes.
+is committed. A row says `moment: exercised/violations`, in seconds after the history's start, and only where it changes; a row
+`told: …` which text is told, and of which change first.
 """
 
 from __future__ import annotations
@@ -36,29 +37,36 @@ Changed = tuple[float, History]  # the moment of what was changed
 
 
 def rows(invariant: Invariant) -> dict[str, str]:
-    """All that comes of its two histories; a row for what is the same whatever is changed is left out."""
+    """All that comes of its two histories; a row for what is the same whatever is changed is left out.
+
+    Each text that is told on the way has a row too, with the first change that it is told of.
+    """
     found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for which, history in zip(("held", "violated"), CONTROLS[invariant.name], strict=True):
-        usual = _counted(invariant, history)
+        usual, text = _counted(invariant, history)
+        texts.setdefault(text, f"{which}")
         for what, changed in _changes(history):
-            row = _row(invariant, changed)
+            row = _row(invariant, changed, f"{which}: {what}", texts)
             if row != usual:
                 found[f"{which}: {what}"] = row
-    return found
+    return found | {f"told: {text}": what for text, what in texts.items() if text}
 
 
-def _counted(invariant: Invariant, history: History) -> str:
+def _counted(invariant: Invariant, history: History) -> tuple[str, str]:
+    """How often it was exercised and violated, and what is told of that."""
     result = invariant.result(Facts.of(history))
-    return f"{result.exercised}/{result.violations}"
+    return f"{result.exercised}/{result.violations}", "; ".join(filter(None, (result.evidence, result.note)))
 
 
-def _row(invariant: Invariant, changed: Iterable[Changed]) -> str:
-    """What comes of each, with the moment where it is another than before."""
+def _row(invariant: Invariant, changed: Iterable[Changed], what: str, texts: dict[str, str]) -> str:
+    """What comes of each, with the moment where it is another than before; what is told at that moment goes to `texts`."""
     said: list[tuple[float, str]] = []
     for moment_s, history in changed:
-        now = _counted(invariant, history)
+        now, text = _counted(invariant, history)
         if not said or now != said[-1][1]:
             said.append((moment_s, now))
+            texts.setdefault(text, what)
     return said[0][1] if len(said) == 1 else ", ".join(f"{moment_s - T0:g}: {now}" for moment_s, now in said)
 
 

@@ -14,7 +14,7 @@ from support.invariant_shifts import APPROVED, approved, rows
 
 @pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda invariant: invariant.name)
 def test_an_invariant_has_its_borders_where_they_were_approved(invariant: Invariant) -> None:
-    """Row by row: what is exercised and violated when one thing of its histories is another."""
+    """Row by row: what is exercised, violated and told when one thing of its histories is another."""
     found = rows(invariant)
     assert found == approved(invariant.name)
     assert len(found) > 10, "so few changes matter that the histories are not about it"
