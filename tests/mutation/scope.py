@@ -48,6 +48,7 @@ TESTS = (
     "tests/harness/series",
     "tests/harness/test_api.py",
     "tests/harness/test_false_passes.py",
+    "tests/harness/test_power_cuts.py",
     "tests/harness/test_true_figures.py",
     "tests/suites/incidents",
     "tests/suites/search",
