@@ -6,6 +6,7 @@ import pytest
 
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.judge.steps import lives, step_results, watched_by
+from brownout.harness.record.history import Event
 from support.slo_builders import (
     BASELINE,
     END,
@@ -150,7 +151,8 @@ def test_the_first_alert_decides_what_is_watched():
 
 def test_lives_keep_steps_apart():
     """Acts are grouped by step, in the order of the record, and nothing else is taken for an act."""
-    known = lives([*whole_life(), act(END, "failed", "other")])
+    looked = Event(T0 + END, "look", "failed", "roll")  # a node may have the name of a step
+    known = lives([*whole_life(), act(END, "failed", "other"), looked])
     assert set(known) == {"roll", "other"}
     assert known["other"].could_not_act
     assert not known["roll"].could_not_act

@@ -119,6 +119,9 @@ def test_a_series_that_was_cut_short_makes_no_claim() -> None:
     assert found.verdict == "inconclusive"
     assert "cut short after 8 of 20 episodes: it was interrupted" in found.reasons[0]
     assert judge_series(plan, episodes).verdict == "pass"
+    bad, too_bad = made([run_result(500 + number, verdict="breach") for number in range(8)])
+    assert judge_series(bad, too_bad).verdict == "breach"
+    assert judge_series(series_plan(20), too_bad, cut_short="it was interrupted").verdict == "inconclusive"
 
 
 def test_an_objective_without_requests_is_undecided() -> None:

@@ -113,7 +113,12 @@ def test_the_window_of_a_thin_load_is_longer() -> None:
 
 
 def test_a_fault_in_between_starts_it_anew() -> None:
-    """What was before the fault says nothing of what is after it."""
+    """What was before the fault says nothing of what is after it: half of those are allowed to be bad, to the last."""
     rule = outage([False] * 100)
     rule.restart()
     assert rule.broken(0.0, 20.0) == ""
+    for number in range(20):
+        rule.add(20.0 + number, good=number < 10)
+    assert rule.broken(20.0, 40.0) == ""
+    rule.add(40.0, good=False)
+    assert rule.broken(20.0, 41.0) != ""
