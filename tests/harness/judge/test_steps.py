@@ -154,5 +154,6 @@ def test_lives_keep_steps_apart():
     looked = Event(T0 + END, "look", "failed", "roll")  # a node may have the name of a step
     known = lives([*whole_life(), act(END, "failed", "other"), looked])
     assert set(known) == {"roll", "other"}
+    assert known["roll"].acts == tuple(whole_life())
     assert known["other"].could_not_act
     assert not known["roll"].could_not_act
