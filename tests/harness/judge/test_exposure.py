@@ -12,6 +12,7 @@ from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, act, docume
 
 MISS = "sydney.host;;;;miss>sydney.token.z1;1.0;k1;manual;miss>sydney.store;;k1;manual;"
 HIT = "sydney.host;;;;hit"
+UNCACHED = MISS.replace("miss", "")
 LIST = "sydney.management;1.0;;;"
 OTHER_ZONE = "sydney.host;;;;miss>sydney.token.z2;1.0;k1;manual;miss>sydney.store;;k1;manual;"
 
@@ -67,6 +68,35 @@ def test_peers_are_of_the_same_home():
     away = baseline(home="melbourne", trail=far, machine="scaleout_2")
     found = exposed(link, during(False, trail=""), before=[*baseline(trail=MISS), *away])
     assert found.cohorts[0].met == 0
+
+
+@pytest.mark.parametrize(
+    ("reach", "between", "met"),
+    [
+        ({}, {}, 600),
+        ({}, {"good": False}, 0),
+        ({}, {"trail": UNCACHED}, 0),
+        ({}, {"cohort": "others"}, 0),
+        ({}, {"operation": "list"}, 0),
+        ({}, {"region": "melbourne"}, 0),
+        ({}, {"home": "melbourne"}, 0),
+        ({"machines": ["scaleout_1"]}, {}, 600),
+        ({"machines": ["scaleout_1"]}, {"machine": "scaleout_2"}, 0),
+        ({"machines": ["scaleout_2"]}, {}, 0),
+    ],
+)
+def test_what_a_fail_over_before_the_step_went_over_is_needed(reach, between, met):
+    """The baseline's requests went elsewhere; those that fail while the step is in place leave no trail."""
+    begin = FAULT + 600
+    life = [act(begin, "planned", reach={"nodes": ["sydney.token.z2"], **reach}), *whole_life(begin)[1:]]
+    found = [
+        *baseline(trail=UNCACHED),
+        *requests(FAULT, begin, **{"trail": UNCACHED.replace("z1", "z2"), **between}),
+        *requests(begin, RECOVERY, False, trail=""),
+    ]
+    exposure = exposures(experiment(), history(found, life)).steps["roll"]
+    assert [(one.cohort, one.total, one.met) for one in exposure.cohorts] == [("new", 600, met)]
+    assert exposure.state == ("met" if met else "not-exercised")
 
 
 def test_a_fail_over_spares_what_the_baseline_needed():
