@@ -88,3 +88,38 @@ def test_what_cannot_be_written_or_removed_says_what_to_do(tmp_path: Path) -> No
     with pytest.raises(BrownoutError, match="cannot be removed") as kept:
         lift(tmp_path)
     assert kept.value.hint == "remove it by hand"
+
+
+def test_what_is_written_is_the_reason_in_a_file_of_the_owner(tmp_path: Path) -> None:
+    """A line of text, or nothing: as a person would have written it."""
+    halt(tmp_path, "pager went off")
+    file = tmp_path / FILE_NAME
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("pager went off\n", 0o600)
+    lift(tmp_path)
+    halt(tmp_path, "")
+    assert file.read_text() == ""
+
+
+def test_a_file_that_cannot_be_looked_at_halts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing goes on because a disk fails: since now, and why."""
+
+    def refused(self: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "lstat", refused)
+    found = read_halt(tmp_path)
+    assert found is not None
+    assert found.reason.endswith("HALT cannot be looked at: Permission denied")
+    assert abs(found.since_s - time.time()) < 60
+
+
+def test_a_halt_that_was_lifted_this_moment_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was there when it was looked at, and is gone when it is read."""
+    (tmp_path / FILE_NAME).touch()
+
+    def lifted(path: Path, *, bytes_max: int) -> bytes:
+        path.unlink()
+        raise FileNotFoundError
+
+    monkeypatch.setattr("brownout.harness.base.halt.read_regular", lifted)
+    assert read_halt(tmp_path) is None
