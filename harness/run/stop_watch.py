@@ -46,7 +46,9 @@ class StopWatch:
         self._lateness = Lateness.of(experiment.gates.lag_p99_s, world.rate)
         self._tail: LogTail | None = None  # there is no log before the load
         self._pending: list[RequestRecord] = []
-        self._at, self._next_s, self.reason = 0, math.inf, ""
+        self.reason = ""
+        self._at: int  # which stretch is watched
+        self._next_s: float
         self._rules(experiment)
         self._begin(0)
 

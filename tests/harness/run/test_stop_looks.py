@@ -63,6 +63,7 @@ class Watched:
     events: list[dict[str, str]] = field(default_factory=list)
     now_s: float = 0.0
     reads: int = 0
+    flushed: int = 0
 
     def __post_init__(self) -> None:
         self.baselines, self.outages = list[NotedRule](), list[NotedRule]()
@@ -70,14 +71,18 @@ class Watched:
             self.monkeypatch.setattr(stop_watch, name, type(name, (NotedRule,), {"made": made}))
         self.monkeypatch.setattr(stop_watch, "LogTail", lambda folder: self)
         self.midnight_s = self.experiment.timeline.epoch_s()
-        journal = SimpleNamespace(folder=Path(), flush=lambda: None, event=lambda *_, detail: self.events.append(detail))
+        journal = SimpleNamespace(folder=Path(), flush=self.flush, event=lambda *_, detail: self.events.append(detail))
         world = SimpleNamespace(rate=self.rate, now=lambda: self.midnight_s + self.now_s)
         run = prepare(self.experiment, Options())
         self.watch = StopWatch(run, cast(Any, world), cast(Any, journal))
         self.settled_s = (self.experiment.load.deadline_s + LOG_S) * self.rate
 
+    def flush(self) -> None:
+        self.flushed += 1
+
     def read(self) -> list[RequestRecord]:
         self.reads += 1
+        assert self.flushed == self.reads, "what this process logs itself is in the file before it is read"
         new, self.log = self.log, []
         return new
 
@@ -211,6 +216,24 @@ def test_which_rules_are_asked_in_the_baseline(
     watched.look_at(BASELINE_S + 100.0)
     rules = {"baseline": watched.baselines, "outage": watched.outages}
     assert tuple(kind for kind, made in rules.items() if any(rule.asked for rule in made)) == kinds
+
+
+@pytest.mark.parametrize(
+    ("stop", "is_steady", "phases"),
+    [
+        ({}, True, ["baseline"]),
+        ({}, False, []),
+        ({"phases": ["recovery"]}, True, ["baseline", "recovery"]),
+        ({"phases": ["recovery"]}, False, ["recovery"]),
+        ({"phases": ["recovery"], "baseline": False}, True, ["recovery"]),
+        ({"phases": ["baseline"], "baseline": False}, False, ["baseline"]),
+    ],
+)
+def test_only_phases_in_which_a_rule_is_on_are_watched(stop: dict[str, Any], is_steady: bool, phases: list[str]) -> None:
+    """Of a baseline that need not be steady, or whose test is switched off, nothing is read for its own rule."""
+    experiment = day(gates={"steady_state": is_steady}, stop=stop)
+    found = stop_watch.stretches(experiment, moments(experiment.timeline, resolve_steps(experiment.schedule)))
+    assert [one.phase for one in found] == phases
 
 
 def test_the_first_reason_ends_the_run_and_is_recorded_once(monkeypatch: pytest.MonkeyPatch) -> None:
