@@ -212,6 +212,16 @@ def test_an_objective_is_exposed_when_its_own_requests_are():
     assert exposures(plan, history(found, ())).objectives == {}
 
 
+def test_a_step_that_was_never_released_is_in_place_to_the_end():
+    """The requests of the recovery met it too, to the last."""
+    plan = experiment(slos=[{**document()["slos"][0], "phases": ["recovery"]}])
+    life = [act(FAULT, "planned", reach={"links": ["client->sydney.host"]}), *whole_life()[1:4]]
+    whole = exposures(plan, history(requests(BASELINE, END, trail=MISS), life)).steps["roll"].cohorts[0]
+    released = [*life, act(END, "released")]
+    assert whole == exposures(plan, history(requests(BASELINE, END, trail=MISS), released)).steps["roll"].cohorts[0]
+    assert whole.met == whole.total > 1000
+
+
 def test_a_fault_of_the_recovery_is_met_by_its_requests():
     """A fault that outlasts the heal phase: an objective of the recovery alone counts those of that phase, and the baseline."""
     plan = experiment(slos=[{**document()["slos"][0], "phases": ["recovery"]}])
