@@ -27,7 +27,7 @@ class ForeignWatch:
         self._world, self._ledger, self._stack_id, self._journal = world, ledger, stack_id, journal
         self._seen_s: dict[str, float] = {}  # each sentence with the emulated time at which it was first true
         self._looks = 0
-        self._problem = ""
+        self._problem: str  # why a look failed; where none succeeded there is one, as `stop` looks before it asks
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -43,7 +43,7 @@ class ForeignWatch:
             await self._task
         self._task = None
         await self.look()
-        passed, reason = self.verdict()
+        passed, reason = self._verdict()
         self._journal.gate("foreign", passed=passed, reason=reason)
 
     async def look(self) -> None:
@@ -59,10 +59,10 @@ class ForeignWatch:
                 self._seen_s[sentence] = self._world.now()
                 self._journal.event("stack", "foreign", detail={"text": sentence})
 
-    def verdict(self) -> tuple[bool, str]:
+    def _verdict(self) -> tuple[bool, str]:
         """Whether nothing foreign was seen, and the reason in words. Without a single look nothing is known."""
         if not self._looks:
-            return False, f"links and nodes could not be looked at: {self._problem or 'the run ended too soon'}"
+            return False, f"links and nodes could not be looked at: {self._problem}"
         if not self._seen_s:
             return True, f"no other program changed the stack's links and nodes, in {self._looks} looks at them"
         named = list(self._seen_s)[:NAMED_AT_MOST]
