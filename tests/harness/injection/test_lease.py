@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -275,6 +276,28 @@ def test_a_process_that_ends_without_a_word_is_not_kept_alive_by_its_lease(tmp_p
 def test_a_renewer_that_never_began_gives_its_lease_back_too(tmp_path: Path) -> None:
     """What failed before it began is ended by the same call."""
     LeaseRenewer(Lease(tmp_path, ttl_s=600.0)).stop()
+    left = read_lease(tmp_path)
+    assert left is not None
+    assert left.released
+
+
+def test_the_last_word_of_a_lease_is_its_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renewal that is under way when the owner ends has been written by then: after it the lease would seem to be held."""
+    lease, entered, proceed = Lease(tmp_path, ttl_s=0.06), threading.Event(), threading.Event()
+    renewer = LeaseRenewer(lease)
+    renewer.start()
+    renew = lease.renew
+
+    def slow() -> float:
+        entered.set()
+        proceed.wait(10)
+        return renew()
+
+    monkeypatch.setattr(lease, "renew", slow)
+    assert entered.wait(10)
+    threading.Timer(0.1, proceed.set).start()
+    renewer.stop()
+    renewer._thread.join(10)
     left = read_lease(tmp_path)
     assert left is not None
     assert left.released

@@ -124,3 +124,30 @@ def test_what_is_foreign_is_told_at_the_time_at_which_it_was_first_true() -> Non
     with Ledger(":memory:") as ledger:
         asyncio.run(ForeignWatch(_Seen(Survey({})), ledger, "s", never).stop())  # type: ignore[arg-type]  # it is no whole world
     assert never.gates == []
+
+
+def test_a_watch_ends_once_and_with_its_last_look_alone() -> None:
+    """A look that is under way when the watch is stopped has ended before the last begins; a second stop records nothing."""
+    order: list[str] = []
+
+    class Slow(_Seen):
+        async def survey(self, *, switches: bool) -> Survey:
+            order.append("begins")
+            try:
+                await asyncio.sleep(0 if order.count("begins") > 1 else 60)
+                return await super().survey(switches=switches)
+            finally:
+                order.append("ends")
+
+    async def watch(ledger: Ledger) -> None:
+        seen = ForeignWatch(Slow(Survey({})), ledger, "s", journal)  # type: ignore[arg-type]  # it is no whole world
+        seen.start()
+        await asyncio.sleep(0)
+        await seen.stop()
+        await seen.stop()
+
+    journal = _Journal()
+    with Ledger(":memory:") as ledger:
+        asyncio.run(watch(ledger))
+    assert order == ["begins", "ends"] * 2
+    assert len(journal.gates) == 1
