@@ -101,7 +101,7 @@ class HoldWatch:
         seeable = any(carrier.kind != "link" for carrier in record.carriers) and not others_in_place(self.ledger, record)
         bitten = record.state == "bitten" and seeable
         now_s, wall_s = self.world.now(), time.time()
-        steps = {state: at_s for state, at_s, _ in self.ledger.transitions(record.id) if state in IN_PLACE}
+        steps = {state: at_s for state, at_s, _ in self.ledger.transitions(record.id)}
         stood_s = steps.get("bitten", steps.get("applied", wall_s))
         bite_s = max(0.0, stood_s - steps.get("applied", stood_s))
         self.begin(record, fault, until_s=now_s, bitten=bitten, look_s=bite_s * self.world.rate)

@@ -92,7 +92,7 @@ class Ledger(LedgerFile):
 
     def adopt(self, entry: StackEntry, folder: Path) -> StackRecord:
         """Enters a stack that runs and has no open row, as its folder's entry says: part of an undo, so never refused."""
-        owner, wall_s = NO_OWNER if entry.standing else entry.owner, self._wall()
+        owner, wall_s = entry.owner, self._wall()  # that of a standing stack is none
 
         def change() -> StackRecord:
             with self._change() as database:

@@ -192,7 +192,7 @@ def _phase_at(windows: Sequence[PhaseWindow], at_s: float) -> str:
 
 def _primed(events: Iterable[Event]) -> dict[str, str]:
     """By machine, the trail over which its caches were filled before the load."""
-    notes = (event.detail.get("routes", {}) for event in events if event.kind == "note" and event.what == "primed")
+    notes = (event.detail.get("routes", {}) for event in events if (event.kind, event.what) == ("note", "primed"))
     return {str(machine): str(trail) for routes in notes for trail, machines in routes.items() for machine in machines}
 
 

@@ -24,11 +24,11 @@ def subject_result(experiment: Experiment, events: Iterable[Event]) -> SubjectRe
         return None
     ended, dropped, service = "", 0, ""
     for event in events:
-        if event.kind == "gate" and event.what == "subject" and not event.detail.get("passed", False):
+        if (event.kind, event.what) == ("gate", "subject") and not event.detail.get("passed", False):
             ended = str(event.detail.get("reason", ""))
-        elif event.kind == "subject" and event.what == "ready":
+        elif (event.kind, event.what) == ("subject", "ready"):
             service = str(event.detail.get("service", ""))
-        elif event.kind == "subject" and event.what == "over":
+        elif (event.kind, event.what) == ("subject", "over"):
             dropped = int(event.detail.get("dropped_bytes", 0))
     return SubjectResult(
         command=_named(subject, service),

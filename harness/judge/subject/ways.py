@@ -41,7 +41,7 @@ class SubjectWays:
         cohorts = frozenset(cohort.name for cohort in experiment.load.cohorts if asks_subject(cohort))
         by_second: dict[int, dict[str, None]] = {}
         for event in events:
-            if event.kind == "subject" and event.what == "calls":
+            if (event.kind, event.what) == ("subject", "calls"):
                 by_second.setdefault(int(event.at_s), {}).update(dict.fromkeys(_sound(event)))
         known: dict[str, None] = {}
         until = []

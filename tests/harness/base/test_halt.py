@@ -123,3 +123,16 @@ def test_a_halt_that_was_lifted_this_moment_is_none(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("brownout.harness.base.halt.read_regular", lifted)
     assert read_halt(tmp_path) is None
+
+
+def test_a_halt_that_another_lifts_is_lifted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two commands that lift at once are no error: the second finds the file gone that it has just read."""
+    halt(tmp_path, "pager went off")
+
+    def lifted(path: Path, *, bytes_max: int) -> bytes:
+        path.unlink()
+        return b"pager went off"
+
+    monkeypatch.setattr("brownout.harness.base.halt.read_regular", lifted)
+    found = lift(tmp_path)
+    assert (found is not None and found.reason, read_halt(tmp_path)) == ("pager went off", None)

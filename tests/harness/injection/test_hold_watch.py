@@ -397,6 +397,17 @@ def test_a_fault_that_bit_at_once_has_a_look_that_takes_no_time(bench: Bench, mo
     assert "its effect is gone" in lost(other, fault_id).evidence
 
 
+def test_a_look_of_another_process_took_no_longer_than_its_bite(bench: Bench) -> None:
+    """In emulated time, as the schedule's: two seconds of the wall clock are twenty at this rate."""
+    bench.world.rate = 10.0
+    walls = iter((1000.0, 1001.0, 1003.0))  # intended, applied, bitten
+    bench.ledger._wall = lambda: next(walls)
+    fault_id = drive(bench.life().inject("cut", fake("node:a"), patience_s=0)).fault_id
+    other = bench.life()
+    other.watch.revisit(bench.ledger.fault(fault_id), fake("node:a"))
+    assert other.watch._held[fault_id].look_s == 20.0
+
+
 def test_what_another_fault_holds_is_not_asked(bench: Bench) -> None:
     """A switch on a node that is held down would not answer for seconds; its own node is asked."""
     life = bench.life()

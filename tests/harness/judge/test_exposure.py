@@ -112,6 +112,12 @@ def test_a_cache_spares_what_it_was_filled_over():
     found = exposed({"links": ["sydney.token->sydney.store"]}, during(trail=HIT), before=before)
     assert (found.state, found.cohorts[0].from_cache) == ("spared", 1200)
     assert found.text.endswith(", and 1,200 were answered from caches filled over it"), "all of them"
+    nobodys = exposed(
+        {"links": ["sydney.token->sydney.store"]},
+        during(trail=HIT, machine=""),
+        before=[one._replace(machine="") for one in before],
+    )
+    assert nobodys.cohorts[0].from_cache == 0, "without a machine nothing says whose cache it was"
     some = exposed(
         {"links": ["sydney.token->sydney.store"]}, [*during(trail=HIT), *during(trail=HIT, machine="other")], before=before
     )
@@ -210,6 +216,17 @@ def test_an_objective_is_exposed_when_its_own_requests_are():
     objectives = exposures(plan, history(found, life)).objectives
     assert objectives == {"tokens": AtRisk("met", 1200), "control": AtRisk("not-exercised", 0)}
     assert exposures(plan, history(found, ())).objectives == {}
+
+
+@pytest.mark.parametrize(("begin", "end", "before"), [(900, FAULT + 60, 300), (BASELINE, FAULT + 60, 0), (660, 1000, 260)])
+def test_a_baseline_is_of_the_time_without_the_step(begin, end, before):
+    """What was needed while it was in place says nothing of what is needed without it."""
+    life = [act(begin, "planned", reach={"links": ["client->sydney.host"]}), *whole_life(begin, end)[1:]]
+    about = {"ratioMetric": {"total": {"cohorts": ["new"], "operations": ["token"]}}}
+    plan = experiment(slos=[{**document()["slos"][0], "indicator": about, "phases": ["baseline", "fault"]}])
+    sent = [*requests(BASELINE, END, trail=MISS), *requests(BASELINE, END, operation="list", trail=MISS)]
+    (cohort,) = exposures(plan, history(sent, life)).steps["roll"].cohorts
+    assert cohort.baseline_total == before, "of the operation that is judged"
 
 
 def test_a_step_that_was_never_released_is_in_place_to_the_end():
