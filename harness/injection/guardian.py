@@ -36,7 +36,14 @@ from typing import Literal
 from brownout.harness.base.files import FileLock
 from brownout.harness.base.statedir import ledger_path
 from brownout.harness.errors import BrownoutError
-from brownout.harness.injection.guardian_start import CLAIMS_LOCK, DEFAULT_MAKE, lock_of, take_guardian_lock, write_beat
+from brownout.harness.injection.guardian_start import (
+    CLAIMS_LOCK,
+    DEFAULT_MAKE,
+    LOOK_NOW,
+    lock_of,
+    take_guardian_lock,
+    write_beat,
+)
 from brownout.harness.injection.lease import read_lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_file import LedgerError
@@ -143,13 +150,14 @@ class Guardian:
             self._rest()
 
     def _rest(self) -> None:
-        """Waits for the next round, with a sign of life every second and after each act."""
+        """Waits for the next round or for LOOK_NOW, with a sign of life every second and after each act."""
         end_s = time.monotonic() + self._wait_s
         while (left_s := end_s - time.monotonic()) > 0:
             if time.monotonic() >= self._beat_due_s:
                 write_beat(self._folder, acting=False)
                 self._beat_due_s = time.monotonic() + BEAT_S
-            time.sleep(min(left_s, BEAT_S))
+            if signal.sigtimedwait({LOOK_NOW}, min(left_s, BEAT_S)) is not None:
+                return
 
     def _after(self, *, done: bool) -> float:
         """Seconds to wait: POLL_S after success, twice the last wait after a failure, at most RETRY_MAX_S."""
@@ -255,6 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if lock is None or os.fork() != 0:
             return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the guarded process, not for its guardian
+    signal.pthread_sigmask(signal.SIG_BLOCK, {LOOK_NOW})  # before it is ready: unblocked, the signal would end the process
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     poll_s = min(max(options.lease_ttl_s / 6, 0.02), 1.0) if stack.run_owned else POLL_S
     with Ledger(path) as ledger:

@@ -44,6 +44,7 @@ READY_FILE = "guardian.json"
 LOG_FILE = "guardian.log"
 GUARDIAN_LOCK = "guardian.lock"
 CLAIMS_LOCK = "claims.lock"
+LOOK_NOW = signal.SIGUSR1  # has a guardian look at once, where it would look within a second
 BEAT_PATIENCE_S = 6.0  # several of the longest waits between two rounds, which take a second at most
 ACT_PATIENCE_S = 120.0
 LATE_S = 2.0  # how long a new guardian retries for a lock that a looking command holds for a moment
@@ -96,6 +97,8 @@ class GuardianHandle:
 
     def wait(self, timeout_s: float = 10.0) -> int:
         """Waits until the guardian exits, as it does after the lease's release; its exit code. Raises WorldError."""
+        if self.is_ready():
+            self.process.send_signal(LOOK_NOW)
         try:
             return self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:

@@ -23,7 +23,7 @@ from brownout.harness.telemetry.web_guard import Environ, StartResponse, guarded
 
 LOOPBACK = "127.0.0.1"
 PATH = "/metrics"
-HINT = "write a port, or 127.0.0.1:PORT, such as --metrics 9464"
+HINT = "write a port, or 127.0.0.1:PORT, such as 9464"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from brownout.harness.injection import guardian
 from brownout.harness.injection.guardian import BEAT_S, GRACE_S, POLL_S, RETRY_MAX_S, Action, Guardian, main
-from brownout.harness.injection.guardian_start import GUARDIAN_LOCK, READY_FILE, lock_of
+from brownout.harness.injection.guardian_start import GUARDIAN_LOCK, LOOK_NOW, READY_FILE, lock_of
 from brownout.harness.injection.lease import Lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import attach_world
@@ -26,24 +27,27 @@ from support.lifecycle_bench import Bench, fake
 
 @pytest.fixture(autouse=True)
 def signals_stay() -> Iterator[None]:
-    """A guardian ignores Ctrl-C; this process goes on with what it had."""
-    before = signal.getsignal(signal.SIGINT)
+    """A guardian ignores Ctrl-C and waits for LOOK_NOW; this process goes on with what it had."""
+    before, blocked = signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
     signal.signal(signal.SIGINT, before)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 class Clock:
-    """A clock that moves when it is slept by, and notes what is written as a sign of life at which of its times."""
+    """A clock that moves when it is waited by, and notes what is written as a sign of life at which of its times."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s, self.beats = 1000.0, list[tuple[float, bool]]()
         monkeypatch.setattr(guardian, "time", self)
+        monkeypatch.setattr(signal, "sigtimedwait", self.wait)
         monkeypatch.setattr(guardian, "write_beat", self.write_beat)
 
     def monotonic(self) -> float:
         return self.now_s
 
-    def sleep(self, seconds: float) -> None:
+    def wait(self, signals: set[signal.Signals], seconds: float) -> None:
+        assert signals == {LOOK_NOW}
         self.now_s += seconds
 
     def time(self) -> float:
@@ -94,6 +98,16 @@ def test_a_guardian_says_when_it_begins_to_act_and_right_after(bench: Bench, mon
     assert bench.states() == ["healed"]
 
 
+def test_a_guardian_that_is_told_to_looks_at_once(bench: Bench) -> None:
+    """So the end of a stack does not wait for the rest of a second; the signal stays until it is waited for."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {LOOK_NOW})
+    signal.pthread_kill(threading.get_ident(), LOOK_NOW)
+    began_s = time.monotonic()
+    Guardian(bench.ledger, "s", bench.attach, make, poll_s=20.0)._rest()
+    assert time.monotonic() - began_s < 10
+    assert LOOK_NOW not in signal.sigpending()
+
+
 @pytest.mark.parametrize(("last_s", "next_s"), [(0.2, 0.4), (14.0, 28.0), (15.0, 30.0), (16.0, 30.0), (30.0, 30.0)])
 def test_the_wait_doubles_up_to_half_a_minute(bench: Bench, last_s: float, next_s: float) -> None:
     """So a stack that cannot be undone is not asked all the time, and one that can be again is undone soon."""
@@ -131,6 +145,7 @@ class Begun:
 
     def run(self) -> None:
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN, "Ctrl-C is meant for the guarded process"
+        assert LOOK_NOW in signal.pthread_sigmask(signal.SIG_BLOCK, ()), "it would end this process"
 
 
 @pytest.fixture
