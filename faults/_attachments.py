@@ -25,7 +25,7 @@ class AttachmentFault(SwitchFault):
     target = ("region", "machines")
     attaches: ClassVar[bool]
 
-    region: str
+    region: str = Field(description="where the machines are")
     machines: tuple[str, ...] = Field((), description="names of machines or scale sets, `web` for `web-1` to the last; all")
 
     def holder(self, spec: StackSpec) -> str:

@@ -21,7 +21,7 @@ class StoreKeyFault(SwitchFault):
     family = "credential"
     target = ("region",)
 
-    region: str
+    region: str = Field(description="whose store the key is for")
     key_id: str = Field(description='an id, or "manual" or "managed" for the newest of the kind')
 
     def holder(self, spec: StackSpec) -> str:

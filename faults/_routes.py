@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import in_region
 from brownout.harness.fault import node_state
@@ -13,7 +15,7 @@ class RouteFault(SwitchFault):
 
     family = "load"
 
-    region: str
+    region: str = Field(description="whose clients are led elsewhere")
 
     def holder(self, spec: StackSpec) -> str:
         return in_region(spec, self.region, HOST)

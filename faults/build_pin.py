@@ -20,7 +20,7 @@ class BuildPin(DeployerFault):
     switch = "pin"
     target = ("region",)
 
-    region: str
+    region: str = Field(description="whose nodes stay on the build")
     build: str = Field(description="the build that the region is kept on")
 
     def describe(self) -> str:

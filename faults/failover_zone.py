@@ -21,7 +21,7 @@ class FailoverZone(RouteFault):
     switch = "route-zone"
     target = ("region", "zone")
 
-    zone: str
+    zone: str = Field(description="the zone that is left, such as z1")
     to: str = Field(description="the zone that takes over")
 
     def describe(self) -> str:

@@ -26,7 +26,7 @@ class HostCacheStale(SwitchFault):
     switch = "keep-machines"
     target = ("region", "machines")
 
-    region: str
+    region: str = Field(description="whose host it is")
     machines: tuple[str, ...] = Field((), description="names of machines or scale sets, `web` for `web-1` to the last; all")
 
     def describe(self) -> str:

@@ -28,7 +28,7 @@ class ImdsAnswer(SwitchFault):
     switch = "answer"
     target = ("region", "machine")
 
-    region: str
+    region: str = Field(description="whose machines get the answer")
     status: int | None = Field(None, ge=200, le=599, description="the HTTP status of the answer; none with a flaw: its own")
     machine: str | None = Field(None, description="only this machine; none means all of the region")
     endpoint: EndpointKind = Field("imds", description="which of the machine's token endpoints")

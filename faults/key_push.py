@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from brownout.faults._looks import everywhere
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import home, in_region, key_readers, known_region
@@ -25,7 +27,7 @@ class KeyPush(SwitchFault):
     target = ("region",)
     lasting = True
 
-    region: str
+    region: str = Field(description="whose store the key is for")
 
     def describe(self) -> str:
         return f"the managed key of {self.region} is pushed to every node again"

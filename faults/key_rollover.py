@@ -25,7 +25,7 @@ class KeyRollover(SwitchFault):
     switch = "roll-key"
     target = ("region",)
 
-    region: str
+    region: str = Field(description="whose store rolls its key")
     overlap: Duration = Field(0.0, ge=0, description="how long the old key stays valid")
 
     def describe(self) -> str:

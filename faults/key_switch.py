@@ -26,7 +26,7 @@ class KeySwitch(SwitchFault):
     switch = "switch-keys"
     target = ("region",)
 
-    region: str
+    region: str = Field(description="whose store the key manager takes over")
     overlap: Duration | None = Field(None, ge=0, description="how long the old key stays valid; else the stack's setting")
 
     def describe(self) -> str:

@@ -31,7 +31,7 @@ class MetadataAnswer(SwitchFault):
     switch = "metadata-answer"
     target = ("region", "machine")
 
-    region: str
+    region: str = Field(description="whose machines get the answer")
     status: int = Field(ge=200, le=599, description="the HTTP status of the answer")
     request: Literal["token", "role", "credentials", "container", "other"] | None = Field(
         None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from brownout.faults._nodes import NodeFault
 from brownout.faults._targets import known_region, matching_nodes
 from brownout.harness.world import StackSpec
@@ -15,7 +17,7 @@ class RegionKill(NodeFault):
     needs = frozenset({"node:down"})
     target = ("region",)
 
-    region: str
+    region: str = Field(description="the region that is lost")
 
     def describe(self) -> str:
         return f"region {self.region} is lost"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import in_region
 from brownout.harness.fault import Observation
@@ -22,7 +24,7 @@ class RenewalCheck(SwitchFault):
     switch = "renewal-check"
     target = ("region",)
 
-    region: str
+    region: str = Field(description="whose hosts' cached tokens are tried")
 
     def describe(self) -> str:
         return f"the renewals of every cached token of {self.region} are tried"

@@ -25,7 +25,7 @@ class ReplicationPause(SwitchFault):
     switch = "pause-replication"
     target = ("regions",)
 
-    regions: tuple[str, ...] = Field(min_length=1)
+    regions: tuple[str, ...] = Field(min_length=1, description="which get no snapshots")
 
     def describe(self) -> str:
         return f"nothing is replicated to {', '.join(self.regions)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import in_region
 from brownout.harness.fault import Observation, node_state
@@ -19,7 +21,7 @@ class StoreReadOnly(SwitchFault):
     switch = "read-only"
     target = ("region",)
 
-    region: str
+    region: str = Field(description="whose store takes no writes")
 
     def describe(self) -> str:
         return f"the store of {self.region} takes no writes"

@@ -21,7 +21,7 @@ class Surge(SwitchFault):
     switch = "surge"
     target = ("region",)
 
-    region: str
+    region: str = Field(description="where the requests come from")
     per_s: float = Field(gt=0, le=100_000, description="machines that come up in an emulated second")
 
     def describe(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from brownout.faults._nodes import NodeFault
 from brownout.faults._targets import known_region, known_zone
 from brownout.harness.world import StackSpec
@@ -15,8 +17,8 @@ class ZoneKill(NodeFault):
     needs = frozenset({"node:down"})
     target = ("region", "zone")
 
-    region: str
-    zone: str
+    region: str = Field(description="where the zone is")
+    zone: str = Field(description="the zone that is lost, such as z2")
 
     def describe(self) -> str:
         return f"zone {self.zone} of {self.region} is lost"

@@ -66,22 +66,26 @@ class Cohort(FrozenModel):
     of the identities concerned, for operations that name an identity.
     """
 
-    name: OneLine
-    model: ModelName
-    region: OneLine
+    name: OneLine = Field(description="its name in objectives and the report")
+    model: ModelName = Field(description="what its clients do: a client model that is installed, or a Python file")
+    region: OneLine = Field(description="where its clients are")
     rate_per_s: float = Field(gt=0, le=RATE_MAX_PER_S, description="arrivals per emulated second")
-    machines: tuple[OneLine, ...] = ()
+    machines: tuple[OneLine, ...] = Field((), description="base names of machines, one of which is drawn for each arrival")
     fresh: StrictBool = Field(False, description="every arrival comes from a machine that has just been scaled out")
-    resource: Text = "https://vault.azure.net"
+    resource: Text = Field("https://vault.azure.net", description="the resource that tokens are asked for")
     endpoint: OneLine | None = Field(
         None, description="the kind of token endpoint by which they get tokens; the model's first by default"
     )
     identity: Text = Field(
         "", description="the user-assigned identity that they name when they ask for a token; none by default"
     )
-    mix: Mapping[OneLine, Weight] = Field(default_factory=dict)
-    homes: Mapping[OneLine, Weight] = Field(default_factory=dict)
-    front_ends: Mapping[OneLine, Weight] = Field(default_factory=dict)
+    mix: Mapping[OneLine, Weight] = Field(
+        default_factory=dict, description="how often each of the model's operations is chosen, by weight"
+    )
+    homes: Mapping[OneLine, Weight] = Field(
+        default_factory=dict, description="home regions of the identities that operations name, by weight"
+    )
+    front_ends: Mapping[OneLine, Weight] = Field(default_factory=dict, description="front ends of the model, by weight")
     retry: RetryName = Field("none", description="how a client tries again: as the SDK of that name does")
     name_caches: NameCaches | None = Field(
         None, description="caches of names of their own, for clients that find the service by name"

@@ -49,6 +49,25 @@ def test_the_schema_is_for_editors() -> None:
     assert made == schema()
 
 
+def undescribed(node: Any, where: str = "") -> Iterator[str]:
+    """The places of keys that say nothing of themselves; a reference and a constant speak by what they name."""
+    if isinstance(node, list):
+        for each in node:
+            yield from undescribed(each, where)
+    elif isinstance(node, dict):
+        keys = node.get("properties", {})
+        if isinstance(keys, dict) and not where.endswith("/properties"):
+            spoken = {"description", "$ref", "const"}
+            yield from (f"{where}/{name}" for name, about in keys.items() if not spoken & set(about))
+        for name, part in node.items():
+            yield from undescribed(part, f"{where}/{name}")
+
+
+def test_every_key_has_a_description() -> None:
+    """An editor shows it beside the key: those of the experiment, of each fault's parameters, of client models."""
+    assert sorted(undescribed(schema())) == []
+
+
 def test_every_reference_leads_somewhere() -> None:
     """What a fault's own schema defines is among the definitions, under a name that no other fault has."""
     made = schema()
