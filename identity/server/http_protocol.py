@@ -65,12 +65,25 @@ class KnownRequests:
             self._repeated.note(data, received)
 
 
+class Polling(Protocol):
+    """What of a server's polling a connection needs."""
+
+    on: bool
+
+    def packet_came(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Notes that a packet came now; is asked only where it is `on`."""
+        ...
+
+
 class Server(Protocol):
     """What of its server a connection needs."""
 
     answering: Answering
     at_once: bool
     known: KnownRequests
+
+    @property
+    def polling(self) -> Polling: ...
 
     def common_lines(self) -> bytes:
         """Header lines that every answer has."""
@@ -129,6 +142,8 @@ class Connection(asyncio.Protocol):
         if self._is_closing:
             return
         self._used_at_s = self._loop.time()
+        if self._server.polling.on:
+            self._server.polling.packet_came(self._loop)
         # What does not end with its head has a payload, or is no whole request.
         known = self._server.known.get(data) if self._is_between and data.endswith(_HEAD_END) else None
         if known is not None:
