@@ -36,6 +36,7 @@ from brownout.harness.injection.ledger_records import FaultRecord, Intent, State
 from brownout.harness.injection.looks import (
     Before,
     foreign_holds,
+    gone_with_links,
     heal_look,
     holds_on,
     look,
@@ -303,7 +304,8 @@ class LifeCycle:
         began_s = self.world.now()
         problem = await self._release(record, fault)
         if problem:
-            return self._move(record, "stuck", problem)
+            ended = await gone_with_links(self.world)  # then a carrier that is there cannot do what it has to ask others for
+            return self._move(record, "stuck", f"{ended}: {problem}" if ended else problem)
         self._move(record, "reverted")
         if closing == "defended":
             return self._move(record, "defended", evidence)

@@ -213,6 +213,18 @@ def test_a_fault_that_cannot_be_released_is_stuck_and_stops_no_other(bench: Benc
     assert [end.state for end in drive(life.revert_all())] == ["healed"]
 
 
+def test_an_undo_that_had_to_ask_over_ended_links_says_that_they_ended(bench: Bench) -> None:
+    """The carrier is there and refuses its release, because what it has to ask cannot be reached any more."""
+    applied = drive(bench.life().inject("cut", fake(NODE_A)))
+    bench.world.broken = {
+        f"release {NODE_A}": WorldError("the store of a did not answer: refused"),
+        f"read link:{bench.world.spec.links()[0]}": CarrierGone("the proxy has ended"),
+    }
+    ended = drive(bench.life().revert(applied.fault_id))
+    assert ended.state == "stuck"
+    assert ended.evidence == f"the proxy has ended: {NODE_A}: the store of a did not answer: refused"
+
+
 def test_an_effect_that_stays_is_stuck(bench: Bench) -> None:
     """Released but still visible is not healed: the fault is stuck and the evidence says what was seen."""
     life = bench.life()
