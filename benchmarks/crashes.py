@@ -32,7 +32,7 @@ from brownout.harness.injection.lifecycle import PATIENCE_S, LifeCycle
 from brownout.harness.injection.recovery import heal_leftovers, require_whole
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.run.live_session import LEASE_TTL_S
-from brownout.harness.world import Carrier, LoadHandle, ProbeResult, World
+from brownout.harness.world import Carrier, LoadHandle, ProbeResult, World, states_asked
 from brownout.harness.worlds.simulation.kernel import Future
 from brownout.harness.worlds.simulation.world import CONTROL_TIMEOUT_S, SimulationWorld
 from brownout.identity.core.messages import Request, Response
@@ -191,6 +191,9 @@ class View:
         if "parent" in self._machine.gone:
             self._machine.require(Carrier("control", node))
         return await self._after(self._inner.control(node, request))
+
+    async def states(self, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
+        return await states_asked(self, nodes)
 
     async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
         return await self._after(self._inner.client(node, request, timeout_s=timeout_s))

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from brownout.harness.load.arrivals import LoadPlan
 
 T = TypeVar("T")
+STATE_PATH = "/admin/state"
 CarrierKind = Literal["link", "node", "control"]
 
 
@@ -151,6 +152,10 @@ class World(Protocol):
         """One authenticated request to a node's control plane, beside the links; raises WorldError if there is no answer."""
         ...
 
+    async def states(self, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
+        """What each node says of itself (`GET /admin/state`), in order and at once where it can; None for one that does not."""
+        ...
+
     async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
         """One request as a client sends it, over the link `client->node`; raises identity's CallFailed."""
         ...
@@ -177,6 +182,31 @@ async def one_after_another(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     if errors:
         raise errors[0]
     return results
+
+
+class Askable(Protocol):
+    """The part of a World by which control planes are asked."""
+
+    async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]: ...
+    async def control(self, node: str, request: Request) -> Response: ...
+
+
+async def control_pages(world: Askable, asked: Iterable[tuple[str, str]]) -> list[Mapping[str, Any] | None]:
+    """Pages of nodes' control planes by node and path, in order and together where the world can; None for one that fails."""
+
+    async def page(node: str, path: str) -> Mapping[str, Any] | None:
+        try:
+            answer = await world.control(node, Request("GET", path))
+        except WorldError:
+            return None
+        return answer.body if answer.ok else None
+
+    return await world.together([page(node, path) for node, path in asked])
+
+
+async def states_asked(world: Askable, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
+    """`World.states` for a world whose nodes are asked over their control planes."""
+    return await control_pages(world, ((node, STATE_PATH) for node in nodes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ cohorts are tried piece by piece on the code that will build the stack from them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -62,10 +62,35 @@ def checked(experiment: Experiment, faults: Faults) -> CheckedExperiment:
         problems, steps = check(whole, faults)
     except ValidationError as error:
         problems, steps = explain(error, Experiment.model_json_schema(by_alias=True)), ()
+    _refuse(experiment, problems)
+    return CheckedExperiment(experiment, steps)
+
+
+def _refuse(experiment: Experiment, problems: Sequence[Problem]) -> None:
+    """Raises UsageError with every problem, if there is one."""
     if problems:
         hints = "; ".join(problem.hint for problem in problems if problem.hint)
         raise UsageError(f"experiment {experiment.name}: " + "; ".join(map(str, problems)), hint=hints)
-    return CheckedExperiment(experiment, steps)
+
+
+def scheduled(sound: CheckedExperiment, experiment: Experiment, faults: Faults) -> CheckedExperiment:
+    """An experiment that is the sound one but for its schedule and the borders of its timeline, which alone are checked.
+
+    For the many schedules of a search on one ground: raises UsageError as `checked` does. Its steps were validated when they
+    were made.
+    """
+    built: dict[DataPath, ResolvedStep] = {}
+    found = [problem for rule in _OF_SCHEDULES for problem in rule(experiment)]
+    found += _fault_problems(experiment, faults, built)
+    if not found:
+        stack = stack_of(experiment, seed=0)
+        found += (*_targets(built, stack), *check_phases(experiment))
+    if not found:
+        found += check_blast_radius(experiment, built, stack)
+    _refuse(experiment, found)
+    rest = (name for name in Experiment.model_fields if name not in ("schedule", "timeline"))
+    assert all(getattr(experiment, name) == getattr(sound.experiment, name) for name in rest), "the rest is what was checked"
+    return CheckedExperiment(experiment, tuple(built.values()))
 
 
 def check(experiment: Experiment, faults: Faults) -> tuple[tuple[Problem, ...], tuple[ResolvedStep, ...]]:
@@ -338,3 +363,4 @@ _RULES: tuple[Callable[[Experiment], Iterator[Problem]], ...] = (
     check_controls,
     check_subject_file,
 )
+_OF_SCHEDULES = (_timeline, _postures, _steps, _load)  # those of the rules that look at a schedule or at a timeline's borders

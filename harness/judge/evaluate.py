@@ -9,7 +9,7 @@ the record says that a fault is stuck; never pass or breach.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from brownout.harness.judge.canaries import canary_rows
 from brownout.harness.judge.doubtful import Doubtful, doubtful, planned_total
 from brownout.harness.judge.exposure import exposures
 from brownout.harness.judge.gates import LoadRecord
-from brownout.harness.judge.invariants.table import invariant_results
+from brownout.harness.judge.invariants.table import invariant_results, violated_invariants
 from brownout.harness.judge.phases import phase_results
 from brownout.harness.judge.run_folder import Record, RunHeader, read_record, read_result, write_claims, write_result
 from brownout.harness.judge.selection import good_rule
@@ -32,7 +32,16 @@ from brownout.harness.judge.surprises import surprises
 from brownout.harness.judge.times import Span, times, watch
 from brownout.harness.judge.verdict import judge_slos, overall
 from brownout.harness.record.history import Event, History
-from brownout.harness.record.result import EXIT_CODES, ClaimResult, GateResult, Result, Severity, SloResult, StepResult
+from brownout.harness.record.result import (
+    EXIT_CODES,
+    ClaimResult,
+    GateResult,
+    InvariantResult,
+    Result,
+    Severity,
+    SloResult,
+    StepResult,
+)
 from brownout.harness.record.verdicts import Verdict
 from brownout.harness.worlds.catalog import SIMULATION
 
@@ -129,6 +138,36 @@ def evaluate_record(record: Record, *, wall_s: float = 0.0) -> Result:
         command=header.command,
         wall_s=wall_s,
         subject=subject,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What did not hold in a run: as its Result has it, but for exposures and what an objective was within faults.
+
+    `steps` are all of them. Gates that make a run inconclusive and no more are not here.
+    """
+
+    invariants: tuple[InvariantResult, ...]
+    slos: tuple[SloResult, ...]
+    gates: tuple[GateResult, ...]
+    steps: tuple[StepResult, ...]
+
+
+def failures(record: Record) -> Failures:
+    """What `evaluate_record` would find violated, breached or failed, in half the time: for runs that no report is made of."""
+    experiment, history = record.header.experiment, record.history
+    doubts = _doubts(record)
+    ignored = doubts.logged(history.requests, good_rule(experiment))
+    telling = tuple(one for one in history.requests if one.id not in ignored) if ignored else history.requests
+    steps = step_results(experiment, History(history.events, telling))
+    subject = subject_result(experiment, history.events)
+    slos = application_first(subject, judge_slos(experiment, history, doubts, end_s=_span(record).end_s))
+    return Failures(
+        invariants=violated_invariants(of_the_service(subject, history)),
+        slos=tuple(slo for slo in slos if slo.status == "breached"),
+        gates=tuple(gate for gate in _gates(record, slos, steps) if not gate.passed and gate.severity != "inconclusive"),
+        steps=steps,
     )
 
 

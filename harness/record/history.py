@@ -11,13 +11,13 @@ from __future__ import annotations
 import errno
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, get_args
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, get_args
 
 import orjson
 
@@ -126,6 +126,14 @@ class RecordLost(BrownoutError):
         hint = "make room, or name another folder with --out"
         super().__init__(f"the run has no verdict, because its record in {folder} cannot be written: {problem}", hint=hint)
         self.folder, self.problem = folder, problem
+
+
+class RequestSink(Protocol):
+    """Where a load's requests and attempts are recorded; `flush` puts all of them where a reader finds them."""
+
+    def request(self, record: RequestRecord) -> None: ...
+    def attempt(self, record: RequestRecord) -> None: ...
+    def flush(self) -> None: ...
 
 
 class _RequestLog:
@@ -266,10 +274,18 @@ def read_history(folder: Path) -> History:
     requests = [request for log in logs for request in _requests_in(log)]
     if len({request.id for request in requests}) < len(requests):
         raise _repeated(logs)
-    requests.sort(key=lambda r: (r.intended_s, r.id))
     attempts = [each for log in sorted(folder.glob("attempts*.jsonl")) for each in _requests_in(log)]
-    attempts.sort(key=lambda r: (r.intended_s, r.id))
-    return History(events, tuple(requests), tuple(attempts))
+    return History(events, in_order(requests), in_order(attempts))
+
+
+def in_order(records: Iterable[RequestRecord]) -> tuple[RequestRecord, ...]:
+    """Records as a history has them, whichever ended first."""
+    return tuple(sorted(records, key=lambda r: (r.intended_s, r.id)))
+
+
+def as_read(event: Event) -> Event:
+    """The event as `read_history` makes it of its line; raises TypeError and ValueError for one that it would refuse."""
+    return _event(orjson.loads(_event_line(event)))
 
 
 def _requests_in(log: Path) -> Iterable[RequestRecord]:
@@ -317,6 +333,13 @@ def _are_sound(records: Iterable[RequestRecord]) -> bool:
     except ValueError:
         return False
     return {record.outcome for record in records} <= set(_OUTCOMES)
+
+
+def require_sound(records: Sequence[RequestRecord]) -> None:
+    """Raises TypeError and ValueError for the first record whose line `read_history` would refuse."""
+    if not _are_sound(records):
+        for record in records:
+            _request(orjson.loads(_request_line(record)))
 
 
 @lru_cache(maxsize=65_536)  # trails name no request

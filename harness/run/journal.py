@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +20,48 @@ from brownout.harness.injection.notices import (
     Notice,
     UndoStep,
 )
-from brownout.harness.record.history import Event, History, Recorder, read_history
+from brownout.harness.load.log_tail import LogTail
+from brownout.harness.record.history import Event, History, Recorder, RequestRecord, read_history
+from brownout.harness.record.in_memory import MemoryRecorder
 from brownout.harness.record.result import Severity
 from brownout.harness.run.prepare import PreparedRun
+
+
+class _Files:
+    """What is recorded in a run's folder, by this process and by others."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder, self._tail = recorder, LogTail(recorder.folder)
+
+    def new_requests(self) -> Iterable[RequestRecord]:
+        self._recorder.flush()
+        return self._tail.read()
+
+    def history(self) -> History:
+        self._recorder.flush()
+        return read_history(self._recorder.folder)
 
 
 class Journal:
     """Writes one run's events. `now` is emulated time, in epoch seconds."""
 
-    def __init__(self, run: PreparedRun, recorder: Recorder, now: Callable[[], float]) -> None:
+    def __init__(self, run: PreparedRun, recorder: Recorder | MemoryRecorder, now: Callable[[], float]) -> None:
         self._recorder, self._now = recorder, now
+        self._recorded = recorder if isinstance(recorder, MemoryRecorder) else _Files(recorder)
         self._steps = {resolved.step.name: resolved.step for resolved in run.steps}
 
     @property
     def folder(self) -> Path:
-        """The run folder."""
+        """The run folder, or a path below which nothing can be written for a record in memory."""
         return self._recorder.folder
 
-    def flush(self) -> None:
-        """Puts everything recorded so far into its files."""
-        self._recorder.flush()
+    def new_requests(self) -> Iterable[RequestRecord]:
+        """The requests that ended since the last call; of one log in the order in which they ended."""
+        return self._recorded.new_requests()
 
     def history(self) -> History:
         """Everything recorded so far."""
-        self.flush()
-        return read_history(self.folder)
+        return self._recorded.history()
 
     def event(self, kind: str, what: str, subject: str = "", detail: Mapping[str, Any] | None = None) -> None:
         """Records an event of record.history's kinds."""

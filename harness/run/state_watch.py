@@ -14,12 +14,11 @@ schedule goes on, going by how long the last one took. Nodes that faults of ours
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from brownout.harness.errors import WorldError
 from brownout.harness.run.journal import Journal
-from brownout.harness.world import DIRECTORY, STORE, TOKEN, VAULT, Request, Settings, World
+from brownout.harness.world import DIRECTORY, STORE, TOKEN, VAULT, Settings, World, control_pages
 from brownout.identity.aws.records.seed import account_of
 from brownout.identity.azure.entra.key_sets import key_cache_s
 from brownout.identity.core.nodes.publisher import REPLICATED
@@ -37,6 +36,8 @@ class StateWatch:
         self._world, self._journal, self._away = world, journal, away
         self._home = f"{world.spec.home_region}.{DIRECTORY}"
         self._due_s, self._every_s, self._took_s = float("inf"), float("inf"), 0.0
+        roles = {node: NodeName.parse(node).role for node in world.spec.nodes()}
+        self._roles = {node: role for node, role in roles.items() if role in (*REPLICATED, STORE)}  # of the nodes to be asked
         self._present: dict[str, str] = {}  # what AWS's directory has had, by subject, with its name
         self._withdrawn: dict[str, str] = {}
 
@@ -90,8 +91,8 @@ class StateWatch:
         """What it has withdrawn since the last look and what came back, then the versions that it sends; nothing in silence."""
         spec = self._world.spec
         paths = ["/admin/deletions", *(["/admin/aws/principals"] if "aws" in spec.vendors else [])]
-        pages = await self._pages((self._home, path) for path in paths)
-        state = await self._pages([(self._home, "/admin/state")])
+        pages = await control_pages(self._world, ((self._home, path) for path in paths))
+        state = await self._world.states([self._home])
         if None in (*pages, *state):
             return {}
         found = self._withdrawn_by(*(page or {} for page in pages))
@@ -117,37 +118,25 @@ class StateWatch:
 
     async def _look_at_nodes(self, away: frozenset[str]) -> Page:
         """What nodes hold of what is published, which keys stores refuse, token nodes publish, and vaults accept."""
-        asked = [node for node in self._world.spec.nodes() if NodeName.parse(node).role in (*REPLICATED, STORE)]
-        asked = [node for node in asked if node not in away]
-        pages = await self._pages((node, "/admin/state") for node in asked)
+        asked = {node: role for node, role in self._roles.items() if node not in away}
+        pages = await self._world.states(asked)
         held: dict[str, Page] = {}
         refused: dict[str, list[str]] = {}
         published: dict[str, Page] = {}
         accepted: dict[str, list[str]] = {}
-        for node, page in zip(asked, pages, strict=True):
+        for (node, role), page in zip(asked.items(), pages, strict=True):
             if page is None:
                 continue
             if "replica_version" in page:
                 account = page.get("aws", {}).get("account_version")
                 held[node] = {"replica": page["replica_version"]} | ({} if account is None else {"account": account})
-            if NodeName.parse(node).role == STORE:
+            if role == STORE:
                 refused[node] = [key["key_id"] for key in page["keys"] if not key["valid"]]
-            if NodeName.parse(node).role == TOKEN:
+            if role == TOKEN:
                 published[node] = page["published_keys"]
-            if NodeName.parse(node).role == VAULT:
+            if role == VAULT:
                 accepted[node] = list(page["key_ids"])
         return {"held": held, "refused_keys": refused, "published_keys": published, "accepted_keys": accepted}
-
-    async def _pages(self, asked: Iterable[tuple[str, str]]) -> list[Page | None]:
-        """The pages in order, None for one that did not come."""
-        return await self._world.together([self._page(node, path) for node, path in asked])
-
-    async def _page(self, node: str, path: str) -> Page | None:
-        try:
-            answer = await self._world.control(node, Request("GET", path))
-        except WorldError:
-            return None
-        return answer.body if answer.ok else None
 
 
 def _sent(state: Page) -> Page:

@@ -15,7 +15,6 @@ from brownout.harness.experiment.phase_windows import PhaseWindow, phase_windows
 from brownout.harness.experiment.steps import ScheduleMoment, StepStart
 from brownout.harness.judge.early.rules import BaselineRule, OutageRule
 from brownout.harness.judge.selection import good_by
-from brownout.harness.load.log_tail import LogTail
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.selection import Lateness, matcher
 from brownout.harness.run.journal import Journal
@@ -44,7 +43,6 @@ class StopWatch:
         self._objectives = tuple(map(_Objective, experiment.slos))
         self._settled_s = (experiment.load.deadline_s + LOG_S) * world.rate
         self._lateness = Lateness.of(experiment.gates.lag_p99_s, world.rate)
-        self._tail: LogTail | None = None  # there is no log before the load
         self._pending: list[RequestRecord] = []
         self.reason = ""
         self._at: int  # which stretch is watched
@@ -92,9 +90,7 @@ class StopWatch:
 
     def _read(self, stretch: Stretch, settled_s: float) -> None:
         """Adds the requests of the stretch whose deadline has passed, in the order in which they were meant to be sent."""
-        self._journal.flush()
-        self._tail = self._tail or LogTail(self._journal.folder)
-        self._pending += self._tail.read()
+        self._pending += self._journal.new_requests()
         ended = [one for one in self._pending if one.intended_s < settled_s]
         self._pending = [one for one in self._pending if one.intended_s >= settled_s]
         for request in sorted(ended, key=lambda one: one.intended_s):

@@ -197,7 +197,7 @@ class Node:
 
     async def _admin(self, request: Request, path: str) -> Response:
         if path == "/admin/state" and request.method == "GET":
-            return Response(200, self._whole_state())
+            return Response(200, self.shown())
         if path == "/admin/seen" and request.method == "POST":
             return Response(200, {"trails": self.seen.take()})
         if path.startswith("/admin/holds/"):
@@ -213,7 +213,8 @@ class Node:
         """Control requests of the role's own; an exception of MALFORMED that it raises is answered with 400."""
         return error(404, "NotFound", f"{self.role} has no control request {request.method} {path}")
 
-    def _whole_state(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, Any]:
+        """What `GET /admin/state` answers."""
         common: dict[str, Any] = {"node": self.name, "build": self.build, "image_build": self.image_build}
         common |= {"now_s": self.ports.now()}
         common |= {"holds": self.holds.shown(), "reports": dict(self.holds.reports)}

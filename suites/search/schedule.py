@@ -94,13 +94,16 @@ def experiment_of(
             "title": title or ground.title,
             "source": source,
             "settings": settings,
-            "schedule": tuple(
-                _step(index, act, ground, seen[index] if seen else NOT_SEEN) for index, act in enumerate(schedule.acts)
-            ),
+            "schedule": steps_of(schedule, ground, seen),
             "load": ground.load.model_copy(update={"cohorts": tuple(known[cohort] for cohort in schedule.cohorts)}),
             "slos": _judged(ground.slos, schedule.cohorts),
         }
     )
+
+
+def steps_of(schedule: FaultSchedule, ground: Experiment, seen: Sequence[ActSeen] = ()) -> tuple[Step, ...]:
+    """The schedule's acts as steps of an experiment on that ground."""
+    return tuple(_step(index, act, ground, seen[index] if seen else NOT_SEEN) for index, act in enumerate(schedule.acts))
 
 
 def _judged(slos: tuple[Slo, ...], cohorts: tuple[str, ...]) -> tuple[Slo, ...]:

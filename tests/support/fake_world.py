@@ -17,7 +17,7 @@ from pydantic import Field
 from brownout.harness.effects import Effect, LinkEffect, NodeEffect
 from brownout.harness.errors import Defended, StackGone, WorldError
 from brownout.harness.fault import Fault, Observation
-from brownout.harness.world import Carrier, StackSpec, Survey, World, one_after_another
+from brownout.harness.world import Carrier, StackSpec, Survey, World, one_after_another, states_asked
 from brownout.harness.worlds.stack_spec import build_stack
 
 T = TypeVar("T")
@@ -107,6 +107,9 @@ class FakeWorld:
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         return await one_after_another(calls)
+
+    async def states(self, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
+        return await states_asked(self, nodes)
 
     async def read(self, carrier: Carrier) -> Mapping[str, Any]:
         self._begin("read", carrier)

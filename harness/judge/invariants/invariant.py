@@ -62,8 +62,16 @@ class Invariant:
 
     def result(self, facts: Facts) -> InvariantResult:
         """How often it was exercised by this history, and whether it held."""
-        seen = Occasions()
-        self.check(facts, seen)
+        return self.told(self.seen(facts))
+
+    def seen(self, facts: Facts) -> Occasions:
+        """The occasions of this history."""
+        occasions = Occasions()
+        self.check(facts, occasions)
+        return occasions
+
+    def told(self, seen: Occasions) -> InvariantResult:
+        """What these occasions come to."""
         status: InvariantStatus = "violated" if seen.violations else "held" if seen.exercised else "not-exercised"
         return InvariantResult(
             name=self.name,

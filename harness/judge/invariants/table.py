@@ -41,3 +41,10 @@ def invariant_results(history: History) -> tuple[InvariantResult, ...]:
     """What a history says of each invariant."""
     facts = Facts.of(history)
     return tuple(invariant.result(facts) for invariant in INVARIANTS)
+
+
+def violated_invariants(history: History) -> tuple[InvariantResult, ...]:
+    """The results of the invariants that the history violates, and of no other."""
+    facts = Facts.of(history)
+    found = ((invariant, invariant.seen(facts)) for invariant in INVARIANTS)
+    return tuple(invariant.told(seen) for invariant, seen in found if seen.violations)

@@ -12,7 +12,7 @@ from typing import Protocol
 from brownout.harness.load.arrivals import LoadPlan, arrivals, planned_count
 from brownout.harness.load.models.model import Arrival, ArrivalResult, Call, Clients, Pause, unanswered
 from brownout.harness.load.playing import Playing, attempt_record, begin, to_record
-from brownout.harness.record.history import Recorder
+from brownout.harness.record.history import RequestSink
 from brownout.harness.worlds.simulation.kernel import NS_PER_S, Future, Kernel
 from brownout.identity.core.messages import CallFailed, Request, Response
 
@@ -41,7 +41,7 @@ def _response_of(answer: Future[Response]) -> Response | CallFailed:
 class SimulatedLoad:
     """LoadHandle on the virtual clock."""
 
-    def __init__(self, kernel: Kernel, client: Client, plan: LoadPlan, recorder: Recorder) -> None:
+    def __init__(self, kernel: Kernel, client: Client, plan: LoadPlan, recorder: RequestSink) -> None:
         self._kernel, self._client, self._plan, self._recorder = kernel, client, plan, recorder
         self._clients = Clients(plan.account, plan.seed)
         self._deadline_s = plan.deadline_ms / 1000

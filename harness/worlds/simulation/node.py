@@ -185,6 +185,10 @@ class SimulatedNode:
         if self.life != life:
             await Future[None](self._world.kernel)
 
+    def shown(self) -> Mapping[str, Any] | None:
+        """What `GET /admin/state` would answer at once; None where it would not, because the node is down or held."""
+        return None if self.node is None or self.holds else self.node.shown()
+
     def at_once(self, request: Request) -> Response | None:
         """What `serve` would give without waiting for anything, where that is known; None where `serve` is to be asked."""
         if self.node is None or self.holds:

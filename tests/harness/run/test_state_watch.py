@@ -10,7 +10,7 @@ import pytest
 from brownout.harness.errors import WorldError
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.state_watch import LOOK_GAP_S, LOOKS, StateWatch
-from brownout.harness.world import Request, World
+from brownout.harness.world import Request, World, states_asked
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.messages import Response
 from support.fake_world import drive
@@ -41,6 +41,9 @@ class Stack:
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         return [await call for call in calls]
+
+    async def states(self, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
+        return await states_asked(self, nodes)
 
     async def control(self, node: str, request: Request) -> Response:
         self.asked.append(node)

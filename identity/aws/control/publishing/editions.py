@@ -50,7 +50,7 @@ class RegionalEdition:
         """The edition of `state`; the same object until something changes that it is made from."""
         if self._edition is None or self._has_changed(state):
             self._edition = self._made(state)
-            self._state = state
+        self._state = state  # one with the same sources is as good to compare with, and is compared with at once
         return self._edition
 
     def _has_changed(self, state: AccountState) -> bool:
