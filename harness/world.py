@@ -209,6 +209,13 @@ async def states_asked(world: Askable, nodes: Iterable[str]) -> list[Mapping[str
     return await control_pages(world, ((node, STATE_PATH) for node in nodes))
 
 
+class AsksForStates:
+    """The part of such a world."""
+
+    async def states(self: Askable, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
+        return await states_asked(self, nodes)
+
+
 @dataclass(frozen=True, slots=True)
 class Inside:
     """How containers of one's own use a stack: the network that they join, and the base URLs there of what clients use.

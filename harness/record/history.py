@@ -279,7 +279,7 @@ def read_history(folder: Path) -> History:
 
 
 def in_order(records: Iterable[RequestRecord]) -> tuple[RequestRecord, ...]:
-    """Records as a history has them, whichever ended first."""
+    """Records as a history has them: by the times for which they were meant."""
     return tuple(sorted(records, key=lambda r: (r.intended_s, r.id)))
 
 

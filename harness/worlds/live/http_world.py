@@ -19,7 +19,7 @@ from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.load import driver
 from brownout.harness.load.arrivals import LoadPlan
-from brownout.harness.world import Carrier, Endpoints, LoadHandle, Shortages, misplaced, states_asked
+from brownout.harness.world import AsksForStates, Carrier, Endpoints, LoadHandle, Shortages, misplaced
 from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch
 from brownout.harness.worlds.live.carrier_holds import CarrierHolds
 from brownout.harness.worlds.live.survey import SurveyedWorld
@@ -36,7 +36,7 @@ READY_INTERVAL_S = 0.01
 HEALTH = Request("GET", "/healthz")
 
 
-class SocketWorld(SurveyedWorld):
+class SocketWorld(SurveyedWorld, AsksForStates):
     """Base of the live worlds. Subclasses say where things are and where holds are stored."""
 
     ready_timeout_s = 10.0
@@ -163,9 +163,6 @@ class SocketWorld(SurveyedWorld):
             if isinstance(error, BaseException):
                 raise error
         return [result for result in found if not isinstance(result, BaseException)]
-
-    async def states(self, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
-        return await states_asked(self, nodes)
 
     async def control(self, node: str, request: Request) -> Response:
         if "authorization" not in request.headers:

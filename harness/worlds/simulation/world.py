@@ -47,15 +47,10 @@ class SimulationWorld:
         self.recorder = recorder
         self._is_up = False
         self._nodes = {name: SimulatedNode(self, name) for name in spec.nodes()}
-        self._links = {str(link): self._link(link) for link in spec.links()}
+        self._links = {str(link): _simulated(link, spec.seed) for link in spec.links()}
         self._between: dict[tuple[str, str], SimulatedLink] = {}  # by source and target, as far as there were calls
         ways_in = ((name, self._links.get(str(Link(CLIENT, name)))) for name in self._nodes)
         self._from_clients = {name: link for name, link in ways_in if link is not None}
-
-    def _link(self, link: Link) -> SimulatedLink:
-        source, target = link.source.split(".")[0], NodeName.parse(link.target).region
-        crosses = link.source != CLIENT and source != target
-        return SimulatedLink(str(link), self.spec.seed, crosses=crosses)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine of this world to its end on the virtual clock."""
@@ -215,6 +210,11 @@ class SimulationWorld:
         if self.recorder is None:
             raise WorldError("load needs a recorder")
         return SimulatedLoad(self.kernel, self.ask, plan, self.recorder)
+
+
+def _simulated(link: Link, seed: int) -> SimulatedLink:
+    source, target = link.source.split(".")[0], NodeName.parse(link.target).region
+    return SimulatedLink(str(link), seed, crosses=link.source != CLIENT and source != target)
 
 
 def _heard() -> None:
