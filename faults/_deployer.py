@@ -25,7 +25,7 @@ class DeployerFault(SwitchFault):
 
     async def at_target(self, world: World, regions: tuple[str, ...]) -> Observation | None:
         """`absent` where no order like ours stands and each node runs the build that the deployer wants there; else None."""
-        if await self.standing(world) is not None:
+        if await self.in_force(world) is not None:
             return None
         wanted = (await node_state(world, self.holder(world.spec)))["regions"]
         told: list[str] = []

@@ -50,7 +50,7 @@ class IamReplicationFault(IamFault):
             known = int((await node_state(world, node))[VENDOR]["account_version"])
             late = int(told["delayed"].get(node, {}).get("late", 0))
             looks[node] = (known < newest or late > 0, f"version {known} of {newest}{f', {late} came late' if late else ''}")
-        return await self.standing(world) is not None, everywhere("replicas behind", looks)
+        return await self.in_force(world) is not None, everywhere("replicas behind", looks)
 
     def replicas(self, spec: StackSpec) -> tuple[str, ...]:
         """The nodes that are kept back; raises UsageError for one that keeps no account."""

@@ -30,7 +30,7 @@ class SwitchFault(Fault):
     def state(self, spec: StackSpec, carrier: Carrier) -> SwitchThrow:
         return SwitchThrow(self.switch, dict(self.value(spec)))
 
-    async def standing(self, world: World) -> Mapping[str, Any] | None:
+    async def in_force(self, world: World) -> Mapping[str, Any] | None:
         """The value of a hold like ours as the node itself reports it, with what it added to it; None when there is none."""
         wanted = self.value(world.spec)
         holds = (await node_state(world, self.holder(world.spec)))["holds"].values()

@@ -52,7 +52,7 @@ class AccessKeyRevoke(SwitchFault):
         """Bitten: ordered, and every region refuses the keys. Absent: not ordered, and some key is taken everywhere."""
         looks = {node: await self._look(world, node) for node in _holders(world.spec)}
         refused = everywhere("nodes that refuse the keys", looks)
-        ordered = await self.standing(world) is not None
+        ordered = await self.in_force(world) is not None
         if (refused.state == "bitten" and ordered) or (refused.state == "absent" and not ordered):
             return refused
         reason = "ordered, and not heard everywhere" if ordered else "not ordered, and refused"

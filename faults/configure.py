@@ -45,7 +45,7 @@ class Configure(DeployerFault):
 
     async def observe_undone(self, world: World) -> Observation:
         """A configuration that a node has anyway is no effect once no such order stands."""
-        if await self.standing(world) is not None:
+        if await self.in_force(world) is not None:
             return await self.observe(world)
         wanted = (await node_state(world, self.holder(world.spec)))["regions"]
         regions = known_regions(world.spec, self.regions)

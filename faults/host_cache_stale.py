@@ -46,7 +46,7 @@ class HostCacheStale(SwitchFault):
         """Bitten: kept, and a change waits. Absent: not kept and none waits. Else neither is proven."""
         waiting = (await node_state(world, self.holder(world.spec)))["held_back"]
         held_back = [key for key in self.value(world.spec)["machines"] if key in waiting]
-        kept = await self.standing(world) is not None
+        kept = await self.in_force(world) is not None
         told = (
             f"{len(held_back)} machines wait for a change: {', '.join(key.rpartition('/')[2] for key in held_back) or 'none'}"
         )

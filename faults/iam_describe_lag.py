@@ -38,7 +38,7 @@ class IamDescribeLag(IamFault):
         return {"lag_s": self.lag}
 
     async def observe(self, world: World) -> Observation:
-        held = await self.standing(world) is not None
+        held = await self.in_force(world) is not None
         described = await self._described(world)
         if described is None:
             return Observation("unclear", "calls of IAM fail, so that nothing is described")

@@ -29,7 +29,7 @@ class IamLatency(IamFault):
 
     async def observe(self, world: World) -> Observation:
         """Times one call. Where that takes longer than a look may, the control plane says how long it makes calls wait."""
-        held = await self.standing(world) is not None
+        held = await self.in_force(world) is not None
         if self.delay > world.rate:  # more than a second of network time
             return Observation(
                 "bitten" if held else "absent", f"the control plane {'delays' if held else 'does not delay'} calls"

@@ -71,7 +71,7 @@ class ImdsAnswer(SwitchFault):
     async def observe(self, world: World) -> Observation:
         """Asks as a machine does. Answers with a count are not used up by a probe: there the host's own state is read."""
         if self.times is not None:
-            held = await self.standing(world) is not None
+            held = await self.in_force(world) is not None
             return Observation("bitten" if held else "absent", f"the host {'has' if held else 'has no'} such order")
         node, machine = self.holder(world.spec), known_machine(world.spec, self.region, self.machine)
         answer = await token_answer(world, node, self.endpoint, machine)

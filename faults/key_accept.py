@@ -20,7 +20,7 @@ class KeyAccept(StoreKeyFault):
         """Bitten while the hold keeps a key valid that another hold ended; a key that is valid anyway proves nothing."""
         keys = await key_ring(world, self.region)
         text = f"key ring of {self.region}: {ring_text(keys)}"
-        order = await self.standing(world)
+        order = await self.in_force(world)
         if order is None:
             return Observation("absent", f"no such order stands; {text}")
         if "resolved" not in order:

@@ -36,7 +36,7 @@ class KeyInvalidate(StoreKeyFault):
     async def observe(self, world: World) -> Observation:
         """Bitten: the key is refused, or will be from the order's own time on. Another order may have ended it later anyway."""
         keys = await key_ring(world, self.region)
-        order = await self.standing(world) if self.after else None
+        order = await self.in_force(world) if self.after else None
         by_s = -inf if order is None else float(order["at_s"])
         named = [key for key in keys if self.key_id in ("current", key["key_id"], key["kind"])][-1:]
         bitten = any(_ends_by(key, by_s) for key in named)

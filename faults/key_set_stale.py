@@ -47,7 +47,7 @@ class KeySetStale(SwitchFault):
         """Bitten: kept, and the key that signs is not in it. Absent: not kept, and that key is trusted."""
         signs = str((await node_state(world, home(world.spec, DIRECTORY)))["signing_key_id"])
         trusted = [str(key_id) for key_id in (await node_state(world, self.holder(world.spec)))["key_ids"]]
-        kept = await self.standing(world) is not None
+        kept = await self.in_force(world) is not None
         told = f"{self.holder(world.spec)} trusts {', '.join(trusted) or 'no key'}; {signs} signs"
         if kept == (signs not in trusted):
             return Observation("bitten" if kept else "absent", told)

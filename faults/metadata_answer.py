@@ -74,7 +74,7 @@ class MetadataAnswer(SwitchFault):
         """Asks as a machine without a token does. Where that uses the answer up or tells nothing, the host's state counts."""
         page, usual = LOOKS[self.request or "other"]
         if self.times is not None or (self.status == usual and not (self.body or self.text)):
-            held = await self.standing(world) is not None
+            held = await self.in_force(world) is not None
             return Observation("bitten" if held else "absent", f"the host {'has' if held else 'has no'} such order")
         machine = known_machine(world.spec, self.region, self.machine)
         answer = await client_answer(world, self.holder(world.spec), f"/{machine}/{page}")

@@ -38,7 +38,7 @@ class RenewalCheck(SwitchFault):
 
     async def observe(self, world: World) -> Observation:
         """Bitten: the check was made and found something."""
-        found = await self.standing(world)
+        found = await self.in_force(world)
         if found is None:
             return Observation("absent", "no check was made")
         told = f"{found.get('failing', 0)} of {found.get('tokens', 0)} cached tokens would not be renewed"

@@ -50,7 +50,7 @@ class ReplicationPause(SwitchFault):
             replica = int((await node_state(world, node))["replica_version"])
             looks[node] = (replica < version, f"version {replica} of {version}")
         behind = everywhere("replicas behind", looks)
-        paused = await self.standing(world) is not None
+        paused = await self.in_force(world) is not None
         if (behind.state == "bitten" and paused) or (behind.state == "absent" and not paused):
             return behind
         reason = "paused, and nothing new to replicate yet" if paused else "not paused, replicas catch up"

@@ -23,7 +23,7 @@ class SigningKeyRoll(SigningKeyFault):
 
     async def observe(self, world: World) -> Observation:
         """Bitten: the key that the directory made for it signs, and every region publishes it."""
-        signs, rolled = await self.signs(world), await self.standing(world)
+        signs, rolled = await self.signs(world), await self.in_force(world)
         is_newer = rolled is not None and signs == rolled.get("key_id")
         looks = {}
         for region in world.spec.regions:

@@ -40,7 +40,7 @@ class Surge(SwitchFault):
     async def observe(self, world: World) -> Observation:
         """Whether the host's backlog is being worked on. What that does to others depends on what they can do."""
         surge = (await node_state(world, self.holder(world.spec))).get("surge")
-        if surge is None or await self.standing(world) is None:
+        if surge is None or await self.in_force(world) is None:
             return Observation("absent", "no backlog of this kind")
         seen = f"{surge['asked']} machines came up so far, {surge['failed']} without a token"
         return Observation("bitten" if surge["asked"] else "unclear", seen)

@@ -1,4 +1,4 @@
-"""Where the canaries of a live run stand: one region of the load, on machines that its cohorts use."""
+"""Where the canaries of a run in a live world stand: one region of the load, on machines that its cohorts use."""
 
 from __future__ import annotations
 

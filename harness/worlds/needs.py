@@ -1,4 +1,4 @@
-"""What a live stack and its load need of the machine, from the topology and the plan.
+"""What the stack of a live world and its load need of the machine, from the topology and the plan.
 
 The figures are upper bounds that are easy to reason about, for a service that lets every client wait for its whole deadline,
 because that is what faults do. Then `in_flight` arrivals (their rate in real seconds times the deadline) are open at once:

@@ -1,4 +1,4 @@
-"""A live signing key is withdrawn (Azure AD, 15 March 2021) as tests: caches decide who fails, when, and for how long.
+"""A signing key in use is withdrawn (Azure AD, 15 March 2021) as tests: caches decide who fails, when, and for how long.
 
 A1 to A5 were published, A6 and A7 are ours (docs/incidents/azure-ad-2021-03-15.md).
 """

@@ -479,7 +479,7 @@ def test_faults_of_regions_hold_for_any_list_of_regions(regions: tuple[str, ...]
             assert (await fault.observe(trial.world)).state == "absent"
         pause = ReplicationPause(regions=regions[-1:])
         await pause.apply(trial.world, "p")
-        assert (await pause.standing(trial.world)) is not None
+        assert (await pause.in_force(trial.world)) is not None
         await pause.revert(trial.world, "p")
 
     on_stack(story, regions=regions)

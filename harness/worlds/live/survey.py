@@ -1,4 +1,4 @@
-"""One look at all carriers of a live stack: their holds, and what other programs did to the stack around the ledger.
+"""One look at all carriers of a stack in a live world: their holds, and what other programs did to the stack around the ledger.
 
 Any user of the machine can reach Toxiproxy's API, which knows no rights. So whatever is found there that Brownout did not make
 is named: toxics of other names, proxies that are no link, links that listen or lead elsewhere, and links that are gone.

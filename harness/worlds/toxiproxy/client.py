@@ -305,8 +305,8 @@ class Toxiproxy:
                 _calls.patch(self.api_url + path, json={"attributes": dict(asked.attributes)})
         # Toxiproxy runs toxics in the order of their creation. A stall that was there before a reset swallows the bytes that
         # should trigger the reset. It is removed here; the next round of `_converge` adds it again, behind the reset.
-        standing = (*present, *(toxic for toxic in wanted if toxic not in present))
-        for toxic in (*(toxic for toxic in present if toxic not in wanted), *hidden_resets(standing)):
+        in_order = (*present, *(toxic for toxic in wanted if toxic not in present))
+        for toxic in (*(toxic for toxic in present if toxic not in wanted), *hidden_resets(in_order)):
             _remove(name, toxic)
 
 

@@ -34,7 +34,7 @@ from brownout.harness.errors import WorldError
 
 FAULT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _KEYS = ("effect", "direction", "latency_ms", "jitter_ms")
-# One toxic for all stalls of a stream: removing one cuts live connections, which must wait for the last hold.
+# One toxic for all stalls of a stream: removing one cuts open connections, which must wait for the last hold.
 _STALL_NAME: Mapping[str, str] = {stream: f"brownout|stalled|{stream}" for stream in STREAMS}
 _RESET_NAME: Mapping[str, str] = {stream: f"brownout|reset|{stream}" for stream in STREAMS}
 _OUR_EFFECT = re.compile(rf"(brownout\|(?:stalled|reset)|{FAULT_ID.pattern}\|latency)\|(upstream|downstream)")

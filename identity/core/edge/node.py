@@ -114,14 +114,14 @@ class Edge(Node):
             raise UnknownName(f"{name!r} is no name of this stack; it has {', '.join(sorted(self.names))}")
         if region not in self.stack.regions:
             raise UnknownName(f"no client comes from {region!r}; regions are {', '.join(self.stack.regions)}")
-        standing = [fault for fault in map(self._fault, self.holds.held(NAME_SWITCH)) if fault.concerns(name, region)]
+        in_force = [fault for fault in map(self._fault, self.holds.held(NAME_SWITCH)) if fault.concerns(name, region)]
         asks = cache is None or self._resolvers.cached(name, region, cache, self.ports.now()) is None
-        delay_s = max((fault.delay_s for fault in standing), default=0.0)
+        delay_s = max((fault.delay_s for fault in in_force), default=0.0)
         if delay_s and asks:
             await self.ports.sleep(delay_s)
-        if any(fault.effect == "reset" for fault in standing):
+        if any(fault.effect == "reset" for fault in in_force):
             return Way(name, region, "reset")
-        looked = self._resolvers.look_up_for(name, region, standing, self.ports.now(), cache=cache, counts=counts)
+        looked = self._resolvers.look_up_for(name, region, in_force, self.ports.now(), cache=cache, counts=counts)
         record = looked.record
         if record.endpoint is None:
             return Way(name, region, record.problem or "empty", cache=looked.cache)

@@ -5,7 +5,7 @@ which could forward; a container other than Toxiproxy on two networks; a node wh
 proxy's. So connections are attempted from inside every container to all that it must not reach; the engine's records give
 the members and rights of each network; and each node's specification and TCP connections are read.
 
-An attempt must be able to succeed, or its failure proves nothing. Three controls ensure that:
+An attempt must be able to succeed, or its failure proves nothing. Three counter-checks ensure that:
 
 - Every container must also reach a proxy.
 - The targets on the machine are listeners of this check, on the machine's addresses on Docker's networks; each is first
@@ -181,7 +181,7 @@ class _InsideCheck:
         return {f"{name}:{port}": f"{other.service or other.name} on another network" for name in names for port in ports}
 
     def _expected(self, container: Confined) -> list[str]:
-        """Targets of which it must reach at least one, as the control for failures: its proxies; for the firewall the nodes."""
+        """Targets of which it must reach at least one, so that failures count: its proxies; for the firewall the nodes."""
         if container.service == FIREWALL:
             return [
                 f"{at}:{NODE_PORT}" for each in self._containers if each.service != TOXIPROXY for at in each.networks.values()

@@ -1,4 +1,4 @@
-"""The switches of the keys that sign tokens: a live one taken out of the published set, and a newer one put in its place.
+"""The switches of the keys that sign tokens: one in use taken out of the published set, and a newer one put in its place.
 
 Withdrawn, as by a job on 15 March 2021, the key goes on signing. Verifiers refuse its tokens from when they hear of the new
 set: at once where they go by a replica, at their next refresh where they cache the set. The set is not empty then: the key that
