@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, get_args
 
 from brownout.harness.record.result import Severity
@@ -48,6 +49,7 @@ def _is_table_of_text(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
 
 
+@lru_cache(maxsize=4096)  # a look at the state names every node several times
 def _is_node(text: str) -> bool:
     try:
         NodeName.parse(text)

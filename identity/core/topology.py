@@ -226,18 +226,12 @@ class StackSpec:
 
     def nodes(self) -> tuple[str, ...]:
         """Every node's name, in the order in which they start."""
-        home = (f"{self.home_region}.{DIRECTORY}", f"{self.home_region}.{DEPLOYER}")
-        regional = tuple(name for region in self.regions for name in self._nodes_of(region))
-        return home + regional + ((EDGE_NODE,) if self.edge else ())
+        return _nodes(self.home_region, self.regions, self.zones, has_edge=self.edge)
 
     def doors(self) -> tuple[str, ...]:
         """What clients who stand in a region connect to at the edge, `KIND.REGION` of each kind that the vendors need."""
         kinds = [name for name, kind in DOOR_KINDS.items() if kind.vendor in ("", *self.vendors)] if self.edge else ()
         return tuple(f"{kind}.{region}" for kind in kinds for region in self.regions)
-
-    def _nodes_of(self, region: str) -> tuple[str, ...]:
-        tokens = tuple(f"{region}.{TOKEN}.{zone}" for zone in self.zones)
-        return (f"{region}.{STORE}", *tokens, f"{region}.{HOST}", f"{region}.{MANAGEMENT}", f"{region}.{VAULT}")
 
     def token_nodes(self, region: str) -> tuple[str, ...]:
         return tuple(f"{region}.{TOKEN}.{zone}" for zone in self.zones)
@@ -253,6 +247,16 @@ class StackSpec:
     def by_name(self) -> Mapping[str, Identity]:
         """The identities by their names, made at each call."""
         return {identity.name: identity for identity in self.identities}
+
+
+@lru_cache(maxsize=64)  # as for links
+def _nodes(home_region: str, regions: tuple[str, ...], zones: tuple[str, ...], *, has_edge: bool) -> tuple[str, ...]:
+    """The name of every node of a stack."""
+    found = [f"{home_region}.{DIRECTORY}", f"{home_region}.{DEPLOYER}"]
+    for region in regions:
+        tokens = (f"{region}.{TOKEN}.{zone}" for zone in zones)
+        found += (f"{region}.{STORE}", *tokens, f"{region}.{HOST}", f"{region}.{MANAGEMENT}", f"{region}.{VAULT}")
+    return (*found, EDGE_NODE) if has_edge else tuple(found)
 
 
 @lru_cache(maxsize=64)  # a run asks again and again, and the stacks of a process differ in little else

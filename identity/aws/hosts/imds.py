@@ -6,7 +6,7 @@ setting `imds_http_tokens` is `required`. Errors are XHTML. Wire facts: docs/ref
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from brownout.identity.aws.hosts import addressing, pages
 from brownout.identity.aws.hosts.annex import Given, annex_of
@@ -34,6 +34,7 @@ class InstanceMetadata:
         self._annex, self._node = annex_of(node), node
         self._tokens = SessionTokens(self._node.stack.control_token)
         self._needs_token = self._node.settings.imds_http_tokens == "required"
+        self._trees: dict[str, tuple[Instance, Mapping[str, str]]] = {}  # by machine: one is asked for with every page
 
     def takes(self, request: Request) -> bool:
         return addressing.is_ours(request)
@@ -109,7 +110,10 @@ class InstanceMetadata:
 
     def _page(self, instance: Instance, path: str, lines: Lines) -> Response:
         """Anything but tokens and credentials: a text of the tree, or the listing of a part of it."""
-        found = entry(tree(instance), path)
+        known = self._trees.get(instance.address)
+        if known is None or known[0] != instance:
+            known = self._trees[instance.address] = instance, tree(instance)
+        found = entry(known[1], path)
         return pages.failure(404, lines) if found is None else pages.text(found, lines)
 
 
