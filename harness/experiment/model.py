@@ -22,6 +22,7 @@ from brownout.harness.experiment.subject import Subject
 from brownout.harness.load.arrivals import Cohort
 from brownout.harness.load.retries import RetryName
 from brownout.harness.record.verdicts import Verdict
+from brownout.harness.worlds.catalog import COMPOSE, PROCESSES
 from brownout.identity.core.topology import DEFAULT_REGIONS, DEFAULT_VENDORS, REGIONS
 
 BURN_MAX = 1e6
@@ -70,7 +71,7 @@ class Timeline(FrozenModel):
 
     def rate(self, world: str) -> float:
         """Emulated seconds per real second in that world."""
-        return self.rates.get(world) or (self.rates.get("processes") if world == "compose" else None) or 1.0
+        return self.rates.get(world) or (self.rates.get(PROCESSES) if world == COMPOSE else None) or 1.0
 
     def epoch_s(self) -> float:
         """Emulated epoch seconds of midnight."""

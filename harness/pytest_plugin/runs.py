@@ -22,6 +22,7 @@ from brownout.harness.pytest_plugin import summary
 from brownout.harness.pytest_plugin.outcome import Inconclusive
 from brownout.harness.pytest_plugin.share import Entry, once, turn_of_the_machine
 from brownout.harness.pytest_plugin.uses import HARNESS_VERDICTS, Uses, named, require_verdicts
+from brownout.harness.worlds.catalog import SIMULATION
 
 if TYPE_CHECKING:
     from brownout.harness.api import Options
@@ -298,7 +299,7 @@ class Brownout:
         from brownout.harness.api import carry_out, require_main_thread
 
         require_main_thread(run.options.world)
-        if run.options.world == "simulation":
+        if run.options.world == SIMULATION:
             outcome = carry_out(run)
         else:
             from brownout.harness.operate.heal import undo_leftovers
@@ -360,7 +361,7 @@ def _key(experiment: Experiment, options: Options, rerun: str) -> str:
         options.posture,
         str(options.seed),
         str(options.controls),
-        str(options.canaries and options.world != "simulation"),
+        str(options.canaries and options.world != SIMULATION),
         *([rerun] if rerun else ()),
         _of_subject(experiment),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from brownout.harness.pytest_plugin.outcome import POLICIES
-from brownout.harness.worlds.catalog import WORLDS
+from brownout.harness.worlds.catalog import SIMULATION, WORLDS
 
 DEFAULT_SEED = 1
 OPTIONS = {
@@ -24,7 +24,7 @@ OPTIONS = {
 class PluginSettings:
     """The plugin's options, settled."""
 
-    world: str = "simulation"
+    world: str = SIMULATION
     seed: int = DEFAULT_SEED
     out: Path | None = None
     inconclusive: str = "skip"

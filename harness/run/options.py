@@ -9,6 +9,7 @@ from typing import Any
 
 from brownout.harness.record.history import History, read_history
 from brownout.harness.record.result import Result
+from brownout.harness.worlds.catalog import SIMULATION
 
 RUN_LONGEST_S = 3600.0
 OFFSET_MAX_S = 86_400.0
@@ -23,7 +24,7 @@ class Options:
     stack begins, so that the schedule meets another point of its cycles. `folder_name` "" is a name made of what is run.
     """
 
-    world: str = "simulation"
+    world: str = SIMULATION
     posture: str = ""
     seed: int = 1
     out: Path = field(default_factory=lambda: Path("runs"))

@@ -12,6 +12,7 @@ from brownout.harness.record.in_memory import MemoryRecorder
 from brownout.harness.run.conductor import Conductor
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
+from brownout.harness.worlds.catalog import SIMULATION
 from brownout.harness.worlds.simulation.world import SimulationWorld
 
 SIMULATED_STACK = "simulation"
@@ -48,7 +49,7 @@ def _carried_out(run: PreparedRun, recorder: Recorder | MemoryRecorder) -> bool:
     epoch_s = timeline.epoch_s() + timeline.warm_up - WARM_UP_ROOM_S - run.options.offset_s
     world = SimulationWorld(run.stack, epoch_s=epoch_s, recorder=recorder)
     ledger = Ledger(":memory:")
-    ledger.add_stack(SIMULATED_STACK, folder=recorder.folder, world="simulation", run_owned=True)
+    ledger.add_stack(SIMULATED_STACK, folder=recorder.folder, world=SIMULATION, run_owned=True)
     journal = Journal(run, recorder, world.now)
     lifecycle = LifeCycle(world, ledger, SIMULATED_STACK, journal.notice, monotonic=world.now)
     try:

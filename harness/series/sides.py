@@ -14,6 +14,7 @@ from brownout.harness.record.result import Result
 from brownout.harness.series.folder import episode_result
 from brownout.harness.series.plan import is_series, read_plan
 from brownout.harness.series.verdict import counts, why_not
+from brownout.harness.worlds.catalog import SIMULATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def _require_own_runs(name: str, runs: tuple[RecordedRun, ...]) -> None:
     """Raises UsageError where one run is there twice, or was made again with the same draws: it is one sample, not two."""
     seen: dict[tuple[str, object], Path] = {}
     for run in runs:
-        draws = (run.header.seed, run.header.offset_s) if run.header.world == "simulation" else None
+        draws = (run.header.seed, run.header.offset_s) if run.header.world == SIMULATION else None
         for key in (("folder", run.folder.resolve()), ("draws", draws), ("history", run.result.digest or None)):
             if key[1] is None:
                 continue

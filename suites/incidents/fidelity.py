@@ -25,7 +25,7 @@ from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.experiment.loader import find, load
 from brownout.harness.judge.run_folder import read_result
 from brownout.harness.record.result import ClaimResult, Result
-from brownout.harness.worlds.catalog import WORLDS
+from brownout.harness.worlds.catalog import SIMULATION, WORLDS
 
 EXPERIMENT = "ftvr-l9z"
 SEED = 1
@@ -55,7 +55,7 @@ class Table:
 def simulate(experiment: str = EXPERIMENT) -> Result:
     """The experiment in the simulation with its own posture, all control runs included."""
     with tempfile.TemporaryDirectory(prefix="brownout-fidelity-") as folder:
-        options = Options(world="simulation", seed=SEED, out=Path(folder))
+        options = Options(world=SIMULATION, seed=SEED, out=Path(folder))
         return run(load(find(experiment)), options).result
 
 
@@ -98,7 +98,7 @@ def renewed(page: str, result: Result) -> str:
         columns={world: column_in(page, world) for world in WORLDS} | {result.world: column_of(result)},
         summaries=dict(_SUMMARY.findall(inside)) | {result.world: _summary(result)},
     )
-    notes = _notes(result.claims) if result.world == "simulation" else _notes_in(inside)
+    notes = _notes(result.claims) if result.world == SIMULATION else _notes_in(inside)
     return _with(page, _table_lines(table), notes)
 
 

@@ -25,6 +25,7 @@ from brownout.harness.base.files import OWNER_ONLY, read_regular, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, consecutive_ports
 from brownout.harness.base.statedir import state_dir
 from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.compose.cli import PORT_TAKEN, Compose, version
 from brownout.harness.worlds.compose.compose_files import COMPOSE_NAME, PROXIES_NAME, write_compose_files
 from brownout.harness.worlds.compose.engine import DockerEngine
@@ -103,7 +104,7 @@ class ComposeStack:
         variables = {"COMPOSE_PROJECT_NAME": self.project, "COMPOSE_FILE": str(compose.file), **compose.variables}
         lines = [f"{name}={value}" for name, value in variables.items()]
         replace_whole(self.folder / VARIABLES_NAME, "\n".join((*lines, "")), durable=True, mode=OWNER_ONLY)
-        row = {"schema": SCHEMA, "world": "compose", **asdict(self), "folder": str(self.folder)}
+        row = {"schema": SCHEMA, "world": COMPOSE, **asdict(self), "folder": str(self.folder)}
         content = orjson.dumps(row, option=orjson.OPT_INDENT_2)
         # durable: after a power cut it says which containers to take away
         replace_whole(self.folder / RECORD_NAME, content, durable=True, mode=OWNER_ONLY)
@@ -126,7 +127,7 @@ def read_compose_stack(folder: Path) -> ComposeStack:
     """The stack of `folder` as recorded, up or not; raises StackGone when none is recorded."""
     try:
         row = orjson.loads(read_regular(folder / RECORD_NAME))
-        if (row["schema"], row["world"]) != (SCHEMA, "compose"):
+        if (row["schema"], row["world"]) != (SCHEMA, COMPOSE):
             raise WorldError(f"{folder / RECORD_NAME} is not of this version and world ({row['schema']}, {row['world']})")
         ports = int(row["first_port"]), int(row["last_port"])
         return ComposeStack(folder, str(row["stack"]), str(row["project"]), *ports)

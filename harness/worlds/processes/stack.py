@@ -26,6 +26,7 @@ from brownout.harness.base.files import OWNER_ONLY, read_regular, replace_whole
 from brownout.harness.base.ports import HOST, NoPortError, free_ports
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import StackGone, WorldError
+from brownout.harness.worlds.catalog import PROCESSES
 from brownout.harness.worlds.live.trust import CA_NAME, TRUST_NAME, make_trust
 from brownout.harness.worlds.processes import supervisor_socket
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER, OWN_LOG
@@ -58,7 +59,7 @@ class ProcessStack:
     sidecars: tuple[ProcessId, ...] = ()
 
     def write(self) -> None:
-        row = {"schema": SCHEMA, "world": "processes", **asdict(self), "folder": str(self.folder)}
+        row = {"schema": SCHEMA, "world": PROCESSES, **asdict(self), "folder": str(self.folder)}
         content = orjson.dumps(row, option=orjson.OPT_INDENT_2)
         # durable: only by this file can a later command find the stack's processes and end them
         replace_whole(self.folder / RECORD_NAME, content, durable=True, mode=OWNER_ONLY)
