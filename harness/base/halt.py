@@ -75,10 +75,7 @@ def halt(state: Path, reason: str) -> Halt:
 
 def lift(state: Path) -> Halt | None:
     """Ends the halt and returns it, None where there was none. Raises BrownoutError when the file cannot be removed."""
-    found = read_halt(state)
-    if found is None:
-        return None
-    file = state / FILE_NAME
+    found, file = read_halt(state), state / FILE_NAME
     try:
         file.unlink(missing_ok=True)
     except OSError as error:

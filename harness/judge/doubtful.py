@@ -70,18 +70,16 @@ def doubtful(
     return Doubtful(lateness, tuple(_stalls(every, lateness.bad_s)), unlogged)
 
 
-def _stalls(requests: tuple[RequestRecord, ...], late_s: float) -> Iterator[tuple[float, float]]:
+def _stalls(requests: tuple[RequestRecord, ...], late_s: float) -> list[tuple[float, float]]:
     """When the generator did not send what was due: from the intended to the actual sending of each late request, merged."""
     waits = sorted((one.intended_s, one.sent_s) for one in requests if one.sent_s - one.intended_s > late_s)
-    start_s = end_s = -math.inf
+    stalls: list[tuple[float, float]] = []
     for intended_s, sent_s in waits:
-        if intended_s > end_s:
-            if end_s > start_s:
-                yield start_s, end_s
-            start_s, end_s = intended_s, sent_s
-        end_s = max(end_s, sent_s)
-    if end_s > start_s:
-        yield start_s, end_s
+        if stalls and intended_s <= stalls[-1][1]:
+            stalls[-1] = stalls[-1][0], max(stalls[-1][1], sent_s)
+        else:
+            stalls.append((intended_s, sent_s))
+    return stalls
 
 
 def plan_of(experiment: Experiment, seed: int) -> LoadPlan:

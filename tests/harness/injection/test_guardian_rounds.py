@@ -17,7 +17,7 @@ import pytest
 
 from brownout.harness.injection import guardian
 from brownout.harness.injection.guardian import BEAT_S, GRACE_S, POLL_S, RETRY_MAX_S, Action, Guardian, main
-from brownout.harness.injection.guardian_start import GUARDIAN_LOCK, LOOK_NOW, READY_FILE, lock_of
+from brownout.harness.injection.guardian_start import GUARDIAN_LOCK, LOOK_NOW, READY_FILE, is_watched, lock_of
 from brownout.harness.injection.lease import Lease
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import attach_world
@@ -215,3 +215,13 @@ def test_a_standing_stack_gets_no_second_guardian(
         assert lock.take()
         main(told)
     assert begun == []
+
+
+def test_commands_that_look_for_a_guardian_at_once_do_not_take_each_other_for_one(tmp_path: Path) -> None:
+    """A looking command shares the lock; the guardian alone holds it for itself."""
+    with lock_of(tmp_path, GUARDIAN_LOCK) as looking:
+        assert looking.take(shared=True)
+        assert not is_watched(tmp_path)
+    with lock_of(tmp_path, GUARDIAN_LOCK) as guarding:
+        assert guarding.take()
+        assert is_watched(tmp_path)

@@ -358,3 +358,20 @@ def test_a_stack_whose_folder_is_no_path_is_passed_over(tmp_path: Path) -> None:
             ledger.add_stack(name, folder=tmp_path, world="file", run_owned=False)
         ledger._execute("UPDATE stacks SET folder = 'a' || char(0) || 'b' WHERE id = 's'")
         assert [stack.id for stack in ledger.stacks()] == ["t"]
+
+
+def test_a_full_disk_is_told_though_it_has_rolled_the_change_back(tmp_path: Path) -> None:
+    """SQLite does so by itself where it cannot write; a second rollback would be the error that is told."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        with pytest.raises(LedgerError, match="database or disk is full"), ledger._change() as database:
+            database.execute("ROLLBACK")
+            raise sqlite3.OperationalError("database or disk is full")
+        assert ledger.add_stack("s", folder=tmp_path, world="file", run_owned=True).id == "s"
+
+
+def test_a_ledger_makes_its_folder_for_its_owner_alone(tmp_path: Path) -> None:
+    """The first command of a user finds none."""
+    path = tmp_path / "state" / "home" / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        assert (ledger.stacks(), ledger.unwritten) == ((), "")
+    assert path.parent.stat().st_mode & 0o777 == 0o700

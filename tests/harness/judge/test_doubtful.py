@@ -145,3 +145,22 @@ def test_an_objective_of_which_nothing_was_logged_is_undecided():
 def test_without_a_plan_nothing_is_doubtful():
     """A run that was cut short is judged by its log."""
     assert judge_slos(experiment(), history(whole()), NOTHING_DOUBTFUL)[0].doubtful == 0
+
+
+@pytest.mark.parametrize(
+    ("waits", "stalls"),
+    [
+        ([], []),
+        ([(10, 12)], [(10, 12)]),
+        ([(10, 12), (13, 15)], [(10, 12), (13, 15)]),
+        ([(10, 12), (12, 15)], [(10, 15)]),
+        ([(10, 20), (11, 13)], [(10, 20)]),
+        ([(10, 20), (11, 13), (15, 25), (30, 31)], [(10, 25), (30, 31)]),
+        ([(10, 10.05), (20, 20.06)], [(20, 20.06)]),
+    ],
+)
+def test_a_stall_lasts_from_the_first_request_that_was_due_to_the_last_that_left(waits, stalls):
+    """Those that overlap or meet are one; a request that was not late shows none."""
+    found = [request(due, sent_s=T0 + sent) for due, sent in waits]
+    known = doubtful(experiment(), found, seed=7, clock_rate=1.0, is_finished=False)
+    assert known.stalls == tuple((T0 + start, pytest.approx(T0 + end, abs=0.001)) for start, end in stalls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.judge.steps import lives, step_results, watched_by
+from brownout.harness.judge.steps import Life, lives, step_results, watched_by, windows_around
 from brownout.harness.record.history import Event
 from support.slo_builders import (
     BASELINE,
@@ -112,6 +112,20 @@ def test_a_mitigation_that_works_makes_it_fall():
     result = the_result(events, outage(FAULT, 1801), "failover", two_steps(bite="none-expected"))
     assert result.after == 0
     assert result.effect.startswith("fell, though none was expected")
+
+
+@pytest.mark.parametrize(
+    ("at", "before", "after"),
+    [
+        (RECOVERY + 600, (RECOVERY + 300, RECOVERY + 600), (RECOVERY + 600, RECOVERY + 900)),
+        (BASELINE + 100, (BASELINE, BASELINE + 100), (BASELINE + 100, BASELINE + 400)),
+        (END - 100, (END - 400, END - 100), (END - 100, END)),
+    ],
+)
+def test_windows_are_within_the_phases(at, before, after):
+    """From the begin of the baseline to the end of the recovery."""
+    found = windows_around(experiment(), Life((act(at, "applied"),)), (), 300)
+    assert found == tuple((T0 + start, T0 + end) for start, end in (before, after))
 
 
 def test_windows_stop_at_the_neighbouring_step():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from pydantic import ValidationError
 
 from brownout.harness.record.result import EXIT_CODES, FaultWindow, Result, SloResult, SubjectResult, Times, expectation
 from brownout.harness.record.verdicts import PRECEDENCE, VERDICTS, Verdict, heaviest
@@ -70,3 +73,12 @@ def test_what_outweighs_is_the_verdict() -> None:
     assert PRECEDENCE == ("unsafe", "harness-error", "breach", "inconclusive", "pass")
     assert [heaviest(PRECEDENCE[place:][::-1]) for place in range(5)] == list(PRECEDENCE)
     assert [EXIT_CODES[verdict] for verdict in VERDICTS] == [0, 1, 3, 4, 5]
+
+
+@pytest.mark.parametrize("wall_s", [math.inf, math.nan, -1.0])
+def test_the_real_time_of_a_run_is_a_time(wall_s: float) -> None:
+    """A document with a number that JSON does not have could not be read again."""
+    told = result("pass", "", "").model_dump()
+    assert Result.model_validate(told).wall_s == 0.0
+    with pytest.raises(ValidationError):
+        Result.model_validate({**told, "wall_s": wall_s})

@@ -191,3 +191,14 @@ def test_a_side_without_a_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "series.json").write_text(series_plan(5).model_dump_json(by_alias=True))
     with pytest.raises(UsageError, match="BEFORE has no run"):
         read_side("BEFORE", [tmp_path])
+
+
+@pytest.mark.parametrize(("before", "after", "told"), [("1", "1", False), ("1", "2", True), ("", "2", True)])
+def test_sides_that_were_judged_by_different_versions_say_so(before: str, after: str, told: bool) -> None:
+    """A figure may differ by how it is judged; the folder can be judged again."""
+    sides = [
+        side(name, [1] * 5, known=header().model_copy(update={"versions": {"brownout": version, "python": name}}))
+        for name, version in (("BEFORE", before), ("AFTER", after))
+    ]
+    notes = compare(*sides).notes
+    assert any(f"judged by versions {before} and {after}" in note for note in notes) is told
