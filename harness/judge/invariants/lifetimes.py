@@ -64,8 +64,8 @@ def _wrong_s(steps: Sequence[StepInPlace]) -> float:
     """By how much clocks may differ, all told; 0 where none is wrong, another step is in place, or the record does not say."""
     if not steps or any(step.life.said("fault") != WRONG_CLOCKS for step in steps):
         return 0.0
-    said = [step.life.number("by") for step in steps]
-    return sum(one for one in said if one is not None) if None not in said else 0.0
+    said = [by_s for step in steps if (by_s := step.life.number("by")) is not None]
+    return sum(said) if len(said) == len(steps) else 0.0
 
 
 def _is_good(facts: Facts, request: RequestRecord, shown: Credential) -> bool:

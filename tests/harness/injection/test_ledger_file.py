@@ -362,10 +362,15 @@ def test_a_stack_whose_folder_is_no_path_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_though_it_has_rolled_the_change_back(tmp_path: Path) -> None:
     """SQLite does so by itself where it cannot write; a second rollback would be the error that is told."""
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        with pytest.raises(LedgerError, match="database or disk is full"), ledger._change() as database:
+
+    def change(ledger: Ledger) -> None:
+        with ledger._change() as database:
             database.execute("ROLLBACK")
             raise sqlite3.OperationalError("database or disk is full")
+
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        with pytest.raises(LedgerError, match="database or disk is full"):
+            change(ledger)
         assert ledger.add_stack("s", folder=tmp_path, world="file", run_owned=True).id == "s"
 
 
