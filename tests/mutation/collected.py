@@ -50,6 +50,7 @@ class Collected:
 
     def __init__(self, folder: Path, tests: Sequence[str]) -> None:
         self._folder, self._tests = folder, tests
+        self._has_answered = False
         self._pipe: Connection | None = None
 
     def code(self, request: Request) -> int | None:
@@ -59,7 +60,11 @@ class Collected:
         try:
             self._pipe.send(request)
             code: int | None = self._pipe.recv()
+            self._has_answered = True
         except (EOFError, OSError) as ended:
+            if self._has_answered and request.traced is None:  # what a change made the tests do has ended it
+                self._pipe = None
+                return NOT_HERE
             told = (self._folder / OUTPUT).read_text()[-3000:]
             raise RuntimeError(f"the process that collects the tests has ended:\n{told}") from ended
         return code
