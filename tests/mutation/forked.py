@@ -17,6 +17,7 @@ from support.places import ROOT
 
 OUTPUT = "told.txt"
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")  # of what came before
+FILE_MAX_BYTES = 256 * 2**20  # a mutant may write without end: one filled a file system in memory with 8 GB
 _POLL_S = 0.01
 
 
@@ -44,6 +45,7 @@ def _run(work: Callable[[], int], folder: Path, cpu_s: int | None) -> None:
         if cpu_s is not None:
             signal.signal(signal.SIGXCPU, signal.SIG_DFL)
             resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_MAX_BYTES, FILE_MAX_BYTES))
         redirected(folder)
         code = work()
     except BaseException:  # the process must not go on as a copy of the tester
