@@ -1,17 +1,20 @@
 """Entry points by group: how a package adds something by name without the harness importing it.
 
-Listing a group reads the metadata of installed packages and imports none of them.
+Listing a group reads the metadata of all installed packages, which takes milliseconds, and imports none of them. A process
+reads it once for each group.
 """
 
 from __future__ import annotations
 
 import traceback
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from brownout.harness.errors import UsageError
 
 
+@cache
 def installed(group: str) -> tuple[EntryPoint, ...]:
     """The group's entry points, ordered by name."""
     return tuple(sorted(entry_points(group=group), key=lambda entry: entry.name))

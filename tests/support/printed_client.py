@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from brownout.harness.base.entry_points import installed
 from brownout.harness.load.models import registry
 from support.places import DOCS
 
@@ -38,5 +39,6 @@ def install_model(site: Path, module: str, source: str, **names: str) -> Path:
 
 def forget_models() -> None:
     """Has the registry look at what is installed again."""
+    installed.cache_clear()
     registry._entries.cache_clear()
     registry.client_model.cache_clear()

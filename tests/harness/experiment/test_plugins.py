@@ -39,8 +39,19 @@ def install(monkeypatch):
     monkeypatch.setitem(sys.modules, "made_up", module)
     found = []
     monkeypatch.setattr(base_entry_points, "entry_points", lambda group: [entry for entry in found if entry.group == group])
-    plugins._faults.cache_clear()
-    yield lambda group, **names: found.extend(EntryPoint(name, value, group) for name, value in names.items())
+    forget()
+
+    def add(group, **names):
+        found.extend(EntryPoint(name, value, group) for name, value in names.items())
+        forget()
+
+    yield add
+    forget()
+
+
+def forget():
+    """What was installed is found anew."""
+    base_entry_points.installed.cache_clear()
     plugins._faults.cache_clear()
 
 
