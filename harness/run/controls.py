@@ -24,7 +24,8 @@ from brownout.harness.run.prepare import PreparedRun, derive, prepare_control
 from brownout.harness.run.simulated import simulate
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
-NICENESS = 3  # with which two workers weigh as much as the run, which so has one of two cores to itself
+WORKERS_MAX = 2
+NICENESS = 3  # where other programs want the cores too, the run comes first
 
 _Job = tuple[Experiment, str, int, Path]  # experiment, name of the control run, seed, folder of the run
 
@@ -58,7 +59,8 @@ class ControlRuns:
         if self._jobs and self._pool is None and threading.active_count() == 1:
             self._pool = ProcessPoolExecutor(
                 mp_context=get_context("fork"),
-                max_workers=min(2, os.cpu_count() or 1),
+                # The run takes longest, so it has a core to itself: a second worker on two cores would only delay it.
+                max_workers=max(1, min(WORKERS_MAX, (os.cpu_count() or 1) - 1)),
                 initializer=_become_worker,
                 initargs=(os.getpid(),),
             )
