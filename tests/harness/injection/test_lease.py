@@ -189,7 +189,7 @@ def test_a_third_of_a_lease_is_enough_to_renew_it(tmp_path: Path, monkeypatch: p
     """At exactly a third, which the eighth look meets: not a look later."""
     clock = Clock()
     renewer = LeaseRenewer(Lease(tmp_path, ttl_s=6.0, monotonic=clock))
-    renewer._done = Waits(clock, 24)  # type: ignore[assignment]
+    renewer._done = Waits(clock, 24)  # type: ignore[assignment]  # of an event it waits for this alone
     assert renewals(tmp_path, renewer, monkeypatch) == [1002.0, 1004.0, 1006.0]
 
 
@@ -255,7 +255,7 @@ def test_a_machine_that_slept_is_told_once(tmp_path: Path, monkeypatch: pytest.M
     asleep = iter([10.0, 10.0, 10.0 + slept_s, 10.0 + slept_s])
     clock = Clock()
     renewer = LeaseRenewer(Lease(tmp_path, ttl_s=6.0, monotonic=clock), slept_s=lambda: next(asleep))
-    renewer._done = Waits(clock, 3)  # type: ignore[assignment]
+    renewer._done = Waits(clock, 3)  # type: ignore[assignment]  # of an event it waits for this alone
     renewals(tmp_path, renewer, monkeypatch)
     assert len(renewer.slept) == told
     assert all(text.startswith("the machine slept for 1 s until ") for text in renewer.slept)
