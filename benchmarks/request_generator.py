@@ -193,16 +193,16 @@ class _Driver:
         self._by_number[connection.fileno()] = connection
 
     def run(self, length_s: float) -> None:
-        """Goes on for so long, or until no connection has anything to wait for."""
+        """Goes on for so long and at least for one answer, or until no connection has anything to wait for."""
         until_s = time.perf_counter() + length_s
         sleeps_s = 0.0 if len(os.sched_getaffinity(0)) > 1 else _LOOKS_UP_S
         if len(self.connections) == 1 and not sleeps_s:
             (only,) = self.connections
-            while only.alive and time.perf_counter() < until_s:
+            while only.alive and (time.perf_counter() < until_s or not only.latencies_ms):
                 only.take()
             return
         working = sum(connection.alive for connection in self.connections)
-        while working and time.perf_counter() < until_s:
+        while working and (time.perf_counter() < until_s or not any(each.latencies_ms for each in self.connections)):
             for number, _ in self._poll.poll(sleeps_s):
                 connection = self._by_number[number]
                 connection.take()
@@ -223,14 +223,15 @@ def burst(job: Job) -> Burst:
     took_s = time.perf_counter() - started_s
     after = _busy_s(job)
     latencies_ms = [latency for connection in connections for latency in connection.latencies_ms]
+    some_ms = latencies_ms or [0.0]  # without an answer all are bad, and `burst_apart` says so
     for connection in connections:
         connection.close()
     return Burst(
         requests=len(latencies_ms),
         took_s=took_s,
         bad=sum(connection.bad for connection in connections),
-        p50_ms=percentile(latencies_ms, 0.5),
-        p99_ms=percentile(latencies_ms, 0.99),
+        p50_ms=percentile(some_ms, 0.5),
+        p99_ms=percentile(some_ms, 0.99),
         cpu_shares={name: (after[name] - before[name]) / took_s for name in before},
     )
 

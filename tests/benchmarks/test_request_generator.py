@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import repeat
 
 import pytest
 
 from benchmarks.bare_server import HOST, standing_bare_server
-from benchmarks.request_generator import Connection, Job, answer_to, burst
+from benchmarks.request_generator import Connection, Job, answer_to, burst, burst_apart
 
 REQUEST = "GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood"
@@ -34,6 +35,27 @@ def a_connection(requests: Iterable[bytes], mark: bytes) -> Iterator[tuple[Conne
         connection.close()
         for end in ends:
             end.close()
+
+
+@contextmanager
+def a_server_that_hangs_up() -> Iterator[int]:
+    """The port of a server that ends each connection with its first request."""
+
+    def hang_up() -> None:
+        with suppress(OSError):  # the test is over
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(len(REQUEST))
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def answers_of(*chunks: bytes) -> tuple[int, int]:
@@ -85,14 +107,16 @@ def test_the_generator_reads_answers_whole() -> None:
     assert answers_of(head.replace(b"200 OK", b"503 No") % b"hit" + b"abcd") == (1, 1)
 
 
-def the_job(port: int, *, connections: int, requests: int = 1, mark: str = "good", once: bool = False) -> Job:
+def the_job(
+    port: int, *, connections: int, requests: int = 1, mark: str = "good", once: bool = False, length_s: float | None = None
+) -> Job:
     return Job(
         host=HOST,
         port=port,
         requests=(REQUEST,) * requests,
         mark=mark,
         connections=connections,
-        length_s=30.0 if once else 0.05,
+        length_s=length_s if length_s is not None else 30.0 if once else 0.05,
         pids={},
         once=once,
     )
@@ -115,3 +139,18 @@ def test_a_burst_of_requests_that_are_sent_once_ends_with_the_last_answer(connec
         found = burst(the_job(port, connections=connections, requests=7, once=True))
     assert (found.requests, found.bad) == (7, 0)
     assert found.took_s < 30.0
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_burst_waits_for_an_answer(connections: int) -> None:
+    """Where the first answer takes longer than the whole burst, that one is its figure: a burst of none has no latency."""
+    with standing_bare_server(ANSWER) as (port, _):
+        found = burst(the_job(port, connections=connections, requests=7, once=True, length_s=0.0))
+    assert (found.requests > 0, found.bad) == (True, 0)
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_burst_without_an_answer_is_refused(connections: int) -> None:
+    """A server that ends every connection unanswered gives an error that counts the bad answers."""
+    with a_server_that_hangs_up() as port, pytest.raises(RuntimeError, match=f"{connections} of 0 answers were not good"):
+        burst_apart(the_job(port, connections=connections, requests=connections, once=True))

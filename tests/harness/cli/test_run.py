@@ -321,7 +321,7 @@ def test_an_interrupted_simulation_ends_and_its_controls_with_it(
     request.addfinalizer(command.kill_everything)
     started = command.start("run", str(controlled(tmp_path)), "--world", "simulation")
     pid = started.process.pid
-    eventually(lambda: len(pool_workers(pid)) == 2, TIMEOUT_S, what="the controls are under way")
+    eventually(lambda: pool_workers(pid), TIMEOUT_S, what="the controls are under way")  # how many depends on the cores
     if number is signal.SIGINT:
         os.killpg(pid, number)
     else:
