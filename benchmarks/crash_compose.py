@@ -74,6 +74,7 @@ GROUND = Ground(
     bound_s=60.0,
     warm_up="00:00:00",  # on a busy machine all nodes take longer than a run expects
     late_s=(0.0, 0.2),
+    up_look_s=0.25,
     is_up=_is_up,
     find=_find,
     kill=_kill,

@@ -48,6 +48,7 @@ class Ground:
 
     `parts` are the names of what `find` finds of a run's stack, and `loads` of what it finds of a load by hand. A guardian has
     `bound_s`, everything else `patience_s`. The clock of a run's stack starts at `warm_up`, or as soon as the run thinks right.
+    Whether a stack is up is asked every `up_look_s`.
     """
 
     world: str
@@ -58,6 +59,7 @@ class Ground:
     bound_s: float
     warm_up: str
     late_s: tuple[float, ...]
+    up_look_s: float
     is_up: Callable[[StackRecord], bool]
     find: Callable[[StackRecord, int], Mapping[str, Victim]]
     kill: Callable[[Victim], None]
@@ -113,6 +115,7 @@ class Episode:
     def __init__(self, ground: Ground, home: Home, draw: Draw) -> None:
         self._ground, self._home, self._draw, self._after = ground, home, draw, Aftermath()
         self._seen: set[str] = set()  # ids of the faults
+        self._was_up = False
 
     def carried_out(self) -> Aftermath:
         """Carries it out; nothing of it runs afterwards."""
@@ -146,7 +149,9 @@ class Episode:
     def _rows(self) -> list[str] | None:
         """States of the faults of the stack; None before there is one that is up."""
         stack = self._stack()
-        if stack is None or not self._ground.is_up(stack):
+        # An engine takes half a core to be asked all the time, so it is not asked again once it has said so.
+        self._was_up = stack is not None and (self._was_up or self._ground.is_up(stack))
+        if stack is None or not self._was_up:
             return None
         with Ledger(ledger_path()) as ledger:
             rows = ledger.faults(stack.id)
@@ -225,7 +230,7 @@ class RunEpisode(Episode):
         run = self._command("run", str(file), "--world", self._ground.world, "--no-canaries", "--out", out)
         patience_s = self._ground.patience_s
         try:
-            eventually(lambda: self._rows() is not None or run.poll() is not None, patience_s)
+            eventually(lambda: self._rows() is not None or run.poll() is not None, patience_s, self._ground.up_look_s)
             known = self._victims()  # looked up ahead: a look takes longer than some steps
             eventually(lambda: self._reached() or run.poll() is not None, patience_s)
             if run.poll() is not None or not self._reached():
@@ -360,13 +365,13 @@ def kill_process(pid: Victim) -> None:
         os.kill(int(pid), signal.SIGKILL)
 
 
-def eventually(true: Callable[[], bool], within_s: float) -> bool:
-    """Whether it became true in time; looks a hundred times a second."""
+def eventually(true: Callable[[], bool], within_s: float, every_s: float = 0.01) -> bool:
+    """Whether it became true in time."""
     end_s = time.monotonic() + within_s
     while not true():
         if time.monotonic() > end_s:
             return False
-        time.sleep(0.01)
+        time.sleep(every_s)
     return True
 
 

@@ -53,6 +53,7 @@ GROUND = Ground(
     bound_s=LEASE_TTL_S + 20.0,
     warm_up="00:01:00",
     late_s=(0.0, 0.02, 0.2),
+    up_look_s=0.01,
     is_up=_is_up,
     find=_find,
     kill=kill_process,
