@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,8 +12,6 @@ import orjson
 from brownout.identity.core.records import Identity
 from brownout.identity.core.topology import MachineSpec, StackSpec, door_url, link_between
 from brownout.identity.server.clock import Clock
-
-OWNER_ONLY = 0o600
 
 # What a node's process and its parent tell each other, a byte at a time; what each means is said by `serve.run_node`.
 GO, END, PREPARE = b"g", b"x", b"p"  # to the node
@@ -80,28 +77,13 @@ def split_address(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _write_private(path: Path, content: bytes) -> None:
-    """Replaces `path` as a whole and durably by a file of mode 0600.
-
-    The service may not import the harness, so it has its own such function.
-    """
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
-def write_served(path: Path, served: ServedStack) -> None:
-    """Writes the file (mode 0600)."""
-    _write_private(path, orjson.dumps(asdict(served), option=orjson.OPT_INDENT_2))
+def serialized(served: ServedStack) -> bytes:
+    """The file's content. It holds secrets, so the file is its owner's alone."""
+    return orjson.dumps(asdict(served), option=orjson.OPT_INDENT_2)
 
 
 def read_served(path: Path) -> ServedStack:
-    """Reads what `write_served` wrote; raises OSError, or ValueError that names the file."""
+    """Reads a file with what `serialized` gave; raises OSError, or ValueError that names the file."""
     if path.exists() and not path.is_file():
         raise OSError(f"{path} is no regular file")
     raw = orjson.loads(path.read_bytes())

@@ -19,13 +19,14 @@ import orjson
 
 from brownout.harness.base.files import OWNER_ONLY, replace_whole
 from brownout.harness.worlds.compose.layout import DEFAULT_FIRST_PORT, SPEC_FOLDER, doors, inside_links, public_urls
+from brownout.harness.worlds.live.served_file import write_served
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.core.topology import ALL_VENDORS, StackSpec
 from brownout.identity.names import endpoint_names
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.edge.authority import make_authority
 from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
-from brownout.identity.server.spec_file import Authority, ServedStack, write_served
+from brownout.identity.server.spec_file import Authority, ServedStack
 
 PORTS_VARIABLE = "BROWNOUT_PORTS"
 CA_NAME, BY_HAND = "ca.pem", "by-hand"

@@ -41,11 +41,12 @@ from brownout.harness.worlds.compose.layout import (
     published_ports,
     service_of,
 )
+from brownout.harness.worlds.live.served_file import write_served
 from brownout.harness.worlds.live.trust import CA_NAME, TRUST_NAME, make_trust
 from brownout.identity.core.topology import HEALTH_PATH, StackSpec
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.shared_spec import GO_NAME, SPEC_NAME
-from brownout.identity.server.spec_file import ServedStack, write_served
+from brownout.identity.server.spec_file import ServedStack
 
 SCHEMA = "brownout/world/v1"
 RECORD_NAME, HOLDS_NAME, VARIABLES_NAME = "world.json", "node-holds.json", "compose.env"

@@ -27,6 +27,7 @@ from brownout.harness.base.ports import HOST, NoPortError, free_ports
 from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import StackGone, WorldError
 from brownout.harness.worlds.catalog import PROCESSES
+from brownout.harness.worlds.live.served_file import write_served
 from brownout.harness.worlds.live.trust import CA_NAME, TRUST_NAME, make_trust
 from brownout.harness.worlds.processes import supervisor_socket
 from brownout.harness.worlds.processes.daemon import LOG_FOLDER, OWN_LOG
@@ -34,7 +35,7 @@ from brownout.harness.worlds.toxiproxy.client import Toxiproxy, ToxiproxyError
 from brownout.harness.worlds.toxiproxy.install import HOW_BUILT
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.clock import Clock
-from brownout.identity.server.spec_file import ServedStack, Sidecar, write_served
+from brownout.identity.server.spec_file import ServedStack, Sidecar
 
 SCHEMA = "brownout/world/v1"
 RECORD_NAME, SPEC_NAME = "world.json", "spec.json"

@@ -26,10 +26,11 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import Intent
 from brownout.harness.injection.stack_entry import ENTRY_FILE, StackEntry
 from brownout.harness.world import Carrier
+from brownout.harness.worlds.live.served_file import write_served
 from brownout.harness.worlds.processes.stack import RECORD_NAME, SPEC_NAME, ProcessStack
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.server.clock import Clock
-from brownout.identity.server.spec_file import ServedStack, Sidecar, write_served
+from brownout.identity.server.spec_file import ServedStack, Sidecar
 from fuzz.civil import broken_promise, told_by
 from fuzz.folders import _bytes_changed, _replaced
 from fuzz.nasty import JSON_VALUES

@@ -27,10 +27,11 @@ from brownout.harness.worlds.catalog import COMPOSE
 from brownout.harness.worlds.compose import cli as compose_cli
 from brownout.harness.worlds.compose.stack import RECORD_NAME, bring_up
 from brownout.harness.worlds.compose.world import ComposeWorld
+from brownout.harness.worlds.live.served_file import write_served
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.server.clock import Clock
 from brownout.identity.server.shared_spec import SPEC_NAME
-from brownout.identity.server.spec_file import ServedStack, write_served
+from brownout.identity.server.spec_file import ServedStack
 from support.stub_engine import OLD, Answers, stub_docker, stub_engine
 
 Engine = Callable[[Answers], None]
