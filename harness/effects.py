@@ -57,7 +57,8 @@ class LinkEffect:
         surplus = sorted(key for key in state.keys() - {"effect", "direction", "latency_ms", "jitter_ms"} if state[key])
         if surplus:
             raise WorldError(f"the link effect {dict(state)} makes no sense", hint=f"no effect takes {', '.join(surplus)}")
-        direction = cast(Direction, state.get("direction") or "both")  # what it really is, __post_init__ looks at
+        # What the two really are, __post_init__ looks at.
+        direction = cast(Direction, state.get("direction") or "both")
         effect = cast(LinkEffectKind, state.get("effect"))
         return cls(effect, direction, _whole_ms(state, "latency_ms"), _whole_ms(state, "jitter_ms"))
 
@@ -93,7 +94,8 @@ class NodeEffect:
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> NodeEffect:
-        return cls(cast(NodeEffectKind, state.get("effect")), str(state.get("build") or ""))
+        effect = cast(NodeEffectKind, state.get("effect"))  # what it really is, __post_init__ looks at
+        return cls(effect, str(state.get("build") or ""))
 
     def to_json(self) -> dict[str, Any]:
         return {"effect": self.effect} | ({"build": self.build} if self.build else {})

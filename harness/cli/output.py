@@ -22,7 +22,7 @@ def whole_streams() -> Iterator[Output]:
     _open_closed_descriptors()
     before = sys.stdout, sys.stderr
     out, err = Output(before[0] or _null(1)), Output(before[1] or _null(2))
-    sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
+    sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)  # Output passes on what it does not have itself
     try:
         yield out
     finally:

@@ -137,5 +137,6 @@ def load_model(name: str, version: str) -> dict[str, Any]:
     assert found is not None, "a stack with AWS is refused where its packages are missing"
     assert found.submodule_search_locations, "botocore is a package"
     path = f"{found.submodule_search_locations[0]}/data/{name}/{version}/service-2.json.gz"
-    model = json.loads(gzip.decompress(cast(ResourceLoader, found.loader).get_data(path)))
+    loader = cast(ResourceLoader, found.loader)  # of an installed package: it reads from archives too
+    model = json.loads(gzip.decompress(loader.get_data(path)))
     return {part: model[part] for part in ("metadata", "operations", "shapes")}

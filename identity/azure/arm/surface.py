@@ -6,8 +6,6 @@ was let in there. Wire facts: docs/reference/azure-wire.md#arm, docs/azure-arm.m
 
 from __future__ import annotations
 
-from typing import cast
-
 from brownout.identity.azure.arm import refusals
 from brownout.identity.azure.arm import shapes as arm
 from brownout.identity.azure.arm.calls import ArmCall, ArmCaller, Handlers
@@ -39,7 +37,9 @@ class Arm:
 
     def __init__(self, node: Management) -> None:
         self._node = node
-        self._desk = cast(AzureDesk, node.annexes["azure"])
+        desk = node.annexes["azure"]
+        assert isinstance(desk, AzureDesk), "roles gives every management node this annex"
+        self._desk = desk
         self._verifier = Verifier(node, node.replica, ARM_AUDIENCES)
         machines = ArmMachines(node, self._desk)
         sets = ArmScaleSets(machines)

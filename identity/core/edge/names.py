@@ -52,7 +52,7 @@ class NameFault:
     @classmethod
     def of(cls, value: Mapping[str, Any], *, names: Collection[str], regions: Collection[str]) -> NameFault:
         """The fault in a switch's value, for a stack with these names and regions; raises ValueError, KeyError or TypeError."""
-        effect = cast(NameEffect, str(value["effect"]))
+        effect = cast(NameEffect, str(value["effect"]))  # what it really is, _check looks at
         numbers = {key: float(value.get(key, 0.0)) for key in ("ttl_s", "delay_s")}
         made = cls(str(value["name"]), effect, tuple(value.get("regions", ())), str(value.get("to", "")), **numbers)
         made._check(names, regions)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from math import isfinite
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 from brownout.identity.core.topology import DEPLOYER, DIRECTORY, EDGE, HOST, MANAGEMENT, STORE, TOKEN, VAULT
 
@@ -104,7 +103,7 @@ def _count(name: str, value: object) -> int:
 
 
 def _seconds(name: str, value: object) -> float:
-    number = cast(float, value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(number) or not 0 <= number <= LONGEST_S:
+    # The comparison refuses infinity, and NaN, of which no comparison is true.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_S:
         raise ValueError(f"{name} is a number of emulated seconds from 0 to {LONGEST_S:g}, not {value!r}")
     return float(value)
