@@ -64,9 +64,6 @@ class CrashableWorld(SimulationWorld):
     def end_node(self, name: str) -> None:
         self._nodes[name].kill()
 
-    async def start_again(self, name: str) -> None:
-        await self._nodes[name].settle()
-
     def end_links(self) -> None:
         for link in self._links.values():
             link.clear()

@@ -132,12 +132,6 @@ async def control_page(world: World, node: str, path: str, query: Mapping[str, s
     return response.body
 
 
-async def client_status(world: World, node: str, path: str) -> int | None:
-    """The status that a client gets for `GET path` from `node`, None when there is no answer."""
-    answer = await client_answer(world, node, path)
-    return None if answer is None else answer.status
-
-
 async def client_answer(
     world: World,
     node: str,

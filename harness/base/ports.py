@@ -9,7 +9,6 @@ listen, and lets a listener with the option in beside one that has it and does n
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 from collections.abc import Collection, Iterator
@@ -42,14 +41,6 @@ def reserve(count: int, *, besides: Collection[int] = ()) -> tuple[socket.socket
             bound.close()
         raise NoPortError(f"only {len(reserved)} of {count} ports are free on {HOST} from {FIRST_PORT} to {LAST_PORT}")
     return tuple(reserved)
-
-
-def reserve_port(port: int) -> socket.socket:
-    """A socket bound exclusively to this very port; raises NoPortError."""
-    bound = _bound(port, reuse=False)
-    if bound is None:
-        raise NoPortError(f"port {port} is taken: {os.strerror(errno.EADDRINUSE).lower()}")
-    return bound
 
 
 class ReservedPort:

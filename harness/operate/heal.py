@@ -47,14 +47,6 @@ class Undone:
     unsafe_stacks: frozenset[str] = frozenset()
 
 
-def heal_leftovers_now() -> tuple[str, ...]:
-    """Reverts the faults without an owner and returns a line for each stack that had any; raises LeftUnsafe."""
-    found = undo_leftovers()
-    if found.unsafe is not None:
-        raise found.unsafe
-    return found.lines
-
-
 def undo_leftovers(*, limit_s: float = STACK_TIMEOUT_S) -> Undone:
     """Compares what stands with what is written, and reverts the faults without an owner.
 

@@ -200,11 +200,6 @@ class Request(Message):
         path = quote(self.path, safe=PATH_SAFE)
         return f"{path}?{urlencode(self.query, quote_via=quote)}" if self.query else path
 
-    @property
-    def is_raw(self) -> bool:
-        """True when it was made from what stood on the wire."""
-        return "raw_headers" in self.__dict__
-
     @cached_property
     def path(self) -> str:
         """The path without escapes."""

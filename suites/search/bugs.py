@@ -68,8 +68,3 @@ def hunt(bug: Bug, *, seed: int = 1, size: int = 10, shrinks: bool = True) -> Hu
             minimal = Minimiser(ground(bug.ground), found.broken).minimal(found.schedule)
             return Hunt(bug, found.number, cpu_s, found, minimal, time.process_time() - began_s)
     return Hunt(bug, schedules, cpu_s)
-
-
-def bug_named(name: str) -> Bug:
-    """The planted bug of that name; raises KeyError."""
-    return {bug.name: bug for bug in BUGS}[name]

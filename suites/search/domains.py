@@ -8,7 +8,7 @@ here keeps its default; a fault that cannot be made without one is named by `und
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -203,10 +203,3 @@ def fits(kind: str, params: Mapping[str, Any], spec: StackSpec) -> bool:
         return all(fault.state(spec, carrier) is not None for carrier in fault.carriers(spec))
     except (ValueError, UsageError):
         return False
-
-
-def kinds_told(spec: StackSpec) -> Iterator[tuple[str, str]]:
-    """Each installed fault with why the search leaves it out, "" where it takes part."""
-    for kind, made in sorted(plugins.faults().items()):
-        lacks = sorted(made.needs - WORLDS[SIMULATION].abilities)
-        yield kind, f"the simulation lacks {', '.join(lacks)}" if lacks else undrawable(kind, spec)

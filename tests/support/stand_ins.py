@@ -19,6 +19,7 @@ from brownout.harness.experiment import plugins
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import FaultRecord, StackRecord
 from brownout.harness.injection.notices import BiteSeen, Notice
+from brownout.harness.operate.heal import undo_leftovers
 from brownout.harness.operate.inject import InjectRequest, Remaining, inject
 from brownout.harness.world import World
 from support.fake_world import FakeFault, FileWorld
@@ -46,6 +47,13 @@ class Blocked(FakeFault):
         await world.hold(first, fault_id, self.state(world.spec, first))
         say("half")
         await asyncio.sleep(600)
+
+
+def all_undone() -> tuple[str, ...]:
+    """What a command says of the faults that it found without an owner, a line each; each of them could be undone."""
+    undone = undo_leftovers()
+    assert undone.unsafe is None
+    return undone.lines
 
 
 KINDS = {"fake": FakeFault, "blocked": Blocked}

@@ -6,7 +6,7 @@ get there: form of the signature, date, scope, key, signature, session. Wire fac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from brownout.identity.aws.auth.account import AccessKeyView, AccountView
 from brownout.identity.aws.auth.authorization import Claim, CredentialScope, headers_of, read_claim, read_scope, time_text
@@ -15,19 +15,12 @@ from brownout.identity.aws.auth.known_signers import KnownSigners
 from brownout.identity.aws.auth.region_keys import TERMINATOR, day_of, key_of_day
 from brownout.identity.aws.auth.sealing import UnreadableToken, open_token
 from brownout.identity.aws.auth.sigv4 import check_signature, session_region_key
-from brownout.identity.aws.errors import AwsError, expired_token, invalid_client_token_id, signature_does_not_match
+from brownout.identity.aws.errors import expired_token, invalid_client_token_id, signature_does_not_match
 from brownout.identity.aws.records.credentials import ACTIVE
 from brownout.identity.core.messages import Request
 
 SKEW_MIN, SKEW_MIN_ELSEWHERE = 15, 5
 _WIDE_SERVICES = ("sts", "iam")
-_JSON_CODES: Mapping[str, str] = {
-    "ExpiredToken": "ExpiredTokenException",
-    "IncompleteSignature": "IncompleteSignatureException",
-    "InvalidClientTokenId": "UnrecognizedClientException",
-    "MissingAuthenticationToken": "MissingAuthenticationTokenException",
-    "SignatureDoesNotMatch": "InvalidSignatureException",
-}
 
 
 def authenticate(
@@ -71,12 +64,6 @@ def authenticate(
     if known is not None:
         known.note(headers, claim, scope, key_of_region, caller)
     return caller
-
-
-def in_json_words(error: AwsError) -> AwsError:
-    """The same refusal as services of the JSON protocol word it: another code, and status 400."""
-    code = _JSON_CODES.get(error.code)
-    return error if code is None else AwsError(code, 400, error.message)
 
 
 def _check_date(claim: Claim, minutes: int, clocks_s: tuple[float, ...]) -> None:

@@ -60,8 +60,10 @@ def test_a_lent_port_is_its_listeners_and_stays_that(kept: ReservedPort) -> None
     assert attempt(kept.port) is None
 
 
-def test_a_stack_that_looks_for_ports_gets_no_lent_one(kept: ReservedPort) -> None:
+def test_a_stack_that_looks_for_ports_gets_no_lent_one(kept: ReservedPort, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other stacks bind exclusively, so they pass over a port in the moment in which it is lent."""
+    monkeypatch.setattr(ports, "FIRST_PORT", kept.port)
+    monkeypatch.setattr(ports, "LAST_PORT", kept.port)
     kept.lend()
     with pytest.raises(ports.NoPortError):
-        ports.reserve_port(kept.port)
+        ports.reserve(1)

@@ -19,11 +19,10 @@ from brownout.harness.injection.guardian import Guardian, decide
 from brownout.harness.injection.guardian_start import GuardianClaim, ensure_guardian, is_watched
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.recovery import attach_world, heal_leftovers
-from brownout.harness.operate.heal import heal_leftovers_now
 from support.brownout_command import eventually
 from support.fake_world import drive
 from support.places import SUPPORT
-from support.stand_ins import ON, Stand, StandInWorld, make
+from support.stand_ins import ON, Stand, StandInWorld, all_undone, make
 
 pytestmark = pytest.mark.slow
 
@@ -99,10 +98,10 @@ def test_with_the_guardian_killed_too_the_next_command_heals(stand: MakeStand, s
     os.kill(guardian, signal.SIGKILL)
     command.end(signal.SIGKILL)
     assert stack.held() != {}
-    (line,) = heal_leftovers_now()
+    (line,) = all_undone()
     assert "healed on stack up-1" in line
     assert stack.held() == {}
-    assert heal_leftovers_now() == ()
+    assert all_undone() == ()
 
 
 def test_a_fault_left_by_hand_outlives_its_command_and_has_one_guardian(stand: MakeStand, start: Start) -> None:
@@ -115,7 +114,7 @@ def test_a_fault_left_by_hand_outlives_its_command_and_has_one_guardian(stand: M
     assert stack.states() == ["bitten", "applied"]
     assert {fault.by_hand for fault in stack.faults()} == {True}
     assert len(stack.guardians()) == 1
-    assert heal_leftovers_now() == ()
+    assert all_undone() == ()
     assert len(stack.held()[ON[0]]) == 2
 
 
@@ -138,7 +137,7 @@ def test_with_the_guardian_killed_and_the_deadline_over_the_next_command_heals(s
     for guardian in stack.guardians():
         os.kill(guardian, signal.SIGKILL)
     eventually(lambda: not is_watched(stack.folder), SOON_S, what="nobody watches")
-    assert heal_leftovers_now() == ()
+    assert all_undone() == ()
     assert is_watched(stack.folder)
     (guardian,) = stack.guardians()
     os.kill(guardian, signal.SIGKILL)

@@ -21,10 +21,9 @@ from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.ledger_records import Intent
 from brownout.harness.injection.stack_entry import ENTRY_FILE, RECORD_FILE, StackEntry, read_entry
 from brownout.harness.injection.standing import adopt, anything_stands, put_back, release_strays, stray_holds, unknown_stacks
-from brownout.harness.operate.heal import heal_leftovers_now
 from brownout.harness.world import Carrier
 from support.fake_world import drive, make
-from support.stand_ins import Stand, StandInWorld
+from support.stand_ins import Stand, StandInWorld, all_undone
 
 MakeStand = Callable[[str], Stand]
 NODE = Carrier("node", "a")
@@ -74,11 +73,11 @@ def test_holds_of_a_lost_ledger_are_released_by_the_next_command(stand: MakeStan
     drive(stack.world().hold(NODE, "up-1-001-cut", DOWN))
     drive(stack.world().hold(NODE, "somebody", DOWN))
     lose_the_ledger()
-    entered, healed = heal_leftovers_now()
+    entered, healed = all_undone()
     assert "entered again" in entered
     assert "node:a: up-1-001-cut" in healed
     assert stack.held() == {"node:a": {"somebody"}}
-    assert heal_leftovers_now() == ()
+    assert all_undone() == ()
 
 
 def test_a_hold_with_an_open_row_is_no_stray(stand: MakeStand) -> None:

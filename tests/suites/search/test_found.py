@@ -14,7 +14,7 @@ from brownout.harness.record.history import read_history
 from brownout.identity.core.planted import PLANTED
 from brownout.suites.search import campaign, findings, trial
 from brownout.suites.search.allowed import ALLOWED, why_allowed
-from brownout.suites.search.bugs import BUGS, Bug, bug_named, hunt
+from brownout.suites.search.bugs import BUGS, Bug, hunt
 from brownout.suites.search.campaign import ChunkDone, Plan, Sighting
 from brownout.suites.search.corpus import CorpusCase, cases
 from brownout.suites.search.findings import replayable
@@ -106,7 +106,8 @@ def test_an_interrupt_within_a_schedule_reaches_the_campaign(monkeypatch: pytest
 
 def test_the_search_finds_a_planted_bug() -> None:
     """By chance, within its budget."""
-    found = hunt(bug_named("publisher-gives-up"), shrinks=False)
+    (planted,) = (bug for bug in BUGS if bug.name == "publisher-gives-up")
+    found = hunt(planted, shrinks=False)
     assert found.found is not None
     assert found.schedules <= found.bug.budget
 

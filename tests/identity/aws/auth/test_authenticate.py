@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from brownout.identity.aws.auth.authenticate import authenticate, in_json_words
+from brownout.identity.aws.auth.authenticate import authenticate
 from brownout.identity.aws.auth.caller import Caller, Credentials
 from brownout.identity.aws.auth.region_keys import DAY_S, day_of, horizon
-from brownout.identity.aws.errors import AwsError, access_denied, expired_token, invalid_client_token_id
+from brownout.identity.aws.errors import AwsError
 from brownout.identity.core.messages import Request
 from support.aws_signing import (
     ACCOUNT_ID,
@@ -306,21 +306,3 @@ def test_checks_come_in_the_services_order() -> None:
     assert refusal(bad).message.startswith("Credential should be scoped")
     assert refusal(by_botocore(credentials=stranger)).code == "InvalidClientTokenId"
     assert refusal(by_botocore(credentials=ALICE._replace(secret_access_key="x"))).code == "SignatureDoesNotMatch"
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (invalid_client_token_id(), "UnrecognizedClientException"),
-        (expired_token(), "ExpiredTokenException"),
-        (AwsError.of("SignatureDoesNotMatch", "m"), "InvalidSignatureException"),
-        (AwsError.of("IncompleteSignature", "m"), "IncompleteSignatureException"),
-        (AwsError.of("MissingAuthenticationToken", "m"), "MissingAuthenticationTokenException"),
-    ],
-)
-def test_json_services_have_their_own_codes(error: AwsError, code: str) -> None:
-    """The message stays, the status is 400; other errors stay as they are."""
-    told = in_json_words(error)
-    assert (told.code, told.status, told.message) == (code, 400, error.message)
-    other = access_denied("no")
-    assert in_json_words(other) is other
