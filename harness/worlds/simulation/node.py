@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from brownout.harness.base.keyed_random import keyed_id
 from brownout.harness.effects import NodeEffect, NodeEffectKind
+from brownout.harness.errors import WorldError
 from brownout.harness.worlds.simulation.kernel import NS_PER_S, Future, Kernel
 from brownout.identity.core.messages import BadPayload, CallFailed, Request, Response
 from brownout.identity.core.node import Node
@@ -136,10 +137,6 @@ class SimulatedNode:
         return any(held.effect == effect for held in self.holds.values())
 
     @property
-    def is_down(self) -> bool:
-        return self.node is None
-
-    @property
     def is_ready(self) -> bool:
         """True when its role and its annexes can serve."""
         return self.node is not None and self.node.ready and self.node.annexes.ready
@@ -163,7 +160,27 @@ class SimulatedNode:
         for caller in callers:
             caller.reset()
 
-    async def settle(self) -> None:
+    async def hold(self, fault_id: str, effect: NodeEffect) -> None:
+        """Adds a hold; raises WorldError for an effect that a simulated node cannot have."""
+        if effect.effect not in ("down", "paused"):
+            raise WorldError(f"node {self.name}: no effect {effect.effect!r} in the simulation", hint="effects: down, paused")
+        self.holds[fault_id] = effect
+        await self._settle()
+
+    async def release(self, fault_id: str) -> None:
+        self.holds.pop(fault_id, None)
+        await self._settle()
+
+    def report(self) -> Mapping[str, Any]:
+        """The node's state: `holds` by fault id, and whether it is down."""
+        return {"holds": {fault_id: effect.to_json() for fault_id, effect in self.holds.items()}, "down": self.node is None}
+
+    def clear(self) -> None:
+        """Ends the life, and the holds with it."""
+        self.kill()
+        self.holds.clear()
+
+    async def _settle(self) -> None:
         """Makes the node what its holds say: gone, standing still, or running."""
         if self._has("down"):
             self.kill()

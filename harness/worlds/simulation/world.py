@@ -79,8 +79,7 @@ class SimulationWorld:
     async def stop(self) -> None:
         self._is_up = False
         for node in self._nodes.values():
-            node.kill()
-            node.holds.clear()
+            node.clear()
         for link in self._links.values():
             link.clear()
 
@@ -107,39 +106,28 @@ class SimulationWorld:
     async def hold(self, carrier: Carrier, fault_id: str, effect: Effect) -> Mapping[str, Any]:
         match carrier.kind, effect:
             case "link", LinkEffect():
-                self._known_link(carrier.name).hold(fault_id, effect)
+                self._known("link", carrier.name, self._links).hold(fault_id, effect)
             case "node", NodeEffect():
-                await self._hold_node(carrier.name, fault_id, effect)
+                await self._known("node", carrier.name, self._nodes).hold(fault_id, effect)
             case "control", SwitchThrow():
                 return await hold_switch(self, carrier.name, fault_id, effect)
             case _:
                 raise misplaced(carrier, effect)
         return await self.read(carrier)
 
-    async def _hold_node(self, name: str, fault_id: str, effect: NodeEffect) -> None:
-        if effect.effect not in ("down", "paused"):
-            raise WorldError(f"node {name}: no effect {effect.effect!r} in the simulation", hint="effects: down, paused")
-        node = self._known_node(name)
-        node.holds[fault_id] = effect
-        await node.settle()
-
     async def release(self, carrier: Carrier, fault_id: str) -> None:
         if carrier.kind == "link":
-            self._known_link(carrier.name).release(fault_id)
+            self._known("link", carrier.name, self._links).release(fault_id)
         elif carrier.kind == "node":
-            node = self._known_node(carrier.name)
-            node.holds.pop(fault_id, None)
-            await node.settle()
+            await self._known("node", carrier.name, self._nodes).release(fault_id)
         else:
             await release_switch(self, carrier.name, fault_id)
 
     async def read(self, carrier: Carrier) -> Mapping[str, Any]:
         if carrier.kind == "link":
-            return self._known_link(carrier.name).report()
+            return self._known("link", carrier.name, self._links).report()
         if carrier.kind == "node":
-            node = self._known_node(carrier.name)
-            holds = {fault_id: effect.to_json() for fault_id, effect in node.holds.items()}
-            return {"holds": holds, "down": node.is_down}
+            return self._known("node", carrier.name, self._nodes).report()
         return await read_switches(self, carrier.name)
 
     async def together(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -155,30 +143,22 @@ class SimulationWorld:
     async def states(self, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
         """A node that runs is looked at where it is: a run's looks ask every node, which would be a sixth of a search."""
         names = tuple(nodes)
-        shown = {name: self._known_node(name).shown() for name in names}
+        shown = {name: self._known("node", name, self._nodes).shown() for name in names}
         silent = [name for name, page in shown.items() if page is None]
         shown |= zip(silent, await states_asked(self, silent), strict=True)
         return [shown[name] for name in names]
 
-    def _known_link(self, name: str) -> SimulatedLink:
-        self._require_up()
-        if name not in self._links:
-            raise WorldError(f"the stack has no link {name!r}", hint=f"it has {', '.join(self._links)}")
-        return self._links[name]
-
-    def _known_node(self, name: str) -> SimulatedNode:
-        self._require_up()
-        if name not in self._nodes:
-            raise WorldError(f"the stack has no node {name!r}", hint=f"it has {', '.join(self._nodes)}")
-        return self._nodes[name]
-
-    def _require_up(self) -> None:
+    def _known(self, what: str, name: str, parts: Mapping[str, T]) -> T:
+        """The stack's part of that name; raises WorldError, also where the stack is not up."""
         if not self._is_up:
             raise WorldError("the stack is not up")
+        if name not in parts:
+            raise WorldError(f"the stack has no {what} {name!r}", hint=f"it has {', '.join(parts)}")
+        return parts[name]
 
     async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
         started_ns = self.kernel.now_ns
-        known, target = self._known_link(link), Link.parse(link).target
+        known, target = self._known("link", link, self._links), Link.parse(link).target
         try:
             await self._travel(known, target, Request("GET", HEALTH_PATH), timeout_ms / 1000)
         except CallFailed as failed:
@@ -186,7 +166,7 @@ class SimulationWorld:
         return ProbeResult("ok", (self.kernel.now_ns - started_ns) / 1e6)
 
     async def control(self, node: str, request: Request) -> Response:
-        simulated = self._known_node(node)
+        simulated = self._known("node", node, self._nodes)
         authorized = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
         asked = authorized.below(self.spec.control_path)
         answer = _ControlAnswer(self.kernel, node)
@@ -202,7 +182,7 @@ class SimulationWorld:
         """`client`, for callers that await a Future of the kernel."""
         link = self._from_clients.get(node)
         if link is None or not self._is_up:
-            self._known_node(node)
+            self._known("node", node, self._nodes)
             raise WorldError(f"clients have no link to {node}", hint=f"they have {', '.join(self._from_clients)}")
         return self._travel(link, node, request, timeout_s)
 

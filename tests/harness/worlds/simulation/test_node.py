@@ -205,7 +205,7 @@ def test_a_stack_that_never_gets_ready_is_an_error() -> None:
     world._nodes["sydney.directory"].boot = lambda: world.kernel.sleep(0)  # type: ignore[method-assign]
     with pytest.raises(WorldError, match=r"never got ready: .*sydney\.directory"):
         world.run(world.start())
-    assert all(each.is_down for each in world._nodes.values())
+    assert all(each.node is None for each in world._nodes.values())
 
 
 def test_a_failed_call_of_a_node_is_freed_with_its_last_reference() -> None:
