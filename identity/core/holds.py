@@ -142,7 +142,7 @@ class HoldSet:
         self.reports[fault_id] = report
         return report
 
-    async def decide(self, fault_id: str, **decided: Any) -> None:
+    async def decide(self, fault_id: str, **decided: object) -> None:
         """Makes durable what a hold means in the end, so that a restart and the release go by the same."""
         hold = self._holds[fault_id]
         self._holds[fault_id] = replace(hold, decided={**hold.decided, **decided})

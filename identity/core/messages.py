@@ -15,8 +15,10 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from brownout.identity.core.records import Json
 
 EMPTY: Mapping[str, str] = {}
 JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
@@ -117,7 +119,7 @@ class Message:
         return b"" if self.body is None else encode_json(self.body)
 
     @cached_property
-    def body(self) -> Mapping[str, Any] | None:
+    def body(self) -> Json | None:
         """The JSON object or the form fields that the payload holds (the last one of a name); None for any other."""
         try:
             return self._parsed()
@@ -137,7 +139,7 @@ class Message:
             return ()
         return tuple(parse_qsl(self.payload.decode("latin-1"), keep_blank_values=True))
 
-    def _parsed(self) -> Mapping[str, Any] | None:
+    def _parsed(self) -> Json | None:
         if self.media_type == FORM_TYPE:
             return dict(self.form)
         return decode_json(self.payload) if self.payload else None
@@ -176,7 +178,7 @@ class Request(Message):
         path: str,
         query: Mapping[str, str] = EMPTY,
         headers: Mapping[str, str] = EMPTY,
-        body: Mapping[str, Any] | None = None,
+        body: Json | None = None,
     ) -> None:
         """A request made from values: `path` without escapes, header names in lower case, `body` a JSON object."""
         self.method = method
@@ -229,7 +231,7 @@ class Request(Message):
         return "target" in self.__dict__ and len(self.query_fields) != len(self.query)
 
     @cached_property
-    def body(self) -> Mapping[str, Any] | None:
+    def body(self) -> Json | None:
         """The JSON object or the form fields (the last one of a name) of the payload, None without one.
 
         Raises BadPayload for any other payload: a surface that takes other types reads `payload`.
@@ -268,7 +270,7 @@ class Response(Message):
     sent_bytes: int | None = None
     may_be_empty = False
 
-    def __init__(self, status: int, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] = EMPTY) -> None:
+    def __init__(self, status: int, body: Json | None = None, headers: Mapping[str, str] = EMPTY) -> None:
         """An answer made from values: `body` a JSON object or nothing, header names in lower case."""
         self.status = status
         self.headers = headers
@@ -352,7 +354,7 @@ _fields_of = lru_cache(maxsize=KNOWN_QUERIES)(_read_fields)  # clients repeat th
 trail_line = lru_cache(maxsize=256)(lambda trail: Response(200, None, {TRAIL: trail}).header_block)  # a node has few
 
 
-def encode_json(value: Mapping[str, Any]) -> bytes:
+def encode_json(value: Json) -> bytes:
     """Compact JSON; raises TypeError or ValueError for what JSON cannot express, such as NaN."""
     return _ENCODER.encode(value).encode()
 
@@ -370,7 +372,7 @@ def decode_json(payload: bytes) -> dict[str, Any]:
     return found
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no value of JSON")
 
 

@@ -83,7 +83,7 @@ class Node:
         self.settings = Settings.of(spec.stack.settings)
         self.call_timeout_s = self.settings.call_timeout_ms / 1000
         self.build = self.settings.builds.get(self.region, FIRST_BUILD)
-        self.config: dict[str, Any] = {"force_managed_key": self.region in self.settings.force_managed_key}
+        self.config: dict[str, bool] = {"force_managed_key": self.region in self.settings.force_managed_key}
         self.holds = HoldSet(ports, lifts_others=RELEASE_LIFTS_OTHERS in self.settings.planted)
         self._skew = Skew(self.holds, ports)
         limits = self.settings.capacity.get(self.role, {})

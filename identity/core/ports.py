@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
 from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.records import Json, Jwk, JwtClaims
 
 CHANCE_BYTES = 64  # of `Ports.chance`
 
@@ -25,15 +26,15 @@ class Signer(Protocol):
         """A new private key as text (PEM in the servers) for `key_id`."""
         ...
 
-    def public(self, key_id: str, private: str) -> Mapping[str, Any]:
+    def public(self, key_id: str, private: str) -> Jwk:
         """The public half as a JSON Web Key with `kid`, `use`, `alg`."""
         ...
 
-    def sign(self, key_id: str, private: str, claims: Mapping[str, Any]) -> str:
+    def sign(self, key_id: str, private: str, claims: JwtClaims) -> str:
         """A compact JWT over `claims` whose header names `key_id`."""
         ...
 
-    def verify(self, token: str, key_set: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    def verify(self, token: str, key_set: Mapping[str, Jwk]) -> JwtClaims:
         """The claims of `token` if a key of `key_set` (by `kid`) signed it; raises BadToken. Times are not checked."""
         ...
 
@@ -88,10 +89,10 @@ class Ports(Protocol):
         """Starts work of this node that no caller waits for; it ends with the node. What it raises is a defect and is shown."""
         ...
 
-    async def persist(self, key: str, record: Mapping[str, Any] | None) -> None:
+    async def persist(self, key: str, record: Json | None) -> None:
         """Makes `record` durable under `key` (None deletes it); returns only once it would survive a kill."""
         ...
 
-    def restore(self) -> Mapping[str, Mapping[str, Any]]:
+    def restore(self) -> Mapping[str, Json]:
         """Everything persisted by earlier lives of this node, by key."""
         ...

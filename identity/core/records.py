@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
-Json = Mapping[str, Any]
+Json = Mapping[str, Any]  # a document of any content, read by who knows which
 Jwk = Mapping[str, Any]  # a JSON Web Key, made and read by signers alone
+JwtClaims = Mapping[str, Any]  # what a JWT says: each issuer has its own
 
 KINDS: frozenset[str] = frozenset({"system", "user"})  # of identities
 MANUAL, MANAGED = "manual", "managed"

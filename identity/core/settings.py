@@ -14,6 +14,7 @@ from typing import Any
 
 from brownout.identity.core.overload.limits import check_capacity
 from brownout.identity.core.planted import check_planted
+from brownout.identity.core.records import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ FIRST_BUILD = "1.0"  # what a region's nodes run where no setting says otherwise
 NODE_CONFIG = ("force_managed_key",)  # what `POST /admin/config` may set on a node that holds store keys
 
 
-def check_config(wanted: Mapping[str, Any]) -> dict[str, bool]:
+def check_config(wanted: Json) -> dict[str, bool]:
     """The configuration that `wanted` asks for; raises ValueError for a name or value that nodes do not know."""
     for name, value in wanted.items():
         if name not in NODE_CONFIG:
@@ -106,14 +107,14 @@ class Settings:
     config_delay_s: float = 2.0
     call_timeout_ms: float = 1000.0
     global_sts: str = "local"  # where the global STS name leads: the client's own region, or "home"
-    capacity: Mapping[str, Any] = field(default_factory=dict)  # by role what a node can do (core/overload/limits.py)
+    capacity: Mapping[str, Json] = field(default_factory=dict)  # by role what a node can do (core/overload/limits.py)
     name_ttl_s: float = 0.0  # how long resolvers keep a good record of a name
     name_gate: bool = False  # whether a record that was asked for within a day cannot be removed from its zone
     arm_provisioning_s: float = 0.0  # how long operations of ARM on machines and scale sets are in progress
     planted: tuple[str, ...] = ()  # bugs that are switched on, for the search that has to find them (core/planted.py)
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> Settings:
+    def of(cls, raw: Json) -> Settings:
         """Settings with `raw` over the defaults; raises ValueError that names the setting and what was meant."""
         for name, value in raw.items():
             if name not in _NAMES:
@@ -151,7 +152,7 @@ class Settings:
                 raise ValueError(f"{name} is one of {', '.join(allowed)}, not {getattr(self, name)!r}")
 
 
-def _check_type(name: str, value: Any, default: Any) -> None:
+def _check_type(name: str, value: object, default: object) -> None:
     kind = type(default)
     if kind is float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:

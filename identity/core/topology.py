@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from brownout.identity.core.records import Identity
+from brownout.identity.core.records import Identity, Json
 
 Vendor = Literal["aws", "azure"]
 
@@ -215,7 +215,7 @@ class StackSpec:
     zones: tuple[str, ...]
     identities: tuple[Identity, ...]
     machines: tuple[MachineSpec, ...]
-    settings: Mapping[str, Any]
+    settings: Json
     store_keys: Mapping[str, str]
     control_token: str
     control_path: str = ""

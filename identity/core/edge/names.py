@@ -16,7 +16,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Literal, NamedTuple, cast, get_args
+
+from brownout.identity.core.holds import Value
 
 NameEffect = Literal["nxdomain", "empty", "wrong", "lost", "slow", "reset"]
 NAME_EFFECTS: tuple[NameEffect, ...] = get_args(NameEffect)
@@ -50,7 +52,7 @@ class NameFault:
     delay_s: float = 0.0
 
     @classmethod
-    def of(cls, value: Mapping[str, Any], *, names: Collection[str], regions: Collection[str]) -> NameFault:
+    def of(cls, value: Value, *, names: Collection[str], regions: Collection[str]) -> NameFault:
         """The fault in a switch's value, for a stack with these names and regions; raises ValueError, KeyError or TypeError."""
         effect = cast(NameEffect, str(value["effect"]))  # what it really is, _check looks at
         numbers = {key: float(value.get(key, 0.0)) for key in ("ttl_s", "delay_s")}

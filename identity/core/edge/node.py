@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from brownout.identity.core import trail
 from brownout.identity.core.edge.names import IN_USE_S, Endpoint, NameCache, NameFault, NameRoutes, Resolvers
@@ -102,7 +102,7 @@ class Edge(Node):
         if ago_s is not None and ago_s < IN_USE_S:
             raise Refused(f"{name} is in use: it was asked for {ago_s:.0f} s ago")
 
-    def _fault(self, value: Mapping[str, Any]) -> NameFault:
+    def _fault(self, value: Value) -> NameFault:
         return NameFault.of(value, names=self.names, regions=self.stack.regions)
 
     async def lead(self, name: str, region: str, *, cache: NameCache | None = None, counts: bool = True) -> Way:

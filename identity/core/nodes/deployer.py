@@ -10,7 +10,7 @@ the reconciler later; so the release of a hold comes into force everywhere in th
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from brownout.identity.core.holds import Refused, Switch, Unreachable, Value
 from brownout.identity.core.messages import CallFailed, Response
@@ -22,6 +22,17 @@ from brownout.identity.core.settings import BUILDS, check_config
 from brownout.identity.core.topology import DEPLOYER, DIRECTORY, NodeSpec
 
 RECONCILE_S = 60.0
+SUCCEEDED = "succeeded"
+
+
+class _RolledOut(NamedTuple):
+    """What a roll-out reports of one region, and the builds that its nodes really run."""
+
+    reported: str
+    actual: list[str]
+
+    def to_json(self) -> Json:
+        return {"reported": self.reported, "actual": self.actual}
 
 
 class Deployer(Node):
@@ -90,16 +101,16 @@ class Deployer(Node):
         build = str(value["build"])
         _check_build(build)
         report = {region: await self._roll_out_region(region, build) for region in self._known_regions(value)}
-        success = all(entry["reported"] == "succeeded" for entry in report.values())
-        return {"success": success, "regions": report}
+        success = all(done.reported == SUCCEEDED for done in report.values())
+        return {"success": success, "regions": {region: done.to_json() for region, done in report.items()}}
 
-    async def _roll_out_region(self, region: str, build: str) -> dict[str, Any]:
+    async def _roll_out_region(self, region: str, build: str) -> _RolledOut:
         done = await self.fleet.settle_builds((region,))
         actual = sorted({self.fleet.builds[node] for node in done})
         pin = self.fleet.pin_of(region)
         if pin not in (None, build) and self.settings.deployer_detects_pins:
-            return {"reported": f"pinned to {pin}", "actual": actual}
-        return {"reported": "succeeded" if all(done.values()) else "failed", "actual": actual}
+            return _RolledOut(f"pinned to {pin}", actual)
+        return _RolledOut(SUCCEEDED if all(done.values()) else "failed", actual)
 
     async def _roll_back(self, fault_id: str, value: Value) -> None:
         await self.fleet.settle_builds(self.fleet.regions_of(value))

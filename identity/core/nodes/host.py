@@ -6,9 +6,7 @@ zone, the next zones when that one does not answer, or the zone or region that a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from brownout.identity.core import trail
 from brownout.identity.core.holds import Switch, Value, nothing_to_undo
@@ -274,7 +272,7 @@ class Host(Node):
             return Response(200, {"now_s": self.ports.now(), "tokens": [renewal.to_json() for renewal in tried]})
         return await super().control(request, path)
 
-    async def _prime(self, wanted: list[Mapping[str, Any]]) -> Response:
+    async def _prime(self, wanted: list[Json]) -> Response:
         """Fills the cache as if each token had been fetched `age_s` ago, through the ordinary path.
 
         The answer has the machines by the trail over which theirs came, so that a record knows what is behind a cached token.

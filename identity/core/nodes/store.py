@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from brownout.identity.core.holds import PASSIVE, Refused, Switch, Value
 from brownout.identity.core.keys import ALWAYS, KeyRing, KeyUses, key_id_of, manual_key
@@ -181,7 +180,7 @@ class Store(Node):
         await self.ports.persist(f"identity:{object_id}", record.to_json())
         self.records[object_id] = record  # after the disk: what is answered would survive a kill
 
-    async def _decide(self, fault_id: str, **decided: Any) -> None:
+    async def _decide(self, fault_id: str, **decided: object) -> None:
         await self.holds.decide(fault_id, **decided)
         self.ring = self._ring()
 

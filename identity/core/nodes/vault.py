@@ -7,7 +7,7 @@ a word: tokens of a newer key are refused there, and those of a key that was wit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from brownout.identity.core.holds import Switch, Value
 from brownout.identity.core.messages import Request
@@ -63,7 +63,7 @@ class Vault(Node):
     async def _keep(self, fault_id: str, value: Value) -> Value:
         """From now on what is trusted now; durable, so that a vault that is restarted keeps it too."""
         keys = self.kept_keys() or self._own_keys() or self.replica.snapshot.key_set
-        kept: dict[str, Any] = {key_id: dict(key) for key_id, key in keys.items()}
+        kept: dict[str, Jwk] = {key_id: dict(key) for key_id, key in keys.items()}
         await self.holds.decide(fault_id, keys=kept)
         return {"key_ids": sorted(kept)}
 

@@ -6,10 +6,11 @@ come to itself, and let back in a share that grows. What is not let in is refuse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Self
+from typing import Self
+
+from brownout.identity.core.holds import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Ramp:
     ramp_s: float
 
     @classmethod
-    def of(cls, value: Mapping[str, Any], *, now_s: float) -> Self:
+    def of(cls, value: Value, *, now_s: float) -> Self:
         """The ramp in a switch's value, beginning now unless it has begun before; raises ValueError."""
         numbers = {name: float(value.get(name, 0.0)) for name in ("closed_s", "share", "ramp_s")}
         made = cls(float(value.get("from_s", now_s)), **numbers)

@@ -13,7 +13,7 @@ How real services and clients do it: docs/reference/overload.md.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from brownout.identity.core.messages import Request
 from brownout.identity.core.overload.admission import Ramp, Turnstile
 from brownout.identity.core.overload.limits import Limits, Work
 from brownout.identity.core.ports import Ports, Signal
+from brownout.identity.core.records import Json
 from brownout.identity.core.surface import Overloaded, Served, Surface, overloaded
 from brownout.identity.core.trail import Hop
 
@@ -41,9 +42,7 @@ class _Waiting:
 class NodeCapacity:
     """What one node can do, and does. `on` is false for a node without limits, which need not be asked anything."""
 
-    def __init__(
-        self, role: str, configured: Mapping[str, Any], ports: Ports, holds: HoldSet, *, stays_closed: bool = False
-    ) -> None:
+    def __init__(self, role: str, configured: Json, ports: Ports, holds: HoldSet, *, stays_closed: bool = False) -> None:
         """`stays_closed` is a bug (core/planted.py)."""
         self._role, self._ports, self._holds = role, ports, holds
         self._stays_closed = stays_closed

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
+from brownout.identity.core.records import Json
 from brownout.identity.core.topology import DEPLOYER, DIRECTORY, EDGE, HOST, MANAGEMENT, STORE, TOKEN, VAULT
 
 Work = Literal["request", "hit", "miss", "read", "write"]
@@ -45,11 +46,11 @@ class Limits:
     retry_after_s: float = 0.0
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any], role: str) -> Self:
+    def of(cls, raw: Json, role: str) -> Self:
         """The limits in a table for nodes of `role`; raises ValueError that names what is wrong."""
         return cls().changed(raw, role)
 
-    def changed(self, raw: Mapping[str, Any], role: str) -> Self:
+    def changed(self, raw: Json, role: str) -> Self:
         """These limits with those of `raw` in place of the same names; raises ValueError."""
         surplus = sorted(raw.keys() - _NAMES)
         if surplus:
@@ -83,7 +84,7 @@ class Limits:
 _NAMES = frozenset(each.name for each in fields(Limits))
 
 
-def check_capacity(raw: Mapping[str, Any]) -> None:
+def check_capacity(raw: Mapping[str, Json]) -> None:
     """Raises ValueError for a setting `capacity` that is none."""
     for role, limits in raw.items():
         if role not in KINDS:

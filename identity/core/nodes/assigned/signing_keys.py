@@ -9,7 +9,7 @@ tokens stay good. Undone, the earlier key signs again, and tokens of the newer o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from brownout.identity.core.holds import HoldSet, Refused, Switch, Value
 from brownout.identity.core.nodes.catalog import Catalog
@@ -19,6 +19,14 @@ from brownout.identity.core.settings import Settings
 
 WITHDRAW, ROLL = "withdraw-signing-key", "roll-signing-key"
 Publish = Callable[[], Awaitable[Any]]
+
+
+class _MadeKey(NamedTuple):
+    """A new key with its two halves."""
+
+    key_id: str
+    private: str
+    public: Jwk
 
 
 class SigningKeys:
@@ -44,23 +52,22 @@ class SigningKeys:
         key_id = self._catalog.signing.key_id
         if self._settings.signing_key_gate:
             raise Refused(f"the key {key_id} signs tokens; it can be withdrawn once the last of them has ended")
-        other, _, standby = self._made()
-        await self._holds.decide(fault_id, key_id=key_id, standby=standby)
+        made = self._made()
+        await self._holds.decide(fault_id, key_id=key_id, standby=made.public)
         await self._change()
-        return {"key_id": key_id, "published": [other]}
+        return {"key_id": key_id, "published": [made.key_id]}
 
     async def _roll(self, fault_id: str, value: Value) -> Value:
         earlier = self._catalog.signing.key_id
-        key_id, private, public = self._made()
-        await self._holds.decide(fault_id, key_id=key_id, secret=private, standby=public)
+        made = self._made()
+        await self._holds.decide(fault_id, key_id=made.key_id, secret=made.private, standby=made.public)
         await self._change()
-        return {"key_id": key_id, "earlier": earlier}
+        return {"key_id": made.key_id, "earlier": earlier}
 
-    def _made(self) -> tuple[str, str, dict[str, Any]]:
-        """A new key: its id, its private and its public half."""
+    def _made(self) -> _MadeKey:
         key_id = f"signing-{self._ports.new_id()[:8]}"
         private = self._ports.signer.generate(key_id)
-        return key_id, private, dict(self._ports.signer.public(key_id, private))
+        return _MadeKey(key_id, private, dict(self._ports.signer.public(key_id, private)))
 
     async def _restore(self, fault_id: str, value: Value) -> None:
         await self._change()
