@@ -45,6 +45,7 @@ class KeyedRandom:
         self._base = int.from_bytes(_digest(seed, key, 8), "big")
 
     def at(self, index: int) -> float:
+        # SplitMix64 with its own constants; of the 64 bits the upper 53 are what a float holds exactly.
         mixed = (self._base + index * 0x9E3779B97F4A7C15) & _MASK
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK

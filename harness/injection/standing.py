@@ -95,6 +95,7 @@ async def put_back(stack: StackRecord, ledger: Ledger, world: LiveWorld, make: M
         if not lost or record.state not in IN_PLACE or record.id in stale:
             continue
         await make(record.kind, record.params).apply(world, record.id)
+        # Its undo may have come between the look at the ledger and the hold: then no row would be left to release it for.
         if ledger.fault(record.id).state in IN_PLACE:
             back.append(record.id)
             continue

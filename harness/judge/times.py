@@ -167,7 +167,7 @@ def times(
     impact_start_s = min(hit.start_s for hit in found)
     impact_end_s = _latest([hit.end_s for hit in found])
     back_s = _latest([recovered_s(one, heal_s=span.heal_s, end_s=span.end_s) for one in known])
-    back_s = None if impact_end_s is None else back_s
+    back_s = None if impact_end_s is None else back_s  # an impact that is not over has not been recovered from
     detected_s, detect_by, why_not = _detection(alerts, impact_start_s)
     notes |= {"detect": why_not} if why_not else {}
     notes |= {} if impact_end_s is not None else {"mitigate": NOT_OVER}

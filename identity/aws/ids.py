@@ -44,6 +44,7 @@ def access_key_id(prefix: str, account: str, chance: str) -> str:
 
 def _access_key_id(prefix: str, account: str, chance: bytes) -> str:
     beginning, rest = _beginning(prefix, account)
+    # The last 40 bits, one of the account and 39 of chance, are eight characters of five bits, looked up two at a time.
     number, pairs = rest | int.from_bytes(chance[:_ID_BYTES], "big") >> 1, _PAIRS
     return f"{beginning}{pairs[number >> 30]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
 
@@ -51,6 +52,7 @@ def _access_key_id(prefix: str, account: str, chance: bytes) -> str:
 @lru_cache(maxsize=64)
 def _beginning(prefix: str, account: str) -> tuple[str, int]:
     """The first twelve characters of the ids of an account's keys, and the bit of it that is in the thirteenth."""
+    # Of the 80 bits (1, the account, chance) the first 40 are eight characters; of the account's, one bit is left over.
     number = (1 << _ACCOUNT_BITS | int(account)) << _CHANCE_BITS
     shifts = (number >> 70, number >> 60 & 1023, number >> 50 & 1023, number >> 40 & 1023)
     return prefix + "".join(_PAIRS[pair] for pair in shifts), number & (1 << 40) - 1

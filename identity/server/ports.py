@@ -43,6 +43,7 @@ class _SocketSignal:
 def random_ids(count: int) -> list[str]:
     """The texts of UUIDs of version 4; `uuid` takes four times as long for one, and most answers have a new one."""
     raw = os.urandom(16 * count)
+    # RFC 9562: digit 13 is the version, 4, and the upper two bits of digit 17 are the variant, so it is 8, 9, a or b.
     digits, variants = raw.hex(), ["89ab"[byte & 3] for byte in raw[8::16]]
     return [
         f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-4{digits[at + 13 : at + 16]}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 HEAD_BYTES_MAX = 65_536
 CHUNK_BYTES = 65_536
-_NO_LINGER = struct.pack("ii", 1, 0)
+_NO_LINGER = struct.pack("ii", 1, 0)  # lingers for 0 s: what is closed so ends with RST
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 

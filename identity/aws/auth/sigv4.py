@@ -32,7 +32,7 @@ from brownout.identity.aws.errors import signature_does_not_match
 from brownout.identity.core.messages import Request
 
 _UNRESERVED = "-_.~"
-_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))  # RFC 2104's pads
 session_region_key = lru_cache(maxsize=4096)(region_key)  # of temporary credentials, whose secret the region itself derives
 
 

@@ -28,6 +28,7 @@ def period_of(now_s: float) -> int:
 def code_of(seed: bytes, period: int, *, digits: int = DIGITS, algorithm: str = "sha1") -> str:
     """The code of one period."""
     mac = hmac.digest(seed, period.to_bytes(8, "big"), algorithm)
+    # RFC 4226, 5.3: the last four bits say which four bytes are the number, whose sign bit is left out.
     offset = mac[-1] & 0x0F
     number = int.from_bytes(mac[offset : offset + 4], "big") & 0x7FFFFFFF
     return f"{number % 10**digits:0{digits}}"

@@ -136,6 +136,8 @@ def _needed(
         return ("resource",)
     needed: list[PolicyLayer] = ["resource"] if resource_must_allow or context.is_cross_account else []
     own = [layer for layer in layers if layer != "identity" or context.principal.kind != "root"]
+    # Within an account, a resource that allows the principal itself replaces all of its own policies; one that allows its role
+    # replaces what the role may do, and leaves the limits: boundary and session.
     if not context.is_cross_account and reach is PermissionReach.DIRECT:
         own = []
     elif not context.is_cross_account and reach is PermissionReach.ROLE:

@@ -40,7 +40,7 @@ class RecordTable(Mapping[str, R], Generic[R]):
     def _divided(cls, rows: Mapping[str, R]) -> Self:
         count = 1
         while count * ROWS_PER_PART < len(rows) and count < MOST_PARTS:
-            count *= 2
+            count *= 2  # a power of two, so that a mask of the checksum picks the part
         parts: list[dict[str, R]] = [{} for _ in range(count)]
         for key, record in rows.items():
             parts[crc32(key.encode()) & (count - 1)][key] = record

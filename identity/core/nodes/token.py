@@ -106,6 +106,7 @@ class TokenNode(Reader):
         if not self.ready:
             return Issued(self.hop(), failure=UNREADY)
         uses_cache = self.settings.instance_cache and not wanted.bypass
+        # Where the cache may not answer, freshness is "none": what is done with `cached` goes by freshness alone.
         freshness = self.cache.freshness(wanted.key, self.ports.now()) if uses_cache else "none"
         cached = self.cache.get(wanted.key)
         if freshness == "fresh" and cached is not None and wanted.issued_s is None:

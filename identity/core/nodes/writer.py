@@ -66,6 +66,7 @@ class IdentityWriter:
         if own is not None and self._is_newer(own):
             return None if own.deleted else own
         if own is not None and not own.deleted and self._node.replica.known(own.identity.object_id) is None:
+            # The replica is past our write and does not have it: the directory lost it with its disk.
             return await self._tell_again(own)
         known = self._node.replica.by_resource(resource_id)
         if known is not None:

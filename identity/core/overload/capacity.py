@@ -106,6 +106,7 @@ class NodeCapacity:
                 return self._refuse("shed", f"the wait would be longer than {limits.shed_s:g} s")
             waiting = _Waiting(self._ports.signal(), self._ports.now())
             self._queue.append(waiting)
+            # `_begin_waiting` counts it in before it gives the signal, so that no newcomer takes the place in between.
             await waiting.signal.wait()
             if waiting.is_refused:
                 return self._refuse("late", f"its turn came after more than {self.limits.patience_s:g} s")
