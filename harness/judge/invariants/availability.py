@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from brownout.harness.judge.invariants.facts import ACCOUNT, REPLICA, Facts, StepInPlace, nodes_of
@@ -97,7 +97,7 @@ def _settled_s(facts: Facts) -> float | None:
 
 def _few_attempts(facts: Facts, seen: Occasions) -> None:
     due_s = _settled_s(facts)
-    if due_s is None:
+    if due_s is None or not facts.history.attempts:
         return
     arrivals: dict[_Kind, Counter[str]] = {}
     for attempt in facts.history.attempts:
@@ -125,7 +125,8 @@ def _no_herd(facts: Facts, seen: Occasions) -> None:
     begin_s, start_s = facts.requests[0].sent_s, min(starts_s)
     if start_s - begin_s < MINUTES_LEAST * MINUTE_S:
         return  # what is normal is not known
-    before, after = _by_minute(facts, begin_s, start_s, begin_s), _by_minute(facts, due_s, float("inf"), due_s)
+    reached = _at_token_nodes(facts)
+    before, after = _by_minute(reached, begin_s, start_s, begin_s), _by_minute(reached, due_s, float("inf"), due_s)
     for region, minutes in sorted(after.items()):
         most = HERD * max(before.get(region, Counter()).values(), default=0) + CHANCE
         for minute, asked in sorted(minutes.items()):
@@ -137,13 +138,18 @@ def _no_herd(facts: Facts, seen: Occasions) -> None:
                 seen.broken(at_s, f"{what}, and {most} is the most that what was normal before the first fault explains")
 
 
-def _by_minute(facts: Facts, start_s: float, end_s: float, origin_s: float) -> Mapping[str, Counter[int]]:
-    """How often token nodes were reached in each minute from `origin_s` on, by the client's region; attempts count each."""
+def _at_token_nodes(facts: Facts) -> list[RequestRecord]:
+    """What reached token nodes. Of a request that was tried more than once the attempts are in its place."""
     tried = {_arrival(attempt) for attempt in facts.history.attempts}
-    sent = (*(request for request in facts.requests if request.id not in tried), *facts.history.attempts)
+    requests = (one for alike in facts.alike if nodes_of(alike[0], TOKEN) for one in alike if one.id not in tried)
+    return [*requests, *(attempt for attempt in facts.history.attempts if nodes_of(attempt, TOKEN))]
+
+
+def _by_minute(reached: Iterable[RequestRecord], start_s: float, end_s: float, origin_s: float) -> Mapping[str, Counter[int]]:
+    """How many there were in each minute from `origin_s` on, by the client's region."""
     found: dict[str, Counter[int]] = {}
-    for request in sent:
-        if start_s <= request.sent_s < end_s and nodes_of(request, TOKEN):
+    for request in reached:
+        if start_s <= request.sent_s < end_s:
             found.setdefault(request.region, Counter())[int((request.sent_s - origin_s) // MINUTE_S)] += 1
     return found
 

@@ -9,7 +9,7 @@ not promised: a build that cannot use a key fails, in order.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -68,6 +68,10 @@ class _Meanwhile(Occasions):
                 super().held()
             super().judge(request, evidence)
 
+    def judge_alike(self, requests: Sequence[RequestRecord], evidence: str) -> None:
+        for request in requests:  # each has its own time
+            self.judge(request, evidence)
+
     def _is_mixed(self, at_s: float) -> bool:
         index = bisect_right(self._starts_s, at_s) - 1
         return index >= 0 and at_s < self._mixed[index].end_s
@@ -89,6 +93,9 @@ def _holds_mixed(facts: Facts, seen: Occasions) -> None:
 
 def _mixed_times(facts: Facts) -> Iterator[MixedTime]:
     """From the answer that showed a second build to the one after which there was one again, or to the end."""
+    told_at_all = (item for each in facts.alike for item in _builds_in(each[0].trail).items())
+    if not _are_mixed(told_at_all):
+        return  # as in most runs: there is but one build
     builds: dict[str, str] = {}  # by node, as its last answer told
     since_s: float | None = None
     for request in sorted(facts.requests, key=lambda one: one.done_s):
@@ -96,7 +103,7 @@ def _mixed_times(facts: Facts) -> Iterator[MixedTime]:
         if all(builds.get(node) == build for node, build in told.items()):
             continue
         builds |= told
-        if _are_mixed(builds):
+        if _are_mixed(builds.items()):
             since_s = request.done_s if since_s is None else since_s
         elif since_s is not None:
             yield MixedTime(since_s, request.done_s)
@@ -111,9 +118,10 @@ def _builds_in(text: str) -> Mapping[str, str]:
     return {hop.node: hop.build for hop in trail.parse(text) if hop.build}
 
 
-def _are_mixed(builds: dict[str, str]) -> bool:
+def _are_mixed(builds: Iterable[tuple[str, str]]) -> bool:
+    """Whether nodes of one role, each with its build, have several."""
     by_role: dict[str, set[str]] = {}
-    for node, build in builds.items():
+    for node, build in builds:
         by_role.setdefault(NodeName.parse(node).role, set()).add(build)
     return any(len(each) > 1 for each in by_role.values())
 

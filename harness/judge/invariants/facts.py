@@ -3,15 +3,21 @@
 Theory. A look says what was withdrawn and who had heard of it at one moment. What is true of a request's moment is known
 where the looks before and after it say the same and no fault came or went between them. Requests outside of such a *calm*
 stretch are no evidence, either way.
+
+Most of what a request tells is told by many others in the same words: machines ask again and again with the same credentials,
+over the same nodes. So requests are also there in groups of such as are *alike* in all but their times, ids and errors, and a
+check asks once of each group what cannot differ within it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from brownout.harness.judge.steps import RELEASED, Life, lives
@@ -27,6 +33,8 @@ _TOUCHES = frozenset({"intended", "applied", "reverting"}) | RELEASED
 _ALWAYS = float("inf")
 WRONG_CLOCKS = "clock-skew"  # the fault that makes a node's clock wrong: it cannot keep what it promises of times
 REMEMBERED = 65_536
+_LIKENESS = ("cohort", "operation", "region", "machine", "outcome", "trail", "credentials")
+_likeness = itemgetter(*map(RequestRecord._fields.index, _LIKENESS))
 
 Versions = Mapping[str, int]
 
@@ -100,7 +108,8 @@ class StepInPlace:
 class Facts:
     """A history as invariants read it. `requests` are those that were sent, by intended time.
 
-    `showing` are those of them that showed credentials, and `sessions` those of each cohort in each region where an answer
+    `alike` has all of them in groups that have the `_LIKENESS` in common, in the same order, and the groups by their first
+    request. `showing` are those that showed credentials, and `sessions` those of each cohort in each region where an answer
     told a version of AWS's account: many checks read nothing else, and all others of them would be gone through in vain.
     """
 
@@ -109,11 +118,12 @@ class Facts:
     looks: tuple[StateLook, ...]
     steps: tuple[StepInPlace, ...]
     requests: tuple[RequestRecord, ...]
+    alike: tuple[Sequence[RequestRecord], ...]
     showing: tuple[RequestRecord, ...]
     sessions: tuple[Sequence[RequestRecord], ...]
     _calm: tuple[tuple[StateLook, StateLook], ...]
     _starts_s: tuple[float, ...] = field(default=())
-    _skewed: tuple[StepInPlace, ...] = field(default=())
+    skewed: tuple[StepInPlace, ...] = field(default=())
 
     @classmethod
     def of(cls, history: History) -> Facts:
@@ -124,12 +134,15 @@ class Facts:
         steps, starts_s = _in_place(history), tuple(a.at_s for a, _ in calm)
         skewed = tuple(step for step in steps if step.life.said("fault") == WRONG_CLOCKS)
         sent = tuple(request for request in history.requests if request.error not in NOT_SENT)
-        showing = tuple(request for request in sent if credentials(request, "shown"))
-        return cls(history, _promises(history.events), looks, steps, sent, showing, _sessions(sent), calm, starts_s, skewed)
+        alike = _alike(sent)
+        texts = {each[0].credentials for each in alike if credentials(each[0], "shown")}
+        showing = tuple(request for request in sent if request.credentials in texts)
+        promises, sessions = _promises(history.events), _sessions(sent, alike)
+        return cls(history, promises, looks, steps, sent, alike, showing, sessions, calm, starts_s, skewed)
 
     def clocks_agree(self, start_s: float, end_s: float) -> bool:
         """Whether no node's clock was made wrong at some time from one to the other."""
-        return not any(step.was(start_s, end_s) for step in self._skewed)
+        return not any(step.was(start_s, end_s) for step in self.skewed)
 
     def calm(self, request: RequestRecord) -> tuple[StateLook, StateLook] | None:
         """The looks before and after the whole of the request, where they bound a calm stretch."""
@@ -138,6 +151,10 @@ class Facts:
             return None
         before, after = self._calm[index]
         return (before, after) if before.at_s < request.sent_s and request.done_s < after.began_s else None
+
+    def ever_withdrawn(self) -> frozenset[str]:
+        """All subjects that were withdrawn at some look."""
+        return frozenset().union(*(look.withdrawn for look in self.looks))
 
     def withdrawn(self, request: RequestRecord, subject: str, nodes: Iterable[str]) -> bool:
         """Whether the subject was withdrawn for the whole of the request, and all of these nodes (at least one) knew it."""
@@ -195,11 +212,21 @@ def _tells_version(text: str) -> bool:
     return any(hop.version for hop in _hops_of(text))
 
 
-def _sessions(requests: Iterable[RequestRecord]) -> tuple[Sequence[RequestRecord], ...]:
-    found: dict[tuple[str, str], list[RequestRecord]] = {}
+def _alike(requests: Iterable[RequestRecord]) -> tuple[Sequence[RequestRecord], ...]:
+    found: defaultdict[tuple[str, ...], list[RequestRecord]] = defaultdict(list)
     for request in requests:
+        found[_likeness(request)].append(request)
+    return tuple(found.values())
+
+
+def _sessions(
+    requests: Iterable[RequestRecord], alike: Iterable[Sequence[RequestRecord]]
+) -> tuple[Sequence[RequestRecord], ...]:
+    telling = {(each[0].cohort, each[0].region) for each in alike if _tells_version(each[0].trail)}
+    found: dict[tuple[str, str], list[RequestRecord]] = {}
+    for request in requests if telling else ():
         found.setdefault((request.cohort, request.region), []).append(request)
-    return tuple(each for each in found.values() if any(_tells_version(request.trail) for request in each))
+    return tuple(each for session, each in found.items() if session in telling)
 
 
 def _any_within(times_s: list[float], start_s: float, end_s: float) -> bool:

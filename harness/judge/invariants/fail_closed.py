@@ -13,11 +13,13 @@ from brownout.identity.core.topology import VAULT
 
 
 def _closed(facts: Facts, seen: Occasions) -> None:
-    telling = {(one.cohort, one.operation) for one in facts.showing}
-    for request in facts.requests:
-        nodes = nodes_of(request, VAULT) if (request.cohort, request.operation) in telling else ()
-        if nodes and any(step.was(request.sent_s, request.done_s) for step in facts.steps):
-            seen.judge(request, f"{', '.join(nodes)} {_lacks(request)}" if _lacks(request) else "")
+    telling = {(one[0].cohort, one[0].operation) for one in facts.alike if credentials(one[0], "shown")}
+    for alike in facts.alike:
+        nodes = nodes_of(alike[0], VAULT) if (alike[0].cohort, alike[0].operation) in telling else ()
+        if nodes:
+            lacks = _lacks(alike[0])
+            meanwhile = [one for one in alike if any(step.was(one.sent_s, one.done_s) for step in facts.steps)]
+            seen.judge_alike(meanwhile, f"{', '.join(nodes)} {lacks}" if lacks else "")
 
 
 def _lacks(request: RequestRecord) -> str:

@@ -6,7 +6,7 @@ means *not exercised*: such a run says nothing about the invariant, least of all
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from brownout.harness.judge.invariants.facts import Facts
@@ -49,6 +49,14 @@ class Occasions:
             self.broken(request.sent_s, f"{who} at {clock(request.sent_s)}: {evidence}")
         else:
             self.held()
+
+    def judge_alike(self, requests: Sequence[RequestRecord], evidence: str) -> None:
+        """Each of these requests as an occasion; what is evidence of one is of all."""
+        if evidence:
+            for request in requests:
+                self.judge(request, evidence)
+        else:
+            self.held(len(requests))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from brownout.harness.judge.invariants.facts import REMEMBERED, Facts, credentials
@@ -14,10 +14,10 @@ MACHINES = ("virtualmachines", "virtualmachinescalesets")  # in ARM ids of what 
 
 
 def _audience(facts: Facts, seen: Occasions) -> None:
-    for request, wanted, given in _answered(facts):
+    for alike, wanted, given in _answered(facts):
         if wanted.audience and given.audience:
             same = wanted.audience.rstrip("/") == given.audience.rstrip("/")
-            seen.judge(request, "" if same else f"a token for {given.audience} came instead of one for {wanted.audience}")
+            seen.judge_alike(alike, "" if same else f"a token for {given.audience} came instead of one for {wanted.audience}")
 
 
 def _tenant(facts: Facts, seen: Occasions) -> None:
@@ -25,26 +25,28 @@ def _tenant(facts: Facts, seen: Occasions) -> None:
     if facts.promises is None:
         return
     ours = {facts.promises.tenant_id, facts.promises.account_id}
-    for request in facts.requests:
-        shown = credentials(request, "shown") if request.outcome == "happened" else ()
-        for each in (*credentials(request, "given"), *shown):
+    for alike in facts.alike:
+        shown = credentials(alike[0], "shown") if alike[0].outcome == "happened" else ()
+        for each in (*credentials(alike[0], "given"), *shown):
             if each.owner:
                 what = "were given" if each.use == "given" else "were accepted"
-                seen.judge(request, "" if each.owner in ours else f"credentials of {each.owner} {what}, another tenant's")
+                flaw = "" if each.owner in ours else f"credentials of {each.owner} {what}, another tenant's"
+                seen.judge_alike(alike, flaw)
 
 
 def _identity(facts: Facts, seen: Occasions) -> None:
     """A role is the one that was named; an identity that lives with a machine is the one of the machine that asked."""
-    for request, wanted, given in _answered(facts):
+    for alike, wanted, given in _answered(facts):
         if wanted.name and given.name:
             same = wanted.name.rpartition("/")[2] == given.name.rpartition("/")[2]
-            seen.judge(request, "" if same else f"credentials of {given.name} came instead of {wanted.name}")
-    for request in facts.requests:
-        for given in credentials(request, "given") if request.machine else ():
+            seen.judge_alike(alike, "" if same else f"credentials of {given.name} came instead of {wanted.name}")
+    for alike in facts.alike:
+        machine = alike[0].machine
+        for given in credentials(alike[0], "given") if machine else ():
             owner = _machine_of(given.name)
             if owner:
-                same = request.machine.lower() == owner or request.machine.lower().startswith(f"{owner}_")
-                seen.judge(request, "" if same else f"{request.machine} was given a token of {given.name}")
+                same = machine.lower() == owner or machine.lower().startswith(f"{owner}_")
+                seen.judge_alike(alike, "" if same else f"{machine} was given a token of {given.name}")
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -54,12 +56,12 @@ def _machine_of(resource_id: str) -> str:
     return name if kind.rpartition("/")[2] in MACHINES else ""
 
 
-def _answered(facts: Facts) -> Iterator[tuple[RequestRecord, Credential, Credential]]:
-    """Each request that was given something, with what it wanted."""
-    for request in facts.requests:
-        wanted, given = credentials(request, "wanted"), credentials(request, "given")
+def _answered(facts: Facts) -> Iterator[tuple[Sequence[RequestRecord], Credential, Credential]]:
+    """The requests that were given something, with what they wanted."""
+    for alike in facts.alike:
+        wanted, given = credentials(alike[0], "wanted"), credentials(alike[0], "given")
         if wanted and given:
-            yield request, wanted[0], given[0]
+            yield alike, wanted[0], given[0]
 
 
 INVARIANTS = (

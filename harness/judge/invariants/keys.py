@@ -8,6 +8,7 @@ has not lost it: its refusals tell of a lacking overlap, not of a withdrawal.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
 from brownout.harness.judge.invariants.facts import Facts, StateLook, bearer_tokens, nodes_of
@@ -20,6 +21,7 @@ from brownout.identity.core.topology import VAULT, NodeName
 WHOLE_S = 1.0  # tokens tell whole seconds
 NO_GOOD_TOKEN = 401
 _ALWAYS = float("-inf")
+_done_s = attrgetter("done_s")
 
 
 class Signed(NamedTuple):
@@ -35,10 +37,11 @@ def _not_refused(facts: Facts, seen: Occasions) -> None:
     """A verifier that has ceased to trust a key is found by the looks before and after the request."""
     first_trusted_s, taken = _first_trusted(facts), set[str]()
     for request in facts.showing:
-        stretch = facts.calm(request)
+        tokens = bearer_tokens(request, "shown")
+        stretch = facts.calm(request) if tokens else None
         if stretch is None or not facts.clocks_agree(request.sent_s, request.done_s):
             continue
-        for shown in bearer_tokens(request, "shown"):
+        for shown in tokens:
             assert shown.to_s is not None, "a bearer token has an end"
             if not (shown.from_s or _ALWAYS) <= request.sent_s <= request.done_s <= shown.to_s:
                 continue
@@ -110,9 +113,9 @@ def _published_since(facts: Facts) -> Mapping[tuple[str, str], float]:
 def _first_signed(facts: Facts) -> Mapping[tuple[str, str], Signed]:
     """The earliest token of each key that was given in each region."""
     found: dict[tuple[str, str], Signed] = {}
-    for request in facts.requests:
-        for signed in _signed(request):
-            where = (request.region, signed.key_id)
+    for alike in facts.alike:
+        for signed in _signed(alike[0]):
+            where = (alike[0].region, signed.key_id)
             if where not in found or signed.from_s < found[where].from_s:
                 found[where] = signed
     return found
@@ -126,7 +129,9 @@ def _signed(request: RequestRecord) -> Iterator[Signed]:
 
 def _stay_published(facts: Facts, seen: Occasions) -> None:
     """At each look, whether the keys of tokens that are in force are where they were published before."""
-    tokens = [signed for request in facts.requests for signed in _signed(request)]
+    giving = (alike for alike in facts.alike if bearer_tokens(alike[0], "given"))
+    first_answered = (min(alike, key=_done_s) for alike in giving)  # the others were given the same later
+    tokens = [signed for request in first_answered for signed in _signed(request)]
     tokens.sort(key=lambda one: one.request.done_s, reverse=True)
     ends_s: dict[str, float] = {}  # by key: when the last of its tokens ends
     published: dict[str, set[str]] = {}

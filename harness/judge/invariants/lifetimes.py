@@ -21,28 +21,30 @@ NO_GOOD_TOKEN = 401
 
 
 def _expired(facts: Facts, seen: Occasions) -> None:
-    for request in facts.showing:
-        if not facts.clocks_agree(request.sent_s, request.done_s):
-            continue
-        for shown in credentials(request, "shown"):
-            if shown.to_s is not None and request.sent_s > shown.to_s + ALLOWED_S:
-                over_s = request.sent_s - shown.to_s
-                accepted = request.outcome == "happened"
-                seen.judge(
-                    request, f"{shown.key_id or 'a token'} was accepted {over_s:.0f} s after its end" if accepted else ""
-                )
+    for alike in facts.alike:
+        for shown in credentials(alike[0], "shown"):
+            if shown.to_s is None:
+                continue
+            for request in alike:
+                if request.sent_s > shown.to_s + ALLOWED_S and facts.clocks_agree(request.sent_s, request.done_s):
+                    what = f"{shown.key_id or 'a token'} was accepted {request.sent_s - shown.to_s:.0f} s after its end"
+                    seen.judge(request, what if request.outcome == "happened" else "")
 
 
 def _in_force(facts: Facts, seen: Occasions) -> None:
-    for request in facts.requests:
-        for given in credentials(request, "given"):
-            if given.to_s is not None:
+    for alike in facts.alike:
+        for given in credentials(alike[0], "given"):
+            if given.to_s is None:
+                continue
+            late = [request for request in alike if request.sent_s > given.to_s]
+            for request in late:
                 over_s = request.sent_s - given.to_s
-                seen.judge(request, f"{given.key_id or 'a token'} was given {over_s:.0f} s after its end" if over_s > 0 else "")
+                seen.judge(request, f"{given.key_id or 'a token'} was given {over_s:.0f} s after its end")
+            seen.judge_alike([request for request in alike if request.sent_s <= given.to_s] if late else alike, "")
 
 
 def _small_skew(facts: Facts, seen: Occasions) -> None:
-    for request in facts.showing:
+    for request in facts.showing if facts.skewed else ():
         steps = [step for step in facts.steps if step.was(request.sent_s, request.done_s)]
         wrong_s = _wrong_s(steps)
         if not 0 < wrong_s <= ALLOWED_S:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
@@ -17,15 +17,17 @@ IDENTITIES, KEYS = ("identity", "role", "user"), ("access-key",)
 
 def _no_token(facts: Facts, seen: Occasions) -> None:
     """Who was meant by a refused request: the role that it named, or whom the machine's earlier tokens were for."""
-    last: dict[tuple[str, str], str] = {}
-    for request in facts.requests:
+    withdrawn, last = facts.ever_withdrawn(), dict[tuple[str, str], AbstractSet[str]]()
+    for request in facts.requests if withdrawn else ():
         meant: AbstractSet[str] = _given_to(request.credentials)
         asker = (request.machine, request.operation)
         if request.machine and meant:
-            last[asker] = min(meant)
+            last[asker] = meant
         elif not meant:
-            meant = {last[asker]} if asker in last else set[str]()
+            meant = {min(last[asker])} if asker in last else set[str]()
             meant |= set(_named(facts, request))
+        if meant.isdisjoint(withdrawn):
+            continue
         for subject in sorted(meant & _withdrawn_at(facts, request)):
             nodes = nodes_of(request, TOKEN) or _token_nodes(facts, request)
             if facts.withdrawn(request, subject, nodes):
@@ -52,9 +54,9 @@ def _subjects(credential: Credential) -> Iterator[str]:
 
 def _named(facts: Facts, request: RequestRecord) -> Iterator[str]:
     """Withdrawn roles that the request asked for by name."""
-    stretch = facts.calm(request)
     wanted = {each.name.rpartition("/")[2] for each in credentials(request, "wanted") if each.name}
-    if stretch is None or not wanted:
+    stretch = facts.calm(request) if wanted else None
+    if stretch is None:
         return
     for subject, found in stretch[0].withdrawn.items():
         if subject.startswith("role:") and found.name.rpartition("/")[2] in wanted:
@@ -82,7 +84,8 @@ def _issued_since(facts: Facts, request: RequestRecord, subject: str) -> str:
 
 
 def _not_let_in(facts: Facts, seen: Occasions) -> None:
-    for request, shown in _shown(facts):
+    withdrawn = facts.ever_withdrawn()
+    for request, shown in _shown(facts, lambda one: not withdrawn.isdisjoint(_subjects(one))):
         for subject in _subjects(shown):
             nodes = nodes_of(request, VAULT, MANAGEMENT)
             if facts.withdrawn(request, subject, nodes):
@@ -91,29 +94,34 @@ def _not_let_in(facts: Facts, seen: Occasions) -> None:
 
 
 def _access_keys(facts: Facts, seen: Occasions) -> None:
-    for request, shown in _shown(facts):
+    withdrawn = facts.ever_withdrawn()
+    for request, shown in _shown(facts, lambda one: f"access-key:{one.key_id}" in withdrawn):
         nodes = nodes_of(request, TOKEN, MANAGEMENT, VAULT)
-        if shown.key_id and facts.withdrawn(request, f"access-key:{shown.key_id}", nodes):
+        if facts.withdrawn(request, f"access-key:{shown.key_id}", nodes):
             let_in = request.outcome == "happened"
             seen.judge(request, f"{', '.join(nodes)} took access key {shown.key_id}, which was revoked" if let_in else "")
 
 
-def _shown(facts: Facts) -> Iterator[tuple[RequestRecord, Credential]]:
-    return ((request, shown) for request in facts.showing for shown in credentials(request, "shown"))
+def _shown(facts: Facts, is_concerned: Callable[[Credential], bool]) -> Iterator[tuple[RequestRecord, Credential]]:
+    for alike in facts.alike:
+        concerned = [shown for shown in credentials(alike[0], "shown") if is_concerned(shown)]
+        yield from ((request, shown) for request in alike for shown in concerned)
 
 
 def _store_keys(facts: Facts, seen: Occasions) -> None:
     """A store names the key in its hop only when it accepts it; the node that asked it names the key in any case."""
-    for request in facts.requests:
-        stretch = facts.calm(request)
-        hops = hops_of(request) if stretch else ()
-        refused = _refused_by(*stretch) if stretch else {}
-        used = {hop.key_id for hop in hops if hop.key_id in refused}
-        for key in sorted(used):
-            accepted = [hop.node for hop in hops if hop.key_id == key and hop.node == refused[key]]
-            seen.judge(
-                request, f"{accepted[0]} served a request that was signed with {key}, which it refuses" if accepted else ""
-            )
+    ever_refused = {key for look in facts.looks for keys in look.refused_keys.values() for key in keys}
+    for alike in facts.alike:
+        hops = hops_of(alike[0])
+        used = {hop.key_id for hop in hops} & ever_refused
+        for request in alike if used else ():
+            stretch = facts.calm(request)
+            refused = _refused_by(*stretch) if stretch else {}
+            for key in sorted(used & refused.keys()):
+                accepted = [hop.node for hop in hops if hop.key_id == key and hop.node == refused[key]]
+                seen.judge(
+                    request, f"{accepted[0]} served a request that was signed with {key}, which it refuses" if accepted else ""
+                )
 
 
 def _refused_by(before: StateLook, after: StateLook) -> dict[str, str]:
@@ -124,9 +132,11 @@ def _refused_by(before: StateLook, after: StateLook) -> dict[str, str]:
 
 
 def _signing_keys(facts: Facts, seen: Occasions) -> None:
-    for request, shown in _shown(facts):
+    vaults = [keys for look in facts.looks for keys in look.accepted_keys.values() if keys]
+    everywhere = frozenset[str]().union(*vaults).intersection(*vaults)
+    for request, shown in _shown(facts, lambda one: bool(one.audience and one.key_id) and one.key_id not in everywhere):
         stretch = facts.calm(request)
-        if stretch is None or not shown.audience or not shown.key_id:
+        if stretch is None:
             continue
         for node in nodes_of(request, VAULT):
             known = [look.accepted_keys.get(node) for look in stretch]
