@@ -140,6 +140,13 @@ class NodeHolds:
 
         Where there is a container also `image`, `started_at`, `connected`; where it ended by itself `exit` and `last_lines`.
         """
+        seen = self._seen(node)
+        if seen["state"] == "dead":
+            with self._turn(node):  # a restart and another image take it away for a moment, and have this turn
+                seen = self._seen(node)
+        return seen
+
+    def _seen(self, node: str) -> Mapping[str, Any]:
         found = self._container(node)
         holds = self._read().get(node, {})
         reported = {fault_id: held.to_json() for fault_id, held in holds.items()}
@@ -154,6 +161,10 @@ class NodeHolds:
         end = {"exit": found.exit_code, "last_lines": self._containers.logs(found.id, 12)} if state == "dead" else {}
         lacking = _lacking(wanted(holds), state, found.image, connected=connected)
         return {**seen, **more, **end, **({"lacking": lacking} if lacking else {})}
+
+    def resume_command(self, node: str, _: Mapping[str, Any]) -> str:
+        """The engine has frozen the container, and a signal does not thaw it."""
+        return f"docker unpause {self._running.project}-{service_of(node)}-1"
 
     def _container(self, node: str) -> Container | None:
         return self._containers.find(self._running.stack, service_of(node))

@@ -42,6 +42,7 @@ from brownout.harness.worlds.compose.nodes import NodeHolds
 from brownout.harness.worlds.compose.renewal import LastingWorld
 from brownout.harness.worlds.compose.stack import ComposeStack, read_compose_stack
 from brownout.harness.worlds.control_plane import sign_in
+from brownout.harness.worlds.live.reached_world import HEALTH, ask_control, says_ready
 from brownout.harness.worlds.live.trust import edge_doors
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.identity.core.messages import CallFailed, Request
@@ -129,7 +130,7 @@ class ComposeWorld(LastingWorld):
     async def is_ready(self, node: str) -> bool:
         """A container that is starting may refuse, or give a waiting request up; until the time is over that means not yet."""
         try:
-            return await super().is_ready(node)
+            return says_ready(await ask_control(self, node, HEALTH))  # the engine is busy, so it is not asked why each time
         except WorldError:
             return False
 

@@ -24,3 +24,11 @@ class CarrierHolds(Protocol[E]):
     def read(self, name: str, /) -> Mapping[str, Any]:
         """The report, with its `holds`."""
         ...
+
+
+class NodeStore(CarrierHolds[NodeEffect], Protocol):
+    """The holds of all nodes of one stack."""
+
+    def resume_command(self, node: str, report: Mapping[str, Any], /) -> str:
+        """What a person types to continue a node that something else stopped; `report` is the node's."""
+        ...

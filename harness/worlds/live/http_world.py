@@ -44,10 +44,6 @@ class SocketWorld(ReachedWorld):
         self._stack: object | None = None  # the world's own record of a stack that is up
         self.shortages = Shortages()
 
-    @abstractmethod
-    def node_holds(self) -> CarrierHolds[NodeEffect]:
-        """The store of the nodes' holds; raises WorldError when the stack is not up."""
-
     def link_holds(self) -> CarrierHolds[LinkEffect]:
         """The store of the links' holds; raises WorldError when the stack is not up."""
         return Toxiproxy(self.endpoints().toxiproxy)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 
-from brownout.harness.errors import WorldError
+from brownout.harness.errors import CarrierGone, WorldError
 from brownout.harness.world import AsksForStates
+from brownout.harness.worlds.live.carrier_holds import NodeStore
 from brownout.harness.worlds.live.survey import SurveyedWorld
 from brownout.identity.core.messages import CallFailed, Request, Response
 from brownout.identity.server.http_client import BrokenOffError, HttpClient, NotConnectedError
 
 CONTROL_TIMEOUT_S = 10.0
+LATE_S = 1.0  # an answer that takes longer may never come: whether the node runs is looked at then
 READY_INTERVAL_S = 0.01
 HEALTH = Request("GET", "/healthz")
 
@@ -31,15 +33,39 @@ class ReachedWorld(SurveyedWorld, AsksForStates):
     def log_hint(self, node: str) -> str:
         """A sentence that says where a node's log is."""
 
+    @abstractmethod
+    def node_holds(self) -> NodeStore:
+        """The store of the nodes' holds; raises WorldError when the stack is not up."""
+
     async def control(self, node: str, request: Request) -> Response:
-        if "authorization" not in request.headers:
-            request = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
-        url = self.endpoints().control[self.known_node(node)]
+        """As in every world; a node that is stopped is not waited for, but named.
+
+        Raises CarrierGone for one that has ended by itself: nothing is held there until it is started again.
+        """
+        answering = asyncio.ensure_future(ask_control(self, node, request))
         try:
-            return await self.send(url, request.below(self.spec.control_path), CONTROL_TIMEOUT_S)
-        except CallFailed as failed:
-            hint = f"node:{node} may be held down or paused"
-            raise WorldError(f"the control plane of {node} does not answer: {failed.failure}", hint=hint) from failed
+            done, _ = await asyncio.wait({answering}, timeout=LATE_S)
+            if not done:
+                await self._require_running(node)
+            return await answering
+        except CarrierGone:
+            raise
+        except WorldError:
+            await self._require_running(node)
+            raise
+        finally:
+            answering.cancel()
+
+    async def _require_running(self, node: str) -> None:
+        """Raises CarrierGone for a node that has ended by itself, WorldError for one that is stopped."""
+        store = self.node_holds()
+        seen = await asyncio.to_thread(store.read, self.known_node(node))
+        if seen["state"] == "dead":
+            raise CarrierGone(f"{node} has ended by itself ({seen.get('exit')})", hint=self.log_hint(node))
+        if seen["state"] == "paused":
+            by = f"held by {', '.join(seen['holds'])}" if seen["holds"] else "by no hold of Brownout's"
+            hint = "" if seen["holds"] else f"`{store.resume_command(node, seen)}` continues it"
+            raise WorldError(f"{node} does not answer: its process {seen['pid']} is stopped, {by}", hint=hint)
 
     async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
         facing = self.endpoints().clients
@@ -59,7 +85,7 @@ class ReachedWorld(SurveyedWorld, AsksForStates):
 
     async def is_ready(self, node: str) -> bool:
         """Whether the node reports ready; raises WorldError when it does not answer."""
-        return bool(((await self.control(node, HEALTH)).body or {}).get("ready"))
+        return says_ready(await self.control(node, HEALTH))
 
     def known_node(self, node: str) -> str:
         """`node`, if the stack has it; raises WorldError."""
@@ -89,3 +115,20 @@ class ReachedWorld(SurveyedWorld, AsksForStates):
             raise CallFailed("refused", base_url) from None
         except BrokenOffError:
             raise CallFailed("reset", base_url) from None
+
+
+def says_ready(answer: Response) -> bool:
+    """Whether a node's answer about its health says that it is ready."""
+    return bool((answer.body or {}).get("ready"))
+
+
+async def ask_control(world: ReachedWorld, node: str, request: Request) -> Response:
+    """The answer of a node's control plane; raises WorldError where there is none, and does not ask why."""
+    if "authorization" not in request.headers:
+        request = request.with_headers({"authorization": f"Bearer {world.spec.control_token}"})
+    url = world.endpoints().control[world.known_node(node)]
+    try:
+        return await world.send(url, request.below(world.spec.control_path), CONTROL_TIMEOUT_S)
+    except CallFailed as failed:
+        hint = f"node:{node} may be held down or paused"
+        raise WorldError(f"the control plane of {node} does not answer: {failed.failure}", hint=hint) from failed

@@ -27,3 +27,7 @@ class SupervisorHolds:
     def read(self, node: str) -> Mapping[str, Any]:
         """The node's report, with its `holds`."""
         return ask(self._folder, "read", node=node)
+
+    def resume_command(self, _: str, report: Mapping[str, Any]) -> str:
+        """A signal to the node's process."""
+        return f"kill -CONT {report['pid']}"

@@ -41,11 +41,8 @@ from brownout.harness.worlds.processes.stack import (
 )
 from brownout.harness.worlds.toxiproxy.client import Toxiproxy
 from brownout.harness.worlds.toxiproxy.install import find_toxiproxy_server, toxiproxy_server
-from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.topology import CLIENT, Link, StackSpec
 from brownout.identity.server.spec_file import ServedStack, read_served
-
-LATE_S = 1.0  # an answer that takes longer may never come: whether the node's process runs is looked at then
 
 
 class ProcessesWorld(RenewableWorld):
@@ -155,35 +152,6 @@ class ProcessesWorld(RenewableWorld):
             if not _sidecars_alive(self._stack):
                 raise CarrierGone(f"Toxiproxy has ended (process {self._stack.sidecars[0].pid}), and every link with it")
         return Toxiproxy(self._up().toxiproxy_url, lent=partial(lent_port, self.folder))
-
-    async def control(self, node: str, request: Request) -> Response:
-        """As in every world; a node whose process is stopped is not waited for, but named.
-
-        Raises CarrierGone for one that has ended by itself: nothing is held there until it is started again.
-        """
-        answering = asyncio.ensure_future(super().control(node, request))
-        try:
-            done, _ = await asyncio.wait({answering}, timeout=LATE_S)
-            if not done:
-                await self._require_running(node)
-            return await answering
-        except CarrierGone:
-            raise
-        except WorldError:
-            await self._require_running(node)
-            raise
-        finally:
-            answering.cancel()
-
-    async def _require_running(self, node: str) -> None:
-        """Raises CarrierGone for a node that has ended by itself, WorldError for one that is stopped."""
-        seen = await asyncio.to_thread(self.node_holds().read, self.known_node(node))
-        if seen["state"] == "dead":
-            raise CarrierGone(f"{node} has ended by itself ({seen.get('exit')})", hint=self.log_hint(node))
-        if seen["state"] == "paused":
-            by = f"held by {', '.join(seen['holds'])}" if seen["holds"] else "by no hold of Brownout's"
-            hint = f"`kill -CONT {seen['pid']}` continues it" if not seen["holds"] else ""
-            raise WorldError(f"{node} does not answer: its process {seen['pid']} is stopped, {by}", hint=hint)
 
     async def repair(self) -> str:
         """Starts a Toxiproxy that has ended again; raises WorldError when that fails."""

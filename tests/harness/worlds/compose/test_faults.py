@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +17,8 @@ from brownout.faults.node_pause import NodePause
 from brownout.faults.node_restart import NodeRestart
 from brownout.faults.node_stop import NodeStop
 from brownout.faults.node_wipe import NodeWipe
-from brownout.harness.effects import NodeEffect, NodeEffectKind
-from brownout.harness.errors import WorldError
+from brownout.harness.effects import NodeEffect, NodeEffectKind, SwitchThrow
+from brownout.harness.errors import CarrierGone, WorldError
 from brownout.harness.fault import Fault
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.injection.lifecycle import LifeCycle
@@ -93,6 +94,32 @@ def test_what_does_not_run_cannot_be_restarted(whole: ContainerStack) -> None:
     held = whole.run(whole.world.read(carrier))["holds"]
     whole.run(whole.world.release(carrier, "f-1"))
     assert set(held) == {"f-1"}
+
+
+def test_a_node_that_was_killed_by_others_is_gone_with_what_it_holds(whole: ContainerStack) -> None:
+    """Its control plane is not merely silent: nothing is in force there, until it is started and holds again what it had."""
+    world, carrier = whole.world, Carrier("control", "sydney.token.z2")
+    whole.run(world.hold(carrier, "f-1", SwitchThrow("skew", {"ahead_s": 1.0})))
+    container = whole.container("sydney-token-z2").id
+    whole.engine.containers.kill(container)
+    whole.engine.containers.await_state(container, lambda seen: not seen.running, wanted="dead")
+    with pytest.raises(CarrierGone, match=r"sydney\.token\.z2 has ended by itself") as told:
+        whole.run(world.release(carrier, "f-1"))
+    whole.engine.containers.start(container)
+    whole.run(whole.ready("sydney.token.z2"))
+    assert set(whole.run(world.read(carrier))["holds"]) == {"f-1"}
+    whole.run(world.release(carrier, "f-1"))
+    assert "docker logs" in told.value.hint
+
+
+def test_a_container_that_was_frozen_by_others_is_named(whole: ContainerStack) -> None:
+    """A request to its control plane is not waited for; the command in the hint thaws it."""
+    container = whole.container("sydney-token-z2").id
+    whole.engine.containers.pause(container)
+    with pytest.raises(WorldError, match="is stopped, by no hold of Brownout's") as told:
+        whole.run(whole.world.control("sydney.token.z2", Request("GET", "/admin/state")))
+    subprocess.run(told.value.hint.split("`")[1].split(), check=True, timeout=30, capture_output=True)
+    assert whole.container("sydney-token-z2").state == "running"
 
 
 def test_wiping_takes_one_node_s_volume_and_no_other(whole: ContainerStack) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from brownout.harness.effects import NodeEffect
 from brownout.harness.errors import WorldError
 from brownout.harness.world import Endpoints
-from brownout.harness.worlds.live.carrier_holds import CarrierHolds
+from brownout.harness.worlds.live.carrier_holds import NodeStore
 from brownout.harness.worlds.live.http_world import SocketWorld
 from brownout.harness.worlds.stack_spec import build_stack
 
@@ -58,7 +57,7 @@ class StubWorld(SocketWorld):
     def log_hint(self, node: str) -> str:
         return ""
 
-    def node_holds(self) -> CarrierHolds[NodeEffect]:
+    def node_holds(self) -> NodeStore:
         raise AssertionError("no node is held here")
 
 
