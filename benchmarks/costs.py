@@ -21,6 +21,12 @@ def memory_bytes(pid: int, kind: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith(f"{kind}:"))
 
 
+def own_memory_mb() -> float:
+    """What this very process has resident, in MiB."""
+    pid = int(Path("/proc/self").readlink().name)
+    return memory_bytes(pid, "Rss") / 2**20
+
+
 def cpu_s(pid: int) -> float:
     """Processor time that a process has used so far, all its threads together, to the microsecond.
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from benchmarks.costs import in_new_process
+from benchmarks.costs import in_new_process, own_memory_mb
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, rounded, text
 from benchmarks.stands import SEED
 from brownout.harness.worlds.simulation.world import SimulationWorld
@@ -27,7 +25,6 @@ EPOCH_S = 1_720_742_400.0
 DIRECTORY = "sydney.directory"
 PUBLISHED_S = 1.5  # emulated: a change is in every replica by then
 QUIET_S = 60.0
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +90,10 @@ def measure(settings: Settings) -> LargeAccount:
 
 def _account(users: int, writes: int) -> AccountSize:
     gc.collect()
-    directory, before = Directory(), _resident_mb()
+    directory, before = Directory(), own_memory_mb()
     made_s = _took_ms(directory.post, "/admin/aws/crowd", {"users": users}) / 1000
     directory.wait(PUBLISHED_S)
-    grown = _resident_mb() - before
+    grown = own_memory_mb() - before
     write_ms, spread_ms, read_ms = list[float](), list[float](), list[float]()
     for number in range(writes):
         name = f"crowd-user-{number * users // writes}"
@@ -121,10 +118,6 @@ def _took_ms(act: Callable[..., Any], *args: Any, **named: Any) -> float:
     started_s = time.perf_counter()
     act(*args, **named)
     return (time.perf_counter() - started_s) * 1000
-
-
-def _resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES / 2**20
 
 
 def rows(figures: LargeAccount) -> tuple[Row, ...]:

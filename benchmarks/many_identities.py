@@ -6,9 +6,8 @@ import gc
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from benchmarks.costs import in_new_process, memory_bytes
+from benchmarks.costs import in_new_process, own_memory_mb
 from benchmarks.report import Benchmark, Figures, Part, Row, Spread, rounded, text
 from benchmarks.stands import SEED
 from benchmarks.tokens import token_request
@@ -59,14 +58,14 @@ def measure(settings: Settings) -> ManyIdentities:
 
 def _crowd(count: int, tokens: int) -> Crowd:
     gc.collect()
-    before = _resident_mb()
+    before = own_memory_mb()
     stack = crowded(count)
     started_s = time.perf_counter()
     world = SimulationWorld(stack, epoch_s=EPOCH_S)
     world.run(world.start())
     start_took_s = time.perf_counter() - started_s
     quiet_ms = [_took_ms(world, QUIET_S) for _ in range(3)]
-    grown = _resident_mb() - before
+    grown = own_memory_mb() - before
     took_ms = [_token_ms(world) for _ in range(tokens + 1)]
     world.kernel.close()
     return Crowd(
@@ -118,11 +117,6 @@ def _took_ms(world: SimulationWorld, duration_s: float) -> float:
     started_s = time.perf_counter()
     world.run(world.sleep_until(world.now() + duration_s))
     return (time.perf_counter() - started_s) * 1000
-
-
-def _resident_mb() -> float:
-    pid = int(Path("/proc/self").readlink().name)
-    return memory_bytes(pid, "Rss") / 2**20
 
 
 def rows(figures: ManyIdentities) -> tuple[Row, ...]:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from brownout.harness.errors import BrownoutError, UsageError
 from brownout.harness.pytest_plugin import summary
-from brownout.harness.pytest_plugin.outcome import Inconclusive
+from brownout.harness.pytest_plugin.judged import JudgedRecord
 from brownout.harness.pytest_plugin.share import Entry, once, turn_of_the_machine
-from brownout.harness.pytest_plugin.uses import HARNESS_VERDICTS, Uses, named, require_verdicts
+from brownout.harness.pytest_plugin.uses import Uses, named
 from brownout.harness.worlds.catalog import SIMULATION
 
 if TYPE_CHECKING:
@@ -31,32 +31,18 @@ if TYPE_CHECKING:
     from brownout.harness.pytest_plugin.series import Series
     from brownout.harness.record.history import History
     from brownout.harness.record.result import ClaimResult, Result, SloResult, StepResult
-    from brownout.harness.record.verdicts import Verdict
     from brownout.harness.run.prepare import PreparedRun
     from brownout.harness.worlds.renewals import RenewalLook
 
+    OfRun = JudgedRecord[Result]
+else:
+    OfRun = JudgedRecord  # what a result is, is loaded with the first run and not with each session of pytest
 
-class Run:
+
+class Run(OfRun):
     """One run of an experiment. `result` and `history` are the record as it is; the methods judge."""
 
-    def __init__(self, result: Result, folder: Path, uses: Uses) -> None:
-        self._result, self._folder, self._uses = result, folder, uses
-
-    @property
-    def result(self) -> Result:
-        """The result of the run (`result.json`)."""
-        self._uses.note(self)
-        return self._result
-
-    @property
-    def verdict(self) -> Verdict:
-        return self.result.verdict
-
-    @property
-    def folder(self) -> Path:
-        """The folder with the whole record."""
-        self._uses.note(self)
-        return self._folder
+    kind = "run"
 
     @property
     def history(self) -> History:
@@ -75,29 +61,6 @@ class Run:
         """Which run this is, for people."""
         r = self._result
         return f"{r.experiment} in {r.world}, posture {r.posture}, seed {r.seed}"
-
-    @property
-    def is_inconclusive(self) -> bool:
-        return self._result.verdict == "inconclusive"
-
-    @property
-    def why(self) -> str:
-        """The run with the reasons of its verdict and the place of its record."""
-        return f"{self.name}: {'; '.join(self._result.reasons)} (record: {self._folder})"
-
-    def __repr__(self) -> str:
-        return f"<Run {self.name}: {self._result.verdict}>"
-
-    def expect(self, *verdicts: str) -> Self:
-        """The run itself, when its verdict is one of `verdicts`; raises AssertionError, or Inconclusive if that came out."""
-        __tracebackhide__ = True
-        require_verdicts(verdicts)
-        self._uses.note(self)
-        if self._result.verdict not in verdicts:
-            self.require_conclusive()
-            raise AssertionError(self._story(f"expected {' or '.join(verdicts)}, got {self._result.verdict}"))
-        self._uses.accept(self)
-        return self
 
     def claim(self, claim_id: str) -> ClaimResult:
         """A published claim beside what was measured; raises UsageError when this run has no such claim."""
@@ -125,15 +88,6 @@ class Run:
         __tracebackhide__ = True
         self.require_conclusive()
         return named(name, {step.name: step for step in self._result.steps}, f"step of {self._result.experiment}")
-
-    def require_conclusive(self) -> None:
-        """Raises Inconclusive, or AssertionError after a harness error or an unsafe end; else does nothing."""
-        __tracebackhide__ = True
-        self._uses.note(self)
-        if self.is_inconclusive:
-            raise Inconclusive(self.why)
-        if self._result.verdict in HARNESS_VERDICTS:
-            raise AssertionError(self._story(f"the run ended as {self._result.verdict}"))
 
     def _story(self, headline: str, lines: Iterable[str] = ()) -> str:
         body = tuple(lines) or self._result.reasons

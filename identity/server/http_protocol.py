@@ -24,6 +24,7 @@ At the edge, two things are as clients of an identity service need them:
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Coroutine, Generator
 from functools import partial
@@ -36,6 +37,7 @@ from brownout.identity.core.messages import HeaderLines, Request
 from brownout.identity.repeated import Repeated
 from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES, Answering, BrokenOff, Received
 
+log = logging.getLogger("brownout.identity.server")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 KEEP_ALIVE_S = 75.0  # longer than clients keep an idle connection, so that a request rarely meets a closing one
 KNOWN_MAX, KNOWN_BYTES_MAX = 1024, 1024  # how many requests are remembered, and how long they may be
@@ -75,12 +77,44 @@ class Polling(Protocol):
         ...
 
 
+class SpawnedTasks:
+    """Tasks that no coroutine waits for. What one raises is in the log after `failed`, a sentence without its full stop."""
+
+    def __init__(self, failed: str) -> None:
+        self._failed = failed
+        self._tasks: set[asyncio.Task[None]] = set()  # the event loop itself keeps weak references only
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Lets `work` go on by itself, until it is done or `cancel` ends it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def wait(self, patience_s: float) -> None:
+        """Returns when all are done, or after `patience_s`."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=patience_s)
+
+    def cancel(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error(self._failed, exc_info=error)
+
+
 class Server(Protocol):
     """What of its server a connection needs."""
 
     answering: Answering
     at_once: bool
     known: KnownRequests
+    tasks: SpawnedTasks
 
     @property
     def polling(self) -> Polling: ...
@@ -92,10 +126,6 @@ class Server(Protocol):
     def opened(self, connection: Connection) -> None: ...
 
     def closed(self, connection: Connection) -> None: ...
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Lets `work` go on in a task."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -259,13 +289,13 @@ class Connection(asyncio.Protocol):
             self._is_answering = True
             answering = self._answer(received)
             if not self._server.at_once:
-                self._server.spawn(self._rest(answering))
+                self._server.tasks.spawn(self._rest(answering))
                 return
             try:
                 awaited = answering.send(None)
             except StopIteration:
                 continue
-            self._server.spawn(self._rest(_Begun(answering, awaited)))
+            self._server.tasks.spawn(self._rest(_Begun(answering, awaited)))
         if self._transport is None or self._is_answering:
             return
         if self._expects_word and not self._is_closing:  # the answers before it have gone out

@@ -8,7 +8,6 @@ each other so closely that the next one is there before the poll costs more than
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import socket
 import sys
@@ -20,13 +19,12 @@ from typing import Any, Protocol, TypeVar
 from brownout.identity.core.surface import Surface
 from brownout.identity.core.trail import ClientsSeen
 from brownout.identity.server.answering import Answering, Handler
-from brownout.identity.server.http_protocol import Connection, KnownRequests
+from brownout.identity.server.http_protocol import Connection, KnownRequests, SpawnedTasks
 
 BACKLOG = 4096  # connections that wait for us to run; the kernel takes what net.core.somaxconn allows
 SOON_S = 200e-6  # packets that come so soon one after the other are of clients that wait for nothing else
 IN_A_ROW = 8  # of such packets, before a node polls: those that come by chance are fewer
 Returned = TypeVar("Returned")
-log = logging.getLogger("brownout.identity.server")
 
 
 class RunLoop(Protocol):
@@ -105,7 +103,7 @@ class HttpServer:
         self.polling = BusyPolling()
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = SpawnedTasks("a request was not answered")
         self._second = 0
         self._common_lines = b""
 
@@ -121,17 +119,10 @@ class HttpServer:
             self._server.close()
         for connection in tuple(self._connections):
             connection.shut()
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=patience_s)
-        for task in tuple(self._tasks):
-            task.cancel()
+        await self.tasks.wait(patience_s)
+        self.tasks.cancel()
         for connection in tuple(self._connections):
             connection.abort()
-
-    @property
-    def busy(self) -> int:
-        """How many requests wait for something."""
-        return len(self._tasks)
 
     def common_lines(self) -> bytes:
         """The header line `date`, made once in a second."""
@@ -145,14 +136,3 @@ class HttpServer:
 
     def closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Lets `work` go on by itself; what it raises is in the log."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a request was not answered", exc_info=error)

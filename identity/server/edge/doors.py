@@ -16,9 +16,8 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from brownout.identity.core import trail
 from brownout.identity.core.edge.names import Endpoint
@@ -28,6 +27,7 @@ from brownout.identity.server.edge.patience import PeerLimit, patience
 from brownout.identity.server.edge.pipe import End, NoWayError, connect, reset
 from brownout.identity.server.edge.server_context import server_context
 from brownout.identity.server.edge.tls import NO_LIMIT_S, TLS_TIMEOUT_S, TlsListener
+from brownout.identity.server.http_protocol import SpawnedTasks
 from brownout.identity.server.http_server import BACKLOG
 from brownout.identity.server.spec_file import ServedStack
 
@@ -55,7 +55,7 @@ class Doors:
         self.addresses = dict(served.addresses_for(EDGE_NODE))
         self.context = server_context(served.authority, edge.names)
         self._servers: list[asyncio.Server | TlsListener] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = SpawnedTasks("a connection to the edge was not served")
         self.clients: set[Door] = set()  # those that are connected
 
     async def open(self, listeners: Mapping[str, socket.socket]) -> None:
@@ -66,28 +66,16 @@ class Doors:
             kind = DOOR_KINDS[name]
             make = partial(RoleDoor, self, Endpoint(kind.role, region)) if kind.role else partial(ProxyDoor, self, region)
             if kind.tls:
-                self._servers.append(TlsListener(listener, self.context, make, self.spawn))
+                self._servers.append(TlsListener(listener, self.context, make, self.tasks.spawn))
             else:
                 self._servers.append(await loop.create_server(make, sock=listener, backlog=BACKLOG))
 
     def close(self) -> None:
         for server in self._servers:
             server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
+        self.tasks.cancel()
         for client in tuple(self.clients):
             client.connected.abort()
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Lets `work` go on by itself; what it raises unexpectedly is in the log."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a connection to the edge was not served", exc_info=error)
 
     async def node(self, nodes: tuple[str, ...]) -> End:
         """A connection to the first of the nodes that takes it; raises NoWayError."""
@@ -125,7 +113,7 @@ class RoleDoor(Door):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._doors.spawn(self._lead())
+        self._doors.tasks.spawn(self._lead())
 
     async def _lead(self) -> None:
         try:
@@ -169,7 +157,7 @@ class ProxyDoor(Door):
             self._asked = True
             assert self._waiting is not None
             self._waiting.cancel()
-            self._doors.spawn(self._answer())
+            self._doors.tasks.spawn(self._answer())
 
     async def _answer(self) -> None:
         try:

@@ -14,6 +14,7 @@ from brownout.identity.core.messages import Request, Response
 from brownout.identity.core.surface import Served
 from brownout.identity.server import http_protocol
 from brownout.identity.server.answering import PAYLOAD_LIMIT_BYTES, Answering, Received
+from brownout.identity.server.http_protocol import SpawnedTasks
 from brownout.identity.server.http_server import HttpServer
 from brownout.identity.server.log_lines import FORMAT, OneRecordLines
 from support.http_nodes import Echo, served
@@ -223,7 +224,7 @@ def test_a_server_that_closes_ends_what_it_waits_for() -> None:
         port = port_of(listener)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(asked("/1000000000"))
-        while not server.busy:  # noqa: ASYNC110  # the server tells nobody
+        while not server.tasks:  # noqa: ASYNC110  # the server tells nobody
             await asyncio.sleep(0)
         await server.close(patience_s=0.01)
         with pytest.raises(ConnectionError):
@@ -497,3 +498,43 @@ def test_a_ready_answer_is_encoded_for_each_way_it_is_asked_for() -> None:
         assert b"date: 2" in (answering.at_once(get, b"date: 2\r\n") or b"")
         last = answering.at_once(Received(get.request, is_last=True), b"")
         assert b"connection: close" in (last or b"")
+
+
+def test_what_work_raises_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """With the words for this kind of work; nothing that failed is still counted."""
+    tasks = SpawnedTasks("a parcel was not delivered")
+
+    async def fail() -> None:
+        raise RuntimeError("no street")
+
+    async def story() -> None:
+        tasks.spawn(fail())
+        assert len(tasks) == 1
+        await tasks.wait(1.0)
+        await asyncio.sleep(0)  # what is done calls back in the loop's next round
+
+    with caplog.at_level(logging.ERROR, logger="brownout.identity.server"):
+        asyncio.run(story())
+    assert len(tasks) == 0
+    assert "a parcel was not delivered" in caplog.text
+    assert "no street" in caplog.text
+
+
+def test_a_wait_ends_with_its_patience_and_what_is_cancelled_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """Work that hangs is left, then cancelled."""
+    tasks = SpawnedTasks("a parcel was not delivered")
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async def story() -> None:
+        tasks.spawn(hang())
+        await tasks.wait(0.01)
+        assert len(tasks) == 1
+        tasks.cancel()
+        await tasks.wait(1.0)
+        await asyncio.sleep(0)
+
+    asyncio.run(story())
+    assert len(tasks) == 0
+    assert caplog.text == ""
