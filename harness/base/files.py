@@ -4,6 +4,8 @@
 is killed in between. Only a *durable* write also survives a power cut: content and folder are synced, which costs
 milliseconds on a busy disk. Each caller says which of the two it needs.
 
+`append_line` is for journals: a line that was added before a power cut is there after it, and at most the last one is torn.
+
 `FileLock` is flock(2). The kernel drops it when the last descriptor of the holder closes, so a killed process never blocks
 the others. flock has no time-out of its own: a wait that ends is a poll.
 """
@@ -101,6 +103,14 @@ def replace_whole(path: Path, data: str | bytes, *, durable: bool, mode: int = 0
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds one line to a file, durably, and makes the file where there is none; raises OSError."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

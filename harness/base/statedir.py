@@ -8,6 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
+from brownout.harness.base.files import append_line
 from brownout.harness.errors import StateFolderError, WorldError
 
 OUTSIDE = "files-outside"  # in a stack's folder: the paths of what it has in other places
@@ -63,10 +64,7 @@ def existing_stack_dir(stack_id: str) -> Path | None:
 
 def note_outside(folder: Path, path: Path) -> None:
     """Notes a file that is to be written outside of a stack's folder, so that it goes when the folder does."""
-    with (folder / OUTSIDE).open("a", encoding="utf-8") as notes:
-        notes.write(f"{path}\n")
-        notes.flush()
-        os.fsync(notes.fileno())
+    append_line(folder / OUTSIDE, str(path))
 
 
 def discard_stack_dir(folder: Path, *, keep_logs: bool) -> None:

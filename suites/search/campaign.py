@@ -8,7 +8,6 @@ their numbers and not of their ends, so a campaign that was killed finds what an
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +18,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from brownout.harness.base.files import is_there
+from brownout.harness.base.files import append_line, is_there
 from brownout.harness.base.models import FrozenModel
 from brownout.harness.errors import UsageError
 from brownout.suites.search.grounds import ground
@@ -107,7 +106,7 @@ class CampaignJournal:
             return cls.resume(folder, plan)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _append(folder / JOURNAL, plan.model_dump_json(by_alias=True))
+            append_line(folder / JOURNAL, plan.model_dump_json(by_alias=True))
         except OSError as error:
             raise UsageError(f"{folder} cannot be written: {error.strerror}", hint="name another folder with --out") from error
         return cls(folder, plan)
@@ -138,12 +137,12 @@ class CampaignJournal:
                 continue
             journal.done.setdefault(done.chunk, done)
         if lines and lines[-1]:
-            _append(path, "")  # a line of its own, so that what follows is not joined to it
+            append_line(path, "")  # a line of its own, so that what follows is not joined to it
         return journal
 
     def write(self, done: ChunkDone) -> None:
         """Makes a finished chunk durable."""
-        _append(self.folder / JOURNAL, done.model_dump_json(by_alias=True))
+        append_line(self.folder / JOURNAL, done.model_dump_json(by_alias=True))
         self.done[done.chunk] = done
 
     def found(self) -> tuple[Sighting, ...]:
@@ -154,13 +153,6 @@ class CampaignJournal:
                 if each.broken not in first or each.number < first[each.broken].number:
                     first[each.broken] = each
         return tuple(sorted(first.values(), key=lambda each: each.number))
-
-
-def _append(path: Path, line: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True, slots=True)

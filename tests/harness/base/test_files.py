@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from brownout.harness.base.files import OWNER_ONLY, FileLock, LockHeld, NotRegular, open_regular, read_regular, replace_whole
+from brownout.harness.base.files import (
+    OWNER_ONLY,
+    FileLock,
+    LockHeld,
+    NotRegular,
+    append_line,
+    open_regular,
+    read_regular,
+    replace_whole,
+)
 
 HOLDER = """
 import pathlib, sys, time
@@ -78,6 +87,16 @@ def test_a_durable_write_syncs_the_content_before_the_name(tmp_path: Path, monke
     steps.clear()
     replace_whole(tmp_path / "fleeting", "x", durable=False)
     assert steps == ["rename"]
+
+
+def test_a_line_that_was_added_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes after those that are there, and is synced before the call returns."""
+    synced: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(path.read_bytes()))
+    path = tmp_path / "journal"
+    append_line(path, "one")
+    append_line(path, "zwölf")
+    assert synced == [b"one\n", "one\nzwölf\n".encode()]
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
