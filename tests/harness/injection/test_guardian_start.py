@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -152,8 +152,9 @@ def test_with_the_guardian_killed_and_the_deadline_over_the_next_command_heals(s
 def test_of_many_that_want_a_guardian_one_gets_it_started(stand: MakeStand) -> None:
     """Several requests for a guardian, also at the same time, start one only; it stays while a claim is held."""
     stack = stand()
-    with GuardianClaim(stack.folder):
-        commands = [subprocess.Popen((*GUARDIAN, "--stack", stack.id, "--ledger", ledger_path())) for _ in range(3)]
+    command = (*GUARDIAN, "--stack", stack.id, "--ledger", ledger_path())
+    with GuardianClaim(stack.folder), ExitStack() as begun:  # also what is late has ended before the next test begins
+        commands = [begun.enter_context(subprocess.Popen(command)) for _ in range(3)]
         watch(stack)
         watch(stack)
         assert [one.wait(SOON_S) for one in commands] == [0, 0, 0]
