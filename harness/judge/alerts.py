@@ -55,6 +55,8 @@ def _states(alert: Alert, requests: Iterable[RequestRecord], is_good: IsGood) ->
     done = sorted((request.done_s, not is_good(request)) for request in select(requests, alert.of))
     times_s = [time_s for time_s, _ in done]
     bad_before = [0, *accumulate(is_bad for _, is_bad in done)]  # running totals: the bad ones of any slice by one subtraction
+    if bad_before[-1] < alert.at_least:
+        return  # too few for any window, as of most alerts
     # Rounded because 1 - target is not exact: a ratio that is equal to the limit must not count as above it.
     limit = round(alert.burn * budget(alert.target), 12)
     long_first = short_first = 0

@@ -17,7 +17,7 @@ import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from brownout.harness.experiment.model import Experiment, Selector
 from brownout.harness.load.arrivals import LoadPlan, arrivals, planned_count
@@ -29,12 +29,14 @@ from brownout.harness.record.selection import Lateness, matcher
 class Doubtful:
     """Which requests are doubtful: those that left too late, those under way in a stall of the generator, and the `unlogged`.
 
-    `stalls` are stretches of emulated time in order, none overlapping. The unlogged have no outcome.
+    `stalls` are stretches of emulated time in order, none overlapping. The unlogged have no outcome. `suspects` are the ids of
+    the logged requests of which one may be doubtful, depending on what came of it: nearly always none is. None: any may be.
     """
 
     lateness: Lateness = field(default_factory=Lateness)
     stalls: tuple[tuple[float, float], ...] = ()
     unlogged: tuple[RequestRecord, ...] = ()
+    suspects: frozenset[str] | None = None
 
     def has(self, request: RequestRecord, *, good: bool) -> bool:
         """Whether a logged request might have ended the other way, had the generator done its part."""
@@ -46,7 +48,13 @@ class Doubtful:
 
     def logged(self, requests: Iterable[RequestRecord], is_good: Callable[[RequestRecord], bool]) -> frozenset[str]:
         """The ids of the late and unsent ones, where `is_good` says what was good."""
-        return frozenset(one.id for one in requests if self.has(one, good=is_good(one)))
+        return frozenset(one.id for one in self.among(requests, is_good))
+
+    def among(self, requests: Iterable[RequestRecord], is_good: Callable[[RequestRecord], bool]) -> Iterator[RequestRecord]:
+        """Those of the requests that are late or unsent."""
+        if self.suspects is not None:
+            requests = (one for one in requests if one.id in self.suspects) if self.suspects else ()
+        return (one for one in requests if self.has(one, good=is_good(one)))
 
     def unlogged_of(self, selector: Selector) -> Iterator[RequestRecord]:
         """The unlogged requests that the selector may mean."""
@@ -67,7 +75,9 @@ def doubtful(
     every = tuple(requests)
     lateness = Lateness.of(experiment.gates.lag_p99_s, clock_rate)
     unlogged = tuple(_unlogged(plan_of(experiment, seed), every)) if is_finished else ()
-    return Doubtful(lateness, tuple(_stalls(every, lateness.bad_s)), unlogged)
+    found = Doubtful(lateness, tuple(_stalls(every, lateness.bad_s)), unlogged)
+    # A bad request is doubtful wherever a good one is: it may be less late, and may have been held up.
+    return replace(found, suspects=frozenset(one.id for one in every if found.has(one, good=False)))
 
 
 def _stalls(requests: tuple[RequestRecord, ...], late_s: float) -> list[tuple[float, float]]:

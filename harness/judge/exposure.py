@@ -152,12 +152,12 @@ def _segments(experiment: Experiment, history: History, found: Sequence[_InPlace
     starts_s = sorted(at_s for at_s in borders if windows[0].start_s <= at_s < windows[-1].end_s)
     segments = tuple(_Segment(start_s, _phase_at(windows, start_s)) for start_s in starts_s)
     names_machines, hidden = any(one.reach.machines for one in found), _BehindCaches(_primed(history.events))
-    subject = SubjectWays.of(experiment, history.events)
+    subject, end_s = SubjectWays.of(experiment, history.events), windows[-1].end_s
     for logged in history.requests:
-        request = subject.shown(logged)
+        request = subject.shown(logged) if subject.cohorts else logged
         behind = subject.behind(logged) if request is not logged else hidden.behind(request)
         index = bisect_right(starts_s, request.intended_s) - 1
-        if index >= 0 and request.intended_s < windows[-1].end_s:
+        if index >= 0 and request.intended_s < end_s:
             segments[index].counts[_kind(request, behind, named=names_machines)] += 1
     return segments
 

@@ -49,7 +49,7 @@ def _share(
     ignored: frozenset[str],
 ) -> Share:
     outcomes = [request.outcome for request in requests]
-    telling = (request for request in requests if request.id not in ignored)
+    telling = [request for request in requests if request.id not in ignored] if ignored else requests
     outage = longest_outage(telling, is_good, start_s=window.start_s, end_s=window.end_s)
     latencies_ms = sorted(request.latency_ms for request in requests)
     return Share(
@@ -81,10 +81,13 @@ def longest_outage(requests: Iterable[RequestRecord], is_good: IsGood, *, start_
     A stretch runs from one good request to the next, by intended time, and is cut at `start_s` and `end_s`. The time outside is
     unknown, so a stretch that touches a border may have been longer. `requests` must be ordered by intended time.
     """
-    longest, last_good_s, has_bad, seen = Outage(0.0), start_s, False, False
-    for request in requests:
-        seen = True
-        if not is_good(request):
+    every = tuple(requests)
+    good = [is_good(request) for request in every]
+    if all(good):  # as in most groups of requests: there was no outage
+        return Outage(0.0) if every else None
+    longest, last_good_s, has_bad = Outage(0.0), start_s, False
+    for request, was_good in zip(every, good, strict=True):
+        if not was_good:
             has_bad = True
             continue
         if has_bad and request.intended_s - last_good_s > longest.length_s:
@@ -92,4 +95,4 @@ def longest_outage(requests: Iterable[RequestRecord], is_good: IsGood, *, start_
         last_good_s, has_bad = request.intended_s, False
     if has_bad and end_s - last_good_s > longest.length_s:
         longest = Outage(end_s - last_good_s, is_open=True)
-    return longest if seen else None
+    return longest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 
 from brownout.harness.experiment.model import Experiment, Good, Selector
@@ -41,8 +42,7 @@ def between(requests: Sequence[RequestRecord], start_s: float, end_s: float) -> 
 
 def good_by(good: Good) -> IsGood:
     """The test of one objective."""
-    within_ms = good.within_ms
-    return lambda request: is_good(request, within_ms)
+    return partial(is_good, within_ms=good.within_ms)
 
 
 def good_rule(experiment: Experiment) -> GoodRule:

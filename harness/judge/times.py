@@ -20,15 +20,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
+from operator import attrgetter
 
 from brownout.harness.base.stats import budget, exact_high, is_above
 from brownout.harness.experiment.model import Alert, Selector
 from brownout.harness.experiment.phase_windows import PhaseWindow
 from brownout.harness.judge.alerts import Firing, first_firing_s, was_on
 from brownout.harness.judge.phases import Outage, longest_outage
-from brownout.harness.judge.selection import Count, IsGood, between, count, select
+from brownout.harness.judge.selection import Count, IsGood, between, select
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.result import Times
 
@@ -77,17 +78,12 @@ def watch(
     alert: Alert, requests: Iterable[RequestRecord], is_good: IsGood, *, baseline: PhaseWindow, confidence: float
 ) -> WatchedAlert:
     """The alert's requests from the baseline's start on, with the baseline's noise."""
-    watched = sorted(select(requests, alert.of), key=lambda request: request.intended_s)
-    quiet = count(between(watched, baseline.start_s, baseline.end_s), is_good)
+    watched = sorted(select(requests, alert.of), key=attrgetter("intended_s"))
+    times_s = tuple(request.intended_s for request in watched)
     is_bad = tuple(not is_good(request) for request in watched)
-    return WatchedAlert(
-        alert=alert,
-        times_s=tuple(request.intended_s for request in watched),
-        is_bad=is_bad,
-        bad_before=(0, *accumulate(is_bad)),
-        noise=exact_high(quiet.bad, quiet.total, confidence) if quiet.bad else 0.0,
-        confidence=confidence,
-    )
+    alone = WatchedAlert(alert, times_s, is_bad, bad_before=(0, *accumulate(is_bad)), noise=0.0, confidence=confidence)
+    quiet = alone.within(bisect_left(times_s, baseline.start_s), bisect_left(times_s, baseline.end_s))
+    return replace(alone, noise=exact_high(quiet.bad, quiet.total, confidence)) if quiet.bad else alone
 
 
 def impact(watched: WatchedAlert, *, fault_s: float, end_s: float) -> Impact | None:
@@ -207,9 +203,13 @@ def _worst_outage(
 ) -> Outage | None:
     """The longest of any cohort, and of any objective's requests: half of a cohort may be out while the other half is well."""
     known = between(requests, span.start_s, span.end_s)
-    by_cohort: dict[str, list[RequestRecord]] = {}
+    bad = [request for request in known if not is_good(request)]
+    if not bad:
+        return Outage(0.0) if known else None
+    hit, by_cohort = {request.cohort for request in bad}, dict[str, list[RequestRecord]]()
     for request in known:
-        by_cohort.setdefault(request.cohort, []).append(request)
-    sufferers = (*by_cohort.values(), *(select(known, one) for one in judged))
+        if request.cohort in hit:  # the others had no outage
+            by_cohort.setdefault(request.cohort, []).append(request)
+    sufferers = (*by_cohort.values(), *(select(known, one) for one in judged if select(bad, one)))
     found = (longest_outage(mine, is_good, start_s=span.start_s, end_s=span.end_s) for mine in sufferers)
-    return max((one for one in found if one is not None), key=lambda one: one.length_s, default=None)
+    return max((one for one in found if one is not None), key=lambda one: one.length_s)

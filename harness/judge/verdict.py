@@ -90,7 +90,7 @@ def _in_fault(slo: Slo, step: StepResult, logged: tuple[RequestRecord, ...], dou
     until_s, is_good = end_s if step.released_s is None else step.released_s, good_by(slo.indicator.ratioMetric.good)
     within = between(logged, step.applied_s, until_s)
     ignored = doubts.logged(within, is_good)
-    seen = count((one for one in within if one.id not in ignored), is_good)
+    seen = count((one for one in within if one.id not in ignored) if ignored else within, is_good)
     return FaultWindow(step=step.name, start_s=step.applied_s, end_s=until_s, total=seen.total, bad=seen.bad)
 
 
@@ -118,7 +118,7 @@ def _counted(slo: Slo, experiment: Experiment, chosen: tuple[RequestRecord, ...]
 
     logged = judged(chosen)
     is_good = good_by(metric.good)
-    unsure = count((one for one in logged if doubts.has(one, good=is_good(one))), is_good)
+    unsure = count(doubts.among(logged, is_good), is_good)
     seen = count(logged, is_good)
     unlogged = len(judged(doubts.unlogged_of(metric.total)))
     return Judged(seen.total, seen.bad, unsure.total, unsure.bad, unlogged)

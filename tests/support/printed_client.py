@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from brownout.harness.base.entry_points import installed
+from brownout.harness.base import entry_points
 from brownout.harness.load.models import registry
 from support.places import DOCS
 
@@ -39,6 +39,7 @@ def install_model(site: Path, module: str, source: str, **names: str) -> Path:
 
 def forget_models() -> None:
     """Has the registry look at what is installed again."""
-    installed.cache_clear()
+    entry_points.installed.cache_clear()
+    entry_points._every.cache_clear()
     registry._entries.cache_clear()
     registry.client_model.cache_clear()

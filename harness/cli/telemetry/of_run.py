@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,9 @@ class Telemetry:
     @contextmanager
     def listening(self, world: str) -> Iterator[tuple[RunObserver, ...]]:
         """What observes a run in that world, served and sent until the context ends; raises UsageError."""
+        if not (self.metrics or self.otlp or any(name.startswith("OTEL_") for name in os.environ)):
+            yield ()  # without what would tell of the run, which takes a moment to import
+            return
         from brownout.harness.telemetry import otlp, otlp_metrics
         from brownout.harness.telemetry.run_metrics import RunMetrics
 

@@ -53,3 +53,14 @@ def test_where_nothing_stands_nothing_that_heals_is_imported(tmp_path: Path) -> 
     )
     environment = {**os.environ, "BROWNOUT_HOME": str(tmp_path)}
     assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False, env=environment).returncode == 0
+
+
+def test_a_run_that_tells_of_itself_to_nothing_imports_nothing_for_it() -> None:
+    """Neither option is given and no variable asks for OpenTelemetry: no observer, and no module of telemetry."""
+    script = (
+        "import sys; from brownout.harness.cli.telemetry.of_run import Telemetry\n"
+        "with Telemetry().listening('simulation') as observers: pass\n"
+        "sys.exit(bool(observers) or any(name.startswith('brownout.harness.telemetry.') for name in sys.modules))"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False, env=environment).returncode == 0

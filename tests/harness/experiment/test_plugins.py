@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from types import ModuleType
 from typing import ClassVar, Literal
 
@@ -38,7 +38,7 @@ def install(monkeypatch):
     module.Cut, module.OtherCut, module.claims = Cut, OtherCut, lambda *_: ()
     monkeypatch.setitem(sys.modules, "made_up", module)
     found = []
-    monkeypatch.setattr(base_entry_points, "entry_points", lambda group: [entry for entry in found if entry.group == group])
+    monkeypatch.setattr(base_entry_points, "entry_points", lambda: EntryPoints(found))
     forget()
 
     def add(group, **names):
@@ -52,6 +52,7 @@ def install(monkeypatch):
 def forget():
     """What was installed is found anew."""
     base_entry_points.installed.cache_clear()
+    base_entry_points._every.cache_clear()
     plugins._faults.cache_clear()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from brownout.harness.judge import doubtful as judge_doubtful
@@ -164,3 +166,20 @@ def test_a_stall_lasts_from_the_first_request_that_was_due_to_the_last_that_left
     found = [request(due, sent_s=T0 + sent) for due, sent in waits]
     known = doubtful(experiment(), found, seed=7, clock_rate=1.0, is_finished=False)
     assert known.stalls == tuple((T0 + start, pytest.approx(T0 + end, abs=0.001)) for start, end in stalls)
+
+
+def test_none_is_missed_because_only_suspects_are_looked_at():
+    """Whatever came of the requests: what may be doubtful is found once, and is what left late or was held up."""
+    found = [
+        request(FAULT, True),
+        late(FAULT + 1, True, by_s=0.06),
+        late(FAULT + 2, False),
+        request(FAULT + 2.5, False, took_s=0.2, id="held up"),
+        request(FAULT + 4, False, error=LATE),
+        request(FAULT + 5, False),
+    ]
+    doubts = doubtful(experiment(), found, seed=7, clock_rate=1.0)
+    assert doubts.suspects == {one.id for one in found[1:5]}
+    for is_good in (lambda one: one.outcome == "happened", lambda _: True, lambda _: False):
+        assert doubts.logged(found, is_good) == replace(doubts, suspects=None).logged(found, is_good)
+    assert doubts.logged(found, lambda _: True) == doubts.suspects - {"held up"}

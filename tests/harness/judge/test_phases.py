@@ -9,6 +9,7 @@ from brownout.harness.experiment.phase_windows import phase_windows
 from brownout.harness.judge.phases import Outage, longest_outage
 from brownout.harness.judge.phases import phase_results as results_of
 from brownout.harness.judge.selection import Count, count, good_rule, select
+from brownout.harness.load.watched_objectives import WatchedObjective
 from brownout.harness.record.selection import GoodRule, is_good
 from support.slo_builders import BASELINE, END, FAULT, RECOVERY, T0, experiment, outage, request, requests
 
@@ -170,6 +171,21 @@ def test_a_quiet_stretch_is_no_outage():
 
 def test_a_request_as_slow_as_the_limit_is_good():
     """The limit of an objective is the slowest that it takes."""
-    limited = GoodRule()
-    limited._limits = [(lambda one: True, 250.0)]
+    limited = GoodRule([watched(within_ms=250.0)])
     assert [limited(request(0, took_s=ms / 1000)) for ms in (249.0, 250.0, 251.0)] == [True, True, False]
+
+
+def test_a_request_is_good_within_the_limits_of_the_objectives_about_it_alone():
+    """The least of them, whatever another cohort's is; without a limit any latency is good, and never what did not happen."""
+    limited = GoodRule([watched(within_ms=100.0, cohorts=("old",)), watched(within_ms=300.0), watched(within_ms=None)])
+    good = {
+        name: [ms for ms in (100, 300, 301) if limited(request(0, took_s=ms / 1000, cohort=name))] for name in ("old", "new")
+    }
+    assert good == {"old": [100], "new": [100, 300]}
+    assert GoodRule([])(request(0, took_s=1e6))
+    assert not limited(request(0, False))
+
+
+def watched(**changes):
+    """An objective about every request, but for changes."""
+    return WatchedObjective(name="one", target=0.99, **changes)
