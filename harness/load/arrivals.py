@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
+from operator import attrgetter
 from typing import Annotated, Any
 
 from pydantic import Field, PositiveFloat, PositiveInt, StrictBool
@@ -151,7 +152,7 @@ def arrivals(plan: LoadPlan, *, after_s: float = -math.inf) -> Iterator[Arrival]
     With `after_s`, blocks that end before that time are left out and cost nothing.
     """
     merged = (_cohort_arrivals(plan, cohort, after_s) for cohort in plan.cohorts)
-    return heapq.merge(*merged, key=lambda a: (a.at_s, a.id))
+    return heapq.merge(*merged, key=attrgetter("at_s", "id"))
 
 
 def planned_count(plan: LoadPlan, cohort: Cohort) -> int:
@@ -295,7 +296,11 @@ class _Choices:
 
     def arrival(self, index: int, at_s: float) -> Arrival:
         machine = self.machines[int(self.machine_draws.at(index) * len(self.machines))] if self.machines else ""
-        operation = self.operation.at(index)
+        operation, front_end = self.operation.only, self.front_end.only  # of one there is none to choose
+        if operation is None:
+            operation = self.operation.at(index)
+        if front_end is None:
+            front_end = self.front_end.at(index)
         return Arrival(  # in the order of its fields: naming fifteen of them costs as much as the draws
             f"{self.cohort}-{index:06d}",
             at_s,
@@ -306,7 +311,7 @@ class _Choices:
             operation,
             self._home(index, operation, machine),
             self.resource,
-            self.front_end.at(index),
+            front_end,
             index,
             self.retry,
             self.identity,

@@ -29,7 +29,7 @@ from brownout.harness.record.json_lines import LAST_S, Types, damaged, read_line
 from brownout.identity.core import trail
 
 RequestOutcome = Literal["happened", "refused", "unknown"]
-REQUEST_BLOCK_BYTES = 65_536  # a hundred requests
+REQUESTS_IN_BLOCK = 128  # are written together
 LATE, GENERATOR_FAULT = "late", "generator-fault"
 NOT_SENT = frozenset({LATE, GENERATOR_FAULT})  # `error` of a request that the generator itself could not send
 
@@ -139,18 +139,35 @@ class RequestSink(Protocol):
 class _RequestLog:
     """A log of requests that is being written; when it `keeps`, it knows what was written."""
 
-    def __init__(self, path: Path, *, buffering: int = -1, keeps: bool) -> None:
+    def __init__(self, path: Path, *, keeps: bool) -> None:
         self.path, self.records = path, list[RequestRecord]()
-        self.file: BinaryIO = path.open("ab", buffering=buffering)
-        self._written = blake2b(digest_size=16) if keeps and self.file.tell() == 0 else None
+        self._file: BinaryIO = path.open("ab")
+        self._block: list[bytes] = []
+        self._written = blake2b(digest_size=16) if keeps and self._file.tell() == 0 else None
 
     def add(self, record: RequestRecord) -> None:
-        """Raises OSError."""
-        line = _request_line(record)
-        self.file.write(line)
+        """Takes a record, for the file with the next block or `flush`; raises OSError."""
+        self._block.append(_request_line(record))
         if self._written is not None:
-            self._written.update(line)
             self.records.append(record)
+        if len(self._block) == REQUESTS_IN_BLOCK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Puts what was added into the file; raises OSError."""
+        block = b"".join(self._block)
+        self._block.clear()
+        self._file.write(block)
+        self._file.flush()
+        if self._written is not None:
+            self._written.update(block)
+
+    def close(self) -> None:
+        """Raises OSError."""
+        try:
+            self.flush()
+        finally:
+            self._file.close()
 
     def tells(self) -> bool:
         """Whether a reader of the file finds `records` in it: it is byte for byte what was written, and of records in order."""
@@ -179,7 +196,7 @@ class Recorder:
         self.folder, self.lost = folder, ""
         self._heard, self._keeps = heard, keeps
         self._events: BinaryIO = (folder / "events.jsonl").open("ab")
-        self._requests = _RequestLog(folder / "requests.jsonl", buffering=REQUEST_BLOCK_BYTES, keeps=keeps)
+        self._requests = _RequestLog(folder / "requests.jsonl", keeps=keeps)
         self._attempts: _RequestLog | None = None
 
     def event(self, event: Event) -> None:
@@ -207,8 +224,8 @@ class Recorder:
     def _logs(self) -> list[_RequestLog]:
         return [self._requests, *filter(None, [self._attempts])]
 
-    def _files(self) -> list[BinaryIO]:
-        return [self._events, *(log.file for log in self._logs())]
+    def _files(self) -> list[BinaryIO | _RequestLog]:
+        return [self._events, *self._logs()]
 
     def flush(self) -> None:
         for file in self._files():

@@ -199,8 +199,8 @@ class Request(Message):
     @cached_property
     def target(self) -> str:
         """The path and query as they stand on the wire."""
-        path = quote(self.path, safe=PATH_SAFE)
-        return f"{path}?{urlencode(self.query, quote_via=quote)}" if self.query else path
+        path = _quoted(self.path, PATH_SAFE)
+        return f"{path}?{urlencode(self.query, quote_via=_quoted)}" if self.query else path
 
     @cached_property
     def path(self) -> str:
@@ -280,8 +280,7 @@ class Response(Message):
     def raw(cls, status: int, headers: Iterable[tuple[bytes, bytes]] = (), payload: bytes = b"") -> Self:
         """An answer exactly as it stands on the wire."""
         made = cls.__new__(cls)
-        made.status = status
-        made.raw_headers = tuple(headers)
+        made.status, made.raw_headers = status, tuple(headers)
         made.payload = payload
         return made
 
@@ -351,6 +350,7 @@ def _read_fields(query: str) -> Fields:
 
 
 _fields_of = lru_cache(maxsize=KNOWN_QUERIES)(_read_fields)  # clients repeat themselves
+_quoted = lru_cache(maxsize=KNOWN_QUERIES)(quote)  # and so do nodes, about the same identities
 trail_line = lru_cache(maxsize=256)(lambda trail: Response(200, None, {TRAIL: trail}).header_block)  # a node has few
 
 

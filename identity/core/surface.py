@@ -78,16 +78,14 @@ class Served(NamedTuple):
 
     def sealed(self) -> Response:
         """The answer with its trail, ready to be sent."""
-        return self.response if self.hop is None else self.response.sealed(self.trail)
+        return self.response if self.hop is None else self.response.sealed(trail_text(self.hop, self.inner))
 
 
+@lru_cache(maxsize=1024)  # there are few ways through a stack, and every answer asks for one
 def trail_text(hop: Hop, inner: str) -> str:
     """The trail of an answer that a node made from another one, whose trail is `inner`."""
-    text = _text_of(hop)
+    text = str(hop)
     return f"{text}>{inner}" if inner and text else text
-
-
-_text_of = lru_cache(maxsize=256)(Hop.__str__)  # a node has few hops, and is asked for one in every answer
 
 
 @dataclass(frozen=True, slots=True)

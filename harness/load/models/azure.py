@@ -106,8 +106,8 @@ def accepted(response: Response, statuses: Container[int], *, member: str = "") 
 
 def token_in(response: Response, arrival: Arrival, now_s: float) -> IssuedToken | ArrivalResult:
     """The token in the answer to `arrival`'s request, or how the arrival ends without one that is of use at `now_s`."""
-    result, token = _looked_into(response, arrival, now_s)
-    return token or result
+    result, expires_in_s = _looked_into(response, arrival, now_s)
+    return result if expires_in_s is None else IssuedToken(str((response.body or {})["access_token"]), expires_in_s)
 
 
 def token_result(response: Response, arrival: Arrival, now_s: float) -> ArrivalResult:
@@ -115,12 +115,13 @@ def token_result(response: Response, arrival: Arrival, now_s: float) -> ArrivalR
     return _looked_into(response, arrival, now_s)[0]
 
 
-def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[ArrivalResult, IssuedToken | None]:
-    """How an arrival that wants a token ends with this answer, and the token if it is of use at `now_s`."""
+def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[ArrivalResult, float | None]:
+    """How an arrival that wants a token ends with this answer, and for how long the token lives if it is of use at `now_s`."""
     if response.status != 200:
         return accepted(response, (200,))._replace(credentials=str(_wanted(arrival.resource))), None
     body = response.body or {}
-    text, expires_in_s = body.get("access_token"), _lives_s(body, arrival, now_s)
+    text, by_its_end = body.get("access_token"), arrival.endpoint in BY_THEIR_END
+    expires_in_s = _ends_in_s(body, now_s) if by_its_end else _seconds(body.get("expires_in"))
     told, facts, is_meant = _seen(str(text), arrival.resource)
     trail = response.headers.get(TRAIL_HEADER, "")
     if not isinstance(text, str) or not text or expires_in_s is None or facts is None:
@@ -134,7 +135,7 @@ def _looked_into(response: Response, arrival: Arrival, now_s: float) -> tuple[Ar
     elif expires_in_s <= 0:
         wrong = "token-expired"
     else:
-        return ArrivalResult(200, "happened", "", trail, "", told), IssuedToken(text, expires_in_s)
+        return ArrivalResult(200, "happened", "", trail, "", told), expires_in_s
     return ArrivalResult(200, "refused", wrong, trail, credentials=told), None
 
 
@@ -199,10 +200,8 @@ def _wanted(resource: str) -> Credential:
     return Credential("wanted", audience=resource)
 
 
-def _lives_s(body: Mapping[str, Any], arrival: Arrival, now_s: float) -> float | None:
-    """For how long the token in an answer lives, as clients of the arrival's endpoint read it; None where it does not say."""
-    if arrival.endpoint not in BY_THEIR_END:
-        return _seconds(body.get("expires_in"))
+def _ends_in_s(body: Mapping[str, Any], now_s: float) -> float | None:
+    """For how long the token in an answer lives that says when it ends and nothing else; None where it does not say."""
     ends_s = _seconds(body.get("expires_on"))
     return None if ends_s is None else ends_s - now_s
 

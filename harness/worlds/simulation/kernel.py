@@ -44,20 +44,18 @@ class Future(Generic[T]):
         return bool(self._callbacks)
 
     def resolve(self, value: T) -> None:
-        if not self.done:
-            self._value = value
-            self._end()
+        if self.done:
+            return
+        self.done, self._value = True, value
+        for callback in self._callbacks:
+            self.kernel.soon(callback)
+        self._callbacks = ()
 
     def fail(self, error: BaseException) -> None:
         if not self.done:
             self._error = error
-            self._end()
-
-    def _end(self) -> None:
-        self.done = True
-        for callback in self._callbacks:
-            self.kernel.soon(callback)
-        self._callbacks = ()
+            no_value: Any = None
+            self.resolve(no_value)
 
     def when_done(self, callback: Callback) -> None:
         if self.done:
@@ -75,6 +73,11 @@ class Future(Generic[T]):
             raise error
         finally:  # the error's traceback has this frame: with the future in it, each failed call would be a reference cycle
             del self, error
+
+    def ended(self) -> Any:
+        """The value, or the error itself where the future failed. Only to be called when done."""
+        assert self.done
+        return self._value if self._error is None else self._error
 
     def __await__(self) -> Generator[Future[T], None, T]:
         if not self.done:
@@ -179,19 +182,22 @@ class Kernel:
             return task
         return ended
 
-    def begin(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def begin(self, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None] | None = None) -> None:
         """Runs a coroutine at once as far as its first wait; from there on it runs like a spawned one.
 
-        Called in a coroutine, it runs the other one in the middle of the caller's step.
+        Called in a coroutine, it runs the other one in the middle of the caller's step. `then` is given its result, in the
+        step in which it ends.
         """
         try:
             awaited = coroutine.send(None)
-        except StopIteration:
+        except StopIteration as stop:
+            if then is not None:
+                then(stop.value)
             return
         except Exception as failure:
             self.surface(failure)
             return
-        task = _Task(self, coroutine)
+        task = _Task(self, coroutine, then)
         self._tasks[task] = None
         task.wait_for(awaited)
 
@@ -245,11 +251,11 @@ class Kernel:
 class _Task(Future[T]):
     """A coroutine under way, and the future of its result."""
 
-    __slots__ = ("_awaiting", "_coroutine")
+    __slots__ = ("_awaiting", "_coroutine", "_then")
 
-    def __init__(self, kernel: Kernel, coroutine: Coroutine[Any, Any, T]) -> None:
+    def __init__(self, kernel: Kernel, coroutine: Coroutine[Any, Any, T], then: Callable[[T], None] | None = None) -> None:
         super().__init__(kernel)
-        self._coroutine = coroutine
+        self._coroutine, self._then = coroutine, then
         self._awaiting: Future[Any] | None = None
 
     def step(self) -> None:
@@ -266,6 +272,8 @@ class _Task(Future[T]):
         try:
             awaited = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
         except StopIteration as stop:
+            if self._then is not None:
+                self._then(stop.value)
             self.kernel.ended(self, None)
             self.resolve(stop.value)
         except Exception as failure:  # it belongs to the coroutine that awaits this one's end

@@ -162,13 +162,16 @@ class Exchange(Future[Response]):
             self._may_give_up()
 
     def _return(self) -> None:
-        if self._link.carries(DOWNSTREAM, self):
-            assert self._response is not None
-            if self._response.sent_bytes is None:
-                self.resolve(self._response)
-            else:
-                self.reset()
-        self._finish()
+        link, response = self._link, self._response
+        assert response is not None
+        if not link.carries(DOWNSTREAM, self):
+            self._finish()
+            return
+        del link.under_way[self]
+        if response.sent_bytes is None:
+            self.resolve(response)
+        else:
+            self.reset()
 
     def _finish(self) -> None:
         """No message of the call is on its way. Without an answer the call stays on the link until a cut or the time-out."""

@@ -22,20 +22,13 @@ class Client(Protocol):
 
 
 class _UnderWay:
-    """An arrival that was sent at `sent_s` (emulated) and has not ended; `playing` is its script once that has begun."""
+    """An arrival that was sent at `sent_s`, gives up at `gives_up_s` (emulated) and has not ended; `playing` is its script."""
 
-    __slots__ = ("arrival", "playing", "sent_s")
+    __slots__ = ("arrival", "gives_up_s", "playing", "sent_s")
 
-    def __init__(self, arrival: Arrival, sent_s: float) -> None:
-        self.arrival, self.sent_s = arrival, sent_s
-        self.playing: Playing | None = None
-
-
-def _response_of(answer: Future[Response]) -> Response | CallFailed:
-    try:
-        return answer.result()
-    except CallFailed as failed:
-        return failed.with_traceback(None)  # it would hold the future, which holds the failure
+    def __init__(self, arrival: Arrival, sent_s: float, gives_up_s: float) -> None:
+        self.arrival, self.sent_s, self.gives_up_s = arrival, sent_s, gives_up_s
+        self.playing: Playing | None = None  # until it has begun
 
 
 class SimulatedLoad:
@@ -50,37 +43,40 @@ class SimulatedLoad:
         self._stopping = False
         self._idle: Future[None] = Future(kernel)
         self._schedule = arrivals(plan)
+        self._coming: Arrival | None = None
         self._next()
 
     def _next(self) -> None:
         """Schedules one arrival at a time: a plan of days stays as small as its next request."""
-        arrival = next(self._schedule, None)
+        arrival = self._coming = next(self._schedule, None)
         if arrival is None or self._stopping:
             self._check_idle(done=True)
             return
-        self._kernel.at(round(arrival.at_s * NS_PER_S), lambda: self._arrive(arrival))
+        self._kernel.at(round(arrival.at_s * NS_PER_S), self._arrive)
 
-    def _arrive(self, arrival: Arrival) -> None:
-        if self._stopping:
+    def _arrive(self) -> None:
+        arrival = self._coming
+        if self._stopping or arrival is None:
             return
         self._issued += 1
         self._under_way += 1
-        self._play(_UnderWay(arrival, self._kernel.now_s()), None)
+        sent_s = self._kernel.now_s()
+        self._play(_UnderWay(arrival, sent_s, sent_s + self._deadline_s), sent_s, None)
         self._next()
 
-    def _play(self, client: _UnderWay, response: Response | CallFailed | None) -> None:
+    def _play(self, client: _UnderWay, now_s: float, response: Response | CallFailed | None) -> None:
         """Plays the client's script as far as its next call, whose end goes on from here, or to its own end."""
         try:
             if client.playing is None:
-                client.playing = begin(client.arrival, self._clients, client.sent_s, self._kernel.now_s)
+                client.playing = begin(client.arrival, self._clients, now_s, self._kernel.now_s)
             step = client.playing.next(response)
             if isinstance(step, Call):
-                self._call(client, step)
+                self._call(client, step, now_s)
                 return
             if isinstance(step, Pause):
-                self._pause(client, step)
+                self._pause(client, step, now_s)
                 return
-            self._record(client, step)
+            self._record(client, step, now_s)
         except Exception as failure:
             self._kernel.surface(failure)
         self._ended()  # also after a client model that failed: it must not keep `stop` waiting
@@ -90,27 +86,22 @@ class SimulatedLoad:
         if self._stopping:
             self._check_idle(done=True)
 
-    def _left_s(self, client: _UnderWay, now_s: float) -> float:
-        """How much of its deadline a client has left."""
-        return max(0.0, client.sent_s + self._deadline_s - now_s)
-
-    def _call(self, client: _UnderWay, call: Call) -> None:
-        sent_s = self._kernel.now_s()
-        answer = self._client(call.node, call.request, timeout_s=self._left_s(client, sent_s))
+    def _call(self, client: _UnderWay, call: Call, sent_s: float) -> None:
+        answer = self._client(call.node, call.request, timeout_s=max(0.0, client.gives_up_s - sent_s))
         if call.attempt:
-            answer.when_done(lambda: self._record_attempt(client.arrival, call, sent_s, _response_of(answer)))
-        answer.when_done(lambda: self._play(client, _response_of(answer)))
+            answer.when_done(lambda: self._record_attempt(client.arrival, call, sent_s, answer.ended()))
+        answer.when_done(lambda: self._play(client, self._kernel.now_s(), answer.ended()))
 
-    def _pause(self, client: _UnderWay, pause: Pause) -> None:
+    def _pause(self, client: _UnderWay, pause: Pause, now_s: float) -> None:
         """Waits; a client whose deadline comes first gives up then."""
-        left_s = self._left_s(client, self._kernel.now_s())
+        left_s = max(0.0, client.gives_up_s - now_s)
         if pause.duration_s < left_s:
-            self._kernel.after(pause.duration_s, lambda: self._play(client, None))
+            self._kernel.after(pause.duration_s, lambda: self._play(client, self._kernel.now_s(), None))
         else:
             self._kernel.after(left_s, lambda: self._give_up(client))
 
     def _give_up(self, client: _UnderWay) -> None:
-        self._record(client, unanswered(CallFailed("timeout", client.arrival.region)))
+        self._record(client, unanswered(CallFailed("timeout", client.arrival.region)), self._kernel.now_s())
         self._ended()
 
     def _record_attempt(self, arrival: Arrival, call: Call, sent_s: float, answer: Response | CallFailed) -> None:
@@ -118,8 +109,8 @@ class SimulatedLoad:
         record = attempt_record(arrival, call, answer, sent_s=sent_s, done_s=done_s, latency_ms=(done_s - sent_s) * 1000)
         self._recorder.attempt(record)
 
-    def _record(self, client: _UnderWay, result: ArrivalResult) -> None:
-        arrival, done_s = client.arrival, self._kernel.now_s()
+    def _record(self, client: _UnderWay, result: ArrivalResult, done_s: float) -> None:
+        arrival = client.arrival
         latency_ms = (done_s - arrival.at_s) * 1000
         self._recorder.request(to_record(arrival, result, sent_s=client.sent_s, done_s=done_s, latency_ms=latency_ms))
 

@@ -6,9 +6,8 @@ reset at once. A paused node stops between any two steps of its work, and contin
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from hashlib import sha512
-from types import coroutine
 from typing import Any, Protocol
 
 from brownout.harness.base.keyed_random import keyed_id
@@ -227,47 +226,24 @@ class SimulatedNode:
             caller.reset()
             return
         self._callers[caller] = None
-        if self.holds:
-            self._world.kernel.begin(self._serve_held(node, life, request, caller))
-            return
-        work = node.handle(request)
-        # Most requests are answered without a wait, and need no coroutine around the node's own.
-        try:
-            awaited = work.send(None)
-        except StopIteration as stop:
-            if not self.is_hindered(life):
-                self._give(stop.value, caller)
-                return
-            rest = self._give_later(life, _at_once(stop.value), caller)
-        except Exception as failure:
-            self._world.kernel.surface(failure)
-            return
-        else:
-            rest = self._give_later(life, _continued(work, awaited), caller)
-        self._world.kernel.begin(rest)
+        work = self._handle_held(node, life, request) if self.holds else node.handle(request)
+        self._world.kernel.begin(work, lambda response: self._give(life, response, caller))
 
-    def _give(self, response: Response, caller: CallingEnd) -> None:
+    async def _handle_held(self, node: Node, life: int, request: Request) -> Response:
+        await self.going_on(life)
+        return await node.handle(request)
+
+    def _give(self, life: int, response: Response, caller: CallingEnd) -> None:
+        """The response of that life, at once or when it may go on."""
+        if self.is_hindered(life):
+            self._world.kernel.begin(self._give_held(life, response, caller))
+        else:
+            self._answer(response, caller)
+
+    async def _give_held(self, life: int, response: Response, caller: CallingEnd) -> None:
+        await self.going_on(life)
+        self._answer(response, caller)
+
+    def _answer(self, response: Response, caller: CallingEnd) -> None:
         self._callers.pop(caller, None)
         caller.answer(response)
-
-    async def _give_later(self, life: int, coming: Awaitable[Response], caller: CallingEnd) -> None:
-        response = await coming
-        if self.is_hindered(life):
-            await self.going_on(life)
-        self._give(response, caller)
-
-    async def _serve_held(self, node: Node, life: int, request: Request, caller: CallingEnd) -> None:
-        await self.going_on(life)
-        await self._give_later(life, node.handle(request), caller)
-
-
-async def _at_once(response: Response) -> Response:
-    return response
-
-
-@coroutine
-def _continued(work: Coroutine[Any, Any, Response], awaited: Any) -> Generator[Any, None, Response]:
-    """The rest of a coroutine that has begun and now awaits `awaited`."""
-    yield awaited
-    response: Response = yield from work
-    return response

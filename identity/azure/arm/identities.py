@@ -42,7 +42,7 @@ class ArmIdentities:
 
     async def _get(self, call: ArmCall) -> Served:
         known = await self._find(call.path)
-        return Served(refusals.no_resource(call) if known is None else Response(200, self._shown(known, call)))
+        return Served(refusals.no_resource(call) if known is None else Response(200, self._shown(known, call.version)))
 
     async def _find(self, path: str) -> Principal | None:
         """The user-assigned identity of that path; None where there is none."""
@@ -50,21 +50,21 @@ class ArmIdentities:
         return known if known is not None and known.identity.kind == "user" else None
 
     async def _list(self, call: ArmCall) -> Served:
-        prefix = call.list_prefix
+        prefix, version = call.list_prefix, call.version
         shown = [
-            self._shown(known, call)
+            self._shown(known, version)
             for known in self._node.identities.visible()
             if known.identity.kind == "user" and known.identity.resource_id.lower().startswith(prefix)
         ]
         return Served(Response(200, {"value": sorted(shown, key=lambda item: str(item["id"]))}))
 
-    def _shown(self, principal: Principal, call: ArmCall) -> Json:
+    def _shown(self, principal: Principal, version: str) -> Json:
         """The resource, which stays the same while the record is the same: a list shows every identity again and again."""
-        key = (principal.identity.object_id, call.version)
+        key = (principal.identity.object_id, version)
         known = self._resources.get(key)
         if known is not None and known[0] is principal:
             return known[1]
-        made = arm.identity_resource(principal, self._node.stack.tenant_id, call.version)
+        made = arm.identity_resource(principal, self._node.stack.tenant_id, version)
         if len(self._resources) >= RESOURCES_KEPT:
             self._resources.clear()
         self._resources[key] = (principal, made)
@@ -101,7 +101,7 @@ class ArmIdentities:
         if written.failure is not None:
             return served_failure(written)
         status = 201 if written.effect == "created" else 200
-        return Served(Response(status, self._shown(principal, call)), written.hop, written.inner)
+        return Served(Response(status, self._shown(principal, call.version)), written.hop, written.inner)
 
     async def _delete(self, call: ArmCall) -> Served:
         """Deleting what another node has deleted already is tried at its store once more."""

@@ -16,6 +16,8 @@ from brownout.identity.azure.control.built_in_roles import BUILT_IN_ROLES
 from brownout.identity.azure.control.tables import ControlTables
 from brownout.identity.azure.records import RoleAssignment, RoleDefinition, RolePermission
 
+DECISIONS_KEPT = 4096
+
 
 @lru_cache(maxsize=4096)
 def _pattern(action: str) -> re.Pattern[str]:
@@ -41,6 +43,7 @@ class RoleBook:
 
     def __init__(self, tables: ControlTables, tenant_id: str) -> None:
         self._tables, self._tenant_id = tables, tenant_id
+        self._decided: dict[tuple[tuple[str, ...], str, str, bool], bool] = {}  # a book never changes, so neither do these
         self._assigned: dict[str, list[RoleAssignment]] = {}
         for assignment in tables.table(RoleAssignment).values():
             self._assigned.setdefault(assignment.principal_id.lower(), []).append(assignment)
@@ -62,6 +65,13 @@ class RoleBook:
         roles = (self.role(assignment.role) for assignment in self.held(principals, scope))
         return [permission for role in roles if role is not None for permission in role.permissions]
 
-    def decide(self, principals: Iterable[str], action: str, scope: str, *, data: bool) -> bool:
+    def decide(self, principals: tuple[str, ...], action: str, scope: str, *, data: bool) -> bool:
         """True when one of these principals' roles allows the action at the scope."""
-        return any(allows(each, action, data=data) for each in self.permissions(principals, scopes.normal(scope)))
+        asked = (principals, action, scope, data)
+        decided = self._decided.get(asked)
+        if decided is None:
+            if len(self._decided) >= DECISIONS_KEPT:
+                self._decided.clear()
+            permitted = self.permissions(principals, scopes.normal(scope))
+            decided = self._decided[asked] = any(allows(each, action, data=data) for each in permitted)
+        return decided

@@ -68,11 +68,6 @@ class AzureHostAnnex(Annex):
             return Response(200, {"files": self.files(machine) | ({SERVICE_ACCOUNT_FILE: token} if token else {})})
         return None
 
-    @property
-    def forces_answers(self) -> bool:
-        """True while a hold wants some machine's endpoint to say something."""
-        return bool(self._forced)
-
     def forced_answer(self, machine: str, kind: str) -> ForcedAnswer | None:
         """What the oldest hold wants that endpoint of the machine to say, as one of its times; None without a hold."""
         forced = self._forced.take(

@@ -49,14 +49,20 @@ class Imds:
         return asked
 
     def answer(self, request: Request, asked: Asked | Unclear, token: CachedToken, now_s: float) -> Response:
-        """A token answer. Clients ask again and again, and within a second of a token's life nothing in its answer changes."""
+        """A token answer. Clients ask again and again: of what was given with a token, only the seconds left ever change."""
         left_s = int(token.expires_s - now_s)
         given = self._given.get(token.token)
-        if given is None or given[0] != left_s or given[1] is not asked:
+        if given is None or given[1] is not asked:
             if len(self._given) >= KNOWN_ANSWERS:
                 self._given.clear()
-            given = self._given[token.token] = left_s, asked, Response(200, token_fields(asked, token, now_s), HEADERS)
-        return given[2]
+            answer = Response(200, token_fields(asked, token, now_s), HEADERS)
+        elif given[0] == left_s:
+            return given[2]
+        else:
+            left = str(left_s)
+            answer = Response(200, {**(given[2].body or {}), "expires_in": left, "ext_expires_in": left}, HEADERS)
+        self._given[token.token] = left_s, asked, answer
+        return answer
 
     def failed(self, request: Request, failure: Failure) -> Response:
         return oauth_failed(failure)

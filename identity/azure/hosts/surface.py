@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from brownout.identity.azure.errors import error
 from brownout.identity.azure.hosts import instance as imds_instance
-from brownout.identity.azure.hosts.annex import annex_of
+from brownout.identity.azure.hosts.annex import SWITCH, annex_of
 from brownout.identity.azure.hosts.app_service import AppService
 from brownout.identity.azure.hosts.arc import Arc
 from brownout.identity.azure.hosts.cloud_shell import CloudShell
@@ -62,7 +62,7 @@ class MachineEndpoints:
         """A token that is fresh in a cache, as nearly every answer, while no hold, limit or capacity has a say in it."""
         node, (address, _, path) = self._node, request.path[1:].partition("/")
         machine, endpoint = node.machine(address), self._endpoints.get(path)
-        if machine is None or endpoint is None or endpoint.limits is not None or self._annex.forces_answers:
+        if machine is None or endpoint is None or endpoint.limits is not None or node.holds.holds(SWITCH):
             return None
         try:
             asked = endpoint.read(request, machine)
@@ -70,14 +70,14 @@ class MachineEndpoints:
             return None
         if not isinstance(asked, Asked) or asked.bypass_cache:
             return None
-        unnamed = endpoint.cache is None and not asked.selectors
-        token = fresh_token(node, machine, asked.identity, asked.resource, unnamed=unnamed, cache=endpoint.cache)
+        unnamed, now_s = endpoint.cache is None and not asked.selectors, node.ports.now()
+        token = fresh_token(node, machine, asked.identity, asked.resource, now_s, unnamed=unnamed, cache=endpoint.cache)
         if token is None:
             return None
         self._annex.count_request(machine.address, endpoint.kind)
         if unnamed:
             node.unnamed.add(machine.address)
-        return Served(endpoint.answer(request, asked, token, node.ports.now()), node.hops["hit"])
+        return Served(endpoint.answer(request, asked, token, now_s), node.hops["hit"])
 
     async def serve(self, request: Request) -> Served:
         node, (address, _, path) = self._node, request.path[1:].partition("/")

@@ -36,10 +36,6 @@ class ForcedAnswers:
         self._left: dict[str, int] = {}
         self.switch = Switch(self._start, self._stop)
 
-    def __bool__(self) -> bool:
-        """True while there is such a hold."""
-        return self._holds.holds(self._switch)
-
     def take(self, fits: Callable[[Value], bool]) -> ForcedAnswer | None:
         """What the oldest hold that fits wants said, which counts as one of its times; None without one."""
         for fault_id, hold in self._holds.items():

@@ -299,14 +299,14 @@ class Host(Node):
 
 
 def fresh_token(
-    host: Host, machine: Machine, identity: Identity, resource: str, *, unnamed: bool, cache: TokenCache | None
+    host: Host, machine: Machine, identity: Identity, resource: str, now_s: float, *, unnamed: bool, cache: TokenCache | None
 ) -> CachedToken | None:
-    """The token that `host.issue` would serve from a cache at once, without waiting for anything; None where it would not."""
+    """The token that `host.issue` would serve from a cache at `now_s`, without waiting; None where it would not."""
     if host.capacity.on or not host.settings.host_cache:
         return None
     kept = host.cache if cache is None else cache
     key = (UNNAMED if unnamed and host.keeps_unnamed else identity.object_id, machine.address, resource)
-    return kept.get(key) if kept.freshness(key, host.ports.now()) == "fresh" else None
+    return kept.get(key) if kept.freshness(key, now_s) == "fresh" else None
 
 
 def _own_nodes(host: Host, zone: str) -> list[str]:

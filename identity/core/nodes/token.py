@@ -6,7 +6,7 @@ configuration know. When that fails and a cached token has life left, that token
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from brownout.identity.core.messages import Request, Response
@@ -119,7 +119,7 @@ class TokenNode(Reader):
         failed = made.failure is not None and made.failure.is_outage
         if failed and freshness == "due" and cached is not None:
             return Issued(made.hop._replace(cache="stale"), made.inner, token=cached)
-        return replace(made, hop=made.hop._replace(cache="miss"))
+        return Issued(made.hop._replace(cache="miss"), made.inner, made.token, made.failure)
 
     async def _dry_run(self, wanted: TokenRequest) -> Served:
         """What would become of the request if no token were cached, and until when the cache would hide that.

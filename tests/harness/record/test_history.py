@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from brownout.harness.errors import FileError
-from brownout.harness.record.history import Event, Recorder, RequestRecord, read_history, to_line
+from brownout.harness.record.history import REQUESTS_IN_BLOCK, Event, Recorder, RequestRecord, read_history, to_line
 
 RECORD = RequestRecord(
     id="warm-000001",
@@ -112,6 +112,21 @@ def test_an_event_is_on_disk_when_it_is_recorded(tmp_path: Path) -> None:
     recorder.event(Event(1.0, "phase", "fault"))
     assert [event.what for event in read_history(tmp_path).events] == ["fault"]
     recorder.close()
+
+
+@pytest.mark.parametrize("count", [1, REQUESTS_IN_BLOCK, 3 * REQUESTS_IN_BLOCK + 1])
+def test_requests_are_written_in_blocks_and_whole_after_a_flush(count: int, tmp_path: Path) -> None:
+    """A full block is in the file by itself; `flush` puts the rest there, and closing adds nothing more."""
+    recorder = Recorder(tmp_path)
+    records = [RECORD._replace(id=f"warm-{number}") for number in range(count)]
+    for record in records:
+        recorder.request(record)
+    log, lines = tmp_path / "requests.jsonl", [to_line(record) for record in records]
+    assert log.read_text() == "".join(lines[: count - count % REQUESTS_IN_BLOCK])
+    recorder.flush()
+    assert log.read_text() == "".join(lines)
+    recorder.close()
+    assert log.read_text() == "".join(lines)
 
 
 def test_a_line_of_another_version_is_read(tmp_path: Path) -> None:

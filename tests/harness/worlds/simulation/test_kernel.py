@@ -210,6 +210,22 @@ def test_a_coroutine_that_is_begun_runs_as_far_as_its_first_wait(kernel: Kernel)
 
 
 @pytest.mark.parametrize("waits", [False, True])
+def test_what_is_begun_gives_its_result_in_the_step_in_which_it_ends(kernel: Kernel, waits: bool) -> None:
+    """`then` has the result before anything else that is due at that instant."""
+    seen: list[str] = []
+
+    async def made() -> str:
+        if waits:
+            await kernel.sleep(5)
+        kernel.soon(lambda: seen.append("what was due later"))
+        return "result"
+
+    kernel.begin(made(), seen.append)
+    kernel.run(kernel.sleep(10))
+    assert seen == ["result", "what was due later"]
+
+
+@pytest.mark.parametrize("waits", [False, True])
 def test_what_is_started_gives_its_end_as_a_future(kernel: Kernel, waits: bool) -> None:
     """`started` takes the first step in the middle of the caller's; results and failures are the future's."""
     seen: list[str] = []

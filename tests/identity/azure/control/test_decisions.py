@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from brownout.identity.azure.control import decisions
 from brownout.identity.azure.control.built_in_roles import BUILT_IN_ROLES, OWNER, READER
 from brownout.identity.azure.control.decisions import RoleBook, allows, matches
 from brownout.identity.azure.control.tables import ControlTables
@@ -101,3 +102,18 @@ def test_roles_add_up() -> None:
     action = "Microsoft.Authorization/roleAssignments/write"
     assert book.decide(("p",), action, VM, data=False)
     assert not book.decide(("p",), action, SUBSCRIPTION, data=False)
+
+
+@pytest.mark.parametrize("kept", [1, 100])
+def test_what_is_asked_again_is_decided_the_same(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A book that was asked before says what a new one says, whatever it was asked before and however much of it is kept."""
+    monkeypatch.setattr(decisions, "DECISIONS_KEPT", kept)
+    tables = ControlTables.of([RoleAssignment("a1", GROUP, READER, "p", "User"), RoleAssignment("a2", VM, OWNER, "q", "User")])
+    verbs = ("Microsoft.Compute/virtualMachines/read", "Microsoft.Compute/virtualMachines/write", SECRET)
+    questions = [(who, verb, scope) for who in (("p",), ("q",), ("p", "q")) for verb in verbs for scope in (SUBSCRIPTION, VM)]
+    asked_before = RoleBook(tables, TENANT)
+    for _ in range(2):
+        for who, verb, scope in questions:
+            for data in (False, True):
+                fresh = RoleBook(tables, TENANT).decide(who, verb, scope, data=data)
+                assert asked_before.decide(who, verb, scope, data=data) is fresh

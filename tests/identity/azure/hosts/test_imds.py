@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from brownout.identity.azure.hosts.endpoint import Asked
+from brownout.identity.azure.hosts.imds import Imds, token_fields
 from brownout.identity.azure.hosts.request import SERVER
 from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.nodes.host import Host
+from brownout.identity.core.records import CachedToken
 from support.identity_stacks import EPOCH_S, HOUR_S, QUIET_S, TOKEN_PATH, VAULT, Stack, body, hops, on_stack
 
 SEVERAL_2024 = (
@@ -53,6 +57,24 @@ def test_the_same_token_comes_from_the_cache_with_falling_expires_in() -> None:
     assert int(body(first)["expires_in"]) - int(body(second)["expires_in"]) in (1000, 1001)
     assert body(second)["expires_on"] == body(first)["expires_on"]
     assert (hops(first)[0].cache, hops(second)[0].cache) == ("miss", "hit")
+
+
+def test_an_answer_that_follows_another_one_with_the_same_token_is_made_as_the_first() -> None:
+    """Of an answer only the seconds left change; the fields and their order are those of an answer made anew."""
+
+    async def story(stack: Stack) -> None:
+        node = stack.node("sydney.host")
+        assert isinstance(node, Host)
+        machine = node.machine("single")
+        assert machine is not None
+        imds, request = Imds(node), Request("GET", f"/single/{TOKEN_PATH}")
+        asked = Asked(machine.identities[0], VAULT, {"object_id": machine.identities[0].object_id})
+        token = CachedToken("a.b.c", "client", EPOCH_S, EPOCH_S + HOUR_S)
+        for passed_s in (0.0, 0.4, 1.5, 1000.0, HOUR_S):
+            answer = imds.answer(request, asked, token, EPOCH_S + passed_s)
+            assert answer.payload == Response(200, token_fields(asked, token, EPOCH_S + passed_s)).payload
+
+    on_stack(story)
 
 
 def test_the_cache_is_kept_by_identity_and_resource() -> None:
