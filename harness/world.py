@@ -153,7 +153,10 @@ class World(Protocol):
         ...
 
     async def states(self, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
-        """What each node says of itself (`GET /admin/state`), in order and at once where it can; None for one that does not."""
+        """What each node says of itself, in order and at once where it can; None for one that does not.
+
+        It is `GET /admin/state`, or of that page what the role and the vendors tell.
+        """
         ...
 
     async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:

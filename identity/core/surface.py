@@ -132,11 +132,27 @@ class ReadyAnswers:
     def __init__(self, surfaces: Iterable[Surface]) -> None:
         each_ready = tuple((each.takes, each.at_once if isinstance(each, AnswersAtOnce) else None) for each in surfaces)
         self._ready = each_ready if any(at_once is not None for _, at_once in each_ready) else ()
+        self._repeated: dict[str, tuple[Request, Served]] = {}  # of the control plane, by path
+
+    def repeat(self, request: Request, served: Served) -> None:
+        """The very same request of the stack's own, should it come to the same path next, is answered so and changes nothing.
+
+        It is for what is published again and again. One that was received over a wire is never the same again.
+        """
+        assert request.path.startswith(OWN), "what clients are answered is the surfaces' business"
+        if "raw_headers" not in request.__dict__:  # it was made in this process
+            self._repeated[request.path] = request, served
+
+    def repeat_nothing(self) -> None:
+        """Each request is looked into again."""
+        self._repeated.clear()
 
     def find(self, request: Request) -> Served | None:
         """What the node would answer, where that is ready; None, with nothing changed, where it is not."""
-        if not self._ready or request.path.startswith(OWN):
-            return None
+        path = request.path
+        if path.startswith(OWN):
+            known = self._repeated.get(path)
+            return known[1] if known is not None and known[0] is request else None
         for takes, at_once in self._ready:
             if takes(request):
                 return None if at_once is None else at_once(request)

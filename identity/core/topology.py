@@ -151,8 +151,11 @@ class Link:
 
     def matches(self, pattern: str) -> bool:
         """True when `pattern` names this link or leaves trailing parts of either end away."""
-        wanted = Link.parse(pattern)
+        wanted = _pattern(pattern)
         return _is_prefix(wanted.source, self.source) and _is_prefix(wanted.target, self.target)
+
+
+_pattern = lru_cache(maxsize=256)(Link.parse)  # one pattern is compared with each link of a stack
 
 
 def _is_prefix(wanted: str, actual: str) -> bool:

@@ -43,9 +43,9 @@ def search(**asked: object) -> int:
     """Carries the order out, prints what was found and returns the exit code (entry point `brownout.search`)."""
     order = Order(**asked)  # type: ignore[arg-type]  # the command's options, by name
     line = SearchLine(sys.stderr)
-    journal = _journal(order)
-    known = _corpus(order, line) if order.corpus else ()
-    with executor_of(order.executor, order.workers) as (executor, at_once):
+    with executor_of(order.executor, order.workers) as (executor, at_once):  # first: an address may lead nowhere
+        journal = _journal(order)
+        known = _corpus(order, line) if order.corpus else ()
         began_s = time.monotonic()
         budget = Budget(order.for_s, order.schedules)
         whole = go_on(journal, executor, budget, at_once=at_once, told=lambda one: line.show(_progress(one, began_s)))

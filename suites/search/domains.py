@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -20,11 +20,13 @@ from pydantic.fields import FieldInfo
 
 from brownout.harness.errors import UsageError
 from brownout.harness.experiment import plugins
+from brownout.harness.experiment.stack import stack_of
 from brownout.harness.fault import Fault
 from brownout.harness.worlds.catalog import SIMULATION, WORLDS
 from brownout.identity.core.settings import BUILDS
 from brownout.identity.core.topology import StackSpec
 from brownout.identity.names import endpoint_names
+from brownout.suites.search.grounds import Ground
 
 SHORTEST_S, LONGEST_S = 0.1, 90.0  # of a duration that is a parameter: what outlives the recovery is no search's business
 MOST, MOST_SHARE = 8, 1.0
@@ -72,73 +74,69 @@ class Range:
 Domain = Choice | Range
 
 
-def drawable_kinds(spec: StackSpec) -> tuple[str, ...]:
-    """The installed faults that the simulation can carry out and that can be made for this stack, by name."""
+def drawable_kinds(place: Ground) -> tuple[str, ...]:
+    """The installed faults that the simulation can carry out and that can be made for the ground's stack, by name."""
     abilities = WORLDS[SIMULATION].abilities
     return tuple(
-        kind for kind, made in sorted(plugins.faults().items()) if made.needs <= abilities and not undrawable(kind, spec)
+        kind for kind, made in sorted(plugins.faults().items()) if made.needs <= abilities and not undrawable(kind, place)
     )
 
 
-def undrawable(kind: str, spec: StackSpec) -> str:
+def undrawable(kind: str, place: Ground) -> str:
     """Why no parameters can be drawn for the fault; "" where they can."""
-    known = domains(kind, spec)
-    lacking = [
-        name for name, field in plugins.fault_class(kind).model_fields.items() if field.is_required() and name not in known
-    ]
+    known = domains(kind, place)
+    lacking = [name for name, field in fault_class(kind).model_fields.items() if field.is_required() and name not in known]
     return f"nothing is known of its parameters {', '.join(lacking)}" if lacking else ""
 
 
-def domains(kind: str, spec: StackSpec) -> Mapping[str, Domain]:
+def fault_class(kind: str) -> type[Fault]:
+    """The fault of that kind: one of those that a search has imported anyway, or `plugins.fault_class`."""
+    return plugins.faults().get(kind) or plugins.fault_class(kind)
+
+
+def domains(kind: str, place: Ground) -> Mapping[str, Domain]:
     """By parameter what may be drawn for it; a parameter that is left out keeps its default."""
-    return _domains(plugins.fault_class(kind), vocabulary(spec))
+    return _domains(fault_class(kind), place)
 
 
-def _domains(made: type[Fault], words: Mapping[str, tuple[Any, ...]]) -> Mapping[str, Domain]:
+@lru_cache(maxsize=1024)  # each act is drawn from them, and they stay the same
+def _domains(made: type[Fault], place: Ground) -> Mapping[str, Domain]:
+    words = vocabulary(place)
     found = ((name, _domain(name, field, words)) for name, field in made.model_fields.items())
     return {name: domain for name, domain in found if domain is not None}
 
 
-def vocabulary(spec: StackSpec) -> Mapping[str, tuple[Any, ...]]:
-    """The names that a parameter of that name may have in this stack."""
-    machines = tuple(sorted({(machine.region, machine.name, machine.scale_set) for machine in spec.machines}))
-    return _vocabulary(
-        spec.regions,
-        spec.zones,
-        spec.nodes(),
-        tuple(map(str, spec.links())),
-        machines,
-        tuple(sorted(spec.by_name())),
-        endpoint_names(spec),
-    )
-
-
 @cache
-def _vocabulary(
-    regions: tuple[str, ...],
-    zones: tuple[str, ...],
-    nodes: tuple[str, ...],
-    links: tuple[str, ...],
-    machines: tuple[tuple[str, str, bool], ...],
-    identities: tuple[str, ...],
-    names: tuple[str, ...],
-) -> Mapping[str, tuple[Any, ...]]:
+def vocabulary(place: Ground) -> Mapping[str, tuple[Any, ...]]:
+    """The names that a parameter of that name may have in the ground's stack, whatever its seed is.
+
+    What the seed decides, such as an account's own name for sign-in, is left out: a schedule is tried with other seeds too,
+    and the same file has to be sound with each.
+    """
+    other = stack_of(place.experiment, seed=place.spec.seed + 1, settings=place.spec.settings)
+    found, again = _words(place.spec), _words(other)
+    return {**WORDS, **{word: tuple(name for name in names if name in again[word]) for word, names in found.items()}}
+
+
+def _words(spec: StackSpec) -> Mapping[str, tuple[Any, ...]]:
+    """The names of one stack by what they name."""
+    regions, nodes = spec.regions, spec.nodes()
+    machines = sorted({(machine.region, machine.name, machine.scale_set) for machine in spec.machines})
     groups = tuple(dict.fromkeys(node.rpartition(".")[0] for node in nodes if node.count(".") == 2))
     pairs = tuple(f"{one}->{other}" for one in regions for other in regions if one != other)
     machine_names = tuple(name for _, name, _ in machines)
     return {
-        **WORDS,
         "region": regions,
         "regions": (*((region,) for region in regions), regions),
-        "zone": zones,
-        "to": (*regions, *zones),
+        "zone": spec.zones,
+        "to": (*regions, *spec.zones),
         "node": (*nodes, *groups),
         "nodes": tuple((node,) for node in nodes),
-        "link": (*links, *pairs),
-        "name": names,
+        "link": (*map(str, spec.links()), *pairs),
+        "name": endpoint_names(spec),
         "machine": machine_names,
         "machines": ((), *((name,) for name in machine_names)),
-        "identity": identities,
+        "identity": tuple(sorted(spec.by_name())),
     }
 
 
@@ -182,24 +180,25 @@ def _parts(annotation: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     return (annotation,), ()
 
 
-def drawn_params(kind: str, spec: StackSpec, chance: Random, *, tries: int = 12) -> dict[str, Any] | None:
-    """Parameters with which the fault can be made for this stack; None where so many tries made none."""
-    made, known = plugins.fault_class(kind), domains(kind, spec)
+def drawn_params(kind: str, place: Ground, chance: Random, *, tries: int = 12) -> dict[str, Any] | None:
+    """Parameters with which the fault can be made for the ground's stack; None where so many tries made none."""
+    made, known = fault_class(kind), domains(kind, place)
     for _ in range(tries):
         params = {
             name: domain.draw(chance)
             for name, domain in known.items()
             if made.model_fields[name].is_required() or name in made.target or chance.random() < 0.5
         }
-        if fits(kind, params, spec):
+        if fits(kind, params, place):
             return params
     return None
 
 
-def fits(kind: str, params: Mapping[str, Any], spec: StackSpec) -> bool:
-    """Whether the fault can be made with these parameters, and has something to hold in this stack."""
+def fits(kind: str, params: Mapping[str, Any], place: Ground) -> bool:
+    """Whether the fault can be made with these parameters, and has something to hold in the ground's stack."""
+    spec = place.spec
     try:
-        fault = plugins.fault(kind, params)
+        fault = fault_class(kind).model_validate(dict(params))
         return all(fault.state(spec, carrier) is not None for carrier in fault.carriers(spec))
-    except (ValueError, UsageError):
+    except (ValueError, UsageError):  # a ValidationError is a ValueError
         return False

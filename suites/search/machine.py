@@ -169,7 +169,7 @@ class StackMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.stand is not None and len(self.stand.held) < MOST_HELD)
     @rule(data=st.data())
     def put(self, data: st.DataObject) -> None:
-        kind = data.draw(st.sampled_from(self.kinds or drawable_kinds(self.place.spec)), label="kind")
+        kind = data.draw(st.sampled_from(self.kinds or drawable_kinds(self.place)), label="kind")
         self.up.apply(kind, data.draw(params(kind, self.place), label="params"))
 
     @precondition(lambda self: self.stand is not None and bool(self.stand.held))

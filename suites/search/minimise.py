@@ -119,7 +119,7 @@ class Minimiser:
             fields = plugins.fault_class(act.kind).model_fields
             for name in act.params:
                 kept = {other: value for other, value in schedule.acts[index].params.items() if other != name}
-                if fields[name].is_required() or not fits(act.kind, kept, self.ground.spec):
+                if fields[name].is_required() or not fits(act.kind, kept, self.ground):
                     continue
                 plainer = _replaced(schedule, index, schedule.acts[index].model_copy(update={"params": kept}))
                 if self._breaks(plainer):

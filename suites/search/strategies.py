@@ -10,8 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from brownout.harness.experiment import plugins
-from brownout.suites.search.domains import Choice, Domain, Range, domains, drawable_kinds, fits
+from brownout.suites.search.domains import Choice, Domain, Range, domains, drawable_kinds, fault_class, fits
 from brownout.suites.search.grounds import Ground
 from brownout.suites.search.schedule import Act, FaultSchedule, window_s
 from brownout.suites.search.swarm import GRID_S, MOST_ACTS, SHORTEST_S
@@ -34,12 +33,12 @@ def values(domain: Domain) -> st.SearchStrategy[Any]:
 
 def params(kind: str, ground: Ground) -> st.SearchStrategy[dict[str, Any]]:
     """Parameters with which a fault of that kind can be made for the ground's stack."""
-    made, known = plugins.fault_class(kind), domains(kind, ground.spec)
+    made, known = fault_class(kind), domains(kind, ground)
     needed = {
         name: values(each) for name, each in known.items() if made.model_fields[name].is_required() or name in made.target
     }
     free = {name: values(each) for name, each in known.items() if name not in needed}
-    return st.fixed_dictionaries(needed, optional=free).filter(lambda found: fits(kind, found, ground.spec))
+    return st.fixed_dictionaries(needed, optional=free).filter(lambda found: fits(kind, found, ground))
 
 
 def acts(ground: Ground, kinds: tuple[str, ...] = ()) -> st.SearchStrategy[Act]:
@@ -54,7 +53,7 @@ def acts(ground: Ground, kinds: tuple[str, ...] = ()) -> st.SearchStrategy[Act]:
 
         return st.builds(made, params(kind, ground), starts, lengths)
 
-    return st.sampled_from(kinds or drawable_kinds(ground.spec)).flatmap(act)
+    return st.sampled_from(kinds or drawable_kinds(ground)).flatmap(act)
 
 
 def schedules(

@@ -12,8 +12,6 @@ from random import Random
 from typing import Literal
 
 from brownout.harness.base.keyed_random import keyed_stream
-from brownout.harness.experiment.model import Experiment
-from brownout.identity.core.topology import StackSpec
 from brownout.suites.search.domains import drawable_kinds, drawn_params
 from brownout.suites.search.grounds import Ground
 from brownout.suites.search.schedule import Act, FaultSchedule, window_s
@@ -30,7 +28,7 @@ TRIES = 20
 def chunk_of(ground: Ground, seed: int, chunk: int, size: int, *, planted: Sequence[str] = ()) -> tuple[FaultSchedule, ...]:
     """The schedules of one chunk."""
     chance = keyed_stream(seed, "search-chunk", ground.name, chunk)
-    kinds = _some(drawable_kinds(ground.spec), KINDS_SHARE, chance)
+    kinds = _some(drawable_kinds(ground), KINDS_SHARE, chance)
     cohorts = _some(tuple(cohort.name for cohort in ground.experiment.load.cohorts), COHORTS_SHARE, chance)
     return tuple(
         drawn(ground, kinds, cohorts, keyed_stream(seed, "search", ground.name, chunk, number), planted=planted)
@@ -46,22 +44,20 @@ def drawn(
     number = 1 + int(chance.random() * min(MOST_ACTS, len(kinds) + 1))
     acts: list[Act] = []
     for _ in range(number):
-        act = _act(ground.experiment, ground.spec, kinds, bias, acts, chance)
+        act = _act(ground, kinds, bias, acts, chance)
         if act is not None:
             acts.append(act)
     seed = int(chance.random() * 2**31)
     return FaultSchedule(ground=ground.name, seed=seed, acts=(), cohorts=tuple(cohorts), planted=tuple(planted)).with_acts(acts)
 
 
-def _act(
-    ground: Experiment, spec: StackSpec, kinds: Sequence[str], bias: Bias, before: Sequence[Act], chance: Random
-) -> Act | None:
+def _act(ground: Ground, kinds: Sequence[str], bias: Bias, before: Sequence[Act], chance: Random) -> Act | None:
     for _ in range(TRIES):
         kind = kinds[int(chance.random() * len(kinds))]
-        params = drawn_params(kind, spec, chance)
+        params = drawn_params(kind, ground, chance)
         if params is None or (bias == "related" and before and not _related(params, before) and chance.random() < 0.9):
             continue
-        at_s, for_s = _times(window_s(ground), bias, before, chance)
+        at_s, for_s = _times(window_s(ground.experiment), bias, before, chance)
         return Act(kind=kind, params=params, at_s=at_s, for_s=for_s)
     return None
 

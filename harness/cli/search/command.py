@@ -11,13 +11,14 @@ from brownout.harness.cli.shell.complete import experiment_names
 from brownout.harness.cli.types import SEED, DurationType, NumberType
 
 FOR_S = 60.0
+SEED_BY_DEFAULT = 1
 
 
 @command(name="search", measures=True)
 @click.argument("experiment", default="", shell_complete=experiment_names)
 @click.option("--for", "for_s", type=DurationType(), default=None, help="How long to search; 60s if nothing bounds it.")
 @click.option("--schedules", type=NumberType(1, 1e9, whole=True), default=None, help="Search so many schedules at least.")
-@click.option("--seed", type=SEED, default=1, show_default=True, help="Decides every schedule.")
+@click.option("--seed", type=SEED, default=None, help="Decides every schedule; 1 unless it is given.")
 @click.option("--workers", type=NumberType(1, 256, whole=True), default=1, show_default=True, help="Processes of this machine.")
 @click.option("--executor", default="", metavar="dask://HOST:PORT", help="Search on the workers of a Dask cluster.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None, help="The campaign's folder.")
@@ -30,7 +31,7 @@ def search_command(
     experiment: str,
     for_s: float | None,
     schedules: int | None,
-    seed: int,
+    seed: int | None,
     workers: int,
     executor: str,
     out: Path | None,
@@ -50,6 +51,12 @@ def search_command(
 
     if out is not None and resume is not None:
         raise UsageError("--out begins a campaign and --resume goes on with one", hint="give one of them")
+    if resume is not None and (experiment or planted or seed is not None):
+        what = "EXPERIMENT, --seed and --plant are those that the campaign began with"
+        raise UsageError(what, hint="leave them out beside --resume, or begin another campaign")
+    if for_s is not None and for_s <= 0:
+        raise UsageError("a search of no time finds nothing", hint="such as --for 60s")
+    seed = SEED_BY_DEFAULT if seed is None else seed
     bounded = for_s is not None or schedules is not None
     code: int = plugins.load_plugin("brownout.search", "command")(
         experiment=experiment,

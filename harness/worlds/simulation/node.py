@@ -17,6 +17,7 @@ from brownout.harness.worlds.simulation.kernel import NS_PER_S, Future, Kernel
 from brownout.identity.core.messages import BadPayload, CallFailed, Request, Response
 from brownout.identity.core.node import Node
 from brownout.identity.core.ports import Signal, Signer
+from brownout.identity.core.surface import Served
 from brownout.identity.core.topology import NodeSpec, StackSpec
 from brownout.identity.roles import build_node
 
@@ -202,8 +203,17 @@ class SimulatedNode:
             await Future[None](self._world.kernel)
 
     def shown(self) -> Mapping[str, Any] | None:
-        """What `GET /admin/state` would answer at once; None where it would not, because the node is down or held."""
-        return None if self.node is None or self.holds else self.node.shown()
+        """What the role and the vendors tell in `GET /admin/state`; None where it would not be answered at once.
+
+        That is while the node is down or held.
+        """
+        return None if self.node is None or self.holds else self.node.annexes.state() | dict(self.node.state())
+
+    def page(self) -> Response | None:
+        """The answer to `GET /admin/state`; None where it would not be answered at once."""
+        if self.node is None or self.holds:
+            return None
+        return Served(Response(200, self.node.shown()), self.node.hop()).sealed()
 
     def at_once(self, request: Request) -> Response | None:
         """What `serve` would give without waiting for anything, where that is known; None where `serve` is to be asked."""

@@ -15,7 +15,7 @@ from brownout.harness.effects import Effect, LinkEffect, NodeEffect, SwitchThrow
 from brownout.harness.errors import WorldError
 from brownout.harness.load.arrivals import LoadPlan
 from brownout.harness.record.history import RequestSink
-from brownout.harness.world import Carrier, LoadHandle, ProbeResult, misplaced, states_asked
+from brownout.harness.world import STATE_PATH, Carrier, LoadHandle, ProbeResult, misplaced, states_asked
 from brownout.harness.worlds.catalog import SIMULATION, WORLDS
 from brownout.harness.worlds.control_plane import hold_switch, read_switches, release_switch
 from brownout.harness.worlds.simulation.kernel import Future, Kernel
@@ -167,6 +167,8 @@ class SimulationWorld:
 
     async def control(self, node: str, request: Request) -> Response:
         simulated = self._known("node", node, self._nodes)
+        if request.path == STATE_PATH and request.method == "GET" and (page := simulated.page()) is not None:
+            return page  # half of all control requests of a run, and the same page without the way to it
         authorized = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
         asked = authorized.below(self.spec.control_path)
         answer = _ControlAnswer(self.kernel, node)

@@ -100,7 +100,10 @@ class RegionalAnnex(Annex):
         if request.method == "GET":
             raw = self.replica.raw
             return Served(error(404, "NoAccount", "none came yet") if raw is None else Response(200, raw))
-        return Served(await self._take(request.body or {}))
+        served = Served(await self._take(request.body or {}))
+        if request.body is self.replica.raw:  # then the same again changes nothing
+            self.node.ready_answers.repeat(request, served)
+        return served
 
     async def control(self, request: Request, path: str) -> Response | None:
         if request.method == "GET" and path == "/access-keys":

@@ -23,6 +23,7 @@ from brownout.identity.core.replication.lines import contains
 from brownout.identity.core.topology import MANAGEMENT, TOKEN, VAULT, NodeName, StackSpec
 
 REPLICATED = (TOKEN, MANAGEMENT, VAULT)  # the roles that keep a replica
+_NONE: frozenset[str] = frozenset()
 
 
 def managed_keys(holds: HoldSet) -> dict[str, StoreKey]:
@@ -78,6 +79,7 @@ class Publisher:
         self._node, self._catalog = node, catalog
         self._rounds = Rounds(node, node.settings.publish_interval_s, self._publish_round)
         self._is_learning = False
+        self._requests: dict[str, Request] = {}  # by role; the same object until its snapshot changes
         self.switches = {
             "pause-replication": Switch(self._pause, nothing_to_undo),
             "push-keys": Switch(self._push_keys, nothing_to_undo),
@@ -105,7 +107,8 @@ class Publisher:
 
     def _paused(self) -> frozenset[str]:
         """The regions that nothing is published to."""
-        return frozenset(region for value in self._node.holds.held("pause-replication") for region in value["regions"])
+        paused = self._node.holds.held("pause-replication")
+        return frozenset(region for value in paused for region in value["regions"]) if paused else _NONE
 
     async def publish_change(self) -> dict[str, bool]:
         """Publishes at once, under a version of its own, what is no identity's change; which nodes took it."""
@@ -113,14 +116,21 @@ class Publisher:
         return await self.publish(self.readers())
 
     async def _publish_to(self, node: str, role: str) -> bool:
-        snapshot = self._catalog.snapshot(role, managed_keys(self._node.holds))
-        assert ("signing" in snapshot) == (role == TOKEN), "token nodes alone are sent the signing key"
-        answer = await self._rounds.ask(node, self._node.internal("PUT", "/snapshot", snapshot))
+        answer = await self._rounds.ask(node, self._request(role))
         if answer is None or not answer.ok:
             return False  # the next round tries again; a replica that lags is seen by its version
         if (answer.body or {}).get("stranger") and not self._is_learning:
             await self._learn()
         return True
+
+    def _request(self, role: str) -> Request:
+        """What is sent to each node of the role now."""
+        snapshot = self._catalog.snapshot(role, managed_keys(self._node.holds))
+        assert ("signing" in snapshot) == (role == TOKEN), "token nodes alone are sent the signing key"
+        known = self._requests.get(role)
+        if known is None or known.body is not snapshot:
+            known = self._requests[role] = self._node.internal("PUT", "/snapshot", snapshot)
+        return known
 
     async def _learn(self) -> None:
         """Takes over what was published before the disk was lost, from the newest replica that does not know us."""

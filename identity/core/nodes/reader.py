@@ -58,7 +58,10 @@ class Reader(Node):
         if path == "/snapshot" and request.method in ("GET", "PUT"):
             response = await self.replica.serve(request, self.ports)
             self._follow()
-            return Served(response)
+            served = Served(response)
+            if self.replica.came_in(request):
+                self.ready_answers.repeat(request, served)
+            return served
         return None
 
     def _follow(self) -> None:
@@ -108,3 +111,4 @@ class Reader(Node):
         answer = await self.ask_directory(self.internal("GET", "/snapshot/keys"))
         if answer.ok and answer.body is not None:
             self.store.learn(keys_from_json(answer.body["store_keys"]), int(answer.body["version"]))
+            self.ready_answers.repeat_nothing()  # the next publication says which keys count

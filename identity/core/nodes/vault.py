@@ -85,7 +85,10 @@ class Vault(Node):
             ready = self.replica.version > 0
             assert ready or not self.ready, "a vault that has a replica does not lose it"
             self.ready = ready
-            return Served(response)
+            served = Served(response)
+            if self.replica.came_in(request):
+                self.ready_answers.repeat(request, served)
+            return served
         return None
 
     def secret(self, name: str) -> str:

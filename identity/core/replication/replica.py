@@ -62,6 +62,10 @@ class Replica:
         assert self.snapshot.version == version >= before, "a replica never goes backwards"
         return True
 
+    def came_in(self, request: Request) -> bool:
+        """True when the newest snapshot is the one that this request gave: to give it again changes nothing."""
+        return request.method == "PUT" and request.body is self._raw
+
     def is_strange(self, raw: Json) -> bool:
         """True when it comes from a directory that does not know all that this replica was sent."""
         return raw is not self._raw and not contains(lines_of(raw), self.snapshot.lines, self.version)

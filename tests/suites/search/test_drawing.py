@@ -11,8 +11,9 @@ from pydantic import Field
 
 from brownout.harness.base.keyed_random import keyed_stream
 from brownout.harness.experiment import plugins
+from brownout.harness.experiment.stack import stack_of
 from brownout.harness.fault import Duration, Fault
-from brownout.harness.world import Carrier, StackSpec
+from brownout.harness.world import Carrier, StackSpec, endpoint_names
 from brownout.harness.worlds.catalog import SIMULATION, WORLDS
 from brownout.suites.search import domains
 from brownout.suites.search.domains import Choice, Range, drawable_kinds, drawn_params, fits
@@ -49,7 +50,7 @@ def test_every_fault_of_the_simulation_takes_part(name: str) -> None:
     """On one ground or the other; what is left out is left out because its parameters fit no such stack."""
     able = {kind for kind, made in plugins.faults().items() if made.needs <= WORLDS[SIMULATION].abilities}
     ours = {kind for kind in able if plugins.faults()[kind].__module__.startswith("brownout.faults.")}
-    assert ours <= set(drawable_kinds(ground(name).spec))
+    assert ours <= set(drawable_kinds(ground(name)))
 
 
 def test_parameters_fit_on_one_of_the_grounds() -> None:
@@ -58,23 +59,23 @@ def test_parameters_fit_on_one_of_the_grounds() -> None:
     found = {
         kind
         for place in (AZURE, ground("aws"))
-        for kind in drawable_kinds(place.spec)
-        if drawn_params(kind, place.spec, chance, tries=40) is not None
+        for kind in drawable_kinds(place)
+        if drawn_params(kind, place, chance, tries=40) is not None
     }
-    assert set(drawable_kinds(AZURE.spec)) - found == set()
+    assert set(drawable_kinds(AZURE)) - found == set()
 
 
 def test_a_new_fault_takes_part_without_a_change_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own declarations say what may be drawn."""
     monkeypatch.setattr(plugins, "_faults", lambda: ({"tremble": Tremble}, {}))
-    assert drawable_kinds(AZURE.spec) == ("tremble",)
-    known = domains.domains("tremble", AZURE.spec)
+    assert drawable_kinds(AZURE) == ("tremble",)
+    known = domains.domains("tremble", AZURE)
     assert isinstance(known["node"], Choice)
     assert known["every"] == Range(2.0, 4.0, is_duration=True)
     assert known["strength"] == Range(0.25, 0.75)
     assert known["times"] == Range(3.0, 8.0, is_whole=True)
     for number in range(20):
-        drawn = drawn_params("tremble", AZURE.spec, keyed_stream(number, "test"))
+        drawn = drawn_params("tremble", AZURE, keyed_stream(number, "test"))
         assert drawn is not None
         assert 2 <= Tremble.model_validate(drawn).every <= 4
 
@@ -87,8 +88,16 @@ def test_a_parameter_that_means_nothing_here_is_told(monkeypatch: pytest.MonkeyP
         answer: str
 
     monkeypatch.setattr(plugins, "_faults", lambda: ({"riddle": Riddle}, {}))
-    assert drawable_kinds(AZURE.spec) == ()
-    assert domains.undrawable("riddle", AZURE.spec) == "nothing is known of its parameters answer"
+    assert drawable_kinds(AZURE) == ()
+    assert domains.undrawable("riddle", AZURE) == "nothing is known of its parameters answer"
+
+
+def test_only_names_that_every_seed_has_are_drawn() -> None:
+    """An account has a name of its own for sign-in; a schedule with it would be refused with any other seed."""
+    place = ground("aws")
+    names = [set(endpoint_names(stack_of(place.experiment, seed=seed))) for seed in (0, 1, 7)]
+    assert len(set.union(*names)) == len(names[0]) + 2
+    assert set(domains.vocabulary(place)["name"]) == set.intersection(*names)
 
 
 def test_a_chunk_is_a_pure_function_of_its_seed() -> None:
@@ -106,7 +115,7 @@ def test_a_chunk_keeps_to_some_kinds_and_clients() -> None:
     assert all(len({schedule.cohorts for schedule in chunk}) == 1 for chunk in chunks)
     assert len(clients) > 1
     kinds = [{kind for schedule in chunk for kind in schedule.kinds()} for chunk in chunks]
-    assert all(len(each) < len(drawable_kinds(AZURE.spec)) for each in kinds)
+    assert all(len(each) < len(drawable_kinds(AZURE)) for each in kinds)
 
 
 def test_acts_lie_within_their_window() -> None:
@@ -121,5 +130,5 @@ def test_acts_lie_within_their_window() -> None:
 def test_strategies_make_acts_that_can_be_made(data: st.DataObject) -> None:
     """Hypothesis draws from the same domains."""
     act = data.draw(acts(AZURE))
-    assert fits(act.kind, act.params, AZURE.spec)
+    assert fits(act.kind, act.params, AZURE)
     assert act.end_s <= window_s(AZURE.experiment)

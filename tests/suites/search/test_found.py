@@ -160,3 +160,24 @@ def test_the_command_says_when_nothing_was_found(tmp_path: Path, monkeypatch: py
     refused = invoke("search", "--plant", "gremlins", "--out", str(tmp_path / "d"))
     assert refused.exit_code == 2
     assert "publisher-gives-up" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--for", "0s"), "no time"),
+        (("--resume", "c", "--seed", "3"), "began with"),
+        (("--resume", "c", "--plant", "store-key-grace"), "began with"),
+        (("azure-mi-2026-02", "--resume", "c"), "began with"),
+        (("--executor", "foo"), "no executor"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_anything_is_tried(
+    words: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No campaign is begun, and what would be ignored is said to be in the way."""
+    monkeypatch.chdir(tmp_path)
+    refused = invoke("search", *words)
+    assert refused.exit_code == 2, refused.output
+    assert told in refused.output
+    assert list(tmp_path.iterdir()) == []

@@ -43,6 +43,8 @@ class PublicationDelays:
 
     def delay_s(self, node: str) -> float:
         """How far the node is kept behind, 0 for not at all: the longest of all holds."""
+        if not self._holds.holds(SLOW):  # asked in each round of each node
+            return 0.0
         return max((float(value["delay_s"]) for value in self._holds.held(SLOW) if concerns(value, node)), default=0.0)
 
     def begin(self, node: str, current: Request) -> None:

@@ -48,16 +48,15 @@ class RegionalEdition:
 
     def of(self, state: AccountState) -> PublishedAccount:
         """The edition of `state`; the same object until something changes that it is made from."""
-        if self._edition is None or self._has_changed(state):
-            self._edition = self._made(state)
-        self._state = state  # one with the same sources is as good to compare with, and is compared with at once
+        if self._edition is None or state is not self._state:
+            if self._edition is None or self._has_changed(state):
+                self._edition = self._made(state)
+            self._state = state  # one with the same sources is as good to compare with, and is compared with at once
         return self._edition
 
     def _has_changed(self, state: AccountState) -> bool:
         """True when anything is new that the edition is made from: many changes, such as last uses, do not enter it."""
-        return state is not self._state and any(
-            state.tables.table(kind) is not self._state.tables.table(kind) for kind in _SOURCES
-        )
+        return any(state.tables.table(kind) is not self._state.tables.table(kind) for kind in _SOURCES)
 
     def _made(self, state: AccountState) -> PublishedAccount:
         settings = state.tables.table(AccountSettings).get("", DEFAULT_SETTINGS)

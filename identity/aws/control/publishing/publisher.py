@@ -82,7 +82,8 @@ class AccountPublisher:
         return True
 
     def _is_paused(self, node: str) -> bool:
-        return any(concerns(value, node) for value in self._node.holds.held(PAUSE))
+        holds = self._node.holds  # asked in each round of each node, and hardly ever held
+        return holds.holds(PAUSE) and any(concerns(value, node) for value in holds.held(PAUSE))
 
     async def _learn_from_replicas(self) -> None:
         self._is_learning = True  # further rounds meet strangers too

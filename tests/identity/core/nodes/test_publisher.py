@@ -8,7 +8,9 @@ import pytest
 
 from brownout.harness.effects import NodeEffect
 from brownout.harness.world import Carrier
-from support.identity_stacks import Stack, on_stack
+from brownout.harness.worlds.simulation.world import SimulationWorld
+from support.identity_stacks import Stack, body, on_stack
+from support.simulated_stacks import on_world
 
 DIRECTORY = "sydney.directory"
 
@@ -31,6 +33,52 @@ async def replica_versions(stack: Stack) -> dict[str, int]:
     roles = ("token.z1", "token.z2", "token.z3", "management", "vault")
     names = [f"{region}.{role}" for region in stack.world.spec.regions for role in roles]
     return {name: int((await stack.state(name))["replica_version"]) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("node", "path"),
+    [
+        ("sydney.token.z1", "/snapshot"),
+        ("melbourne.management", "/snapshot"),
+        ("melbourne.vault", "/snapshot"),
+        ("melbourne.token.z1", "/aws/account"),
+    ],
+)
+def test_what_comes_again_is_answered_at_once_as_it_was(node: str, path: str) -> None:
+    """The very same request gets the answer that the node gave; any other is looked into, also after a newer one came."""
+
+    async def story(world: SimulationWorld) -> None:
+        reader = world._nodes[node].node
+        assert reader is not None
+        offered = (await reader.handle(reader.internal("GET", path))).body or {}
+        request, twin = (reader.internal("PUT", path, offered) for _ in range(2))
+        at_once = reader.ready_answers.find
+        assert at_once(request) is None
+        given = await reader.handle(request)
+        repeated = at_once(request)
+        assert repeated is not None
+        assert repeated.sealed() == given == await reader.handle(request)
+        assert at_once(twin) is None
+        assert (await reader.handle(reader.internal("PUT", path, {**offered, "version": offered["version"] + 1}))).ok
+        assert at_once(request) is None
+        assert body(await reader.handle(request))["taken"] is False
+
+    on_world(story, vendors=("azure", "aws"))
+
+
+def test_a_snapshot_is_looked_into_again_once_newer_keys_were_asked_for() -> None:
+    """What a node asked for may be newer than the snapshot that it has, or made void by the same one."""
+
+    async def story(world: SimulationWorld) -> None:
+        reader: Any = world._nodes["sydney.token.z1"].node
+        offered = (await reader.handle(reader.internal("GET", "/snapshot"))).body
+        request = reader.internal("PUT", "/snapshot", offered)
+        await reader.handle(request)
+        assert reader.ready_answers.find(request) is not None
+        await reader._renew_keys()
+        assert reader.ready_answers.find(request) is None
+
+    on_world(story)
 
 
 def test_snapshots_reach_every_replica_within_the_interval() -> None:
