@@ -22,6 +22,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 from brownout.harness.base.stats import percent
@@ -34,6 +35,9 @@ from brownout.harness.record.history import Event, History, RequestRecord
 from brownout.harness.record.reach import Reach
 from brownout.harness.record.result import CohortExposure, Exposure, ExposureState
 from brownout.harness.record.selection import matcher
+
+_ASKED = ("cohort", "operation", "region", "home", "machine", "trail", "outcome")
+_asked = itemgetter(*map(RequestRecord._fields.index, _ASKED))
 
 
 class _Kind(NamedTuple):
@@ -152,13 +156,17 @@ def _segments(experiment: Experiment, history: History, found: Sequence[_InPlace
     starts_s = sorted(at_s for at_s in borders if windows[0].start_s <= at_s < windows[-1].end_s)
     segments = tuple(_Segment(start_s, _phase_at(windows, start_s)) for start_s in starts_s)
     names_machines, hidden = any(one.reach.machines for one in found), _BehindCaches(_primed(history.events))
+    counts = [Counter[tuple[tuple[str, ...], str]]() for _ in segments]
     subject, end_s = SubjectWays.of(experiment, history.events), windows[-1].end_s
     for logged in history.requests:
         request = subject.shown(logged) if subject.cohorts else logged
         behind = subject.behind(logged) if request is not logged else hidden.behind(request)
         index = bisect_right(starts_s, request.intended_s) - 1
         if index >= 0 and request.intended_s < end_s:
-            segments[index].counts[_kind(request, behind, named=names_machines)] += 1
+            counts[index][_asked(request), behind] += 1
+    for segment, counted in zip(segments, counts, strict=True):
+        for (asked, behind), number in counted.items():
+            segment.counts[_kind(asked, behind, named=names_machines)] += number
     return segments
 
 
@@ -196,17 +204,10 @@ def _primed(events: Iterable[Event]) -> dict[str, str]:
     return {str(machine): str(trail) for routes in notes for trail, machines in routes.items() for machine in machines}
 
 
-def _kind(request: RequestRecord, behind: str, *, named: bool) -> _Kind:
-    return _Kind(
-        request.cohort,
-        request.operation,
-        request.region,
-        request.home,
-        request.machine if named else "",
-        request.trail,
-        behind,
-        request.outcome == "happened",
-    )
+def _kind(asked: tuple[str, ...], behind: str, *, named: bool) -> _Kind:
+    """The kind of the requests with these `_ASKED`."""
+    cohort, operation, region, home, machine, trail, outcome = asked
+    return _Kind(cohort, operation, region, home, machine if named else "", trail, behind, outcome == "happened")
 
 
 _Judged = Callable[[_Kind, str], bool]

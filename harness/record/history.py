@@ -80,6 +80,7 @@ class Event:
 
 _REQUEST_FIELDS = RequestRecord._fields
 _ALL_FIELDS = itemgetter(*_REQUEST_FIELDS)
+_in_order = itemgetter(*map(_REQUEST_FIELDS.index, ("intended_s", "id")))
 _REQUEST_TYPES: Types = (str, str, str, str, str, str, float, float, float, float, int, str, str, str, str, str)
 _OUTCOMES = get_args(RequestOutcome)
 _EVENT_FIELDS = ("at_s", "kind", "what", "subject", "detail")
@@ -144,6 +145,7 @@ class _RequestLog:
         self._file: BinaryIO = path.open("ab")
         self._block: list[bytes] = []
         self._written = blake2b(digest_size=16) if keeps and self._file.tell() == 0 else None
+        self._sound: bool | None = None  # of a log that is whole; None until it was asked for
 
     def add(self, record: RequestRecord) -> None:
         """Takes a record, for the file with the next block or `flush`; raises OSError."""
@@ -176,7 +178,9 @@ class _RequestLog:
         except OSError:  # as the reader will tell
             return False
         written = self._written is not None and blake2b(content, digest_size=16).digest() == self._written.digest()
-        return written and _are_sound(self.records)
+        if written and self._sound is None:
+            self._sound = _are_sound(self.records)
+        return written and bool(self._sound)
 
 
 _last_kept: dict[Path, _RequestLog] = {}  # the logs of the newest recorder of this process that kept its requests
@@ -297,7 +301,7 @@ def read_history(folder: Path) -> History:
 
 def in_order(records: Iterable[RequestRecord]) -> tuple[RequestRecord, ...]:
     """Records as a history has them: by the times for which they were meant."""
-    return tuple(sorted(records, key=lambda r: (r.intended_s, r.id)))
+    return tuple(sorted(records, key=_in_order))
 
 
 def as_read(event: Event) -> Event:

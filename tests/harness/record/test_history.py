@@ -70,6 +70,15 @@ def test_what_is_kept_is_what_the_lines_say(tmp_path: Path) -> None:
     assert copied.requests[1] is not RECORD
 
 
+def test_a_log_that_is_changed_after_it_was_read_is_read_again(tmp_path: Path) -> None:
+    """That what is kept is sound is remembered, and that the file has it is looked up each time."""
+    log = kept(tmp_path, RECORD)
+    assert read_history(tmp_path).requests[0] is RECORD
+    assert read_history(tmp_path).requests[0] is RECORD
+    log.write_bytes(to_line(RECORD).replace('"status":200', '"status":500').encode())
+    assert [request.status for request in read_history(tmp_path).requests] == [500]
+
+
 def test_a_log_that_was_changed_is_read(tmp_path: Path) -> None:
     """The file is the record: one byte of another kind, or one line less, and memory does not count."""
     log = kept(tmp_path, RECORD)
