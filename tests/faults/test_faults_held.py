@@ -85,10 +85,7 @@ def test_a_node_that_came_back_by_itself_is_lost() -> None:
     """One node of a lost region runs again, though every carrier still lists the hold."""
 
     async def revive(trial: Trial, fault_id: str) -> None:
-        node = trial.world._nodes["melbourne.vault"]
-        held, node.holds = node.holds, {}
-        await node.settle()
-        node.holds = held
+        await trial.world._nodes["melbourne.vault"].boot()
 
     assert evidence_after(RegionKill(region="melbourne"), revive).startswith("its effect is gone: ")
 

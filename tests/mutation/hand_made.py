@@ -113,8 +113,8 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         "the longest outage is that of the luckiest cohort",
         "harness/judge/times.py",
-        "return max((one for one in found if one is not None), key=lambda one: one.length_s, default=None)",
-        "return min((one for one in found if one is not None), key=lambda one: one.length_s, default=None)",
+        "return max((one for one in found if one is not None), key=lambda one: one.length_s)",
+        "return min((one for one in found if one is not None), key=lambda one: one.length_s)",
         ("tests/harness/judge/test_times.py",),
     ),
     Patch(
