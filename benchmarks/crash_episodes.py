@@ -36,7 +36,6 @@ OF_EVERY_RUN: tuple[tuple[str, ...], ...] = (("runner",), ("guardian",), ("runne
 PROGRAM = Path(sys.executable).parent / "brownout"
 INCONCLUSIVE, FAILED = 3, 4
 LOAD_BEGUN = "load on stack"  # what its command says once the load is under way
-LOAD_FOR = "10m"  # longer than any fault by hand takes to come to its step: a load that has ended by itself cannot be struck
 SHOWS_WITHIN_S = 250.0  # real time for the effect of a fault by hand to show and to be gone: a key set may be cached for 120 s
 LINGER_S = 20.0  # in which what belonged to a load that died has ended
 
@@ -329,7 +328,9 @@ class LoadEpisode(Episode):
                 self._after.unstruck = f"the fault never came to {self._draw.step}: {self._said('inject')}"
             time.sleep(self._draw.late_s)
             (victim,) = self._draw.victims
-            if victim == "load command" and load is not None:
+            if load is not None and load.poll() is not None:
+                self._after.unstruck = self._after.unstruck or f"the load had ended by then: {self._said('load')}"
+            elif victim == "load command" and load is not None:
                 load.kill()
             elif victim in known:
                 self._ground.kill(known[victim])
@@ -378,6 +379,6 @@ def eventually(true: Callable[[], bool], within_s: float, every_s: float = 0.01)
 
 def load_command(home: Home) -> subprocess.Popen[bytes]:
     """A load by hand in processes of this machine."""
-    words = ("load", "--workers", "2", "--headless", "--rate", "20", "--for", LOAD_FOR)
+    words = ("load", "--workers", "2", "--headless", "--rate", "20", "--for", "20s")
     with (home.folder / "load.log").open("wb") as log:
         return subprocess.Popen([str(PROGRAM), *words], stdout=log, stderr=log, start_new_session=True)
