@@ -23,6 +23,7 @@ class AttachmentFault(SwitchFault):
 
     family = "load"
     target = ("region", "machines")
+    vendor = "azure"
     attaches: ClassVar[bool]
 
     region: str = Field(description="where the machines are")

@@ -7,19 +7,19 @@ from typing import Any
 
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import home
-from brownout.harness.errors import UsageError, WorldError
-from brownout.harness.fault import Reach
+from brownout.harness.errors import WorldError
+from brownout.harness.fault import Reach, Vendor
 from brownout.harness.world import DIRECTORY, Request, StackSpec, World
 
-VENDOR = "aws"
+VENDOR: Vendor = "aws"
 
 
 class IamFault(SwitchFault):
     """One switch of the control plane. What regions do by themselves (STS, authorization) is not concerned."""
 
+    vendor = VENDOR
+
     def holder(self, spec: StackSpec) -> str:
-        if VENDOR not in spec.vendors:
-            raise UsageError("the stack has no IAM", hint="vendors: [aws]")
         return home(spec, DIRECTORY)
 
     def reach(self, spec: StackSpec) -> Reach:

@@ -15,6 +15,7 @@ class SigningKeyFault(SwitchFault):
     """A fault at the directory that reaches verifiers with the key set that is published next."""
 
     family = "credential"
+    vendor = "azure"  # whose APIs verify with the key set, and whose pages show it
 
     def settles_s(self, spec: StackSpec) -> float:
         return 2 * Settings.of(spec.settings).publish_interval_s

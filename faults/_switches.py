@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from brownout.faults._targets import require_vendor
 from brownout.harness.effects import SwitchThrow
 from brownout.harness.fault import Fault, node_state
 from brownout.harness.world import Carrier, StackSpec, World
@@ -24,6 +25,7 @@ class SwitchFault(Fault):
         raise NotImplementedError
 
     def carriers(self, spec: StackSpec) -> tuple[Carrier, ...]:
+        require_vendor(spec, self.vendor, self.kind)
         self.value(spec)  # names in the value are checked before anything is touched, like the node's
         return (Carrier("control", self.holder(spec)),)
 

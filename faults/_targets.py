@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from brownout.harness.errors import UsageError
-from brownout.harness.fault import unknown_name
+from brownout.harness.fault import Vendor, unknown_name
 from brownout.harness.world import BUILDS, NODE_CONFIG, MachineSpec, StackSpec
+
+
+def require_vendor(spec: StackSpec, vendor: Vendor | None, kind: str) -> None:
+    """Raises UsageError where the fault of that kind is about a vendor's half that the stack does not have."""
+    if vendor is not None and vendor not in spec.vendors:
+        problem = f"{kind} is about {vendor}'s half of a stack, and this stack's vendors are {', '.join(spec.vendors)} alone"
+        both = ", ".join(sorted((*spec.vendors, vendor)))
+        raise UsageError(problem, hint=f"give the stack both halves, vendors: [{both}], or take another fault")
 
 
 def home(spec: StackSpec, role: str) -> str:

@@ -25,6 +25,7 @@ class HostCacheStale(SwitchFault):
     family = "data"
     switch = "keep-machines"
     target = ("region", "machines")
+    vendor = "azure"  # whose identities alone come and go on machines
 
     region: str = Field(description="whose host it is")
     machines: tuple[str, ...] = Field((), description="names of machines or scale sets, `web` for `web-1` to the last; all")

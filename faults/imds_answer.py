@@ -12,7 +12,6 @@ from pydantic import Field, model_validator
 
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import in_region, known_machine
-from brownout.harness.errors import UsageError
 from brownout.harness.fault import Duration, Observation, Reach, client_answer, token_answer
 from brownout.harness.world import FLAWS, HOST, NOT_WHOLE, StackSpec, World
 
@@ -27,6 +26,7 @@ class ImdsAnswer(SwitchFault):
     family = "load"
     switch = "answer"
     target = ("region", "machine")
+    vendor = "azure"
 
     region: str = Field(description="whose machines get the answer")
     status: int | None = Field(None, ge=200, le=599, description="the HTTP status of the answer; none with a flaw: its own")
@@ -52,8 +52,6 @@ class ImdsAnswer(SwitchFault):
         return f"{what} answers {says} to {who}{often}"
 
     def holder(self, spec: StackSpec) -> str:
-        if "azure" not in spec.vendors:
-            raise UsageError("the stack has no machines of Azure", hint="vendors: [aws, azure]")
         return in_region(spec, self.region, HOST)
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:

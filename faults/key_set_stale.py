@@ -24,6 +24,7 @@ class KeySetStale(SwitchFault):
     family = "credential"
     switch = "keep-key-set"
     target = ("region",)
+    vendor = "azure"  # whose APIs alone verify with a key set
 
     region: str = Field(description="whose Key Vault and storage keep their key set")
 

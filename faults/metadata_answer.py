@@ -9,7 +9,6 @@ from pydantic import Field
 
 from brownout.faults._switches import SwitchFault
 from brownout.faults._targets import in_region, known_machine
-from brownout.harness.errors import UsageError
 from brownout.harness.fault import Duration, Observation, Reach, client_answer
 from brownout.harness.world import HOST, StackSpec, World
 
@@ -30,6 +29,7 @@ class MetadataAnswer(SwitchFault):
     family = "load"
     switch = "metadata-answer"
     target = ("region", "machine")
+    vendor = "aws"
 
     region: str = Field(description="whose machines get the answer")
     status: int = Field(ge=200, le=599, description="the HTTP status of the answer")
@@ -50,8 +50,6 @@ class MetadataAnswer(SwitchFault):
         return f"AWS metadata answers {self.status} to {what} of {who}{often}"
 
     def holder(self, spec: StackSpec) -> str:
-        if "aws" not in spec.vendors:
-            raise UsageError("the stack has no machines of AWS", hint="vendors: [aws, azure]")
         return in_region(spec, self.region, HOST)
 
     def value(self, spec: StackSpec) -> Mapping[str, Any]:

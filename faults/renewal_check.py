@@ -23,6 +23,7 @@ class RenewalCheck(SwitchFault):
     family = "load"
     switch = "renewal-check"
     target = ("region",)
+    vendor = "azure"  # whose tokens alone a host caches to be renewed
 
     region: str = Field(description="whose hosts' cached tokens are tried")
 

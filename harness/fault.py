@@ -20,6 +20,7 @@ from brownout.harness.record.reach import Reach as Reach  # for faults that say 
 from brownout.harness.world import Carrier, StackSpec, World, token_request
 from brownout.identity.azure.machine_secrets import endpoint_secret
 from brownout.identity.core.messages import EMPTY, CallFailed, Request, Response
+from brownout.identity.core.topology import Vendor as Vendor  # for faults that are about one vendor's half of a stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Fault(FrozenModel):
     """Base of all faults.
 
     `needs` are the abilities that a world must have. `target` names the parameters that say what it is done to, in the order
-    in which a person writes them: `("region", "zone")` is written `sydney.z1`. `lasting` says that the effect stays when the
+    in which a person writes them: `("region", "zone")` is written `sydney.z1`. `vendor` is the one without whose half a stack
+    has nothing that the fault is about: `carriers` refuses such a stack. `lasting` says that the effect stays when the
     act is undone (a key that was pushed stays known), so that only the order itself must be gone. `apply` and `revert` are
     given the id of the hold on each carrier; both must be safe to run twice. `observe` asks the world afresh, never the
     fault's own memory.
@@ -50,6 +52,7 @@ class Fault(FrozenModel):
     family: ClassVar[Literal["link", "node", "credential", "deployment", "data", "name", "clock", "load", "capacity"]]
     needs: ClassVar[frozenset[str]] = frozenset({"control"})
     target: ClassVar[tuple[str, ...]] = ()
+    vendor: ClassVar[Vendor | None] = None
     lasting: ClassVar[bool] = False
 
     def describe(self) -> str:

@@ -2,7 +2,8 @@
 
 Theory. A fault file says of each parameter its type and bounds, and by its name what it names (`node`, `link`, `region`, ...),
 as all fault files do. So a new fault takes part in the search as soon as it is installed. A parameter whose name says nothing
-here keeps its default; a fault that cannot be made without one is named by `undrawable`.
+here keeps its default; a fault that cannot be made without one is named by `undrawable`, and so is one that is about the half
+of a vendor whom the ground's stack does not have.
 """
 
 from __future__ import annotations
@@ -84,6 +85,9 @@ def drawable_kinds(place: Ground) -> tuple[str, ...]:
 
 def undrawable(kind: str, place: Ground) -> str:
     """Why no parameters can be drawn for the fault; "" where they can."""
+    vendor = fault_class(kind).vendor
+    if vendor is not None and vendor not in place.spec.vendors:
+        return f"it is about {vendor}'s half of a stack"
     known = domains(kind, place)
     lacking = [name for name, field in fault_class(kind).model_fields.items() if field.is_required() and name not in known]
     return f"nothing is known of its parameters {', '.join(lacking)}" if lacking else ""

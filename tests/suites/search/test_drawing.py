@@ -47,10 +47,18 @@ class Tremble(Fault):
 
 @pytest.mark.parametrize("name", ["azure", "aws"])
 def test_every_fault_of_the_simulation_takes_part(name: str) -> None:
-    """On one ground or the other; what is left out is left out because its parameters fit no such stack."""
-    able = {kind for kind, made in plugins.faults().items() if made.needs <= WORLDS[SIMULATION].abilities}
-    ours = {kind for kind in able if plugins.faults()[kind].__module__.startswith("brownout.faults.")}
-    assert ours <= set(drawable_kinds(ground(name)))
+    """On the ground of its vendor; one that is about no vendor's half alone, on both."""
+    able = {kind: made for kind, made in plugins.faults().items() if made.needs <= WORLDS[SIMULATION].abilities}
+    ours = {kind: made for kind, made in able.items() if made.__module__.startswith("brownout.faults.")}
+    drawable = set(drawable_kinds(ground(name)))
+    assert {kind for kind, made in ours.items() if made.vendor in (None, name)} == drawable & set(ours)
+    assert {made.vendor for kind, made in ours.items() if kind not in drawable} == {"aws", "azure"} - {name}
+
+
+def test_a_fault_about_another_vendor_is_told() -> None:
+    """It is left out with the reason, and no try to make it is spent on it."""
+    assert domains.undrawable("identity-attach", ground("aws")) == "it is about azure's half of a stack"
+    assert domains.undrawable("identity-attach", AZURE) == ""
 
 
 def test_parameters_fit_on_one_of_the_grounds() -> None:
@@ -62,7 +70,7 @@ def test_parameters_fit_on_one_of_the_grounds() -> None:
         for kind in drawable_kinds(place)
         if drawn_params(kind, place, chance, tries=40) is not None
     }
-    assert set(drawable_kinds(AZURE)) - found == set()
+    assert {*drawable_kinds(AZURE), *drawable_kinds(ground("aws"))} - found == set()
 
 
 def test_a_new_fault_takes_part_without_a_change_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
