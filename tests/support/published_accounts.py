@@ -14,6 +14,7 @@ from brownout.identity.aws.records.published import PublishedAccount, PublishedK
 from brownout.identity.aws.records.record import AccountRecord
 from brownout.identity.aws.records.seed import account_of, initial_account
 from brownout.identity.aws.records.settings import SealingKey
+from brownout.identity.aws.records.tables import Tables
 from brownout.identity.core.topology import REGIONS, StackSpec
 
 HORIZON_DAYS = 40
@@ -32,6 +33,7 @@ class AccountMaker:
     records: list[AccountRecord] = field(default_factory=list)
     removed: list[AccountRecord] = field(default_factory=list)
     secrets: dict[str, Credentials] = field(default_factory=dict)
+    sent: dict[str, Tables] = field(default_factory=dict)  # by region, the newest
 
     @property
     def account_id(self) -> str:
@@ -58,12 +60,15 @@ class AccountMaker:
         self.version += 1
 
     def account(self, region: str) -> PublishedAccount:
-        """The account as `region` is sent it now."""
+        """The account as `region` is sent it now: as the directory's, it shares with the one before what did not change."""
         tables = initial_account(self.stack)
         for record in (*self._keys(region), *self._sealing_keys(), *self.records):
             tables = tables.with_changes({type(record): {record.table_key: record}})
         for record in self.removed:
             tables = tables.with_changes({type(record): {record.table_key: None}})
+        before = self.sent.get(region, tables)
+        tables = tables.with_tables({kind: before.table(kind) for kind in tables if before.table(kind) == tables.table(kind)})
+        self.sent[region] = tables
         return PublishedAccount(self.account_id, region, self.version, self.lines, tables)
 
     def _keys(self, region: str) -> Iterable[PublishedKey]:

@@ -146,7 +146,12 @@ def signature_date(given: bytes) -> tuple[str, float] | None:
 
 def time_text(now_s: float) -> str:
     """Epoch seconds in the form of X-Amz-Date."""
-    return datetime.fromtimestamp(int(now_s), UTC).strftime(_FORM)
+    return _second_text(int(now_s))
+
+
+@lru_cache(maxsize=4096)  # requests share a second, and the runs of a search have all of their seconds in common
+def _second_text(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime(_FORM)
 
 
 def scope_text(day: str, region: str, service: str) -> str:
@@ -248,7 +253,7 @@ def _date(given: str) -> tuple[str, float]:
         raise incomplete_signature(what) from None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _basic_date(given: str) -> tuple[str, float]:
     digits = given[:8] + given[9:15]
     if len(given) != _DATE_LENGTH or not (digits.isascii() and digits.isdigit() and given[8] == "T" and given[15] == "Z"):

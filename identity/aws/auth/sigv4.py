@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from brownout.identity.aws.auth.authorization import (
@@ -29,7 +29,7 @@ from brownout.identity.aws.auth.authorization import (
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.aws.auth.region_keys import day_of, region_key, signing_key
 from brownout.identity.aws.errors import signature_does_not_match
-from brownout.identity.core.messages import Request
+from brownout.identity.core.messages import HeaderLines, Request
 
 _UNRESERVED = "-_.~"
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))  # RFC 2104's pads
@@ -52,6 +52,68 @@ def sign(request: Request, credentials: Credentials, *, service: str, region: st
     The payload and the target must stay as they are.
     """
     date = time_text(now_s)
+    scope = scope_text(date[:8], region, service)
+    keyed = keyed_hashes(session_region_key(credentials.secret_access_key, day_of(now_s), region), service)
+    head = f"{ALGORITHM} Credential={credentials.access_key_id}/{scope}, SignedHeaders="
+    token = credentials.session_token
+    form = _form_of(request, host, with_token=bool(token))
+    if form is None:
+        return _signed_step_by_step(request, credentials, date, scope, keyed, host=host, head=head)
+    dated: tuple[tuple[bytes, bytes], ...] = ((b"x-amz-date", date.encode()),)
+    if token:
+        dated = (*dated, (b"x-amz-security-token", token.encode("latin-1")))
+    canonical = form.before_hash % tuple([b" ".join(value.split()) for _, value in dated])
+    signature = signature_of(canonical + sha256(request.payload).hexdigest().encode(), date, scope, keyed)
+    authorization = f"{head}{form.signed}, Signature={signature}".encode("latin-1")
+    return Request.raw(request.method, "/", (*form.lines, *dated, (b"authorization", authorization)), request.payload)
+
+
+class _ClientsForm(NamedTuple):
+    """What the signed requests of a client have in common that differ in date, session token and payload alone.
+
+    `lines` are the header lines before the date's; `before_hash` is the canonical request up to the payload's hash, with
+    places for the date and the token.
+    """
+
+    lines: HeaderLines
+    signed: str
+    before_hash: bytes
+
+
+def _form_of(request: Request, host: str, *, with_token: bool) -> _ClientsForm | None:
+    """The form of such a request; None for one that has to be signed step by step: all but POSTs as SDKs send them."""
+    lines = request.__dict__.get("raw_headers")  # as it was made for the wire
+    if lines is None or request.target != "/":
+        return None
+    return _known_form(request.method, lines, host, with_token)
+
+
+@lru_cache(maxsize=256)  # the load's clients have few
+def _known_form(method: str, lines: HeaderLines, host: str, with_token: bool) -> _ClientsForm | None:
+    lines = (*lines, (b"host", host.encode("latin-1")))
+    values = {name: b" ".join(value.split()).replace(b"%", b"%%") for name, value in lines}
+    added = (b"x-amz-date", b"x-amz-security-token") if with_token else (b"x-amz-date",)
+    plain = all(name == name.lower() and b"%" not in name for name in values) and len(values) == len(lines)
+    if (
+        not plain
+        or not method.isalpha()
+        or b"content-type" not in values
+        or b"authorization" in values
+        or not values.keys().isdisjoint(added)
+    ):
+        return None
+    values |= dict.fromkeys(added, b"%b")
+    names = sorted(filter(_is_signed_by_clients, values))
+    signed = b";".join(names)
+    head = b"".join([b"%b:%b\n" % (name, values[name]) for name in names])
+    before_hash = b"%b\n/\n\n%b\n%b\n" % (method.encode(), head, signed)
+    return _ClientsForm(lines, signed.decode("latin-1"), before_hash)
+
+
+def _signed_step_by_step(
+    request: Request, credentials: Credentials, date: str, scope: str, keyed: tuple[Any, Any], *, host: str, head: str
+) -> Request:
+    """Any request signed: `head` is what its `Authorization` begins with, up to the names of the signed headers."""
     added = {"host": host, "x-amz-date": date}
     if request.payload and "content-type" not in request.headers:
         added["content-type"] = dict(request.raw_headers)[b"content-type"].decode()
@@ -60,12 +122,8 @@ def sign(request: Request, credentials: Credentials, *, service: str, region: st
     unsigned = request.with_headers(added)
     headers = headers_of(unsigned)
     signed = signed_names(";".join(sorted(name.decode("latin-1") for name in headers if _is_signed_by_clients(name))))
-    scope = scope_text(date[:8], region, service)
-    key = session_region_key(credentials.secret_access_key, day_of(now_s), region)
-    signature = signature_of(canonical_request(unsigned, headers, signed), date, scope, keyed_hashes(key, service))
-    credential = f"{credentials.access_key_id}/{scope}"
-    authorization = f"{ALGORITHM} Credential={credential}, SignedHeaders={signed.text}, Signature={signature}"
-    return unsigned.with_headers({"authorization": authorization})
+    signature = signature_of(canonical_request(unsigned, headers, signed), date, scope, keyed)
+    return unsigned.with_headers({"authorization": f"{head}{signed.text}, Signature={signature}"})
 
 
 def canonical_request(request: Request, headers: Headers, signed: SignedNames, *, presigned: bool = False) -> bytes:

@@ -14,7 +14,7 @@ from brownout.identity.aws.control.life import begin_account, credentials_of, go
 from brownout.identity.aws.control.notifications import sent_tokens
 from brownout.identity.aws.control.publishing.publisher import AccountPublisher, seconds_of
 from brownout.identity.aws.control.registry import RunOperation, all_operations, reads_only
-from brownout.identity.aws.control.revocations import REVOKE, Revocations, principals_of
+from brownout.identity.aws.control.revocations import REVOKE, Revocations, ToldPrincipals
 from brownout.identity.aws.errors import STATUS, AwsError, fault_of, invalid_action
 from brownout.identity.aws.records.crowd import crowd
 from brownout.identity.aws.records.principals import LastUsed, User
@@ -53,6 +53,7 @@ class IamDirectory(Annex):
         self._base: Tables = initial_account(node.stack)  # what this life began with
         self.publisher = AccountPublisher(node, self._account, self._learn)
         self._revocations = Revocations(node.holds, self._account)
+        self._principals = ToldPrincipals()
         self.switches = {
             ERRORS: Switch(self._fail, nothing_to_undo),
             LATENCY: Switch(_delay, nothing_to_undo),
@@ -190,7 +191,7 @@ class IamDirectory(Annex):
         if request.method == "GET" and path == "/notifications":
             return Response(200, {"notifications": sent_tokens(self._account.durable, str(request.query.get("channel", "")))})
         if request.method == "GET" and path == "/principals":
-            return Response(200, principals_of(self._account.durable))
+            return Response(200, self._principals.of(self._account.durable))
         if request.method == "POST" and path == "/reset":
             transaction = self._account.begin()
             reset_account(transaction, initial_account(self._node.stack))

@@ -14,6 +14,7 @@ from brownout.identity.core.holds import HoldSet, Switch, Value
 from brownout.identity.core.records import Json
 
 REVOKE = "revoke-access-keys"
+_TOLD = (Role, User, AccessKey, Revocation)  # whom there is follows from these
 
 
 class Revocations:
@@ -63,6 +64,22 @@ def principals_of(state: AccountState) -> Json:
             for key in state.tables.table(AccessKey).values()
         },
     }
+
+
+class ToldPrincipals:
+    """`principals_of` one state after the other, most of which differ from the last in when something was last used."""
+
+    def __init__(self) -> None:
+        self._known: tuple[AccountState, Json] | None = None
+
+    def of(self, state: AccountState) -> Json:
+        known = self._known
+        if known is None or state.tables.differs(known[0].tables, _TOLD):
+            told = principals_of(state)
+        else:
+            told = {**known[1], "version": state.version}
+        self._known = state, told
+        return told
 
 
 def _revocation(fault_id: str, value: Value) -> Revocation:

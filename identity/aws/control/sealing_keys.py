@@ -21,13 +21,13 @@ KEY_BYTES = 32
 
 def renew_sealing_keys(tx: Transaction) -> None:
     """Makes the keys that are to begin within AHEAD_S, the first of them at once, and takes away what opens nothing more."""
-    known = tx.table(SealingKey)
-    for key in known.values():
-        if key.opens_until_s <= tx.now_s:
+    known, now_s = tuple(tx.table(SealingKey).values()), tx.now_s
+    for key in known:
+        if key.opens_until_s <= now_s:
             tx.delete(key)
-    seals_now = any(key.from_s <= tx.now_s < key.until_s for key in known.values())  # not so after a clock was wrong
-    from_s = max(key.from_s for key in known.values()) + EVERY_S if seals_now else tx.now_s
-    while from_s <= tx.now_s + AHEAD_S:
+    seals_now = any(key.from_s <= now_s < key.until_s for key in known)  # not so after a clock was wrong
+    from_s = max([key.from_s for key in known]) + EVERY_S if seals_now else now_s
+    while from_s <= now_s + AHEAD_S:
         until_s = from_s + SEALS_S
         tx.put(SealingKey(tx.new_uuid()[:8], _material(tx), from_s, until_s, until_s + LONGEST_SESSION_S))
         from_s += EVERY_S

@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring
 
 from brownout.identity.aws import arns
 from brownout.identity.aws.records.principals import InstanceProfile
@@ -72,6 +74,7 @@ class Instance:
         return hashlib.sha256(f"{self.account_id} {self.region} {self.address} {what}".encode()).hexdigest()
 
 
+@lru_cache(maxsize=256)
 def zone_names(region: str, number: int) -> tuple[str, str]:
     """Name and id of an availability zone of that AWS region, by its number from 0: `ap-southeast-2a`, `apse2-az1`."""
     area, *directions, last = region.split("-")
@@ -171,12 +174,20 @@ def identity_document(instance: Instance) -> str:
 
 def laid_out(document: Mapping[str, object]) -> str:
     """A JSON document as the metadata service prints it."""
+    if document and all(type(text) is str for text in document.values()):  # with an indent the library's writer is a slow one
+        lines = [f"  {encode_basestring(name)} : {encode_basestring(str(text))}" for name, text in document.items()]
+        return "{\n" + ",\n".join(lines) + "\n}"
     return json.dumps(document, indent=2, separators=(",", " : "), ensure_ascii=False)
 
 
 def utc(at_s: float) -> str:
     """An instant in the form of the metadata service: `2024-07-12T00:00:00Z`."""
-    return datetime.fromtimestamp(int(at_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(int(at_s))
+
+
+@lru_cache(maxsize=4096)  # the same credentials are told again and again, and the runs of a search have seconds in common
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def entry(tree: Mapping[str, str], path: str) -> str | None:

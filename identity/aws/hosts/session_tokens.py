@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from functools import lru_cache
 
 SHORTEST_S, LONGEST_S = 1, 21_600
 _HEAD = b"\x01\x00\x00\x00"
@@ -47,5 +48,10 @@ class SessionTokens:
         return int.from_bytes(content[4:12], "big") / 1000
 
     def _seal(self, machine: str, content: bytes) -> bytes:
-        key = hmac.digest(self._secret, b"aws-metadata-token " + machine.encode(), "sha256")
-        return hmac.digest(key, content, "sha256")[: _LENGTH - _SEALED]
+        return hmac.digest(_key(self._secret, machine), content, "sha256")[: _LENGTH - _SEALED]
+
+
+@lru_cache(maxsize=1024)  # a machine asks again and again
+def _key(secret: bytes, machine: str) -> bytes:
+    """What the tokens of the machine of that address are sealed with, on hosts with that secret."""
+    return hmac.digest(secret, b"aws-metadata-token " + machine.encode(), "sha256")

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Keys = Mapping[str, tuple[str, ...]]
 PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service", "federated", "anonymous"]
@@ -78,8 +78,7 @@ class RequestContext:
         return self.resource_account_id not in ("", self.principal.account_id)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+class RequestFacts(NamedTuple):
     """What the service that was called knows about the call, apart from its caller. "" is not known."""
 
     now_s: float
@@ -164,6 +163,6 @@ def iso_time(epoch_s: float) -> str:
     return _iso_second(int(epoch_s))
 
 
-@lru_cache(maxsize=256)  # many requests share a second
+@lru_cache(maxsize=4096)  # many requests share a second, and the runs of a search have theirs in common
 def _iso_second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-from brownout.identity.aws.policy.context import RequestContext
+from brownout.identity.aws.policy.context import Keys, RequestContext
 from brownout.identity.aws.policy.document import PolicyDocument, Statement
 from brownout.identity.aws.policy.principals import PermissionReach
 
 DecisionReason = Literal["allowed", "explicitDeny", "implicitDeny"]
 PolicyLayer = Literal["identity", "boundary", "session", "scope", "resource"]
 
+NO_KEYS: Keys = {}
 WITHOUT_POLICIES = ("service", "federated", "anonymous")  # principals whom resource-based policies alone allow
 LAYER_NAMES: dict[PolicyLayer, str] = {
     "identity": "identity-based policy",
@@ -98,6 +100,24 @@ def evaluate(
     if not decision.allowed or all(_allows(scope, found) for scope in scopes):
         return decision
     return Decision("implicitDeny", decision.matched, "scope", decision.boundary_allows)
+
+
+@lru_cache(maxsize=4096)
+def allows_always(policies: tuple[PolicyDocument, ...], boundary: PolicyDocument | None, action: str, resource: str) -> bool:
+    """True when a user or role with these policies may do the action to a resource of its account, whatever the request says.
+
+    Then `evaluate` allows each such request without session policies and without a policy of the resource: no statement that
+    has the action asks for anything but the resource. Where this is False the request decides. A document is compared by
+    identity and never changes, so the answer follows from the arguments alone.
+    """
+    name = action.lower()
+    layers = (policies,) if boundary is None else (policies, (boundary,))
+    found = [
+        [each for document in layer for each in document.statements_for(name) if each.has_resource(resource, NO_KEYS)]
+        for layer in layers
+    ]
+    asks = not all(document.asks_nothing_more(name) for layer in layers for document in layer)
+    return not asks and all(applying and not any(each.is_deny for each in applying) for applying in found)
 
 
 def _allows(scope: PolicyDocument, found: Sequence[MatchedStatement]) -> bool:

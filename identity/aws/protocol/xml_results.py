@@ -55,7 +55,7 @@ def iso_time(epoch_s: float) -> str:
     return _iso_second(math.floor(epoch_s))
 
 
-@lru_cache(maxsize=256)  # many answers share a second
+@lru_cache(maxsize=4096)  # many answers share a second, and the runs of a search have theirs in common
 def _iso_second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

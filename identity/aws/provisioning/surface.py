@@ -6,8 +6,10 @@ docs/reference/aws-wire.md#provisioning-with-templates.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
+from urllib.parse import unquote_plus
 
 from brownout.identity.aws.protocol.answers import render
 from brownout.identity.aws.protocol.calls import AskedOperation
@@ -18,7 +20,7 @@ from brownout.identity.aws.provisioning.call import StackCall, StackResult
 from brownout.identity.aws.regional.annex import VENDOR
 from brownout.identity.aws.regional.query import is_query_request
 from brownout.identity.aws.regional.surface import AwsSurface
-from brownout.identity.core.messages import Request, Response
+from brownout.identity.core.messages import FORM_TYPE, Request, Response
 from brownout.identity.core.nodes.management import Management
 
 SERVICE = "cloudformation"
@@ -46,6 +48,8 @@ OPERATIONS: Mapping[str, Callable[[StackCall], Awaitable[StackResult]]] = {
     "ValidateTemplate": reading.validate_template,
 }
 
+_ESCAPED_NAME = re.compile(rb"(?:^|&)[^=&]*[%+]")
+_VERSION = re.compile(rb"(?:^|&)Version(?=[=&]|$)=?([^&]*)")
 CHANGES = frozenset(name for name in OPERATIONS if not name.startswith(("Describe", "Get", "List", "Validate")))
 
 
@@ -71,8 +75,15 @@ class Provisioning(AwsSurface):
 
 
 def _version_of(request: Request) -> str | None:
-    """The version of the API that a request is for, None where it names none."""
-    return {**dict(request.query_fields), **dict(request.form)}.get("Version")
+    """The version of the API that a request is for, None where it names none.
+
+    That of the form counts, and the last one in it. Every request of IAM comes by here, so that no form is taken apart for it
+    whose names are without escapes.
+    """
+    if request.target != "/" or _ESCAPED_NAME.search(request.payload):
+        return {**dict(request.query_fields), **dict(request.form)}.get("Version")
+    found = _VERSION.findall(request.payload) if request.media_type == FORM_TYPE else ()
+    return unquote_plus(found[-1].decode("latin-1")) if found else None
 
 
 def _changed_by(call: StackCall) -> str:

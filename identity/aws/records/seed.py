@@ -48,6 +48,7 @@ def entra_issuer(stack: StackSpec) -> str:
     return f"sts.windows.net/{stack.tenant_id}/"
 
 
+@lru_cache(maxsize=1024)  # a machine's every request asks
 def role_of(machine_name: str) -> str:
     """The name of the role of a machine: that of its group, so `web` for `web-1` and `scaleout` for `scaleout_0`."""
     group = _NUMBER_OF_MACHINE.sub("", machine_name) or machine_name

@@ -30,6 +30,11 @@ class Tables:
         """The records of one kind by key."""
         return self._by_kind.get(kind, _EMPTY)
 
+    def differs(self, other: Tables, kinds: Iterable[RecordKind]) -> bool:
+        """True when the table of one of these kinds is not the very same; two that only have the same records differ."""
+        mine, theirs = self._by_kind, other._by_kind
+        return any(mine.get(kind) is not theirs.get(kind) for kind in kinds)
+
     def with_changes(self, changes: Changes) -> Tables:
         """The tables after each key of each kind got that record, or none at all."""
         changed = {kind: self.table(kind).with_changes(of_kind) for kind, of_kind in changes.items()}

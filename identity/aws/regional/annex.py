@@ -138,7 +138,7 @@ class RegionalAnnex(Annex):
         account = self.replica.account
         if account is not None and (self._index is None or self._index.account is not account):
             assert self._index is None or self._index.account.version <= account.version, "a replica never goes back"
-            self._index = AccountIndex(account)
+            self._index = AccountIndex(account, self._index)
 
     def authenticate(self, request: Request, service: str, regions: Collection[str]) -> Caller:
         """Who signed the request, for a scope in one of `regions` (AWS's names); raises AwsError as authentication does.
@@ -215,6 +215,8 @@ class RegionalAnnex(Annex):
         resource_policy: PolicyDocument | None = None,
     ) -> None:
         """Raises AwsError AccessDenied unless the caller may do `action` ("iam:GetUser") to `resource` (an ARN, or "*")."""
+        if resource_policy is None and self.index.is_always_allowed(caller, action, resource):
+            return
         context = self.context(caller, action, resource, facts, keys)
         decision = self.decide(caller, context, resource_policy=resource_policy)
         if not decision.allowed:

@@ -1,7 +1,9 @@
 """One published account, indexed for requests: whose permissions count, and which policies they are.
 
 What is found is remembered for as long as the account is the newest, so a principal's policies are put together once for each
-change of the account and not for each request. A policy that stands in the account was checked before it was written.
+change of the account and not for each request. Inside one process a new version shares with the one before all tables that did
+not change: then what was found by these alone is good for it too. A policy that stands in the account was checked before it was
+written.
 """
 
 from __future__ import annotations
@@ -19,13 +21,19 @@ from brownout.identity.aws.errors import invalid_client_token_id
 from brownout.identity.aws.policy import managed
 from brownout.identity.aws.policy.context import EMPTY, RequestPrincipal
 from brownout.identity.aws.policy.document import PolicyDocument, PolicyKind
+from brownout.identity.aws.policy.evaluate import allows_always
 from brownout.identity.aws.policy.parse import parse_document
+from brownout.identity.aws.records.policies import ManagedPolicy
 from brownout.identity.aws.records.principals import Group, Role, User
-from brownout.identity.aws.records.published import PublishedAccount
+from brownout.identity.aws.records.published import PublishedAccount, PublishedKey
+from brownout.identity.aws.records.settings import SealingKey
+from brownout.identity.aws.records.tables import RecordKind
 
 Tags = dict[str, str]
 Settled = tuple[str, str, str]  # the caller's ARN, the action, the role's ARN
-SETTLED_MAX = 4096
+SETTLED_MAX = PERMISSIONS_MAX = 4096
+# What is remembered of users, and of keys, follows from these. Roles change often; theirs are compared one by one.
+_REMEMBERED_OF: tuple[RecordKind, ...] = (User, Group, ManagedPolicy, PublishedKey, SealingKey)
 ALLOW_ALL = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
 
 
@@ -38,30 +46,44 @@ class Permissions:
     tags: Tags = field(default_factory=dict)
 
 
-class AccountIndex:
-    """What requests ask of one account."""
+class Remembered:
+    """What was found in an account by users, keys and policies, and of roles with the records that it was found by."""
 
-    def __init__(self, account: PublishedAccount) -> None:
-        self.account = account
-        self._permissions: dict[str, Permissions] = {}  # by ARN of user or role
-        self._principals: dict[str, RequestPrincipal] = {}  # of long-term keys, by ARN
-        self._sealing = SealingSpan(None, inf, -inf)
-        self._settled: dict[Settled, Role] = {}
+    def __init__(self) -> None:
+        self.permissions: dict[str, tuple[User | Role, Permissions]] = {}  # by ARN of user or role, with its record
+        self.principals: dict[str, RequestPrincipal] = {}  # of long-term keys, by ARN
+        self.sealing = SealingSpan(None, inf, -inf)
+        self.settled: dict[Settled, Role] = {}
         self.signers = KnownSigners()
+
+
+class AccountIndex:
+    """What requests ask of one account. `before` is the index of the region's account until now, which is not used again."""
+
+    def __init__(self, account: PublishedAccount, before: AccountIndex | None = None) -> None:
+        self.account = account
+        goes_on = before is not None and _shares_what_is_remembered(account, before.account)
+        self.remembered: Remembered = before.remembered if before is not None and goes_on else Remembered()
+        self.signers = self.remembered.signers
 
     def sealing_key(self, now_s: float) -> SealingKeyView | None:
         """The key to seal session tokens with at `now_s`; None when the region has none that is valid."""
-        if not self._sealing.from_s <= now_s < self._sealing.until_s:
-            self._sealing = SealingSpan.at(self.account.sealing_keys.values(), now_s)
-        return self._sealing.key
+        if not self.remembered.sealing.from_s <= now_s < self.remembered.sealing.until_s:
+            self.remembered.sealing = SealingSpan.at(self.account.sealing_keys.values(), now_s)
+        return self.remembered.sealing.key
 
     def settled_role(self, caller: Caller, action: str, arn: str) -> Role | None:
         """The role of that ARN when the caller may do the action to it, whatever else a request without tags says; else None.
 
         That is known of a long-term key once such a request was allowed and no policy that has the action asks for more than
-        who asks for which role: then all that could change the decision is another account, which has another index.
+        who asks for which role: then all that could change the decision is another trust policy, which is looked at here, or
+        other users or policies, for which there is an index that knows of nothing settled.
         """
-        return None if caller.session is not None else self._settled.get((caller.arn, action, arn))
+        known = None if caller.session is not None else self.remembered.settled.get((caller.arn, action, arn))
+        if known is None:
+            return None
+        role = self.account.roles.get(known.table_key)
+        return role if role is not None and role.arn == arn and role.trust == known.trust else None
 
     def settle(self, caller: Caller, action: str, role: Role, trust: PolicyDocument) -> None:
         """Notes that such a request of the caller's was allowed; the role's policy is `trust`."""
@@ -70,16 +92,16 @@ class AccountIndex:
         held = self.permissions(caller)
         documents = (*held.policies, trust) if held.boundary is None else (*held.policies, trust, held.boundary)
         if all(document.asks_nothing_more(action.lower()) for document in documents):
-            if len(self._settled) >= SETTLED_MAX:
-                self._settled.clear()
-            self._settled[caller.arn, action, role.arn] = role
+            if len(self.remembered.settled) >= SETTLED_MAX:
+                self.remembered.settled.clear()
+            self.remembered.settled[caller.arn, action, role.arn] = role
 
     def permissions(self, caller: Caller) -> Permissions:
         """What hangs on the caller's user or role; raises AwsError InvalidClientTokenId when there is none of that id."""
         if caller.kind == "root":
             return Permissions()
-        if caller.session is None and caller.principal_arn in self._permissions:
-            return self._permissions[caller.principal_arn]  # authentication has found the user of a long-term key
+        if caller.session is None and caller.principal_arn in self.remembered.permissions:
+            return self.remembered.permissions[caller.principal_arn][1]  # authentication has found the user of a long-term key
         if caller.kind == "assumed-role":
             role = self.account.roles.get(caller.principal_name.lower())
             if role is None or caller.session is None or role.role_id != caller.session.principal_id:
@@ -99,11 +121,14 @@ class AccountIndex:
 
     def of(self, holder: User | Role) -> Permissions:
         """What hangs on the user or role."""
-        found = self._permissions.get(holder.arn)
-        if found is None:
-            boundary = self.policy(holder.boundary, "boundary") if holder.boundary else None
-            found = Permissions(tuple(self._policies(holder)), boundary, dict(holder.tags))
-            self._permissions[holder.arn] = found
+        known = self.remembered.permissions.get(holder.arn)
+        if known is not None and known[0] is holder:
+            return known[1]
+        boundary = self.policy(holder.boundary, "boundary") if holder.boundary else None
+        found = Permissions(tuple(self._policies(holder)), boundary, dict(holder.tags))
+        if len(self.remembered.permissions) >= PERMISSIONS_MAX:
+            self.remembered.permissions.clear()
+        self.remembered.permissions[holder.arn] = holder, found
         return found
 
     def _policies(self, holder: User | Role) -> Iterator[PolicyDocument]:
@@ -137,13 +162,26 @@ class AccountIndex:
         attached = (self.policy(arn, "managed") for arn in session.policy_arns)
         return (*found, *(document for document in attached if document is not None))
 
+    def is_always_allowed(self, caller: Caller, action: str, resource: str) -> bool:
+        """True when the caller may do that whatever else the request says; False where it has to be looked into.
+
+        For a resource without a policy of its own. Raises AwsError as `permissions` does.
+        """
+        session = caller.session
+        if caller.kind not in ("user", "assumed-role"):
+            return False
+        if session is not None and (session.session_policies or session.policy_arns or session.scopes):
+            return False
+        held = self.permissions(caller)
+        return allows_always(held.policies, held.boundary, action, resource)
+
     def principal(self, caller: Caller) -> RequestPrincipal:
         """The caller as policies see it; raises AwsError as `permissions` does."""
         session = caller.session
         if session is None:
-            known = self._principals.get(caller.arn)
+            known = self.remembered.principals.get(caller.arn)
             if known is None:
-                known = self._principals[caller.arn] = self._plain(caller)
+                known = self.remembered.principals[caller.arn] = self._plain(caller)
             return known
         own = {} if caller.kind == "federated-user" else self.permissions(caller).tags
         return replace(
@@ -159,3 +197,9 @@ class AccountIndex:
         name = caller.principal_name if caller.kind == "user" else ""
         tags = self.permissions(caller).tags if caller.kind == "user" else EMPTY
         return RequestPrincipal(caller.kind, caller.account_id, caller.arn, caller.principal_arn, caller.user_id, name, tags)
+
+
+def _shares_what_is_remembered(account: PublishedAccount, before: PublishedAccount) -> bool:
+    """True when the tables that remembered things follow from are the very same, which they are inside one process alone."""
+    same = (account.account_id, account.region) == (before.account_id, before.region)
+    return same and not account.tables.differs(before.tables, _REMEMBERED_OF)

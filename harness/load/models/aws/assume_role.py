@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from brownout.harness.load.models.aws.calls import (
     APP_ROLE,
     CALLER,
@@ -12,8 +14,8 @@ from brownout.harness.load.models.aws.calls import (
     credentials_in,
     given_in,
     members,
-    shown_by,
     sts,
+    told_of,
 )
 from brownout.harness.load.models.model import Arrival, ArrivalResult, ClientModel, Clients, Operation, Script, Typical
 from brownout.harness.record.credentials import Credential, told
@@ -30,7 +32,7 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     if arrival.operation == IDENTITY:
         answer = yield sts(arrival, "GetCallerIdentity", {}, key, now_s)
         named = given_in(members(answer), expires_s=None, key_id="") if answer.status == 200 else ""
-        return accepted(answer, "Arn")._replace(credentials=told(wanted(account_id), named, shown_by(key)))
+        return accepted(answer, "Arn")._replace(credentials=told(wanted(account_id), named, told_of(key)))
     if arrival.operation == SESSION:
         return credentials_result((yield sts(arrival, "GetSessionToken", {}, key, now_s)), now_s, key)
     arn = role(account_id, "/", APP_ROLE)
@@ -38,21 +40,22 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     return credentials_result((yield sts(arrival, "AssumeRole", fields, key, now_s)), now_s, key, wanted(account_id, arn))
 
 
-def wanted(account_id: str, arn: str = "") -> Credential:
-    """What a call of STS asks for: something of the account, or credentials of the role `arn`."""
-    return Credential("wanted", name=arn, owner=account_id)
+@lru_cache(maxsize=256)  # the same in each call of a load
+def wanted(account_id: str, arn: str = "") -> str:
+    """What a call of STS asks for, told: something of the account, or credentials of the role `arn`."""
+    return told(Credential("wanted", name=arn, owner=account_id))
 
 
-def credentials_result(response: Response, now_s: float, key: Credentials, asked: Credential | str = "") -> ArrivalResult:
-    """How an arrival that wants credentials of STS, shows `key` and asked for `asked` ends with this answer."""
-    shown = shown_by(key)
-    result = accepted(response, "")._replace(credentials=told(asked, shown))
+def credentials_result(response: Response, now_s: float, key: Credentials, asked: str = "") -> ArrivalResult:
+    """How an arrival that wants credentials of STS, shows `key` and asked for `asked` (told) ends with this answer."""
+    shown = told_of(key)
+    result = accepted(response, "")
     if result.outcome != "happened":
-        return result
+        return result._replace(credentials=told(asked, shown))
     names = members(response)
     found = credentials_in(names, now_s)
     if isinstance(found, str):
-        return result._replace(outcome="refused", error=found)
+        return result._replace(outcome="refused", error=found, credentials=told(asked, shown))
     given = given_in(names, expires_s=found.expires_s, key_id=found.access_key_id)
     return result._replace(credentials=told(asked, given, shown))
 

@@ -8,6 +8,7 @@ are of use. What each model accepts is listed in docs/load.md#what-counts-as-goo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 from brownout.harness.errors import UsageError
 from brownout.harness.load.models.model import Account, Arrival, ArrivalResult, Call
-from brownout.harness.record.credentials import Credential
+from brownout.harness.record.credentials import Credential, told
 from brownout.identity.aws.auth.caller import Credentials
 from brownout.identity.aws.auth.sigv4 import sign
 from brownout.identity.aws.names import GLOBAL_STS, IAM
@@ -31,6 +32,9 @@ STS_VERSION, IAM_VERSION = "2011-06-15", "2010-05-08"
 APP_ROLE, CALLER, ADMIN = "app", "caller", "admin"  # of the account that every stack starts with
 FORM = (b"content-type", b"application/x-www-form-urlencoded; charset=utf-8")
 SHAPES_REMEMBERED = 512
+_CLIENT_REGION = CLIENT_REGION.encode()
+_LEAF = re.compile(rb"<([A-Za-z]+)>([ !-%'-;=?-~]*)</\1>")  # the text is of ASCII's signs but `&`, `<` and `>`
+_known_answers: set[tuple[bytes, ...]] = set()  # what was around the innermost elements, and their names
 _quoted = lru_cache(maxsize=1024)(quote_plus)  # most values of a call come with every call: its action, its role, its policy
 
 Parameters = Mapping[str, str]
@@ -71,7 +75,8 @@ def _signed(
     arrival: Arrival, request: Request, credentials: Credentials, *, service: str, scope: str, name: str, now_s: float
 ) -> Call:
     signed = sign(request, credentials, service=service, region=scope, now_s=now_s, host=name)
-    return Call(EDGE_NODE, signed.with_headers({CLIENT_REGION: arrival.region}))
+    lines = (*signed.raw_headers, (_CLIENT_REGION, arrival.region.encode()))
+    return Call(EDGE_NODE, Request.raw(signed.method, signed.target, lines, signed.payload))
 
 
 def access_key_of(account: Account, user: str) -> Credentials:
@@ -116,15 +121,32 @@ def members(response: Response) -> Mapping[str, str]:
 
 @lru_cache(maxsize=SHAPES_REMEMBERED)
 def _members(payload: bytes) -> Mapping[str, str]:
+    """Answers of one operation differ in the texts of their elements alone, so what is around those is read once.
+
+    `_LEAF` takes out elements that have neither attributes nor others in them. Their texts hold no markup: where an answer is
+    well-formed and these are all of its innermost elements, so is any other with the same around them.
+    """
+    parts = _LEAF.split(payload)
+    names, texts = parts[1::3], parts[2::3]
+    around = (*parts[::3], *names)
+    if around not in _known_answers:
+        leaves = _leaves(payload)
+        plain = [(name.decode(), text.decode()) for name, text in zip(names, texts, strict=True)]
+        if leaves != plain or b"<!" in payload or b"<?" in payload:  # in a comment a tag is none
+            return dict(reversed(leaves))
+        if len(_known_answers) >= SHAPES_REMEMBERED:
+            _known_answers.clear()
+        _known_answers.add(around)
+    return {name.decode(): text.decode() for name, text in zip(reversed(names), reversed(texts), strict=True)}
+
+
+def _leaves(payload: bytes) -> list[tuple[str, str]]:
+    """The innermost elements in their order, by name, with their texts; none of what is no XML."""
     try:
         root = ET.fromstring(payload)  # noqa: S314  # what the stack under test sent, which the load started
     except ET.ParseError:
-        return {}
-    found: dict[str, str] = {}
-    for element in root.iter():
-        if not len(element):
-            found.setdefault(element.tag.rpartition("}")[2], element.text or "")
-    return found
+        return []
+    return [(each.tag.rpartition("}")[2], each.text or "") for each in root.iter() if not len(each)]
 
 
 def shown_by(credentials: Credentials, *, of: Credential | None = None) -> Credential:
@@ -132,6 +154,12 @@ def shown_by(credentials: Credentials, *, of: Credential | None = None) -> Crede
     if of is not None:
         return of._replace(use="shown")
     return Credential("shown", to_s=credentials.expires_s, key_id=credentials.access_key_id)
+
+
+@lru_cache(maxsize=256)  # a load's long-term keys are few
+def told_of(key: Credentials) -> str:
+    """What a record tells of a long-term key that a call was signed with."""
+    return told(shown_by(key))
 
 
 def given_in(found: Mapping[str, object], *, expires_s: float | None, key_id: str) -> Credential:
@@ -165,7 +193,12 @@ def credentials_in(found: Mapping[str, object], now_s: float) -> Credentials | s
 
 
 def _epoch_s(text: object) -> float | None:
+    return _epoch_of(str(text)) if text else None
+
+
+@lru_cache(maxsize=SHAPES_REMEMBERED)  # credentials are told again and again
+def _epoch_of(text: str) -> float | None:
     try:
-        return datetime.fromisoformat(str(text)).astimezone(UTC).timestamp() if text else None
+        return datetime.fromisoformat(text).astimezone(UTC).timestamp()
     except ValueError:
         return None

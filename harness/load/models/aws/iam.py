@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from brownout.harness.load.models.aws.calls import ADMIN, APP_ROLE, CALLER, Parameters, accepted, access_key_of, iam, shown_by
+from brownout.harness.load.models.aws.calls import ADMIN, APP_ROLE, CALLER, Parameters, accepted, access_key_of, iam, told_of
 from brownout.harness.load.models.model import Arrival, ClientModel, Clients, Operation, Script, Typical
 
 TRUST = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -62,7 +62,7 @@ def script(arrival: Arrival, clients: Clients, now_s: float) -> Script:
     asked = _BY_NAME[arrival.operation]
     key = access_key_of(clients.account, ADMIN)
     response = yield iam(arrival, asked.action, asked.fields(arrival), key, now_s)
-    return accepted(response, asked.member)._replace(credentials=str(shown_by(key)))
+    return accepted(response, asked.member)._replace(credentials=told_of(key))
 
 
 IAM = ClientModel(

@@ -56,7 +56,7 @@ class RegionalEdition:
 
     def _has_changed(self, state: AccountState) -> bool:
         """True when anything is new that the edition is made from: many changes, such as last uses, do not enter it."""
-        return any(state.tables.table(kind) is not self._state.tables.table(kind) for kind in _SOURCES)
+        return state.tables.differs(self._state.tables, _SOURCES)
 
     def _made(self, state: AccountState) -> PublishedAccount:
         settings = state.tables.table(AccountSettings).get("", DEFAULT_SETTINGS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
-from brownout.identity.aws.control.account import DirectoryAccount
+from brownout.identity.aws.control.account import AccountState, DirectoryAccount
 from brownout.identity.aws.control.publishing.delays import SLOW, PublicationDelays, concerns
 from brownout.identity.aws.control.publishing.editions import RegionalEdition
 from brownout.identity.aws.records.published import PublishedAccount
@@ -39,7 +39,7 @@ class AccountPublisher:
         }
         self.delays = PublicationDelays(node.holds, node.ports.now)
         self._is_learning = False
-        self._requests: dict[str, tuple[PublishedAccount, Request]] = {}  # by region
+        self._requests: dict[str, tuple[AccountState, PublishedAccount, Request]] = {}  # by region, made of the latest state
         horizon_days = int(node.settings.key_horizon_days)
         self._editions: Mapping[str, RegionalEdition] = {
             region: RegionalEdition(account.account_id, region, (REGIONS[region].aws_name, GLOBAL_SCOPE), horizon_days)
@@ -63,11 +63,14 @@ class AccountPublisher:
 
     def request(self, region: str) -> Request:
         """What is sent to each node of the region: the same object until the account changes."""
+        known, state = self._requests.get(region), self._account.durable
+        if known is not None and known[0] is state:  # as in nearly every round of a node
+            return known[2]
         edition = self.edition(region)
-        known = self._requests.get(region)
-        if known is None or known[0] is not edition:
-            known = self._requests[region] = edition, self._node.internal("PUT", ACCOUNT_PAGE, edition.to_json())
-        return known[1]
+        sent = known[2] if known is not None and known[1] is edition else None
+        made = sent or self._node.internal("PUT", ACCOUNT_PAGE, edition.to_json())
+        self._requests[region] = state, edition, made
+        return made
 
     async def _publish_to(self, node: str) -> bool:
         due = None if self._is_paused(node) else self.delays.due(node, self.request(NodeName.parse(node).region))

@@ -7,11 +7,19 @@ from datetime import UTC, datetime
 import pytest
 
 from brownout.identity.aws.auth.authenticate import authenticate
-from brownout.identity.aws.auth.authorization import headers_of, signed_names
+from brownout.identity.aws.auth.authorization import headers_of, scope_text, signed_names, time_text
 from brownout.identity.aws.auth.caller import Credentials
-from brownout.identity.aws.auth.sigv4 import canonical_path, canonical_query, canonical_request, sign
+from brownout.identity.aws.auth.region_keys import day_of, region_key
+from brownout.identity.aws.auth.sigv4 import (
+    _signed_step_by_step,
+    canonical_path,
+    canonical_query,
+    canonical_request,
+    keyed_hashes,
+    sign,
+)
 from brownout.identity.aws.errors import AwsError
-from brownout.identity.core.messages import Request
+from brownout.identity.core.messages import HeaderLines, Request
 from support.aws_signed_requests import TEMPORARY, Generator, generated
 from support.aws_signing import (
     ALICE,
@@ -72,6 +80,38 @@ def test_what_our_own_clients_sign_is_what_botocore_signs(seed: int) -> None:
         ours = sign(plain, credentials, service="sts", region=SYDNEY, now_s=NOW_S, host="host.example:8080")
         assert ours.headers["authorization"] == theirs.headers["authorization"]
         assert verified(ours)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ((b"content-type", FORM_TYPE.encode()),),
+        ((b"content-type", b"application/x-amz-json-1.1"), (b"x-amz-target", b"secretsmanager.GetSecretValue")),
+        ((b"content-type", b"  a   b%b  c %s "), (b"user-agent", b"100%"), (b"x-amz-meta", b"%%")),
+        ((b"x-amz-%s", b"a"), (b"content-type", b"a")),
+        ((b"Content-Type", b"a"), (b"X-Amz-Target", b"b")),
+        ((b"content-type", b"a"), (b"x-amz-target", b"b"), (b"x-amz-target", b"c")),
+        ((b"content-type", b"a"), (b"Host", b"other")),
+        ((b"content-type", b"a"), (b"x-amz-date", b"20000101T000000Z"), (b"authorization", b"AWS4-x")),
+        ((b"content-type", b"a"), (b"x-amz-security-token", b"old")),
+        (),
+    ],
+    ids=range(10),
+)
+@pytest.mark.parametrize("credentials", [ALICE, TEMPORARY], ids=["long-term", "session"])
+def test_a_request_to_the_root_is_signed_as_any_other(lines: HeaderLines, credentials: Credentials) -> None:
+    """What clients' requests have in common is signed by a form; the lines, in their order, and the signature are the same."""
+    for payload in (b"Action=A", b"Action=B", b"") if b"content-type" in {name.lower() for name, _ in lines} else (b"",):
+        for now_s in (NOW_S, NOW_S + 1):
+            plain = Request.raw("POST", "/", lines, payload)
+            ours = sign(plain, credentials, service="sts", region=SYDNEY, now_s=now_s, host="sts.amazonaws.com")
+            date = time_text(now_s)
+            scope = scope_text(date[:8], SYDNEY, "sts")
+            key = region_key(credentials.secret_access_key, day_of(now_s), SYDNEY)
+            head = f"AWS4-HMAC-SHA256 Credential={credentials.access_key_id}/{scope}, SignedHeaders="
+            keyed = keyed_hashes(key, "sts")
+            slow = _signed_step_by_step(plain, credentials, date, scope, keyed, host="sts.amazonaws.com", head=head)
+            assert ours == slow
 
 
 def test_a_request_made_from_values_can_be_signed() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import pytest
 
-from brownout.identity.aws.hosts.instances import Instance, entry, identity_document, tree, utc, zone_names
+from brownout.identity.aws.hosts.instances import Instance, entry, identity_document, laid_out, tree, utc, zone_names
 from brownout.identity.aws.records.principals import InstanceProfile
 
 PROFILE = InstanceProfile("web", "AIPAEXAMPLE", "arn:aws:iam::123456789012:instance-profile/web", 0.0, role_name="web")
@@ -76,6 +77,22 @@ def test_a_machine_without_a_role_has_no_iam(profile: InstanceProfile | None) ->
     known = tree(instance(profile=profile))
     assert entry(known, "meta-data/iam") is None
     assert instance(profile=profile).role == ""
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"a": ""},
+        {"a": "b", 'q"\\': "é\u2028\n\t\x01\x7f</\ud83d\ude00"},
+        {"a": "b", "n": None},
+        {"a": "b", "n": 1.5, "t": True},
+        {"a": {"b": "c"}, "l": ["d", {}]},
+    ],
+)
+def test_documents_are_printed_with_two_blanks_and_a_colon_between_blanks(document: dict[str, Any]) -> None:
+    """As the library prints any document with these separators, the flat ones of texts too."""
+    assert laid_out(document) == json.dumps(document, indent=2, separators=(",", " : "), ensure_ascii=False)
 
 
 def test_instants_have_the_form_of_the_service() -> None:

@@ -52,7 +52,7 @@ def is_settled(aws: SimulatedAws, made: Role) -> bool:
     annex = node.annexes["aws"]
     assert isinstance(annex, TokenAnnex)
     arn = arns.user(aws.maker.account_id, "/", WHO)
-    return annex.index._settled.get((arn, ACTION, made.arn)) == made
+    return annex.index.remembered.settled.get((arn, ACTION, made.arn)) == made
 
 
 def _alice(aws: SimulatedAws, *statements: dict[str, Any], **fields: Any) -> User:
