@@ -1,7 +1,8 @@
 """Schedules carried out in the simulation, told line by line: what the approved files in tests/harness/run/conducted have.
 
 `PYTHONPATH=tests python -m support.conducted_runs` writes the files anew, from the schedule in each one's first line. What
-changes then is what git shows, and each line of it is to be right.
+changes then is what git shows, and each line of it is to be right. The grounds are beside the files, not those that are
+searched: to search another ground changes nothing of what is approved.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Teller(RunHooks):
 
 def conducted(told: ToldRun) -> list[str]:
     """The run of a schedule: its events, what was shown meanwhile, and the rows of its ledger in the end."""
-    experiment = experiment_of(told.schedule, ground(told.schedule.ground).experiment)
+    experiment = experiment_of(told.schedule, ground(str(APPROVED / f"{told.schedule.ground}.yaml")).experiment)
     run = prepare(experiment, Options(seed=told.schedule.seed, controls=False))
     with tempfile.TemporaryDirectory() as folder:
         return _lines(run, Path(folder), told)
