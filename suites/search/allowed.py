@@ -38,6 +38,7 @@ ALLOWED: tuple[Allowed, ...] = (
     Allowed("invariant:new-keys-are-published-first", KEY_ROLLS, _ROLLED),
     Allowed("invariant:old-keys-stay-published", KEY_ROLLS, _ROLLED),
     Allowed("invariant:no-refusal-for-a-lost-key", KEY_ROLLS, _ROLLED),
+    Allowed("invariant:mixed-builds-keep-every-promise", KEY_ROLLS, f"with mixed builds too {_ROLLED}"),
     Allowed(
         "objective:*-recover", KEY_ROLLS, "tokens of the key that the fault made are refused once it is gone, until they end"
     ),

@@ -19,6 +19,7 @@ from brownout.suites.search.schedule import Act, FaultSchedule, window_s
 GRID_S = 5
 MOST_ACTS = 5
 SHORTEST_S = 5
+LASTING_SHARE = 0.15  # of the acts lasts to the end of the phase: what a lifetime hides shows after it alone
 KINDS_SHARE, COHORTS_SHARE = 0.4, 0.75
 Bias = Literal["anywhere", "overlapping", "related"]
 BIASES: tuple[Bias, ...] = ("anywhere", "overlapping", "related")
@@ -63,12 +64,17 @@ def _act(ground: Ground, kinds: Sequence[str], bias: Bias, before: Sequence[Act]
 
 
 def _times(window: int, bias: Bias, before: Sequence[Act], chance: Random) -> tuple[int, int]:
-    """When an act begins and how long it stays, on a grid; short and long ones are as frequent."""
+    """When an act begins and how long it stays, on a grid.
+
+    Short and long ones are as frequent, besides those that last as long as they may.
+    """
     at_s = _on_grid(chance.random() * (window - SHORTEST_S))
     if bias != "anywhere" and before and chance.random() < 0.8:
         other = before[int(chance.random() * len(before))]
         at_s = min(_on_grid(other.at_s + chance.random() * other.for_s), window - SHORTEST_S)
     longest = window - at_s
+    if chance.random() < LASTING_SHARE:
+        return at_s, longest
     return at_s, max(SHORTEST_S, min(longest, _on_grid(SHORTEST_S * (longest / SHORTEST_S) ** chance.random())))
 
 

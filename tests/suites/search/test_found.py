@@ -70,10 +70,10 @@ def test_a_found_file_has_room_above_the_margin(case: CorpusCase) -> None:
 @pytest.mark.parametrize(
     ("breaks", "for_s", "often"),
     [
-        ({(80, 4.0), (80, 1.0), (40, 4.0)}, 80, 4.0),
-        ({(80, 1.0), (40, 4.0)}, 80, 1.0),
-        ({(40, 4.0)}, 40, 4.0),
-        (set(), 40, 1.0),
+        ({(128, 4.0), (128, 1.0), (64, 4.0)}, 128, 4.0),
+        ({(128, 1.0), (64, 4.0)}, 128, 1.0),
+        ({(64, 4.0)}, 64, 4.0),
+        (set(), 64, 1.0),
     ],
 )
 def test_a_found_file_has_as_much_room_as_the_property_still_breaks_with(
@@ -82,7 +82,7 @@ def test_a_found_file_has_as_much_room_as_the_property_still_breaks_with(
     """A longer fault or more requests may let it hold: then the file is of the schedule as it was shrunk."""
     case = next(case for case in cases() if case.name == "store-key-grace")
     (act,) = case.schedule.acts
-    assert act.for_s == 40
+    assert act.for_s == 64
     place = ground(case.schedule.ground)
     rate = next(each.rate_per_s for each in place.experiment.load.cohorts if each.name == case.schedule.cohorts[0])
 
@@ -146,7 +146,7 @@ def test_the_command_writes_what_it_finds(tmp_path: Path, monkeypatch: pytest.Mo
     assert told.exit_code == 1, told.output
     assert "invariant:no-revoked-store-key does not hold" in told.output
     (path,) = (folder / "found").glob("*.yaml")
-    assert [step.fault for step in load(path).schedule] == ["key-rollover"]
+    assert [step.fault for step in load(path).schedule] == ["key-switch"]
     again = invoke("search", "--schedules", "20", "--no-corpus", "--resume", str(folder))
     assert again.exit_code == 1
 
