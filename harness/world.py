@@ -155,7 +155,7 @@ class World(Protocol):
     async def states(self, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
         """What each node says of itself, in order and at once where it can; None for one that does not.
 
-        It is `GET /admin/state`, or of that page what the role and the vendors tell.
+        It is `GET /admin/state`, or of that page at least the versions and keys that nodes hold (`Node.holdings`).
         """
         ...
 

@@ -245,8 +245,10 @@ class HoldWatch:
 
     def nodes_held(self) -> frozenset[str]:
         """The nodes that faults of the stack may hold now: killed or paused, they answer no request."""
-        rows = (row for row in self.ledger.open_faults(self.stack_id) if row.in_place)
-        return frozenset(carrier.name for row in rows for carrier in row.carriers if carrier.kind == "node")
+        rows = self.ledger.open_faults(self.stack_id)
+        if not rows:  # nearly always
+            return frozenset()
+        return frozenset(each.name for row in rows if row.in_place for each in row.carriers if each.kind == "node")
 
     def _beside(self, record: FaultRecord) -> Beside:
         """Every other fault of the stack and whether it is in place: the same again only when none has come or gone."""

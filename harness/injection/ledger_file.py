@@ -77,7 +77,7 @@ class LedgerFile:
         self._known_at = 0
         try:
             with _as_ledger_error(path):
-                self._database = self._disk = _open(path)
+                self._database = self._disk = _new_in_memory() if path == ":memory:" else _open(path)
         except LedgerError as error:
             self._database = _copy_aside(path, error)
             self.unwritten = error.message
@@ -112,7 +112,7 @@ class LedgerFile:
         copy = self._database
         try:
             with _as_ledger_error(self.path):
-                self._disk = self._disk or _open(self.path)
+                self._disk = self._disk or _open(Path(self.path))
                 self._database = self._disk
                 with self._patience(SETTLE_PATIENCE_S):
                     while self._pending:
@@ -128,6 +128,8 @@ class LedgerFile:
 
     def _undoing(self, change: Callable[[], T]) -> T:
         """Makes an undo's change on disk or, where the disk refuses it, in memory, and on disk later."""
+        if self.path == ":memory:":
+            return change()
         if not self.settle():
             return self._change_in_memory(change)
         try:
@@ -152,9 +154,6 @@ class LedgerFile:
     @contextmanager
     def _patience(self, seconds: float) -> Iterator[None]:
         """Waits no longer than this for a locked file inside of the block."""
-        if self.path == ":memory:":  # there is no other process that could lock it
-            yield
-            return
         database = self._database
         database.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
         try:
@@ -165,7 +164,7 @@ class LedgerFile:
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
         """One immediate transaction: committed and fsynced when the block ends, undone when it raises."""
-        with _as_ledger_error(self.path):
+        try:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
@@ -175,6 +174,8 @@ class LedgerFile:
                     self._database.execute("ROLLBACK")
                 self._known.clear()  # what was read meanwhile never came to be
                 raise
+        except (sqlite3.Error, OSError) as error:
+            raise _unusable(self.path, error) from error
 
     def _execute(self, statement: str, *values: object) -> None:
         with self._change() as database:
@@ -194,14 +195,17 @@ class LedgerFile:
         A ledger in memory is changed by this connection alone, so it gives the same answer until the next change.
         """
         asked = (query, *values)
-        with _as_ledger_error(self.path):
+        try:
             if self._known_at != self._database.total_changes:
                 self._known.clear()
                 self._known_at = self._database.total_changes
-            if asked in self._known:
-                return self._known[asked]
+            known = self._known.get(asked)
+            if known is not None:
+                return known
             rows = self._database.execute(query, values).fetchall()
-        found = tuple(self._made(make, rows))
+        except (sqlite3.Error, OSError) as error:
+            raise _unusable(self.path, error) from error
+        found = tuple(self._made(make, rows)) if rows else ()
         if self.path == ":memory:":
             self._known[asked] = found
         return found
@@ -221,16 +225,16 @@ def _as_ledger_error(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise LedgerError(
-            f"the ledger {path} cannot be used: {error}",
-            hint=_HINT,
-        ) from error
+        raise _unusable(path, error) from error
 
 
-def _open(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
-    if isinstance(path, Path):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _require_regular(path)
+def _unusable(path: Path | str, error: Exception) -> LedgerError:
+    return LedgerError(f"the ledger {path} cannot be used: {error}", hint=_HINT)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _require_regular(path)
     database = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_S)
     with _closed_on_error(database):
         database.row_factory = sqlite3.Row
@@ -242,6 +246,16 @@ def _open(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
         if _version(database) < VERSION:
             _upgrade(database)
         _require_columns(database)
+    return database
+
+
+def _new_in_memory() -> sqlite3.Connection:
+    """A ledger without a row. Neither another version nor another program has written in it, so nothing is looked at."""
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    with _closed_on_error(database):
+        database.row_factory = sqlite3.Row
+        database.execute("PRAGMA foreign_keys=ON")
+        database.executescript(_TABLES)
     return database
 
 
@@ -287,7 +301,7 @@ def _upgrade(database: sqlite3.Connection) -> None:
 
 def _in_memory(read: sqlite3.Connection) -> sqlite3.Connection:
     """A ledger in memory with the rows of this one; raises sqlite3.Error."""
-    copy = _open(":memory:")
+    copy = _new_in_memory()
     with _closed_on_error(copy):
         copy.execute("PRAGMA foreign_keys=OFF")
         for table in ("stacks", "faults", "transitions"):

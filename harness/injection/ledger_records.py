@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from brownout.harness.base.processes import ProcessId, boot_id
 from brownout.harness.world import Carrier
@@ -105,8 +105,8 @@ def _world_name(written: str) -> str:
     return _WORLD_OF_CLASS.get(class_name, written)
 
 
+T = TypeVar("T")
 KNOWN_MOST = 256  # rows; more than the faults that are open on any stack
-_known: dict[tuple[object, ...], FaultRecord] = {}
 
 
 class DamagedRow(Exception):
@@ -126,6 +126,23 @@ _FAULT_TYPES: Mapping[str, tuple[type, ...]] = {
 _TRANSITION_TYPES: Mapping[str, tuple[type, ...]] = {"state": (str,), "wall_s": _NUMBER, "evidence": (str,)}
 
 
+def _read_once(read: Callable[[sqlite3.Row], T]) -> Callable[[sqlite3.Row], T]:
+    """`read`, but a row that was read before, octet for octet, gives the same record: most are read many times over."""
+    known: dict[tuple[object, ...], T] = {}
+
+    @wraps(read)
+    def remembered(row: sqlite3.Row) -> T:
+        content = (*row.keys(), *row, *map(type, row))  # with types: 1, 1.0 and true are equal, and not each is right
+        found = known.get(content)
+        if found is None:
+            if len(known) >= KNOWN_MOST:
+                known.clear()
+            found = known[content] = read(row)
+        return found
+
+    return remembered
+
+
 def _require_types(row: sqlite3.Row, types: Mapping[str, tuple[type, ...]], what: str) -> None:
     """Raises DamagedRow for a value of another type: SQLite keeps any in any column."""
     for column, allowed in types.items():
@@ -133,6 +150,7 @@ def _require_types(row: sqlite3.Row, types: Mapping[str, tuple[type, ...]], what
             raise DamagedRow(f"{column} of {what} is {row[column]!r:.60}")
 
 
+@_read_once
 def stack_of(row: sqlite3.Row) -> StackRecord:
     """Raises DamagedRow."""
     _require_types(row, _STACK_TYPES, f"stack {row['id']!r:.60}")
@@ -156,6 +174,7 @@ def _carriers_in(text: str) -> tuple[Carrier, ...]:
     return tuple(Carrier.parse(each) for each in json.loads(text))
 
 
+@lru_cache(maxsize=1024)  # nor do its parameters and what was read before it, while its state goes on
 def _mapping_in(text: str) -> Mapping[str, Any]:
     """Raises ValueError for JSON that is no object."""
     found = json.loads(text)
@@ -164,19 +183,8 @@ def _mapping_in(text: str) -> Mapping[str, Any]:
     return found
 
 
-@lru_cache(maxsize=1024)  # every look at a fault reads its row, which seldom changes; rows are compared by their values
+@_read_once
 def fault_of(row: sqlite3.Row) -> FaultRecord:
-    """Raises DamagedRow. A row that was read before, octet for octet, gives the same record: most are read many times over."""
-    content = (*row.keys(), *row, *map(type, row))  # with types: 1, 1.0 and true are equal, and not each is right
-    known = _known.get(content)
-    if known is None:
-        if len(_known) >= KNOWN_MOST:
-            _known.clear()
-        known = _known[content] = _read_fault(row)
-    return known
-
-
-def _read_fault(row: sqlite3.Row) -> FaultRecord:
     """Raises DamagedRow."""
     what = f"fault {row['id']!r:.60}"
     _require_types(row, _FAULT_TYPES, what)

@@ -9,7 +9,6 @@ from functools import partial
 from operator import attrgetter
 
 from brownout.harness.experiment.model import Experiment, Good, Selector
-from brownout.harness.experiment.watch import watch_of
 from brownout.harness.record.history import RequestRecord
 from brownout.harness.record.selection import GoodRule, is_good, matcher
 
@@ -47,7 +46,8 @@ def good_by(good: Good) -> IsGood:
 
 def good_rule(experiment: Experiment) -> GoodRule:
     """The test for figures beside the objectives: good by each of them."""
-    return GoodRule(watch_of(experiment, timed=False).objectives)
+    metrics = (slo.indicator.ratioMetric for slo in experiment.slos)
+    return GoodRule.by((metric.total, metric.good.within_ms) for metric in metrics)
 
 
 def count(requests: Iterable[RequestRecord], is_good: IsGood) -> Count:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from brownout.harness.base.stats import exact_high, exact_low, percent
 from brownout.harness.experiment.model import Experiment, Selector, Step
 from brownout.harness.experiment.phase_windows import phase_windows
-from brownout.harness.judge.selection import Count, between, count, good_rule, select
+from brownout.harness.judge.selection import Count, IsGood, between, count, good_rule, select
 from brownout.harness.record.history import Event, History, RequestRecord
 from brownout.harness.record.result import StepResult, StepState
 
@@ -106,6 +106,19 @@ class Around:
     after: Count
 
 
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """What the windows around all steps have in common: the watched requests, what is good, and when the stack was changed."""
+
+    watched: tuple[RequestRecord, ...]
+    is_good: IsGood
+    changed_s: tuple[float, ...]
+    window_s: float
+
+    def count(self, start_s: float, end_s: float) -> Count:
+        return count(between(self.watched, start_s, end_s), self.is_good)
+
+
 def lives(events: Iterable[Event]) -> Mapping[str, Life]:
     """The life of every step that the record mentions, by the step's name."""
     acts: dict[str, list[Event]] = {}
@@ -125,23 +138,17 @@ def step_results(experiment: Experiment, history: History, *, window_s: float = 
     """One result for each step of the schedule, in the schedule's order."""
     known = lives(history.events)
     watched = select(history.requests, watched_by(experiment))
-    return tuple(_result(experiment, step, known, watched, window_s) for step in experiment.schedule)
+    near = _Near(watched, good_rule(experiment), tuple(changes_s(known)), window_s)
+    return tuple(_result(experiment, step, known, near) for step in experiment.schedule)
 
 
-def _result(
-    experiment: Experiment,
-    step: Step,
-    known: Mapping[str, Life],
-    watched: tuple[RequestRecord, ...],
-    window_s: float,
-) -> StepResult:
+def _result(experiment: Experiment, step: Step, known: Mapping[str, Life], near: _Near) -> StepResult:
     life = known.get(step.name, Life(()))
     applied_s, state = life.first_s("applied"), life.state()
     around = None
     if applied_s is not None:
-        before, after = windows_around(experiment, life, changes_s(known), window_s)
-        is_good = good_rule(experiment)
-        around = Around(count(between(watched, *before), is_good), count(between(watched, *after), is_good))
+        before, after = windows_around(experiment, life, near.changed_s, near.window_s)
+        around = Around(near.count(*before), near.count(*after))
     return StepResult(
         name=step.name,
         role=step.role,
@@ -159,7 +166,7 @@ def _result(
         effect=_effect(step, state, around, experiment.gates.confidence),
         before=around.before.ratio if around else None,
         after=around.after.ratio if around else None,
-        window_s=window_s,
+        window_s=near.window_s,
     )
 
 

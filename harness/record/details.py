@@ -14,6 +14,7 @@ from brownout.harness.record.result import Severity
 from brownout.identity.core.topology import NodeName
 
 Fits = Callable[[Any], bool]
+_TEXT, _COUNT = frozenset({str}), frozenset({int})  # what is read from JSON has these very types, and true is no count
 
 
 def require_detail(kind: str, what: str, detail: Mapping[str, Any]) -> None:
@@ -38,7 +39,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return isinstance(value, list) and set(map(type, value)) <= _TEXT
 
 
 def _is_table_of_texts(value: Any) -> bool:
@@ -46,7 +47,7 @@ def _is_table_of_texts(value: Any) -> bool:
 
 
 def _is_table_of_text(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+    return isinstance(value, dict) and set(map(type, value.values())) <= _TEXT
 
 
 @lru_cache(maxsize=4096)  # a look at the state names every node several times
@@ -78,7 +79,7 @@ def _is_times(value: Any) -> bool:
 
 
 def _is_table_of_counts(value: Any) -> bool:
-    return isinstance(value, dict) and all(type(each) is int for each in value.values())
+    return isinstance(value, dict) and set(map(type, value.values())) <= _COUNT
 
 
 _PROMISES = dict.fromkeys(("publish_interval_s", "iam_publish_interval_s", "clock_rate"), ("a number", _is_number))

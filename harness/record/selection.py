@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from brownout.harness.record.history import NOT_SENT, RequestRecord
 
@@ -74,8 +74,17 @@ class GoodRule:
     """Whether a request was good: it happened, within the limit of every objective that is about it."""
 
     def __init__(self, objectives: Iterable[Measured] = ()) -> None:
-        limited = [(matcher(one), one.within_ms) for one in objectives]
-        self._limits = [(matches, within_ms) for matches, within_ms in limited if within_ms is not None]
+        self._by((one, one.within_ms) for one in objectives)
+
+    @classmethod
+    def by(cls, limits: Iterable[tuple[RequestFilter, float | None]]) -> Self:
+        """By objectives, each as the requests that it is about and its limit."""
+        made = cls()
+        made._by(limits)
+        return made
+
+    def _by(self, limits: Iterable[tuple[RequestFilter, float | None]]) -> None:
+        self._limits = [(matcher(about), within_ms) for about, within_ms in limits if within_ms is not None]
         self._least_ms = min((within_ms for _, within_ms in self._limits), default=math.inf)
         self._known: dict[tuple[str, str, str, str], float] = {}
 

@@ -40,6 +40,7 @@ class StateWatch:
         self._roles = {node: role for node, role in roles.items() if role in (*REPLICATED, STORE)}  # of the nodes to be asked
         self._present: dict[str, str] = {}  # what AWS's directory has had, by subject, with its name
         self._withdrawn: dict[str, str] = {}
+        self._last_pages: list[Page] = []  # of the directory, from which the above was made
 
     async def begin(self, end_s: float) -> None:
         """Records what the stack promises, takes the first look, and plans the others up to `end_s` (emulated)."""
@@ -95,13 +96,16 @@ class StateWatch:
         state = await self._world.states([self._home])
         if None in (*pages, *state):
             return {}
-        found = self._withdrawn_by(*(page or {} for page in pages))
+        told: list[Page] = [{**(page or {}), "version": None} for page in pages]
+        if told == self._last_pages:  # nearly always: other changes have versions too, and little is withdrawn in a run
+            return {"withdrawn": {}, "returned": [], "sent": _sent(state[0] or {})}
+        found = self._withdrawn_by(*told)
         detail = {
             "withdrawn": {subject: name for subject, name in found.items() if subject not in self._withdrawn},
             "returned": sorted(subject for subject in self._withdrawn if subject not in found),
             "sent": _sent(state[0] or {}),
         }
-        self._withdrawn = found
+        self._withdrawn, self._last_pages = found, told
         return detail
 
     def _withdrawn_by(self, deletions: Page, principals: Page | None = None) -> dict[str, str]:

@@ -17,7 +17,19 @@ from brownout.identity.core.records import Json
 from brownout.identity.core.surface import Served
 
 
-class Annex:
+class TellsState:
+    """A part of a node that has a part in `GET /admin/state`: its role, or a vendor's annex of it."""
+
+    def state(self) -> Json:
+        """What the page shows of it, without secrets: an annex's under the vendor's name."""
+        return {}
+
+    def holdings(self) -> Json:
+        """Of `state`, at least the versions and keys that it holds or publishes, alike: looks at all nodes read no more."""
+        return self.state()
+
+
+class Annex(TellsState):
     """One vendor's part of one node, whose vendor it names. Each method is what an annex has that has nothing of the kind.
 
     `vendor` is one word, a name of `StackSpec.vendors`; `switches` are those that the node gets beside its role's own.
@@ -41,8 +53,7 @@ class Annex:
         """Work that goes on by itself for as long as the node runs."""
         return ()
 
-    def state(self) -> Json:
-        """What `GET /admin/state` shows under the vendor's name, without secrets."""
+    def holdings(self) -> Json:
         return {}
 
     async def serve(self, request: Request, path: str) -> Served | None:
@@ -91,6 +102,9 @@ class Annexes:
 
     def state(self) -> dict[str, Json]:
         return {vendor: annex.state() for vendor, annex in self._known.items()}
+
+    def holdings(self) -> dict[str, Json]:
+        return {vendor: found for vendor, annex in self._known.items() if (found := annex.holdings())}
 
     def values(self) -> ValuesView[Annex]:
         return self._known.values()

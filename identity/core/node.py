@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
-from brownout.identity.core.annex import Annexes
+from brownout.identity.core.annex import Annexes, TellsState
 from brownout.identity.core.holds import HoldSet, Refused, Switch, UnknownSwitch, Unreachable, Value
 from brownout.identity.core.messages import BadPayload, Request, Response
 from brownout.identity.core.overload.capacity import NodeCapacity
@@ -63,7 +63,7 @@ class Skew:
         self.settle()
 
 
-class Node:
+class Node(TellsState):
     """One node of the stack. Subclasses add state, switches, control requests and what other nodes ask for.
 
     `pages` are the first words of the paths that `serve` takes, `worked_pages` those that its capacity is for: what a client
@@ -219,10 +219,6 @@ class Node:
         common |= {"now_s": self.ports.now()}
         common |= {"holds": self.holds.shown(), "reports": dict(self.holds.reports)}
         return common | self.capacity.state() | self.annexes.state() | dict(self.state())
-
-    def state(self) -> Json:
-        """What the role adds to `GET /admin/state`."""
-        return {}
 
     async def _hold_request(self, request: Request, fault_id: str) -> Response:
         try:

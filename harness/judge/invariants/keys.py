@@ -139,10 +139,11 @@ def _stay_published(facts: Facts, seen: Occasions) -> None:
         while tokens and tokens[-1].request.done_s < look.began_s:
             signed = tokens.pop()
             ends_s[signed.key_id] = max(signed.to_s, ends_s.get(signed.key_id, _ALWAYS))
+        judged = facts.clocks_agree(_ALWAYS, look.at_s)
         for node, keys in look.published_keys.items():
             before = published.setdefault(node, set())
-            for key_id in sorted(before):
-                if look.at_s < ends_s.get(key_id, _ALWAYS) + ALLOWED_S and facts.clocks_agree(_ALWAYS, look.at_s):
+            for key_id in sorted(before) if judged else ():
+                if look.at_s < ends_s.get(key_id, _ALWAYS) + ALLOWED_S:
                     _judge_stay(seen, look, node, key_id, ends_s[key_id])
             before.update(keys)
 

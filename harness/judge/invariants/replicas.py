@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from brownout.harness.judge.invariants.facts import ACCOUNT, REPLICA, Facts, Promises, StateLook
+from brownout.harness.judge.invariants.facts import ACCOUNT, REPLICA, Facts, Promises, StateLook, Versions
 from brownout.harness.judge.invariants.invariant import Invariant, Occasions
 from brownout.harness.judge.steps import clock
 from brownout.harness.record.reach import Reach
@@ -18,7 +18,12 @@ FOR_GOOD = ("identity:", "role:", "user:")  # an access key may be made active a
 def _never_back(facts: Facts, seen: Occasions) -> None:
     """A version of 0 is none: a node that lost its disk begins again."""
     newest: dict[tuple[str, str], int] = {}
+    same: Mapping[str, Versions] | None = None  # what the look before told
     for look in facts.looks:
+        if look.held == same:  # as nearly every look: each version is beside the same one
+            seen.held(sum(version > 0 for versions in look.held.values() for version in versions.values()))
+            continue
+        same = look.held
         for node, versions in look.held.items():
             for kind, version in versions.items():
                 before = newest.get((node, kind), 0)
@@ -35,15 +40,13 @@ def bound_s(promises: Promises, kind: str) -> float:
     return ROUNDS * interval_s + ALLOWED_S + REAL_S * promises.clock_rate
 
 
-def _due(facts: Facts, look: StateLook, within_s: float) -> StateLook | None:
+def _due(told: Sequence[StateLook], look: StateLook, within_s: float) -> StateLook | None:
     """The latest look so long before this one that what the directory sent then is due."""
-    earlier = (one for one in reversed(facts.looks) if one.is_told and one.at_s <= look.began_s - within_s)
-    return next(earlier, None)
+    return next((one for one in reversed(told) if one.at_s <= look.began_s - within_s), None)
 
 
-def _is_kept(facts: Facts, node: str, since: StateLook, look: StateLook) -> bool:
-    """Whether a fault that was in place between the looks may have kept the node from hearing of changes."""
-    reaches = (step.reach for step in facts.steps if step.was(since.began_s, look.at_s))
+def _is_kept(node: str, reaches: Iterable[Reach | None]) -> bool:
+    """Whether one of the faults may have kept the node from hearing of changes."""
     return any(reach is None or concerns(reach, node) for reach in reaches)
 
 
@@ -53,16 +56,18 @@ def concerns(reach: Reach, node: str) -> bool:
 
 
 def _arrives(facts: Facts, seen: Occasions) -> None:
-    first = next((look for look in facts.looks if look.is_told), None)
-    if first is None or facts.promises is None:
+    told = [look for look in facts.looks if look.is_told]
+    if not told or facts.promises is None:
         return
+    first = told[0].sent
     for look in facts.looks:
         for kind in (REPLICA, ACCOUNT):
-            due = _due(facts, look, bound_s(facts.promises, kind))
-            for node, version, wanted in _compared(look, due, kind) if due else ():
-                if wanted <= first.sent.get(_publication(node, kind), 0):
-                    continue  # nothing was published since the run began
-                if due is None or _is_kept(facts, node, due, look):
+            due = _due(told, look, bound_s(facts.promises, kind))
+            if due is None or due.sent == first:
+                continue  # nothing was published since the run began
+            reaches = [step.reach for step in facts.steps if step.was(due.began_s, look.at_s)]
+            for node, version, wanted in _compared(look, due, kind):
+                if wanted <= first.get(_publication(node, kind), 0) or _is_kept(node, reaches):
                     continue
                 if version < wanted:
                     late_s = look.began_s - due.at_s

@@ -202,12 +202,12 @@ class SimulatedNode:
         if self.life != life:
             await Future[None](self._world.kernel)
 
-    def shown(self) -> Mapping[str, Any] | None:
-        """What the role and the vendors tell in `GET /admin/state`; None where it would not be answered at once.
+    def holdings(self) -> Mapping[str, Any] | None:
+        """The versions and keys in `GET /admin/state`; None where that would not be answered at once.
 
         That is while the node is down or held.
         """
-        return None if self.node is None or self.holds else self.node.annexes.state() | dict(self.node.state())
+        return None if self.node is None or self.holds else {**self.node.annexes.holdings(), **self.node.holdings()}
 
     def page(self) -> Response | None:
         """The answer to `GET /admin/state`; None where it would not be answered at once."""

@@ -143,10 +143,12 @@ class SimulationWorld:
     async def states(self, nodes: Iterable[str]) -> list[Mapping[str, Any] | None]:
         """A node that runs is looked at where it is: a run's looks ask every node, which would be a sixth of a search."""
         names = tuple(nodes)
-        shown = {name: self._known("node", name, self._nodes).shown() for name in names}
-        silent = [name for name, page in shown.items() if page is None]
-        shown |= zip(silent, await states_asked(self, silent), strict=True)
-        return [shown[name] for name in names]
+        found = [self._known("node", name, self._nodes).holdings() for name in names]
+        silent = [name for name, page in zip(names, found, strict=True) if page is None]
+        if silent:
+            asked = iter(await states_asked(self, silent))
+            found = [next(asked) if page is None else page for page in found]
+        return found
 
     def _known(self, what: str, name: str, parts: Mapping[str, T]) -> T:
         """The stack's part of that name; raises WorldError, also where the stack is not up."""

@@ -55,7 +55,7 @@ class IamDirectory(Annex):
         self._revocations = Revocations(node.holds, self._account)
         self._principals = ToldPrincipals()
         self.switches = {
-            ERRORS: Switch(self._fail, nothing_to_undo),
+            ERRORS: Switch(_fail, nothing_to_undo),
             LATENCY: Switch(_delay, nothing_to_undo),
             LAG: Switch(self._lag, nothing_to_undo),
             **self.publisher.switches,
@@ -106,9 +106,12 @@ class IamDirectory(Annex):
             "account_id": self._account.account_id,
             "version": known.version,
             "users": len(tables.table(User)),
-            "published": {region: self.publisher.edition(region).version for region in self._node.stack.regions},
+            **self.holdings(),
             "delayed": self.publisher.delays.told(),
         }
+
+    def holdings(self) -> Json:
+        return {"published": {region: self.publisher.edition(region).version for region in self._node.stack.regions}}
 
     async def serve(self, request: Request, path: str) -> Served | None:
         if request.method == "POST" and path == CALL_PATH:
@@ -216,18 +219,19 @@ class IamDirectory(Annex):
         found = {"account_id": self._account.account_id, "user": name}
         return Response(200, found | {"access_key_id": key_id, "secret_access_key": secret})
 
-    async def _fail(self, fault_id: str, value: Value) -> Value:
-        share, code = float(value["share"]), str(value.get("code") or USUAL_ERROR)
-        if not 0 <= share <= 1:
-            raise ValueError(f"share is a share of all calls, from 0 to 1, not {share:g}")
-        if code not in STATUS:
-            raise ValueError(f"no error has the code {code!r}")
-        return {"share": share, "code": code}
-
     async def _lag(self, fault_id: str, value: Value) -> Value:
         lag_s = seconds_of(value, "lag_s")
         self._described.note(self._account.durable, self._node.ports.now(), [lag_s])
         return {"lag_s": lag_s}
+
+
+async def _fail(fault_id: str, value: Value) -> Value:
+    share, code = float(value["share"]), str(value.get("code") or USUAL_ERROR)
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is a share of all calls, from 0 to 1, not {share:g}")
+    if code not in STATUS:
+        raise ValueError(f"no error has the code {code!r}")
+    return {"share": share, "code": code}
 
 
 async def _delay(fault_id: str, value: Value) -> Value:

@@ -92,7 +92,10 @@ class RegionalAnnex(Annex):
         return (self._report_for_ever(),) if self._reports else ()
 
     def state(self) -> Json:
-        return {"account_version": self.replica.version, "unreported": len(self.usage)}
+        return {**self.holdings(), "unreported": len(self.usage)}
+
+    def holdings(self) -> Json:
+        return {"account_version": self.replica.version}
 
     async def serve(self, request: Request, path: str) -> Served | None:
         if path != PAGE:
@@ -107,17 +110,8 @@ class RegionalAnnex(Annex):
 
     async def control(self, request: Request, path: str) -> Response | None:
         if request.method == "GET" and path == "/access-keys":
-            return Response(200, {"keys": self._known_keys(request.query.get("user", ""))})
+            return Response(200, {"keys": _known_keys(self, request.query.get("user", ""))})
         return None
-
-    def _known_keys(self, user: str) -> list[Json]:
-        """What this node knows of a user's access keys, with "" of all: for looking at the effect of faults."""
-        keys = self.index.account.access_keys.values() if self.ready else ()
-        return [
-            {"access_key_id": key.access_key_id, "user": key.user_name, "status": key.status, "revoked": key.revoked}
-            for key in keys
-            if user.lower() in ("", key.user_name.lower())
-        ]
 
     async def _take(self, raw: Json) -> Response:
         before = self.replica.version
@@ -241,6 +235,16 @@ class RegionalAnnex(Annex):
             return
         if not answer.ok:
             self.usage.put_back(uses)
+
+
+def _known_keys(annex: RegionalAnnex, user: str) -> list[Json]:
+    """What the node knows of a user's access keys, with "" of all: for looking at the effect of faults."""
+    keys = annex.index.account.access_keys.values() if annex.ready else ()
+    return [
+        {"access_key_id": key.access_key_id, "user": key.user_name, "status": key.status, "revoked": key.revoked}
+        for key in keys
+        if user.lower() in ("", key.user_name.lower())
+    ]
 
 
 class _Unrevoked:

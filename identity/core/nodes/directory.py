@@ -65,11 +65,14 @@ class Directory(Node):
 
     def state(self) -> Json:
         return {
-            "version": self.catalog.version,
+            **self.holdings(),
             "identities": len(self.catalog.alive()),
             "managed_keys": {region: key.key_id for region, key in managed_keys(self.holds).items()},
             "signing_key_id": self.catalog.signing.key_id,
         }
+
+    def holdings(self) -> Json:
+        return {"version": self.catalog.version}
 
     async def serve(self, request: Request, path: str) -> Served | None:
         response = await self._answer(request, path)

@@ -47,7 +47,10 @@ class Reader(Node):
 
     def state(self) -> Json:
         keys = self.store.report(self.features, forced=self.forced)
-        return {"store_keys": keys, "config": self.config, "replica_version": self.replica.version}
+        return {"store_keys": keys, "config": self.config, **self.holdings()}
+
+    def holdings(self) -> Json:
+        return {"replica_version": self.replica.version}
 
     def take_up(self, kind: str, name: str, record: Json) -> None:
         if kind == "replica":

@@ -104,8 +104,10 @@ class Store(Node):
 
     def state(self) -> Json:
         alive = sum(1 for record in self.records.values() if not record.deleted)
-        keys = self.ring.report(self.ports.now())
-        return {"keys": keys, "identities": alive, "takes_writes": not self.holds.held(READ_ONLY)}
+        return {**self.holdings(), "identities": alive, "takes_writes": not self.holds.held(READ_ONLY)}
+
+    def holdings(self) -> Json:
+        return {"keys": self.ring.report(self.ports.now())}
 
     async def answer(self, request: Request) -> Served:
         """The store's own clients sign their requests with its keys."""

@@ -85,7 +85,10 @@ class TokenNode(Reader):
         return dropped
 
     def state(self) -> Json:
-        return {**super().state(), "cached": len(self.cache), "published_keys": dict(self.replica.keys_since_s)}
+        return {**super().state(), "cached": len(self.cache)}
+
+    def holdings(self) -> Json:
+        return {"replica_version": self.replica.version, "published_keys": dict(self.replica.keys_since_s)}
 
     async def serve(self, request: Request, path: str) -> Served | None:
         if path == "/token" and request.method == "POST":

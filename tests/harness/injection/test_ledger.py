@@ -17,7 +17,7 @@ from brownout.harness.base.processes import ProcessId
 from brownout.harness.errors import Halted
 from brownout.harness.injection.ledger import Fenced, IllegalTransition, Ledger
 from brownout.harness.injection.ledger_file import LedgerError
-from brownout.harness.injection.ledger_records import CLOSED, LEGAL, STATES, UNDO, Intent
+from brownout.harness.injection.ledger_records import CLOSED, KNOWN_MOST, LEGAL, STATES, UNDO, Intent, _read_once
 from brownout.harness.injection.stack_entry import ENTRY_FILE
 from brownout.harness.world import Carrier
 from support.lifecycle_bench import DEAD
@@ -230,6 +230,25 @@ def test_a_stack_of_an_earlier_version_keeps_its_world(tmp_path: Path, entry: st
         assert ledger.stack("up-1").world == name
         ((written,),) = ledger._database.execute("SELECT world FROM stacks").fetchall()
         assert written == entry
+
+
+def test_rows_that_differ_in_a_type_or_a_column_are_read_each() -> None:
+    """1, 1.0 and "1" are three rows. A row read again gives the same record, and more than are remembered do no harm."""
+    database, read = sqlite3.connect(":memory:"), list[str]()
+    database.row_factory = sqlite3.Row
+
+    @_read_once
+    def told(row: sqlite3.Row) -> str:
+        read.append(f"{row.keys()[0]} {row[0]!r}")
+        return read[-1]
+
+    queries = ["SELECT 1 AS a", "SELECT 1.0 AS a", "SELECT '1' AS a", "SELECT 1 AS b"]
+    found = [told(database.execute(query).fetchone()) for query in (*queries, *queries)]
+    assert found == ["a 1", "a 1.0", "a '1'", "b 1"] * 2
+    assert len(read) == 4
+    assert [told(database.execute("SELECT ? AS a", (n,)).fetchone()) for n in range(3 * KNOWN_MOST)][
+        -1
+    ] == f"a {3 * KNOWN_MOST - 1}"
 
 
 def test_an_unwritable_ledger_refuses(tmp_path: Path) -> None:

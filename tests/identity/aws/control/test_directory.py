@@ -268,6 +268,26 @@ def test_the_state_names_the_account() -> None:
     assert credentials["secret_access_key"] not in str(state)
 
 
+def test_who_there_is_is_told_of_the_newest_state() -> None:
+    """Asked twice of one state and then of the next, which has a user more, and of one in which a key is of no use."""
+
+    async def story(stack: AwsStack) -> list[Any]:
+        first, same = [body(await stack.control("GET", "/principals")) for _ in range(2)]
+        await stack.call("CreateUser", UserName="Bob")
+        more = body(await stack.control("GET", "/principals"))
+        key = await stack.call("CreateAccessKey", UserName="Bob")
+        key_id = key["AccessKey"]["AccessKeyId"]
+        usable = body(await stack.control("GET", "/principals"))["access_keys"][key_id]
+        await stack.call("UpdateAccessKey", UserName="Bob", AccessKeyId=key_id, Status="Inactive")
+        return [first, same, more, usable, body(await stack.control("GET", "/principals"))["access_keys"][key_id]]
+
+    first, same, more, usable, unusable = on_aws_stack(story)
+    assert first == same
+    assert len(more["users"]) == len(first["users"]) + 1
+    assert more["version"] > first["version"]
+    assert (usable, unusable) == (True, False)
+
+
 def test_a_crowd_is_made_at_once() -> None:
     """One control request makes so many users and roles, which are listed and published as any others."""
 
