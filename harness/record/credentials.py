@@ -37,9 +37,14 @@ class Credential(NamedTuple):
     key_id: str = ""
 
     def __str__(self) -> str:
-        texts = (self.subject, self.name, self.owner, self.audience)
-        times = ("" if at_s is None else f"{at_s:.3f}".rstrip("0").rstrip(".") for at_s in (self.from_s, self.to_s))
-        return ";".join((self.use, *map(_quoted, texts), *times, _quoted(self.key_id)))
+        use, subject, name, owner, audience, from_s, to_s, key_id = self  # by name it takes longer
+        told_key = key_id if key_id.isalnum() and key_id.isascii() else _quoted(key_id)  # there is one for each credential
+        texts = f"{use};{_quoted(subject)};{_quoted(name)};{_quoted(owner)};{_quoted(audience)}"
+        return f"{texts};{_time_text(from_s)};{_time_text(to_s)};{told_key}"
+
+
+def _time_text(at_s: float | None) -> str:
+    return "" if at_s is None else f"{at_s:.3f}".rstrip("0").rstrip(".")
 
 
 @lru_cache(maxsize=REMEMBERED)  # what credentials name is the same in most of them

@@ -10,14 +10,21 @@ from brownout.identity.aws.control.account import PREFIX, AccountState, Describe
 from brownout.identity.aws.control.calls import CALL_PATH, IamAnswer, IamCall, trial_call
 from brownout.identity.aws.control.concurrency import check_concurrent
 from brownout.identity.aws.control.learning import VERSIONS_AHEAD, take_over
-from brownout.identity.aws.control.life import begin_account, credentials_of, go_on, keep_up, reset_account
+from brownout.identity.aws.control.life import (
+    Upkeep,
+    begin_account,
+    credentials_of,
+    go_on,
+    keep_up,
+    reset_account,
+)
 from brownout.identity.aws.control.notifications import sent_tokens
 from brownout.identity.aws.control.publishing.publisher import AccountPublisher, seconds_of
 from brownout.identity.aws.control.registry import RunOperation, all_operations, reads_only
 from brownout.identity.aws.control.revocations import REVOKE, Revocations, ToldPrincipals
 from brownout.identity.aws.errors import STATUS, AwsError, fault_of, invalid_action
 from brownout.identity.aws.records.crowd import crowd
-from brownout.identity.aws.records.principals import LastUsed, User
+from brownout.identity.aws.records.principals import LastUsed, UsageReport, User
 from brownout.identity.aws.records.published import PublishedAccount
 from brownout.identity.aws.records.seed import ADMIN, account_of, initial_account
 from brownout.identity.aws.records.tables import Tables
@@ -92,10 +99,13 @@ class IamDirectory(Annex):
         return (self._keep_up(), *self.publisher.background())
 
     async def _keep_up(self) -> None:
+        upkeep = Upkeep()
         while True:
-            transaction = self._account.begin()
-            keep_up(transaction, seals=not self._node.holds.held(NO_SEALING))
-            await self._account.commit(transaction)
+            transaction, seals = self._account.begin(), not self._node.holds.held(NO_SEALING)
+            if upkeep.is_due(transaction, seals=seals):
+                keep_up(transaction, seals=seals)
+                upkeep.note(transaction, seals=seals)
+                await self._account.commit(transaction)
             await self._account.settle()
             await self._node.ports.sleep(self._node.settings.iam_publish_interval_s)
 
@@ -172,9 +182,8 @@ class IamDirectory(Annex):
 
     async def _note_last_used(self, request: Request) -> Response:
         """Takes up when credentials were last used, as a region's node tells it: of two uses the later is kept."""
-        used = read_as(lambda raw: [LastUsed.from_json(each) for each in raw["uses"]], request)
         transaction = self._account.begin()
-        for each in used:
+        for each in read_as(UsageReport.from_json, request).uses:
             known = transaction.get(LastUsed, each.table_key)
             if known is None or known.at_s < each.at_s:
                 transaction.put(each)

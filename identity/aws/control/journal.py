@@ -83,6 +83,7 @@ class AccountJournal:
         self._entries: dict[int, JournalEntry] = {}  # durable and not settled, by version
         self._undurable: dict[int, Changes] = {}  # accepted, and not known to be on the disk
         self._writing: set[int] = set()
+        self._newest = 0  # of the versions that are known here
         self._is_settling = False
 
     def take_up(self, name: str, record: Json) -> bool:
@@ -112,11 +113,13 @@ class AccountJournal:
                     rows.pop((kind, key), None)
                 else:
                     rows[kind, key] = record
-        return max((*self._entries, *versions.values()), default=0), Tables.of(rows.values())
+        self._newest = max(self._entries, default=0)
+        return max((self._newest, *versions.values())), Tables.of(rows.values())
 
     async def append(self, version: int, changes: Changes) -> None:
         """Returns once everything up to `version` is durable; versions grow from call to call."""
-        assert version > max((*self._entries, *self._undurable), default=0), "versions grow"
+        assert version > self._newest, "versions grow"
+        self._newest = version
         self._undurable[version] = changes
         entry = JournalEntry(version, _merged(self._undurable.values()))
         self._writing.add(version)

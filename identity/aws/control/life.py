@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from brownout.identity.aws.auth.region_keys import day_of
+from brownout.identity.aws.auth.region_keys import DAY_S, day_of
 from brownout.identity.aws.control.credentials import new_access_key, owned_by
 from brownout.identity.aws.control.publishing.editions import PAST_DAYS
-from brownout.identity.aws.control.sealing_keys import renew_sealing_keys
+from brownout.identity.aws.control.sealing_keys import renew_sealing_keys, renewed_until_s
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.records.credentials import ACTIVE, AccessKey, Revocation, Secret, UserCredentials
 from brownout.identity.aws.records.kinds import KINDS
@@ -23,6 +23,7 @@ from brownout.identity.core.replication.lines import begun
 
 FIRST_USERS = (ADMIN, CALLER)
 # Through a reset: sessions of before stay readable, replicas know whose account it is, and faults are not undone.
+_KEPT_UP = (AccountSettings, SealingKey)  # what is kept up with the time
 _KEPT = (SealingKey, Lineage, Revocation)
 
 
@@ -69,6 +70,28 @@ def keep_up(tx: Transaction, *, seals: bool) -> None:
         tx.put(replace(settings, key_first_day=first_day, client_first_day=client_day))
     if seals:
         renew_sealing_keys(tx)
+
+
+class Upkeep:
+    """`keep_up` at one time after the other, without a look at what is due before anything can be."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Tables, bool] | None = None  # with whose keys nothing was due, and whether sealing keys were made
+        self._from_s = self._until_s = 0.0
+
+    def is_due(self, tx: Transaction, *, seals: bool) -> bool:
+        """False where `keep_up` would change nothing: it did not before, and neither the keys nor the day are others."""
+        known = self._known
+        if known is None or known[1] != seals or tx.client_now_s is not None:
+            return True
+        return tx.base.differs(known[0], _KEPT_UP) or not self._from_s <= tx.now_s < self._until_s
+
+    def note(self, tx: Transaction, *, seals: bool) -> None:
+        """Tells of a transaction that was kept up."""
+        self._known = None if tx.changes else (tx.base, seals)
+        day_ends_s = float((day_of(tx.now_s) + 1) * DAY_S)
+        self._from_s = tx.now_s
+        self._until_s = min(day_ends_s, renewed_until_s(tx.base.table(SealingKey).values(), tx.now_s)) if seals else day_ends_s
 
 
 def credentials_of(tx: Transaction, name: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ the others can open, for AHEAD_S at least (docs/reference/aws-wire.md#sealing-ke
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.records.settings import SealingKey
@@ -31,6 +32,14 @@ def renew_sealing_keys(tx: Transaction) -> None:
         until_s = from_s + SEALS_S
         tx.put(SealingKey(tx.new_uuid()[:8], _material(tx), from_s, until_s, until_s + LONGEST_SESSION_S))
         from_s += EVERY_S
+
+
+def renewed_until_s(keys: Iterable[SealingKey], now_s: float) -> float:
+    """Until when `renew_sealing_keys` has nothing to do, where it had nothing to do at `now_s` with these keys."""
+    known = tuple(keys)
+    ends = [at_s for key in known for at_s in (key.from_s, key.until_s, key.opens_until_s)]
+    ends += [key.from_s + EVERY_S - AHEAD_S - 1 for key in known]  # a second early costs nothing, and no rounding is late
+    return min((at_s for at_s in ends if at_s > now_s), default=now_s)
 
 
 def _material(tx: Transaction) -> bytes:

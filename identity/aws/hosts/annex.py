@@ -111,12 +111,17 @@ class HostAnnex(Annex):
 
         Failures are `unreachable` and those of token nodes: `not-found` for a role that is gone or does not trust the service.
         """
-        wanted = InstanceCredentialsRequest(machine.address, instance.role, instance.instance_id, service)
-        cached = self.cache.get(wanted)
-        if cached is None:
-            return await self._ask(machine, wanted)
+        found = self.cached(instance, machine, service=service)
+        return found or await self._ask(machine, _wanted(instance, machine, service))
+
+    def cached(self, instance: Instance, machine: Machine, *, service: str = EC2) -> Given | None:
+        """Credentials of the machine's role out of the cache; None when it has none."""
+        wanted = _wanted(instance, machine, service)
+        found = self.cache.get(wanted)
+        if found is None:
+            return None
         past = self.cache.is_past_refresh(wanted, self.node.ports.now())
-        return Given(Hop(self.node.name, cache="stale" if past else "hit"), credentials=cached)
+        return Given(Hop(self.node.name, cache="stale" if past else "hit"), credentials=found)
 
     async def _ask(self, machine: Machine, wanted: InstanceCredentialsRequest) -> Given:
         """What a token node says; new credentials go into the cache."""
@@ -157,6 +162,10 @@ class HostAnnex(Annex):
                     continue
                 silent.add(machine.zone)
             self.cache.postpone(wanted, self.node.ports.now() + retry_s)
+
+
+def _wanted(instance: Instance, machine: Machine, service: str) -> InstanceCredentialsRequest:
+    return InstanceCredentialsRequest(machine.address, instance.role, instance.instance_id, service)
 
 
 def annex_of(node: Host) -> HostAnnex:

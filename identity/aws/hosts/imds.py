@@ -7,9 +7,10 @@ setting `imds_http_tokens` is `required`. Errors are XHTML. Wire facts: docs/ref
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from brownout.identity.aws.hosts import addressing, pages
-from brownout.identity.aws.hosts.annex import Given, annex_of
+from brownout.identity.aws.hosts.annex import SWITCH, Given, annex_of
 from brownout.identity.aws.hosts.instances import Instance, entry, laid_out, tree, utc
 from brownout.identity.aws.hosts.session_tokens import SessionTokens, lifetime
 from brownout.identity.core.messages import Request, Response
@@ -27,6 +28,14 @@ _HELP = (
 Lines = Iterable[tuple[bytes, bytes]]
 
 
+class _Awaited(NamedTuple):
+    """Whose credentials have to be asked for, and the header lines that go with the answer."""
+
+    machine: Machine
+    instance: Instance
+    lines: Lines
+
+
 class InstanceMetadata:
     """IMDS' surface. It takes paths that begin with one of the service's versions."""
 
@@ -39,8 +48,30 @@ class InstanceMetadata:
     def takes(self, request: Request) -> bool:
         return addressing.is_ours(request)
 
+    def at_once(self, request: Request) -> Served | None:
+        """All answers but those for which a token node has to be asked, and those that a hold may want to be others."""
+        node = self._node
+        if node.capacity.on or node.holds.holds(SWITCH):
+            return None
+        wanted = addressing.resolve(request, node)
+        machine = wanted.machine if wanted.words[1:-1] == CREDENTIALS else None
+        if machine is not None and self._annex.cached(self._annex.instance(machine), machine) is None:
+            return None
+        served = self._begun(wanted, request)
+        assert isinstance(served, Served), "credentials that are cached are there"
+        return served
+
     async def serve(self, request: Request) -> Served:
-        wanted, node = addressing.resolve(request, self._node), self._node
+        begun = self._begun(addressing.resolve(request, self._node), request)
+        if isinstance(begun, Served):
+            return begun
+        machine, instance, lines = begun
+        given = await self._annex.credentials(instance, machine)
+        return Served(self._document(given, instance, lines), given.hop, given.inner)
+
+    def _begun(self, wanted: addressing.MachinePage, request: Request) -> Served | _Awaited:
+        """The answer, or for whom credentials are to be asked for first."""
+        node = self._node
         if wanted.machine is None or wanted.words[0] not in addressing.VERSIONS:
             return Served(pages.failure(404), node.hop())
         machine, words = wanted.machine, wanted.words[1:]
@@ -57,7 +88,9 @@ class InstanceMetadata:
         instance = self._annex.instance(machine)
         if instance.role and words == (*CREDENTIALS, instance.role):
             self._annex.count_request(machine.address)
-            given = await self._annex.credentials(instance, machine)
+            given = self._annex.cached(instance, machine)
+            if given is None:
+                return _Awaited(machine, instance, lines)
             return Served(self._document(given, instance, lines), given.hop, given.inner)
         return Served(self._page(instance, "/".join(words), lines), node.hop())
 

@@ -71,7 +71,12 @@ class Instance:
         return f"{prefix}-{self._digest(prefix)[:17]}"
 
     def _digest(self, what: str) -> str:
-        return hashlib.sha256(f"{self.account_id} {self.region} {self.address} {what}".encode()).hexdigest()
+        return _digest(f"{self.account_id} {self.region} {self.address} {what}")
+
+
+@lru_cache(maxsize=1024)  # a machine is who it is in each of its requests
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @lru_cache(maxsize=256)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from brownout.identity.aws.records.record import AccountRecord
+from brownout.identity.aws.records.record import AccountRecord, JsonForm
+from brownout.identity.core.records import Json
 
 SHORTEST_SESSION_S, LONGEST_SESSION_S = 3600, 43_200  # what a role's maximum may be; the first is its default
 
@@ -119,3 +120,22 @@ class LastUsed(AccountRecord):
     @property
     def table_key(self) -> str:
         return self.subject
+
+
+class UsageReport(NamedTuple):
+    """What a node tells the directory. Inside one process the uses themselves travel in the form."""
+
+    uses: tuple[LastUsed, ...]
+
+    def to_json(self) -> JsonForm[UsageReport]:
+        return JsonForm(self, UsageReport._json)
+
+    def _json(self) -> dict[str, Any]:
+        return {"uses": [use.to_json() for use in self.uses]}
+
+    @classmethod
+    def from_json(cls, raw: Json) -> UsageReport:
+        """Raises KeyError, TypeError, ValueError or AttributeError for what is no report."""
+        if isinstance(raw, JsonForm) and isinstance(raw.value, cls):
+            return raw.value
+        return cls(tuple(LastUsed.from_json(each) for each in raw["uses"]))

@@ -46,3 +46,6 @@ class JsonForm(Mapping[str, Any], Generic[V]):
 
     def __len__(self) -> int:
         return len(self._made)
+
+    def __bool__(self) -> bool:
+        return True  # what has a form has something in it, and to be asked is no reason to make it

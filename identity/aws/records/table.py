@@ -56,7 +56,9 @@ class RecordTable(Mapping[str, R], Generic[R]):
     def get(self, key: str, /, default: R | D) -> R | D: ...
 
     def get(self, key: str, /, default: R | D | None = None) -> R | D | None:
-        return self._parts[crc32(key.encode()) & (len(self._parts) - 1)].get(key, default)  # on the way of every request
+        parts = self._parts  # on the way of every request, and most tables have one part
+        part = parts[0] if len(parts) == 1 else parts[crc32(key.encode()) & (len(parts) - 1)]
+        return part.get(key, default)
 
     def __iter__(self) -> Iterator[str]:
         for part in self._parts:
@@ -67,7 +69,7 @@ class RecordTable(Mapping[str, R], Generic[R]):
 
     def values(self) -> ValuesView[R]:
         """The records, read from part to part: no key is looked up."""
-        return _RecordValues(self)
+        return self._parts[0].values() if len(self._parts) == 1 else _RecordValues(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RecordTable):

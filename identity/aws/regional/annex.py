@@ -20,6 +20,7 @@ from brownout.identity.aws.policy.context import EMPTY, RequestContext, RequestF
 from brownout.identity.aws.policy.document import PolicyDocument
 from brownout.identity.aws.policy.evaluate import Decision, denial, evaluate
 from brownout.identity.aws.policy.parse import parse_document
+from brownout.identity.aws.records.principals import UsageReport
 from brownout.identity.aws.records.published import PublishedAccount
 from brownout.identity.aws.records.seed import account_of
 from brownout.identity.aws.regional.denials import AccessDeniedError
@@ -227,7 +228,7 @@ class RegionalAnnex(Annex):
         uses = self.usage.take()
         if not uses:
             return
-        request = self.node.internal("POST", f"/{VENDOR}{USAGE_PAGE}", {"uses": [use.to_json() for use in uses]})
+        request = self.node.internal("POST", f"/{VENDOR}{USAGE_PAGE}", UsageReport(uses).to_json())
         try:
             answer = await self.node.ports.call(self.directory, request, timeout_s=self.node.call_timeout_s)
         except CallFailed:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 from brownout.identity.aws.records.published import PublishedAccount
+from brownout.identity.aws.records.record import JsonForm
 from brownout.identity.core.records import Json
 from brownout.identity.core.replication.lines import contains
 
@@ -24,11 +25,7 @@ class AccountReplica:
         self._account_id, self._region = account_id, region
         self.account: PublishedAccount | None = None
         self.raw: Json | None = None  # what the account was read from
-
-    @property
-    def version(self) -> int:
-        """The account's version, 0 before the first."""
-        return 0 if self.account is None else self.account.version
+        self.version = 0  # the account's, 0 before the first
 
     def take(self, raw: Json) -> SnapshotRefusal | None:
         """Takes the account in its JSON form, or says why it is refused.
@@ -37,13 +34,15 @@ class AccountReplica:
         """
         if raw is self.raw:
             return None  # publishing goes on when nothing changes, and inside one process it is the same object
-        version, before = int(raw["version"]), self.version
-        if version == before and self.account is not None and tuple(raw["lines"]) == self.account.lines:
+        made = raw.value if isinstance(raw, JsonForm) and isinstance(raw.value, PublishedAccount) else None  # of this process
+        told: Json = raw if made is None else {"version": made.version, "lines": made.lines}
+        version, before = int(told["version"]), self.version
+        if version == before and self.account is not None and tuple(told["lines"]) == self.account.lines:
             return None  # one version of one line has one content, so it is not read again
         offered = PublishedAccount.from_json(raw)
         refusal = self._refusal(offered)
         if refusal is None:
-            self.account, self.raw = offered, raw
+            self.account, self.raw, self.version = offered, raw, offered.version
         assert self.version >= before, "a replica never goes back"
         return refusal
 

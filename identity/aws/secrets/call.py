@@ -61,7 +61,7 @@ class SecretsCall:
         return replace(self, action=action, params=params)
 
 
-RunSecrets = Callable[[SecretsCall], Awaitable[SecretsResult]]
+RunSecrets = Callable[[SecretsCall], SecretsResult | Awaitable[SecretsResult]]
 
 
 def conditions(secret: StoredSecret) -> RequestKeys:

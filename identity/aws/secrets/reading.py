@@ -16,7 +16,7 @@ from brownout.identity.aws.secrets.stored import SecretVersion, StoredSecret
 PAGE, BATCH = 100, 20  # entries of a list and of a batch, when a call does not say how many
 
 
-async def get_secret_value(call: SecretsCall) -> SecretsResult:
+def get_secret_value(call: SecretsCall) -> SecretsResult:
     version_id, stage = str(call.params.get("VersionId", "")), str(call.params.get("VersionStage", ""))
     keys = {"secretsmanager:VersionStage": stage or "AWSCURRENT"} | (
         {"secretsmanager:VersionId": version_id} if version_id else {}
@@ -39,7 +39,7 @@ async def batch_get_secret_value(call: SecretsCall) -> SecretsResult:
     values, errors = [], []
     for secret_id in ids:
         try:
-            values.append(await get_secret_value(call.doing("secretsmanager:GetSecretValue", {"SecretId": secret_id})))
+            values.append(get_secret_value(call.doing("secretsmanager:GetSecretValue", {"SecretId": secret_id})))
         except AwsError as refused:
             code = "AccessDeniedException" if refused.code == "AccessDenied" else refused.code
             errors.append({"SecretId": secret_id, "ErrorCode": code, "Message": refused.message})

@@ -67,6 +67,8 @@ class ProviderKeys:
         self._published[provider] = page
 
     def state(self) -> Json:
+        if not self._cached:  # nearly always, and nodes are looked at again and again
+            return {}
         return {provider: {"fetched_s": known.at_s, "keys": list(known.page.keys)} for provider, known in self._cached.items()}
 
     def check(self, token: WebToken, provider: str) -> None:

@@ -31,6 +31,10 @@ GLOBAL_SCOPE = "us-east-1"  # the region that IAM and the global name of STS are
 STS_VERSION, IAM_VERSION = "2011-06-15", "2010-05-08"
 APP_ROLE, CALLER, ADMIN = "app", "caller", "admin"  # of the account that every stack starts with
 FORM = (b"content-type", b"application/x-www-form-urlencoded; charset=utf-8")
+_GET_SECRET_VALUE = (
+    (b"content-type", b"application/x-amz-json-1.1"),
+    (b"x-amz-target", b"secretsmanager.GetSecretValue"),
+)
 SHAPES_REMEMBERED = 512
 _CLIENT_REGION = CLIENT_REGION.encode()
 _LEAF = re.compile(rb"<([A-Za-z]+)>([ !-%'-;=?-~]*)</\1>")  # the text is of ASCII's signs but `&`, `<` and `>`
@@ -57,13 +61,14 @@ def iam(arrival: Arrival, action: str, fields: Parameters, credentials: Credenti
 def secret_value(arrival: Arrival, secret: str, credentials: Credentials, now_s: float) -> Call:
     """A call of Secrets Manager for a secret's value, in the arrival's region."""
     here = REGIONS[arrival.region].aws_name
-    headers = (
-        (b"content-type", b"application/x-amz-json-1.1"),
-        (b"x-amz-target", b"secretsmanager.GetSecretValue"),
-    )
-    request = Request.raw("POST", "/", headers, json.dumps({"SecretId": secret}).encode())
+    request = Request.raw("POST", "/", _GET_SECRET_VALUE, _secret_named(secret))
     name = f"secretsmanager.{here}.amazonaws.com"
     return _signed(arrival, request, credentials, service="secretsmanager", scope=here, name=name, now_s=now_s)
+
+
+@lru_cache(maxsize=64)  # a load reads few
+def _secret_named(secret: str) -> bytes:
+    return json.dumps({"SecretId": secret}).encode()
 
 
 def _query(fields: Parameters) -> Request:

@@ -72,6 +72,8 @@ class PublicationDelays:
 
     def told(self) -> dict[str, dict[str, Any]]:
         """Each node that is kept behind: by how much, and how many editions came late since."""
+        if not self._slowed:  # nearly always
+            return {}
         return {
             node: {"delay_s": self.delay_s(node), "late": slowed.late}
             for node, slowed in self._slowed.items()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
 
 from brownout.harness.worlds.stack_spec import build_stack
 from brownout.identity.aws.control.credentials import forget_access_key
-from brownout.identity.aws.control.life import begin_account, credentials_of, keep_up, reset_account
+from brownout.identity.aws.control.life import Upkeep, begin_account, credentials_of, keep_up, reset_account
 from brownout.identity.aws.control.transaction import Transaction
 from brownout.identity.aws.records.credentials import AccessKey, Secret, UserCredentials
 from brownout.identity.aws.records.kinds import KINDS
-from brownout.identity.aws.records.principals import Group, User
+from brownout.identity.aws.records.principals import Group, LastUsed, User
 from brownout.identity.aws.records.seed import initial_account
 from brownout.identity.aws.records.settings import AccountSettings, Lineage, SealingKey
 from brownout.identity.aws.records.tables import Tables
@@ -55,6 +56,37 @@ def test_time_is_kept_up_with() -> None:
     settings = later.get(AccountSettings, "")
     assert settings is not None
     assert settings.key_first_day == 11
+
+
+@pytest.mark.parametrize("step_s", [15.0, 600.0, 3600.0, 5 * 3600.0])
+def test_upkeep_looks_whenever_something_is_due(step_s: float) -> None:
+    """Over days, with a clock that is set back and with keys that others change: where it does not look nothing is due."""
+    chance, tables, upkeep, now_s, looks = Random(1), beginning(), Upkeep(), 10 * DAY_S, 0
+    for _ in range(600):
+        seals = chance.random() < 0.95
+        tx = begun(tables, now_s)
+        if upkeep.is_due(tx, seals=seals):
+            looks += 1
+            keep_up(tx, seals=seals)
+            upkeep.note(tx, seals=seals)
+        else:
+            keep_up(tx, seals=seals)
+            assert not tx.changes, now_s
+        tables = tables.with_changes(tx.changes)
+        if chance.random() < 0.01:
+            gone = next(iter(tables.table(SealingKey)))
+            tables = tables.with_changes({chance.choice([SealingKey, LastUsed]): {gone: None}})
+        now_s += chance.choice((1, 1, 1, 1, 1, 1, 1, -2)) * step_s
+    assert looks < 600
+
+
+def test_upkeep_by_the_clocks_of_clients_is_always_due() -> None:
+    """Their days are not the stack's."""
+    upkeep, tables = Upkeep(), beginning()
+    for client_now_s in (None, 10 * DAY_S, 11 * DAY_S):
+        tx = Transaction(tables, "1", now_s=10 * DAY_S, new_uuid=str, regions={}, client_now_s=client_now_s)
+        assert upkeep.is_due(tx, seals=True)
+        upkeep.note(tx, seals=True)
 
 
 def test_a_reset_gives_back_what_was_and_keeps_who_it_is() -> None:

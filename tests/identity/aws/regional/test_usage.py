@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from brownout.identity.aws.records.principals import LastUsed
+import pytest
+
+from brownout.identity.aws.records.principals import LastUsed, UsageReport
 from brownout.identity.aws.regional.usage import Usage
+from brownout.identity.core.messages import decode_json, encode_json
 
 
 def test_the_newest_use_of_each_is_kept() -> None:
@@ -29,3 +32,12 @@ def test_a_batch_that_was_not_taken_comes_again() -> None:
     usage.note("AKIA2", "iam", 2.0)
     usage.put_back(lost)
     assert {use.subject: (use.at_s, use.service) for use in usage.take()} == {"AKIA1": (1.0, "sts"), "AKIA2": (2.0, "iam")}
+
+
+def test_a_report_is_read_as_it_was_written() -> None:
+    """Inside one process and from JSON, as it comes over a wire."""
+    report = UsageReport((LastUsed("AKIA1", 1.5, "ap-southeast-2", "sts"), LastUsed("role/app", 2.0, "ap-southeast-4", "iam")))
+    assert UsageReport.from_json(report.to_json()) is report
+    assert UsageReport.from_json(decode_json(encode_json(report.to_json()))) == report
+    with pytest.raises(KeyError):
+        UsageReport.from_json({})
