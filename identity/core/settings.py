@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -116,6 +117,15 @@ class Settings:
     @classmethod
     def of(cls, raw: Json) -> Settings:
         """Settings with `raw` over the defaults; raises ValueError that names the setting and what was meant."""
+        given = tuple((name, type(value), value) for name, value in raw.items())  # 1 and True are equal, and not both a number
+        try:
+            return _remembered(given)
+        except TypeError:  # a list or a table is among them, which has no hash and might change
+            return cls.made(raw)
+
+    @classmethod
+    def made(cls, raw: Json) -> Settings:
+        """The same, made anew."""
         for name, value in raw.items():
             if name not in _NAMES:
                 close = get_close_matches(name, _NAMES, 1)
@@ -171,3 +181,9 @@ def _check_type(name: str, value: object, default: object) -> None:
 
 _DEFAULTS = Settings()
 _NAMES = tuple(each.name for each in fields(Settings))
+
+
+@lru_cache(maxsize=64)  # each node of a stack asks, and a search makes one small stack after the other
+def _remembered(given: tuple[tuple[str, type, Any], ...]) -> Settings:
+    """The settings of these values, each with its name and type."""
+    return Settings.made({name: value for name, _, value in given})

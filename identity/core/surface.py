@@ -7,7 +7,7 @@ surfaces a role has is decided in brownout.identity.roles alone, so a vendor is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
@@ -113,7 +113,6 @@ class Surface(Protocol):
         ...
 
 
-@runtime_checkable
 class AnswersAtOnce(Protocol):
     """A surface that has some answers ready, so that a server need not begin a coroutine for them."""
 
@@ -126,11 +125,17 @@ class AnswersAtOnce(Protocol):
         ...
 
 
+def _at_once_of(surface: Surface) -> Callable[[Request], Served | None] | None:
+    """How it is asked for an answer that it has ready (AnswersAtOnce); None for a surface that has none."""
+    at_once: Callable[[Request], Served | None] | None = getattr(surface, "at_once", None)
+    return at_once
+
+
 class ReadyAnswers:
     """The answers that a node's surfaces have ready, for a server that would otherwise begin a coroutine to ask the node."""
 
     def __init__(self, surfaces: Iterable[Surface]) -> None:
-        each_ready = tuple((each.takes, each.at_once if isinstance(each, AnswersAtOnce) else None) for each in surfaces)
+        each_ready = tuple((each.takes, _at_once_of(each)) for each in surfaces)
         self._ready = each_ready if any(at_once is not None for _, at_once in each_ready) else ()
         self._repeated: dict[str, tuple[Request, Served]] = {}  # of the control plane, by path
 

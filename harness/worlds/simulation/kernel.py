@@ -94,7 +94,15 @@ class Timer(Future[None]):
     __slots__ = ()
 
     def ring(self) -> None:
-        self.resolve(None)
+        """What the kernel calls back at its instant, as a whole callback."""
+        kernel = self.kernel
+        if self.done or len(self._callbacks) != 1 or kernel.is_anything_due():
+            self.resolve(None)
+            return
+        self.done = True  # the one that waits would be called back next, so it is now
+        (callback,) = self._callbacks
+        self._callbacks = ()
+        callback()
 
 
 class Kernel:
@@ -112,6 +120,10 @@ class Kernel:
 
     def now_s(self) -> float:
         return self.now_ns / NS_PER_S
+
+    def is_anything_due(self) -> bool:
+        """Whether other callbacks come at this instant."""
+        return bool(self._due)
 
     def at(self, instant_ns: int, callback: Callback) -> None:
         """Calls back at an instant, or now if that is past."""

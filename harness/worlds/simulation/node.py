@@ -84,22 +84,24 @@ class SimulatedPorts:
         return sha512(f"session\n{self.new_id()}\n{self.new_id()}".encode()).digest()
 
     async def call(self, target: str, request: Request, *, timeout_s: float) -> Response:
-        if self._node.is_hindered(self._life):
-            await self._node.going_on(self._life)
+        node, life = self._node, self._life
+        if node.holds or node.life != life:  # `is_hindered` spelt out here and in `sleep`: half of a run's steps are these
+            await node.going_on(life)
         try:
-            response = await self._world.call(self._node.name, target, request, timeout_s=timeout_s)
+            response = await self._world.call(node.name, target, request, timeout_s=timeout_s)
         except CallFailed:
-            if self._node.is_hindered(self._life):
-                await self._node.going_on(self._life)
+            if node.is_hindered(life):
+                await node.going_on(life)
             raise
-        if self._node.is_hindered(self._life):
-            await self._node.going_on(self._life)
+        if node.holds or node.life != life:
+            await node.going_on(life)
         return response
 
     async def sleep(self, duration_s: float) -> None:
         await self._kernel.timer(duration_s)
-        if self._node.is_hindered(self._life):
-            await self._node.going_on(self._life)
+        node = self._node
+        if node.holds or node.life != self._life:
+            await node.going_on(self._life)
 
     def signal(self) -> Signal:
         return _SimulatedSignal(self._node, self._life, Future(self._kernel))

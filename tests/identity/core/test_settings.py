@@ -55,6 +55,19 @@ def test_a_setting_that_cannot_be_is_refused_with_what_was_meant(raw: dict[str, 
     assert words in refused.value.message
 
 
+def test_settings_that_were_made_before_are_not_taken_for_others() -> None:
+    """1, 1.0 and True are equal, and one of them is no number of seconds; a list that changed has another value."""
+    assert Settings.of({"token_lifetime_s": 1}).token_lifetime_s == Settings.of({"token_lifetime_s": 1.0}).token_lifetime_s
+    with pytest.raises(ValueError, match="a number that is not negative"):
+        Settings.of({"token_lifetime_s": True})
+    assert Settings.of({"token_lifetime_s": 2}).token_lifetime_s == 2
+    assert Settings.of({"name_ttl_s": 1}).token_lifetime_s == Settings().token_lifetime_s
+    builds = {"builds": {"sydney": "2.0"}}
+    assert Settings.of(builds).builds == {"sydney": "2.0"}
+    builds["builds"]["sydney"] = "1.0"
+    assert Settings.of(builds).builds == {"sydney": "1.0"}
+
+
 def test_every_setting_has_a_default_that_is_valid() -> None:
     """No settings at all make a sound stack."""
     assert Settings.of({}) == Settings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,6 +146,33 @@ def test_each_reader_reports_the_key_that_it_would_use(node: str) -> None:
     assert (before["sydney"], during["sydney"]) == (manual, manual)
     assert after["sydney"] == {"key_id": "managed-sydney-1", "kind": "managed"}
     assert after["melbourne"] == {"key_id": "manual-melbourne-1", "kind": "manual"}
+
+
+def test_the_reported_key_follows_what_is_learnt_and_what_the_store_accepts() -> None:
+    """A report is remembered until another key would be used: with a managed key, without it, and after a refusal."""
+
+    async def story(stack: Stack) -> list[str]:
+        node: Any = stack.node("sydney.token.z1")
+        seen = []
+
+        def look() -> None:
+            seen.append(node.store.report(BUILDS["2.0"], forced=False)["sydney"]["key_id"])
+
+        look()
+        node.store.learn({"sydney": MANAGED_KEY}, 10**6)  # which no store knows
+        look()
+        assert (await stack.imds("web-1")).status == 200  # served by z1, with the manual key after a refusal
+        look()
+        node.store.learn({}, 10**6 + 1)
+        node.store.learn({"sydney": replace(MANAGED_KEY, key_id="managed-9")}, 10**6 + 2)
+        look()
+        await stack.imds("web-1")
+        seen.append(node.store.report(BUILDS["1.0"], forced=True)["sydney"]["key_id"])
+        return seen
+
+    before, learnt, refused, newer, forced = on_stack(story, builds={"sydney": "2.0", "melbourne": "2.0"})
+    assert (before, learnt, refused) == ("manual-sydney-1", MANAGED_KEY.key_id, "manual-sydney-1")
+    assert (newer, forced) == ("manual-sydney-1", "managed-9")
 
 
 def test_every_answer_names_who_served_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brownout.harness.worlds.simulation.kernel import NS_PER_S, Deadlock, Future, Kernel
+from brownout.harness.worlds.simulation.kernel import NS_PER_S, Deadlock, Future, Kernel, Timer
 
 
 @pytest.fixture
@@ -94,6 +94,33 @@ def test_what_callbacks_schedule_takes_its_place_in_the_same_order(program: list
         schedule(delay, then)
     kernel.run(kernel.sleep(10))
     assert seen == sorted(range(len(scheduled)), key=lambda number: (scheduled[number], number))
+
+
+@given(st.lists(st.lists(st.integers(0, 2), max_size=4), max_size=6))
+def test_who_sleeps_wakes_in_the_order_of_the_futures_that_are_slept_on(naps: list[list[int]]) -> None:
+    """A timer that wakes its sleeper itself gives the order of one that has the kernel call it back."""
+
+    def order(ring: Callable[[Timer], None]) -> list[tuple[int, int]]:
+        kernel, seen = Kernel(), list[tuple[int, int]]()
+
+        async def sleeper(number: int, times: list[int]) -> None:
+            for nap, delay in enumerate(times):
+                await kernel.sleep(delay)
+                seen.append((number, nap))
+                kernel.soon(partial(seen.append, (-number, nap)))
+                kernel.after(delay, partial(seen.append, (number, -nap)))
+
+        async def story() -> None:
+            for number, times in enumerate(naps, 1):
+                kernel.spawn(sleeper(number, times))
+            await kernel.sleep(20)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Timer, "ring", ring)
+            kernel.run(story())
+        return seen
+
+    assert order(Timer.ring) == order(lambda timer: timer.resolve(None))
 
 
 def test_what_is_scheduled_for_the_past_happens_now(kernel: Kernel) -> None:
