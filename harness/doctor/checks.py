@@ -19,6 +19,7 @@ from brownout.harness.base.entry_points import imported, installed
 from brownout.harness.base.halt import read_halt
 from brownout.harness.base.ports import FIRST_PORT, LAST_PORT, NoPortError, free_ports
 from brownout.harness.base.resources import limits
+from brownout.harness.base.resources.worker_pool import usable_cores
 from brownout.harness.base.statedir import ledger_path, state_dir
 from brownout.harness.doctor.docker import docker_checks
 from brownout.harness.doctor.findings import Check
@@ -160,7 +161,7 @@ def check_halt() -> Check:
 
 def check_processor() -> Check:
     """Whether other work leaves a core to the load generator, whose lag would make a run inconclusive."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = usable_cores()
     busy = os.getloadavg()[0]
     free = max(0.0, usable - busy)
     detail = f"{usable} cores, {busy:.1f} busy over the last minute"

@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import click
 
+from brownout.harness.base.resources.worker_pool import usable_cores
 from brownout.harness.errors import UsageError
 from brownout.suites.search import allowed, grounds
-from brownout.suites.search.campaign import Budget, CampaignJournal, Plan, Sighting, go_on, totals
+from brownout.suites.search.campaign import CHUNK_SIZE, Budget, CampaignJournal, Plan, Sighting, go_on, totals
 from brownout.suites.search.corpus import CorpusCase, cases
 from brownout.suites.search.executors import executor_of
 from brownout.suites.search.findings import Finding, write_finding
@@ -25,7 +27,10 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for. `experiment` is searched in place of the grounds; "" for these. `folder` has the campaign."""
+    """What was asked for. `experiment` is searched in place of the grounds; "" for these. `folder` has the campaign.
+
+    `workers` is None for one process on each core, as far as there are chunks for them.
+    """
 
     experiment: str
     for_s: float | None
@@ -33,7 +38,7 @@ class Order:
     seed: int
     folder: Path
     resumes: bool
-    workers: int
+    workers: int | None
     executor: str
     planted: tuple[str, ...]
     corpus: bool
@@ -43,7 +48,7 @@ def search(**asked: object) -> int:
     """Carries the order out, prints what was found and returns the exit code (entry point `brownout.search`)."""
     order = Order(**asked)  # type: ignore[arg-type]  # the command's options, by name
     line = SearchLine(sys.stderr)
-    with executor_of(order.executor, order.workers) as (executor, at_once):  # first: an address may lead nowhere
+    with executor_of(order.executor, _workers(order)) as (executor, at_once):  # first: an address may lead nowhere
         journal = _journal(order)
         known = _corpus(order, line) if order.corpus else ()
         began_s = time.monotonic()
@@ -55,6 +60,13 @@ def search(**asked: object) -> int:
     if known or findings:
         return 1
     return 0 if whole else INTERRUPTED
+
+
+def _workers(order: Order) -> int:
+    if order.workers is not None:
+        return order.workers
+    chunks = ceil(order.schedules / CHUNK_SIZE) if order.schedules else None
+    return usable_cores() if chunks is None else min(usable_cores(), chunks)
 
 
 def _journal(order: Order) -> CampaignJournal:

@@ -14,6 +14,11 @@ from typing import Literal
 Start = Literal["fork", "spawn"]
 
 
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def worker_pool(workers: int, *, start: Start) -> Iterator[ProcessPoolExecutor]:
     """A pool for the block. What is still waiting when the block is left is dropped; what is being done is waited for.

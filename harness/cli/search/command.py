@@ -19,7 +19,12 @@ SEED_BY_DEFAULT = 1
 @click.option("--for", "for_s", type=DurationType(), default=None, help="How long to search; 60s if nothing bounds it.")
 @click.option("--schedules", type=NumberType(1, 1e9, whole=True), default=None, help="Search so many schedules at least.")
 @click.option("--seed", type=SEED, default=None, help="Decides every schedule; 1 unless it is given.")
-@click.option("--workers", type=NumberType(1, 256, whole=True), default=1, show_default=True, help="Processes of this machine.")
+@click.option(
+    "--workers",
+    type=NumberType(1, 256, whole=True),
+    default=None,
+    help="Processes of this machine; one a core if not given.",
+)
 @click.option("--executor", default="", metavar="dask://HOST:PORT", help="Search on the workers of a Dask cluster.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None, help="The campaign's folder.")
 @click.option(
@@ -32,7 +37,7 @@ def search_command(
     for_s: float | None,
     schedules: int | None,
     seed: int | None,
-    workers: int,
+    workers: int | None,
     executor: str,
     out: Path | None,
     resume: Path | None,
@@ -65,7 +70,7 @@ def search_command(
         seed=seed,
         folder=resume or out or Path("searches") / f"{Path(experiment).stem or 'search'}-{seed}",
         resumes=resume is not None,
-        workers=int(workers),
+        workers=None if workers is None else int(workers),
         executor=executor,
         planted=planted,
         corpus=not no_corpus,

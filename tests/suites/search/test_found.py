@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +15,12 @@ from brownout.harness.experiment.loader import load
 from brownout.harness.experiment.model import Experiment
 from brownout.harness.record.history import read_history
 from brownout.identity.core.planted import PLANTED
-from brownout.suites.search import campaign, findings, trial
+from brownout.suites.search import campaign, command, findings, trial
 from brownout.suites.search.allowed import ALLOWED, why_allowed
 from brownout.suites.search.bugs import BUGS, Bug, hunt
 from brownout.suites.search.campaign import ChunkDone, Plan, Sighting
 from brownout.suites.search.corpus import CorpusCase, cases
+from brownout.suites.search.executors import InThisProcess
 from brownout.suites.search.findings import replayable
 from brownout.suites.search.grounds import ground
 from brownout.suites.search.trial import BrokenProperty, Trial, carried_out
@@ -149,6 +153,34 @@ def test_the_command_writes_what_it_finds(tmp_path: Path, monkeypatch: pytest.Mo
     assert [step.fault for step in load(path).schedule] == ["key-switch"]
     again = invoke("search", "--schedules", "20", "--no-corpus", "--resume", str(folder))
     assert again.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "workers"),
+    [
+        (("--schedules", "200"), 4),
+        (("--schedules", "41"), 3),
+        (("--schedules", "20"), 1),
+        (("--schedules", "20", "--workers", "2"), 2),
+        (("--for", "0.01s"), 4),
+    ],
+)
+def test_a_campaign_has_a_process_on_each_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], workers: int
+) -> None:
+    """As far as there are chunks for them, unless a number is named."""
+    seen = []
+
+    @contextmanager
+    def here(address: str, at_once: int) -> Iterator[tuple[Executor, int]]:
+        seen.append(at_once)
+        yield InThisProcess(), 1
+
+    monkeypatch.setattr(campaign, "carry_out_chunk", _finding)
+    monkeypatch.setattr(command, "executor_of", here)
+    monkeypatch.setattr(command, "usable_cores", lambda: 4)
+    assert invoke("search", "--no-corpus", "--out", str(tmp_path / "c"), *words).exit_code == 0
+    assert seen == [workers]
 
 
 def test_the_command_says_when_nothing_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
