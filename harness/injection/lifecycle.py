@@ -12,6 +12,7 @@ cannot prove a heal:
 - another fault of the stack is in place: the fault stays `reverted` and is confirmed once the other one is undone.
 
 Undo never depends on a fault's code: the ledger lists the carriers, and what a fault's own `revert` leaves is released there.
+A switch on a node that another fault keeps from answering is tried once, and again as soon as that fault is undone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -38,7 +40,8 @@ from brownout.harness.injection.looks import (
     foreign_holds,
     gone_with_links,
     heal_look,
-    holds_on,
+    is_held,
+    is_waiting,
     look,
     look_before,
     looked_bitten_before,
@@ -46,9 +49,10 @@ from brownout.harness.injection.looks import (
     others_in_place,
     read_there,
     undo_look,
+    waits_for,
 )
 from brownout.harness.injection.outcomes import Applied, Reverted
-from brownout.harness.world import World
+from brownout.harness.world import Carrier, World
 
 PATIENCE_S = 8.0
 IMPATIENCE_S = 0.3
@@ -86,6 +90,7 @@ class LifeCycle:
         self._tell, self._make, self._holder, self._monotonic, self._permission = tell, make, holder, monotonic, permission
         self._look_first = look_first
         self._faults: dict[str, Fault] = {}
+        self._left: dict[str, tuple[Carrier, ...]] = {}  # by fault that was tried to undo here: what could not be released
         self._looks_s: dict[str, float] = {}  # of the faults that were applied here: emulated time that a look takes
         self.watch = HoldWatch(world, ledger, stack_id, tell)
 
@@ -255,22 +260,24 @@ class LifeCycle:
     async def revert_all(self, only: Collection[str] | None = None) -> tuple[Reverted, ...]:
         """Undoes every open fault of the stack, or those of `only`, latest first. A failed undo never stops the others.
 
-        Faults that ended stuck or undecided are tried once more after the others are undone.
+        Faults that ended stuck or undecided are tried once more after the others are undone, last those that wait for others.
         """
         ended: dict[str, Reverted] = {}
         for record in reversed(self.ledger.open_faults(self.stack_id)):
             if only is None or record.id in only:
                 ended[record.id] = await self.revert(record.id)
         # Second pass. It includes `reverted` faults outside of `only`: their heal may have waited for what was just undone.
-        for record in reversed(self.ledger.open_faults(self.stack_id)):
-            if record.id in ended or (record.state == "reverted" and not others_in_place(self.ledger, record)):
+        latest_first = self.ledger.open_faults(self.stack_id)[::-1]
+        for record in sorted(latest_first, key=partial(is_waiting, self.ledger, self._left)):
+            again = record.id in ended and not is_waiting(self.ledger, self._left, record)
+            if again or (record.state == "reverted" and not others_in_place(self.ledger, record)):
                 ended[record.id] = await self.try_again(record)
         return tuple(ended.values())
 
     async def retry_stuck(self) -> tuple[Reverted, ...]:
         """Undoes once more what ended stuck: what kept it may have been another fault, which is undone by now."""
         stuck = [record for record in reversed(self.ledger.open_faults(self.stack_id)) if record.state == "stuck"]
-        return tuple([await self.try_again(record) for record in stuck])
+        return tuple([await self.try_again(record) for record in stuck if not is_waiting(self.ledger, self._left, record)])
 
     async def sweep(self) -> tuple[str, ...]:
         """Releases late holds: holds of faults that the ledger has closed, left by an owner that was killed while applying.
@@ -312,32 +319,42 @@ class LifeCycle:
         return await self._confirm(record, fault, began_s)
 
     async def _release(self, record: FaultRecord, fault: Fault | None) -> str:
-        """Releases the fault's holds on all its carriers, in RELEASE_TRIES attempts; "" on success, else what went wrong."""
-        problem = ""
+        """Releases the fault's holds on all its carriers, in RELEASE_TRIES attempts; "" on success, else what went wrong.
+
+        One attempt has to do while another fault keeps a node from answering: the next one is made when that fault is undone.
+        """
+        problems, waits = dict[Carrier, str](), ""
         for attempt in range(RELEASE_TRIES):
             if attempt:
                 await self.world.sleep_until(self.world.now() + attempt * self.world.rate)
-            problem = await self._release_once(record, fault)
-            if not problem:
+            problems = await self._release_once(record, fault)
+            waits = waits_for(self.ledger, record, problems)
+            if waits or not problems:
                 break
-        return problem
+        self._left[record.id] = tuple(problems)
+        told = (f"{carrier}: {problem}" for carrier, problem in problems.items())
+        return "; ".join(filter(None, (*told, waits)))
 
-    async def _release_once(self, record: FaultRecord, fault: Fault | None) -> str:
-        problems: list[str] = []
+    async def _release_once(self, record: FaultRecord, fault: Fault | None) -> dict[Carrier, str]:
         if fault is not None:
             try:
                 await fault.revert(self.world, record.id)
             except Exception as error:  # whatever its own code does, its carriers are released below
                 self._tell(notices.ActFailed(record, f"its own revert failed: {type(error).__name__}: {error}"))
-        for carrier in reversed(record.carriers):
+        carriers = record.carriers[::-1]
+        found = await self.world.together(is_held(self.world, carrier, record.id) for carrier in carriers)
+        problems: dict[Carrier, str] = {}
+        for carrier, (held, problem) in zip(carriers, found, strict=True):
             try:
-                if record.id in await holds_on(self.world, carrier):
+                if held:  # released in order: one node may have thrown the next one's switch
                     await self.world.release(carrier, record.id)
             except CarrierGone:
                 continue  # with what kept it, the hold is gone too
             except WorldError as error:
-                problems.append(f"{carrier}: {error.message}")
-        return "; ".join(problems)
+                problem = error.message
+            if problem:
+                problems[carrier] = problem
+        return problems
 
     async def _confirm(self, record: FaultRecord, fault: Fault | None, began_s: float | None = None) -> Reverted:
         """Looks until the heal is proven; `stuck` when it never is and no other fault explains that.

@@ -81,6 +81,16 @@ async def holds_on(world: World, carrier: Carrier) -> Mapping[str, Any]:
     return holds
 
 
+async def is_held(world: World, carrier: Carrier, fault_id: str) -> tuple[bool, str]:
+    """Whether the carrier holds that fault, and why it does not say, "" where it does. With its keeper a hold is gone too."""
+    try:
+        return fault_id in await holds_on(world, carrier), ""
+    except CarrierGone:
+        return False, ""
+    except WorldError as error:
+        return False, error.message
+
+
 async def read_there(world: World, carriers: Iterable[Carrier]) -> tuple[Mapping[str, Mapping[str, Any]], str]:
     """The readings, by their texts, of the carriers that are there, and what ended that kept others; raises WorldError."""
     readings, gone = dict[str, Mapping[str, Any]](), ""
@@ -112,6 +122,28 @@ async def gone_with_links(world: World) -> str:
 def others_in_place(ledger: Ledger, record: FaultRecord) -> tuple[FaultRecord, ...]:
     """The other faults of the stack that may hold a carrier."""
     return tuple(row for row in ledger.open_faults(record.stack) if row.id != record.id and row.in_place)
+
+
+def waits_for(ledger: Ledger, record: FaultRecord, carriers: Iterable[Carrier]) -> str:
+    """What has to end before the nodes of these carriers take orders about the fault's switches, in words; "" for nothing.
+
+    That is another fault of the stack that holds such a node itself, killed or paused, and is not being undone already.
+    """
+    asked = {carrier.name for carrier in carriers if carrier.kind == "control"}
+    others = [row for row in others_in_place(ledger, record) if row.state != "reverting"] if asked else []
+    kept = {held.name: row for row in others for held in row.carriers if held.kind == "node" and held.name in asked}
+    if not kept:
+        return ""
+    by = dict.fromkeys(f"{row.step} ({row.id})" for row in kept.values())
+    return f"tried again when {', '.join(by)} ends, which holds {', '.join(kept)}"
+
+
+def is_waiting(ledger: Ledger, left: Mapping[str, Iterable[Carrier]], record: FaultRecord) -> bool:
+    """Whether the fault is stuck because of another one that still keeps a node from answering.
+
+    `left` has by fault what could not be released; a fault that is not in it is not known to wait.
+    """
+    return record.state == "stuck" and waits_for(ledger, record, left.get(record.id, ())) != ""
 
 
 def looked_bitten_before(record: FaultRecord) -> bool:

@@ -135,8 +135,9 @@ class SimulatedNode:
         self._callers: dict[CallingEnd, None] = {}
         self._moving: Future[None] | None = None
 
-    def _has(self, effect: NodeEffectKind) -> bool:
-        return any(held.effect == effect for held in self.holds.values())
+    def held_as(self, effect: NodeEffectKind) -> tuple[str, ...]:
+        """The ids of the holds that have this effect."""
+        return tuple(fault_id for fault_id, held in self.holds.items() if held.effect == effect)
 
     @property
     def is_ready(self) -> bool:
@@ -184,11 +185,11 @@ class SimulatedNode:
 
     async def _settle(self) -> None:
         """Makes the node what its holds say: gone, standing still, or running."""
-        if self._has("down"):
+        if self.held_as("down"):
             self.kill()
         elif self.node is None:
             await self.boot()
-        if self._moving is not None and not self._has("paused"):
+        if self._moving is not None and not self.held_as("paused"):
             self._moving.resolve(None)
             self._moving = None
 
@@ -198,7 +199,7 @@ class SimulatedNode:
 
     async def going_on(self, life: int) -> None:
         """Returns when that life may go on: at once, when the pause is over, or never when it has ended."""
-        while self.life == life and self.node is not None and self._has("paused"):
+        while self.life == life and self.node is not None and self.held_as("paused"):
             self._moving = self._moving or Future(self._world.kernel)
             await self._moving
         if self.life != life:

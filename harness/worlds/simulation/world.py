@@ -29,6 +29,7 @@ from brownout.identity.core.topology import CLIENT, HEALTH_PATH, Link, NodeName,
 
 T = TypeVar("T")
 CONTROL_TIMEOUT_S = 10.0
+LATE_S = 1.0  # an answer that takes longer may never come: a node that is paused is named then, as in live worlds
 REFUSAL_S = 0.0005
 READY_LOOKS, READY_WAIT_S = 400, 0.05
 
@@ -173,10 +174,10 @@ class SimulationWorld:
             return page  # half of all control requests of a run, and the same page without the way to it
         authorized = request.with_headers({"authorization": f"Bearer {self.spec.control_token}"})
         asked = authorized.below(self.spec.control_path)
-        answer = _ControlAnswer(self.kernel, node)
+        answer = _ControlAnswer(self.kernel, simulated)
         simulated.serve(asked, answer)
         if not answer.done:  # most pages are answered at once, and need no time-out
-            self.kernel.after(CONTROL_TIMEOUT_S, answer.reset)
+            self.kernel.after(LATE_S, answer.late)
         return await answer
 
     async def client(self, node: str, request: Request, *, timeout_s: float) -> Response:
@@ -210,13 +211,20 @@ class _ControlAnswer(Future[Response]):
 
     __slots__ = ("_node",)
 
-    def __init__(self, kernel: Kernel, node: str) -> None:
+    def __init__(self, kernel: Kernel, node: SimulatedNode) -> None:
         super().__init__(kernel)
         self._node = node
 
     def answer(self, response: Response) -> None:
         self.resolve(response)
 
+    def late(self) -> None:
+        """The answer takes long: a node that is paused is not waited for, but named."""
+        if by := self._node.held_as("paused"):
+            self.fail(WorldError(f"{self._node.name} does not answer: it is paused, held by {', '.join(by)}"))
+        elif not self.done:
+            self.kernel.after(CONTROL_TIMEOUT_S - LATE_S, self.reset)
+
     def reset(self) -> None:
         if not self.done:
-            self.fail(WorldError(f"the control plane of {self._node} does not answer", hint="the node is down or paused"))
+            self.fail(WorldError(f"the control plane of {self._node.name} does not answer", hint="the node is down or paused"))

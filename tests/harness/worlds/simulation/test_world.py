@@ -8,10 +8,11 @@ from typing import Any, cast
 import pytest
 
 from brownout.harness.effects import NodeEffect
+from brownout.harness.errors import WorldError
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.state_watch import StateWatch
 from brownout.harness.world import STATE_PATH, Carrier, Request, states_asked
-from brownout.harness.worlds.simulation.world import SimulationWorld
+from brownout.harness.worlds.simulation.world import LATE_S, SimulationWorld
 from support.simulated_stacks import on_world
 
 DOWN = "sydney.token.z1"
@@ -100,7 +101,7 @@ def test_a_nodes_state_is_the_page_that_it_would_answer(vendor: str) -> None:
 
 
 def test_a_node_that_is_paused_is_asked_and_does_not_answer() -> None:
-    """A look at it takes as long as its control plane is waited for, and the others' states are there all the same."""
+    """A look at it takes the second after which a node that is paused is named, and the others' states are there."""
 
     async def story(world: SimulationWorld) -> tuple[list[Mapping[str, Any] | None], float]:
         await world.hold(Carrier("node", DOWN), "f-1", NodeEffect("paused"))
@@ -113,4 +114,41 @@ def test_a_node_that_is_paused_is_asked_and_does_not_answer() -> None:
     assert paused is None
     assert store is not None
     assert "keys" in store
-    assert took_s > 1
+    assert took_s == LATE_S
+
+
+def asked_while_paused(*, for_s: float) -> tuple[str, float]:
+    """What a node that is paused for so long answers to a request that arrives meanwhile, and after how long."""
+
+    async def story(world: SimulationWorld) -> tuple[str, float]:
+        began_s = world.now()
+        answers: list[tuple[str, float]] = []
+
+        async def ask() -> None:
+            try:
+                answer = str((await world.control(DOWN, Request("GET", STATE_PATH))).status)
+            except WorldError as error:
+                answer = error.message
+            answers.append((answer, round(world.now() - began_s, 6)))
+
+        async def end() -> None:
+            await world.sleep_until(began_s + for_s)
+            await world.release(Carrier("node", DOWN), "f-1")
+
+        await world.hold(Carrier("node", DOWN), "f-1", NodeEffect("paused"))
+        await world.together([ask(), end()])
+        return answers[0]
+
+    return on_world(story)
+
+
+def test_a_short_pause_is_waited_out() -> None:
+    """A node that goes on within a second has been slow, and no more."""
+    assert asked_while_paused(for_s=0.5) == ("200", 0.5)
+
+
+def test_a_long_pause_is_named_after_a_second() -> None:
+    """The answer names the hold that is to end first, as in live worlds."""
+    answer, took_s = asked_while_paused(for_s=20.0)
+    assert answer == f"{DOWN} does not answer: it is paused, held by f-1"
+    assert took_s == LATE_S
