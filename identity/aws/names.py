@@ -36,18 +36,26 @@ def regional_names(aws_region: str) -> Mapping[str, str]:
 
 def endpoints(stack: StackSpec, settings: Settings) -> NameRoutes:
     """Where each name leads for clients of each region of the stack."""
+    return {**_endpoints(stack.regions, stack.home_region, settings.global_sts), **_account_endpoints(stack)}
+
+
+def _account_endpoints(stack: StackSpec) -> NameRoutes:
+    """Where the account's own name leads, which alone of all names has the account in it."""
+    name = account_signin(stack)
+    return {(name, client): Endpoint(TOKEN, client) for client in stack.regions}
+
+
+@lru_cache(maxsize=64)  # of each stack it is asked several times, and few stacks differ in this
+def _endpoints(regions: tuple[str, ...], home_region: str, global_sts: str) -> NameRoutes:
     found: dict[tuple[str, str], Endpoint] = {}
     regional = {
-        name: Endpoint(role, region)
-        for region in stack.regions
-        for name, role in regional_names(REGIONS[region].aws_name).items()
+        name: Endpoint(role, region) for region in regions for name, role in regional_names(REGIONS[region].aws_name).items()
     }
-    for client in stack.regions:
-        is_local = settings.global_sts == "local" and REGIONS[client].aws_name not in OPT_IN
+    for client in regions:
+        is_local = global_sts == "local" and REGIONS[client].aws_name not in OPT_IN
         found |= {(name, client): endpoint for name, endpoint in regional.items()}
-        found[GLOBAL_STS, client] = Endpoint(TOKEN, client if is_local else stack.home_region)
-        found[GLOBAL_SIGNIN, client] = Endpoint(TOKEN, stack.home_region)
-        found[account_signin(stack), client] = Endpoint(TOKEN, client)
+        found[GLOBAL_STS, client] = Endpoint(TOKEN, client if is_local else home_region)
+        found[GLOBAL_SIGNIN, client] = Endpoint(TOKEN, home_region)
         found[IAM, client] = Endpoint(MANAGEMENT, client)
     return found
 

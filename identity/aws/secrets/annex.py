@@ -47,9 +47,10 @@ class VaultAnnex(RegionalAnnex):
 
     def _seeded(self, name: str) -> StoredSecret:
         version_id = _uuid(f"{self.arn_of(name)} 1")
-        version = SecretVersion(version_id, CREATED_S, text=self.node.secret(name))
-        made = StoredSecret(name, self.new_arn(name, name), CREATED_S, CREATED_S, description="A secret of every stack")
-        return made.with_version(version, (CURRENT,))
+        version = SecretVersion(version_id, CREATED_S, text=self.node.secret(name), stages=(CURRENT,))
+        return StoredSecret(
+            name, self.new_arn(name, name), CREATED_S, CREATED_S, (version,), description="A secret of every stack"
+        )
 
     def arn_of(self, name: str) -> str:
         """The ARN of a secret of that name, without the six characters that a real one ends in."""

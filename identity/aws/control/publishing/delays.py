@@ -54,6 +54,8 @@ class PublicationDelays:
 
     def due(self, node: str, current: Request) -> Request | None:
         """What the node is sent now, where others are sent `current`; None for nothing."""
+        if not self._slowed and not self._holds.holds(SLOW):  # as in nearly each round of each node
+            return current
         delay_s = self.delay_s(node)
         if delay_s <= 0:
             self._slowed.pop(node, None)
@@ -65,6 +67,8 @@ class PublicationDelays:
     def taken(self, node: str, sent: Request) -> None:
         """Notes that the node took what it was sent."""
         self._taken[node] = sent
+        if not self._slowed:
+            return
         slowed = self._slowed.get(node)
         if slowed is not None and sent is not slowed.last:
             slowed.late += slowed.last is not None  # after a restart it is not known what the node had
