@@ -19,7 +19,6 @@ class LinkFault(Fault):
     family = "link"
     target = ("link",)
     effect: ClassVar[LinkEffectKind]
-    looks_at_once: ClassVar[bool] = True  # a look that measures time is not to be disturbed by others
 
     link: str = Field(
         pattern=r"^[\w.*-]+->[\w.*-]+$", description='source->target; "melbourne->sydney" matches every link between them'
@@ -39,6 +38,10 @@ class LinkFault(Fault):
         """Whether a probe's result is this effect."""
         raise NotImplementedError
 
+    def may_be_disturbed(self) -> bool:
+        """Whether probes that are made at the same time could make a healthy link look as if it had the effect."""
+        return False
+
     async def probe(self, world: World, link: str) -> ProbeResult:
         return await world.probe(link, timeout_ms=self.probe_timeout_ms())
 
@@ -50,7 +53,7 @@ class LinkFault(Fault):
     async def observe(self, world: World) -> Observation:
         links = [carrier.name for carrier in self.carriers(world.spec)]
         looks = await world.together(self.look(world, link) for link in links)
-        if not self.looks_at_once and len(links) > 1:
+        if self.may_be_disturbed() and len(links) > 1:
             # Others can make a link seem slow, never fast: only those that seem slow are looked at again, each alone.
             looks = [
                 await self.look(world, link) if seen else (seen, what) for link, (seen, what) in zip(links, looks, strict=True)

@@ -43,6 +43,21 @@ class BusyUnderOthers(BusyMachine, DeafWorld):
         return {**await super().read(carrier), "lacking": ["is not as it is held"]}
 
 
+class Crowded(SimulationWorld):
+    """A machine on which probes that are made at the same time delay each other."""
+
+    under_way = 0
+
+    async def probe(self, link: str, *, timeout_ms: float) -> ProbeResult:
+        self.under_way += 1
+        await self.kernel.sleep(0)
+        late_s = LATE_S if self.under_way > 1 else 0.0
+        await self.kernel.sleep(late_s)
+        result = await super().probe(link, timeout_ms=timeout_ms)
+        self.under_way -= 1
+        return ProbeResult(result.outcome, result.latency_ms + 1000 * late_s)
+
+
 class Unreadable(SimulationWorld):
     """Whose nodes and links tell nothing about their state."""
 
@@ -122,3 +137,30 @@ def test_long_silence_needs_no_witness() -> None:
         return await looked(trial, STALL)
 
     assert on_stack(story, world_kind=Unreadable) == ("bitten", SILENCE_MS + STALL.probe_timeout_ms())
+
+
+def test_a_delay_that_other_probes_may_cause_is_looked_at_alone() -> None:
+    """No link of a crowded machine is taken for one that is slow by as much as they delay each other."""
+    slow = LinkSlow.model_validate({"link": "melbourne->sydney", "latency": "100ms"})
+
+    async def story(trial: Trial) -> tuple[str, str]:
+        before, _ = await looked(trial, slow)
+        await slow.apply(trial.world, "f")
+        held, _ = await looked(trial, slow)
+        return before, held
+
+    assert on_stack(story, world_kind=Crowded) == ("absent", "bitten")
+
+
+def test_a_long_delay_is_seen_on_all_links_at_once() -> None:
+    """A look at many links that are slow by half a minute takes as long as one of them, and keeps the next step no longer."""
+    slow = LinkSlow.model_validate({"link": "melbourne->sydney", "latency": "30s"})
+
+    async def story(trial: Trial) -> tuple[int, str, float]:
+        await slow.apply(trial.world, "f")
+        return len(slow.carriers(trial.world.spec)), *await looked(trial, slow)
+
+    links, state, took_ms = on_stack(story)
+    assert links > 5
+    assert state == "bitten"
+    assert 30_000 < took_ms < 31_000
