@@ -86,6 +86,10 @@ class CarrierGone(WorldError):
     """What kept the holds of a carrier has ended, as a dead proxy has, and the holds with it."""
 
 
+class WorkerLost(BrownoutError):
+    """A process that carried out a part of the work ended without an answer: it was killed, or its machine has gone."""
+
+
 class Halted(BrownoutError):
     """Everything was halted by hand, so nothing is injected, and no run in a live world and no load begins or goes on."""
 

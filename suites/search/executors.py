@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from brownout.harness.base.resources.worker_pool import worker_pool
-from brownout.harness.errors import UsageError
+from brownout.harness.errors import UsageError, WorkerLost
 
 P = ParamSpec("P")
 T = TypeVar("T")
 DASK = "dask://"
+GO_ON = "was it killed, for want of memory? `brownout search --resume FOLDER` goes on with what is finished"
 HINT = "pip install distributed, here and on the workers, which need Brownout too"
 
 
@@ -32,7 +33,8 @@ class InThisProcess(Executor):
 def executor_of(address: str, workers: int) -> Iterator[tuple[Executor, int]]:
     """An executor and how many chunks it works on at once; raises UsageError for an address that leads nowhere.
 
-    `address` is "" for this machine, or `dask://HOST:PORT` for the scheduler of a Dask cluster.
+    `address` is "" for this machine, or `dask://HOST:PORT` for the scheduler of a Dask cluster. The block's error is WorkerLost
+    where a process that carried out a chunk has ended.
     """
     if address:
         with _dask(address) as found:
@@ -40,8 +42,11 @@ def executor_of(address: str, workers: int) -> Iterator[tuple[Executor, int]]:
     elif workers <= 1:
         yield InThisProcess(), 1
     else:
-        with worker_pool(workers, start="spawn") as pool:
-            yield pool, workers
+        try:
+            with worker_pool(workers, start="spawn") as pool:
+                yield pool, workers
+        except BrokenExecutor as lost:
+            raise WorkerLost("a process of the search ended abruptly", hint=GO_ON) from lost
 
 
 @contextmanager
@@ -49,7 +54,7 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
     if not address.startswith(DASK) or not address.removeprefix(DASK):
         raise UsageError(f"{address!r} is no executor", hint="such as --executor dask://127.0.0.1:8786")
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError as error:
         raise UsageError("--executor dask:// needs the package distributed, which is not installed", hint=HINT) from error
     place = address.removeprefix(DASK)
@@ -62,5 +67,7 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
         if not threads:
             raise UsageError(f"the scheduler at {place} has no workers", hint="start some with `dask worker`")
         yield client.get_executor(pure=False), 2 * threads
+    except KilledWorker as lost:
+        raise WorkerLost(f"workers at {place} ended abruptly: {lost}", hint=GO_ON) from lost
     finally:
         client.close()

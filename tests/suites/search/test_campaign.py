@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from brownout.suites.search import campaign
 from brownout.suites.search.campaign import JOURNAL, Budget, CampaignJournal, ChunkDone, Plan, Sighting, go_on
 from brownout.suites.search.executors import InThisProcess, executor_of
 from brownout.suites.search.schedule import FaultSchedule
+from support.brownout_command import invoke
 
 PLAN = Plan(grounds=("azure", "aws"), seed=5, size=10)
 CARRIED_OUT: list[int] = []
@@ -108,6 +111,24 @@ def test_an_executor_that_there_is_not_is_refused(address: str, told: str) -> No
     """With what an address looks like."""
     with pytest.raises(UsageError, match=told), executor_of(address, 1):
         pass
+
+
+def test_a_process_that_is_killed_ends_the_campaign_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command's exit code is 4, and what is finished is there to go on with."""
+    monkeypatch.setattr(campaign, "carry_out_chunk", _killed_at_the_third)
+    words = ("--schedules", "100", "--no-corpus", "--workers", "2")
+    told = invoke("search", *words, "--out", str(tmp_path / "c"))
+    assert told.exit_code == 4, told.output
+    assert "ended abruptly" in told.output
+    assert "--resume" in told.output
+    assert "Traceback" not in told.output
+    assert all(chunk < 2 for chunk in CampaignJournal.resume(tmp_path / "c").done)
+
+
+def _killed_at_the_third(plan: Plan, chunk: int) -> ChunkDone:
+    if chunk == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ChunkDone(chunk=chunk, schedules=plan.size, cpu_s=0.0)
 
 
 def test_dask_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
