@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from brownout.identity.aws.policy.context import Keys, RequestContext
+from brownout.identity.aws.policy.context import Keys, PrincipalKind, RequestContext, RequestPrincipal
 from brownout.identity.aws.policy.document import PolicyDocument, Statement
 from brownout.identity.aws.policy.principals import PermissionReach
 
@@ -118,6 +118,38 @@ def allows_always(policies: tuple[PolicyDocument, ...], boundary: PolicyDocument
     ]
     asks = not all(document.asks_nothing_more(name) for layer in layers for document in layer)
     return not asks and all(applying and not any(each.is_deny for each in applying) for applying in found)
+
+
+class Asker(NamedTuple):
+    """All of a principal that a policy without conditions can speak of, by the names of `RequestPrincipal`."""
+
+    kind: PrincipalKind
+    account_id: str
+    arn: str
+    principal_arn: str
+    user_id: str
+
+
+@lru_cache(maxsize=4096)  # all nodes of a simulated stack ask, about the same users and roles
+def lets_in_always(
+    policies: tuple[PolicyDocument, ...],
+    boundary: PolicyDocument | None,
+    resource_policy: PolicyDocument,
+    asker: Asker,
+    action: str,
+    resource: str,
+) -> bool:
+    """True when a user with these policies may do the action to a resource that must allow it too, whatever the request says.
+
+    Then `evaluate` allows each such request without session policies: no statement that has the action asks for anything but
+    who asks and the resource. Where this is False the request decides. The answer follows from the arguments alone.
+    """
+    documents = (*policies, resource_policy) if boundary is None else (*policies, resource_policy, boundary)
+    if not all(document.asks_nothing_more(action.lower()) for document in documents):
+        return False
+    context = RequestContext(action, resource, RequestPrincipal(*asker), NO_KEYS)
+    decision = evaluate(context, policies, boundary=boundary, resource_policy=resource_policy, resource_must_allow=True)
+    return decision.allowed
 
 
 def _allows(scope: PolicyDocument, found: Sequence[MatchedStatement]) -> bool:

@@ -21,7 +21,7 @@ from brownout.identity.aws.errors import invalid_client_token_id
 from brownout.identity.aws.policy import managed
 from brownout.identity.aws.policy.context import EMPTY, RequestPrincipal
 from brownout.identity.aws.policy.document import PolicyDocument, PolicyKind
-from brownout.identity.aws.policy.evaluate import allows_always
+from brownout.identity.aws.policy.evaluate import Asker, allows_always, lets_in_always
 from brownout.identity.aws.policy.parse import parse_document
 from brownout.identity.aws.records.policies import ManagedPolicy
 from brownout.identity.aws.records.principals import Group, Role, User
@@ -75,7 +75,7 @@ class AccountIndex:
     def settled_role(self, caller: Caller, action: str, arn: str) -> Role | None:
         """The role of that ARN when the caller may do the action to it, whatever else a request without tags says; else None.
 
-        That is known of a long-term key once such a request was allowed and no policy that has the action asks for more than
+        That is known of a long-term key once such a request was allowed and no policy that has the action asked for more than
         who asks for which role: then all that could change the decision is another trust policy, which is looked at here, or
         other users or policies, for which there is an index that knows of nothing settled.
         """
@@ -85,16 +85,21 @@ class AccountIndex:
         role = self.account.roles.get(known.table_key)
         return role if role is not None and role.arn == arn and role.trust == known.trust else None
 
-    def settle(self, caller: Caller, action: str, role: Role, trust: PolicyDocument) -> None:
-        """Notes that such a request of the caller's was allowed; the role's policy is `trust`."""
-        if caller.session is not None:
-            return
+    def settle(self, caller: Caller, action: str, role: Role, trust: PolicyDocument) -> bool:
+        """True, which is remembered, when the caller may do that to the role, whose policy is `trust`, whatever a request says.
+
+        The caller is then a user with a long-term key. Where it is False the request has to be looked into.
+        """
+        if caller.session is not None or caller.kind != "user":
+            return False
         held = self.permissions(caller)
-        documents = (*held.policies, trust) if held.boundary is None else (*held.policies, trust, held.boundary)
-        if all(document.asks_nothing_more(action.lower()) for document in documents):
-            if len(self.remembered.settled) >= SETTLED_MAX:
-                self.remembered.settled.clear()
-            self.remembered.settled[caller.arn, action, role.arn] = role
+        who = Asker(caller.kind, caller.account_id, caller.arn, caller.principal_arn, caller.user_id)
+        if not lets_in_always(held.policies, held.boundary, trust, who, action, role.arn):
+            return False
+        if len(self.remembered.settled) >= SETTLED_MAX:
+            self.remembered.settled.clear()
+        self.remembered.settled[caller.arn, action, role.arn] = role
+        return True
 
     def permissions(self, caller: Caller) -> Permissions:
         """What hangs on the caller's user or role; raises AwsError InvalidClientTokenId when there is none of that id."""

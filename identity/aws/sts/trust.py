@@ -103,12 +103,13 @@ def check_caller(annex: RegionalAnnex, caller: Caller, wanted: RoleRequest) -> N
     trust = parse_document(wanted.role.trust, "trust")
     keys = wanted.condition_keys()
     for action in wanted.actions():
+        if annex.index.settle(caller, action, wanted.role, trust):
+            continue
         context = annex.context(caller, action, wanted.role.arn, wanted.facts, keys)
         decision = annex.decide(caller, context, resource_policy=trust, resource_must_allow=True)
         if not decision.allowed:
             message = denial(context, decision, resource=wanted.role.arn, trust=True)
             raise AccessDeniedError(message, context, decision)
-        annex.index.settle(caller, action, wanted.role, trust)
 
 
 def check_outsider(principal: RequestPrincipal, wanted: RoleRequest) -> None:
