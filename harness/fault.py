@@ -110,7 +110,7 @@ class Fault(FrozenModel):
 
 async def _on_each(world: World, carriers: tuple[Carrier, ...], act: Callable[[Carrier], Coroutine[Any, Any, object]]) -> None:
     """Acts on every carrier, at once where the world can. Switches are in order: one node may throw the next one's."""
-    if any(carrier.kind == "control" for carrier in carriers):
+    if len(carriers) == 1 or any(carrier.kind == "control" for carrier in carriers):
         for carrier in carriers:
             await act(carrier)
     else:

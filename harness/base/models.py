@@ -14,6 +14,7 @@ from brownout.harness.base.hints import did_you_mean
 from brownout.harness.base.pydantic_errors import explain
 from brownout.harness.errors import UsageError
 
+_WRITTEN = (str, bool, float)  # not `str | bool | float`, which would be made anew for every value of every document
 IN_CODE = {"in_code": True}  # the context in which a duration may be a number: its field's name has the unit
 
 
@@ -30,7 +31,7 @@ class FrozenModel(BaseModel):
     @classmethod
     def _number_as_written(cls, value: Any, info: ValidationInfo) -> Any:
         """Without it pydantic reads "5" as 5, true as 1 and 3.0 as the whole number 3."""
-        if isinstance(value, str | bool | float):
+        if isinstance(value, _WRITTEN):
             kinds = _numbers_of(cls, str(info.field_name))
             if kinds:
                 _check_number(value, kinds)

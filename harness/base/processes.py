@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PARENT_VARIABLE = "BROWNOUT_PARENT"
@@ -63,6 +64,7 @@ class ProcessId:
                 return
 
 
+@cache  # a process does not outlive the boot that it began in
 def boot_id() -> str:
     """Tells one boot of the machine from the next; empty where the machine does not say."""
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, StrictBool
@@ -75,7 +76,12 @@ class Timeline(FrozenModel):
 
     def epoch_s(self) -> float:
         """Emulated epoch seconds of midnight."""
-        return datetime.fromisoformat(self.date).replace(tzinfo=UTC).timestamp()
+        return _midnight_s(self.date)
+
+
+@lru_cache(maxsize=64)  # every figure of a run is asked for by the phases' times
+def _midnight_s(day: str) -> float:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
 
 
 class Posture(FrozenModel):

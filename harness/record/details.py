@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import chain
+from types import NoneType
 from typing import Any, get_args
 
 from brownout.harness.record.result import Severity
@@ -64,9 +66,19 @@ def _is_link(text: str) -> bool:
     return source != "" and _is_node(target)
 
 
-def _by_node(fits: Fits) -> Fits:
-    """For a table whose keys are names of nodes, which readers take apart."""
-    return lambda value: isinstance(value, dict) and all(map(_is_node, value)) and all(map(fits, value.values()))
+def _by_node(kind: type[dict[str, Any] | list[Any]], parts: frozenset[type]) -> Fits:
+    """For a table by names of nodes, which readers take apart, of tables or lists whose values have these types.
+
+    Spelt in sets: each look at the state of a stack tells of every node.
+    """
+
+    def fits(value: Any) -> bool:
+        if not (isinstance(value, dict) and all(map(_is_node, value)) and set(map(type, value.values())) <= {kind}):
+            return False
+        told = value.values() if kind is list else map(dict.values, value.values())
+        return set(map(type, chain.from_iterable(told))) <= parts
+
+    return fits
 
 
 def _is_reach(value: Any) -> bool:
@@ -74,8 +86,13 @@ def _is_reach(value: Any) -> bool:
     return named and all(map(_is_node, (*value.get("nodes", ()), *value.get("replicas", ()))))
 
 
-def _is_times(value: Any) -> bool:
-    return isinstance(value, dict) and all(each is None or _is_number(each) for each in value.values())
+def _are_times_by_node(value: Any) -> bool:
+    if not _has_times_by_node(value):
+        return False
+    return all(each is None or math.isfinite(each) for keys in value.values() for each in keys.values())
+
+
+_has_times_by_node = _by_node(dict, frozenset({int, float, NoneType}))
 
 
 def _is_table_of_counts(value: Any) -> bool:
@@ -94,12 +111,12 @@ _KEYS: Mapping[str, tuple[str, Fits]] = {
     "routes": ("lists of texts by trail", _is_table_of_texts),
     "began_s": ("a number", _is_number),
     "sent": ("versions by publication", _is_table_of_counts),
-    "held": ("versions by node and kind", _by_node(_is_table_of_counts)),
+    "held": ("versions by node and kind", _by_node(dict, _COUNT)),
     "withdrawn": ("names by subject", _is_table_of_text),
     "returned": ("a list of texts", _is_texts),
-    "refused_keys": ("lists of texts by node", _by_node(_is_texts)),
-    "accepted_keys": ("lists of texts by node", _by_node(_is_texts)),
-    "published_keys": ("times by node and key", _by_node(_is_times)),
+    "refused_keys": ("lists of texts by node", _by_node(list, _TEXT)),
+    "accepted_keys": ("lists of texts by node", _by_node(list, _TEXT)),
+    "published_keys": ("times by node and key", _are_times_by_node),
     "key_cache_s": ("a number or nothing", lambda value: value is None or _is_number(value)),
     **_PROMISES,
     **_OWNERS,

@@ -317,7 +317,8 @@ def _requests_in(log: Path) -> Iterable[RequestRecord]:
 def _event(raw: Mapping[str, Any]) -> Event:
     event = Event(raw["at_s"], raw["kind"], raw["what"], raw.get("subject", ""), raw.get("detail", {}))
     values = (event.at_s, event.kind, event.what, event.subject, event.detail)
-    require_types(_EVENT_FIELDS, values, _EVENT_TYPES)
+    if tuple(map(type, values)) != _EVENT_TYPES or not math.isfinite(event.at_s):
+        require_types(_EVENT_FIELDS, values, _EVENT_TYPES)
     require_time(event.at_s)
     require_detail(event.kind, event.what, event.detail)
     return event

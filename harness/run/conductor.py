@@ -22,10 +22,10 @@ from brownout.harness.load.arrivals import LoadPlan, secret_endpoints
 from brownout.harness.load.models.registry import needs_console_users
 from brownout.harness.run.journal import Journal
 from brownout.harness.run.prepare import PreparedRun
-from brownout.harness.run.stack_whole import losses, require_carried
+from brownout.harness.run.stack_whole import any_link, losses, require_carried
 from brownout.harness.run.state_watch import StateWatch
 from brownout.harness.run.stop_watch import StopWatch
-from brownout.harness.world import LoadHandle, World
+from brownout.harness.world import Carrier, LoadHandle, World
 from brownout.harness.worlds.control_plane import sign_in
 from brownout.identity.core.messages import Request
 
@@ -120,6 +120,7 @@ class Conductor:
     _faults: dict[str, str] = field(default_factory=dict)  # ids of the faults in force, by step
     _before: dict[str, Before] = field(default_factory=dict)  # what was seen ahead of a step that is not due yet
     _whole_until_s: float = 0.0  # emulated time up to which the stack is taken to be there
+    _link: Carrier = field(init=False)  # that stands for all
     _states: StateWatch = field(init=False)
     _stops: StopWatch = field(init=False)
 
@@ -128,6 +129,7 @@ class Conductor:
     async def conduct(self) -> None:
         """Runs to the end, or until stopped; raises BrownoutError after everything was undone."""
         self.journal.event("run", "started")
+        self._link = any_link(self.world)
         self._states = StateWatch(self.world, self.journal, self.lifecycle.watch.nodes_held)
         try:
             await self.world.start()
@@ -306,7 +308,7 @@ class Conductor:
         if self.world.now() >= self._whole_until_s:
             self._whole_until_s = self.world.now() + WHOLE_S * self.world.rate
             try:
-                await require_carried(self.world)
+                await require_carried(self.world, self._link)
             except CarrierGone as gone:
                 raise WorldError(f"the run was ended: {gone.message}", hint=gone.hint) from gone
 

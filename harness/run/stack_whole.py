@@ -9,21 +9,21 @@ from brownout.harness.world import Carrier, World
 async def losses(world: World) -> tuple[str, ...]:
     """How each node, and what carries the links, was lost, except by faults; nothing for a stack that is whole."""
     carriers = [Carrier("node", node) for node in world.spec.nodes()]
-    found = [await _loss(world, carrier) for carrier in (*carriers, _any_link(world))]
+    found = [await _loss(world, carrier) for carrier in (*carriers, any_link(world))]
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-async def require_carried(world: World) -> None:
-    """Raises CarrierGone when what carries the stack's links has ended: no request arrives, and no fault is in force."""
+async def require_carried(world: World, link: Carrier) -> None:
+    """Raises CarrierGone when what carries this link and all others has ended: no request arrives, and no fault is in force."""
     try:
-        await world.read(_any_link(world))
+        await world.read(link)
     except CarrierGone:
         raise
     except WorldError:
         return  # it may only be slow to answer
 
 
-def _any_link(world: World) -> Carrier:
+def any_link(world: World) -> Carrier:
     """One link stands for all: in every world one program carries all links."""
     return Carrier("link", str(world.spec.links()[0]))
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from brownout.harness.judge.steps import RELEASED, Life, lives
 from brownout.harness.record.credentials import USES, Credential, Use, parse
@@ -253,10 +253,14 @@ def _promises(events: Iterable[Event]) -> Promises | None:
 
 def _looks(events: Iterable[Event]) -> Iterator[StateLook]:
     withdrawn: dict[str, Withdrawal] = {}
+    held: Mapping[str, Versions] = {}
+    published: Mapping[str, Mapping[str, float | None]] = {}
+    refused, accepted = _KeySets(), _KeySets()
     for event in events:
         if (event.kind, event.what) != ("look", "state"):
             continue
         told: Mapping[str, Any] = event.detail
+        held, published = _or_same(told.get("held", {}), held), _or_same(told.get("published_keys", {}), published)
         sent, returned = told.get("sent", {}), frozenset(told.get("returned", ()))
         withdrawn = {subject: known for subject, known in withdrawn.items() if subject not in returned}
         withdrawn |= {subject: Withdrawal(name, sent) for subject, name in told.get("withdrawn", {}).items()}
@@ -265,10 +269,31 @@ def _looks(events: Iterable[Event]) -> Iterator[StateLook]:
             at_s=event.at_s,
             is_told=bool(sent),
             sent=sent,
-            held=told.get("held", {}),
+            held=held,
             withdrawn=withdrawn,
             returned=returned,
-            refused_keys={node: frozenset(keys) for node, keys in told.get("refused_keys", {}).items()},
-            accepted_keys={node: frozenset(keys) for node, keys in told.get("accepted_keys", {}).items()},
-            published_keys=told.get("published_keys", {}),
+            refused_keys=refused.of(told.get("refused_keys", {})),
+            accepted_keys=accepted.of(told.get("accepted_keys", {})),
+            published_keys=published,
         )
+
+
+T = TypeVar("T")
+
+
+def _or_same(told: T, before: T) -> T:
+    """What is told, the same object as before where it is equal: as in most looks, and checks pass over what is the same."""
+    return before if told == before else told
+
+
+class _KeySets:
+    """Key ids by node as sets, the same object while the same is told."""
+
+    def __init__(self) -> None:
+        self._told: Mapping[str, Sequence[str]] = {}
+        self._sets: Mapping[str, frozenset[str]] = {}
+
+    def of(self, told: Mapping[str, Sequence[str]]) -> Mapping[str, frozenset[str]]:
+        if told != self._told:
+            self._told, self._sets = told, {node: frozenset(keys) for node, keys in told.items()}
+        return self._sets

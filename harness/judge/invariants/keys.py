@@ -101,8 +101,12 @@ def _published_since(facts: Facts) -> Mapping[tuple[str, str], float]:
     """Since when each region publishes each key that is new in this run."""
     found: dict[tuple[str, str], float] = {}
     old = {(_region(node), key_id) for node, keys in facts.looks[0].published_keys.items() for key_id in keys}
+    same = None
     for look in facts.looks:
-        for node, keys in look.published_keys.items():
+        if look.published_keys is same:
+            continue  # as in nearly every look
+        same = look.published_keys
+        for node, keys in same.items():
             for key_id, since_s in keys.items():
                 where = (_region(node), key_id)
                 if since_s is not None and where not in old:

@@ -19,11 +19,12 @@ def _never_back(facts: Facts, seen: Occasions) -> None:
     """A version of 0 is none: a node that lost its disk begins again."""
     newest: dict[tuple[str, str], int] = {}
     same: Mapping[str, Versions] | None = None  # what the look before told
+    known = 0  # versions in it
     for look in facts.looks:
-        if look.held == same:  # as nearly every look: each version is beside the same one
-            seen.held(sum(version > 0 for versions in look.held.values() for version in versions.values()))
+        if look.held is same:  # as nearly every look: each version is beside the same one
+            seen.held(known)
             continue
-        same = look.held
+        same, known = look.held, sum(version != 0 for versions in look.held.values() for version in versions.values())
         for node, versions in look.held.items():
             for kind, version in versions.items():
                 before = newest.get((node, kind), 0)

@@ -179,7 +179,7 @@ def test_whether_a_stack_is_there_is_asked_each_second_of_the_network(tmp_path: 
     """However often the run wakes meanwhile: the question goes over the very links that are measured."""
     asked: list[float] = []
 
-    async def noted(world: World) -> None:
+    async def noted(world: World, link: Carrier) -> None:
         asked.append(world.now())
 
     monkeypatch.setattr(conductor, "require_carried", noted)

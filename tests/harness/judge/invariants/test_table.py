@@ -36,6 +36,13 @@ def test_every_invariant_has_a_control() -> None:
     assert len(set(NAMES)) == len(NAMES)
 
 
+def test_a_look_that_tells_the_same_counts_like_one_that_tells_something_new() -> None:
+    """Each version of each node is beside the one before, but for a version of 0, which is none."""
+    same = of([look(500 * n, 5, held={VAULT: 0}) for n in range(4)])
+    new = of([look(500 * n, 5 + n, held={VAULT: 0}) for n in range(4)])
+    assert [result("replicas-never-go-back", each).exercised for each in (same, new)] == [6, 6]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_holds_where_it_is_kept_and_counts_the_occasions(name: str) -> None:
     """A history that exercises it and keeps it: held, so many times, without evidence of a violation."""
