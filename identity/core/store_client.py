@@ -62,6 +62,7 @@ class StoreClient:
             first = {region: self.choices(region, build, forced=forced)[0] for region in self._manual}
             known = {region: {"key_id": key.key_id, "kind": key.kind} for region, key in first.items()}
             self._reports[build, forced] = known
+        assert known.keys() == self._manual.keys(), "a store always has a key that would be used"
         return known
 
     async def send(
