@@ -80,6 +80,8 @@ class HeldFault:
         life, fault_id = self._reverts, self._applied.fault_id
         undone = "" if life.ledger.fault(fault_id).in_place else "it was undone before, as by a reset of the stack"
         reverted = await life.revert(fault_id)
+        if reverted.state != "stuck":
+            await life.retry_stuck()  # a block that ended before may have waited for this one
         lost = life.watch.lost.get(fault_id)
         return reverted, lost.evidence if lost is not None else undone
 

@@ -13,13 +13,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from brownout.harness.base.processes import await_true
 from brownout.harness.base.statedir import ledger_path
-from brownout.harness.errors import UsageError
+from brownout.harness.errors import LeftUnsafe, UsageError
 from brownout.harness.injection.ledger import Ledger
 from brownout.harness.operate.stacks import stacks
 from brownout.harness.testing import NotProven, Stack, stack
@@ -92,6 +93,19 @@ def test_a_test_with_a_loop_of_its_own_uses_async_with(standing: Stack) -> None:
     assert asyncio.run(story()) == 0
     assert ticks > 10
     assert status_of(standing, "web-1") == 200
+
+
+def test_a_block_that_ends_beside_a_pause_is_undone_with_the_pause(standing: Stack) -> None:
+    """Its own end is told as an undo that could not be made yet; the end of the pause makes up for it."""
+    with ExitStack() as skewed:
+        skewed.enter_context(standing.fault("clock-skew", target="sydney.store", by="20s"))
+        with (
+            standing.fault("node-pause", target="sydney.store"),
+            pytest.raises(LeftUnsafe, match="tried again when node-pause"),
+        ):
+            skewed.close()
+    with Ledger(ledger_path()) as ledger:
+        assert ledger.open_faults(standing.id) == ()
 
 
 def test_what_does_not_bite_proves_nothing(standing: Stack) -> None:
