@@ -140,3 +140,9 @@ def test_percentile_is_the_nearest_rank(values, share, expected):
 def test_percent_never_rounds_to_perfect(ratio, text):
     """Nothing but 1 is shown as 100 %, nothing but 0 as 0 %."""
     assert percent(ratio) == text
+
+
+@pytest.mark.parametrize(("ratio", "text"), [(1e-8, "0.000001 %"), (4e-9, "0 %"), (1 - 4e-9, "100 %")])
+def test_percent_has_six_digits_at_most(ratio, text):
+    """What is nearer to 0 or to 1 is shown as that: no run has so many requests."""
+    assert percent(ratio) == text

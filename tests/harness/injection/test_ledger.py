@@ -251,6 +251,24 @@ def test_rows_that_differ_in_a_type_or_a_column_are_read_each() -> None:
     ] == f"a {3 * KNOWN_MOST - 1}"
 
 
+def test_no_more_rows_are_remembered_than_is_said() -> None:
+    """Of more than KNOWN_MOST rows the first are forgotten and read anew; of just as many none is."""
+    database, read = sqlite3.connect(":memory:"), list[int]()
+    database.row_factory = sqlite3.Row
+
+    @_read_once
+    def told(row: sqlite3.Row) -> str:
+        read.append(row["a"])
+        return str(row["a"])
+
+    for number in (*range(KNOWN_MOST), 0):
+        told(database.execute("SELECT ? AS a", (number,)).fetchone())
+    assert read == list(range(KNOWN_MOST))
+    for number in (KNOWN_MOST, 0):
+        told(database.execute("SELECT ? AS a", (number,)).fetchone())
+    assert read[KNOWN_MOST:] == [KNOWN_MOST, 0]
+
+
 def test_an_unwritable_ledger_refuses(tmp_path: Path) -> None:
     """When the intent cannot be written LedgerError says so, with what to do, and no row appears."""
     path = tmp_path / "ledger.sqlite"

@@ -288,6 +288,21 @@ def test_a_row_that_became_damaged_is_not_taken_for_the_one_that_was_read(tmp_pa
         assert ledger.faults("s") == ()
 
 
+@pytest.mark.parametrize("damage", ["state = x'ff'", "wall_s = 'soon'", "evidence = x'07'"])
+def test_a_damaged_step_of_a_fault_is_passed_over(tmp_path: Path, damage: str) -> None:
+    """A value of another type in one step of a fault's life leaves the other steps, as they were written."""
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.add_stack("s", folder=tmp_path, world="processes", run_owned=True)
+        fault = ledger.intend("s", 1, Intent("one", "link-slow", {}, (Carrier("link", "a->b"),), {}, 1e9))
+        ledger.advance(fault.id, "applied", evidence="it is slow")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"UPDATE transitions SET {damage} WHERE state = 'intended'")
+        database.commit()
+    with Ledger(path) as ledger:
+        assert [(state, evidence) for state, _, evidence in ledger.transitions(fault.id)] == [("applied", "it is slow")]
+
+
 def test_a_damaged_row_of_a_stack_is_replaced_by_its_folder_s_entry(tmp_path: Path) -> None:
     """A stack that runs is found by its folder, as where the ledger is lost; its faults keep their rows."""
     path = tmp_path / "ledger.sqlite"

@@ -140,6 +140,25 @@ def test_an_outage_that_does_not_end_is_no_regression_ruled_out() -> None:
     assert compare(before, quiet).verdict == "no regression"
 
 
+def test_one_outage_that_does_not_end_is_enough_to_keep_a_regression_from_being_ruled_out() -> None:
+    """Four of five recovered as before, and the fifth may be the worst."""
+    before, after = side("BEFORE", [0] * 5, times=[60.0] * 5), side("AFTER", [0] * 5, times=[60.0] * 4 + [None])
+    *ended, last = after.runs
+    endless = replace(last, result=last.result.model_copy(update={"times": Times(impact_start_s=1.0)}))
+    found = compare(before, Side("AFTER", (*ended, endless)))
+    assert found.verdict == "inconclusive"
+    assert found.reasons == ("time to recover cannot be compared: in 1 of 5 episodes of AFTER it is not known",)
+
+
+def test_unless_said_otherwise_a_quarter_more_is_allowed() -> None:
+    """A quarter of the objective's budget, and of the mean time before."""
+    found = compare(side("BEFORE", [10] * 5, times=[60.0] * 5), side("AFTER", [10] * 5, times=[60.0] * 5))
+    (objective,) = header().experiment.slos
+    assert found.margin == 0.25
+    assert row(found).allowed == pytest.approx((1 - objective.objectives[0].target) / 4)
+    assert row(found, "time to recover").allowed == pytest.approx(15.0)
+
+
 def test_runs_with_a_failed_gate_are_left_out() -> None:
     """They are named with the gate; a side of which none is left is not comparable."""
     bad = run_result(900, verdict="inconclusive", gates=(LAGGED,))

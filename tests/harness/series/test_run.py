@@ -16,7 +16,7 @@ from brownout.harness.record.result import GateResult
 from brownout.harness.run.options import Options, Outcome
 from brownout.harness.run.prepare import PreparedRun
 from brownout.harness.series import run as series_run
-from brownout.harness.series.folder import read_series_result
+from brownout.harness.series.folder import KILLED, evaluate_series, read_series_result, write_series_result
 from brownout.harness.series.plan import is_series, new_series_folder, read_plan
 from brownout.harness.series.run import PreparedSeries, SeriesOutcome, carry_out_series, prepare_series
 from brownout.harness.series.verdict import MadeEpisode
@@ -212,6 +212,20 @@ def test_a_plan_that_cannot_be_read_is_told_apart_from_none(experiment: Experime
     assert is_series(folder)
     assert read_plan(folder) == plan
     assert folder.name == f"small-simulation-plain-{plan.seed}-x5"
+
+
+def test_a_series_that_is_judged_again_keeps_why_it_was_cut_short(experiment: Experiment, tmp_path: Path) -> None:
+    """Its result has the reason; where there is no result the series was killed. Its real time is kept, or that of its runs."""
+    folder = new_series_folder(prepared(experiment, tmp_path).plan, tmp_path / "runs")
+    first = folder / "episode-01"
+    first.mkdir(exist_ok=True)
+    (first / "run.json").write_text("{}")
+    write_result(first, run_result())
+    killed = evaluate_series(folder)
+    assert (killed.cut_short, killed.wall_s) == (KILLED, 1.0)
+    write_series_result(folder, killed.model_copy(update={"cut_short": "interrupted after episode 1", "wall_s": 7.0}))
+    again = evaluate_series(folder)
+    assert (again.cut_short, again.wall_s) == ("interrupted after episode 1", 7.0)
 
 
 def test_an_episodes_command_has_its_draws(experiment: Experiment, tmp_path: Path) -> None:

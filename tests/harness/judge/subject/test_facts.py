@@ -41,3 +41,14 @@ def test_what_the_service_promises_is_not_asked_of_the_application() -> None:
     history = History((ENDED,), (REQUEST, others))
     assert of_the_service(subject_result(EXPERIMENT, ()), history).requests == (others,)
     assert of_the_service(None, history) is history
+
+
+def test_an_application_that_was_started_as_a_service_is_called_by_that() -> None:
+    """Also where the file has a command: the record says what was started. With no record of it the command is its name."""
+    ready = Event(1.0, "subject", "ready", detail={"service": "web"})
+    subject = {**document()["subject"], "compose": "shop/compose.yaml", "service": "web"}
+    both = Experiment.model_validate(document(subject=subject))
+    started, planned = subject_result(both, (ready,)), subject_result(both, ())
+    assert started is not None
+    assert planned is not None
+    assert (started.command, planned.command) == ("service web of compose.yaml", "python3 app.py")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.judge.routes import routes_of
-from brownout.harness.judge.subject.ways import SubjectWays
+from brownout.harness.judge.routes import SEVERAL, routes_of
+from brownout.harness.judge.subject.ways import MOST_WAYS, SubjectWays
 from brownout.harness.record.history import Event, RequestRecord
 from brownout.harness.record.reach import Reach
 from support.subject_documents import document
@@ -83,3 +83,13 @@ def test_what_was_called_long_before_its_count_is_no_way_of_a_request() -> None:
     seen = SubjectWays(frozenset({"visitors"}), "web-1", (11.0, 20.0), (HOST, STS), (HOST, f"{HOST}|{STS}"))
     ways_of = {at_s: seen.shown(REQUEST._replace(intended_s=at_s)).trail for at_s in (17.9, 18.0, 19.9, 20.0)}
     assert ways_of == {17.9: "", 18.0: STS, 19.9: STS, 20.0: ""}
+
+
+def test_no_more_ways_are_known_than_is_said() -> None:
+    """Those that the subject took first, however many seconds they came in; a later second adds none once they are full."""
+    trails = [f"sydney.token.z{n};1.0;;" for n in range(1, MOST_WAYS + 21)]
+    half = MOST_WAYS // 2
+    parts = (trails[:half], trails[half : half + MOST_WAYS], trails[-10:])
+    calls = [Event(10.5 + n, "subject", "calls", "", {"trails": dict.fromkeys(part, 1)}) for n, part in enumerate(parts)]
+    found = SubjectWays.of(Experiment.model_validate(document()), calls).until
+    assert found == (SEVERAL.join(trails[:half]), SEVERAL.join(trails[:MOST_WAYS]), SEVERAL.join(trails[:MOST_WAYS]))
