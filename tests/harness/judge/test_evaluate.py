@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from brownout.harness.errors import UsageError
-from brownout.harness.judge.evaluate import evaluate, exit_code, is_finished
+from brownout.harness.judge.evaluate import evaluate, evaluate_record, exit_code, failures, is_finished
 from brownout.harness.judge.run_folder import RunHeader, read_record, write_header, write_result
 from brownout.harness.record.attempts import Attempt
 from brownout.harness.record.history import Event, History, Recorder, to_line
@@ -26,6 +26,7 @@ from support.slo_builders import (
     experiment,
     finished_events,
     outage,
+    request,
     requests,
     whole_life,
 )
@@ -504,3 +505,19 @@ def test_a_header_may_be_written_again_and_into_a_folder_that_is_not_there(tmp_p
     for seed in (1, 2):
         write_header(tmp_path / "runs" / "one", header(seed=seed))
         assert read_record(tmp_path / "runs" / "one").header.seed == seed
+
+
+def test_what_failed_is_what_the_whole_result_has(tmp_path):
+    """`failures` leaves out nothing that did not hold, and takes no request that left late for an effect of a step."""
+    late = [request(at_s, sent_s=T0 + at_s + 1.0, done_s=T0 + at_s + 1.0) for at_s in range(FAULT, FAULT + 90)]
+    found = [*requests(BASELINE, FAULT), *late, *requests(FAULT + 90, FAULT + 400, False), *requests(FAULT + 400, END)]
+    record = read_record(folder_of(tmp_path / "run", found, finished_events(whole_life())))
+    whole, short = evaluate_record(record), failures(record)
+    assert [slo.name for slo in short.slos] == [slo.name for slo in whole.slos if slo.status == "breached"] == ["tokens"]
+    assert short.invariants == tuple(one for one in whole.invariants if one.status == "violated")
+    assert short.gates == tuple(gate for gate in whole.gates if not gate.passed and gate.severity != "inconclusive")
+    assert [(step.effect, step.before, step.after) for step in short.steps] == [
+        (step.effect, step.before, step.after) for step in whole.steps
+    ]
+    assert short.steps[0].before == 0.0
+    assert short.steps[0].after == pytest.approx(310 / 511)

@@ -96,6 +96,12 @@ def test_a_step_that_was_to_have_no_effect_and_fails_a_cohort_is_not_as_declared
     assert bite(whole_life(), outage(), schedule=[ROLL]).passed
 
 
+@pytest.mark.parametrize("found", [requests(FAULT, END, False), requests(BASELINE, FAULT)])
+def test_a_cohort_that_asked_on_one_side_of_a_step_only_is_no_surprise(found):
+    """With no request before or none after there is nothing to compare."""
+    assert bite(whole_life(), found, schedule=[{**ROLL, "bite": "none-expected"}]).passed
+
+
 def test_of_two_harmless_steps_at_one_moment_both_are_named():
     """Neither hides the other, though no request lies between them; an effective step at that moment explains the failures."""
     twin = {**ROLL, "name": "twin", "bite": "none-expected"}

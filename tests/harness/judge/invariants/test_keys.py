@@ -48,6 +48,7 @@ def test_a_key_that_the_verifier_lost_is_found_and_named() -> None:
         ((["k1"], [], []), {}, "not-exercised"),  # it started anew and has fetched nothing yet
         ((["k1"], ["k2"], ["k2"]), {"token": {"to_s": T0 + LATER - 1}}, "not-exercised"),
         ((["k1"], ["k2"], ["k2"]), {"token": {"from_s": T0 + LATER + 1}}, "not-exercised"),
+        ((["k1"], ["k2"], ["k2"]), {"token": {"from_s": T0 + LATER, "to_s": T0 + LATER}}, "violated"),  # both ends are in force
         ((["k1"], ["k2"], ["k2"]), {"status": 403}, "held"),  # the token was good enough, the caller was not
         ((["k1"], ["k1"], ["k1"]), {}, "held"),  # refused for another reason
     ],

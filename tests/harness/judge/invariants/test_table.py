@@ -138,6 +138,16 @@ def test_static_stability_promises_nothing_to_newcomers_or_past_a_day() -> None:
     assert result("static-stability", of([*starved(), *killed], before, asked(2000, False))).status == "not-exercised"
 
 
+def test_requests_that_never_tell_what_they_show_open_nothing() -> None:
+    """One without credentials is let in wrongly only where others of its cohort and operation tell theirs."""
+    silent, telling = asked(2000, True), asked(500, True, token("shown"))
+    found = [
+        result("nothing-opens-without-proof", of(starved(), *before, silent))
+        for before in ((), (telling,), (telling._replace(cohort="others"),), (telling._replace(operation="read"),))
+    ]
+    assert [(one.exercised, one.violations) for one in found] == [(0, 0), (1, 1), (0, 0), (0, 0)]
+
+
 @pytest.mark.parametrize(("use", "words"), [("given", "were given"), ("shown", "were accepted")])
 def test_credentials_of_another_tenant_are_told_by_what_became_of_them(use: str, words: str) -> None:
     """Whether the stack handed them out or let them in."""

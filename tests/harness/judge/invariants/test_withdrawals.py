@@ -7,7 +7,20 @@ import pytest
 from brownout.harness.judge.invariants.table import invariant_results
 from brownout.harness.record.credentials import Credential
 from support.invariant_controls import LATER
-from support.invariant_histories import ACCOUNT, ROLE, TOKEN, asked, of, withdrawn
+from support.invariant_histories import (
+    ACCOUNT,
+    END,
+    KNOWN_AT,
+    ROLE,
+    TOKEN,
+    VAULT,
+    WITHDRAWN_AT,
+    asked,
+    look,
+    of,
+    promises,
+    withdrawn,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,4 +41,17 @@ def test_a_deleted_role_is_known_by_the_name_that_a_refused_request_asked_for(
     found = next(
         one for one in invariant_results(of(withdrawn(subject, ROLE), request)) if one.name == "no-token-for-a-deleted-identity"
     )
+    assert (found.exercised, found.violations) == (exercised, 0)
+
+
+@pytest.mark.parametrize(("deaf", "exercised"), [(VAULT, 1), (TOKEN, 0)])
+def test_a_request_that_met_no_node_is_one_of_the_regions_token_nodes(deaf: str, exercised: int) -> None:
+    """They alone must have heard of the deletion: it is they that would have given a token."""
+    events = [
+        promises(),
+        look(WITHDRAWN_AT, 2, held={VAULT: 1, TOKEN: 1}, withdrawn={"role:AROA1": ROLE}),
+        *(look(at_s, 2, held={deaf: 1}) for at_s in (KNOWN_AT, END)),
+    ]
+    request = asked(LATER, False, Credential("wanted", name=ROLE), trail="sydney.host")
+    found = next(one for one in invariant_results(of(events, request)) if one.name == "no-token-for-a-deleted-identity")
     assert (found.exercised, found.violations) == (exercised, 0)
