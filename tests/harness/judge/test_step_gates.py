@@ -118,6 +118,28 @@ def test_a_failure_by_chance_is_no_surprise():
     assert bite(whole_life(), found, schedule=[{**ROLL, "bite": "none-expected"}]).passed
 
 
+def test_the_more_is_compared_the_more_it_takes_to_be_a_surprise():
+    """Seven failures in ten minutes are one beside a single comparison, and may be chance beside two."""
+    found = [*requests(BASELINE, FAULT + 10), *requests(FAULT + 10, FAULT + 17, False), *requests(FAULT + 17, END)]
+    harmless, twin = ({**ROLL, "name": name, "bite": "none-expected"} for name in ("roll", "twin"))
+    events = [*whole_life(), *whole_life(FAULT + 0.001, RECOVERY, "twin")]
+    assert not bite(whole_life(), found, schedule=[harmless]).passed
+    assert bite(events, found, schedule=[harmless, twin]).passed
+
+
+def test_a_surprise_is_of_the_cohort_that_failed_and_of_a_step_that_was_in_place():
+    """Another cohort's failures hurt only that one; a step that was intended and never applied hurt none."""
+    harmless = {**ROLL, "bite": "none-expected"}
+    cohorts = [{"name": name, "model": "token", "region": "sydney", "rate_per_s": 1.0} for name in ("new", "old")]
+    plan = experiment(schedule=[harmless], load={"cohorts": cohorts})
+    found = [*requests(BASELINE, END), *outage(cohort="old")]
+    assert surprises(plan, history(found, whole_life())) == {
+        "roll": "old failed 0 % before and 100 % while it was in place",
+    }
+    for events in ([], whole_life()[:2]):
+        assert surprises(plan, history(found, events)) == {}
+
+
 def test_a_declared_lack_of_exposure_holds_or_fails_the_gate():
     """Whoever expects none gets an inconclusive run when somebody met it, and the other way round."""
     declared = {**ROLL, "exposure": "none-expected", "exposure_reason": "clients do without it"}

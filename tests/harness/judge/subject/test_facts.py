@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from brownout.harness.experiment.model import Experiment
-from brownout.harness.judge.subject.facts import application_first, of_the_service, subject_result, with_end
+from brownout.harness.judge.subject.facts import FILES, application_first, of_the_service, subject_result, with_end
 from brownout.harness.record.history import Event, History, RequestRecord
 from brownout.harness.record.result import SloResult
-from support.subject_documents import document
+from support.subject_documents import document, visitors
 
 EXPERIMENT = Experiment.model_validate(document())
 ENDED = Event(30.0, "gate", "subject", detail={"passed": False, "reason": "the subject ended with code 7 at 10:02:00"})
@@ -52,3 +52,34 @@ def test_an_application_that_was_started_as_a_service_is_called_by_that() -> Non
     assert started is not None
     assert planned is not None
     assert (started.command, planned.command) == ("service web of compose.yaml", "python3 app.py")
+
+
+def test_a_run_about_no_application_has_none() -> None:
+    """Whatever its events are."""
+    alone = {**document(load={"cohorts": [visitors(model="token")]})}
+    del alone["subject"]
+    assert subject_result(Experiment.model_validate(alone), (ENDED,)) is None
+
+
+def test_a_gate_ends_the_application_unless_it_passed() -> None:
+    """One that does not say so has not passed; a gate of another name tells nothing of the application."""
+    said = ({"passed": True, "reason": "it ran"}, {"reason": "it was gone"})
+    found = [subject_result(EXPERIMENT, (Event(30.0, "gate", "subject", detail=detail),)) for detail in said]
+    other = subject_result(EXPERIMENT, (Event(30.0, "gate", "resources", detail={"reason": "no disk"}),))
+    assert [one.ended for one in (*found, other) if one is not None] == ["", "it was gone", ""]
+
+
+def test_an_older_log_is_there_where_some_of_the_output_was_dropped() -> None:
+    """Only then was the log begun anew."""
+    over = [Event(60.0, "subject", "over", detail=detail) for detail in ({"dropped_bytes": 1}, {"dropped_bytes": 0}, {})]
+    other = Event(60.0, "subject", "calls", detail={"dropped_bytes": 1})
+    found = [subject_result(EXPERIMENT, (event,)) for event in (*over, other)]
+    assert [one.files for one in found if one is not None] == [FILES, FILES[:1], FILES[:1], FILES[:1]]
+
+
+def test_only_clients_of_the_application_are_its_own_and_only_its_start_tells_its_service() -> None:
+    """A cohort that asks the stack itself is another; a service that some other event names was not started as it."""
+    both = Experiment.model_validate(document(load={"cohorts": [visitors(), visitors(name="others", model="token")]}))
+    found = subject_result(both, (Event(1.0, "subject", "calls", detail={"service": "store"}),))
+    assert found is not None
+    assert (found.cohorts, found.command) == (("visitors",), "python3 app.py")

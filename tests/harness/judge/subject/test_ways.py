@@ -7,7 +7,7 @@ from brownout.harness.judge.routes import SEVERAL, routes_of
 from brownout.harness.judge.subject.ways import MOST_WAYS, SubjectWays
 from brownout.harness.record.history import Event, RequestRecord
 from brownout.harness.record.reach import Reach
-from support.subject_documents import document
+from support.subject_documents import document, visitors
 
 HOST = "sydney.host;;;;miss>sydney.token.z1;2.0;;>sydney.store;;;"
 STS = "sydney.token.z2;2.0;;"
@@ -92,4 +92,12 @@ def test_no_more_ways_are_known_than_is_said() -> None:
     parts = (trails[:half], trails[half : half + MOST_WAYS], trails[-10:])
     calls = [Event(10.5 + n, "subject", "calls", "", {"trails": dict.fromkeys(part, 1)}) for n, part in enumerate(parts)]
     found = SubjectWays.of(Experiment.model_validate(document()), calls).until
+    assert found[-1].count(SEVERAL) + 1 == 64
     assert found == (SEVERAL.join(trails[:half]), SEVERAL.join(trails[:MOST_WAYS]), SEVERAL.join(trails[:MOST_WAYS]))
+
+
+def test_ways_are_of_the_applications_calls_and_for_its_clients_alone() -> None:
+    """Trails of another event are none of its ways; a cohort that asks the stack itself has its own."""
+    both = Experiment.model_validate(document(load={"cohorts": [visitors(), visitors(name="others", model="token")]}))
+    found = SubjectWays.of(both, (Event(10.2, "subject", "over", "", {"trails": {HOST: 1}}),))
+    assert (found.cohorts, found.ends_s) == ({"visitors"}, ())
