@@ -44,7 +44,7 @@ def test_a_deleted_role_is_known_by_the_name_that_a_refused_request_asked_for(
     assert (found.exercised, found.violations) == (exercised, 0)
 
 
-@pytest.mark.parametrize(("deaf", "exercised"), [(VAULT, 1), (TOKEN, 0)])
+@pytest.mark.parametrize(("deaf", "exercised"), [(VAULT, 1), ("melbourne.token.z1", 1), (TOKEN, 0)])
 def test_a_request_that_met_no_node_is_one_of_the_regions_token_nodes(deaf: str, exercised: int) -> None:
     """They alone must have heard of the deletion: it is they that would have given a token."""
     events = [
