@@ -66,8 +66,8 @@ def _named(facts: Facts, request: RequestRecord) -> Iterator[str]:
 def _token_nodes(facts: Facts, request: RequestRecord) -> tuple[str, ...]:
     """The region's token nodes, one of which a request that shows none would have needed."""
     stretch = facts.calm(request)
-    held = stretch[0].held if stretch else {}
-    names = [node for node in held if NodeName.parse(node).role == TOKEN]
+    assert stretch is not None, "only asked for requests in a calm stretch"
+    names = [node for node in stretch[0].held if NodeName.parse(node).role == TOKEN]
     return tuple(node for node in names if NodeName.parse(node).region == request.region)
 
 

@@ -67,3 +67,9 @@ def test_an_access_key_may_come_back_and_a_role_may_not(subject: str, violations
     """A key that was made inactive may be made active again, so its deletion is no occasion."""
     history = of([*withdrawn(subject), look(5000, 3, returned=[subject])])
     assert counts("deletions-stay", history) == (3 * violations, violations)
+
+
+def test_what_was_first_published_in_the_run_is_due_from_its_first_version_on() -> None:
+    """A publication that the first look did not tell was at no version."""
+    looks = [promises(), look(0, 1, sent={"account:sydney": 1}), look(1000, 1), look(3000, 1)]
+    assert counts("changes-arrive", of(looks)) == (2, 0)
