@@ -14,7 +14,7 @@ from benchmarks.crash_figures import EpisodeFigures, EpisodeSettings, measure, r
 from benchmarks.report import Benchmark, Row
 from benchmarks.stands import Home
 from brownout.harness.injection.ledger_records import StackRecord
-from brownout.harness.worlds.compose.engine import DockerEngine
+from brownout.harness.worlds.compose.engine import DockerEngine, EngineError
 from brownout.harness.worlds.compose.layout import FIREWALL, TOXIPROXY, service_of
 from brownout.harness.worlds.compose.renewal import LOAD_SERVICES
 from brownout.harness.worlds.compose.stack import RECORD_NAME, read_compose_stack
@@ -55,6 +55,10 @@ def _kill(victim: Victim) -> None:
     engine = DockerEngine()
     try:
         engine.containers.kill(victim)
+    except EngineError:
+        seen = engine.containers.look(victim)
+        if seen is not None and seen.running:
+            raise  # else it has ended by now
     finally:
         engine.close()
 
