@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,10 +234,17 @@ def test_a_stack_of_an_earlier_version_keeps_its_world(tmp_path: Path, entry: st
         assert written == entry
 
 
-def test_rows_that_differ_in_a_type_or_a_column_are_read_each() -> None:
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    """One in memory, whose rows have names."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.row_factory = sqlite3.Row
+        yield made
+
+
+def test_rows_that_differ_in_a_type_or_a_column_are_read_each(database: sqlite3.Connection) -> None:
     """1, 1.0 and "1" are three rows. A row read again gives the same record, and more than are remembered do no harm."""
-    database, read = sqlite3.connect(":memory:"), list[str]()
-    database.row_factory = sqlite3.Row
+    read = list[str]()
 
     @_read_once
     def told(row: sqlite3.Row) -> str:
@@ -246,15 +255,13 @@ def test_rows_that_differ_in_a_type_or_a_column_are_read_each() -> None:
     found = [told(database.execute(query).fetchone()) for query in (*queries, *queries)]
     assert found == ["a 1", "a 1.0", "a '1'", "b 1"] * 2
     assert len(read) == 4
-    assert [told(database.execute("SELECT ? AS a", (n,)).fetchone()) for n in range(3 * KNOWN_MOST)][
-        -1
-    ] == f"a {3 * KNOWN_MOST - 1}"
+    later = [told(database.execute("SELECT ? AS a", (number,)).fetchone()) for number in range(3 * KNOWN_MOST)]
+    assert later[-1] == f"a {3 * KNOWN_MOST - 1}"
 
 
-def test_no_more_rows_are_remembered_than_is_said() -> None:
+def test_no_more_rows_are_remembered_than_is_said(database: sqlite3.Connection) -> None:
     """Of more than KNOWN_MOST rows the first are forgotten and read anew; of just as many none is."""
-    database, read = sqlite3.connect(":memory:"), list[int]()
-    database.row_factory = sqlite3.Row
+    read = list[int]()
 
     @_read_once
     def told(row: sqlite3.Row) -> str:
