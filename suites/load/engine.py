@@ -111,7 +111,8 @@ class Engine:
         self._beats.flush()
 
     def report(self) -> Report:
-        """The counts since the last report, for the process that adds up those of all workers."""
+        """The counts since the last report, for the process that adds up those of all workers. Their lines are in the log."""
+        self.flush()  # one who reads the counts and then the log finds each request there
         number, self._reports = self._reports, self._reports + 1
         # An arrival that is due and not begun limits `reached_s`: its second is not complete, however late it is by now.
         now_s, behind = self._clock.now(), self._look(0.0)

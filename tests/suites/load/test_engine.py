@@ -10,7 +10,7 @@ from brownout.harness.load.arrivals import Cohort, LoadPlan, arrivals
 from brownout.harness.load.log_tail import LogTail
 
 ENGINE = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 import gevent
 from brownout.harness.load.arrivals import LoadPlan
@@ -29,13 +29,21 @@ print(engine._meter.planned)
 engine.drain()
 """
 
+REPORTED_AND_KILLED = """
+while not engine._meter.recorded:
+    gevent.sleep(0.001)
+ended = [one for _, each in engine.report().counts for one in each.cohorts.values()]
+print(sum(one.happened + one.refused + one.unknown for one in ended), flush=True)
+os._exit(0)
+"""
 
-def drained(folder: Path, *, passed_s: float) -> tuple[LoadPlan, int, LogTail]:
+
+def drained(folder: Path, *, passed_s: float, program: str = ENGINE) -> tuple[LoadPlan, int, LogTail]:
     """A plan of 200 arrivals in a second, how many were taken up when the load was ended, and the log that it left."""
     cohort = Cohort(name="callers", model="token", region="sydney", rate_per_s=200, machines=("vm1",))
     plan = LoadPlan(seed=1, start_s=1000.0, end_s=1001.0, cohorts=(cohort,), deadline_ms=60_000)
     (folder / "plan.json").write_text(plan.model_dump_json(), encoding="utf-8")
-    command = [sys.executable, "-c", ENGINE, str(folder), str(passed_s)]
+    command = [sys.executable, "-c", program, str(folder), str(passed_s)]
     told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return plan, int(told.stdout), LogTail(folder)
 
@@ -51,3 +59,10 @@ def test_what_is_not_due_when_the_load_ends_is_left(tmp_path: Path) -> None:
     """The engine looks ahead, and sends nothing before its time: here nothing at all, unless the machine is slow."""
     _, _, log = drained(tmp_path, passed_s=-0.1)
     assert all(one.sent_s >= one.intended_s - 0.001 for one in log.read())
+
+
+def test_what_is_counted_is_in_the_log(tmp_path: Path) -> None:
+    """A worker reports no request whose line is not written, so that counts are never ahead of the log, even after a kill."""
+    program = ENGINE.replace("print(engine._meter.planned)\nengine.drain()\n", REPORTED_AND_KILLED)
+    _, counted, log = drained(tmp_path, passed_s=10.0, program=program)
+    assert 0 < counted == len(list(log.read()))
