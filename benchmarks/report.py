@@ -14,6 +14,8 @@ from typing import Any, Generic, Literal, Self, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
+from brownout.harness.base.resources.worker_pool import usable_cores
+
 SCHEMA: Literal["brownout/benchmark/v1"] = "brownout/benchmark/v1"
 RESULTS = Path(__file__).parent / "results"
 DIGITS = 4
@@ -56,7 +58,7 @@ class Machine(Part):
     @classmethod
     def here(cls) -> Self:
         system = f"{platform.system()} {platform.machine()}"
-        cores = len(os.sched_getaffinity(0))
+        cores = usable_cores()
         return cls(cores=cores, python=platform.python_version(), system=system, busy_before=rounded(os.getloadavg()[0]))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.report import Benchmark, Figures, Part, Row, rounded
-from brownout.harness.base.resources.worker_pool import worker_pool
+from brownout.harness.base.resources.worker_pool import usable_cores, worker_pool
 from brownout.suites.search.bugs import BUGS, Hunt, hunt
 from brownout.suites.search.campaign import Plan, carry_out_chunk, totals
 from brownout.suites.search.grounds import names
@@ -55,7 +54,7 @@ class SearchFigures(Figures):
 
 def measure(settings: SearchSettings) -> SearchFigures:
     chosen = [bug for bug in BUGS if not settings.bugs or bug.name in settings.bugs]
-    workers = min(WORKERS, os.cpu_count() or 1)
+    workers = min(WORKERS, usable_cores())
     with worker_pool(workers, start="spawn") as pool:
         hunts = list(pool.map(partial(hunt, seed=SEED, shrinks=settings.shrinks), chosen))
         list(pool.map(partial(carry_out_chunk, Plan(grounds=names(), seed=SEED, size=1)), range(2 * workers)))  # warm
